@@ -1,0 +1,18 @@
+//! What flows between an adapter and a target.
+//!
+//! An *adapter* (crate `ekv-adapters`) turns the records of one protocol into [`Event`]s; a [`Target`] consumes them: the
+//! dump of plain files (crate `ekv-tree`), later other formats and live servers. Events borrow everything: a collection of
+//! ten million elements or an object of 100 GB passes through in constant memory.
+//!
+//! Nothing here knows a key layout or a file name.
+
+mod body;
+mod error;
+pub mod redis;
+mod report;
+mod target;
+
+pub use body::{Body, ByteSource, CHUNK_LEN};
+pub use error::{Class, Error, Result};
+pub use report::{Example, Finding, FindingTotals, Findings, Severity};
+pub use target::{Event, Target};

@@ -1,0 +1,290 @@
+//! Errors of the snapshot layer: a kind with its numbers, and the place.
+
+use std::fmt;
+use std::io;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Longest part of a key that a message shows, in bytes.
+const SHOWN_KEY_LEN: usize = 96;
+
+/// What went wrong and where.
+#[derive(Debug)]
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    location: Location,
+}
+
+/// Where an error was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Location {
+    /// The input as the user named it.
+    pub file: String,
+    /// Byte offset in that input: of the entry, header or footer concerned.
+    pub byte_offset: Option<u64>,
+    /// Raw key (user key and inverted timestamp) of the entry concerned, at most its first bytes.
+    pub raw_key: Option<Vec<u8>>,
+}
+
+/// The kinds of errors. Source: `docs/format/snapshot.md`, section 15.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system failed to open or read.
+    #[error("cannot {operation}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Neither a file nor a directory that holds a snapshot.
+    #[error("no snapshot here: {reason}")]
+    NotFound {
+        /// What was looked for.
+        reason: String,
+    },
+    /// `EKVTHLC` with an unknown version byte.
+    #[error("unknown header version {found:?}: this tool knows EKVTHLC1 and EKVTHLC2")]
+    HeaderVersion {
+        /// The eighth byte of the file.
+        found: char,
+    },
+    /// `EKVTHLC2` with a length outside 16..=1024.
+    #[error("header length {found} is outside 16..=1024")]
+    HeaderLength {
+        /// The declared length.
+        found: u16,
+    },
+    /// The file ends inside its header.
+    #[error("the file ends inside its header")]
+    HeaderTruncated,
+    /// The payload begins with eight bytes that no known form begins with.
+    #[error("unknown payload magic {found:?}: not an elastickv snapshot")]
+    UnknownMagic {
+        /// The eight bytes, escaped.
+        found: String,
+    },
+    /// A payload of one to seven bytes.
+    #[error("the payload has only {len} bytes: truncated magic")]
+    TruncatedMagic {
+        /// Payload length.
+        len: u64,
+    },
+    /// A known form that holds no records this tool can decode.
+    #[error("{what}")]
+    UnsupportedForm {
+        /// What it is and what to do instead.
+        what: String,
+    },
+    /// A key length above the limit.
+    #[error("key length {found} exceeds the limit of {limit} bytes")]
+    KeyTooLarge {
+        /// Declared length.
+        found: u64,
+        /// Limit in force.
+        limit: u64,
+    },
+    /// A value length above the limit.
+    #[error("value length {found} exceeds the limit of {limit} bytes")]
+    ValueTooLarge {
+        /// Declared length.
+        found: u64,
+        /// Limit in force.
+        limit: u64,
+    },
+    /// The file ends inside an entry, or trailing bytes are neither an entry nor a footer.
+    #[error("truncated: {what} needs {needed} bytes, {available} are left")]
+    Truncated {
+        /// Which field.
+        what: &'static str,
+        /// Bytes that the field needs.
+        needed: u64,
+        /// Bytes that are left.
+        available: u64,
+    },
+    /// No footer where one is required.
+    #[error("the checksum footer is missing: the file was cut short")]
+    FooterMissing,
+    /// The CRC32C footer does not match the bytes before it.
+    #[error("checksum mismatch: footer {stored:08x}, computed {computed:08x}{}", .parse_error.as_ref().map_or_else(String::new, |e| format!(" (also: {e})")))]
+    FooterCrc {
+        /// CRC32C stored in the footer.
+        stored: u32,
+        /// CRC32C of the bytes before it.
+        computed: u32,
+        /// A structural error that was met before the checksum was compared.
+        parse_error: Option<String>,
+    },
+    /// The footer differs from the checksum in the `.snap` token.
+    #[error("checksum mismatch: the .snap token says {token:08x}, the footer {footer:08x}")]
+    TokenCrc {
+        /// CRC32C in the token.
+        token: u32,
+        /// CRC32C in the footer.
+        footer: u32,
+    },
+    /// An `EKVMVCC2` body whose inner checksum does not match.
+    #[error("checksum mismatch inside the EKVMVCC2 payload: stored {stored:08x}, computed {computed:08x}")]
+    BodyCrc {
+        /// CRC32 (IEEE) stored in the payload.
+        stored: u32,
+        /// CRC32 (IEEE) computed.
+        computed: u32,
+    },
+    /// A field of an embedded structure that is not what it must be.
+    #[error("invalid {structure}: {reason}")]
+    Invalid {
+        /// The structure, such as `EKVSSTI1 manifest`.
+        structure: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A `.snap` file that cannot be used.
+    #[error("unusable .snap file: {reason}")]
+    SnapMeta {
+        /// Why.
+        reason: String,
+    },
+    /// A token in a `.snap` file that cannot be used.
+    #[error("unusable snapshot token: {reason}")]
+    TokenInvalid {
+        /// Why.
+        reason: String,
+    },
+    /// Raw keys must strictly ascend.
+    #[error("keys out of order: this raw key is not above the one before it ({previous})")]
+    Order {
+        /// The raw key before, escaped.
+        previous: String,
+    },
+    /// A raw key too short to carry a timestamp.
+    #[error("raw key of {len} bytes is too short to carry a commit timestamp")]
+    ShortKey {
+        /// Raw key length.
+        len: u64,
+    },
+    /// A value too short for its header.
+    #[error("value of {len} bytes is shorter than the 9-byte value header")]
+    ShortValue {
+        /// Value length.
+        len: u64,
+    },
+    /// Reserved flag bits or encryption states.
+    #[error("value flags {flags:#04x} use reserved bits")]
+    ReservedFlags {
+        /// The flags byte.
+        flags: u8,
+    },
+    /// An encrypted value; this tool holds no keys.
+    #[error("value is encrypted{}: decryption is not supported", .key_id.map_or_else(String::new, |id| format!(" with data key {id}")))]
+    Encrypted {
+        /// Data key id, if the body is long enough to name it.
+        key_id: Option<u32>,
+    },
+    /// A read timestamp below what the snapshot can answer.
+    #[error("read timestamp {read_ts} has been compacted: the oldest answerable timestamp is {oldest}")]
+    TsCompacted {
+        /// The requested timestamp.
+        read_ts: u64,
+        /// The oldest answerable one.
+        oldest: u64,
+    },
+    /// Read timestamp zero, at which nothing exists.
+    #[error("read timestamp 0 is before every write")]
+    TsZero,
+    /// A scratch file could not be written or read.
+    #[error("scratch space failed")]
+    Scratch(#[source] ekv_spill::Error),
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// An error of `kind` without a place; add it with [`Error::at`], [`Error::in_file`] and [`Error::with_key`].
+    pub fn new(kind: ErrorKind) -> Self {
+        Error { inner: Box::new(Inner { kind, location: Location::default() }) }
+    }
+
+    /// An operating-system failure.
+    pub fn io(operation: &'static str, source: io::Error) -> Self {
+        Error::new(ErrorKind::Io { operation, source })
+    }
+
+    /// Adds the byte offset, unless one is known already.
+    #[must_use]
+    pub fn at(mut self, byte_offset: u64) -> Self {
+        self.inner.location.byte_offset.get_or_insert(byte_offset);
+        self
+    }
+
+    /// Adds the file, unless one is known already.
+    #[must_use]
+    pub fn in_file(mut self, file: &str) -> Self {
+        if self.inner.location.file.is_empty() {
+            self.inner.location.file = file.to_owned();
+        }
+        self
+    }
+
+    /// Adds the raw key, unless one is known already.
+    #[must_use]
+    pub fn with_key(mut self, raw_key: &[u8]) -> Self {
+        if self.inner.location.raw_key.is_none() {
+            self.inner.location.raw_key = Some(raw_key.iter().copied().take(SHOWN_KEY_LEN).collect());
+        }
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.inner.kind
+    }
+
+    /// Where.
+    pub fn location(&self) -> &Location {
+        &self.inner.location
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Location { file, byte_offset, raw_key } = &self.inner.location;
+        if !file.is_empty() {
+            write!(f, "{file}: ")?;
+        }
+        write!(f, "{}", self.inner.kind)?;
+        match (byte_offset, raw_key) {
+            (Some(offset), Some(key)) => write!(f, " (byte offset {offset}, key {})", escape(key)),
+            (Some(offset), None) => write!(f, " (byte offset {offset})"),
+            (None, Some(key)) => write!(f, " (key {})", escape(key)),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.inner.kind)
+    }
+}
+
+/// Shows bytes as ASCII with `\xHH` escapes, at most the first 96 of them.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for b in bytes.iter().take(SHOWN_KEY_LEN) {
+        text.extend(b.escape_ascii().map(char::from));
+    }
+    if bytes.len() > SHOWN_KEY_LEN {
+        text.push('…');
+    }
+    text
+}

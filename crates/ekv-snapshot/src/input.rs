@@ -1,0 +1,132 @@
+//! Positioned reads: the only way this crate touches a snapshot.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use crate::{Error, Result};
+
+/// Bytes that can be read at any position, from several places at once.
+pub trait ReadAt: Send + Sync {
+    /// Reads up to `buf.len()` bytes at `offset`; 0 means end of file.
+    ///
+    /// # Errors
+    /// Whatever the operating system reports.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+#[cfg(unix)]
+impl ReadAt for File {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, buf, offset)
+    }
+}
+
+#[cfg(windows)]
+impl ReadAt for File {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(self, buf, offset)
+    }
+}
+
+#[cfg(not(any(unix, windows)))]
+impl ReadAt for File {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        use std::io::{Read, Seek, SeekFrom};
+        // Targets without positioned reads have one thread, so that the shared position is not a race.
+        let mut file = self;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(buf)
+    }
+}
+
+/// A snapshot that is already in memory.
+#[derive(Clone, Debug)]
+pub struct MemoryInput(pub Arc<[u8]>);
+
+impl ReadAt for MemoryInput {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|o| self.0.get(o..)).unwrap_or(&[]);
+        let n = rest.len().min(buf.len());
+        if let (Some(to), Some(from)) = (buf.get_mut(..n), rest.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        Ok(n)
+    }
+}
+
+/// A part of another input, such as a payload inside a `.snap` file.
+pub struct SubRange {
+    inner: Arc<dyn ReadAt>,
+    start: u64,
+    len: u64,
+}
+
+impl SubRange {
+    /// The `len` bytes of `inner` from `start`.
+    pub fn new(inner: Arc<dyn ReadAt>, start: u64, len: u64) -> Self {
+        SubRange { inner, start, len }
+    }
+}
+
+impl ReadAt for SubRange {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let want = left.min(buf.len());
+        match (buf.get_mut(..want), self.start.checked_add(offset)) {
+            (Some(part), Some(position)) if want > 0 => self.inner.read_at(part, position),
+            _ => Ok(0),
+        }
+    }
+}
+
+/// Whether a snapshot must end with its checksum footer. Source: `docs/format/snapshot.md`, section 3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FooterPolicy {
+    /// Found in a data directory, in `fsm-snap/`, or named by a token: a missing footer is an error.
+    Required,
+    /// A loose file or a pipe: a missing footer is a warning.
+    Optional,
+}
+
+/// One snapshot to read: where its bytes are and what is known about it from outside.
+#[derive(Clone)]
+pub struct Input {
+    /// The bytes.
+    pub source: Arc<dyn ReadAt>,
+    /// Length in bytes when it was opened; bytes beyond it are never read.
+    pub len: u64,
+    /// How messages name it: a path as the user wrote it, or `standard input`.
+    pub name: String,
+    /// Whether the footer must be there.
+    pub footer: FooterPolicy,
+    /// CRC32C that a `.snap` token states for this file.
+    pub token_crc32c: Option<u32>,
+}
+
+impl Input {
+    /// Fills `buf` from `offset` as far as the input reaches; a short count means that the input ends there.
+    ///
+    /// # Errors
+    /// `ErrorKind::Io` if the operating system fails, or reports an end before [`Input::len`]: the file shrank.
+    pub fn fill_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let want = left.min(buf.len());
+        let mut done = 0_usize;
+        while done < want {
+            let position = offset.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
+            let Some(rest) = buf.get_mut(done..want) else { break };
+            match self.source.read_at(rest, position) {
+                Ok(0) => {
+                    let shrank =
+                        io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read");
+                    return Err(Error::io("read the snapshot", shrank).at(position).in_file(&self.name));
+                }
+                Ok(n) => done = done.saturating_add(n),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io("read the snapshot", e).at(position).in_file(&self.name)),
+            }
+        }
+        Ok(done)
+    }
+}

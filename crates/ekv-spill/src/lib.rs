@@ -1,0 +1,1 @@
+//! Bounded memory: scratch files, spools and an external sorter.
