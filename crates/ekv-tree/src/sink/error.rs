@@ -1,0 +1,161 @@
+//! Why writing a dump failed.
+
+use std::fmt;
+use std::io;
+
+use ekv_model::Class;
+use ekv_spill::is_out_of_space;
+
+/// What a sink was doing when the system refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SinkOperation {
+    /// Opening the directory that shall hold the dump.
+    OpenParent,
+    /// Looking at what lies at the target.
+    ExamineTarget,
+    /// Making the staging directory.
+    CreateStaging,
+    /// Making a directory of the dump.
+    CreateDirectory,
+    /// Opening a directory of the dump again.
+    OpenDirectory,
+    /// Creating a file of the dump.
+    CreateFile,
+    /// Writing to a file of the dump.
+    Write,
+    /// Bringing files or directories to stable storage.
+    Sync,
+    /// Closing a file or directory.
+    Close,
+    /// Giving the finished dump its final name.
+    Publish,
+    /// Removing a staging directory or a replaced dump.
+    Remove,
+    /// Listing staging directories.
+    ListStaging,
+}
+
+impl fmt::Display for SinkOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SinkOperation::OpenParent => "open the parent directory",
+            SinkOperation::ExamineTarget => "examine the target",
+            SinkOperation::CreateStaging => "create the staging directory",
+            SinkOperation::CreateDirectory => "create the directory",
+            SinkOperation::OpenDirectory => "open the directory",
+            SinkOperation::CreateFile => "create the file",
+            SinkOperation::Write => "write",
+            SinkOperation::Sync => "sync",
+            SinkOperation::Close => "close",
+            SinkOperation::Publish => "publish the dump as",
+            SinkOperation::Remove => "remove",
+            SinkOperation::ListStaging => "list staging directories in",
+        })
+    }
+}
+
+/// Why writing a dump failed. Paths are file system paths, for a person to read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// The system refused an operation.
+    #[error("cannot {operation} {path}")]
+    Io {
+        /// What was being done.
+        operation: SinkOperation,
+        /// To what.
+        path: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The target has no name of its own: it is empty, `/`, or ends in `.` or `..`.
+    #[error("\"{path}\" does not name a new directory")]
+    TargetName {
+        /// The target as it was given.
+        path: String,
+    },
+    /// Something exists at the target.
+    #[error("{path} exists already")]
+    TargetExists {
+        /// The target.
+        path: String,
+    },
+    /// What lies at the target may not be replaced.
+    #[error("{path} is not replaced: it is {found}, neither a dump nor an empty directory")]
+    NotReplaceable {
+        /// The target.
+        path: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The staging directory is not the private, empty directory that was just made.
+    #[error("the staging directory {path} was tampered with: {found}")]
+    StagingForeign {
+        /// The staging directory.
+        path: String,
+        /// What is wrong with it.
+        found: &'static str,
+    },
+    /// A name to be created is taken, by an earlier name of this run or by a stranger's entry.
+    #[error("{path} exists already in the staged dump{}", Alias(.alias))]
+    NameTaken {
+        /// The path to be created.
+        path: String,
+        /// The name under which the entry is listed, if the file system takes it for the same as another one.
+        alias: Option<String>,
+    },
+    /// A directory of the staged dump is no longer the one that this run made.
+    #[error("the directory {path} of the staged dump was replaced while it was being written")]
+    DirectoryReplaced {
+        /// The directory.
+        path: String,
+    },
+    /// The platform has no safe way to write a directory.
+    #[error("writing a dump as a directory is not supported on this platform; write an archive instead")]
+    Unsupported,
+    /// The sink was used in a way that its contract forbids.
+    #[error("the sink was used wrongly: {rule}")]
+    Misuse {
+        /// The rule that was broken.
+        rule: &'static str,
+    },
+}
+
+/// The second name in a message about one file with two names.
+struct Alias<'a>(&'a Option<String>);
+
+impl fmt::Display for Alias<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(alias) => write!(f, ": the file system takes it for {alias}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl SinkError {
+    /// What the error means to the person who runs the tool.
+    ///
+    /// Source: `docs/format/tree.md`, section 10.2.
+    pub fn class(&self) -> Class {
+        match self {
+            SinkError::Io { source, .. } if is_out_of_space(source) => Class::OutOfSpace,
+            SinkError::Io { operation, .. } => match operation {
+                SinkOperation::OpenParent
+                | SinkOperation::ExamineTarget
+                | SinkOperation::CreateStaging
+                | SinkOperation::ListStaging => Class::Environment,
+                _ => Class::WriteIo,
+            },
+            SinkError::TargetName { .. }
+            | SinkError::TargetExists { .. }
+            | SinkError::NotReplaceable { .. }
+            | SinkError::Unsupported => Class::Environment,
+            SinkError::NameTaken { .. } => Class::Data,
+            SinkError::StagingForeign { .. } | SinkError::DirectoryReplaced { .. } | SinkError::Misuse { .. } => {
+                Class::WriteIo
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Where a dump is written.
+
+mod error;
+
+pub use error::{SinkError, SinkOperation};
