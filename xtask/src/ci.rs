@@ -1,0 +1,58 @@
+//! The tests, and the list of all checks.
+
+use std::time::{Duration, Instant};
+
+use crate::command::Command;
+use crate::error::Error;
+use crate::workspace::Workspace;
+use crate::{cross, licences};
+
+type Check = fn() -> Result<(), Error>;
+
+/// The checks in their order: the quick ones first, the tests last, so that a run ends with their result.
+const CHECKS: [(&str, Check); 6] = [
+    ("format", format),
+    ("licences", licences::run),
+    ("lints", lints),
+    ("documentation", documentation),
+    ("other platforms", cross::run),
+    ("tests", || test(&[])),
+];
+
+/// Runs the tests of the whole workspace.
+pub(crate) fn test(args: &[String]) -> Result<(), Error> {
+    cargo(&["test", "--workspace", "--locked"])?.args(args.iter().cloned()).run()
+}
+
+/// Runs all checks and stops at the first that fails.
+pub(crate) fn run() -> Result<(), Error> {
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    for (name, check) in CHECKS {
+        println!("\n== {name}");
+        let start = Instant::now();
+        check()?;
+        times.push((name, start.elapsed()));
+    }
+    println!("\nall checks passed");
+    for (name, time) in times {
+        println!("  {name:<16} {:>6.1} s", time.as_secs_f64());
+    }
+    Ok(())
+}
+
+fn format() -> Result<(), Error> {
+    cargo(&["fmt", "--all", "--", "--check"])?.run()
+}
+
+fn lints() -> Result<(), Error> {
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?.run()
+}
+
+fn documentation() -> Result<(), Error> {
+    let args = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
+    cargo(&args)?.env("RUSTDOCFLAGS", "-D warnings").run()
+}
+
+fn cargo(args: &[&str]) -> Result<Command, Error> {
+    Ok(Workspace::load()?.command("cargo").args(args.iter().copied()))
+}

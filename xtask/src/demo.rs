@@ -1,0 +1,64 @@
+//! The demo: a snapshot that a real server wrote, turned into files before the reader's eyes.
+
+use std::fs;
+use std::path::Path;
+
+use crate::command::{Command, quoted};
+use crate::error::Error;
+use crate::listing;
+use crate::workspace::Workspace;
+
+/// The sample, compressed.
+const SAMPLE: &str = "tests/data/redis-1.fsm.zst";
+/// The folder of the dump from which one file is shown.
+const STRINGS: &str = "redis/db_0/strings";
+
+/// Builds the program, decodes the sample into the `demo` folder of the target directory and shows what came out.
+/// The folder is the demo's own: what an earlier run left there is removed first.
+pub(crate) fn run() -> Result<(), Error> {
+    let workspace = Workspace::load()?;
+    let folder = workspace.target_directory.join("demo");
+    let snapshot = folder.join("redis-1.fsm");
+    let dump = folder.join("dump");
+    let program =
+        workspace.target_directory.join("release").join(format!("ekv-backup{}", std::env::consts::EXE_SUFFIX));
+
+    workspace.command("cargo").args(["build", "--release", "--locked", "--package", "ekv-backup-cli"]).run()?;
+    unpack(&workspace, &folder, &snapshot)?;
+    let paths = [&snapshot, &dump].map(|path| workspace.shown(path));
+    workspace.command_at(&program).args(["decode"]).args(paths).run()?;
+    show(&workspace, &dump)
+}
+
+fn unpack(workspace: &Workspace, folder: &Path, snapshot: &Path) -> Result<(), Error> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(Error::io(folder))?;
+    }
+    fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    println!("$ zstd -d {SAMPLE} -o {}", quoted(&workspace.shown(snapshot)));
+    let sample = workspace.workspace_root.join(SAMPLE);
+    let packed = fs::File::open(&sample).map_err(Error::io(&sample))?;
+    let unpacked = fs::File::create_new(snapshot).map_err(Error::io(snapshot))?;
+    zstd::stream::copy_decode(packed, unpacked).map_err(Error::io(&sample))
+}
+
+fn show(workspace: &Workspace, dump: &Path) -> Result<(), Error> {
+    let files = listing::files_below(dump)?;
+    println!("\n{}:", workspace.shown(dump));
+    for line in listing::summary(&files) {
+        println!("{line}");
+    }
+    if let Some((path, text)) = listing::short_text(dump, &files, Path::new(STRINGS))? {
+        println!("\nOne file is one key; this one is a string:\n$ cat {}\n{text}", quoted(&workspace.shown(&path)));
+    }
+    println!("\nThe dump carries its own checksums (here in {}):", workspace.shown(dump));
+    let check = Command::new("sha256sum", dump).args(["--check", "--quiet", "CHECKSUMS"]);
+    match check.run() {
+        Err(Error::Start { .. }) => println!("there is no `sha256sum` here, so this was not run"),
+        result => {
+            result?;
+            println!("every file is as it was written");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! What can go wrong in a task.
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+/// The error of every task.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{problem}")]
+    Usage { problem: String },
+    #[error("cannot start `{command}`")]
+    Start { command: String, source: io::Error },
+    #[error("`{command}` failed: {status}")]
+    Failed { command: String, status: ExitStatus },
+    #[error("cannot read what `{command}` printed")]
+    Output { command: String, source: serde_json::Error },
+    #[error("cannot access {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("cannot read {}", path.display())]
+    Settings { path: PathBuf, source: toml::de::Error },
+    #[error("{} names a licence that is not an SPDX identifier: {licence}", path.display())]
+    UnknownLicence { path: PathBuf, licence: String },
+    #[error("{count} of {packages} packages do not satisfy {}; they are listed above", path.display())]
+    Dependencies { count: usize, packages: usize, path: PathBuf },
+}
+
+impl Error {
+    /// Names the path of a failed file operation; for `map_err`.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { path, source }
+    }
+}
+
+/// The error and its causes in one line.
+pub(crate) fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(source.to_string().trim_end());
+        cause = source.source();
+    }
+    text
+}
