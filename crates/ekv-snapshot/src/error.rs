@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use ekv_model::Class;
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -50,6 +52,21 @@ pub enum ErrorKind {
     NotFound {
         /// What was looked for.
         reason: String,
+    },
+    /// A path that may mean more than one thing.
+    #[error("{what}")]
+    Ambiguous {
+        /// What is there, and what to do.
+        what: String,
+    },
+    /// Every snapshot of a group failed its checks.
+    #[error("none of the {tried} snapshot files of this group can be used, the newest one first")]
+    NoUsableSnapshot {
+        /// How many were tried.
+        tried: usize,
+        /// Why the newest one cannot be used.
+        #[source]
+        newest: Box<Error>,
     },
     /// `EKVTHLC` with an unknown version byte.
     #[error("unknown header version {found:?}: this tool knows EKVTHLC1 and EKVTHLC2")]
@@ -287,4 +304,33 @@ pub fn escape(bytes: &[u8]) -> String {
         text.push('…');
     }
     text
+}
+
+impl Error {
+    /// What the error means to the user.
+    pub fn class(&self) -> Class {
+        match self.kind() {
+            ErrorKind::Io { .. }
+            | ErrorKind::NotFound { .. }
+            | ErrorKind::Ambiguous { .. }
+            | ErrorKind::TsCompacted { .. }
+            | ErrorKind::TsZero => Class::Environment,
+            ErrorKind::Scratch(source) if source.is_out_of_space() => Class::OutOfSpace,
+            ErrorKind::Scratch(_) => Class::WriteIo,
+            ErrorKind::Cancelled => Class::Cancelled,
+            _ => Class::Data,
+        }
+    }
+}
+
+impl From<Error> for ekv_model::Error {
+    fn from(error: Error) -> Self {
+        ekv_model::Error::new(error.class(), error)
+    }
+}
+
+impl From<ekv_spill::Error> for Error {
+    fn from(source: ekv_spill::Error) -> Self {
+        Error::new(ErrorKind::Scratch(source))
+    }
 }

@@ -45,3 +45,8 @@ pub const FLAGS_ENCRYPTION: u8 = 0x06;
 pub const ENCRYPTION_STATE_ENCRYPTED: u8 = 0x02;
 /// Value flags that must be zero.
 pub const FLAGS_RESERVED: u8 = 0xf8;
+
+/// User keys whose newest version always counts, whatever the read timestamp: content-addressed, node-local records.
+///
+/// Source: `docs/format/snapshot.md`, section 8.
+pub const NEWEST_ALWAYS_PREFIX: &[u8] = b"!s3|chunkblob|";

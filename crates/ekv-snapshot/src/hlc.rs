@@ -14,7 +14,7 @@ impl CommitTs {
 
     /// The last timestamp of a Unix millisecond; `None` if the millisecond does not fit into 48 bits.
     pub fn last_of_ms(unix_ms: u64) -> Option<CommitTs> {
-        (unix_ms < 1 << 48).then(|| CommitTs(unix_ms << 16 | 0xffff))
+        (unix_ms < 1 << 48).then_some(CommitTs((unix_ms & ((1 << 48) - 1)) << 16 | 0xffff))
     }
 
     /// Unix milliseconds.

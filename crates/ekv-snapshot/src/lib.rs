@@ -1,12 +1,39 @@
 //! Reads elastickv snapshot files (`.fsm`).
 //!
 //! Source: `docs/format/snapshot.md`. This crate knows bytes, versions and timestamps; it knows no adapter and writes no dump.
+//!
+//! 1. [`scan`] reads an [`Input`] once, checks it and returns what it learned with a [`RecordFile`].
+//! 2. A [`View`] of one or more record files at a read timestamp answers ranges ([`View::scan_range`]) and keys ([`View::lookup`]).
 
+pub mod datadir;
+mod envelope;
 mod error;
+mod file;
+pub mod findings;
 pub mod format;
 mod hlc;
+mod index;
 mod input;
+mod mvcc2;
+mod protobuf;
+mod record;
+mod regular_file;
+mod resolver;
+mod scan;
+mod sequential;
+pub mod snapfile;
+mod sst;
+mod stream;
+mod view;
 
-pub use error::{Error, ErrorKind, Location, Result};
+pub use envelope::{Envelope, Form, Header};
+pub use error::{Error, ErrorKind, Location, Result, escape};
+pub use file::RecordFile;
 pub use hlc::CommitTs;
 pub use input::{FooterPolicy, Input, MemoryInput, ReadAt, SubRange};
+pub use record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
+pub use regular_file::open_regular;
+pub use scan::{
+    Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, ValueCheck, Watch, Watermarks, scan,
+};
+pub use view::{Group, Lookup, Owns, Range, RangeScan, View, Visible, check_read_ts};

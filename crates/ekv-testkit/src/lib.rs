@@ -1,1 +1,9 @@
-#![doc = "placeholder"]
+//! Test support for the workspace: snapshots built in memory, real fixtures, faulty sinks, the sink conformance suite.
+//!
+//! Not published. Panics freely: its callers are tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "test support")]
+
+pub mod fixtures;
+mod snapshot;
+
+pub use snapshot::{SnapshotBuilder, memory_input};

@@ -1,0 +1,200 @@
+//! A file of records that has been checked and indexed, and a cursor over it.
+
+use std::sync::Arc;
+
+use crate::index::SparseIndex;
+use crate::record::StoredValue;
+use crate::{Error, ErrorKind, Input, Result};
+
+/// Bytes of a value that are always in memory with its record.
+const VALUE_HEAD_LEN: u64 = 128;
+
+/// Records in raw-key order, checked by pass 1, readable from any key.
+///
+/// Cheap to clone: the index is shared.
+#[derive(Clone)]
+pub struct RecordFile {
+    input: Input,
+    start: u64,
+    end: u64,
+    index: Arc<SparseIndex>,
+}
+
+impl RecordFile {
+    pub(crate) fn new(input: Input, start: u64, end: u64, index: SparseIndex) -> Self {
+        RecordFile { input, start, end, index: Arc::new(index) }
+    }
+
+    /// Total bytes of all entries.
+    pub fn len(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.end == self.start
+    }
+
+    /// The input that holds the records.
+    pub fn input(&self) -> &Input {
+        &self.input
+    }
+}
+
+/// Walks over records; stands on one or at the end. Positioned reads into one reused buffer.
+///
+/// Cost: a buffer of the length given at creation, more only while it stands on a longer key (at most 1 MiB).
+pub(crate) struct Cursor {
+    file: RecordFile,
+    window: Vec<u8>,
+    window_len: usize,
+    /// Offset in the input of `window[0]`.
+    window_start: u64,
+    /// Offset of the current record, or of the next one if `current` is empty.
+    at: u64,
+    current: Option<Current>,
+}
+
+/// Lengths of the record at `Cursor::at`; its key and value head lie in the window.
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    /// Index in the window of the entry's first byte.
+    base: usize,
+    key_len: usize,
+    value_len: u64,
+    head_len: usize,
+}
+
+/// Bytes of the two length fields.
+const LENGTHS_LEN: u64 = 16;
+
+impl Cursor {
+    /// A cursor that stands before the first record; call [`Cursor::advance`] or [`Cursor::seek`].
+    pub(crate) fn new(file: &RecordFile, window_len: usize) -> Self {
+        let window_len = window_len.max(4096);
+        Cursor { at: file.start, file: file.clone(), window: Vec::new(), window_len, window_start: 0, current: None }
+    }
+
+    /// Whether the cursor stands on a record.
+    pub(crate) fn is_on_record(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Raw key of the current record; empty at the end.
+    pub(crate) fn raw_key(&self) -> &[u8] {
+        let Some(current) = self.current else { return &[] };
+        let start = current.base.saturating_add(8);
+        self.window.get(start..start.saturating_add(current.key_len)).unwrap_or(&[])
+    }
+
+    /// Byte offset of the current record in the snapshot.
+    pub(crate) fn byte_offset(&self) -> u64 {
+        self.at
+    }
+
+    /// The stored value, value header included.
+    pub(crate) fn value(&self) -> StoredValue<'_> {
+        let Some(current) = self.current else { return StoredValue::new(&self.file.input, self.at, 0, &[]) };
+        let start = current.base.saturating_add(16).saturating_add(current.key_len);
+        let head = self.window.get(start..start.saturating_add(current.head_len)).unwrap_or(&[]);
+        let offset = self.at.saturating_add(LENGTHS_LEN).saturating_add(widen(current.key_len));
+        StoredValue::new(&self.file.input, offset, current.value_len, head)
+    }
+
+    /// Moves to the next record; `false` at the end.
+    ///
+    /// # Errors
+    /// A failing read, or `Truncated` if the file is no longer what pass 1 saw.
+    pub(crate) fn advance(&mut self) -> Result<bool> {
+        if let Some(current) = self.current.take() {
+            let len = LENGTHS_LEN.saturating_add(widen(current.key_len)).saturating_add(current.value_len);
+            self.at = self.at.saturating_add(len);
+        }
+        self.load()
+    }
+
+    /// Moves to the first record whose raw key is at or above `target`; `false` if there is none.
+    ///
+    /// Goes on from where it stands if that is nearer than what the index offers, so that ascending targets cost one read of
+    /// the range altogether.
+    ///
+    /// # Errors
+    /// As [`Cursor::advance`].
+    pub(crate) fn seek(&mut self, target: &[u8]) -> Result<bool> {
+        let indexed = self.file.index.start_for(target).unwrap_or(self.file.start);
+        let stays = self.current.is_some() && self.raw_key() <= target && indexed <= self.at;
+        if !stays {
+            self.current = None;
+            self.at = indexed;
+            self.load()?;
+        }
+        while self.current.is_some() && self.raw_key() < target {
+            self.advance()?;
+        }
+        Ok(self.current.is_some())
+    }
+
+    /// Reads the entry at `self.at`.
+    fn load(&mut self) -> Result<bool> {
+        let left = self.file.end.saturating_sub(self.at);
+        if left == 0 {
+            return Ok(false);
+        }
+        let base = self.ensure(8)?;
+        let key_len = self.u64_at(base);
+        let base = self.ensure(key_len.saturating_add(LENGTHS_LEN))?;
+        let key_len_usize = usize::try_from(key_len).unwrap_or(usize::MAX);
+        let value_len = self.u64_at(base.saturating_add(8).saturating_add(key_len_usize));
+        let entry_len = LENGTHS_LEN.saturating_add(key_len).saturating_add(value_len);
+        let head_len = if entry_len <= widen(self.window_len) { value_len } else { value_len.min(VALUE_HEAD_LEN) };
+        let base = self.ensure(LENGTHS_LEN.saturating_add(key_len).saturating_add(head_len))?;
+        let head_len = usize::try_from(head_len).unwrap_or(usize::MAX);
+        self.current = Some(Current { base, key_len: key_len_usize, value_len, head_len });
+        Ok(true)
+    }
+
+    /// Makes `len` bytes from `self.at` available and returns their index in the window.
+    fn ensure(&mut self, len: u64) -> Result<usize> {
+        let left = self.file.end.saturating_sub(self.at);
+        let changed = |needed, available| {
+            Error::new(ErrorKind::Truncated { what: "entry", needed, available }).at(self.at).in_file(&self.file.input.name)
+        };
+        if len > left {
+            return Err(changed(len, left));
+        }
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let base = self.at.checked_sub(self.window_start).and_then(|b| usize::try_from(b).ok());
+        if let Some(base) = base.filter(|base| base.saturating_add(len) <= self.window.len()) {
+            return Ok(base);
+        }
+        let want = usize::try_from(left).unwrap_or(usize::MAX).min(self.window_len.max(len));
+        // What is already there stays; the rest is read behind it.
+        let kept = match base {
+            Some(base) if base < self.window.len() => {
+                self.window.copy_within(base.., 0);
+                self.window.len().saturating_sub(base)
+            }
+            _ => 0,
+        };
+        self.window.resize(want.max(kept), 0);
+        if self.window.capacity() > self.window_len.saturating_mul(2) && self.window.len() <= self.window_len {
+            self.window.shrink_to(self.window_len);
+        }
+        self.window_start = self.at;
+        let room = self.window.get_mut(kept..).unwrap_or(&mut []);
+        let read_at = self.at.saturating_add(widen(kept));
+        let got = self.file.input.fill_at(read_at, room)?;
+        if kept.saturating_add(got) < len {
+            return Err(changed(widen(len), widen(kept.saturating_add(got))));
+        }
+        Ok(0)
+    }
+
+    fn u64_at(&self, index: usize) -> u64 {
+        self.window.get(index..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
+    }
+}
+
+fn widen(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,43 @@
+//! What can be odd about a snapshot without being an error. Source: `docs/format/snapshot.md`, sections 3.2, 6 and 7.2.
+
+use ekv_model::{Example, Finding, Severity};
+
+/// The file has no checksum footer: its integrity was not verified.
+pub const NO_CHECKSUM: Finding = Finding {
+    name: "snapshot_no_checksum",
+    severity: Severity::Warning,
+    strict_fatal: false,
+    meaning: "the snapshot carries no checksum, its integrity could not be verified",
+};
+/// An entry with a raw key of fewer than eight bytes.
+pub const SHORT_KEY: Finding = Finding {
+    name: "snapshot_short_key",
+    severity: Severity::Warning,
+    strict_fatal: true,
+    meaning: "entries whose key is too short to carry a commit timestamp; no reader can address them",
+};
+/// An entry with a raw key of exactly eight bytes.
+pub const EMPTY_USER_KEY: Finding = Finding {
+    name: "snapshot_empty_user_key",
+    severity: Severity::Warning,
+    strict_fatal: false,
+    meaning: "records with an empty user key, which the server never writes",
+};
+/// A `_meta_` row whose value is not eight bytes long.
+pub const META_ROW_WIDTH: Finding = Finding {
+    name: "snapshot_meta_row_width",
+    severity: Severity::Warning,
+    strict_fatal: false,
+    meaning: "store rows whose value is not 8 bytes long; shorter ones count as absent",
+};
+/// A tombstone with a body or a store expiry.
+pub const TOMBSTONE_WITH_BODY: Finding = Finding {
+    name: "snapshot_tombstone_with_body",
+    severity: Severity::Warning,
+    strict_fatal: false,
+    meaning: "tombstones that carry a body or an expiry, which is ignored",
+};
+
+pub(crate) fn example(key: Option<&[u8]>, byte_offset: Option<u64>, detail: &str) -> Example {
+    Example { key: key.map(<[u8]>::to_vec), byte_offset, detail: detail.to_owned() }
+}

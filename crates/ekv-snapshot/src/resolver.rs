@@ -1,0 +1,180 @@
+//! Which version of each user key is visible: the open-prefix resolver. Source: `docs/format/snapshot.md`, section 9.
+
+use crate::CommitTs;
+
+/// What a record is to its user key at the read timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Committed after the read timestamp.
+    Newer,
+    /// The newest version at or before the read timestamp: decides what is visible.
+    Decides,
+    /// Hidden by a newer version that was seen before.
+    Older,
+}
+
+/// A record's standing, and whether it is the first of its user key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// What the record is to its user key.
+    pub standing: Standing,
+    /// No record of this user key came before.
+    pub first_of_key: bool,
+}
+
+/// A user key whose records may still come; it is the first `len` bytes of the previous raw key.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    len: usize,
+    decided: bool,
+}
+
+/// Resolves versions in one pass over records in raw-key order.
+///
+/// Records of one user key need not be neighbours: a longer key that starts with it can sort between two of its versions.
+/// All keys that may still get records are prefixes of the previous raw key, so that their lengths identify them.
+/// Cost: one copy of the previous raw key and one small entry per open prefix, at most one per byte of the longest key.
+#[derive(Debug, Default)]
+pub struct Resolver {
+    previous: Vec<u8>,
+    open: Vec<Open>,
+}
+
+impl Resolver {
+    /// Forgets everything, for a new range.
+    pub fn reset(&mut self) {
+        self.previous.clear();
+        self.open.clear();
+    }
+
+    /// The raw key given last.
+    pub fn previous(&self) -> &[u8] {
+        &self.previous
+    }
+
+    /// Number of user keys that may still get records.
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Passes a raw key that is not a version of anything, so that order and open prefixes stay right.
+    pub fn pass(&mut self, raw_key: &[u8], common_len: usize) {
+        while self.open.last().is_some_and(|open| open.len > common_len) {
+            self.open.pop();
+        }
+        self.previous.truncate(common_len);
+        self.previous.extend_from_slice(raw_key.get(common_len..).unwrap_or(&[]));
+    }
+
+    /// Takes the next record: its raw key, strictly above the previous one, with `user_key_len` = its length - 8.
+    ///
+    /// `common_len` is the length of the prefix that it shares with [`Resolver::previous`].
+    pub fn next(&mut self, raw_key: &[u8], common_len: usize, commit_ts: CommitTs, read_ts: CommitTs) -> Resolution {
+        self.pass(raw_key, common_len);
+        let user_key_len = raw_key.len().saturating_sub(crate::format::TS_LEN);
+        let at = self.open.partition_point(|open| open.len < user_key_len);
+        let first_of_key = self.open.get(at).is_none_or(|open| open.len != user_key_len);
+        if first_of_key {
+            self.open.insert(at, Open { len: user_key_len, decided: false });
+        }
+        let standing = match self.open.get_mut(at) {
+            Some(open) if open.decided => Standing::Older,
+            Some(open) if commit_ts <= read_ts => {
+                open.decided = true;
+                Standing::Decides
+            }
+            _ => Standing::Newer,
+        };
+        Resolution { standing, first_of_key }
+    }
+}
+
+/// Length of the common prefix of two byte strings.
+pub(crate) fn common_prefix_len(a: &[u8], b: &[u8]) -> usize {
+    let chunks = a.chunks_exact(8).zip(b.chunks_exact(8));
+    let whole = chunks.take_while(|(x, y)| x == y).count().saturating_mul(8);
+    let rest = a.get(whole..).unwrap_or(&[]).iter().zip(b.get(whole..).unwrap_or(&[]));
+    whole.saturating_add(rest.take_while(|(x, y)| x == y).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// Newest version at or before `read_ts` per user key, straight from the definition.
+    fn model(records: &[(Vec<u8>, u64)], read_ts: u64) -> BTreeMap<Vec<u8>, u64> {
+        let mut newest = BTreeMap::new();
+        for (key, ts) in records.iter().filter(|(_, ts)| *ts <= read_ts) {
+            let slot = newest.entry(key.clone()).or_insert(*ts);
+            *slot = (*slot).max(*ts);
+        }
+        newest
+    }
+
+    fn resolve(records: &[(Vec<u8>, u64)], read_ts: u64) -> BTreeMap<Vec<u8>, u64> {
+        let mut raw: Vec<(Vec<u8>, u64)> = records
+            .iter()
+            .map(|(key, ts)| ([key.as_slice(), &CommitTs(*ts).to_suffix()].concat(), *ts))
+            .collect();
+        raw.sort();
+        raw.dedup();
+        let mut resolver = Resolver::default();
+        let mut visible = BTreeMap::new();
+        for (raw_key, ts) in &raw {
+            let common = common_prefix_len(raw_key, resolver.previous());
+            if resolver.next(raw_key, common, CommitTs(*ts), CommitTs(read_ts)).standing == Standing::Decides {
+                let user_key = raw_key[..raw_key.len() - 8].to_vec();
+                assert!(visible.insert(user_key, *ts).is_none(), "a key was decided twice");
+            }
+        }
+        visible
+    }
+
+    /// Keys made of a few prefixes and of pieces that look like inverted timestamps.
+    fn keys() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(b"k".to_vec()),
+            Just(b"ka".to_vec()),
+            Just(vec![0xff]),
+            Just(vec![0xfe, 0x5d]),
+            (0_u64..6).prop_map(|ts| CommitTs(ts).to_suffix().to_vec()),
+            (0_u64..6).prop_map(|ts| CommitTs(ts).to_suffix()[..5].to_vec()),
+        ];
+        proptest::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn resolver_equals_the_naive_model_for_keys_with_prefixes_and_timestamp_like_suffixes(
+            records in proptest::collection::vec((keys(), 0_u64..6), 0..60),
+            read_ts in 0_u64..7,
+        ) {
+            prop_assert_eq!(resolve(&records, read_ts), model(&records, read_ts));
+        }
+
+        #[test]
+        fn common_prefix_is_the_longest_one(a in proptest::collection::vec(0_u8..3, 0..40), b in proptest::collection::vec(0_u8..3, 0..40)) {
+            let n = common_prefix_len(&a, &b);
+            prop_assert_eq!(&a[..n], &b[..n]);
+            prop_assert!(n == a.len() || n == b.len() || a[n] != b[n]);
+        }
+    }
+
+    #[test]
+    fn nested_prefixes_cost_one_entry_each() {
+        let key = vec![b'x'; 5_000];
+        let mut raw: Vec<Vec<u8>> =
+            (0..key.len()).map(|n| [&key[..n], &CommitTs(1).to_suffix()[..]].concat()).collect();
+        raw.sort();
+        let mut resolver = Resolver::default();
+        let mut deepest = 0;
+        for raw_key in &raw {
+            let common = common_prefix_len(raw_key, resolver.previous());
+            resolver.next(raw_key, common, CommitTs(1), CommitTs::MAX);
+            deepest = deepest.max(resolver.depth());
+        }
+        assert!(deepest <= key.len());
+    }
+}

@@ -1,0 +1,497 @@
+//! Pass 1: one read of the whole file. Checks structure, order and checksum; counts; builds the sparse index.
+//!
+//! Source: `docs/format/snapshot.md`, sections 3, 4, 6 and 8. Nothing may be published from a file before this pass has succeeded.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use ekv_model::Findings;
+use ekv_spill::Scratch;
+
+use crate::envelope::{Envelope, Form, Header};
+use crate::findings;
+use crate::format::{
+    FOOTER_LEN, NEWEST_ALWAYS_PREFIX, PAYLOAD_HEADER_LEN, RAW_KEY_LEN_MAX, VALUE_HEADER_LEN, VALUE_LEN_MAX,
+};
+use crate::index::SparseIndex;
+use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
+use crate::resolver::{Resolver, Standing, common_prefix_len};
+use crate::sequential::Sequential;
+use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result, error::escape};
+
+/// Told about the progress of a long read; may stop it.
+pub trait Watch {
+    /// `byte_offset` bytes of the input are done.
+    ///
+    /// # Errors
+    /// Any error (normally `ErrorKind::Cancelled`) ends the read.
+    fn progress(&self, byte_offset: u64) -> Result<()>;
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoWatch;
+
+impl Watch for NoWatch {
+    fn progress(&self, _byte_offset: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Sorts user keys into numbered key families; this crate knows no adapter and only counts by number.
+pub trait Classify {
+    /// The family of a user key, as a small number.
+    fn family(&mut self, user_key: &[u8]) -> usize;
+
+    /// Forgets what was learned: the file is read once more from its start.
+    fn reset(&mut self) {}
+}
+
+/// Puts every user key into family 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OneFamily;
+
+impl Classify for OneFamily {
+    fn family(&mut self, _user_key: &[u8]) -> usize {
+        0
+    }
+}
+
+/// Which values are checked in pass 1. Source: `docs/format/snapshot.md`, section 7.2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValueCheck {
+    /// Every version, also those that nothing will read.
+    #[default]
+    Every,
+    /// Only the versions that are visible at the read timestamp, as the live server does.
+    Visible,
+}
+
+/// What pass 1 should do beyond its checks.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanOptions {
+    /// Timestamp at which versions are counted as visible; `None` counts the newest state.
+    pub read_ts: Option<CommitTs>,
+    /// Which values are checked.
+    pub value_check: ValueCheck,
+    /// Longest raw key accepted, in bytes.
+    pub raw_key_len_max: u64,
+}
+
+impl Default for ScanOptions {
+    fn default() -> Self {
+        ScanOptions { read_ts: None, value_check: ValueCheck::default(), raw_key_len_max: RAW_KEY_LEN_MAX }
+    }
+}
+
+/// What every versioned record of a family is at the read timestamp; each record counts once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FamilyTotals {
+    /// Records of all kinds.
+    pub records: u64,
+    /// Distinct user keys.
+    pub user_keys: u64,
+    /// Newest put at or before the read timestamp: what a reader sees.
+    pub visible: u64,
+    /// Newest version at or before the read timestamp, but a tombstone.
+    pub deleted: u64,
+    /// Newest version at or before the read timestamp, but past its store expiry.
+    pub store_expired: u64,
+    /// Hidden by a newer version.
+    pub older: u64,
+    /// Committed after the read timestamp.
+    pub newer: u64,
+    /// Tombstones among all records.
+    pub tombstones: u64,
+    /// Bytes of all raw keys.
+    pub raw_key_bytes: u64,
+    /// Bytes of all values, value headers included.
+    pub value_bytes: u64,
+    /// Bytes of the visible bodies.
+    pub visible_body_bytes: u64,
+}
+
+/// Numbers about the store rows and the shape of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileTotals {
+    /// All entries.
+    pub entries: u64,
+    /// Unversioned rows of the store itself (section 6.1).
+    pub unversioned_rows: u64,
+    /// Raw keys too short to carry a timestamp.
+    pub short_keys: u64,
+    /// Places where a user key is smaller than the one before it.
+    pub user_key_descents: u64,
+    /// Most user keys that were open at once (section 9).
+    pub nesting_depth: u64,
+    /// Smallest commit timestamp.
+    pub first_commit_ts: Option<CommitTs>,
+    /// Records with a store expiry.
+    pub store_expiries: u64,
+}
+
+/// Values of the `_meta_` rows. Source: `docs/format/snapshot.md`, section 6.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watermarks {
+    /// Raft index of the last data entry.
+    pub applied_index: Option<u64>,
+    /// The store's last commit timestamp; the payload header wins over it.
+    pub last_commit_ts: Option<u64>,
+    /// Oldest timestamp that is still answerable.
+    pub min_retained_ts: Option<u64>,
+    /// The same for a compaction that is under way.
+    pub pending_min_retained_ts: Option<u64>,
+}
+
+impl Watermarks {
+    /// Oldest answerable read timestamp; 0 = no limit. Source: section 8.
+    pub fn oldest_answerable(&self) -> u64 {
+        self.min_retained_ts.unwrap_or(0).max(self.pending_min_retained_ts.unwrap_or(0))
+    }
+}
+
+/// Everything that pass 1 learned.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// Header, form, checksum.
+    pub envelope: Envelope,
+    /// Last commit timestamp of the payload header, as stored.
+    pub last_commit_ts: CommitTs,
+    /// Greatest commit timestamp of header and records (chunk blobs aside): the default read timestamp.
+    pub effective_last_commit_ts: CommitTs,
+    /// Values of the store's own rows.
+    pub watermarks: Watermarks,
+    /// Numbers about the file.
+    pub totals: FileTotals,
+    /// Numbers per key family, indexed by what [`Classify::family`] returned.
+    pub families: Vec<FamilyTotals>,
+    /// What was odd.
+    pub findings: Findings,
+    /// The timestamp at which [`Scan::families`] was counted.
+    pub counted_at: CommitTs,
+}
+
+/// Reads the whole snapshot once and checks everything that can be checked without knowing an adapter.
+///
+/// Shape: any envelope and payload form -> what was learned, and a file of records for positioned reads.
+/// Cost: one sequential read; a fixed buffer, the sparse index, one raw key. `EKVMVCC2` payloads are first rewritten into `scratch`.
+///
+/// # Errors
+/// Every kind of section 15, with file, byte offset and key. A checksum that does not match wins over structural damage.
+pub fn scan(
+    input: &Input,
+    options: &ScanOptions,
+    classify: &mut dyn Classify,
+    scratch: &Arc<dyn Scratch>,
+    watch: &dyn Watch,
+) -> Result<(Scan, RecordFile)> {
+    let header = Header::read(input)?;
+    let form = Form::read(input, header.len())?;
+    let envelope = Envelope { header, form, footer_crc32c: None };
+    let (mut scan, file) = match form {
+        Form::Store => scan_store(input, envelope, options, classify, watch)?,
+        Form::Empty => scan_empty(input, envelope, 0, watch)?,
+        Form::TimestampOracle { .. } => scan_empty(input, envelope, 8, watch)?,
+        Form::SstIngest => return Err(crate::sst::refuse(input, header.len(), watch)),
+        Form::MemoryStore => {
+            let memory = crate::mvcc2::transcode(input, header.len(), scratch, watch)?;
+            let bare = Envelope { header: Header::Bare, ..envelope };
+            let (mut scan, file) = scan_store(&memory.records, bare, options, classify, &NoWatch)?;
+            scan.envelope = Envelope { footer_crc32c: memory.footer_crc32c, ..envelope };
+            scan.watermarks.min_retained_ts = Some(memory.min_retained_ts.0);
+            (scan, file)
+        }
+    };
+    require_footer(input, scan.envelope.footer_crc32c, &mut scan.findings)?;
+    if options.read_ts.is_none() && scan.totals.store_expiries > 0 {
+        // Whether a store expiry has passed depends on the timestamp, which is known only now.
+        let counted_at = ScanOptions { read_ts: Some(scan.effective_last_commit_ts), ..*options };
+        classify.reset();
+        return self::scan(input, &counted_at, classify, scratch, watch);
+    }
+    Ok((scan, file))
+}
+
+fn scan_empty(input: &Input, envelope: Envelope, payload_len: u64, watch: &dyn Watch) -> Result<(Scan, RecordFile)> {
+    let payload_end = envelope.header.len().saturating_add(payload_len);
+    let mut scan = Scan::new(envelope);
+    let has_footer = input.len > payload_end;
+    let ending = Sequential::new(input, watch).finish()?.filter(|_| has_footer);
+    scan.envelope.footer_crc32c = check_footer(input, ending, None)?;
+    Ok((scan, RecordFile::new(input.clone(), payload_end, payload_end, SparseIndex::default())))
+}
+
+fn scan_store(
+    input: &Input,
+    envelope: Envelope,
+    options: &ScanOptions,
+    classify: &mut dyn Classify,
+    watch: &dyn Watch,
+) -> Result<(Scan, RecordFile)> {
+    let mut reader = Sequential::new(input, watch);
+    let mut pass = Pass {
+        options,
+        classify,
+        resolver: Resolver::default(),
+        index: SparseIndex::default(),
+        scan: Scan::new(envelope),
+        payload_start: envelope.header.len(),
+    };
+    let outcome = pass.run(&mut reader).map_err(|e| e.in_file(&input.name));
+    let records_end = reader.offset();
+    let Pass { scan, index, .. } = pass;
+    let mut scan = scan;
+    match outcome {
+        Ok(has_footer) => {
+            let ending = reader.finish()?.filter(|_| has_footer);
+            scan.envelope.footer_crc32c = check_footer(input, ending, None)?;
+        }
+        Err(parse_error) if input.footer == FooterPolicy::Required && is_structural(&parse_error) => {
+            // A damaged length derails the parse: the checksum tells whether the file is damaged.
+            check_footer(input, reader.finish()?, Some(&parse_error))?;
+            return Err(parse_error);
+        }
+        Err(parse_error) => return Err(parse_error),
+    }
+    let records_start = envelope.header.len().saturating_add(PAYLOAD_HEADER_LEN);
+    Ok((scan, RecordFile::new(input.clone(), records_start, records_end, index)))
+}
+
+fn is_structural(error: &Error) -> bool {
+    !matches!(error.kind(), ErrorKind::Io { .. } | ErrorKind::Cancelled)
+}
+
+/// Compares the token, the footer and the checksum; `None` passes.
+pub(crate) fn check_footer(input: &Input, ending: Option<(u32, u32)>, parse_error: Option<&Error>) -> Result<Option<u32>> {
+    let Some((stored, computed)) = ending else { return Ok(None) };
+    let at = input.len.saturating_sub(FOOTER_LEN);
+    if stored != computed {
+        let parse_error = parse_error.map(ToString::to_string);
+        return Err(Error::new(ErrorKind::FooterCrc { stored, computed, parse_error }).at(at).in_file(&input.name));
+    }
+    match input.token_crc32c {
+        Some(token) if token != stored => {
+            Err(Error::new(ErrorKind::TokenCrc { token, footer: stored }).at(at).in_file(&input.name))
+        }
+        _ => Ok(Some(stored)),
+    }
+}
+
+/// A missing footer is an error or a finding, as the policy says.
+fn require_footer(input: &Input, footer: Option<u32>, found: &mut Findings) -> Result<()> {
+    match (footer, input.footer) {
+        (Some(_), _) => Ok(()),
+        (None, FooterPolicy::Required) => {
+            Err(Error::new(ErrorKind::FooterMissing).at(input.len).in_file(&input.name))
+        }
+        (None, FooterPolicy::Optional) => {
+            found.record(findings::NO_CHECKSUM, || findings::example(None, None, "the file carries no checksum footer"));
+            Ok(())
+        }
+    }
+}
+
+impl Scan {
+    fn new(envelope: Envelope) -> Self {
+        Scan {
+            envelope,
+            last_commit_ts: CommitTs(0),
+            effective_last_commit_ts: CommitTs(0),
+            watermarks: Watermarks::default(),
+            totals: FileTotals::default(),
+            families: Vec::new(),
+            findings: Findings::default(),
+            counted_at: CommitTs::MAX,
+        }
+    }
+}
+
+struct Pass<'p> {
+    options: &'p ScanOptions,
+    classify: &'p mut dyn Classify,
+    resolver: Resolver,
+    index: SparseIndex,
+    scan: Scan,
+    payload_start: u64,
+}
+
+impl Pass<'_> {
+    /// Reads header and all entries; whether a footer follows. The reader then stands behind the last entry.
+    fn run(&mut self, reader: &mut Sequential<'_>) -> Result<bool> {
+        reader.skip(self.payload_start)?;
+        let at = reader.offset();
+        need(reader, "payload header", PAYLOAD_HEADER_LEN, at)?;
+        let stored = reader.ahead(16)?.get(8..).and_then(<[u8]>::first_chunk).map(|b| u64::from_le_bytes(*b));
+        self.scan.last_commit_ts = CommitTs(stored.unwrap_or(0));
+        self.scan.effective_last_commit_ts = self.scan.last_commit_ts;
+        reader.skip(PAYLOAD_HEADER_LEN)?;
+        loop {
+            match reader.left() {
+                0 => break,
+                FOOTER_LEN => break,
+                _ => self.entry(reader)?,
+            }
+        }
+        self.scan.counted_at = self.options.read_ts.unwrap_or(self.scan.effective_last_commit_ts);
+        Ok(reader.left() == FOOTER_LEN)
+    }
+
+    fn entry(&mut self, reader: &mut Sequential<'_>) -> Result<()> {
+        let at = reader.offset();
+        need(reader, "key length", 8, at)?;
+        let key_len = le_u64(reader.ahead(8)?, 0);
+        let limit = self.options.raw_key_len_max;
+        if key_len > limit {
+            return Err(Error::new(ErrorKind::KeyTooLarge { found: key_len, limit }).at(at));
+        }
+        let to_value = key_len.saturating_add(16);
+        need(reader, "key and value length", to_value, at)?;
+        let to_value_len = usize::try_from(to_value).unwrap_or(usize::MAX);
+        let fixed = reader.ahead(to_value_len)?;
+        let value_len = le_u64(fixed, to_value_len.saturating_sub(8));
+        if value_len > VALUE_LEN_MAX {
+            let key = fixed.get(8..to_value_len.saturating_sub(8)).unwrap_or(&[]);
+            return Err(Error::new(ErrorKind::ValueTooLarge { found: value_len, limit: VALUE_LEN_MAX }).at(at).with_key(key));
+        }
+        let entry_len = to_value.saturating_add(value_len);
+        need(reader, "value", entry_len, at)?;
+        let head_len = usize::try_from(value_len).unwrap_or(usize::MAX).min(VALUE_HEADER_LEN + 6);
+        let bytes = reader.ahead(to_value_len.saturating_add(head_len))?;
+        let (fixed, head) = bytes.split_at_checked(to_value_len).unwrap_or((bytes, &[]));
+        let raw_key = fixed.get(8..to_value_len.saturating_sub(8)).unwrap_or(&[]);
+        self.record(at, raw_key, head, value_len).map_err(|e| e.at(at).with_key(raw_key))?;
+        reader.skip(entry_len)
+    }
+
+    fn record(&mut self, at: u64, raw_key: &[u8], head: &[u8], value_len: u64) -> Result<()> {
+        let first = self.scan.totals.entries == 0;
+        let common = common_prefix_len(raw_key, self.resolver.previous());
+        if !first {
+            let rest = |key: &[u8]| key.get(common).copied();
+            let previous = self.resolver.previous();
+            if rest(raw_key).cmp(&rest(previous)) != Ordering::Greater {
+                return Err(Error::new(ErrorKind::Order { previous: escape(previous) }));
+            }
+        }
+        self.scan.totals.entries = self.scan.totals.entries.saturating_add(1);
+        self.index.offer(at, raw_key);
+        if let Some(row) = UnversionedRow::of(raw_key) {
+            self.resolver.pass(raw_key, common);
+            self.unversioned(row, raw_key, head, value_len);
+            return Ok(());
+        }
+        let Some((user_key, commit_ts)) = split_raw_key(raw_key) else {
+            self.resolver.pass(raw_key, common);
+            self.scan.totals.short_keys = self.scan.totals.short_keys.saturating_add(1);
+            self.scan.findings.record(findings::SHORT_KEY, || {
+                findings::example(Some(raw_key), Some(at), "no reader can address this entry")
+            });
+            return Ok(());
+        };
+        self.versioned(at, raw_key, user_key, commit_ts, common, head, value_len)
+    }
+
+    fn unversioned(&mut self, row: UnversionedRow, raw_key: &[u8], head: &[u8], value_len: u64) {
+        self.scan.totals.unversioned_rows = self.scan.totals.unversioned_rows.saturating_add(1);
+        if row == UnversionedRow::EncryptionWriter {
+            return;
+        }
+        if value_len != 8 {
+            self.scan.findings.record(findings::META_ROW_WIDTH, || {
+                findings::example(Some(raw_key), None, &format!("value of {value_len} bytes, expected 8"))
+            });
+        }
+        let value = head.first_chunk::<8>().map(|b| u64::from_le_bytes(*b));
+        let marks = &mut self.scan.watermarks;
+        match row {
+            UnversionedRow::AppliedIndex => marks.applied_index = value,
+            UnversionedRow::LastCommitTs => marks.last_commit_ts = value,
+            UnversionedRow::MinRetainedTs => marks.min_retained_ts = value,
+            UnversionedRow::PendingMinRetainedTs => marks.pending_min_retained_ts = value,
+            UnversionedRow::EncryptionWriter => {}
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one record, taken apart once")]
+    fn versioned(
+        &mut self,
+        at: u64,
+        raw_key: &[u8],
+        user_key: &[u8],
+        commit_ts: CommitTs,
+        common: usize,
+        head: &[u8],
+        value_len: u64,
+    ) -> Result<()> {
+        let newest_always = user_key.starts_with(NEWEST_ALWAYS_PREFIX);
+        let read_ts = match self.options.read_ts {
+            Some(read_ts) if !newest_always => read_ts,
+            _ => CommitTs::MAX,
+        };
+        let previous = self.resolver.previous();
+        let previous_user_key = previous.get(..previous.len().saturating_sub(8)).unwrap_or(&[]);
+        let from = common.min(user_key.len()).min(previous_user_key.len());
+        let descends = user_key.get(from..) < previous_user_key.get(from..);
+        let resolution = self.resolver.next(raw_key, common, commit_ts, read_ts);
+        let decides = resolution.standing == Standing::Decides;
+        let header = match ValueHeader::parse(head, value_len) {
+            Ok(header) => Some(header),
+            Err(e) if decides || self.options.value_check == ValueCheck::Every => return Err(e),
+            Err(_) => None,
+        };
+
+        let totals = &mut self.scan.totals;
+        totals.user_key_descents = totals.user_key_descents.saturating_add(u64::from(descends));
+        totals.nesting_depth = totals.nesting_depth.max(u64::try_from(self.resolver.depth()).unwrap_or(u64::MAX));
+        totals.first_commit_ts = Some(totals.first_commit_ts.map_or(commit_ts, |first| first.min(commit_ts)));
+        if !newest_always {
+            self.scan.effective_last_commit_ts = self.scan.effective_last_commit_ts.max(commit_ts);
+        }
+        if user_key.is_empty() {
+            self.scan.findings.record(findings::EMPTY_USER_KEY, || findings::example(None, Some(at), "empty user key"));
+        }
+
+        let number = self.classify.family(user_key);
+        if self.scan.families.len() <= number {
+            self.scan.families.resize(number.saturating_add(1), FamilyTotals::default());
+        }
+        let Some(family) = self.scan.families.get_mut(number) else { return Ok(()) };
+        let add = |slot: &mut u64, n: u64| *slot = slot.saturating_add(n);
+        add(&mut family.records, 1);
+        add(&mut family.user_keys, u64::from(resolution.first_of_key));
+        add(&mut family.raw_key_bytes, u64::try_from(raw_key.len()).unwrap_or(u64::MAX));
+        add(&mut family.value_bytes, value_len);
+        let header = header.unwrap_or(ValueHeader { tombstone: false, expire_at: CommitTs(0) });
+        add(&mut family.tombstones, u64::from(header.tombstone));
+        add(&mut self.scan.totals.store_expiries, u64::from(header.expire_at.0 != 0));
+        let body_len = value_len.saturating_sub(u64::try_from(VALUE_HEADER_LEN).unwrap_or(u64::MAX));
+        match resolution.standing {
+            Standing::Newer => add(&mut family.newer, 1),
+            Standing::Older => add(&mut family.older, 1),
+            Standing::Decides if header.tombstone => add(&mut family.deleted, 1),
+            Standing::Decides if header.expired_at(read_ts) => add(&mut family.store_expired, 1),
+            Standing::Decides => {
+                add(&mut family.visible, 1);
+                add(&mut family.visible_body_bytes, body_len);
+            }
+        }
+        if header.tombstone && (body_len > 0 || header.expire_at.0 != 0) {
+            self.scan.findings.record(findings::TOMBSTONE_WITH_BODY, || {
+                findings::example(Some(user_key), Some(at), "the tombstone counts, its body is ignored")
+            });
+        }
+        Ok(())
+    }
+}
+
+fn need(reader: &Sequential<'_>, what: &'static str, needed: u64, at: u64) -> Result<()> {
+    let available = reader.left();
+    if available < needed {
+        return Err(Error::new(ErrorKind::Truncated { what, needed, available }).at(at));
+    }
+    Ok(())
+}
+
+fn le_u64(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
+}

@@ -1,0 +1,109 @@
+//! Front-to-back reading with a running checksum.
+
+use crate::format::FOOTER_LEN;
+use crate::{Error, ErrorKind, Input, Result, Watch};
+
+/// Bytes read at a time.
+const BUFFER_LEN: usize = 256 << 10;
+
+/// Reads an input once from front to back; every byte but the last four goes through CRC32C.
+pub(crate) struct Sequential<'i> {
+    input: &'i Input,
+    watch: &'i dyn Watch,
+    buffer: Vec<u8>,
+    start: usize,
+    filled: usize,
+    /// Offset in the input of the first unread byte.
+    offset: u64,
+    crc32c: u32,
+    /// Bytes that are already in the checksum.
+    hashed: u64,
+}
+
+impl<'i> Sequential<'i> {
+    pub(crate) fn new(input: &'i Input, watch: &'i dyn Watch) -> Self {
+        Sequential { input, watch, buffer: vec![0; BUFFER_LEN], start: 0, filled: 0, offset: 0, crc32c: 0, hashed: 0 }
+    }
+
+    /// Offset of the next byte.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes from the next one to the end of the input.
+    pub(crate) fn left(&self) -> u64 {
+        self.input.len.saturating_sub(self.offset)
+    }
+
+    /// Makes the next `len` bytes available in memory; the caller has checked that they exist.
+    pub(crate) fn ahead(&mut self, len: usize) -> Result<&[u8]> {
+        if self.filled.saturating_sub(self.start) < len {
+            self.refill(len)?;
+        }
+        self.buffered(len).ok_or_else(|| self.ended())
+    }
+
+    fn buffered(&self, len: usize) -> Option<&[u8]> {
+        self.buffer.get(self.start..self.filled)?.get(..len)
+    }
+
+    fn ended(&self) -> Error {
+        Error::new(ErrorKind::Truncated { what: "entry", needed: 1, available: 0 })
+            .at(self.offset)
+            .in_file(&self.input.name)
+    }
+
+    fn refill(&mut self, len: usize) -> Result<()> {
+        self.watch.progress(self.offset)?;
+        self.buffer.copy_within(self.start..self.filled, 0);
+        self.filled = self.filled.saturating_sub(self.start);
+        self.start = 0;
+        if self.buffer.len() < len {
+            self.buffer.resize(len, 0);
+        }
+        let at = self.offset.saturating_add(u64::try_from(self.filled).unwrap_or(u64::MAX));
+        let room = self.buffer.get_mut(self.filled..).unwrap_or(&mut []);
+        let got = self.input.fill_at(at, room)?;
+        let hashed_end = self.input.len.saturating_sub(FOOTER_LEN);
+        let to_hash = usize::try_from(hashed_end.saturating_sub(self.hashed)).unwrap_or(usize::MAX).min(got);
+        self.crc32c = crc32c::crc32c_append(self.crc32c, room.get(..to_hash).unwrap_or(&[]));
+        self.hashed = self.hashed.saturating_add(u64::try_from(to_hash).unwrap_or(u64::MAX));
+        self.filled = self.filled.saturating_add(got);
+        Ok(())
+    }
+
+    /// Moves past the next `len` bytes, which may be many; the caller has checked that they exist.
+    pub(crate) fn skip(&mut self, mut len: u64) -> Result<()> {
+        loop {
+            let in_memory = self.filled.saturating_sub(self.start);
+            let step = usize::try_from(len).unwrap_or(usize::MAX).min(in_memory);
+            self.start = self.start.saturating_add(step);
+            let stepped = u64::try_from(step).unwrap_or(u64::MAX);
+            self.offset = self.offset.saturating_add(stepped);
+            len = len.saturating_sub(stepped);
+            if len == 0 {
+                return Ok(());
+            }
+            self.refill(1)?;
+            if self.filled == 0 {
+                return Err(self.ended());
+            }
+        }
+    }
+
+    /// Reads what is left; returns the last four bytes as the footer would hold them, and the checksum of all before them.
+    ///
+    /// `None` if the input is shorter than a footer.
+    pub(crate) fn finish(mut self) -> Result<Option<(u32, u32)>> {
+        if self.input.len < FOOTER_LEN {
+            return Ok(None);
+        }
+        let to_footer = self.left().saturating_sub(FOOTER_LEN);
+        self.skip(to_footer)?;
+        // At this point at most the footer is left, and everything before it has been hashed.
+        let mut footer = [0_u8; 4];
+        self.input.fill_at(self.input.len.saturating_sub(FOOTER_LEN), &mut footer)?;
+        self.watch.progress(self.input.len)?;
+        Ok(Some((u32::from_be_bytes(footer), self.crc32c)))
+    }
+}
