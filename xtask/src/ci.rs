@@ -5,17 +5,18 @@ use std::time::{Duration, Instant};
 use crate::command::Command;
 use crate::error::Error;
 use crate::workspace::Workspace;
-use crate::{cross, licences};
+use crate::{cross, licences, oldest};
 
 type Check = fn() -> Result<(), Error>;
 
 /// The checks in their order: the quick ones first, the tests last, so that a run ends with their result.
-const CHECKS: [(&str, Check); 6] = [
+const CHECKS: [(&str, Check); 7] = [
     ("format", format),
     ("licences", licences::run),
     ("lints", lints),
     ("documentation", documentation),
     ("other platforms", cross::run),
+    ("oldest Rust", oldest::run),
     ("tests", || test(&[])),
 ];
 
@@ -49,8 +50,12 @@ fn lints() -> Result<(), Error> {
 }
 
 fn documentation() -> Result<(), Error> {
-    let args = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
-    cargo(&args)?.env("RUSTDOCFLAGS", "-D warnings").run()
+    // The program and the library share the name `ekv-backup` and so one folder; the library's pages are to stay there.
+    for kind in ["--bins", "--lib"] {
+        let args = ["doc", "--workspace", kind, "--no-deps", "--document-private-items", "--locked"];
+        cargo(&args)?.env("RUSTDOCFLAGS", "-D warnings").run()?;
+    }
+    Ok(())
 }
 
 fn cargo(args: &[&str]) -> Result<Command, Error> {

@@ -139,6 +139,8 @@ mod tests {
             version: "1.2.3".to_owned(),
             license: licence.map(ToOwned::to_owned),
             source: source.map(ToOwned::to_owned),
+            rust_version: None,
+            publish: None,
             targets: Vec::new(),
         }
     }

@@ -9,6 +9,8 @@ mod demo;
 mod error;
 mod licences;
 mod listing;
+mod oldest;
+mod rustup;
 mod workspace;
 
 use std::process::ExitCode;
@@ -22,7 +24,8 @@ usage: cargo xtask TASK
   test [ARGS]    run the tests of the whole workspace; ARGS go to `cargo test`
   licences       check the licence and the source of every dependency against deny.toml
   cross          check that the libraries compile for the other platforms
-  ci             all checks: format, lints, documentation, licences, other platforms, tests
+  oldest         check that everything compiles with the oldest Rust version that Cargo.toml names
+  ci             all checks: format, licences, lints, documentation, cross, oldest, tests
 ";
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn run(task: Option<&str>, rest: &[String]) -> Result<(), Error> {
         Some("demo") => demo::run(),
         Some("licences") => licences::run(),
         Some("cross") => cross::run(),
+        Some("oldest") => oldest::run(),
         Some("ci") => ci::run(),
         Some(task) => Err(Error::Usage { problem: format!("there is no task `{task}`") }),
         None => Err(Error::Usage { problem: "name a task".to_owned() }),
