@@ -60,7 +60,7 @@ pub enum ErrorKind {
         what: String,
     },
     /// Every snapshot of a group failed its checks.
-    #[error("none of the {tried} snapshot files of this group can be used, the newest one first")]
+    #[error("no usable snapshot in this group ({tried} tried)")]
     NoUsableSnapshot {
         /// How many were tried.
         tried: usize,

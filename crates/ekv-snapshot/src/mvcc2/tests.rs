@@ -1,0 +1,190 @@
+use super::*;
+use crate::{MemoryInput, NoWatch};
+use ekv_spill::SystemScratch;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Vector V8 of section 18: a = v1 at 10, v2 at 20 until 99; b deleted at 30.
+const V8: &str = "454b564d564343320100000009e3a84d1e000000000000000000000000000000010000000000000061020000000000000\
+                  00a000000000000000000000000000000000200000000000000763114000000000000000063000000000000000200000000\
+                  000000763201000000000000006201000000000000001e000000000000000100000000000000000000000000000000";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect()
+}
+
+fn input(bytes: &[u8], footer: FooterPolicy) -> Input {
+    let source = Arc::new(MemoryInput(bytes.into()));
+    Input { source, len: len_u64(bytes), name: "memory.fsm".into(), footer, token_crc32c: None }
+}
+
+fn run(bytes: &[u8], footer: FooterPolicy) -> Result<(Vec<u8>, Transcoded)> {
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let transcoded = transcode(&input(bytes, footer), 0, &scratch, &NoWatch)?;
+    let mut out = vec![0; usize::try_from(transcoded.records.len).unwrap()];
+    assert_eq!(transcoded.records.fill_at(0, &mut out)?, out.len());
+    Ok((out, transcoded))
+}
+
+fn kind(bytes: &[u8]) -> String {
+    match run(bytes, FooterPolicy::Optional) {
+        Ok(_) => "accepted".into(),
+        Err(error) => format!("{:?}", error.kind()),
+    }
+}
+
+/// One version as it is stored: timestamp, tombstone, expiry, value.
+type Version = (u64, bool, u64, Vec<u8>);
+
+fn payload(keys: &[(Vec<u8>, Vec<Version>)]) -> Vec<u8> {
+    let mut body = [99_u64.to_le_bytes(), 3_u64.to_le_bytes()].concat();
+    for (key, versions) in keys {
+        body.extend_from_slice(&len_u64(key).to_le_bytes());
+        body.extend_from_slice(key);
+        body.extend_from_slice(&u64::try_from(versions.len()).unwrap().to_le_bytes());
+        for (ts, tombstone, expire_at, value) in versions {
+            body.extend_from_slice(&ts.to_le_bytes());
+            body.push(u8::from(*tombstone));
+            body.extend_from_slice(&expire_at.to_le_bytes());
+            body.extend_from_slice(&len_u64(value).to_le_bytes());
+            body.extend_from_slice(value);
+        }
+    }
+    seal(&body)
+}
+
+fn seal(body: &[u8]) -> Vec<u8> {
+    [&b"EKVMVCC2"[..], &1_u32.to_le_bytes(), &crc32fast::hash(body).to_le_bytes(), body].concat()
+}
+
+fn entry(key: &[u8], ts: u64, flags: u8, expire_at: u64, body: &[u8]) -> Vec<u8> {
+    let raw_key = [key, &CommitTs(ts).to_suffix()].concat();
+    let value = [&[flags][..], &expire_at.to_le_bytes(), body].concat();
+    [&len_u64(&raw_key).to_le_bytes()[..], &raw_key, &len_u64(&value).to_le_bytes(), &value].concat()
+}
+
+#[test]
+fn documented_vector_becomes_records_in_raw_key_order() {
+    let (records, transcoded) = run(&bytes(V8), FooterPolicy::Optional).unwrap();
+    let expected = [
+        &b"EKVPBBL1"[..],
+        &30_u64.to_le_bytes(),
+        &entry(b"a", 20, 0, 99, b"v2"),
+        &entry(b"a", 10, 0, 0, b"v1"),
+        &entry(b"b", 30, 1, 0, b""),
+    ]
+    .concat();
+    assert_eq!(records, expected);
+    assert_eq!((transcoded.footer_crc32c, transcoded.min_retained_ts), (None, CommitTs(0)));
+}
+
+#[test]
+fn any_flipped_body_byte_is_an_error() {
+    let good = bytes(V8);
+    for position in 16..good.len() {
+        let mut changed = good.clone();
+        changed[position] ^= 0x40;
+        assert_ne!(kind(&changed), "accepted", "byte {position}");
+    }
+    let mut value = good.clone();
+    let at = value.windows(2).position(|w| w == b"v1").unwrap();
+    value[at] = b'w';
+    assert!(kind(&value).starts_with("BodyCrc"));
+}
+
+#[test]
+fn payload_cut_anywhere_is_an_error() {
+    let good = bytes(V8);
+    for len in 8..good.len() {
+        assert_ne!(kind(&good[..len]), "accepted", "cut to {len}");
+    }
+}
+
+#[test]
+fn outer_footer_is_recognised_checked_and_kept_out_of_the_inner_checksum() {
+    let mut file = bytes(V8);
+    let footer = crc32c::crc32c(&file);
+    file.extend_from_slice(&footer.to_be_bytes());
+    let (_, transcoded) = run(&file, FooterPolicy::Required).unwrap();
+    assert_eq!(transcoded.footer_crc32c, Some(footer));
+    *file.last_mut().unwrap() ^= 1;
+    assert!(kind(&file).starts_with("FooterCrc"));
+    file.push(0);
+    assert!(kind(&file).starts_with("Truncated"));
+}
+
+#[test]
+fn outer_checksum_wins_over_structural_damage_where_a_footer_is_required() {
+    let mut file = bytes(V8);
+    let footer = crc32c::crc32c(&file);
+    file.extend_from_slice(&footer.to_be_bytes());
+    file[39] = 0xff;
+    let error = run(&file, FooterPolicy::Required).map(drop).unwrap_err();
+    let ErrorKind::FooterCrc { parse_error: Some(parse_error), .. } = error.kind() else { panic!("{error}") };
+    assert!(parse_error.contains("key length"), "{parse_error}");
+}
+
+#[test]
+fn hostile_lengths_counts_and_versions_are_refused_before_they_are_used() {
+    let head = [0_u64.to_le_bytes(), 0_u64.to_le_bytes()].concat();
+    let with = |fields: &[u64]| {
+        let fields: Vec<u8> = fields.iter().flat_map(|n| n.to_le_bytes()).collect();
+        kind(&seal(&[&head[..], &fields].concat()))
+    };
+    assert!(with(&[(1 << 20) + 1, 0]).starts_with("KeyTooLarge"));
+    assert!(with(&[u64::MAX, 0]).starts_with("KeyTooLarge"));
+    assert!(with(&[1 << 20, 0]).starts_with("Truncated"));
+    assert!(with(&[0, (1 << 20) + 1]).starts_with("Invalid"));
+    assert!(with(&[0, 1 << 20]).starts_with("Truncated"));
+    let version = |len: u64| {
+        [&0_u64.to_le_bytes()[..], &1_u64.to_le_bytes(), &7_u64.to_le_bytes(), &[0], &[0; 8], &len.to_le_bytes()]
+            .concat()
+    };
+    assert!(kind(&seal(&[&head[..], &version((256 << 20) + 1)].concat())).starts_with("ValueTooLarge"));
+    assert!(kind(&seal(&[&head[..], &version(256 << 20)].concat())).starts_with("Truncated"));
+    assert!(kind(&seal(&[&head[..], &version(0)].concat())) == "accepted");
+    let mut other_version = seal(&head);
+    other_version[8] = 2;
+    assert!(kind(&other_version).starts_with("Invalid"));
+}
+
+#[test]
+fn versions_that_do_not_ascend_are_refused() {
+    for (first, second) in [(7, 7), (8, 7)] {
+        let versions = vec![(first, false, 0, b"x".to_vec()), (second, false, 0, b"y".to_vec())];
+        assert!(kind(&payload(&[(b"k".to_vec(), versions)])).starts_with("Invalid"), "{first}, {second}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn rewritten_records_hold_every_version_in_raw_key_order(
+        keys in proptest::collection::btree_map(
+            proptest::collection::vec(prop_oneof![Just(0_u8), Just(0xff), any::<u8>()], 0..5),
+            proptest::collection::btree_map(
+                any::<u64>(),
+                (any::<bool>(), any::<u64>(), proptest::collection::vec(any::<u8>(), 0..300)),
+                0..4,
+            ),
+            0..20,
+        ),
+    ) {
+        let stored: Vec<(Vec<u8>, Vec<Version>)> = keys
+            .iter()
+            .map(|(key, versions)| {
+                (key.clone(), versions.iter().map(|(ts, (dead, exp, value))| (*ts, *dead, *exp, value.clone())).collect())
+            })
+            .collect();
+        let mut expected = BTreeMap::new();
+        for (key, versions) in &stored {
+            for (ts, dead, exp, value) in versions {
+                let raw_key = [&key[..], &CommitTs(*ts).to_suffix()].concat();
+                expected.insert(raw_key, entry(key, *ts, u8::from(*dead), *exp, value));
+            }
+        }
+        let (records, transcoded) = run(&payload(&stored), FooterPolicy::Optional).unwrap();
+        prop_assert_eq!(&records[..16], &[&b"EKVPBBL1"[..], &99_u64.to_le_bytes()].concat()[..]);
+        prop_assert_eq!(&records[16..], &expected.into_values().collect::<Vec<_>>().concat()[..]);
+        prop_assert_eq!(transcoded.min_retained_ts, CommitTs(3));
+    }
+}

@@ -1,0 +1,167 @@
+//! The JSON manifest of an `EKVSSTI1` payload. Source: `docs/format/snapshot.md`, section 5.2.
+
+use std::fmt;
+use std::io::{self, BufReader, Read};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+
+use super::len_u64;
+use crate::{Error, ErrorKind, Input, Result};
+
+/// The manifest version this tool knows.
+const VERSION: u64 = 1;
+/// Most files; one holds about 64 MiB of entries.
+const FILE_COUNT_MAX: usize = 200_000;
+
+/// What the manifest says about the whole.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Manifest {
+    version: u64,
+    last_commit_ts: u64,
+    min_retained_ts: u64,
+    pending_min_retained_ts: u64,
+    applied_index: Option<u64>,
+    /// Entries in all files.
+    pub(super) entry_count: u64,
+    uncompressed_bytes: u64,
+    total_file_bytes: i64,
+    /// The files, in the order of their bodies.
+    pub(super) files: Files,
+}
+
+/// Length and checksum of one file body.
+#[derive(Debug)]
+pub(super) struct SstFile {
+    pub(super) len: u64,
+    pub(super) sha256: [u8; 32],
+}
+
+/// The list of files, checked entry by entry while it is read.
+#[derive(Debug, Default)]
+pub(super) struct Files(pub(super) Vec<SstFile>);
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEntry {
+    name: String,
+    size: i64,
+    sha256: String,
+    smallest: String,
+    largest: String,
+}
+
+impl Manifest {
+    /// Reads and checks the manifest of `len` bytes at `offset`.
+    pub(super) fn read(input: &Input, offset: u64, len: u64) -> Result<Manifest> {
+        let invalid = |reason: String| Error::new(ErrorKind::Invalid { structure: "EKVSSTI1 manifest", reason });
+        let end = offset.saturating_add(len);
+        let reader = BufReader::with_capacity(64 << 10, Section { input, offset, end });
+        let manifest: Manifest = serde_json::from_reader(reader)
+            .map_err(|e| if e.is_io() { Error::io("read the snapshot", e.into()) } else { invalid(e.to_string()) })?;
+        if manifest.version != VERSION {
+            return Err(invalid(format!("version {} is unknown, this tool knows version {VERSION}", manifest.version)));
+        }
+        let total = manifest.files.0.iter().fold(0_u64, |sum, file| sum.saturating_add(file.len));
+        if u64::try_from(manifest.total_file_bytes) != Ok(total) {
+            let stated = manifest.total_file_bytes;
+            return Err(invalid(format!("total_file_bytes is {stated}, the files have {total} bytes")));
+        }
+        Ok(manifest)
+    }
+}
+
+impl<'de> Deserialize<'de> for Files {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Files;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of files or null")
+            }
+
+            fn visit_unit<E>(self) -> Result<Files, E> {
+                Ok(Files::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Files, A::Error> {
+                let mut check = Check::default();
+                let mut files = Vec::new();
+                while let Some(entry) = entries.next_element::<FileEntry>()? {
+                    if files.len() == FILE_COUNT_MAX {
+                        return Err(A::Error::custom(format_args!("more than {FILE_COUNT_MAX} files")));
+                    }
+                    files.push(check.next(&entry).map_err(A::Error::custom)?);
+                }
+                Ok(Files(files))
+            }
+        }
+        deserializer.deserialize_any(List)
+    }
+}
+
+/// What an entry must fit to.
+#[derive(Default)]
+struct Check {
+    next_number: Option<u64>,
+    largest_before: Option<Vec<u8>>,
+}
+
+impl Check {
+    fn next(&mut self, entry: &FileEntry) -> Result<SstFile, String> {
+        let name = &entry.name;
+        let number = name.strip_suffix(".sst").and_then(|digits| digits.parse::<u64>().ok());
+        // The names are numbers in sequence; the first one is 0 or 1.
+        let number =
+            number.filter(|n| *name == format!("{n:06}.sst") && self.next_number.map_or(*n <= 1, |next| next == *n));
+        let Some(number) = number else { return Err(format!("unexpected file name {name:?}")) };
+        self.next_number = number.checked_add(1);
+
+        let len = u64::try_from(entry.size).ok().filter(|len| *len > 0);
+        let len = len.ok_or_else(|| format!("file {name} has size {}", entry.size))?;
+        let sha256 = parse_sha256(&entry.sha256).ok_or_else(|| format!("file {name} has no valid sha256"))?;
+        let key = |text: &str| STANDARD.decode(text).map_err(|_| format!("a key of file {name} is not valid base64"));
+        let (smallest, largest) = (key(&entry.smallest)?, key(&entry.largest)?);
+        if smallest > largest {
+            return Err(format!("file {name} has a smallest key above its largest"));
+        }
+        if self.largest_before.as_ref().is_some_and(|before| *before >= smallest) {
+            return Err(format!("file {name} overlaps the file before it"));
+        }
+        self.largest_before = Some(largest);
+        Ok(SstFile { len, sha256 })
+    }
+}
+
+fn parse_sha256(hex: &str) -> Option<[u8; 32]> {
+    let bytes = hex.as_bytes();
+    if bytes.len() != 64 || !bytes.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut out = [0; 32];
+    for (byte, digits) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(out)
+}
+
+/// A part of an input as a stream.
+struct Section<'i> {
+    input: &'i Input,
+    offset: u64,
+    end: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let want = left.min(buf.len());
+        let part = buf.get_mut(..want).unwrap_or(&mut []);
+        let got = self.input.fill_at(self.offset, part).map_err(io::Error::other)?;
+        self.offset = self.offset.saturating_add(len_u64(part.get(..got).unwrap_or(&[])));
+        Ok(got)
+    }
+}
