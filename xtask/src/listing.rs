@@ -51,12 +51,14 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "file" } else { "files" }
 }
 
-/// The first file in `folder` that holds a short line of printable ASCII, and that line.
+/// A file in `folder` that holds a short line of printable ASCII, and that line; one with a plain name if there is one.
 ///
 /// # Errors
 /// [`Error::Io`] with the file that cannot be read.
 pub(crate) fn short_text(root: &Path, files: &[PathBuf], folder: &Path) -> Result<Option<(PathBuf, String)>, Error> {
-    for file in files.iter().filter(|file| file.parent() == Some(folder)) {
+    let mut candidates: Vec<&PathBuf> = files.iter().filter(|file| file.parent() == Some(folder)).collect();
+    candidates.sort_by_key(|file| file.to_string_lossy().matches('%').count());
+    for file in candidates {
         let path = root.join(file);
         let bytes = fs::read(&path).map_err(Error::io(&path))?;
         let is_short = (1..=SHORT_TEXT_LEN_MAX).contains(&bytes.len());
@@ -101,6 +103,14 @@ mod tests {
         let files = ["CHECKSUMS", "strings/long-name", "strings/s"].map(PathBuf::from);
         let expected = ["     1 file  in ., such as CHECKSUMS", "     2 files in strings, such as s"];
         assert_eq!(summary(&files), expected);
+    }
+
+    #[test]
+    fn short_text_prefers_a_file_with_a_plain_name() {
+        let root = tree(&[("s/%20", b"no"), ("s/plain", b"yes")]);
+        let files = files_below(root.path()).unwrap();
+        let found = short_text(root.path(), &files, Path::new("s")).unwrap();
+        assert_eq!(found.map(|(_, text)| text).as_deref(), Some("yes"));
     }
 
     #[test]
