@@ -20,9 +20,9 @@ const CHECKS: [(&str, Check); 7] = [
     ("tests", || test(&[])),
 ];
 
-/// Runs the tests of the whole workspace.
+/// Runs the tests of the whole workspace, all of them even if one fails.
 pub(crate) fn test(args: &[String]) -> Result<(), Error> {
-    cargo(&["test", "--workspace", "--locked"])?.args(args.iter().cloned()).run()
+    cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])?.args(args.iter().cloned()).run()
 }
 
 /// Runs all checks and stops at the first that fails.
