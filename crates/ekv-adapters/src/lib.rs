@@ -1,1 +1,16 @@
-#![doc = "placeholder"]
+//! Turns the visible records of a snapshot into events, one folder per protocol.
+//!
+//! [`Family`] and [`Router`] are the only place that knows which key prefix belongs to whom. Each adapter reads a
+//! [`View`](ekv_snapshot::View) through a [`Run`] and feeds a [`Target`](ekv_model::Target); it knows no file name.
+//!
+//! A new adapter adds its families to the table in `family.rs`, its events to `ekv-model`, and a folder here with a `decode`
+//! function that accounts for every visible record of its families in the run's [`Tally`].
+
+mod family;
+pub mod redis;
+mod run;
+mod tally;
+
+pub use family::{Family, Owner, Role, Router};
+pub use run::Run;
+pub use tally::{Outcome, Outcomes, Tally};

@@ -15,4 +15,4 @@ mod target;
 pub use body::{Body, ByteSource, CHUNK_LEN};
 pub use error::{Class, Error, Result};
 pub use report::{Example, Finding, FindingTotals, Findings, Severity};
-pub use target::{Event, Target};
+pub use target::{Event, Monitor, NoMonitor, Target};

@@ -23,3 +23,22 @@ pub trait Target {
     /// The first error ends the run: no further event follows.
     fn event(&mut self, event: Event<'_>) -> Result<()>;
 }
+
+/// Told how far a run has come; may stop it.
+pub trait Monitor {
+    /// `records` more visible records are done.
+    ///
+    /// # Errors
+    /// An error (normally of class [`crate::Class::Cancelled`]) ends the run.
+    fn visited(&self, records: u64) -> Result<()>;
+}
+
+/// A monitor that looks away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoMonitor;
+
+impl Monitor for NoMonitor {
+    fn visited(&self, _records: u64) -> Result<()> {
+        Ok(())
+    }
+}

@@ -101,6 +101,16 @@ impl Cursor {
         StoredValue::new(&self.file.input, offset, current.value_len, head)
     }
 
+    /// Moves to the record at a byte offset at which this cursor stood before.
+    pub(crate) fn go_to(&mut self, byte_offset: u64) -> Result<bool> {
+        if self.at == byte_offset && self.current.is_some() {
+            return Ok(true);
+        }
+        self.current = None;
+        self.at = byte_offset;
+        self.load()
+    }
+
     /// Moves to the next record; `false` at the end.
     ///
     /// # Errors

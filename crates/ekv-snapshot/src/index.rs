@@ -11,7 +11,7 @@ const KEPT_KEY_LEN: usize = 512;
 ///
 /// The stride doubles whenever the fixed budget is used up, so that memory does not follow the file.
 #[derive(Clone, Debug)]
-pub struct SparseIndex {
+pub(crate) struct SparseIndex {
     entries: Vec<Entry>,
     keys: Vec<u8>,
     stride: u64,
@@ -39,7 +39,7 @@ impl SparseIndex {
     }
 
     /// Offers the record at `offset`; records must be offered in file order.
-    pub fn offer(&mut self, offset: u64, raw_key: &[u8]) {
+    pub(crate) fn offer(&mut self, offset: u64, raw_key: &[u8]) {
         if offset < self.next_at {
             return;
         }
@@ -72,7 +72,7 @@ impl SparseIndex {
     }
 
     /// Offset of the last known record whose raw key is certainly at or below `target`; `None` if there is none.
-    pub fn start_for(&self, target: &[u8]) -> Option<u64> {
+    pub(crate) fn start_for(&self, target: &[u8]) -> Option<u64> {
         let mut at = self.entries.partition_point(|entry| self.key(entry) <= target);
         while let Some(entry) = at.checked_sub(1).and_then(|before| self.entries.get(before)) {
             // A cut key only tells that the record is at or above it.

@@ -14,6 +14,7 @@ pub mod format;
 mod hlc;
 mod index;
 mod input;
+mod input_reader;
 mod mvcc2;
 mod protobuf;
 mod record;
@@ -31,9 +32,10 @@ pub use error::{Error, ErrorKind, Location, Result, escape};
 pub use file::RecordFile;
 pub use hlc::CommitTs;
 pub use input::{FooterPolicy, Input, MemoryInput, ReadAt, SubRange};
+pub use input_reader::InputReader;
 pub use record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
 pub use regular_file::open_regular;
 pub use scan::{
     Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, ValueCheck, Watch, Watermarks, scan,
 };
-pub use view::{Group, Lookup, Owns, Range, RangeScan, View, Visible, check_read_ts};
+pub use view::{Group, Lookup, Mark, Owns, Range, RangeScan, View, Visible, check_read_ts};

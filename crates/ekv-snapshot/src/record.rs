@@ -151,6 +151,15 @@ impl<'a> StoredValue<'a> {
         }
     }
 
+    /// The `len` bytes from index `start`, cut to what the value has.
+    #[must_use]
+    pub fn slice(&self, start: u64, len: u64) -> StoredValue<'a> {
+        let rest = self.after(usize::try_from(start).unwrap_or(usize::MAX));
+        let len = len.min(rest.len);
+        let kept = usize::try_from(len).unwrap_or(usize::MAX).min(rest.head.len());
+        StoredValue { len, head: rest.head.get(..kept).unwrap_or(&[]), ..rest }
+    }
+
     /// The value as the body of an event.
     pub fn body<'s>(&'s self) -> Body<'s> {
         match self.whole() {

@@ -4,7 +4,7 @@ use crate::CommitTs;
 
 /// What a record is to its user key at the read timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// Committed after the read timestamp.
     Newer,
     /// The newest version at or before the read timestamp: decides what is visible.
@@ -15,7 +15,7 @@ pub enum Standing {
 
 /// A record's standing, and whether it is the first of its user key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resolution {
+pub(crate) struct Resolution {
     /// What the record is to its user key.
     pub standing: Standing,
     /// No record of this user key came before.
@@ -34,31 +34,31 @@ struct Open {
 /// Records of one user key need not be neighbours: a longer key that starts with it can sort between two of its versions.
 /// All keys that may still get records are prefixes of the previous raw key, so that their lengths identify them.
 /// Cost: one copy of the previous raw key and one small entry per open prefix, at most one per byte of the longest key.
-#[derive(Debug, Default)]
-pub struct Resolver {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resolver {
     previous: Vec<u8>,
     open: Vec<Open>,
 }
 
 impl Resolver {
     /// Forgets everything, for a new range.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.previous.clear();
         self.open.clear();
     }
 
     /// The raw key given last.
-    pub fn previous(&self) -> &[u8] {
+    pub(crate) fn previous(&self) -> &[u8] {
         &self.previous
     }
 
     /// Number of user keys that may still get records.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.open.len()
     }
 
     /// Passes a raw key that is not a version of anything, so that order and open prefixes stay right.
-    pub fn pass(&mut self, raw_key: &[u8], common_len: usize) {
+    pub(crate) fn pass(&mut self, raw_key: &[u8], common_len: usize) {
         while self.open.last().is_some_and(|open| open.len > common_len) {
             self.open.pop();
         }
@@ -69,7 +69,7 @@ impl Resolver {
     /// Takes the next record: its raw key, strictly above the previous one, with `user_key_len` = its length - 8.
     ///
     /// `common_len` is the length of the prefix that it shares with [`Resolver::previous`].
-    pub fn next(&mut self, raw_key: &[u8], common_len: usize, commit_ts: CommitTs, read_ts: CommitTs) -> Resolution {
+    pub(crate) fn next(&mut self, raw_key: &[u8], common_len: usize, commit_ts: CommitTs, read_ts: CommitTs) -> Resolution {
         self.pass(raw_key, common_len);
         let user_key_len = raw_key.len().saturating_sub(crate::format::TS_LEN);
         let at = self.open.partition_point(|open| open.len < user_key_len);

@@ -123,7 +123,16 @@ impl View {
 
     /// A reader for ranges; begin with [`RangeScan::seek`].
     pub fn scan(&self) -> RangeScan {
-        RangeScan { groups: self.groups.iter().map(GroupScan::new).collect(), on: None }
+        self.scan_with(RANGE_WINDOW_LEN)
+    }
+
+    /// A reader for many short ranges: as [`View::scan`], with a smaller buffer.
+    pub fn probe(&self) -> RangeScan {
+        self.scan_with(LOOKUP_WINDOW_LEN)
+    }
+
+    fn scan_with(&self, window_len: usize) -> RangeScan {
+        RangeScan { groups: self.groups.iter().map(|group| GroupScan::new(group, window_len)).collect(), on: None }
     }
 
     /// A reader for the given range.
@@ -167,6 +176,21 @@ fn visible(cursor: &Cursor) -> Option<Visible<'_>> {
     Some(Visible { user_key, commit_ts, body: cursor.value().without_header(), byte_offset })
 }
 
+/// A place in a [`RangeScan`].
+#[derive(Clone, Debug)]
+pub struct Mark {
+    groups: Vec<GroupMark>,
+    on: Option<usize>,
+}
+
+/// A place in a [`GroupScan`]: also which keys were decided before it, since their older versions may follow.
+#[derive(Clone, Debug)]
+struct GroupMark {
+    offsets: Vec<u64>,
+    on: Option<usize>,
+    resolver: Resolver,
+}
+
 /// Visible user keys of a range, ascending by the raw key of the visible version.
 ///
 /// That is *not* ascending by user key: where one key begins with another, the longer one usually comes first (section 9).
@@ -185,6 +209,28 @@ impl RangeScan {
         self.on = None;
         for group in &mut self.groups {
             group.seek(&range)?;
+        }
+        Ok(())
+    }
+
+    /// The user key that [`RangeScan::next_visible`] returned last.
+    pub fn current(&self) -> Option<Visible<'_>> {
+        self.on.and_then(|on| self.groups.get(on)).and_then(GroupScan::current)
+    }
+
+    /// Remembers the current place, for [`RangeScan::rewind`].
+    pub fn mark(&self) -> Mark {
+        Mark { groups: self.groups.iter().map(GroupScan::mark).collect(), on: self.on }
+    }
+
+    /// Goes back to a place of the same range; [`RangeScan::current`] is then what it was.
+    ///
+    /// # Errors
+    /// A failing read.
+    pub fn rewind(&mut self, mark: &Mark) -> Result<()> {
+        self.on = mark.on;
+        for (group, mark) in self.groups.iter_mut().zip(&mark.groups) {
+            group.rewind(mark)?;
         }
         Ok(())
     }
@@ -217,9 +263,9 @@ struct GroupScan {
 }
 
 impl GroupScan {
-    fn new(group: &Group) -> GroupScan {
+    fn new(group: &Group, window_len: usize) -> GroupScan {
         GroupScan {
-            cursors: group.files.iter().map(|file| Cursor::new(file, RANGE_WINDOW_LEN)).collect(),
+            cursors: group.files.iter().map(|file| Cursor::new(file, window_len)).collect(),
             read_ts: group.read_ts,
             owns: group.owns.clone(),
             resolver: Resolver::default(),
@@ -239,6 +285,20 @@ impl GroupScan {
 
     fn raw_key(&self) -> Option<&[u8]> {
         self.on.and_then(|on| self.cursors.get(on)).map(Cursor::raw_key)
+    }
+
+    fn mark(&self) -> GroupMark {
+        let offsets = self.cursors.iter().map(Cursor::byte_offset).collect();
+        GroupMark { offsets, on: self.on, resolver: self.resolver.clone() }
+    }
+
+    fn rewind(&mut self, mark: &GroupMark) -> Result<()> {
+        for (cursor, offset) in self.cursors.iter_mut().zip(&mark.offsets) {
+            cursor.go_to(*offset)?;
+        }
+        self.on = mark.on;
+        self.resolver.clone_from(&mark.resolver);
+        Ok(())
     }
 
     fn current(&self) -> Option<Visible<'_>> {

@@ -1,0 +1,198 @@
+//! Hashes, sets and sorted sets that one record holds as a message. Source: `docs/format/redis.md`, section 2.9.
+
+use ekv_model::redis::{CollectionKind, Element};
+use ekv_model::{ByteSource, Result};
+use ekv_snapshot::{Range, StoredValue, Visible};
+use ekv_spill::{Sorted, Sorter};
+
+use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
+use super::expiry::Fate;
+use super::protobuf::{Content, Malformed, Message, is_utf8};
+use super::ranks::Ranks;
+use super::scalars::shadowed;
+use super::wide::Kind;
+use super::{BareKeys, Options, findings};
+use crate::run::scratch_error;
+use crate::{Outcome, Run};
+
+/// Memory for sorting the elements of one blob, in bytes.
+const SORT_BUDGET_BYTES: usize = 4 << 20;
+/// Longest element name, in bytes; the server takes none longer either.
+const NAME_LEN_MAX: u64 = 1 << 20;
+/// Bytes of the magic.
+const MAGIC_LEN: usize = 4;
+
+fn magic(kind: CollectionKind) -> [u8; MAGIC_LEN] {
+    let letter = match kind {
+        CollectionKind::Hash => b'H',
+        CollectionKind::ZSet => b'Z',
+        CollectionKind::Set | CollectionKind::List | CollectionKind::Stream { .. } => b'S',
+    };
+    [0x00, b'R', letter, 0x01]
+}
+
+/// Emits the collections of a kind that exist as a blob only; those with other records have been dealt with.
+pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind) -> Result<()> {
+    if run.visible(kind.blob) == 0 {
+        return Ok(());
+    }
+    let mut ranks = Ranks::above(run, kind.blob_rank, options.bare_keys == BareKeys::Strings);
+    let mut expiry = CollectionExpiry::new(run);
+    let mut scan = run.view().scan_range(Range::prefix(kind.blob.prefix()))?;
+    while let Some(found) = scan.next_visible()? {
+        let key = found.user_key.get(kind.blob.prefix().len()..).unwrap_or(&[]);
+        let outcome = match ranks.winner(key)? {
+            Some(kept) if kept == kind.rank => continue,
+            Some(kept) => {
+                shadowed(run, key, kept, kind.blob_rank);
+                Outcome::Shadowed
+            }
+            None => match expiry.fate(run, options, key, None)? {
+                CollectionFate::Damaged => Outcome::Lost,
+                CollectionFate::Known(Fate::Drop) => Outcome::Expired,
+                CollectionFate::Known(Fate::Keep(at_ms)) => emit(run, options, kind, key, &found, at_ms)?,
+            },
+        };
+        run.account(kind.blob, outcome, 1)?;
+    }
+    Ok(())
+}
+
+/// Emits the collection that a blob holds; a damaged blob is a finding and `Lost`.
+pub(super) fn emit(
+    run: &mut Run<'_>,
+    options: &Options,
+    kind: &Kind,
+    key: &[u8],
+    found: &Visible<'_>,
+    expire_at_ms: Option<u64>,
+) -> Result<Outcome> {
+    let mut sorted = match read(run, kind.collection, &found.body)? {
+        Ok(sorted) => sorted,
+        Err(Malformed) => {
+            run.find(findings::INVALID_BLOB, key, Some(found.byte_offset), || {
+                format!("{} value of {} bytes does not parse", kind.blob.name(), found.body.len())
+            });
+            return Ok(Outcome::Lost);
+        }
+    };
+    begin(run, options, kind.collection, key, expire_at_ms)?;
+    // Of repeated names the last one counts.
+    let mut last: Option<(Vec<u8>, Vec<u8>)> = None;
+    while let Some((name, payload)) = sorted.next().map_err(scratch_error)? {
+        let next = (name.to_vec(), payload.to_vec());
+        if let Some((name, payload)) = last.replace(next)
+            && last.as_ref().is_some_and(|(next, _)| *next != name)
+        {
+            emit_element(run, options, kind, &name, &payload, &found.body)?;
+        }
+    }
+    if let Some((name, payload)) = last {
+        emit_element(run, options, kind, &name, &payload, &found.body)?;
+    }
+    end(run, options)?;
+    Ok(Outcome::Emitted)
+}
+
+fn emit_element(
+    run: &mut Run<'_>,
+    options: &Options,
+    kind: &Kind,
+    name: &[u8],
+    payload: &[u8],
+    blob: &StoredValue<'_>,
+) -> Result<()> {
+    let number = |at: usize| payload.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_be_bytes(*b));
+    match kind.collection {
+        CollectionKind::Hash => {
+            let value = blob.slice(number(0), number(8));
+            element(run, options, Element::Field { name, value: value.body() })
+        }
+        CollectionKind::ZSet => {
+            let score = f64::from_bits(number(0));
+            if score.is_nan() {
+                run.find(findings::NAN_SCORE, name, None, || "member with score NaN".to_owned());
+            }
+            element(run, options, Element::Scored { member: name, score })
+        }
+        _ => element(run, options, Element::Member(name)),
+    }
+}
+
+/// Sorts the elements by name; the payload is where a hash value lies in the blob, or the bits of a score.
+fn read(run: &Run<'_>, kind: CollectionKind, blob: &StoredValue<'_>) -> Result<Result<Sorted, Malformed>> {
+    let mut sorter = Sorter::new(run.scratch(), SORT_BUDGET_BYTES);
+    if !blob.is_empty() {
+        if !blob.head().starts_with(&magic(kind)) {
+            return Ok(Err(Malformed));
+        }
+        let mut message = Message::new(blob.after(MAGIC_LEN));
+        loop {
+            let field = match message.next_field()? {
+                Ok(Some(field)) => field,
+                Ok(None) => break,
+                Err(malformed) => return Ok(Err(malformed)),
+            };
+            let (1, Content::Bytes(content)) = (field.number, field.content) else { continue };
+            let entry = match kind {
+                CollectionKind::Hash | CollectionKind::ZSet => entry(&content, blob)?,
+                _ => Ok(Entry { name: Some(content), ..Entry::default() }),
+            };
+            let Ok(entry) = entry else { return Ok(Err(Malformed)) };
+            let Some(name) = read_name(entry.name.as_ref())? else { return Ok(Err(Malformed)) };
+            let payload = match kind {
+                CollectionKind::Hash => [entry.value.0.to_be_bytes(), entry.value.1.to_be_bytes()].concat(),
+                CollectionKind::ZSet => entry.score_bits.to_be_bytes().to_vec(),
+                _ => Vec::new(),
+            };
+            sorter.push(&name, &payload).map_err(scratch_error)?;
+        }
+    }
+    Ok(Ok(sorter.finish().map_err(scratch_error)?))
+}
+
+/// An entry message of a hash or sorted set.
+#[derive(Default)]
+struct Entry<'a> {
+    name: Option<StoredValue<'a>>,
+    /// Start and length of a hash value inside the blob.
+    value: (u64, u64),
+    score_bits: u64,
+}
+
+fn entry<'a>(content: &StoredValue<'a>, blob: &StoredValue<'a>) -> Result<Result<Entry<'a>, Malformed>> {
+    let mut entry = Entry::default();
+    let mut message = Message::new(*content);
+    loop {
+        let field = match message.next_field()? {
+            Ok(Some(field)) => field,
+            Ok(None) => return Ok(Ok(entry)),
+            Err(malformed) => return Ok(Err(malformed)),
+        };
+        match (field.number, field.content) {
+            (1, Content::Bytes(name)) => entry.name = Some(name),
+            (2, Content::Bytes(value)) => {
+                if !is_utf8(&value)? {
+                    return Ok(Err(Malformed));
+                }
+                entry.value = (value.byte_offset().saturating_sub(blob.byte_offset()), value.len());
+            }
+            (2, Content::Fixed64(bits)) => entry.score_bits = bits,
+            _ => {}
+        }
+    }
+}
+
+/// The bytes of a name; `None` if they are not UTF-8 or too many.
+fn read_name(name: Option<&StoredValue<'_>>) -> Result<Option<Vec<u8>>> {
+    let Some(name) = name else { return Ok(Some(Vec::new())) };
+    if name.len() > NAME_LEN_MAX || !is_utf8(name)? {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; usize::try_from(name.len()).unwrap_or(0)];
+    match name.whole() {
+        Some(whole) => bytes.copy_from_slice(whole),
+        None => name.read_exact_at(0, &mut bytes)?,
+    }
+    Ok(Some(bytes))
+}

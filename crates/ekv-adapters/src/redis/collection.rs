@@ -1,0 +1,114 @@
+//! What all collections share: expiry, fate, and the events around their elements.
+
+use ekv_model::redis::{CollectionKind, Element, Event};
+use ekv_model::{Event as ModelEvent, Result};
+use ekv_snapshot::Lookup;
+
+use super::expiry::{ExpiryIndex, Fate, judge};
+use super::keys::{put_counted, put_plain};
+use super::meta::{CountMeta, ListMeta, MetaExpiry, StreamMeta};
+use super::{Expired, Options, findings};
+use crate::{Family, Run};
+
+/// Finds the expiry of collections. Source: `docs/format/redis.md`, section 4.
+pub(super) struct CollectionExpiry {
+    index: ExpiryIndex,
+    /// Metadata families in the order in which the live server asks them.
+    metas: Vec<(Family, Lookup)>,
+    user_key: Vec<u8>,
+}
+
+/// What is known about a collection's expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CollectionFate {
+    /// The expiry record that decides is damaged.
+    Damaged,
+    /// Written or dropped.
+    Known(Fate),
+}
+
+impl CollectionExpiry {
+    pub(super) fn new(run: &Run<'_>) -> Self {
+        let order = [Family::ListMeta, Family::HashMeta, Family::SetMeta, Family::ZSetMeta, Family::StreamMeta];
+        let present = order.into_iter().filter(|family| run.visible(*family) > 0);
+        let metas = present.map(|family| (family, run.view().lookup())).collect();
+        CollectionExpiry { index: ExpiryIndex::new(run), metas, user_key: Vec::new() }
+    }
+
+    /// The fate of `key`, which is a collection. `own` is what its own metadata says, if it has any.
+    ///
+    /// The first metadata of a form that stores an expiry decides, in a fixed order of types and whatever the key's own type
+    /// is; types that rank above the key's own have no metadata, else the key would be of that type.
+    pub(super) fn fate(
+        &mut self,
+        run: &mut Run<'_>,
+        options: &Options,
+        key: &[u8],
+        own: Option<MetaExpiry>,
+    ) -> Result<CollectionFate> {
+        let row = self.index.take(run, key)?;
+        let stored = match own {
+            Some(MetaExpiry::Stored(at_ms)) => Some(at_ms),
+            _ => self.leftover(key)?,
+        };
+        let at_ms = match (stored, row) {
+            (Some(at_ms), row) => {
+                if row.is_some_and(|row| row.at_ms.is_none()) {
+                    run.find(findings::UNUSED_INVALID_TTL, key, None, || "the metadata carries the expiry".to_owned());
+                }
+                at_ms
+            }
+            (None, None) => None,
+            (None, Some(row)) => match row.at_ms {
+                Some(at_ms) => Some(at_ms),
+                None => {
+                    run.find(findings::INVALID_TTL_VALUE, key, None, || "the key is left out".to_owned());
+                    return Ok(CollectionFate::Damaged);
+                }
+            },
+        };
+        Ok(CollectionFate::Known(judge(run, key, at_ms, options.expired == Expired::Drop)))
+    }
+
+    /// The expiry that metadata of any collection type stores for `key`.
+    fn leftover(&mut self, key: &[u8]) -> Result<Option<Option<u64>>> {
+        for (family, lookup) in &mut self.metas {
+            match family {
+                Family::ListMeta => put_plain(&mut self.user_key, family.prefix(), key),
+                _ => put_counted(&mut self.user_key, family.prefix(), key),
+            }
+            let Some(found) = lookup.get(&self.user_key)? else { continue };
+            let value = found.body.whole().unwrap_or(&[]);
+            let expiry = match family {
+                Family::ListMeta => ListMeta::parse(value).map(|meta| meta.expiry),
+                Family::StreamMeta => StreamMeta::parse(value).map(|meta| meta.expiry),
+                _ => CountMeta::parse(value).map(|meta| meta.expiry),
+            };
+            if let Some(MetaExpiry::Stored(at_ms)) = expiry {
+                return Ok(Some(at_ms));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Emits the beginning of a collection.
+pub(super) fn begin(
+    run: &mut Run<'_>,
+    options: &Options,
+    kind: CollectionKind,
+    key: &[u8],
+    expire_at_ms: Option<u64>,
+) -> Result<()> {
+    run.emit(ModelEvent::Redis { database: options.database, event: Event::Begin { kind, key, expire_at_ms } })
+}
+
+/// Emits an element of the open collection.
+pub(super) fn element(run: &mut Run<'_>, options: &Options, element: Element<'_>) -> Result<()> {
+    run.emit(ModelEvent::Redis { database: options.database, event: Event::Element(element) })
+}
+
+/// Emits the end of the open collection.
+pub(super) fn end(run: &mut Run<'_>, options: &Options) -> Result<()> {
+    run.emit(ModelEvent::Redis { database: options.database, event: Event::End })
+}

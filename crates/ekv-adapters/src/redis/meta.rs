@@ -1,0 +1,141 @@
+//! Metadata and length records of collections. Source: `docs/format/redis.md`, sections 2.5, 2.6 and 2.8.
+
+use ekv_model::redis::StreamId;
+
+fn be_u64(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map(|b| u64::from_be_bytes(*b))
+}
+
+fn be_i64(bytes: &[u8], at: usize) -> Option<i64> {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map(|b| i64::from_be_bytes(*b))
+}
+
+/// What a metadata record says about expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MetaExpiry {
+    /// The record is of the old, shorter form: the expiry index decides.
+    NotStored,
+    /// The record decides: an expiry in Unix milliseconds, or none.
+    Stored(Option<u64>),
+}
+
+impl MetaExpiry {
+    fn stored(at_ms: u64) -> Self {
+        MetaExpiry::Stored((at_ms != 0).then_some(at_ms))
+    }
+}
+
+/// Metadata of a hash, set or sorted set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CountMeta {
+    /// Stored length; may be negative in damaged data.
+    pub(crate) len: i64,
+    pub(crate) expiry: MetaExpiry,
+}
+
+impl CountMeta {
+    /// 8 bytes (old) or 16 bytes (current).
+    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
+        let expiry = match value.len() {
+            8 => MetaExpiry::NotStored,
+            16 => MetaExpiry::stored(be_u64(value, 8)?),
+            _ => return None,
+        };
+        Some(CountMeta { len: be_i64(value, 0)?, expiry })
+    }
+}
+
+/// A signed length change of a hash, set or sorted set: 8 bytes.
+pub(crate) fn parse_count_delta(value: &[u8]) -> Option<i64> {
+    <[u8; 8]>::try_from(value).ok().map(i64::from_be_bytes)
+}
+
+/// Metadata of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListMeta {
+    pub(crate) head: i64,
+    pub(crate) tail: i64,
+    pub(crate) len: i64,
+    pub(crate) expiry: MetaExpiry,
+}
+
+impl ListMeta {
+    /// 24 bytes (old) or 32 bytes (current).
+    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
+        let expiry = match value.len() {
+            24 => MetaExpiry::NotStored,
+            32 => MetaExpiry::stored(be_u64(value, 24)?),
+            _ => return None,
+        };
+        Some(ListMeta { head: be_i64(value, 0)?, tail: be_i64(value, 8)?, len: be_i64(value, 16)?, expiry })
+    }
+}
+
+/// Length in bytes of a list delta's value; tells it from the metadata of a list whose name begins with `d|`.
+pub(crate) const LIST_DELTA_LEN: u64 = 16;
+
+/// Head and length change of a list: 16 bytes.
+pub(crate) fn parse_list_delta(value: &[u8]) -> Option<(i64, i64)> {
+    if value.len() != 16 {
+        return None;
+    }
+    Some((be_i64(value, 0)?, be_i64(value, 8)?))
+}
+
+/// Metadata of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamMeta {
+    pub(crate) len: u64,
+    pub(crate) last: StreamId,
+    pub(crate) expiry: MetaExpiry,
+    /// Highest id removed from the head; only later entries are visible. Zero = nothing was removed.
+    pub(crate) trimmed: StreamId,
+}
+
+impl StreamMeta {
+    /// 24 or 32 bytes (old) or 48 bytes (current); the length must fit into 63 bits.
+    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
+        let expiry = match value.len() {
+            24 => MetaExpiry::NotStored,
+            32 | 48 => MetaExpiry::stored(be_u64(value, 24)?),
+            _ => return None,
+        };
+        let trimmed = StreamId { ms: be_u64(value, 32).unwrap_or(0), seq: be_u64(value, 40).unwrap_or(0) };
+        let len = be_u64(value, 0).filter(|len| i64::try_from(*len).is_ok())?;
+        Some(StreamMeta { len, last: StreamId { ms: be_u64(value, 8)?, seq: be_u64(value, 16)? }, expiry, trimmed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_of_any_other_length_is_damaged() {
+        for len in 0..64_usize {
+            let value = vec![0; len];
+            assert_eq!(CountMeta::parse(&value).is_some(), [8, 16].contains(&len), "{len}");
+            assert_eq!(ListMeta::parse(&value).is_some(), [24, 32].contains(&len), "{len}");
+            assert_eq!(StreamMeta::parse(&value).is_some(), [24, 32, 48].contains(&len), "{len}");
+            assert_eq!(parse_count_delta(&value).is_some(), len == 8, "{len}");
+            assert_eq!(parse_list_delta(&value).is_some(), len == 16, "{len}");
+        }
+    }
+
+    #[test]
+    fn expiry_zero_means_none_and_old_forms_leave_it_to_the_index() {
+        assert_eq!(CountMeta::parse(&[0; 8]).unwrap().expiry, MetaExpiry::NotStored);
+        assert_eq!(CountMeta::parse(&[0; 16]).unwrap().expiry, MetaExpiry::Stored(None));
+        let mut value = [0; 32];
+        value[31] = 5;
+        assert_eq!(ListMeta::parse(&value).unwrap().expiry, MetaExpiry::Stored(Some(5)));
+        assert_eq!(StreamMeta::parse(&value).unwrap().expiry, MetaExpiry::Stored(Some(5)));
+    }
+
+    #[test]
+    fn stream_length_beyond_63_bits_is_damaged() {
+        let mut value = [0; 48];
+        value[0] = 0x80;
+        assert_eq!(StreamMeta::parse(&value), None);
+    }
+}

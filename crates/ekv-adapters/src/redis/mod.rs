@@ -1,0 +1,90 @@
+//! Redis: records to events. Source: `docs/format/redis.md`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `scalars.rs`, `value.rs` | strings and HyperLogLogs, their stored forms |
+//! | `wide.rs` | hashes, sets and sorted sets: one element per record |
+//! | `list.rs`, `stream.rs`, `blob.rs` | lists, streams, the old one-record forms |
+//! | `ranks.rs` | which type a key has |
+//! | `expiry.rs` | the expiry index and what an expiry means |
+//! | `meta.rs`, `keys.rs`, `protobuf.rs` | bytes of metadata, keys and messages |
+
+mod blob;
+mod collection;
+mod expiry;
+pub mod findings;
+mod keys;
+mod list;
+mod meta;
+mod protobuf;
+mod ranks;
+mod scalars;
+mod stream;
+mod value;
+mod wide;
+
+use ekv_model::Result;
+
+pub use value::{EXPIRE_AT_MS_MAX, Form, TornHeader, has_inline_ttl, parse_form};
+
+use crate::{Family, Outcome, Owner, Role, Run};
+
+/// What happens to keys that had expired at the read timestamp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expired {
+    /// They are written like any other, with their past expiry.
+    #[default]
+    Keep,
+    /// They are left out: what a client would have seen.
+    Drop,
+}
+
+/// What happens to keys that no adapter prefixed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BareKeys {
+    /// They are strings, as the live server serves them.
+    #[default]
+    Strings,
+    /// They are left alone.
+    Ignore,
+}
+
+/// Options of the Redis adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Index of the database that the keys belong to; the server stores none.
+    pub database: u32,
+    /// Keys past their expiry.
+    pub expired: Expired,
+    /// Keys without prefix.
+    pub bare_keys: BareKeys,
+}
+
+/// Emits every Redis key that clients see, once, as the type that the live server reports.
+///
+/// Shape: scalars first (HyperLogLogs, strings, strings without prefix; each in raw-key order), then hashes, lists, sets, sorted
+/// sets and streams. Cost: a fixed number of cursors; one element in memory; scratch space only for collections whose
+/// element names begin with each other.
+///
+/// # Errors
+/// Failing reads, the target's errors, the monitor's wish to stop. Damage to one key is a finding, not an error.
+pub fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
+    scalars::decode(run, options)?;
+    wide::decode(run, options, &wide::HASH)?;
+    list::decode(run, options)?;
+    wide::decode(run, options, &wide::SET)?;
+    wide::decode(run, options, &wide::ZSET)?;
+    stream::decode(run, options)?;
+    close_books(run)
+}
+
+/// Accounts for the records that nothing asked for: expiry records without a key, fences and indexes.
+fn close_books(run: &mut Run<'_>) -> Result<()> {
+    let orphans = run.unaccounted(Family::RedisExpiry);
+    run.find_many(findings::ORPHAN_TTL, orphans);
+    run.account(Family::RedisExpiry, Outcome::Orphaned, orphans)?;
+    for family in Family::ALL.iter().filter(|f| f.owner() == Owner::Redis && f.role() == Role::Internal) {
+        run.account(*family, Outcome::Internal, run.unaccounted(*family))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,311 @@
+//! Streams. Source: `docs/format/redis.md`, sections 2.8 and 5.5.
+
+use ekv_model::Result;
+use ekv_model::redis::{CollectionKind, Element, StreamId};
+use ekv_snapshot::{Range, RangeScan, StoredValue, Visible};
+
+use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
+use super::expiry::Fate;
+use super::keys::split_counted;
+use super::meta::StreamMeta;
+use super::protobuf::{Content, Malformed, Message, is_utf8};
+use super::ranks::{Rank, Ranks};
+use super::scalars::shadowed;
+use super::{BareKeys, Options, findings};
+use crate::{Family, Outcome, Run};
+
+/// What every entry value begins with.
+const ENTRY_MAGIC: &[u8] = &[0x00, 0x52, 0x58, 0x45, 0x01];
+
+/// Emits every stream that clients see, in the order of key length and key bytes.
+pub(super) fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
+    if run.visible(Family::StreamMeta) > 0 || run.visible(Family::StreamEntry) > 0 {
+        let mut streams = Streams {
+            options,
+            entries: run.view().scan_range(Range::prefix(Family::StreamEntry.prefix()))?,
+            ranks: Ranks::above(run, Rank::Stream, options.bare_keys == BareKeys::Strings),
+            expiry: CollectionExpiry::new(run),
+        };
+        streams.entries.next_visible()?;
+        streams.run(run)?;
+    }
+    blobs(run, options)
+}
+
+/// The server shows a stream of the old one-record form as an empty stream; there is nothing to write.
+fn blobs(run: &mut Run<'_>, options: &Options) -> Result<()> {
+    if run.visible(Family::RedisStreamBlob) == 0 {
+        return Ok(());
+    }
+    let mut ranks = Ranks::above(run, Rank::StreamBlob, options.bare_keys == BareKeys::Strings);
+    let mut expiry = CollectionExpiry::new(run);
+    let mut scan = run.view().scan_range(Range::prefix(Family::RedisStreamBlob.prefix()))?;
+    while let Some(found) = scan.next_visible()? {
+        let key = found.user_key.get(Family::RedisStreamBlob.prefix().len()..).unwrap_or(&[]);
+        match ranks.winner(key)? {
+            Some(kept) => shadowed(run, key, kept, Rank::StreamBlob),
+            None => {
+                expiry.fate(run, options, key, None)?;
+                run.find(findings::STREAM_BLOB, key, Some(found.byte_offset), || "shown as an empty stream".to_owned());
+            }
+        }
+        run.account(Family::RedisStreamBlob, Outcome::Shadowed, 1)?;
+    }
+    Ok(())
+}
+
+struct Streams<'o> {
+    options: &'o Options,
+    entries: RangeScan,
+    ranks: Ranks,
+    expiry: CollectionExpiry,
+}
+
+/// What a first look at the entries of one stream told.
+#[derive(Default)]
+struct Survey {
+    visible: u64,
+    trimmed: u64,
+    damage: Option<(u64, String)>,
+}
+
+impl Streams<'_> {
+    fn run(&mut self, run: &mut Run<'_>) -> Result<()> {
+        let mut metas = run.view().scan_range(Range::prefix(Family::StreamMeta.prefix()))?;
+        let mut group = Vec::new();
+        while let Some(found) = metas.next_visible()? {
+            let rest = found.user_key.get(Family::StreamMeta.prefix().len()..).unwrap_or(&[]);
+            match split_counted(rest) {
+                Some((key, tail)) => {
+                    group.clear();
+                    group.extend_from_slice(rest.get(..rest.len().saturating_sub(tail.len())).unwrap_or(rest));
+                    self.orphans_below(run, Some(&group))?;
+                    let outcome = self.stream(run, &group, key, tail, &found)?;
+                    run.account(Family::StreamMeta, outcome, 1)?;
+                }
+                None => {
+                    let at = Some(found.byte_offset);
+                    run.find(findings::INVALID_KEY, rest, at, || "stream metadata key does not parse".to_owned());
+                    run.account(Family::StreamMeta, Outcome::Lost, 1)?;
+                }
+            }
+        }
+        self.orphans_below(run, None)
+    }
+
+    /// What follows the family prefix in the current entry's key.
+    fn rest(&self) -> Option<&[u8]> {
+        self.entries.current().and_then(|found| found.user_key.get(Family::StreamEntry.prefix().len()..))
+    }
+
+    fn tail(&self, group: &[u8]) -> Option<&[u8]> {
+        self.rest().and_then(|rest| rest.strip_prefix(group))
+    }
+
+    /// Accounts for entries of streams without metadata, up to the group given.
+    fn orphans_below(&mut self, run: &mut Run<'_>, group: Option<&[u8]>) -> Result<()> {
+        let mut last: Vec<u8> = Vec::new();
+        while let Some(rest) = self.rest() {
+            if group.is_some_and(|group| rest >= group) {
+                break;
+            }
+            let at = self.entries.current().map(|found| found.byte_offset);
+            let outcome = match split_counted(rest) {
+                Some((key, _)) => {
+                    if last != key || last.is_empty() {
+                        run.find(findings::STREAM_ORPHAN_ENTRIES, key, at, || "entries without metadata".to_owned());
+                        last = key.to_vec();
+                    }
+                    Outcome::Orphaned
+                }
+                None => {
+                    run.find(findings::INVALID_KEY, rest, at, || "stream entry key does not parse".to_owned());
+                    Outcome::Lost
+                }
+            };
+            run.account(Family::StreamEntry, outcome, 1)?;
+            self.entries.next_visible()?;
+        }
+        Ok(())
+    }
+
+    fn stream(
+        &mut self,
+        run: &mut Run<'_>,
+        group: &[u8],
+        key: &[u8],
+        tail: &[u8],
+        found: &Visible<'_>,
+    ) -> Result<Outcome> {
+        let start = self.entries.mark();
+        let meta = found.body.whole().and_then(StreamMeta::parse).filter(|_| tail.is_empty());
+        let trimmed = meta.map_or(StreamId::default(), |meta| meta.trimmed);
+        let survey = self.survey(run, group, key, trimmed)?;
+        if let Some(kept) = self.ranks.winner(key)? {
+            shadowed(run, key, kept, Rank::Stream);
+            return account(run, &survey, Outcome::Shadowed, Outcome::Shadowed);
+        }
+        let fate = self.expiry.fate(run, self.options, key, meta.map(|meta| meta.expiry))?;
+        let Some(meta) = meta else {
+            run.find(findings::INVALID_META, key, Some(found.byte_offset), || {
+                format!("stream metadata of {} bytes does not parse", found.body.len())
+            });
+            return account(run, &survey, Outcome::Lost, Outcome::Lost);
+        };
+        if let Some((at, detail)) = &survey.damage {
+            run.find(findings::INVALID_STREAM_ENTRY, key, Some(*at), || detail.clone());
+            return account(run, &survey, Outcome::Lost, Outcome::Lost);
+        }
+        let expire_at_ms = match fate {
+            CollectionFate::Damaged => return account(run, &survey, Outcome::Lost, Outcome::Lost),
+            CollectionFate::Known(Fate::Drop) => return account(run, &survey, Outcome::Expired, Outcome::Expired),
+            CollectionFate::Known(Fate::Keep(at_ms)) => at_ms,
+        };
+        if meta.len != survey.visible
+            && let [.., mismatch] = findings::LENGTH_MISMATCH
+        {
+            let (declared, observed) = (meta.len, survey.visible);
+            run.find(mismatch, key, None, || format!("stored length {declared}, observed entries {observed}"));
+        }
+        begin(run, self.options, CollectionKind::Stream { last: meta.last }, key, expire_at_ms)?;
+        self.entries.rewind(&start)?;
+        while let (Some(tail), Some(found)) = (self.tail(group), self.entries.current()) {
+            if let Some(id) = parse_id(tail).filter(|id| is_visible(*id, trimmed)) {
+                emit_entry(run, self.options, id, &found.body)?;
+            }
+            self.entries.next_visible()?;
+        }
+        end(run, self.options)?;
+        account(run, &survey, Outcome::Emitted, Outcome::Joined)
+    }
+
+    /// Reads all entries of the stream once, checks them and moves beyond them.
+    fn survey(&mut self, run: &mut Run<'_>, group: &[u8], key: &[u8], trimmed: StreamId) -> Result<Survey> {
+        let mut survey = Survey::default();
+        while let (Some(tail), Some(found)) = (self.tail(group), self.entries.current()) {
+            let at = found.byte_offset;
+            let id = parse_id(tail);
+            match id {
+                Some(id) if !is_visible(id, trimmed) => survey.trimmed = survey.trimmed.saturating_add(1),
+                _ => survey.visible = survey.visible.saturating_add(1),
+            }
+            let problem = match id {
+                None => Some(format!("entry key with {} bytes after the stream's name, expected 16", tail.len())),
+                Some(id) if !is_visible(id, trimmed) => None,
+                Some(id) => match check_entry(&found.body, id)? {
+                    Ok(canonical) => {
+                        if !canonical {
+                            run.find(findings::STREAM_ID, key, Some(at), || format!("entry {}-{}", id.ms, id.seq));
+                        }
+                        None
+                    }
+                    Err(Malformed) => Some(format!("entry {}-{} does not parse", id.ms, id.seq)),
+                },
+            };
+            if let Some(detail) = problem {
+                survey.damage.get_or_insert((at, detail));
+            }
+            self.entries.next_visible()?;
+        }
+        Ok(survey)
+    }
+}
+
+/// Whether an entry lies above the trim cursor.
+fn is_visible(id: StreamId, trimmed: StreamId) -> bool {
+    id > trimmed || trimmed == StreamId::default()
+}
+
+fn parse_id(tail: &[u8]) -> Option<StreamId> {
+    let (ms, seq) = tail.split_first_chunk::<8>()?;
+    let seq = <[u8; 8]>::try_from(seq).ok()?;
+    Some(StreamId { ms: u64::from_be_bytes(*ms), seq: u64::from_be_bytes(seq) })
+}
+
+fn account(run: &mut Run<'_>, survey: &Survey, entries: Outcome, meta: Outcome) -> Result<Outcome> {
+    let trimmed = if entries == Outcome::Emitted { Outcome::Orphaned } else { entries };
+    run.account(Family::StreamEntry, entries, survey.visible)?;
+    run.account(Family::StreamEntry, trimmed, survey.trimmed)?;
+    Ok(meta)
+}
+
+/// The message of an entry value, behind its magic.
+fn message<'a>(value: &StoredValue<'a>) -> Result<Message<'a>, Malformed> {
+    if !value.head().starts_with(ENTRY_MAGIC) {
+        return Err(Malformed);
+    }
+    Ok(Message::new(value.after(ENTRY_MAGIC.len())))
+}
+
+/// Checks an entry value; tells whether the id text in it is the canonical one.
+fn check_entry(value: &StoredValue<'_>, id: StreamId) -> Result<Result<bool, Malformed>> {
+    let mut message = match message(value) {
+        Ok(message) => message,
+        Err(malformed) => return Ok(Err(malformed)),
+    };
+    let (mut texts, mut canonical) = (0_u64, true);
+    loop {
+        let field = match message.next_field()? {
+            Ok(Some(field)) => field,
+            Ok(None) => break,
+            Err(malformed) => return Ok(Err(malformed)),
+        };
+        let Content::Bytes(text) = field.content else { continue };
+        match field.number {
+            1 => {
+                canonical = text.whole() == Some(format!("{}-{}", id.ms, id.seq).as_bytes());
+                if !is_utf8(&text)? {
+                    return Ok(Err(Malformed));
+                }
+            }
+            2 => {
+                texts = texts.wrapping_add(1);
+                if !is_utf8(&text)? {
+                    return Ok(Err(Malformed));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(if texts % 2 == 0 { Ok(canonical) } else { Err(Malformed) })
+}
+
+/// Emits an entry that has been checked.
+fn emit_entry(run: &mut Run<'_>, options: &Options, id: StreamId, value: &StoredValue<'_>) -> Result<()> {
+    element(run, options, Element::EntryBegin(id))?;
+    if let Ok(mut message) = message(value) {
+        let mut name: Option<StoredValue<'_>> = None;
+        while let Ok(Some(field)) = message.next_field()? {
+            let (2, Content::Bytes(text)) = (field.number, field.content) else { continue };
+            match name.take() {
+                None => name = Some(text),
+                Some(name) => {
+                    element(run, options, Element::EntryField { name: name.body(), value: text.body() })?;
+                }
+            }
+        }
+    }
+    element(run, options, Element::EntryEnd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trim_cursor_zero_hides_nothing_and_any_other_hides_up_to_itself() {
+        let id = |ms, seq| StreamId { ms, seq };
+        assert!(is_visible(id(0, 0), id(0, 0)));
+        assert!(!is_visible(id(1, 1), id(1, 1)));
+        assert!(!is_visible(id(1, 0), id(1, 1)));
+        assert!(is_visible(id(1, 2), id(1, 1)));
+        assert!(!is_visible(id(u64::MAX, u64::MAX), id(u64::MAX, u64::MAX)));
+    }
+
+    #[test]
+    fn entry_key_needs_exactly_sixteen_bytes_behind_the_name() {
+        for len in 0..24_usize {
+            assert_eq!(parse_id(&vec![0; len]).is_some(), len == 16, "{len}");
+        }
+    }
+}

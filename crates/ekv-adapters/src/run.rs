@@ -1,0 +1,110 @@
+//! What every adapter works with during one decode.
+
+use std::sync::Arc;
+
+use ekv_model::{Event, Example, Finding, Findings, Monitor, Result, Target};
+use ekv_snapshot::{CommitTs, FamilyTotals, View};
+use ekv_spill::Scratch;
+
+use crate::{Family, Outcome, Tally};
+
+/// One decode: where records come from, where events go, and the books that are kept.
+pub struct Run<'a> {
+    view: &'a View,
+    visible: Vec<u64>,
+    target: &'a mut dyn Target,
+    monitor: &'a dyn Monitor,
+    scratch: Arc<dyn Scratch>,
+    tally: Tally,
+    findings: Findings,
+}
+
+impl<'a> Run<'a> {
+    /// A run over `view`; `families` holds the totals of pass 1 by family number, summed over all groups.
+    pub fn new(
+        view: &'a View,
+        families: &[FamilyTotals],
+        target: &'a mut dyn Target,
+        monitor: &'a dyn Monitor,
+        scratch: Arc<dyn Scratch>,
+    ) -> Self {
+        let visible = families.iter().map(|family| family.visible).collect();
+        Run { view, visible, target, monitor, scratch, tally: Tally::default(), findings: Findings::default() }
+    }
+
+    /// The records.
+    pub fn view(&self) -> &'a View {
+        self.view
+    }
+
+    /// Scratch space for what would grow with the input.
+    pub fn scratch(&self) -> Arc<dyn Scratch> {
+        Arc::clone(&self.scratch)
+    }
+
+    /// The read timestamp in Unix milliseconds: the moment at which expiries are judged.
+    pub fn instant_ms(&self) -> u64 {
+        self.view.read_ts().unix_ms()
+    }
+
+    /// The read timestamp.
+    pub fn read_ts(&self) -> CommitTs {
+        self.view.read_ts()
+    }
+
+    /// Visible records of a family; 0 means that nothing needs to be looked up in it.
+    pub fn visible(&self, family: Family) -> u64 {
+        self.visible.get(family.number()).copied().unwrap_or(0)
+    }
+
+    /// Hands an event to the target.
+    ///
+    /// # Errors
+    /// Whatever the target reports.
+    pub fn emit(&mut self, event: Event<'_>) -> Result<()> {
+        self.target.event(event)
+    }
+
+    /// Accounts for visible records.
+    ///
+    /// # Errors
+    /// The monitor's wish to stop.
+    pub fn account(&mut self, family: Family, outcome: Outcome, records: u64) -> Result<()> {
+        self.tally.add(family, outcome, records);
+        self.monitor.visited(records)
+    }
+
+    /// Records of a family that no outcome has been given yet.
+    pub fn unaccounted(&self, family: Family) -> u64 {
+        self.visible(family).saturating_sub(self.tally.of(family).total())
+    }
+
+    /// Notes a finding about a user's key.
+    pub fn find(&mut self, finding: Finding, key: &[u8], byte_offset: Option<u64>, detail: impl FnOnce() -> String) {
+        self.findings.record(finding, || Example {
+            key: Some(key.iter().copied().take(256).collect()),
+            byte_offset,
+            detail: detail(),
+        });
+    }
+
+    /// Notes a finding that occurred `count` times, without examples.
+    pub fn find_many(&mut self, finding: Finding, count: u64) {
+        self.findings.record_many(finding, count);
+    }
+
+    /// What was found so far.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// The books.
+    pub fn into_books(self) -> (Tally, Findings) {
+        (self.tally, self.findings)
+    }
+}
+
+/// A failure of scratch space as an error of the run.
+pub(crate) fn scratch_error(error: ekv_spill::Error) -> ekv_model::Error {
+    ekv_snapshot::Error::from(error).into()
+}
