@@ -1,1 +1,5 @@
-#![doc = "placeholder"]
+//! Decode, verify and inspect elastickv backups.
+
+mod open;
+
+pub use open::{Opened, OpenedSnapshot, open};

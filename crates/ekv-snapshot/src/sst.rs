@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::format::FOOTER_LEN;
 use crate::sequential::Sequential;
-use crate::stream::{check_end, consume, len_u64, take};
+use crate::stream::{check_end, consume, take};
 use crate::{Error, ErrorKind, FooterPolicy, Input, Result, Watch};
 
 use manifest::{Manifest, SstFile};

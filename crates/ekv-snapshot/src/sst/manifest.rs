@@ -1,13 +1,12 @@
 //! The JSON manifest of an `EKVSSTI1` payload. Source: `docs/format/snapshot.md`, section 5.2.
 
 use std::fmt;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
-use super::len_u64;
 use crate::{Error, ErrorKind, Input, Result};
 
 /// The manifest version this tool knows.
@@ -57,10 +56,11 @@ impl Manifest {
     /// Reads and checks the manifest of `len` bytes at `offset`.
     pub(super) fn read(input: &Input, offset: u64, len: u64) -> Result<Manifest> {
         let invalid = |reason: String| Error::new(ErrorKind::Invalid { structure: "EKVSSTI1 manifest", reason });
-        let end = offset.saturating_add(len);
-        let reader = BufReader::with_capacity(64 << 10, Section { input, offset, end });
-        let manifest: Manifest = serde_json::from_reader(reader)
-            .map_err(|e| if e.is_io() { Error::io("read the snapshot", e.into()) } else { invalid(e.to_string()) })?;
+        let reader = BufReader::with_capacity(64 << 10, input.reader(offset, len));
+        let manifest: Manifest = serde_json::from_reader(reader).map_err(|e| match e.is_io() {
+            true => io::Error::from(e).downcast().unwrap_or_else(|e| Error::io("read the snapshot", e)),
+            false => invalid(e.to_string()),
+        })?;
         if manifest.version != VERSION {
             return Err(invalid(format!("version {} is unknown, this tool knows version {VERSION}", manifest.version)));
         }
@@ -146,22 +146,4 @@ fn parse_sha256(hex: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
     }
     Some(out)
-}
-
-/// A part of an input as a stream.
-struct Section<'i> {
-    input: &'i Input,
-    offset: u64,
-    end: u64,
-}
-
-impl Read for Section<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
-        let want = left.min(buf.len());
-        let part = buf.get_mut(..want).unwrap_or(&mut []);
-        let got = self.input.fill_at(self.offset, part).map_err(io::Error::other)?;
-        self.offset = self.offset.saturating_add(len_u64(part.get(..got).unwrap_or(&[])));
-        Ok(got)
-    }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::stream::len_u64;
 use crate::{MemoryInput, NoWatch};
 use std::sync::Arc;
 
