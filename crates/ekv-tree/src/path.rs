@@ -146,7 +146,8 @@ pub(crate) fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
     (parent, rest.strip_prefix(b"/").unwrap_or(rest))
 }
 
-fn check_component(component: &[u8]) -> Result<(), PathError> {
+/// Checks one path component.
+pub(crate) fn check_component(component: &[u8]) -> Result<(), PathError> {
     if component.is_empty() {
         return Err(PathError::EmptyComponent);
     }

@@ -16,6 +16,8 @@ pub enum SinkOperation {
     ExamineTarget,
     /// Making the staging directory.
     CreateStaging,
+    /// Reading a staging directory that an earlier run left.
+    ExamineStaging,
     /// Making a directory of the dump.
     CreateDirectory,
     /// Opening a directory of the dump again.
@@ -42,6 +44,7 @@ impl fmt::Display for SinkOperation {
             SinkOperation::OpenParent => "open the parent directory",
             SinkOperation::ExamineTarget => "examine the target",
             SinkOperation::CreateStaging => "create the staging directory",
+            SinkOperation::ExamineStaging => "examine the staging directory",
             SinkOperation::CreateDirectory => "create the directory",
             SinkOperation::OpenDirectory => "open the directory",
             SinkOperation::CreateFile => "create the file",
@@ -105,11 +108,33 @@ pub enum SinkError {
         /// The name under which the entry is listed, if the file system takes it for the same as another one.
         alias: Option<String>,
     },
+    /// What was published is not what this run wrote.
+    #[error("{path} is not the dump that this run wrote: the staged dump was replaced at the last moment")]
+    PublishedForeign {
+        /// The target.
+        path: String,
+    },
     /// A directory of the staged dump is no longer the one that this run made.
     #[error("the directory {path} of the staged dump was replaced while it was being written")]
     DirectoryReplaced {
         /// The directory.
         path: String,
+    },
+    /// The dump has its name, but it is unknown whether that would survive a loss of power.
+    #[error("{path} is published, but its durability is unknown")]
+    NotDurable {
+        /// The target.
+        path: String,
+        /// The system's answer to the sync of the parent directory.
+        source: io::Error,
+    },
+    /// Replacing the old dump failed half-way, and so did putting it back.
+    #[error("the old dump could not be put back; it is whole, in {path}")]
+    OldDumpMoved {
+        /// Where the old dump is.
+        path: String,
+        /// Why it could not be put back.
+        source: io::Error,
     },
     /// The platform has no safe way to write a directory.
     #[error("writing a dump as a directory is not supported on this platform; write an archive instead")]
@@ -145,6 +170,7 @@ impl SinkError {
                 SinkOperation::OpenParent
                 | SinkOperation::ExamineTarget
                 | SinkOperation::CreateStaging
+                | SinkOperation::ExamineStaging
                 | SinkOperation::ListStaging => Class::Environment,
                 _ => Class::WriteIo,
             },
@@ -153,9 +179,12 @@ impl SinkError {
             | SinkError::NotReplaceable { .. }
             | SinkError::Unsupported => Class::Environment,
             SinkError::NameTaken { .. } => Class::Data,
-            SinkError::StagingForeign { .. } | SinkError::DirectoryReplaced { .. } | SinkError::Misuse { .. } => {
-                Class::WriteIo
-            }
+            SinkError::NotDurable { .. }
+            | SinkError::OldDumpMoved { .. }
+            | SinkError::PublishedForeign { .. }
+            | SinkError::StagingForeign { .. }
+            | SinkError::DirectoryReplaced { .. }
+            | SinkError::Misuse { .. } => Class::WriteIo,
         }
     }
 }

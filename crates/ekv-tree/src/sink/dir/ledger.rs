@@ -1,0 +1,189 @@
+//! Remembers the identity of every directory that a run made, in bounded memory.
+
+use std::collections::HashMap;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use ekv_spill::{Error as SpillError, Operation, Scratch};
+use sha2::{Digest, Sha256};
+
+use super::sys::FileId;
+
+/// Directories that are remembered in memory; more go to a scratch file.
+const MEMORY_ENTRIES: usize = 32 * 1024;
+
+/// A slot of the file: the hash of the path, device, inode, each little-endian. A slot of zeros is empty.
+const SLOT_LEN: usize = 32;
+
+type PathHash = [u8; 16];
+type Slot = [u8; SLOT_LEN];
+
+/// Directory path -> identity.
+///
+/// Cost: at most 2 MiB of memory; 64 to 128 bytes of scratch file per directory beyond the first ones. One or two small reads
+/// per look-up in the file.
+pub(super) struct Ledger {
+    scratch: Arc<dyn Scratch>,
+    memory_entries: usize,
+    memory: HashMap<PathHash, FileId>,
+    table: Option<Table>,
+}
+
+impl Ledger {
+    pub(super) fn new(scratch: Arc<dyn Scratch>) -> Self {
+        Ledger { scratch, memory_entries: MEMORY_ENTRIES, memory: HashMap::new(), table: None }
+    }
+
+    pub(super) fn get(&self, path: &[u8]) -> Result<Option<FileId>, SpillError> {
+        let hash = path_hash(path);
+        match (self.memory.get(&hash), &self.table) {
+            (Some(id), _) => Ok(Some(*id)),
+            (None, Some(table)) => table.get(&hash),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Adds a directory that is not known yet.
+    pub(super) fn insert(&mut self, path: &[u8], id: FileId) -> Result<(), SpillError> {
+        let hash = path_hash(path);
+        if self.memory.len() < self.memory_entries {
+            self.memory.insert(hash, id);
+            return Ok(());
+        }
+        let table = match &mut self.table {
+            Some(table) => table,
+            None => self.table.insert(Table::create(self.scratch.as_ref(), self.memory_entries)?),
+        };
+        if table.is_half_full() {
+            *table = table.doubled(self.scratch.as_ref())?;
+        }
+        table.insert(&slot(&hash, id))
+    }
+}
+
+/// A hash table with linear probing in a scratch file.
+struct Table {
+    file: std::fs::File,
+    place: String,
+    slots: u64,
+    used: u64,
+}
+
+impl Table {
+    fn create(scratch: &dyn Scratch, slots: usize) -> Result<Self, SpillError> {
+        let slots = u64::try_from(slots).unwrap_or(u64::MAX).max(4);
+        let table = Table { file: scratch.create()?, place: scratch.place(), slots, used: 0 };
+        let len = offset(slots);
+        table.file.set_len(len).map_err(|source| table.error(Operation::Write, source))?;
+        Ok(table)
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.used.saturating_mul(2) >= self.slots
+    }
+
+    fn get(&self, hash: &PathHash) -> Result<Option<FileId>, SpillError> {
+        let (_, found) = self.probe(hash)?;
+        Ok(found.map(|slot| id_of(&slot)))
+    }
+
+    fn insert(&mut self, slot: &Slot) -> Result<(), SpillError> {
+        let (index, _) = self.probe(hash_of(slot))?;
+        self.file.write_all_at(slot, offset(index)).map_err(|source| self.error(Operation::Write, source))?;
+        self.used = self.used.saturating_add(1);
+        Ok(())
+    }
+
+    /// The slot that holds a hash, or the empty one that ends the search for it.
+    fn probe(&self, hash: &PathHash) -> Result<(u64, Option<Slot>), SpillError> {
+        let mut index = u64::from_le_bytes(*first_8(hash)) % self.slots;
+        loop {
+            let slot = self.read(index)?;
+            if slot == [0; SLOT_LEN] {
+                return Ok((index, None));
+            }
+            if hash_of(&slot) == hash {
+                return Ok((index, Some(slot)));
+            }
+            index = (index + 1) % self.slots;
+        }
+    }
+
+    fn read(&self, index: u64) -> Result<Slot, SpillError> {
+        let mut slot = [0; SLOT_LEN];
+        self.file.read_exact_at(&mut slot, offset(index)).map_err(|source| self.error(Operation::Read, source))?;
+        Ok(slot)
+    }
+
+    fn doubled(&self, scratch: &dyn Scratch) -> Result<Table, SpillError> {
+        let slots = usize::try_from(self.slots.saturating_mul(2)).unwrap_or(usize::MAX);
+        let mut larger = Table::create(scratch, slots)?;
+        for index in 0..self.slots {
+            let slot = self.read(index)?;
+            if slot != [0; SLOT_LEN] {
+                larger.insert(&slot)?;
+            }
+        }
+        Ok(larger)
+    }
+
+    fn error(&self, operation: Operation, source: std::io::Error) -> SpillError {
+        SpillError::Io { operation, place: self.place.clone(), source }
+    }
+}
+
+fn offset(slots: u64) -> u64 {
+    slots.saturating_mul(u64::try_from(SLOT_LEN).unwrap_or(u64::MAX))
+}
+
+fn path_hash(path: &[u8]) -> PathHash {
+    let digest: [u8; 32] = Sha256::digest(path).into();
+    *hash_of(&digest)
+}
+
+fn hash_of(slot: &Slot) -> &PathHash {
+    let (hash, _) = slot.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    hash
+}
+
+fn first_8(bytes: &PathHash) -> &[u8; 8] {
+    let (first, _) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+    first
+}
+
+fn id_of(slot: &Slot) -> FileId {
+    let number = |at: usize| {
+        let bytes = slot.get(at..).and_then(|rest| rest.first_chunk::<8>());
+        u64::from_le_bytes(*bytes.unwrap_or(&[0; 8]))
+    };
+    FileId { device: number(16), inode: number(24) }
+}
+
+fn slot(hash: &PathHash, id: FileId) -> Slot {
+    let mut slot = [0; SLOT_LEN];
+    let bytes = hash.iter().copied().chain(id.device.to_le_bytes()).chain(id.inode.to_le_bytes());
+    slot.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    slot
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ekv_spill::SystemScratch;
+
+    #[test]
+    fn ledger_finds_every_directory_and_no_other_in_memory_and_in_its_file() {
+        let mut ledger = Ledger::new(Arc::new(SystemScratch::new()));
+        ledger.memory_entries = 5;
+        let id = |i: u64| FileId { device: i % 3, inode: i * 7 };
+        for i in 0..500 {
+            let path = format!("dir/{i}");
+            assert_eq!(ledger.get(path.as_bytes()).unwrap(), None);
+            ledger.insert(path.as_bytes(), id(i)).unwrap();
+        }
+        for i in 0..500 {
+            assert_eq!(ledger.get(format!("dir/{i}").as_bytes()).unwrap(), Some(id(i)));
+        }
+        assert_eq!(ledger.get(b"dir/500").unwrap(), None);
+    }
+}

@@ -1,0 +1,300 @@
+//! Writes a dump as a directory: a private staging directory beside the target, exclusive creates relative to open directories, one
+//! rename at the end.
+//!
+//! Source: `docs/format/tree.md`, section 8.
+
+mod directories;
+mod ledger;
+mod leftover;
+mod place;
+mod publish;
+mod remove;
+mod staging;
+mod sys;
+mod target;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use ekv_spill::Scratch;
+use rustix::io::Errno;
+
+use self::directories::{Directories, join};
+use self::place::{below, io_error};
+use self::publish::{Failure, Publisher};
+use self::staging::{Staging, TREE};
+use self::sys::{FileId, Native, SyncScope, System, has_errno};
+use self::target::Target;
+use super::{DirOptions, ExistingTarget, Fsync, Published, Sink, SinkOperation, misuse, rule};
+use crate::{DumpPath, Error, Result};
+
+pub use leftover::{Leftover, leftovers};
+
+/// Small writes are gathered up to this many bytes.
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// Writes a dump as a directory. Nothing has the target's name before [`Sink::publish`], which gives it to the whole dump in one
+/// step; whatever happens in the staging directory, nothing outside of it is touched.
+///
+/// Cost: one `openat`, one `write` and one `close` for a small file. At most 128 open directories, fewer where the process may
+/// open few files.
+pub struct DirSink {
+    writer: DirWriter<Native>,
+}
+
+impl DirSink {
+    /// Makes a staging directory beside `target`, whose parent must exist.
+    ///
+    /// # Errors
+    /// [`SinkError::TargetExists`](super::SinkError::TargetExists) and
+    /// [`SinkError::NotReplaceable`](super::SinkError::NotReplaceable) for what lies at the target,
+    /// [`SinkError::Unsupported`](super::SinkError::Unsupported) where the platform lacks what it takes, and
+    /// [`SinkError::Io`](super::SinkError::Io).
+    pub fn create(target: &Path, options: DirOptions) -> Result<Self> {
+        Ok(DirSink { writer: DirWriter::create(Native, target, options)? })
+    }
+}
+
+impl Sink for DirSink {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        self.writer.step(|writer| writer.directory(path))
+    }
+
+    fn begin(&mut self, path: &DumpPath) -> Result<()> {
+        self.writer.step(|writer| writer.begin(path))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.writer.step(|writer| writer.write(bytes))
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.writer.step(DirWriter::end)
+    }
+
+    fn scratch(&self) -> Arc<dyn Scratch> {
+        self.writer.staging.scratch()
+    }
+
+    fn publish(self: Box<Self>) -> Result<Published> {
+        self.writer.publish()
+    }
+
+    fn abort(self: Box<Self>) -> Result<()> {
+        self.writer.abort()
+    }
+}
+
+/// When data is brought to stable storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SyncPlan {
+    /// Once for the whole file system; files in the root also one by one.
+    FileSystem,
+    /// Every file and directory.
+    Each,
+    Never,
+}
+
+/// The sink, over any system.
+struct DirWriter<S: System> {
+    system: S,
+    staging: Staging<S>,
+    directories: Directories<S>,
+    tree_id: FileId,
+    options: DirOptions,
+    sync_plan: SyncPlan,
+    open: Option<OpenFile>,
+    buffer: Vec<u8>,
+    failed: bool,
+    /// Whether the staging directory is gone or must stay.
+    finished: bool,
+}
+
+struct OpenFile {
+    fd: OwnedFd,
+    path: DumpPath,
+}
+
+impl<S: System> DirWriter<S> {
+    fn create(system: S, target: &Path, options: DirOptions) -> Result<Self> {
+        let target = Target::open(&system, target)?;
+        leftover::recover_target(&system, &target)?;
+        match options.existing {
+            ExistingTarget::Refuse if target.examine(&system)?.is_some() => return Err(target.exists()),
+            ExistingTarget::Refuse => {}
+            ExistingTarget::Replace => {
+                target.replaceable(&system)?;
+            }
+        }
+        let sync_plan = match options.fsync {
+            Fsync::None => SyncPlan::Never,
+            Fsync::Full if system.file_system_sync_reports_errors() => SyncPlan::FileSystem,
+            Fsync::Full | Fsync::File => SyncPlan::Each,
+        };
+        let (staging, tree, tree_id) = Staging::create(&system, target)?;
+        let place = below(&staging.path(), TREE);
+        let mut directories = Directories::new(system.clone(), place, tree, tree_id, staging.scratch());
+        if sync_plan == SyncPlan::Each {
+            directories.sync_each();
+        }
+        Ok(DirWriter {
+            system,
+            staging,
+            directories,
+            tree_id,
+            options,
+            sync_plan,
+            open: None,
+            buffer: Vec::with_capacity(BUFFER_LEN),
+            failed: false,
+            finished: false,
+        })
+    }
+
+    /// Runs a step unless one failed before, and remembers whether it failed.
+    fn step(&mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        if self.failed {
+            return Err(misuse(rule::NOT_AFTER_AN_ERROR));
+        }
+        step(self).inspect_err(|_| self.failed = true)
+    }
+
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        match self.open {
+            Some(_) => Err(misuse(rule::ONE_FILE_AT_A_TIME)),
+            None => self.directories.enter(path.as_bytes()),
+        }
+    }
+
+    fn begin(&mut self, path: &DumpPath) -> Result<()> {
+        if self.open.is_some() {
+            return Err(misuse(rule::ONE_FILE_AT_A_TIME));
+        }
+        if path.is_empty() {
+            return Err(misuse(rule::FILE_NEEDS_A_NAME));
+        }
+        let fd = self.directories.create_file(path.as_bytes())?;
+        self.open = Some(OpenFile { fd, path: path.clone() });
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(file) = &self.open else { return Err(misuse(rule::NO_FILE_OPEN)) };
+        if self.buffer.len().saturating_add(bytes.len()) > BUFFER_LEN {
+            self.write_out(file, &self.buffer)?;
+            self.buffer.clear();
+        }
+        if bytes.len() >= BUFFER_LEN {
+            self.write_out(file, bytes)
+        } else {
+            self.buffer.extend_from_slice(bytes);
+            Ok(())
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(file) = self.open.take() else { return Err(misuse(rule::NO_FILE_OPEN)) };
+        let written = self.write_out(&file, &self.buffer).and_then(|()| match self.sync_plan {
+            SyncPlan::Never => Ok(()),
+            SyncPlan::FileSystem if file.path.components().nth(1).is_some() => Ok(()),
+            SyncPlan::FileSystem | SyncPlan::Each => {
+                let synced = self.system.sync(file.fd.as_fd(), SyncScope::Entry);
+                synced.map_err(|source| self.file_error(SinkOperation::Sync, &file.path, source))
+            }
+        });
+        let closed = self.system.close(file.fd);
+        join(written, closed.map_err(|source| self.file_error(SinkOperation::Close, &file.path, source)))
+    }
+
+    fn publish(mut self) -> Result<Published> {
+        let ready = match self.open {
+            Some(_) => Err(misuse(rule::ONE_FILE_AT_A_TIME)),
+            None => self.step(Self::make_ready),
+        };
+        let published = ready.map_err(Failure::from).and_then(|()| {
+            let sync = self.sync_plan != SyncPlan::Never;
+            let publisher = Publisher { system: &self.system, staging: &self.staging, tree_id: self.tree_id, sync };
+            publisher.publish(self.options.existing)
+        });
+        match published {
+            Ok(method) => {
+                self.finished = true;
+                let warnings = self.staging.remove().err().into_iter().collect();
+                let place = self.staging.target.path();
+                Ok(Published { place, method, fsync: self.options.fsync, warnings })
+            }
+            Err(Failure { error, keep_staging: true }) => {
+                self.finished = true;
+                Err(error)
+            }
+            Err(Failure { error, keep_staging: false }) => Err(match self.remove() {
+                Ok(()) => error,
+                Err(later) => error.followed_by(later),
+            }),
+        }
+    }
+
+    /// Everything that comes before the dump gets its name.
+    fn make_ready(&mut self) -> Result<()> {
+        self.directories.close_all()?;
+        if self.sync_plan == SyncPlan::FileSystem {
+            let synced = self.system.sync(self.staging.fd(), SyncScope::FileSystem);
+            synced.map_err(|source| io_error(SinkOperation::Sync, self.staging.path(), source))?;
+        }
+        Ok(())
+    }
+
+    fn abort(mut self) -> Result<()> {
+        self.remove()
+    }
+
+    /// Closes everything and removes the staging directory.
+    fn remove(&mut self) -> Result<()> {
+        self.finished = true;
+        self.directories.forget_changes();
+        let closed = self.directories.close_all();
+        let file_closed = self.open.take().map_or(Ok(()), |file| {
+            let closed = self.system.close(file.fd);
+            closed.map_err(|source| self.file_error(SinkOperation::Close, &file.path, source))
+        });
+        join(join(file_closed, closed), self.staging.remove())
+    }
+
+    fn write_out(&self, file: &OpenFile, bytes: &[u8]) -> Result<()> {
+        let written = write_fully(&self.system, file.fd.as_fd(), bytes);
+        written.map_err(|source| self.file_error(SinkOperation::Write, &file.path, source))
+    }
+
+    fn file_error(&self, operation: SinkOperation, path: &DumpPath, source: io::Error) -> Error {
+        io_error(operation, below(&below(&self.staging.path(), TREE), path.as_bytes()), source)
+    }
+}
+
+impl<S: System> Drop for DirWriter<S> {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Nobody is there to hear of an error; a clean-up finds what is left.
+            let _ = self.remove();
+        }
+    }
+}
+
+/// Writes all bytes, going on after short writes and interruptions.
+fn write_fully<S: System>(system: &S, file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match system.write(file, rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if has_errno(&error, &[Errno::INTR]) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

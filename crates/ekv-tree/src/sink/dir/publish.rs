@@ -1,0 +1,208 @@
+//! Gives the finished dump its name.
+//!
+//! Source: `docs/format/tree.md`, section 8.1, steps 8 and 9.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+
+use super::directories::{join, sync_directory};
+use super::place::{below, io_error};
+use super::staging::{PUBLISHING, REPLACED, Staging, TREE};
+use super::sys::{Access, At, FileId, SyncScope, System, has_errno, is_unsupported};
+use crate::sink::{ExistingTarget, PublishMethod, SinkError, SinkOperation};
+use crate::{Error, Result};
+
+/// Publishes the dump that lies in a staging directory as `tree/`.
+pub(super) struct Publisher<'a, S> {
+    pub(super) system: &'a S,
+    pub(super) staging: &'a Staging<S>,
+    /// Identity of the dump's root.
+    pub(super) tree_id: FileId,
+    /// Whether names are brought to stable storage.
+    pub(super) sync: bool,
+}
+
+/// A failure, and whether the staging directory must stay.
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) keep_staging: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure { error, keep_staging: false }
+    }
+}
+
+impl<S: System> Publisher<'_, S> {
+    /// Publishes; the old dump, if there was one, lies in the staging directory afterwards.
+    pub(super) fn publish(&self, existing: ExistingTarget) -> Result<PublishMethod, Failure> {
+        self.check_tree()?;
+        let old = match existing {
+            ExistingTarget::Refuse => None,
+            ExistingTarget::Replace => self.staging.target.replaceable(self.system)?,
+        };
+        let method = match old {
+            None => self.rename()?,
+            Some(old_id) => self.replace(old_id)?,
+        };
+        if self.id_at(self.target()) != Some(self.tree_id) {
+            let error = Error::new(SinkError::PublishedForeign { path: self.staging.target.path() });
+            return Err(Failure { error, keep_staging: old.is_some() });
+        }
+        if self.sync {
+            let synced = sync_directory(self.system, self.staging.target.parent.as_fd(), SyncScope::Drive);
+            synced.map_err(|source| Failure {
+                error: Error::new(SinkError::NotDurable { path: self.staging.target.path(), source }),
+                // Without the sync the name may lead to the old dump again after a loss of power.
+                keep_staging: old.is_some(),
+            })?;
+        }
+        Ok(method)
+    }
+
+    fn tree(&self) -> At<'_> {
+        self.staging.at(TREE)
+    }
+
+    fn target(&self) -> At<'_> {
+        self.staging.target.at()
+    }
+
+    /// One rename that replaces nothing, or what comes nearest to it.
+    fn rename(&self) -> Result<PublishMethod> {
+        match self.system.rename_no_replace(self.tree(), self.target()) {
+            Ok(()) => Ok(PublishMethod::Rename),
+            Err(error) if is_occupied(&error) => Err(self.staging.target.exists()),
+            Err(error) if is_unsupported(&error) => {
+                self.write_marker()?;
+                self.create_then_rename()?;
+                self.remove_marker();
+                Ok(PublishMethod::CreateThenRename)
+            }
+            Err(error) => Err(self.error(error)),
+        }
+    }
+
+    /// Creates the name exclusively as an empty directory and renames the dump onto it, which fails unless it is still empty.
+    fn create_then_rename(&self) -> Result<()> {
+        let (parent, base) = self.target();
+        match self.system.create_directory(parent, base, Mode::RWXU) {
+            Err(error) if is_occupied(&error) => return Err(self.staging.target.exists()),
+            result => result.map_err(|source| self.error(source))?,
+        }
+        self.system.rename(self.tree(), self.target()).map_err(|source| {
+            // Only an empty directory can be removed: the one just created, or nothing that would be missed.
+            let _ = self.system.remove_directory(parent, base);
+            match is_occupied(&source) || has_errno(&source, &[Errno::NOTDIR]) {
+                true => self.staging.target.exists(),
+                false => self.error(source),
+            }
+        })
+    }
+
+    /// Swaps the dump with the old one, or what comes nearest to it.
+    fn replace(&self, old_id: FileId) -> Result<PublishMethod, Failure> {
+        match self.system.exchange(self.tree(), self.target()) {
+            Ok(()) => {
+                if self.id_at(self.tree()) == Some(old_id) {
+                    return Ok(PublishMethod::Exchange);
+                }
+                // Something else was put at the target since it was looked at: give it back.
+                let undone = self.system.exchange(self.tree(), self.target());
+                let keep_staging = undone.is_err();
+                let undone = undone.map_err(|source| self.moved(TREE, source));
+                Err(Failure { error: first(self.changed(), undone), keep_staging })
+            }
+            Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(self.rename()?),
+            Err(error) if is_unsupported(&error) => self.move_aside_then_rename(old_id),
+            Err(error) => Err(self.error(error).into()),
+        }
+    }
+
+    fn move_aside_then_rename(&self, old_id: FileId) -> Result<PublishMethod, Failure> {
+        self.write_marker()?;
+        let replaced = self.staging.at(REPLACED);
+        self.system.rename(self.target(), replaced).map_err(|source| self.error(source))?;
+        let published = match self.id_at(replaced) == Some(old_id) {
+            true => self.create_then_rename(),
+            false => Err(self.changed()),
+        };
+        if let Err(error) = published {
+            // The plain rename could only replace an empty directory.
+            let undone = self.system.rename(replaced, self.target());
+            let keep_staging = undone.is_err();
+            let undone = undone.map_err(|source| self.moved(REPLACED, source));
+            return Err(Failure { error: first(error, undone), keep_staging });
+        }
+        self.remove_marker();
+        Ok(PublishMethod::MoveAsideThenRename)
+    }
+
+    /// Leaves word that this run is about to create the target's name, for a clean-up after a crash.
+    fn write_marker(&self) -> Result<()> {
+        let path = below(&self.staging.path(), PUBLISHING);
+        let fail = |operation| {
+            let path = path.clone();
+            move |source| io_error(operation, path, source)
+        };
+        let created = self.system.create_file(self.staging.fd(), PUBLISHING, Access::WriteOnly);
+        let file = created.map_err(fail(SinkOperation::CreateFile))?;
+        let written = super::write_fully(self.system, file.as_fd(), &self.staging.target.base);
+        let written = written.map_err(fail(SinkOperation::Write)).and_then(|()| match self.sync {
+            true => self.system.sync(file.as_fd(), SyncScope::Entry).map_err(fail(SinkOperation::Sync)),
+            false => Ok(()),
+        });
+        let closed = self.system.close(file).map_err(fail(SinkOperation::Close));
+        join(written, closed)?;
+        match self.sync {
+            true => sync_directory(self.system, self.staging.fd(), SyncScope::Drive).map_err(fail(SinkOperation::Sync)),
+            false => Ok(()),
+        }
+    }
+
+    /// The marker has no meaning once the name leads to the dump; if it cannot be removed, it goes with the staging directory.
+    fn remove_marker(&self) {
+        let _ = self.system.remove_file(self.staging.fd(), PUBLISHING);
+    }
+
+    /// The name `tree` must still lead to the directory that this run filled.
+    fn check_tree(&self) -> Result<()> {
+        match self.id_at(self.tree()) == Some(self.tree_id) {
+            true => Ok(()),
+            false => Err(Error::new(SinkError::DirectoryReplaced { path: below(&self.staging.path(), TREE) })),
+        }
+    }
+
+    fn id_at(&self, at: At<'_>) -> Option<FileId> {
+        self.system.stat_at(at.0, at.1).ok().map(|stat| stat.id)
+    }
+
+    fn error(&self, source: io::Error) -> Error {
+        io_error(SinkOperation::Publish, self.staging.target.path(), source)
+    }
+
+    fn changed(&self) -> Error {
+        let path = self.staging.target.path();
+        Error::new(SinkError::NotReplaceable { path, found: "something else than it was a moment ago" })
+    }
+
+    fn moved(&self, name: &[u8], source: io::Error) -> Error {
+        Error::new(SinkError::OldDumpMoved { path: below(&self.staging.path(), name), source })
+    }
+}
+
+/// An error, with what followed from it.
+fn first(error: Error, then: Result<()>) -> Error {
+    match then {
+        Ok(()) => error,
+        Err(then) => error.followed_by(then),
+    }
+}
+
+fn is_occupied(error: &io::Error) -> bool {
+    has_errno(error, &[Errno::EXIST, Errno::NOTEMPTY])
+}

@@ -1,0 +1,276 @@
+//! The private directory in which a dump grows before it has a name.
+//!
+//! ```text
+//! PARENT/.BASE.ekv-staging-<16 hex digits>/    0700, locked as long as the run lives
+//!     tree/         the dump
+//!     scratch/      nameless scratch files
+//!     publishing    the target's name; only while the dump is published on a file system without rename flags
+//!     replaced/     the old dump; only as above, while it is replaced
+//! ```
+//!
+//! Source: `docs/format/tree.md`, section 8.1, step 3.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use ekv_spill::{Error as SpillError, Operation, Scratch};
+use rustix::fs::Mode;
+use rustix::io::Errno;
+
+use super::directories::join;
+use super::place::{below, io_error};
+use super::remove::remove_content;
+use super::sys::{Access, At, FileId, System, has_errno};
+use super::target::{Target, is_empty};
+use crate::path::COMPONENT_LEN_MAX;
+use crate::sink::{SinkError, SinkOperation};
+use crate::{Error, Result};
+
+/// Names inside a staging directory.
+pub(super) const TREE: &[u8] = b"tree";
+pub(super) const SCRATCH: &[u8] = b"scratch";
+pub(super) const PUBLISHING: &[u8] = b"publishing";
+pub(super) const REPLACED: &[u8] = b"replaced";
+
+/// What marks the name of a staging directory; 16 hex digits follow.
+const MARK: &[u8] = b".ekv-staging-";
+
+/// Hex digits at the end of the name.
+const HEX_LEN: usize = 16;
+
+/// Attempts to find an unused name.
+const NAME_ATTEMPTS: u32 = 16;
+
+/// A new staging directory, locked.
+pub(super) struct Staging<S> {
+    system: S,
+    pub(super) target: Target,
+    name: Vec<u8>,
+    id: FileId,
+    fd: OwnedFd,
+    scratch: Arc<dyn Scratch>,
+}
+
+impl<S: System> Staging<S> {
+    /// Makes a staging directory beside the target, and in it the root of the dump, which is returned open with its identity.
+    pub(super) fn create(system: &S, target: Target) -> Result<(Self, OwnedFd, FileId)> {
+        for _ in 0..NAME_ATTEMPTS {
+            let random = system.random().map_err(|source| create_error(&target, MARK, source))?;
+            let name = staging_name(&target.base, random);
+            match system.create_directory(target.parent.as_fd(), &name, Mode::RWXU) {
+                Err(error) if has_errno(&error, &[Errno::EXIST]) => continue,
+                result => result.map_err(|source| create_error(&target, &name, source))?,
+            }
+            return match Self::fill(system, &target, &name) {
+                Ok((id, fd, scratch, tree, tree_id)) => {
+                    let place = below(&below(&target.parent_path, &name), SCRATCH);
+                    let scratch = Arc::new(StagingScratch { system: system.clone(), directory: scratch, place });
+                    Ok((Staging { system: system.clone(), target, name, id, fd, scratch }, tree, tree_id))
+                }
+                Err(error) => Err(remove_unfilled(system, &target, &name, error)),
+            };
+        }
+        let source = io::Error::new(io::ErrorKind::AlreadyExists, "every random name is taken");
+        Err(create_error(&target, MARK, source))
+    }
+
+    /// Opens, checks and locks the directory just made, and makes the two inside it.
+    fn fill(system: &S, target: &Target, name: &[u8]) -> Result<(FileId, OwnedFd, OwnedFd, OwnedFd, FileId)> {
+        let fail = |source| create_error(target, name, source);
+        let foreign = |found| Error::new(SinkError::StagingForeign { path: below(&target.parent_path, name), found });
+        let fd = system.open_directory(target.parent.as_fd(), name).map_err(|source| {
+            match has_errno(&source, &[Errno::LOOP, Errno::NOTDIR, Errno::NOENT]) {
+                true => foreign("it was replaced"),
+                false => fail(source),
+            }
+        })?;
+        let stat = system.stat(fd.as_fd()).map_err(fail)?;
+        if stat.owner != system.effective_user() {
+            return Err(foreign("it belongs to another user"));
+        }
+        if stat.permissions != 0o700 {
+            return Err(foreign("its mode is not 0700, perhaps because of an unusual umask"));
+        }
+        if !is_empty(system, fd.as_fd()).map_err(fail)? {
+            return Err(foreign("it is not empty"));
+        }
+        match system.lock(fd.as_fd()) {
+            Ok(true) => {}
+            Ok(false) => return Err(foreign("it is locked by another process")),
+            // Without locks nobody removes the directory: a clean-up takes only those that it can lock.
+            Err(error) if is_lock_unsupported(&error) => {}
+            Err(error) => return Err(fail(error)),
+        }
+        // Only now is it safe from a clean-up that came between the creation and the lock.
+        let named = system.stat_at(target.parent.as_fd(), name).map_err(fail)?;
+        if named.id != stat.id {
+            return Err(foreign("it was replaced"));
+        }
+        let mut made = [TREE, SCRATCH].into_iter().map(|inner| {
+            system.create_directory(fd.as_fd(), inner, Mode::RWXU)?;
+            let inner = system.open_directory(fd.as_fd(), inner)?;
+            io::Result::Ok((system.stat(inner.as_fd())?.id, inner))
+        });
+        let mut next = || made.next().unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())).map_err(fail);
+        let ((tree_id, tree), (_, scratch)) = (next()?, next()?);
+        Ok((stat.id, fd, scratch, tree, tree_id))
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// A name inside the staging directory.
+    pub(super) fn at<'a>(&'a self, name: &'a [u8]) -> At<'a> {
+        (self.fd.as_fd(), name)
+    }
+
+    /// Path of the staging directory, for messages.
+    pub(super) fn path(&self) -> String {
+        below(&self.target.parent_path, &self.name)
+    }
+
+    pub(super) fn scratch(&self) -> Arc<dyn Scratch> {
+        Arc::clone(&self.scratch)
+    }
+
+    /// Removes the staging directory and all that is in it.
+    pub(super) fn remove(&self) -> Result<()> {
+        remove_whole(&self.system, &self.target, &self.name, self.fd.as_fd(), self.id)
+    }
+}
+
+/// Removes a staging directory beside a target, if its name still leads to it. An error means that something is left.
+pub(super) fn remove_whole<S: System>(
+    system: &S,
+    beside: &Target,
+    name: &[u8],
+    directory: BorrowedFd<'_>,
+    id: FileId,
+) -> Result<()> {
+    let path = below(&beside.parent_path, name);
+    let parent = beside.parent.as_fd();
+    let content = remove_content(system, directory, &path);
+    let fail = |source| io_error(SinkOperation::Remove, &path, source);
+    let removed = match system.stat_at(parent, name) {
+        Ok(stat) if stat.id == id => system.remove_directory(parent, name).map_err(fail),
+        Ok(_) => Err(Error::new(SinkError::StagingForeign { path: path.clone(), found: "it was replaced" })),
+        Err(source) => Err(fail(source)),
+    };
+    // Once the directory is gone, so is all that could not be removed at first.
+    removed.or_else(|error| join(content, Err(error)))
+}
+
+/// Removes a staging directory that could not be made ready; only what may be in it then, and only if it is empty of all else.
+fn remove_unfilled<S: System>(system: &S, target: &Target, name: &[u8], error: Error) -> Error {
+    if matches!(error.kind(), crate::ErrorKind::Sink(SinkError::StagingForeign { .. })) {
+        // It may be somebody else's, except that removing an empty directory of this random name harms nobody.
+        let _ = system.remove_directory(target.parent.as_fd(), name);
+        return error;
+    }
+    let removed = system.open_directory(target.parent.as_fd(), name).and_then(|fd| {
+        for inner in [TREE, SCRATCH] {
+            match system.remove_directory(fd.as_fd(), inner) {
+                Err(error) if !has_errno(&error, &[Errno::NOENT]) => return Err(error),
+                _ => {}
+            }
+        }
+        system.remove_directory(target.parent.as_fd(), name)
+    });
+    match removed {
+        Ok(()) => error,
+        Err(source) => error.followed_by(io_error(SinkOperation::Remove, below(&target.parent_path, name), source)),
+    }
+}
+
+fn create_error(target: &Target, name: &[u8], source: io::Error) -> Error {
+    io_error(SinkOperation::CreateStaging, below(&target.parent_path, name), source)
+}
+
+/// `.BASE.ekv-staging-<16 hex digits>`, without `.BASE` where that would be too long.
+fn staging_name(base: &[u8], random: u64) -> Vec<u8> {
+    let mut name = Vec::new();
+    if base.len().saturating_add(1 + MARK.len() + HEX_LEN) <= COMPONENT_LEN_MAX {
+        name.push(b'.');
+        name.extend_from_slice(base);
+    }
+    name.extend_from_slice(MARK);
+    name.extend_from_slice(format!("{random:016x}").as_bytes());
+    name
+}
+
+/// Whether a name is one that [`staging_name`] gives for any target.
+pub(super) fn is_staging_name(name: &[u8]) -> bool {
+    let Some((head, hex)) = name.split_last_chunk::<HEX_LEN>() else { return false };
+    let is_hex = hex.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let base = head.strip_suffix(MARK);
+    is_hex && base.is_some_and(|base| base.is_empty() || (base.len() > 1 && base.starts_with(b".")))
+}
+
+/// Whether an error says that the file system has no locks.
+pub(super) fn is_lock_unsupported(error: &io::Error) -> bool {
+    has_errno(error, &[Errno::NOLCK, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::INVAL])
+}
+
+/// Scratch files in the staging directory.
+pub(super) struct StagingScratch<S> {
+    system: S,
+    directory: OwnedFd,
+    place: String,
+}
+
+impl<S: System> StagingScratch<S> {
+    fn try_create(&self) -> io::Result<File> {
+        for _ in 0..NAME_ATTEMPTS {
+            let name = format!("{:016x}", self.system.random()?);
+            let directory = self.directory.as_fd();
+            match self.system.create_file(directory, name.as_bytes(), Access::ReadWrite) {
+                Err(error) if has_errno(&error, &[Errno::EXIST]) => {}
+                Err(error) => return Err(error),
+                Ok(file) => {
+                    self.system.remove_file(directory, name.as_bytes())?;
+                    return Ok(File::from(file));
+                }
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, "every random name is taken"))
+    }
+}
+
+impl<S: System> Scratch for StagingScratch<S> {
+    fn create(&self) -> Result<File, SpillError> {
+        self.try_create().map_err(|source| SpillError::Io { operation: Operation::Create, place: self.place(), source })
+    }
+
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn staging_names_are_recognised_and_others_are_not() {
+        for base in [&b"dump"[..], b"x", &[b'k'; 225], &[b'k'; 226], &[b'k'; 255], b"\xff\n"] {
+            let name = staging_name(base, 0xab);
+            assert!(name.len() <= 255 && is_staging_name(&name));
+        }
+        assert_eq!(staging_name(b"dump", 0xab), b".dump.ekv-staging-00000000000000ab");
+        assert_eq!(staging_name(&[b'k'; 226], 0xab), b".ekv-staging-00000000000000ab");
+        for name in [
+            &b"dump"[..],
+            b".dump.ekv-staging-00000000000000aB",
+            b".dump.ekv-staging-0000000000000ab",
+            b"dump.ekv-staging-00000000000000ab",
+            b"..ekv-staging-00000000000000ab",
+            b".dump.ekv-stage-00000000000000ab",
+            b"",
+        ] {
+            assert!(!is_staging_name(name), "{}", name.escape_ascii());
+        }
+    }
+}

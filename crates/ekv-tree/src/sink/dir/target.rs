@@ -1,0 +1,134 @@
+//! The name that the dump shall have, and what lies there already.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use serde::Deserialize;
+
+use super::place::{below, io_error};
+use super::sys::{At, FileId, System, has_errno};
+use crate::manifest::{FORMAT_VERSION, MANIFEST_FILE, MANIFEST_LEN_MAX};
+use crate::path::{Escaped, check_component, split_last};
+use crate::sink::{SinkError, SinkOperation};
+use crate::{Error, Result};
+
+/// A name in a directory that was opened once.
+pub(super) struct Target {
+    pub(super) parent: OwnedFd,
+    /// Path of the parent, for messages.
+    pub(super) parent_path: String,
+    pub(super) base: Vec<u8>,
+}
+
+impl Target {
+    /// Opens the parent of a path.
+    pub(super) fn open<S: System>(system: &S, path: &Path) -> Result<Self> {
+        let bytes = path.as_os_str().as_bytes();
+        let trimmed = without_trailing_slashes(bytes);
+        let (parent, base) = split_last(trimmed);
+        check_component(base).map_err(|_| SinkError::TargetName { path: path.display().to_string() })?;
+        let parent = match parent {
+            [] if trimmed.starts_with(b"/") => b"/",
+            [] => b".",
+            parent => parent,
+        };
+        let parent_path = Path::new(OsStr::from_bytes(parent));
+        let fd = system
+            .open_path(parent_path)
+            .map_err(|source| io_error(SinkOperation::OpenParent, parent_path.display(), source))?;
+        Ok(Target { parent: fd, parent_path: Escaped(parent).to_string(), base: base.to_vec() })
+    }
+
+    /// Path of the target, for messages.
+    pub(super) fn path(&self) -> String {
+        below(&self.parent_path, &self.base)
+    }
+
+    pub(super) fn at(&self) -> At<'_> {
+        (self.parent.as_fd(), &self.base)
+    }
+
+    /// What lies at the target.
+    pub(super) fn examine<S: System>(&self, system: &S) -> Result<Option<FileType>> {
+        match system.stat_at(self.parent.as_fd(), &self.base) {
+            Ok(stat) => Ok(Some(stat.kind)),
+            Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(None),
+            Err(source) => Err(self.examine_error(source)),
+        }
+    }
+
+    pub(super) fn exists(&self) -> Error {
+        Error::new(SinkError::TargetExists { path: self.path() })
+    }
+
+    /// The identity of the dump or empty directory at the target, or `None` if nothing is there; else an error.
+    pub(super) fn replaceable<S: System>(&self, system: &S) -> Result<Option<FileId>> {
+        let Some(kind) = self.examine(system)? else { return Ok(None) };
+        let refuse = |found| Error::new(SinkError::NotReplaceable { path: self.path(), found });
+        match kind {
+            FileType::Directory => {}
+            FileType::Symlink => return Err(refuse("a symbolic link")),
+            FileType::RegularFile => return Err(refuse("a file")),
+            _ => return Err(refuse("a special file")),
+        }
+        let directory = match system.open_directory(self.parent.as_fd(), &self.base) {
+            Err(error) if has_errno(&error, &[Errno::NOENT]) => return Ok(None),
+            result => result.map_err(|source| self.examine_error(source))?,
+        };
+        let id = system.stat(directory.as_fd()).map_err(|source| self.examine_error(source))?.id;
+        if is_empty(system, directory.as_fd()).map_err(|source| self.examine_error(source))? {
+            return Ok(Some(id));
+        }
+        match holds_dump(system, directory.as_fd()).map_err(|source| self.examine_error(source))? {
+            true => Ok(Some(id)),
+            false => Err(refuse("a directory without a MANIFEST.json of a supported format version")),
+        }
+    }
+
+    pub(super) fn examine_error(&self, source: io::Error) -> Error {
+        io_error(SinkOperation::ExamineTarget, self.path(), source)
+    }
+}
+
+/// Whether a directory has no entries.
+pub(super) fn is_empty<S: System>(system: &S, directory: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut empty = true;
+    system.list(directory, &mut |_, _| {
+        empty = false;
+        ControlFlow::Break(())
+    })?;
+    Ok(empty)
+}
+
+/// Whether a directory holds a regular manifest file with a supported format version.
+fn holds_dump<S: System>(system: &S, directory: BorrowedFd<'_>) -> io::Result<bool> {
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let file = match system.open_file(directory, MANIFEST_FILE.as_bytes()) {
+        Err(error) if has_errno(&error, &[Errno::NOENT, Errno::LOOP, Errno::NXIO]) => return Ok(false),
+        result => result?,
+    };
+    let stat = system.stat(file.as_fd())?;
+    let len_max = u64::try_from(MANIFEST_LEN_MAX).unwrap_or(u64::MAX);
+    if stat.kind != FileType::RegularFile || stat.len > len_max {
+        return Ok(false);
+    }
+    let mut text = Vec::new();
+    File::from(file).take(len_max).read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text).is_ok_and(|version: Version| version.format_version == FORMAT_VERSION))
+}
+
+/// The path without the slashes at its end.
+fn without_trailing_slashes(path: &[u8]) -> &[u8] {
+    let len = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last.saturating_add(1));
+    path.get(..len).unwrap_or_default()
+}

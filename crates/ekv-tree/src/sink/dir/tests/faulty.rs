@@ -1,0 +1,268 @@
+//! A system that counts its calls, fails at some of them, and lets a test interfere between them.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::Mode;
+
+use super::super::sys::{Access, At, Native, Stat, SyncScope, System};
+
+pub(super) const EINTR: i32 = 4;
+pub(super) const EIO: i32 = 5;
+pub(super) const EEXIST: i32 = 17;
+pub(super) const EINVAL: i32 = 22;
+pub(super) const EMFILE: i32 = 24;
+pub(super) const ENOSPC: i32 = 28;
+pub(super) const ENOSYS: i32 = if cfg!(target_vendor = "apple") { 78 } else { 38 };
+pub(super) const EDQUOT: i32 = if cfg!(target_vendor = "apple") { 69 } else { 122 };
+
+/// A kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    OpenPath,
+    OpenDirectory,
+    OpenFile,
+    CreateDirectory,
+    CreateFile,
+    Write,
+    Sync,
+    Close,
+    Stat,
+    StatAt,
+    Lock,
+    Rename,
+    RenameNoReplace,
+    Exchange,
+    RemoveFile,
+    RemoveDirectory,
+    List,
+    Random,
+}
+
+impl Call {
+    pub(super) const ALL: [Call; 18] = [
+        Call::OpenPath,
+        Call::OpenDirectory,
+        Call::OpenFile,
+        Call::CreateDirectory,
+        Call::CreateFile,
+        Call::Write,
+        Call::Sync,
+        Call::Close,
+        Call::Stat,
+        Call::StatAt,
+        Call::Lock,
+        Call::Rename,
+        Call::RenameNoReplace,
+        Call::Exchange,
+        Call::RemoveFile,
+        Call::RemoveDirectory,
+        Call::List,
+        Call::Random,
+    ];
+}
+
+type Interference = Box<dyn FnMut() + Send>;
+
+#[derive(Default)]
+struct Plan {
+    /// Calls made so far.
+    calls: Vec<Call>,
+    /// The n-th call of a kind fails with a code.
+    fault: Option<(Call, usize, i32)>,
+    fired: bool,
+    /// All calls from the n-th one on fail, as if the process had been killed.
+    frozen_from: Option<usize>,
+    /// Before the first call of a kind, once.
+    interference: Option<(Call, Interference)>,
+    /// Renames with flags fail with this code.
+    no_rename_flags: Option<i32>,
+    /// Writes take at most so many bytes.
+    write_len_max: Option<usize>,
+    open_files_max: Option<u64>,
+}
+
+/// The system itself, with faults.
+#[derive(Clone, Default)]
+pub(super) struct Faulty {
+    plan: Arc<Mutex<Plan>>,
+}
+
+impl Faulty {
+    pub(super) fn failing(call: Call, n: usize, code: i32) -> Self {
+        let system = Faulty::default();
+        system.plan.lock().unwrap().fault = Some((call, n, code));
+        system
+    }
+
+    /// Makes the next call of a kind fail.
+    pub(super) fn fail_later(&self, call: Call, code: i32) {
+        let n = self.count(call);
+        self.plan.lock().unwrap().fault = Some((call, n, code));
+    }
+
+    pub(super) fn frozen_from(n: usize) -> Self {
+        let system = Faulty::default();
+        system.plan.lock().unwrap().frozen_from = Some(n);
+        system
+    }
+
+    /// Makes all further calls fail.
+    pub(super) fn freeze(&self) {
+        let mut plan = self.plan.lock().unwrap();
+        plan.frozen_from = Some(plan.calls.len());
+    }
+
+    pub(super) fn without_rename_flags(self, code: i32) -> Self {
+        self.plan.lock().unwrap().no_rename_flags = Some(code);
+        self
+    }
+
+    pub(super) fn with_short_writes(self, len_max: usize) -> Self {
+        self.plan.lock().unwrap().write_len_max = Some(len_max);
+        self
+    }
+
+    pub(super) fn with_open_files_max(self, max: u64) -> Self {
+        self.plan.lock().unwrap().open_files_max = Some(max);
+        self
+    }
+
+    /// Interferes once, right before the next call of a kind.
+    pub(super) fn before(&self, call: Call, interference: impl FnMut() + Send + 'static) {
+        self.plan.lock().unwrap().interference = Some((call, Box::new(interference)));
+    }
+
+    /// Whether the fault was met.
+    pub(super) fn fired(&self) -> bool {
+        self.plan.lock().unwrap().fired
+    }
+
+    pub(super) fn count(&self, call: Call) -> usize {
+        self.plan.lock().unwrap().calls.iter().filter(|made| **made == call).count()
+    }
+
+    pub(super) fn count_all(&self) -> usize {
+        self.plan.lock().unwrap().calls.len()
+    }
+
+    fn hit(&self, call: Call) -> io::Result<()> {
+        let interference = {
+            let mut plan = self.plan.lock().unwrap();
+            match &plan.interference {
+                Some((awaited, _)) if *awaited == call => plan.interference.take(),
+                _ => None,
+            }
+        };
+        if let Some((_, mut interfere)) = interference {
+            interfere();
+        }
+        let mut plan = self.plan.lock().unwrap();
+        let before = plan.calls.iter().filter(|made| **made == call).count();
+        let position = plan.calls.len();
+        plan.calls.push(call);
+        if plan.frozen_from.is_some_and(|from| position >= from) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        if let (Call::RenameNoReplace | Call::Exchange, Some(code)) = (call, plan.no_rename_flags) {
+            return Err(io::Error::from_raw_os_error(code));
+        }
+        match plan.fault {
+            Some((faulty, n, code)) if faulty == call && n == before => {
+                plan.fired = true;
+                Err(io::Error::from_raw_os_error(code))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl System for Faulty {
+    fn open_path(&self, path: &Path) -> io::Result<OwnedFd> {
+        self.hit(Call::OpenPath)?;
+        Native.open_path(path)
+    }
+    fn open_directory(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+        self.hit(Call::OpenDirectory)?;
+        Native.open_directory(parent, name)
+    }
+    fn open_file(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+        self.hit(Call::OpenFile)?;
+        Native.open_file(parent, name)
+    }
+    fn create_directory(&self, parent: BorrowedFd<'_>, name: &[u8], mode: Mode) -> io::Result<()> {
+        self.hit(Call::CreateDirectory)?;
+        Native.create_directory(parent, name, mode)
+    }
+    fn create_file(&self, parent: BorrowedFd<'_>, name: &[u8], access: Access) -> io::Result<OwnedFd> {
+        self.hit(Call::CreateFile)?;
+        Native.create_file(parent, name, access)
+    }
+    fn write(&self, file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+        self.hit(Call::Write)?;
+        let len_max = self.plan.lock().unwrap().write_len_max.unwrap_or(usize::MAX);
+        Native.write(file, &bytes[..bytes.len().min(len_max)])
+    }
+    fn sync(&self, file: BorrowedFd<'_>, scope: SyncScope) -> io::Result<()> {
+        // Nothing is lost here but time: no test cuts the power.
+        let _ = (file, scope);
+        self.hit(Call::Sync)
+    }
+    fn close(&self, file: OwnedFd) -> io::Result<()> {
+        let hit = self.hit(Call::Close);
+        Native.close(file)?;
+        hit
+    }
+    fn stat(&self, file: BorrowedFd<'_>) -> io::Result<Stat> {
+        self.hit(Call::Stat)?;
+        Native.stat(file)
+    }
+    fn stat_at(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Stat> {
+        self.hit(Call::StatAt)?;
+        Native.stat_at(parent, name)
+    }
+    fn lock(&self, directory: BorrowedFd<'_>) -> io::Result<bool> {
+        self.hit(Call::Lock)?;
+        Native.lock(directory)
+    }
+    fn rename(&self, from: At<'_>, to: At<'_>) -> io::Result<()> {
+        self.hit(Call::Rename)?;
+        Native.rename(from, to)
+    }
+    fn rename_no_replace(&self, from: At<'_>, to: At<'_>) -> io::Result<()> {
+        self.hit(Call::RenameNoReplace)?;
+        Native.rename_no_replace(from, to)
+    }
+    fn exchange(&self, one: At<'_>, other: At<'_>) -> io::Result<()> {
+        self.hit(Call::Exchange)?;
+        Native.exchange(one, other)
+    }
+    fn remove_file(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+        self.hit(Call::RemoveFile)?;
+        Native.remove_file(parent, name)
+    }
+    fn remove_directory(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+        self.hit(Call::RemoveDirectory)?;
+        Native.remove_directory(parent, name)
+    }
+    fn list(&self, directory: BorrowedFd<'_>, f: &mut dyn FnMut(&[u8], u64) -> ControlFlow<()>) -> io::Result<()> {
+        self.hit(Call::List)?;
+        Native.list(directory, f)
+    }
+    fn random(&self) -> io::Result<u64> {
+        self.hit(Call::Random)?;
+        Native.random()
+    }
+    fn effective_user(&self) -> u64 {
+        Native.effective_user()
+    }
+    fn open_files_max(&self) -> Option<u64> {
+        self.plan.lock().unwrap().open_files_max.or_else(|| Native.open_files_max())
+    }
+    fn file_system_sync_reports_errors(&self) -> bool {
+        Native.file_system_sync_reports_errors()
+    }
+}
