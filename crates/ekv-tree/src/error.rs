@@ -5,8 +5,12 @@ use std::fmt;
 
 use ekv_model::Class;
 
+use crate::checksums::ChecksumsFault;
+use crate::manifest::ManifestError;
 use crate::path::{Escaped, PathError};
+use crate::portable::PortableReport;
 use crate::sink::SinkError;
+use crate::source::SourceError;
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -21,6 +25,24 @@ pub enum ErrorKind {
     /// Writing or publishing a dump failed.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// A directory or archive that is no finished dump.
+    #[error("this is no complete dump: it has no {missing}")]
+    NotADump {
+        /// The file that every dump has.
+        missing: &'static str,
+    },
+    /// The manifest is refused.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// CHECKSUMS is refused.
+    #[error(transparent)]
+    Checksums(#[from] ChecksumsFault),
+    /// Reading a dump failed.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Names of the dump would not survive on other systems, and the user demands that they do.
+    #[error("names of this dump are not portable: {0}")]
+    NotPortable(Box<PortableReport>),
     /// A scratch file failed.
     #[error(transparent)]
     Scratch(#[from] ekv_spill::Error),
@@ -33,8 +55,13 @@ impl ErrorKind {
     /// What the error means to the person who runs the tool.
     pub fn class(&self) -> Class {
         match self {
-            ErrorKind::Path(_) => Class::Data,
+            ErrorKind::Path(_)
+            | ErrorKind::NotADump { .. }
+            | ErrorKind::Manifest(_)
+            | ErrorKind::Checksums(_)
+            | ErrorKind::NotPortable(_) => Class::Data,
             ErrorKind::Sink(error) => error.class(),
+            ErrorKind::Source(error) => error.class(),
             ErrorKind::Scratch(error) => error.class(),
             ErrorKind::Input(error) => error.class(),
         }

@@ -1,0 +1,40 @@
+//! Platforms without `openat`: no weaker way to read a directory is offered.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use ekv_spill::Scratch;
+
+use super::{Source, SourceError, Visitor};
+use crate::{DumpPath, Result};
+
+/// A dump in a directory; cannot be made on this platform.
+pub struct DirSource {
+    never: Infallible,
+}
+
+impl DirSource {
+    /// Fails on this platform.
+    ///
+    /// # Errors
+    /// Always [`SourceError::Unsupported`].
+    pub fn open(_root: &Path, _scratch: Arc<dyn Scratch>) -> Result<Self> {
+        Err(SourceError::Unsupported.into())
+    }
+
+    /// Cannot be called on this platform.
+    ///
+    /// # Errors
+    /// None.
+    pub fn open_file(&mut self, _path: &DumpPath) -> Result<File> {
+        match self.never {}
+    }
+}
+
+impl Source for DirSource {
+    fn walk(&mut self, _visitor: &mut dyn Visitor) -> Result<()> {
+        match self.never {}
+    }
+}

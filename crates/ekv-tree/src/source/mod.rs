@@ -1,0 +1,49 @@
+//! Where a dump is read from.
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+mod dir;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+#[path = "dir_unsupported.rs"]
+mod dir;
+mod error;
+
+use std::io::Read;
+
+use crate::{DumpPath, Result};
+
+pub use dir::DirSource;
+pub use error::{PATH_LEN_MAX, Refusal, SourceError, SourceOperation};
+
+/// A dump that is read entry by entry: a directory or an archive.
+///
+/// Source: `docs/format/tree.md`, section 8.4.
+pub trait Source {
+    /// Shows every entry below the root to `visitor`, each file once, in an order that depends on the dump alone.
+    ///
+    /// Cost: bounded memory, however many entries there are and however deep they lie.
+    ///
+    /// # Errors
+    /// The first error of the source or of `visitor`; nothing is shown after it.
+    fn walk(&mut self, visitor: &mut dyn Visitor) -> Result<()>;
+}
+
+/// Looks at the entries of a dump.
+pub trait Visitor {
+    /// A directory, before anything in it.
+    ///
+    /// # Errors
+    /// Ends the walk.
+    fn directory(&mut self, path: &DumpPath) -> Result<()>;
+
+    /// A regular file with one link. What `content` holds beyond what is read is skipped.
+    ///
+    /// # Errors
+    /// Ends the walk.
+    fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> Result<()>;
+
+    /// An entry that is neither; it is not opened and nothing below it is shown.
+    ///
+    /// # Errors
+    /// Ends the walk.
+    fn refused(&mut self, path: &DumpPath, refusal: Refusal) -> Result<()>;
+}
