@@ -134,6 +134,11 @@ impl<R: BufRead> KeymapReader<R> {
         KeymapReader { lines: Lines::new(input, KEYMAP_LINE_LEN_MAX) }
     }
 
+    /// Number of the line that was read last, from 1.
+    pub fn line_number(&self) -> u64 {
+        self.lines.number()
+    }
+
     /// The next record; `None` at the end.
     ///
     /// # Errors
