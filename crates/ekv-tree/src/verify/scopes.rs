@@ -1,0 +1,154 @@
+//! Tables, buckets, databases and queues: the manifest's list beside the directories and what each must hold.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ekv_spill::{Scratch, Sorter};
+
+use super::key::{KeyBuffer, parts, split_tag};
+use super::problem::{ProblemKind, Problems};
+use super::structure::{check_component, required_items};
+use crate::Result;
+use crate::manifest::Manifest;
+use crate::path::split_last;
+use crate::segment::component;
+
+/// File of a table's own record.
+pub(super) const SCHEMA_FILE: &str = "_schema.json";
+/// File of a queue's own record.
+pub(super) const QUEUE_FILE: &str = "_queue.json";
+/// Messages of a queue.
+pub(super) const MESSAGES_FILE: &str = "messages.jsonl";
+
+/// End of the directory of a queue without a record.
+const ORPHAN_SUFFIX: &[u8] = b".orphan";
+
+/// Something that was seen about a scope.
+#[derive(Clone, Copy)]
+pub(super) enum Seen {
+    /// Its directory.
+    Directory,
+    /// The manifest lists it.
+    Declared,
+    /// The file with its own record.
+    OwnRecord,
+    /// The items of a table.
+    Items,
+    /// The messages of a queue.
+    Messages,
+}
+
+impl Seen {
+    fn tag(self) -> u8 {
+        match self {
+            Seen::Directory => b'd',
+            Seen::Declared => b'l',
+            Seen::OwnRecord => b'o',
+            Seen::Items => b'i',
+            Seen::Messages => b'm',
+        }
+    }
+}
+
+/// Everything about scopes, by directory.
+pub(super) struct Scopes {
+    sorter: Sorter,
+    key: KeyBuffer,
+}
+
+impl Scopes {
+    pub(super) fn new(scratch: &Arc<dyn Scratch>, memory_budget: usize) -> Self {
+        Scopes { sorter: Sorter::new(Arc::clone(scratch), memory_budget / 10), key: KeyBuffer::default() }
+    }
+
+    pub(super) fn add(&mut self, directory: &[u8], seen: Seen) -> Result<()> {
+        Ok(self.sorter.push(self.key.of(&[directory], seen.tag()), b"")?)
+    }
+
+    /// Compares the directories with the manifest and checks that each is complete.
+    pub(super) fn check(mut self, manifest: &Manifest, problems: &mut Problems) -> Result<()> {
+        self.add_declared(manifest)?;
+        let mut sorted = self.sorter.finish()?;
+        let mut scope = Scope::default();
+        while let Some((key, _)) = sorted.next()? {
+            let (group, tag) = split_tag(key);
+            if group != scope.group {
+                scope.check(manifest, problems);
+                scope = Scope { group: group.to_vec(), tags: Vec::new() };
+            }
+            if scope.tags.last() != Some(&tag) {
+                scope.tags.push(tag);
+            }
+        }
+        scope.check(manifest, problems);
+        Ok(())
+    }
+
+    fn add_declared(&mut self, manifest: &Manifest) -> Result<()> {
+        let adapters = &manifest.adapters;
+        let named = [
+            ("dynamodb/", adapters.dynamodb.as_ref().map(|scopes| &scopes.tables)),
+            ("s3/", adapters.s3.as_ref().map(|scopes| &scopes.buckets)),
+            ("sqs/", adapters.sqs.as_ref().map(|scopes| &scopes.queues)),
+        ];
+        for (prefix, names) in named {
+            for name in names.into_iter().flatten() {
+                self.add(&[prefix.as_bytes(), &component(name.as_bytes())].concat(), Seen::Declared)?;
+            }
+        }
+        for database in adapters.redis.iter().flat_map(|scopes| &scopes.databases) {
+            self.add(format!("redis/db_{database}").as_bytes(), Seen::Declared)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is known about one scope.
+#[derive(Default)]
+struct Scope {
+    group: Vec<u8>,
+    tags: Vec<u8>,
+}
+
+impl Scope {
+    fn has(&self, seen: Seen) -> bool {
+        self.tags.contains(&seen.tag())
+    }
+
+    fn check(&self, manifest: &Manifest, problems: &mut Problems) {
+        let (directory, _) = parts(&self.group);
+        if directory.is_empty() {
+            return;
+        }
+        if self.tags == [Seen::Declared.tag()] {
+            return problems.add(directory, ProblemKind::MissingScope);
+        }
+        let (adapter, name) = split_last(directory);
+        match adapter {
+            b"dynamodb" => {
+                if !self.has(Seen::OwnRecord) {
+                    problems.add(directory, ProblemKind::Incomplete { name: SCHEMA_FILE });
+                }
+                if !self.has(Seen::Items) {
+                    problems.add(directory, ProblemKind::Incomplete { name: required_items(manifest.dynamodb_layout) });
+                }
+            }
+            b"sqs" if self.has(Seen::OwnRecord) => {
+                if let Some(kind) = check_component(name) {
+                    problems.add(directory, kind);
+                }
+            }
+            b"sqs" if !is_orphan_name(name) => problems.add(directory, ProblemKind::Incomplete { name: QUEUE_FILE }),
+            b"sqs" if self.has(Seen::Messages) && !manifest.exclusions.include_orphans => {
+                problems.add(&[directory, b"/", MESSAGES_FILE.as_bytes()].concat(), ProblemKind::NotIncluded);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a name is the base64url of a queue name and the suffix of queues without a record.
+fn is_orphan_name(name: &[u8]) -> bool {
+    name.strip_suffix(ORPHAN_SUFFIX).is_some_and(|queue| !queue.is_empty() && URL_SAFE_NO_PAD.decode(queue).is_ok())
+}

@@ -1,0 +1,176 @@
+//! Names and places.
+
+use super::tree::{Tree, empty, full, manifest, names, reference};
+use crate::manifest::{
+    Adapters, DynamodbLayout, DynamodbScopes, Exclusions, Manifest, RedisScopes, S3Scopes, SqsScopes,
+};
+
+#[test]
+fn names_without_meaning_in_their_place_are_found() {
+    let unknown = [
+        "x",
+        "redis.txt",
+        "other/file",
+        ".scratch/s3",
+        "redis/file",
+        "redis/db_0/file",
+        "redis/db_0/strings/plain",
+        "redis/db_0/strings/a.json",
+        "redis/db_0/strings/sub/a.bin",
+        "redis/db_0/hashes/a.bin",
+        "redis/db_0/streams/a.json",
+        "redis/db_0/strings/.bin.tmp-1",
+        "dynamodb/file",
+        "dynamodb/users/KEYMAP.jsonl",
+        "dynamodb/users/items.jsonl",
+        "dynamodb/users/items/file",
+        "dynamodb/users/items/a/b/c.json",
+        "dynamodb/users/items/a/file",
+        "s3/file",
+        "s3/bkt/_incomplete_uploads/other",
+        "s3/bkt/_incomplete_uploads/sub/records.jsonl",
+        "s3/bkt/_orphans/file",
+        "s3/bkt/_orphans/o/gen-07/u_0000000000000001_0000000000000000_0000000000000000.bin",
+        "s3/bkt/_orphans/o/gen-7/u_0000000000000001_0000000000000000.bin",
+        "s3/bkt/_orphans/o/gen-7/u_000000000000000A_0000000000000000_0000000000000000.bin",
+        "s3/bkt/_orphans/o/gen-7/u_0000000000000001_0000000000000000_0000000000000000",
+        "sqs/file",
+        "sqs/q.fifo/file",
+        "sqs/q.fifo/_internals/file",
+        "sqs/q.fifo/sub/messages.jsonl",
+    ];
+    for path in unknown {
+        let expected = format!("{path}: nothing in a dump has this name");
+        let problems = full().with(path, b"x").problems();
+        assert!(problems.contains(&expected), "{path}: {problems:?}");
+    }
+    for directory in
+        ["other", "redis/0", "redis/db_", "redis/db_00", "redis/db_+1", "redis/db_4294967296", "redis/db_0/x"]
+    {
+        let expected = format!("{directory}: nothing in a dump has this name");
+        assert_eq!(full().with_directory(directory).problems(), [expected]);
+    }
+}
+
+#[test]
+fn names_that_are_not_canonical_are_found() {
+    let bad = [
+        ("redis/db_0/strings/%41.bin", "redis/db_0/strings/%41.bin"),
+        ("redis/db_0/strings/%2f.bin", "redis/db_0/strings/%2f.bin"),
+        ("redis/db_0/sets/b64.Zm9v.json", "redis/db_0/sets/b64.Zm9v.json"),
+        ("redis/db_0/lists/%.json", "redis/db_0/lists/%.json"),
+        ("redis/db_0/lists/a b.json", "redis/db_0/lists/a b.json"),
+        ("dynamodb/users/items/%41.json", "dynamodb/users/items/%41.json"),
+        ("dynamodb/users/items/b64.AB.json", "dynamodb/users/items/b64.AB.json"),
+        ("dynamodb/users/items/..json", "dynamodb/users/items/..json"),
+        ("dynamodb/events/items/%2f/a.json", "dynamodb/events/items/%2f"),
+        ("s3/a b/_bucket.json", "s3/a b"),
+        ("s3/b64.YQ/_bucket.json", "s3/b64.YQ"),
+        ("sqs/%41/_queue.json", "sqs/%41"),
+    ];
+    for (path, named) in bad {
+        let problems = full().with(path, b"x").problems();
+        assert!(
+            problems.iter().any(|p| p.starts_with(&format!("{named}: ")) && p.contains("name")),
+            "{path}: {problems:?}"
+        );
+    }
+    let long = format!("redis/db_0/strings/{}.bin", "k".repeat(241));
+    assert!(full().with(&long, b"").problems()[0].ends_with("the name has 241 bytes, the limit is 240"));
+}
+
+#[test]
+fn only_what_the_manifest_includes_may_be_there() {
+    let excluded = Manifest { exclusions: Exclusions::default(), ..manifest() };
+    let left_out: Vec<String> = Tree::new(
+        &excluded,
+        &full()
+            .files
+            .iter()
+            .map(|(path, content)| (std::str::from_utf8(path).unwrap(), &content[..]))
+            .collect::<Vec<_>>(),
+    )
+    .problems();
+    for path in [
+        "s3/bkt/_incomplete_uploads/records.jsonl",
+        "s3/bkt/_orphans",
+        "sqs/q.fifo/_internals/side_records.jsonl",
+        "sqs/Z29uZQ.orphan/_internals",
+        "sqs/Z29uZQ.orphan/messages.jsonl",
+    ] {
+        assert!(
+            left_out.contains(&format!("{path}: the manifest says that this was left out")),
+            "{path}: {left_out:?}"
+        );
+    }
+    let none = Manifest { adapters: Adapters::default(), ..manifest() };
+    let tree = Tree::new(&none, &[("redis/db_0/strings/a.bin", b"x")]);
+    assert_eq!(tree.problems(), ["redis: the manifest says that this was left out"]);
+}
+
+#[test]
+fn scopes_of_the_manifest_must_be_there_and_complete() {
+    let all = Manifest {
+        adapters: Adapters {
+            dynamodb: Some(DynamodbScopes { tables: names(&["a/b"]) }),
+            s3: Some(S3Scopes { buckets: names(&["gone"]) }),
+            redis: Some(RedisScopes { databases: vec![0, 3] }),
+            sqs: Some(SqsScopes { queues: names(&["."]) }),
+        },
+        ..manifest()
+    };
+    let missing = ": the manifest lists it, but there is no such directory";
+    assert_eq!(
+        Tree::new(&all, &[("redis/db_0/strings/a.bin", b"x")]).problems(),
+        ["dynamodb/a%2Fb", "redis/db_3", "s3/gone", "sqs/%2E"].map(|path| format!("{path}{missing}"))
+    );
+    for (file, problem) in [
+        ("dynamodb/users/_schema.json", "dynamodb/users: _schema.json is missing in it"),
+        ("sqs/q.fifo/_queue.json", "sqs/q.fifo: _queue.json is missing in it"),
+    ] {
+        assert_eq!(full().without(file).problems(), [problem]);
+    }
+    let table = empty().with("dynamodb/t/_schema.json", b"{}");
+    assert_eq!(table.problems(), ["dynamodb/t: items is missing in it"]);
+    assert_eq!(table.with_directory("dynamodb/t/items").problems(), [""; 0]);
+    assert_eq!(empty().with("s3/b/a", b"").with("s3/b/a.elastickv-meta.json", b"{}").problems(), [""; 0]);
+    assert_eq!(empty().with_directory("sqs/.orphan").problems(), ["sqs/.orphan: _queue.json is missing in it"]);
+    assert_eq!(empty().with("sqs/a.orphan/_queue.json", b"{}").problems(), [""; 0]);
+}
+
+#[test]
+fn line_layout_of_items_is_accepted_where_the_manifest_says_so() {
+    let jsonl = Manifest {
+        dynamodb_layout: DynamodbLayout::Jsonl,
+        adapters: empty().verify().unwrap().manifest.adapters,
+        ..manifest()
+    };
+    let tree = Tree::new(&jsonl, &[("dynamodb/t/_schema.json", b"{}"), ("dynamodb/t/items.jsonl", b"{}\n")]);
+    assert_eq!(tree.problems(), [""; 0]);
+    let tree = Tree::new(&jsonl, &[("dynamodb/t/_schema.json", b"{}"), ("dynamodb/t/items/a.json", b"{}")]);
+    assert_eq!(
+        tree.problems(),
+        [
+            "dynamodb/t/items: nothing in a dump has this name",
+            "dynamodb/t/items/a.json: nothing in a dump has this name",
+            "dynamodb/t: items.jsonl is missing in it",
+        ]
+    );
+}
+
+#[test]
+fn empty_sidecars_are_found() {
+    for path in ["redis/db_0/hll_ttl.jsonl", "sqs/q.fifo/messages.jsonl", "s3/bkt/_incomplete_uploads/records.jsonl"] {
+        let expected = format!("{path}: the file is empty, but then it should not exist");
+        assert_eq!(full().with(path, b"").problems(), [expected]);
+    }
+    let tree = empty().with("s3/b/KEYMAP.jsonl", b"").with("redis/db_0/KEYMAP.jsonl", b"");
+    let empty = ": the file is empty, but then it should not exist";
+    assert_eq!(tree.problems(), ["redis/db_0/KEYMAP.jsonl", "s3/b/KEYMAP.jsonl"].map(|path| format!("{path}{empty}")));
+}
+
+#[test]
+fn empty_leftover_of_the_reference_decoder_is_accepted() {
+    assert_eq!(reference().with_directory(".scratch").problems(), [""; 0]);
+    assert_eq!(reference().with_directory(".scratch/s3").problems(), [".scratch/s3: nothing in a dump has this name"]);
+}
