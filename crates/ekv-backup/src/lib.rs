@@ -1,5 +1,36 @@
 //! Decode, verify and inspect elastickv backups.
+//!
+//! | module | question |
+//! |---|---|
+//! | `open.rs` | what did the user name? |
+//! | `load.rs` | is it sound, and what does pass 1 say? |
+//! | `decode.rs`, `inspect.rs`, `verify.rs` | the commands |
+//! | `report.rs` | what is told, for people and machines |
+//! | `progress.rs` | how far is it, and shall it stop? |
+//!
+//! Commands take options and a [`Progress`], and return a report that serializes to JSON. They never print and never exit.
 
+mod adapter;
+mod decode;
+mod error;
+mod inspect;
+mod load;
 mod open;
+mod progress;
+mod report;
+mod time;
+mod verify;
 
+pub use adapter::Adapter;
+pub use decode::{Books, DecodeOptions, DecodeReport, decode};
+pub use ekv_adapters::redis::{BareKeys, Expired, Options as RedisOptions};
+pub use ekv_model::{Class, Error, Result};
+pub use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync};
+pub use error::CommandError;
+pub use inspect::{Inspection, PrefixReport, inspect};
+pub use load::ReadOptions;
 pub use open::{Opened, OpenedSnapshot, open};
+pub use progress::{NoProgress, Phase, Progress};
+pub use report::{Accounts, ExampleReport, FamilyReport, FindingReport, Moment, OutcomeReport, SnapshotReport, Text};
+pub use time::{ReadTime, format_commit_ts, format_unix_ms};
+pub use verify::{VerifyReport, verify};

@@ -44,6 +44,15 @@ impl Error {
         self.class
     }
 
+    /// The wrapped error as its own type, or this error unchanged if it wraps another one.
+    ///
+    /// # Errors
+    /// This error, if it does not wrap an `E`.
+    pub fn downcast<E: StdError + 'static>(self) -> Result<E, Self> {
+        let Error { class, inner } = self;
+        inner.downcast::<E>().map(|inner| *inner).map_err(|inner| Error { class, inner })
+    }
+
     /// The wrapped error, for callers that know its type.
     pub fn get_ref(&self) -> &(dyn StdError + Send + Sync + 'static) {
         self.inner.as_ref()

@@ -38,6 +38,21 @@ pub const TOMBSTONE_WITH_BODY: Finding = Finding {
     meaning: "tombstones that carry a body or an expiry, which is ignored",
 };
 
+/// A visible version whose value header does not parse.
+pub const DAMAGED_VALUE: Finding = Finding {
+    name: "snapshot_damaged_value",
+    severity: Severity::Loss,
+    strict_fatal: true,
+    meaning: "current versions whose value header is cut short or uses reserved bits; the server cannot read them either",
+};
+/// The same, but hidden by a newer version or newer than the read timestamp.
+pub const DAMAGED_OLD_VALUE: Finding = Finding {
+    name: "snapshot_damaged_hidden_value",
+    severity: Severity::Warning,
+    strict_fatal: false,
+    meaning: "hidden versions whose value header is cut short or uses reserved bits",
+};
+
 pub(crate) fn example(key: Option<&[u8]>, byte_offset: Option<u64>, detail: &str) -> Example {
     Example { key: key.map(<[u8]>::to_vec), byte_offset, detail: detail.to_owned() }
 }

@@ -35,7 +35,5 @@ pub use input::{FooterPolicy, Input, MemoryInput, ReadAt, SubRange};
 pub use input_reader::InputReader;
 pub use record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
 pub use regular_file::open_regular;
-pub use scan::{
-    Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, ValueCheck, Watch, Watermarks, scan,
-};
+pub use scan::{Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, Watch, Watermarks, scan};
 pub use view::{Group, Lookup, Mark, Owns, Range, RangeScan, View, Visible, check_read_ts};

@@ -57,30 +57,18 @@ impl Classify for OneFamily {
     }
 }
 
-/// Which values are checked in pass 1. Source: `docs/format/snapshot.md`, section 7.2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ValueCheck {
-    /// Every version, also those that nothing will read.
-    #[default]
-    Every,
-    /// Only the versions that are visible at the read timestamp, as the live server does.
-    Visible,
-}
-
 /// What pass 1 should do beyond its checks.
 #[derive(Clone, Copy, Debug)]
 pub struct ScanOptions {
     /// Timestamp at which versions are counted as visible; `None` counts the newest state.
     pub read_ts: Option<CommitTs>,
-    /// Which values are checked.
-    pub value_check: ValueCheck,
     /// Longest raw key accepted, in bytes.
     pub raw_key_len_max: u64,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        ScanOptions { read_ts: None, value_check: ValueCheck::default(), raw_key_len_max: RAW_KEY_LEN_MAX }
+        ScanOptions { read_ts: None, raw_key_len_max: RAW_KEY_LEN_MAX }
     }
 }
 
@@ -97,6 +85,8 @@ pub struct FamilyTotals {
     pub deleted: u64,
     /// Newest version at or before the read timestamp, but past its store expiry.
     pub store_expired: u64,
+    /// Newest version at or before the read timestamp, but with a value header that does not parse: lost.
+    pub damaged: u64,
     /// Hidden by a newer version.
     pub older: u64,
     /// Committed after the read timestamp.
@@ -109,6 +99,42 @@ pub struct FamilyTotals {
     pub value_bytes: u64,
     /// Bytes of the visible bodies.
     pub visible_body_bytes: u64,
+}
+
+impl FamilyTotals {
+    /// Adds the numbers of another file.
+    pub fn add(&mut self, other: &FamilyTotals) {
+        let FamilyTotals {
+            records,
+            user_keys,
+            visible,
+            deleted,
+            store_expired,
+            damaged,
+            older,
+            newer,
+            tombstones,
+            raw_key_bytes,
+            value_bytes,
+            visible_body_bytes,
+        } = other;
+        for (sum, n) in [
+            (&mut self.records, records),
+            (&mut self.user_keys, user_keys),
+            (&mut self.visible, visible),
+            (&mut self.deleted, deleted),
+            (&mut self.store_expired, store_expired),
+            (&mut self.damaged, damaged),
+            (&mut self.older, older),
+            (&mut self.newer, newer),
+            (&mut self.tombstones, tombstones),
+            (&mut self.raw_key_bytes, raw_key_bytes),
+            (&mut self.value_bytes, value_bytes),
+            (&mut self.visible_body_bytes, visible_body_bytes),
+        ] {
+            *sum = sum.saturating_add(*n);
+        }
+    }
 }
 
 /// Numbers about the store rows and the shape of the file.
@@ -262,7 +288,11 @@ fn is_structural(error: &Error) -> bool {
 }
 
 /// Compares the token, the footer and the checksum; `None` passes.
-pub(crate) fn check_footer(input: &Input, ending: Option<(u32, u32)>, parse_error: Option<&Error>) -> Result<Option<u32>> {
+pub(crate) fn check_footer(
+    input: &Input,
+    ending: Option<(u32, u32)>,
+    parse_error: Option<&Error>,
+) -> Result<Option<u32>> {
     let Some((stored, computed)) = ending else { return Ok(None) };
     let at = input.len.saturating_sub(FOOTER_LEN);
     if stored != computed {
@@ -281,11 +311,10 @@ pub(crate) fn check_footer(input: &Input, ending: Option<(u32, u32)>, parse_erro
 fn require_footer(input: &Input, footer: Option<u32>, found: &mut Findings) -> Result<()> {
     match (footer, input.footer) {
         (Some(_), _) => Ok(()),
-        (None, FooterPolicy::Required) => {
-            Err(Error::new(ErrorKind::FooterMissing).at(input.len).in_file(&input.name))
-        }
+        (None, FooterPolicy::Required) => Err(Error::new(ErrorKind::FooterMissing).at(input.len).in_file(&input.name)),
         (None, FooterPolicy::Optional) => {
-            found.record(findings::NO_CHECKSUM, || findings::example(None, None, "the file carries no checksum footer"));
+            found
+                .record(findings::NO_CHECKSUM, || findings::example(None, None, "the file carries no checksum footer"));
             Ok(())
         }
     }
@@ -351,7 +380,9 @@ impl Pass<'_> {
         let value_len = le_u64(fixed, to_value_len.saturating_sub(8));
         if value_len > VALUE_LEN_MAX {
             let key = fixed.get(8..to_value_len.saturating_sub(8)).unwrap_or(&[]);
-            return Err(Error::new(ErrorKind::ValueTooLarge { found: value_len, limit: VALUE_LEN_MAX }).at(at).with_key(key));
+            return Err(Error::new(ErrorKind::ValueTooLarge { found: value_len, limit: VALUE_LEN_MAX })
+                .at(at)
+                .with_key(key));
         }
         let entry_len = to_value.saturating_add(value_len);
         need(reader, "value", entry_len, at)?;
@@ -436,8 +467,12 @@ impl Pass<'_> {
         let decides = resolution.standing == Standing::Decides;
         let header = match ValueHeader::parse(head, value_len) {
             Ok(header) => Some(header),
-            Err(e) if decides || self.options.value_check == ValueCheck::Every => return Err(e),
-            Err(_) => None,
+            Err(e) if matches!(e.kind(), ErrorKind::Encrypted { .. }) => return Err(e),
+            Err(e) => {
+                let finding = if decides { findings::DAMAGED_VALUE } else { findings::DAMAGED_OLD_VALUE };
+                self.scan.findings.record(finding, || findings::example(Some(user_key), Some(at), &e.to_string()));
+                None
+            }
         };
 
         let totals = &mut self.scan.totals;
@@ -461,6 +496,7 @@ impl Pass<'_> {
         add(&mut family.user_keys, u64::from(resolution.first_of_key));
         add(&mut family.raw_key_bytes, u64::try_from(raw_key.len()).unwrap_or(u64::MAX));
         add(&mut family.value_bytes, value_len);
+        let is_damaged = header.is_none();
         let header = header.unwrap_or(ValueHeader { tombstone: false, expire_at: CommitTs(0) });
         add(&mut family.tombstones, u64::from(header.tombstone));
         add(&mut self.scan.totals.store_expiries, u64::from(header.expire_at.0 != 0));
@@ -468,6 +504,7 @@ impl Pass<'_> {
         match resolution.standing {
             Standing::Newer => add(&mut family.newer, 1),
             Standing::Older => add(&mut family.older, 1),
+            Standing::Decides if is_damaged => add(&mut family.damaged, 1),
             Standing::Decides if header.tombstone => add(&mut family.deleted, 1),
             Standing::Decides if header.expired_at(read_ts) => add(&mut family.store_expired, 1),
             Standing::Decides => {

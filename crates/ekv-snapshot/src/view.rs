@@ -148,10 +148,7 @@ impl View {
     /// A reader for single keys.
     pub fn lookup(&self) -> Lookup {
         let cursors = |group: &Group| group.files.iter().map(|file| Cursor::new(file, LOOKUP_WINDOW_LEN)).collect();
-        Lookup {
-            groups: self.groups.iter().map(|group| (group.clone(), cursors(group))).collect(),
-            target: Vec::new(),
-        }
+        Lookup { groups: self.groups.iter().map(|group| (group.clone(), cursors(group))).collect(), target: Vec::new() }
     }
 
     /// The largest read timestamp of its groups.
@@ -164,10 +161,23 @@ fn effective_read_ts(user_key: &[u8], read_ts: CommitTs) -> CommitTs {
     if user_key.starts_with(NEWEST_ALWAYS_PREFIX) { CommitTs::MAX } else { read_ts }
 }
 
-fn parse_header(cursor: &Cursor) -> Result<ValueHeader> {
+/// What the version under the cursor shows at a read timestamp.
+enum Shows {
+    /// Its body.
+    Body,
+    /// Nothing: deleted or past its store expiry.
+    Nothing,
+    /// Its value header does not parse; pass 1 has counted it as lost.
+    Damage,
+}
+
+fn shows(cursor: &Cursor, read_ts: CommitTs) -> Shows {
     let value = cursor.value();
-    ValueHeader::parse(value.head(), value.len())
-        .map_err(|e| e.at(cursor.byte_offset()).with_key(cursor.raw_key()).in_file(&value.input().name))
+    match ValueHeader::parse(value.head(), value.len()) {
+        Ok(header) if header.hides_at(read_ts) => Shows::Nothing,
+        Ok(_) => Shows::Body,
+        Err(_) => Shows::Damage,
+    }
 }
 
 fn visible(cursor: &Cursor) -> Option<Visible<'_>> {
@@ -193,7 +203,7 @@ struct GroupMark {
 
 /// Visible user keys of a range, ascending by the raw key of the visible version.
 ///
-/// That is *not* ascending by user key: where one key begins with another, the longer one usually comes first (section 9).
+/// Versions with a damaged value header are passed over. That is *not* ascending by user key: where one key begins with another, the longer one usually comes first (section 9).
 pub struct RangeScan {
     groups: Vec<GroupScan>,
     /// The group whose record was returned last.
@@ -204,7 +214,7 @@ impl RangeScan {
     /// Goes to the start of a range. Ascending ranges are read without going back.
     ///
     /// # Errors
-    /// A failing read, or a visible value with a bad header.
+    /// A failing read.
     pub fn seek(&mut self, range: Range) -> Result<()> {
         self.on = None;
         for group in &mut self.groups {
@@ -238,7 +248,7 @@ impl RangeScan {
     /// The next visible user key; `None` at the end of the range.
     ///
     /// # Errors
-    /// A failing read, or a visible value with a bad header.
+    /// A failing read.
     pub fn next_visible(&mut self) -> Result<Option<Visible<'_>>> {
         if let Some(group) = self.on.take().and_then(|on| self.groups.get_mut(on)) {
             group.step()?;
@@ -343,8 +353,7 @@ impl GroupScan {
                 return Ok(());
             }
             let common = common_prefix_len(raw_key, self.resolver.previous());
-            let Some((user_key, commit_ts)) =
-                split_raw_key(raw_key).filter(|_| UnversionedRow::of(raw_key).is_none())
+            let Some((user_key, commit_ts)) = split_raw_key(raw_key).filter(|_| UnversionedRow::of(raw_key).is_none())
             else {
                 self.resolver.pass(raw_key, common);
                 self.pass_current()?;
@@ -355,7 +364,7 @@ impl GroupScan {
             if standing == Standing::Decides
                 && user_key.starts_with(&self.range.prefix)
                 && self.owns.as_ref().is_none_or(|owns| owns(user_key))
-                && !parse_header(cursor)?.hides_at(read_ts)
+                && matches!(shows(cursor, read_ts), Shows::Body)
             {
                 return Ok(());
             }
@@ -371,10 +380,10 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// The visible version of `user_key`, if there is one.
+    /// The visible version of `user_key`, if there is one; one with a damaged value header is there, with an empty body.
     ///
     /// # Errors
-    /// A failing read, or a visible value with a bad header.
+    /// A failing read.
     pub fn get(&mut self, user_key: &[u8]) -> Result<Option<Visible<'_>>> {
         if user_key.is_empty() {
             return Ok(None);
@@ -396,7 +405,11 @@ impl Lookup {
                 }
             }
             let Some(cursor) = newest.and_then(|(_, i)| cursors.get(i)) else { continue };
-            return if parse_header(cursor)?.hides_at(read_ts) { Ok(None) } else { Ok(visible(cursor)) };
+            return match shows(cursor, read_ts) {
+                Shows::Nothing => Ok(None),
+                Shows::Body => Ok(visible(cursor)),
+                Shows::Damage => Ok(visible(cursor).map(|found| Visible { body: found.body.slice(0, 0), ..found })),
+            };
         }
         Ok(None)
     }

@@ -22,6 +22,14 @@ impl DirSink {
     pub fn create(_target: &Path, _options: DirOptions) -> Result<Self> {
         Err(Error::new(SinkError::Unsupported))
     }
+
+    /// Answers that this platform is not supported.
+    ///
+    /// # Errors
+    /// [`SinkError::Unsupported`], always.
+    pub fn check_target(_target: &Path, _options: DirOptions) -> Result<()> {
+        Err(Error::new(SinkError::Unsupported))
+    }
 }
 
 impl Sink for DirSink {

@@ -57,6 +57,26 @@ impl DirSink {
     }
 }
 
+impl DirSink {
+    /// Checks that a dump may be written at `target`, without creating anything: for commands that have long work before the first
+    /// file. [`DirSink::create`] and [`Sink::publish`] check again.
+    ///
+    /// # Errors
+    /// As [`DirSink::create`].
+    pub fn check_target(target: &Path, options: DirOptions) -> Result<()> {
+        check_free(&Native, &Target::open(&Native, target)?, options)
+    }
+}
+
+/// Refuses what lies at the target, as the options say.
+fn check_free<S: System>(system: &S, target: &Target, options: DirOptions) -> Result<()> {
+    match options.existing {
+        ExistingTarget::Refuse if target.examine(system)?.is_some() => Err(target.exists()),
+        ExistingTarget::Refuse => Ok(()),
+        ExistingTarget::Replace => target.replaceable(system).map(|_| ()),
+    }
+}
+
 impl Sink for DirSink {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
         self.writer.step(|writer| writer.directory(path))
@@ -121,13 +141,7 @@ impl<S: System> DirWriter<S> {
     fn create(system: S, target: &Path, options: DirOptions) -> Result<Self> {
         let target = Target::open(&system, target)?;
         leftover::recover_target(&system, &target)?;
-        match options.existing {
-            ExistingTarget::Refuse if target.examine(&system)?.is_some() => return Err(target.exists()),
-            ExistingTarget::Refuse => {}
-            ExistingTarget::Replace => {
-                target.replaceable(&system)?;
-            }
-        }
+        check_free(&system, &target, options)?;
         let sync_plan = match options.fsync {
             Fsync::None => SyncPlan::Never,
             Fsync::Full if system.file_system_sync_reports_errors() => SyncPlan::FileSystem,

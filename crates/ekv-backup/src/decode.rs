@@ -1,0 +1,284 @@
+//! `decode`: from a snapshot to a dump.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ekv_adapters::{Family, Outcome, Role, Run, Tally, redis};
+use ekv_model::{Error, Finding, Findings, Result, Severity};
+use ekv_snapshot::{Group, View};
+use ekv_spill::{Scratch, SystemScratch};
+use ekv_tree::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
+use ekv_tree::sink::{DirOptions, DirSink, Published};
+use ekv_tree::{DumpTotals, DumpWriter, Scopes, TreeTarget};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::inspect::{PrefixReport, prefixes};
+use crate::load::{Loaded, ReadOptions, load};
+use crate::progress::{Follower, Phase, Progress};
+use crate::report::{Accounts, FamilyReport, FindingReport, SnapshotReport, families, findings};
+use crate::{Adapter, CommandError};
+
+/// Data that nothing in the dump represents.
+const NOT_DECODED: Finding = Finding {
+    name: "data_not_decoded",
+    severity: Severity::Warning,
+    strict_fatal: true,
+    meaning: "records with user data that no adapter of this tool decodes",
+};
+
+/// The books do not balance.
+const UNACCOUNTED: Finding = Finding {
+    name: "records_unaccounted",
+    severity: Severity::Loss,
+    strict_fatal: true,
+    meaning: "visible records of which this run cannot say what became: please report this as a defect",
+};
+
+/// What a decode should do.
+#[derive(Clone, Debug)]
+pub struct DecodeOptions {
+    /// How the snapshot is read.
+    pub read: ReadOptions,
+    /// Which adapters' data is written.
+    pub adapters: Vec<Adapter>,
+    /// Options of the Redis adapter.
+    pub redis: redis::Options,
+    /// How the dump is written.
+    pub sink: DirOptions,
+    /// Whether every loss and every unknown thing is an error.
+    pub strict: bool,
+    /// What MANIFEST.json calls the cluster; may be empty.
+    pub cluster_id: String,
+    /// What MANIFEST.json calls the input; `None` = as it was given.
+    pub source_name: Option<PathBuf>,
+    /// The time that MANIFEST.json states.
+    pub now: Timestamp,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        DecodeOptions {
+            read: ReadOptions::default(),
+            adapters: Adapter::ALL.to_vec(),
+            redis: redis::Options::default(),
+            sink: DirOptions::default(),
+            strict: false,
+            cluster_id: String::new(),
+            source_name: None,
+            now: Timestamp::now(),
+        }
+    }
+}
+
+/// What a decode did.
+#[derive(Debug, Serialize)]
+pub struct DecodeReport {
+    /// Version of this structure.
+    pub format_version: u32,
+    /// Where the dump is.
+    pub dump: String,
+    /// Files in it, MANIFEST.json included, CHECKSUMS not.
+    pub files: u64,
+    /// Bytes in these files.
+    pub bytes: u64,
+    /// How the dump got its name.
+    pub published_by: &'static str,
+    /// What was brought to stable storage first.
+    pub fsync: &'static str,
+    /// What could not be cleaned up behind it; the dump is whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// What was damaged and left out; more than none means exit code 5.
+    pub losses: u64,
+    /// Unusual things about where the snapshots were found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The books, as MANIFEST.json has them.
+    #[serde(flatten)]
+    pub books: Books,
+}
+
+/// The account of a decode, as MANIFEST.json carries it under `ekv_backup`.
+#[derive(Debug, Serialize)]
+pub struct Books {
+    /// The snapshots that were read.
+    pub snapshots: Vec<SnapshotReport>,
+    /// Where every entry went.
+    pub records: Accounts,
+    /// The same per key family.
+    pub families: Vec<FamilyReport>,
+    /// Beginnings of keys that no known family has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown_prefixes: Vec<PrefixReport>,
+    /// What was odd or lost.
+    pub findings: Vec<FindingReport>,
+}
+
+/// Decodes what `input` names into a new dump at `target`.
+///
+/// The snapshot is read once and checked before anything is created; then records become files in a staging directory beside
+/// `target`, which gets its name in one step. Cost: fixed memory, whatever the snapshot holds.
+///
+/// # Errors
+/// Nothing is published and nothing is left behind, except as `docs/format/tree.md`, section 8.1, says for a failure after the dump
+/// got its name.
+pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &dyn Progress) -> Result<DecodeReport> {
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    DirSink::check_target(target, options.sink)?;
+    let loaded = load(input, &options.read, &scratch, progress)?;
+    loaded.check_has_data(input)?;
+    let totals = loaded.families();
+    let visible = totals.iter().map(|family| family.visible).sum();
+
+    let sink = DirSink::create(target, options.sink)?;
+    let mut tree = TreeTarget::new(DumpWriter::new(Box::new(sink)));
+    progress.begin(Phase::Decode, Some(visible));
+    let decoded = run_adapters(&loaded, options, &mut tree, progress);
+    let (tally, findings) = match decoded {
+        Ok(books) => books,
+        Err(error) => return Err(abort(tree, error)),
+    };
+    let notes = loaded.snapshots.iter().flat_map(|loaded| loaded.notes.clone()).collect();
+    let losses = findings.count_of(Severity::Loss);
+    let books = books(&loaded, &tally, &findings);
+    let (writer, scopes) = tree.finish()?;
+    let manifest = match manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            drop(writer);
+            return Err(ekv_tree::Error::from(error).into());
+        }
+    };
+    progress.begin(Phase::Publish, None);
+    let mut dumped = writer.totals();
+    let published = writer.finish(&manifest)?;
+    dumped.files = dumped.files.saturating_add(1);
+    dumped.bytes = dumped.bytes.saturating_add(u64::try_from(manifest.len()).unwrap_or(u64::MAX));
+    Ok(report(published, dumped, losses, notes, books))
+}
+
+fn abort(tree: TreeTarget, error: Error) -> Error {
+    // What could not be removed is said by the leftover itself; the first error is the one that counts.
+    drop(tree.abort());
+    error
+}
+
+/// Runs the adapters that were asked for and closes the books.
+fn run_adapters(
+    loaded: &Loaded,
+    options: &DecodeOptions,
+    tree: &mut TreeTarget,
+    progress: &dyn Progress,
+) -> Result<(Tally, Findings)> {
+    let groups = loaded.snapshots.iter().map(|loaded| Group {
+        files: vec![loaded.file.clone()],
+        read_ts: loaded.read_ts,
+        owns: None,
+    });
+    let view = View::new(groups.collect());
+    let follower = Follower::new(progress);
+    let scratch = tree.writer().scratch();
+    let totals = loaded.families();
+    let mut run = Run::new(&view, &totals, tree, &follower, scratch);
+    for adapter in Adapter::ALL.iter().filter(|adapter| options.adapters.contains(adapter)) {
+        match adapter {
+            Adapter::Redis => redis::decode(&mut run, &options.redis)?,
+            Adapter::DynamoDb | Adapter::S3 | Adapter::Sqs => {}
+        }
+    }
+    close_books(&mut run, options)?;
+    let (tally, mut findings) = run.into_books();
+    findings.merge(loaded.findings());
+    if options.strict {
+        refuse_findings(&findings)?;
+    }
+    Ok((tally, findings))
+}
+
+/// Accounts for the families that no adapter was run for.
+fn close_books(run: &mut Run<'_>, options: &DecodeOptions) -> Result<()> {
+    for family in Family::ALL {
+        let left = run.unaccounted(*family);
+        let wanted = Adapter::of(family.owner()).map(|adapter| options.adapters.contains(&adapter));
+        match (family.role(), wanted) {
+            (_, Some(true)) => run.find_many(UNACCOUNTED, left),
+            (Role::Internal, _) => run.account(*family, Outcome::Internal, left)?,
+            (Role::Data, Some(false)) => run.account(*family, Outcome::NotDecoded, left)?,
+            (Role::Data, None) => {
+                if left > 0 {
+                    run.find(NOT_DECODED, family.prefix(), None, || format!("{left} records of {}", family.name()));
+                }
+                run.account(*family, Outcome::NotDecoded, left)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The error for the first finding that strict mode does not accept.
+fn refuse_findings(findings: &Findings) -> Result<()> {
+    match findings.first_strict_fatal() {
+        None => Ok(()),
+        Some((finding, totals)) => {
+            let first = totals.examples.first().map(|example| {
+                let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
+                format!("{}{}", key.unwrap_or_default(), example.detail)
+            });
+            Err(CommandError::Strict { finding: *finding, count: totals.count, first }.into())
+        }
+    }
+}
+
+fn books(loaded: &Loaded, tally: &Tally, found: &Findings) -> Books {
+    let snapshots = loaded.reports();
+    let families = families(&loaded.families(), Some(tally));
+    Books {
+        records: Accounts::new(&snapshots, &families),
+        snapshots,
+        families,
+        unknown_prefixes: prefixes(&loaded.unknown_prefixes),
+        findings: findings(found),
+    }
+}
+
+fn manifest(input: &Path, loaded: &Loaded, options: &DecodeOptions, scopes: &Scopes) -> Manifest {
+    let wants = |adapter| options.adapters.contains(&adapter);
+    let only = match loaded.snapshots.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    };
+    let footer = only.and_then(|loaded| loaded.scan.envelope.footer_crc32c);
+    let source_name = options.source_name.as_deref().unwrap_or(input);
+    let named_index = options.source_name.as_deref().and_then(ekv_snapshot::datadir::snapshot_index);
+    let index = named_index.or(only.and_then(|loaded| loaded.snapshot_index));
+    Manifest {
+        elastickv_version: format!("ekv-backup/{}", env!("CARGO_PKG_VERSION")),
+        cluster_id: options.cluster_id.clone(),
+        snapshot_index: index.unwrap_or(0),
+        last_commit_ts: only.map_or(0, |loaded| loaded.scan.last_commit_ts.0),
+        wall_time_iso: format_wall_time(options.now),
+        origin: Origin::Snapshot(SnapshotOrigin {
+            fsm_path: source_name.display().to_string(),
+            fsm_crc32c: footer.map_or_else(String::new, |crc| format!("{crc:08x}")),
+        }),
+        adapters: scopes.to_adapters(wants(Adapter::Redis)),
+        exclusions: Exclusions::default(),
+        dynamodb_layout: DynamodbLayout::PerItem,
+    }
+}
+
+fn report(published: Published, totals: DumpTotals, losses: u64, notes: Vec<String>, books: Books) -> DecodeReport {
+    DecodeReport {
+        format_version: 1,
+        dump: published.place,
+        files: totals.files,
+        bytes: totals.bytes,
+        published_by: published.method.name(),
+        fsync: published.fsync.name(),
+        warnings: published.warnings.iter().map(ToString::to_string).collect(),
+        losses,
+        notes,
+        books,
+    }
+}

@@ -1,0 +1,53 @@
+//! Errors of the commands themselves; everything else comes from the crates below.
+
+use ekv_model::{Class, Error, Finding};
+
+/// Why a command gives up although its parts work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// A finding that `--strict` does not accept.
+    #[error("strict mode: {}, {count} times ({}){}", .finding.name, .finding.meaning, .first.as_ref().map_or_else(String::new, |first| format!("; first: {first}")))]
+    Strict {
+        /// The finding.
+        finding: Finding,
+        /// How often it occurred.
+        count: u64,
+        /// The first occurrence.
+        first: Option<String>,
+    },
+    /// A time that is not understood.
+    #[error(
+        "cannot read the time {text:?}: expected RFC 3339 (2026-11-22T15:02:51Z), Unix milliseconds, or hlc:NUMBER"
+    )]
+    Time {
+        /// What was given.
+        text: String,
+    },
+    /// A snapshot that holds no data to decode.
+    #[error("{what} holds no data: it is the state of a timestamp oracle")]
+    NoData {
+        /// The input.
+        what: String,
+    },
+    /// The user asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl CommandError {
+    /// What the error means to the user.
+    pub fn class(&self) -> Class {
+        match self {
+            CommandError::Strict { .. } | CommandError::NoData { .. } => Class::Data,
+            CommandError::Time { .. } => Class::Environment,
+            CommandError::Cancelled => Class::Cancelled,
+        }
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        Error::new(error.class(), error)
+    }
+}

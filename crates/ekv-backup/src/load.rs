@@ -1,0 +1,162 @@
+//! Pass 1 over everything that the user named: checked and indexed snapshots.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ekv_adapters::Router;
+use ekv_model::{Findings, Result};
+use ekv_snapshot::datadir::{GroupDir, Note};
+use ekv_snapshot::{
+    CommitTs, FamilyTotals, FooterPolicy, Form, Input, RecordFile, Scan, ScanOptions, check_read_ts, scan,
+};
+use ekv_spill::Scratch;
+
+use crate::progress::{Follower, Phase, Progress};
+use crate::report::SnapshotReport;
+use crate::{CommandError, Opened, ReadTime, open};
+
+/// How snapshots are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadOptions {
+    /// The moment at which versions are resolved; `None` = the newest state of each snapshot.
+    pub at: Option<ReadTime>,
+    /// Whether a snapshot without checksum footer is refused.
+    pub require_checksum: bool,
+}
+
+/// A snapshot that has passed all checks.
+pub(crate) struct LoadedSnapshot {
+    pub(crate) scan: Scan,
+    pub(crate) file: RecordFile,
+    pub(crate) read_ts: CommitTs,
+    pub(crate) bytes: u64,
+    pub(crate) group_id: Option<u64>,
+    pub(crate) snapshot_index: Option<u64>,
+    /// What is unusual about where it was found.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Everything that the user named.
+pub(crate) struct Loaded {
+    pub(crate) snapshots: Vec<LoadedSnapshot>,
+    /// Prefixes of keys in no known family, with the number of their records.
+    pub(crate) unknown_prefixes: Vec<(Vec<u8>, u64)>,
+}
+
+/// Opens and checks what `argument` names. Nothing is written but nameless scratch files.
+pub(crate) fn load(
+    argument: &Path,
+    options: &ReadOptions,
+    scratch: &Arc<dyn Scratch>,
+    progress: &dyn Progress,
+) -> Result<Loaded> {
+    let mut loader = Loader { options, scratch, progress, router: Router::default() };
+    progress.begin(Phase::Check, None);
+    let snapshots = match open(argument, scratch, &Follower::new(progress))? {
+        Opened::Snapshot(opened) => vec![loader.snapshot(opened.input, None, opened.snapshot_index, Vec::new())?],
+        Opened::DataDirectory(groups) => {
+            let loaded: Result<Vec<_>> = groups.iter().map(|group| loader.group(group)).collect();
+            loaded?
+        }
+    };
+    let unknown_prefixes = loader.router.unknown_prefixes().map(|(prefix, n)| (prefix.to_vec(), n)).collect();
+    Ok(Loaded { snapshots, unknown_prefixes })
+}
+
+struct Loader<'a> {
+    options: &'a ReadOptions,
+    scratch: &'a Arc<dyn Scratch>,
+    progress: &'a dyn Progress,
+    router: Router,
+}
+
+impl Loader<'_> {
+    fn snapshot(
+        &mut self,
+        mut input: Input,
+        group_id: Option<u64>,
+        snapshot_index: Option<u64>,
+        notes: Vec<String>,
+    ) -> Result<LoadedSnapshot> {
+        if self.options.require_checksum {
+            input.footer = FooterPolicy::Required;
+        }
+        self.progress.begin(Phase::Check, Some(input.len));
+        let at = self.options.at.map(ReadTime::commit_ts);
+        let scan_options = ScanOptions { read_ts: at, ..ScanOptions::default() };
+        let watch = Follower::new(self.progress);
+        let (scan, file) = scan(&input, &scan_options, &mut self.router, self.scratch, &watch)?;
+        if let Some(read_ts) = at {
+            check_read_ts(&scan, read_ts).map_err(|e| e.in_file(&input.name))?;
+        }
+        let read_ts = at.unwrap_or(scan.effective_last_commit_ts);
+        Ok(LoadedSnapshot { scan, file, read_ts, bytes: input.len, group_id, snapshot_index, notes })
+    }
+
+    /// The newest snapshot of a group that passes all checks.
+    fn group(&mut self, group: &GroupDir) -> Result<LoadedSnapshot> {
+        let mut candidates = group.candidates();
+        while let Some(found) = candidates.next()? {
+            let notes = found.notes.iter().map(Note::to_string).collect();
+            match self.snapshot(found.input.clone(), found.group_id, found.file_index, notes) {
+                Ok(mut loaded) => {
+                    let rejected = candidates.rejected().iter().map(|rejected| format!("passed over {rejected}"));
+                    loaded.notes.extend(rejected);
+                    return Ok(loaded);
+                }
+                Err(error) if error.class() == ekv_model::Class::Data => match into_snapshot_error(error) {
+                    Ok(error) => candidates.reject(&found, error),
+                    Err(error) => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        Err(candidates.into_error().into())
+    }
+}
+
+/// The snapshot error inside an error, to be listed with its file.
+fn into_snapshot_error(error: ekv_model::Error) -> std::result::Result<ekv_snapshot::Error, ekv_model::Error> {
+    error.downcast::<ekv_snapshot::Error>()
+}
+
+impl Loaded {
+    /// Totals per family, summed over all snapshots.
+    pub(crate) fn families(&self) -> Vec<FamilyTotals> {
+        let mut sums: Vec<FamilyTotals> = Vec::new();
+        for loaded in &self.snapshots {
+            if sums.len() < loaded.scan.families.len() {
+                sums.resize(loaded.scan.families.len(), FamilyTotals::default());
+            }
+            for (sum, totals) in sums.iter_mut().zip(&loaded.scan.families) {
+                sum.add(totals);
+            }
+        }
+        sums
+    }
+
+    /// What pass 1 found odd.
+    pub(crate) fn findings(&self) -> Findings {
+        let mut all = Findings::default();
+        for loaded in &self.snapshots {
+            all.merge(loaded.scan.findings.clone());
+        }
+        all
+    }
+
+    pub(crate) fn reports(&self) -> Vec<SnapshotReport> {
+        let report = |loaded: &LoadedSnapshot| {
+            SnapshotReport::new(&loaded.scan, loaded.bytes, loaded.group_id, loaded.snapshot_index, loaded.read_ts)
+        };
+        self.snapshots.iter().map(report).collect()
+    }
+
+    /// An error if all that was named is the state of a timestamp oracle.
+    pub(crate) fn check_has_data(&self, argument: &Path) -> Result<()> {
+        let is_oracle = |loaded: &LoadedSnapshot| matches!(loaded.scan.envelope.form, Form::TimestampOracle { .. });
+        if !self.snapshots.is_empty() && self.snapshots.iter().all(is_oracle) {
+            return Err(CommandError::NoData { what: argument.display().to_string() }.into());
+        }
+        Ok(())
+    }
+}

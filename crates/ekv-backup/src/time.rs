@@ -1,0 +1,87 @@
+//! Moments as a user writes them and as reports show them.
+
+use std::str::FromStr;
+
+use ekv_snapshot::CommitTs;
+use jiff::Timestamp;
+
+use crate::CommandError;
+
+/// The moment at which versions are resolved.
+///
+/// Written as RFC 3339, as Unix milliseconds, or as a raw timestamp: `hlc:NUMBER`, or any number of 2^48 and above. A
+/// millisecond means its last timestamp, so that everything committed in it counts.
+///
+/// The server issues commit timestamps up to 10 seconds ahead of the wall clock (`docs/format/snapshot.md`, section 7.3): a
+/// wall-clock time is that fuzzy.
+///
+/// ```
+/// use ekv_backup::ReadTime;
+/// let a: ReadTime = "2026-11-22T15:02:51.025Z".parse()?;
+/// let b: ReadTime = "1795359771025".parse()?;
+/// assert_eq!(a, b);
+/// assert_eq!("hlc:117660697953894403".parse::<ReadTime>()?.commit_ts().unix_ms(), 1795359771025);
+/// # Ok::<(), ekv_backup::CommandError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadTime(CommitTs);
+
+impl ReadTime {
+    /// The timestamp at which to read.
+    pub fn commit_ts(self) -> CommitTs {
+        self.0
+    }
+}
+
+impl FromStr for ReadTime {
+    type Err = CommandError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fail = || CommandError::Time { text: text.to_owned() };
+        if let Some(number) = text.strip_prefix("hlc:") {
+            return number.parse().map(|ts| ReadTime(CommitTs(ts))).map_err(|_| fail());
+        }
+        let unix_ms = match text.parse::<u64>() {
+            Ok(number) if CommitTs::last_of_ms(number).is_none() => return Ok(ReadTime(CommitTs(number))),
+            Ok(unix_ms) => unix_ms,
+            Err(_) => {
+                let moment: Timestamp = text.parse().map_err(|_| fail())?;
+                u64::try_from(moment.as_millisecond()).map_err(|_| fail())?
+            }
+        };
+        CommitTs::last_of_ms(unix_ms).map(ReadTime).ok_or_else(fail)
+    }
+}
+
+/// A timestamp's wall-clock part as RFC 3339, in UTC with milliseconds.
+pub fn format_commit_ts(ts: CommitTs) -> String {
+    format_unix_ms(ts.unix_ms())
+}
+
+/// Unix milliseconds as RFC 3339 in UTC; the number itself if no calendar has such a day.
+pub fn format_unix_ms(unix_ms: u64) -> String {
+    let moment = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    moment.map_or_else(|| format!("{unix_ms} ms"), |moment| format!("{moment:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_notations_of_a_moment_agree_and_nonsense_is_refused() {
+        let expected = CommitTs(1_795_359_771_025 << 16 | 0xffff);
+        for text in ["1795359771025", "2026-11-22T15:02:51.025Z", "2026-11-22T16:02:51.0259+01:00"] {
+            assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), expected, "{text}");
+        }
+        for text in ["117660697953894403", "hlc:117660697953894403"] {
+            assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), CommitTs(117_660_697_953_894_403), "{text}");
+        }
+        assert_eq!("hlc:45".parse::<ReadTime>().unwrap().commit_ts(), CommitTs(45));
+        for text in ["", "yesterday", "-5", "2026-11-22", "hlc:", "hlc:x", "1969-12-31T23:59:59Z", "1e12"] {
+            assert!(text.parse::<ReadTime>().is_err(), "{text}");
+        }
+        assert_eq!(format_commit_ts(expected), "2026-11-22T15:02:51.025Z");
+        assert_eq!(format_unix_ms(u64::MAX), "18446744073709551615 ms");
+    }
+}
