@@ -7,9 +7,13 @@
 //! Nothing here knows a key layout or a file name.
 
 mod body;
+pub mod dynamodb;
 mod error;
+pub mod raw;
 pub mod redis;
 mod report;
+pub mod s3;
+pub mod sqs;
 mod target;
 
 pub use body::{Body, ByteSource, CHUNK_LEN};

@@ -1,6 +1,6 @@
 //! The consumer side of the event stream.
 
-use crate::{Result, redis};
+use crate::{Result, dynamodb, raw, redis, s3, sqs};
 
 /// One event of any adapter.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,14 @@ pub enum Event<'a> {
         /// What happened.
         event: redis::Event<'a>,
     },
+    /// DynamoDB.
+    DynamoDb(dynamodb::Event<'a>),
+    /// S3.
+    S3(s3::Event<'a>),
+    /// SQS.
+    Sqs(sqs::Event<'a>),
+    /// A record that no adapter understands.
+    Raw(raw::Record<'a>),
 }
 
 /// Consumes events: writes files, fills another store, counts.
