@@ -7,6 +7,7 @@
 //! function that accounts for every visible record of its families in the run's [`Tally`].
 
 mod family;
+mod json;
 pub mod redis;
 mod run;
 mod tally;
