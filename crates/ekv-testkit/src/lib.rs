@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "test support")]
 
 pub mod fixtures;
+mod sink_conformance;
 mod snapshot;
 
+pub use sink_conformance::{SinkUnderTest, sink_conformance};
 pub use snapshot::{SnapshotBuilder, memory_input};

@@ -78,9 +78,12 @@ pub fn leftovers(parent: &Path) -> Result<Vec<Leftover>> {
 pub(super) fn recover_target<S: System>(system: &S, target: &Target) -> Result<()> {
     let names = staging_names(system, target.parent.as_fd());
     for name in names.map_err(|source| io_error(SinkOperation::ListStaging, &target.parent_path, source))? {
-        let Ok(Opened::Locked { fd, .. }) = open(system, target.parent.as_fd(), &name) else { continue };
-        let marked = read_marker(system, fd.as_fd());
-        if marked.is_ok_and(|base| base.as_deref() == Some(&target.base)) {
+        // The marker is looked for without the lock, which a run that is just starting needs.
+        let Ok(fd) = system.open_directory(target.parent.as_fd(), &name) else { continue };
+        if !read_marker(system, fd.as_fd()).is_ok_and(|base| base.as_deref() == Some(&target.base)) {
+            continue;
+        }
+        if let Ok(Opened::Locked { fd, .. }) = open(system, target.parent.as_fd(), &name) {
             drop(fd);
             remove(system, target, &name)?;
         }

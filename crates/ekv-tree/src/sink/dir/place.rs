@@ -16,6 +16,7 @@ pub(super) fn io_error(operation: SinkOperation, path: impl Display, source: io:
 pub(super) fn below(directory: &str, path: &[u8]) -> String {
     match (directory, path) {
         (_, []) => directory.to_owned(),
+        ("", _) => Escaped(path).to_string(),
         ("/", _) => format!("/{}", Escaped(path)),
         _ => format!("{directory}/{}", Escaped(path)),
     }

@@ -63,59 +63,22 @@ impl<S: System> Staging<S> {
                 Err(error) if has_errno(&error, &[Errno::EXIST]) => continue,
                 result => result.map_err(|source| create_error(&target, &name, source))?,
             }
-            return match Self::fill(system, &target, &name) {
-                Ok((id, fd, scratch, tree, tree_id)) => {
+            return match Filled::new(system, &target, &name) {
+                Ok(Some(Filled { id, fd, tree, tree_id, scratch })) => {
                     let place = below(&below(&target.parent_path, &name), SCRATCH);
                     let scratch = Arc::new(StagingScratch { system: system.clone(), directory: scratch, place });
                     Ok((Staging { system: system.clone(), target, name, id, fd, scratch }, tree, tree_id))
+                }
+                Ok(None) => {
+                    // The clean-up that came in between takes it away, or we do.
+                    let _ = system.remove_directory(target.parent.as_fd(), &name);
+                    continue;
                 }
                 Err(error) => Err(remove_unfilled(system, &target, &name, error)),
             };
         }
         let source = io::Error::new(io::ErrorKind::AlreadyExists, "every random name is taken");
         Err(create_error(&target, MARK, source))
-    }
-
-    /// Opens, checks and locks the directory just made, and makes the two inside it.
-    fn fill(system: &S, target: &Target, name: &[u8]) -> Result<(FileId, OwnedFd, OwnedFd, OwnedFd, FileId)> {
-        let fail = |source| create_error(target, name, source);
-        let foreign = |found| Error::new(SinkError::StagingForeign { path: below(&target.parent_path, name), found });
-        let fd = system.open_directory(target.parent.as_fd(), name).map_err(|source| {
-            match has_errno(&source, &[Errno::LOOP, Errno::NOTDIR, Errno::NOENT]) {
-                true => foreign("it was replaced"),
-                false => fail(source),
-            }
-        })?;
-        let stat = system.stat(fd.as_fd()).map_err(fail)?;
-        if stat.owner != system.effective_user() {
-            return Err(foreign("it belongs to another user"));
-        }
-        if stat.permissions != 0o700 {
-            return Err(foreign("its mode is not 0700, perhaps because of an unusual umask"));
-        }
-        if !is_empty(system, fd.as_fd()).map_err(fail)? {
-            return Err(foreign("it is not empty"));
-        }
-        match system.lock(fd.as_fd()) {
-            Ok(true) => {}
-            Ok(false) => return Err(foreign("it is locked by another process")),
-            // Without locks nobody removes the directory: a clean-up takes only those that it can lock.
-            Err(error) if is_lock_unsupported(&error) => {}
-            Err(error) => return Err(fail(error)),
-        }
-        // Only now is it safe from a clean-up that came between the creation and the lock.
-        let named = system.stat_at(target.parent.as_fd(), name).map_err(fail)?;
-        if named.id != stat.id {
-            return Err(foreign("it was replaced"));
-        }
-        let mut made = [TREE, SCRATCH].into_iter().map(|inner| {
-            system.create_directory(fd.as_fd(), inner, Mode::RWXU)?;
-            let inner = system.open_directory(fd.as_fd(), inner)?;
-            io::Result::Ok((system.stat(inner.as_fd())?.id, inner))
-        });
-        let mut next = || made.next().unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())).map_err(fail);
-        let ((tree_id, tree), (_, scratch)) = (next()?, next()?);
-        Ok((stat.id, fd, scratch, tree, tree_id))
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -139,6 +102,61 @@ impl<S: System> Staging<S> {
     /// Removes the staging directory and all that is in it.
     pub(super) fn remove(&self) -> Result<()> {
         remove_whole(&self.system, &self.target, &self.name, self.fd.as_fd(), self.id)
+    }
+}
+
+/// A staging directory just made, open, checked, locked, and with its two directories.
+struct Filled {
+    id: FileId,
+    fd: OwnedFd,
+    tree: OwnedFd,
+    tree_id: FileId,
+    scratch: OwnedFd,
+}
+
+impl Filled {
+    /// Fills the directory just made; answers nothing if a clean-up found it before it was locked.
+    fn new<S: System>(system: &S, target: &Target, name: &[u8]) -> Result<Option<Self>> {
+        let parent = target.parent.as_fd();
+        let fail = |source| create_error(target, name, source);
+        let foreign = |found| Error::new(SinkError::StagingForeign { path: below(&target.parent_path, name), found });
+        let fd = match system.open_directory(parent, name) {
+            Ok(fd) => fd,
+            Err(error) if has_errno(&error, &[Errno::NOENT]) => return Ok(None),
+            Err(error) if has_errno(&error, &[Errno::LOOP, Errno::NOTDIR]) => return Err(foreign("it was replaced")),
+            Err(error) => return Err(fail(error)),
+        };
+        let stat = system.stat(fd.as_fd()).map_err(fail)?;
+        if stat.owner != system.effective_user() {
+            return Err(foreign("it belongs to another user"));
+        }
+        if stat.permissions != 0o700 {
+            return Err(foreign("its mode is not 0700, perhaps because of an unusual umask"));
+        }
+        if !is_empty(system, fd.as_fd()).map_err(fail)? {
+            return Err(foreign("it is not empty"));
+        }
+        match system.lock(fd.as_fd()) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            // Without locks nobody removes the directory: a clean-up takes only those that it can lock.
+            Err(error) if is_lock_unsupported(&error) => {}
+            Err(error) => return Err(fail(error)),
+        }
+        match system.stat_at(parent, name) {
+            Ok(named) if named.id == stat.id => {}
+            Ok(_) => return Err(foreign("it was replaced")),
+            Err(error) if has_errno(&error, &[Errno::NOENT]) => return Ok(None),
+            Err(error) => return Err(fail(error)),
+        }
+        let make = |inner: &[u8]| {
+            system.create_directory(fd.as_fd(), inner, Mode::RWXU)?;
+            let inner = system.open_directory(fd.as_fd(), inner)?;
+            io::Result::Ok((system.stat(inner.as_fd())?.id, inner))
+        };
+        let (tree_id, tree) = make(TREE).map_err(fail)?;
+        let (_, scratch) = make(SCRATCH).map_err(fail)?;
+        Ok(Some(Filled { id: stat.id, fd, tree, tree_id, scratch }))
     }
 }
 

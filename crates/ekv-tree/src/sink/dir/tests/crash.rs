@@ -1,6 +1,6 @@
 //! The process ends in the middle.
 
-use super::faulty::EINVAL;
+use super::faulty::{Call, EINVAL};
 use super::*;
 use crate::sink::{LeftoverState, leftovers};
 
@@ -95,4 +95,30 @@ fn staging_of_a_living_run_is_not_removed() {
     assert!(found[0].path().is_dir());
     drop(sink);
     assert!(leftovers(parent.path()).unwrap().is_empty());
+}
+
+#[test]
+fn run_whose_new_staging_a_clean_up_finds_first_takes_another_one() {
+    use super::super::sys::{Native, System};
+    use std::os::fd::AsFd;
+
+    for removes in [false, true] {
+        let options = DirOptions::default();
+        let parent = parent(options);
+        let system = Faulty::default();
+        let place = parent.path().to_path_buf();
+        system.before(Call::Lock, move || {
+            let staging = place.join(&left_over(&place)[0]);
+            let directory = Native.open_path(&staging).unwrap();
+            assert!(Native.lock(directory.as_fd()).unwrap());
+            if removes {
+                fs::remove_dir(&staging).unwrap();
+            }
+            // The lock lives as long as the process of the clean-up.
+            std::mem::forget(directory);
+        });
+        write_and_publish(&system, &parent.path().join("dump"), options).unwrap();
+        assert_eq!(found(parent.path()), Found::New);
+        assert!(left_over(parent.path()).is_empty());
+    }
 }

@@ -176,3 +176,22 @@ fn small_file_costs_one_create_one_write_and_one_close() {
     assert_eq!(system.count_all() - before, 30);
     assert_eq!(system.count(Call::Write), 10);
 }
+
+#[test]
+fn names_that_differ_only_in_case_collide_with_an_error_that_shows_both() {
+    let options = DirOptions::default();
+    for (first, second, message) in [
+        ("a/case", "a/CASE", "a/CASE exists already in the staged dump: the file system takes it for a/case"),
+        ("dir/x", "DIR/y", "DIR exists already in the staged dump: the file system takes it for dir"),
+        ("a/same", "a/same", "a/same exists already in the staged dump"),
+    ] {
+        let parent = parent(options);
+        let system = Faulty::default().folding_case();
+        let mut sink = DirWriter::create(system, &parent.path().join("dump"), options).unwrap();
+        sink.begin(&DumpPath::new(first.as_bytes()).unwrap()).unwrap();
+        sink.end().unwrap();
+        let error = sink.begin(&DumpPath::new(second.as_bytes()).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert_eq!(error.class(), Class::Data);
+    }
+}

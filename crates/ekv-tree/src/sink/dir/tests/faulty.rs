@@ -83,6 +83,8 @@ struct Plan {
     /// Writes take at most so many bytes.
     write_len_max: Option<usize>,
     open_files_max: Option<u64>,
+    /// Names are taken in lower case, as on a file system without regard to case.
+    folds_case: bool,
 }
 
 /// The system itself, with faults.
@@ -129,6 +131,15 @@ impl Faulty {
     pub(super) fn with_open_files_max(self, max: u64) -> Self {
         self.plan.lock().unwrap().open_files_max = Some(max);
         self
+    }
+
+    pub(super) fn folding_case(self) -> Self {
+        self.plan.lock().unwrap().folds_case = true;
+        self
+    }
+
+    fn name(&self, name: &[u8]) -> Vec<u8> {
+        if self.plan.lock().unwrap().folds_case { name.to_ascii_lowercase() } else { name.to_vec() }
     }
 
     /// Interferes once, right before the next call of a kind.
@@ -187,7 +198,7 @@ impl System for Faulty {
     }
     fn open_directory(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
         self.hit(Call::OpenDirectory)?;
-        Native.open_directory(parent, name)
+        Native.open_directory(parent, &self.name(name))
     }
     fn open_file(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
         self.hit(Call::OpenFile)?;
@@ -195,11 +206,11 @@ impl System for Faulty {
     }
     fn create_directory(&self, parent: BorrowedFd<'_>, name: &[u8], mode: Mode) -> io::Result<()> {
         self.hit(Call::CreateDirectory)?;
-        Native.create_directory(parent, name, mode)
+        Native.create_directory(parent, &self.name(name), mode)
     }
     fn create_file(&self, parent: BorrowedFd<'_>, name: &[u8], access: Access) -> io::Result<OwnedFd> {
         self.hit(Call::CreateFile)?;
-        Native.create_file(parent, name, access)
+        Native.create_file(parent, &self.name(name), access)
     }
     fn write(&self, file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
         self.hit(Call::Write)?;
@@ -222,7 +233,7 @@ impl System for Faulty {
     }
     fn stat_at(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Stat> {
         self.hit(Call::StatAt)?;
-        Native.stat_at(parent, name)
+        Native.stat_at(parent, &self.name(name))
     }
     fn lock(&self, directory: BorrowedFd<'_>) -> io::Result<bool> {
         self.hit(Call::Lock)?;

@@ -1,0 +1,87 @@
+//! The writer of a whole dump: its last files, its digests, its totals.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may panic")]
+
+use std::sync::Arc;
+
+use ekv_model::{Body, ByteSource, Class};
+use ekv_spill::{Spool, SystemScratch};
+use ekv_tree::sink::{MemoryDump, MemorySink};
+use ekv_tree::{DumpPath, DumpTotals, DumpWriter};
+
+/// SHA-256 of `{}`, of nothing and of `abc`.
+const MANIFEST: &str = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+fn path(text: &[u8]) -> DumpPath {
+    DumpPath::new(text).unwrap()
+}
+
+fn spooled(content: &[u8]) -> ekv_spill::Spooled {
+    let mut spool = Spool::new(Arc::new(SystemScratch::new()), 10);
+    spool.write_all(content).unwrap();
+    spool.into_reader().unwrap()
+}
+
+#[test]
+fn checksums_list_every_file_in_byte_order_with_the_digest_of_what_was_written() {
+    let dump = MemoryDump::new();
+    let mut writer = DumpWriter::new(Box::new(MemorySink::new(&dump)));
+    writer.directory(&path(b"empty")).unwrap();
+    writer.write_file(&path(b"a_b"), b"").unwrap();
+    writer.write_file(&path(b"a/b"), b"abc").unwrap();
+    writer.write_file(&path(b"a-b\n\\"), b"").unwrap();
+    let long = vec![b'a'; 150_000];
+    let streamed = spooled(&long);
+    writer.begin(&path(b"z/body")).unwrap();
+    writer.write_body(&Body::Inline(b"")).unwrap();
+    writer.write_body(&streamed.body()).unwrap();
+    writer.end().unwrap();
+    writer.begin(&path(b"z/spooled")).unwrap();
+    writer.write_spooled(&streamed).unwrap();
+    writer.end().unwrap();
+    assert_eq!(writer.totals(), DumpTotals { files: 5, bytes: 300_003 });
+    writer.finish(b"{}").unwrap();
+
+    let entries = dump.entries().unwrap();
+    assert_eq!(entries[&b"z/body"[..]].as_deref(), Some(&long[..]));
+    let checksums = String::from_utf8(entries[&b"CHECKSUMS"[..]].clone().unwrap()).unwrap();
+    let lines: Vec<&str> = checksums.lines().collect();
+    assert_eq!(lines[0], format!("{MANIFEST}  MANIFEST.json"));
+    assert_eq!(lines[1], format!("\\{EMPTY}  a-b\\n\\\\"));
+    assert_eq!(lines[2], format!("{ABC}  a/b"));
+    assert_eq!(lines[3], format!("{EMPTY}  a_b"));
+    let (body, spooled) = (lines[4].split_once("  ").unwrap(), lines[5].split_once("  ").unwrap());
+    assert_eq!((body.1, spooled.1, body.0), ("z/body", "z/spooled", spooled.0));
+    assert_eq!(lines.len(), 6);
+    assert!(checksums.ends_with('\n'));
+}
+
+#[test]
+fn name_of_a_last_file_that_is_taken_publishes_nothing() {
+    for name in [&b"MANIFEST.json"[..], b"CHECKSUMS", b"CHECKSUMS/x"] {
+        let dump = MemoryDump::new();
+        let mut writer = DumpWriter::new(Box::new(MemorySink::new(&dump)));
+        writer.write_file(&path(name), b"").unwrap();
+        assert_eq!(writer.finish(b"{}").unwrap_err().class(), Class::Data);
+        assert!(dump.entries().is_none());
+    }
+}
+
+#[test]
+fn value_that_cannot_be_read_keeps_the_class_of_its_error() {
+    struct Broken;
+    impl ByteSource for Broken {
+        fn len(&self) -> u64 {
+            10
+        }
+        fn read_exact_at(&self, _offset: u64, _buf: &mut [u8]) -> ekv_model::Result<()> {
+            Err(ekv_model::Error::new(Class::Data, "the snapshot became shorter"))
+        }
+    }
+    let dump = MemoryDump::new();
+    let mut writer = DumpWriter::new(Box::new(MemorySink::new(&dump)));
+    writer.begin(&path(b"x")).unwrap();
+    let error = writer.write_body(&Body::Streamed(&Broken)).unwrap_err();
+    assert_eq!((error.class(), error.to_string().as_str()), (Class::Data, "the snapshot became shorter"));
+}
