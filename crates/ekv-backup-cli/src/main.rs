@@ -1,2 +1,37 @@
-//! x
-fn main() {}
+//! The `ekv-backup` program.
+
+mod args;
+mod commands;
+mod exit;
+mod output;
+mod screen;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use exit::Exit;
+use output::Output;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::usage(&error).into(),
+    };
+    let mut output = Output::new(&arguments.output);
+    let exit = run(&arguments, &mut output);
+    output.close(exit).into()
+}
+
+fn run(arguments: &Arguments, output: &mut Output) -> Exit {
+    let outcome = match &arguments.command {
+        Command::Decode(decode) => commands::decode::run(decode, output),
+        Command::Verify(verify) => commands::verify::run(verify, output),
+        Command::Inspect(inspect) => commands::inspect::run(inspect, output),
+        Command::Clean(clean) => commands::clean::run(clean, output),
+        Command::Completions(completions) => commands::documents::completions(completions, output),
+        Command::Manual(manual) => commands::documents::manual(manual, output),
+    };
+    outcome.unwrap_or_else(|error| output.error(&error))
+}

@@ -8,6 +8,7 @@ use ekv_model::{Error, Finding, Findings, Result, Severity};
 use ekv_snapshot::{Group, View};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
+use ekv_tree::portable::PortableNames;
 use ekv_tree::sink::{DirOptions, DirSink, Published};
 use ekv_tree::{DumpTotals, DumpWriter, Scopes, TreeTarget};
 use jiff::Timestamp;
@@ -46,6 +47,10 @@ pub struct DecodeOptions {
     pub redis: redis::Options,
     /// How the dump is written.
     pub sink: DirOptions,
+    /// Whether missing parent directories of the target are created.
+    pub parents: bool,
+    /// What happens to names that other systems refuse.
+    pub portable_names: PortableNames,
     /// Whether every loss and every unknown thing is an error.
     pub strict: bool,
     /// What MANIFEST.json calls the cluster; may be empty.
@@ -63,6 +68,8 @@ impl Default for DecodeOptions {
             adapters: Adapter::ALL.to_vec(),
             redis: redis::Options::default(),
             sink: DirOptions::default(),
+            parents: false,
+            portable_names: PortableNames::default(),
             strict: false,
             cluster_id: String::new(),
             source_name: None,

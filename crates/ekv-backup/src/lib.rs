@@ -11,6 +11,7 @@
 //! Commands take options and a [`Progress`], and return a report that serializes to JSON. They never print and never exit.
 
 mod adapter;
+mod clean;
 mod decode;
 mod error;
 mod inspect;
@@ -22,9 +23,11 @@ mod time;
 mod verify;
 
 pub use adapter::Adapter;
+pub use clean::{CleanReport, LeftoverReport, clean};
 pub use decode::{Books, DecodeOptions, DecodeReport, decode};
 pub use ekv_adapters::redis::{BareKeys, Expired, Options as RedisOptions};
 pub use ekv_model::{Class, Error, Result};
+pub use ekv_tree::portable::PortableNames;
 pub use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync};
 pub use error::CommandError;
 pub use inspect::{Inspection, PrefixReport, inspect};

@@ -69,7 +69,5 @@ pub const STREAM_ID: Finding = info(
     "redis_stream_noncanonical_id",
     "stream entries whose client wrote the id with padding; the canonical id is kept",
 );
-pub const EMPTY_SKIPPED: Finding =
-    info("redis_empty_collection_skipped", "collections of which only spent length records are left");
 pub const EXPIRED_KEYS: Finding = info("redis_expired_keys", "keys that had expired at the read timestamp");
 pub const BARE_KEYS: Finding = info("redis_bare_keys", "keys without a Redis prefix, served as strings");

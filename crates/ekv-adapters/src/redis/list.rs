@@ -132,14 +132,16 @@ impl Lists<'_> {
             if fold.tail_differs {
                 run.find(findings::LIST_META_INVARIANT, key, Some(at), || "the stored tail is ignored".to_owned());
             }
-            let observed = self.items(run, key, &fold, Outcome::Emitted, Some(expire_at_ms))?;
+            begin(run, self.options, CollectionKind::List, key, expire_at_ms)?;
+            let observed = self.items(run, key, &fold, Outcome::Emitted)?;
+            end(run, self.options)?;
             if i64::try_from(observed) != Ok(fold.len)
                 && let [_, _, _, mismatch, _] = findings::LENGTH_MISMATCH
             {
                 run.find(mismatch, key, None, || format!("stored length {}, observed items {observed}", fold.len));
             }
         } else if let Err(outcome) = outcome {
-            self.items(run, key, &fold, outcome, None)?;
+            self.items(run, key, &fold, outcome)?;
         }
         let rest = outcome.map_or_else(|outcome| outcome, |_| Outcome::Joined);
         run.account(Family::ListDelta, rest, fold.deltas)?;
@@ -175,52 +177,28 @@ impl Lists<'_> {
         })
     }
 
-    /// Walks the items in the window and accounts for them; with `expire_at_ms` they are emitted as a list. Returns their number.
-    ///
-    /// A list that consists of spent length records only is not emitted.
-    fn items(
-        &mut self,
-        run: &mut Run<'_>,
-        key: &[u8],
-        fold: &Fold,
-        outcome: Outcome,
-        expire_at_ms: Option<Option<u64>>,
-    ) -> Result<u64> {
+    /// Walks the items in the window, accounts for them with `outcome`, and emits them if that is `Emitted`. Returns their number.
+    fn items(&mut self, run: &mut Run<'_>, key: &[u8], fold: &Fold, outcome: Outcome) -> Result<u64> {
         let mut observed = 0_u64;
-        let mut is_open = false;
-        if fold.len > 0 && fold.damage.is_none() {
-            put_plain(&mut self.user_key, Family::ListItem.prefix(), key);
-            let name_len = self.user_key.len();
-            let last = fold.head.saturating_add(fold.len.saturating_sub(1));
-            let start = [self.user_key.as_slice(), &item_suffix(fold.head)].concat();
-            let end = [self.user_key.as_slice(), &item_suffix(last), &[0xff; SEQ_LEN], &[0]].concat();
-            self.items.seek(Range::between(&start, Some(&end)))?;
-            while let Some(found) = self.items.next_visible()? {
-                // A longer list name can put its items between these.
-                if found.user_key.len() != name_len.saturating_add(SEQ_LEN) {
-                    continue;
-                }
-                if let Some(expire_at_ms) = expire_at_ms {
-                    if !is_open {
-                        begin(run, self.options, CollectionKind::List, key, expire_at_ms)?;
-                        is_open = true;
-                    }
-                    element(run, self.options, Element::Item(found.body.body()))?;
-                }
-                observed = observed.saturating_add(1);
-                run.account(Family::ListItem, outcome, 1)?;
-            }
+        if fold.len == 0 || fold.damage.is_some() {
+            return Ok(observed);
         }
-        if let Some(expire_at_ms) = expire_at_ms {
-            if !is_open && fold.has_base {
-                begin(run, self.options, CollectionKind::List, key, expire_at_ms)?;
-                is_open = true;
+        put_plain(&mut self.user_key, Family::ListItem.prefix(), key);
+        let name_len = self.user_key.len();
+        let last = fold.head.saturating_add(fold.len.saturating_sub(1));
+        let start = [self.user_key.as_slice(), &item_suffix(fold.head)].concat();
+        let end = [self.user_key.as_slice(), &item_suffix(last), &[0xff; SEQ_LEN], &[0]].concat();
+        self.items.seek(Range::between(&start, Some(&end)))?;
+        while let Some(found) = self.items.next_visible()? {
+            // A longer list name can put its items between these.
+            if found.user_key.len() != name_len.saturating_add(SEQ_LEN) {
+                continue;
             }
-            if is_open {
-                end(run, self.options)?;
-            } else {
-                run.find(findings::EMPTY_SKIPPED, key, None, || format!("{} length records", fold.deltas));
+            if outcome == Outcome::Emitted {
+                element(run, self.options, Element::Item(found.body.body()))?;
             }
+            observed = observed.saturating_add(1);
+            run.account(Family::ListItem, outcome, 1)?;
         }
         Ok(observed)
     }

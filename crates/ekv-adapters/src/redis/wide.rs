@@ -247,9 +247,6 @@ impl Wide<'_> {
                         Some(found) => blob::emit(run, self.options, self.kind, key, &found, at_ms)?,
                         None => Outcome::Lost,
                     }
-                } else if survey.elements == 0 && survey.meta.is_none() {
-                    run.find(findings::EMPTY_SKIPPED, key, None, || format!("{} length records", survey.deltas));
-                    return self.account(run, &survey, Outcome::Joined, Outcome::Joined);
                 } else {
                     begin(run, self.options, self.kind.collection, key, at_ms)?;
                     self.emit(run, group, &start, survey.late)?;

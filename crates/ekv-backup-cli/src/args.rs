@@ -1,0 +1,330 @@
+//! The command line: every option is declared here, once.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use ekv_backup::{Adapter, ReadTime};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER_HELP: &str = "\
+First steps:
+  ekv-backup inspect snapshot.fsm            what is in it, and from when?
+  ekv-backup decode snapshot.fsm dump        turn it into plain files
+  ekv-backup verify dump                     is the dump whole? (so does: cd dump && sha256sum -c CHECKSUMS)
+
+`ekv-backup help COMMAND` explains a command, its options and the exit codes.";
+
+/// Turns elastickv snapshots into plain files that need no database to read.
+#[derive(Debug, Parser)]
+#[command(name = "ekv-backup", version, styles = STYLES, after_help = AFTER_HELP, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// Print the result as JSON on standard output; messages stay on standard error
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Print errors only
+    #[arg(long, short, global = true, help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Colour and progress bar: on a terminal, always or never (NO_COLOR works, too)
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true, help_heading = "Output")]
+    pub(crate) color: When,
+}
+
+/// When something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Turn a snapshot into a dump: a directory of plain files
+    Decode(Box<DecodeArguments>),
+    /// Check a dump: manifest, checksums, names; nothing missing, nothing extra
+    Verify(VerifyArguments),
+    /// Show what a snapshot holds, without writing anything
+    Inspect(InspectArguments),
+    /// Remove staging directories that killed runs left behind
+    Clean(CleanArguments),
+    /// Print a completion script for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write one page per command into a directory
+    Manual(ManualArguments),
+}
+
+/// Which moment of the snapshot is read.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReadArguments {
+    /// Read the store as it was at TIME, back to the retention limit
+    ///
+    /// TIME is RFC 3339 (2026-11-22T15:02:51Z), Unix milliseconds, or a raw timestamp (hlc:117660697953894403). Without it: the last
+    /// commit in the snapshot.
+    ///
+    /// The server stamps commits with a leased clock that runs up to 10 seconds ahead of the wall clock, so that a wall-clock TIME is
+    /// exact to about 10 seconds only: a write made just before TIME may carry a later stamp and be missing. To be sure to include
+    /// it, add 10 seconds; to be sure to exclude later writes, use the raw timestamp. `inspect` shows which times can be answered.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<ReadTime>,
+    /// Refuse a snapshot without checksum footer
+    ///
+    /// Files that lie in a data directory must have one in any case. A loose file or a pipe without footer is accepted with a
+    /// warning, since such files exist; but a file that was cut at the right place then looks whole.
+    #[arg(long)]
+    pub(crate) require_checksum: bool,
+}
+
+const DECODE_AFTER_HELP: &str = "\
+Examples:
+  ekv-backup decode 00000000000007d1.fsm dump
+  ekv-backup decode /var/lib/elastickv/n1 dump          the newest valid snapshot of a node's data directory
+  zstd -dc old.fsm.zst | ekv-backup decode - dump       standard input (zstd files can also be named directly)
+  ekv-backup decode snapshot.fsm dump --at 2026-11-22T15:00:00Z --adapter redis
+
+A dump is complete or absent: files are written into a private directory beside DUMP, which gets its name in one step
+at the end. A snapshot holds what was applied up to its Raft index; later writes are in the node's log only.";
+
+/// Turn a snapshot into a dump: a directory of plain files.
+///
+/// One file per Redis string, JSON for collections, MANIFEST.json with the account of every record, and CHECKSUMS, which
+/// `sha256sum -c` accepts. The snapshot is checked as a whole before the first file is created.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = DECODE_AFTER_HELP, after_long_help = decode_long_help())]
+pub(crate) struct DecodeArguments {
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
+    #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with = "input")]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// Directory to create; its parent must exist
+    #[arg(value_name = "DUMP", required_unless_present = "output", conflicts_with = "output")]
+    pub(crate) dump: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) read: ReadArguments,
+
+    /// Adapters whose data is written: dynamodb, s3, redis, sqs, or all; comma-separated
+    #[arg(long, value_name = "LIST", default_value = "all", value_parser = parse_adapters, help_heading = "What is written")]
+    pub(crate) adapter: AdapterList,
+    /// What happens to Redis keys that had expired at the moment that is read
+    ///
+    /// keep: they are written with their past expiry, so that nothing is lost. drop: they are left out, as clients saw it.
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = ExpiredRule::Keep, help_heading = "What is written")]
+    pub(crate) expired: ExpiredRule,
+    /// What happens to keys that no adapter prefixed (raw API, strings of very old servers)
+    ///
+    /// strings: they are Redis strings, as the live server serves them. ignore: they are only counted.
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = BareKeysRule::Strings, help_heading = "What is written")]
+    pub(crate) bare_keys: BareKeysRule,
+    /// Make every loss and everything unknown an error; nothing is published then
+    #[arg(long, help_heading = "What is written")]
+    pub(crate) strict: bool,
+    /// Name of the cluster, for MANIFEST.json
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = "What is written")]
+    pub(crate) cluster_id: String,
+    /// What MANIFEST.json calls the input, instead of SNAPSHOT as given
+    ///
+    /// Useful with standard input, and to get the same bytes from a file that lies elsewhere.
+    #[arg(long, value_name = "NAME", help_heading = "What is written")]
+    pub(crate) source_name: Option<PathBuf>,
+
+    /// Replace an existing dump
+    ///
+    /// DUMP must be a dump or an empty directory. Old and new trade places in one step where the file system can do that;
+    /// elsewhere (many network file systems) the old dump is first moved aside, so that for a moment the name is absent.
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) force: bool,
+    /// What is brought to stable storage before the dump gets its name
+    ///
+    /// full: everything, in the quickest way that reports errors. file: every file by itself, where syncfs is not trusted. none:
+    /// nothing; the dump may be lost with the power.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = FsyncRule::Full, help_heading = "How it is written")]
+    pub(crate) fsync: FsyncRule,
+    /// Create missing parent directories of DUMP
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) parents: bool,
+    /// Read the finished dump once more and compare
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) verify: bool,
+    /// What happens to file names that other systems refuse or take for each other (CON, Case and case, trailing dots)
+    ///
+    /// off: they are counted and reported. require: such a name is an error, and nothing is published.
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = PortableRule::Off, help_heading = "How it is written")]
+    pub(crate) portable_names: PortableRule,
+
+    /// SNAPSHOT, as scripts for the reference decoder name it
+    #[arg(long, value_name = "FILE", help_heading = "Names of the reference decoder", requires = "output")]
+    pub(crate) input: Option<PathBuf>,
+    /// DUMP, as scripts for the reference decoder name it
+    #[arg(long, value_name = "DIR", help_heading = "Names of the reference decoder", requires = "input")]
+    pub(crate) output: Option<PathBuf>,
+    /// Accepted and without effect: awkward S3 keys are always renamed
+    #[arg(long, action = ArgAction::SetTrue, help_heading = "Names of the reference decoder")]
+    pub(crate) rename_collisions: bool,
+}
+
+fn decode_long_help() -> String {
+    format!("{DECODE_AFTER_HELP}\n\nExit codes:\n{}", crate::exit::table())
+}
+
+/// Check a dump: manifest, checksums, names; nothing missing, nothing extra.
+///
+/// Every file is read once. Exit code 0 means that the dump is what was written; 2 that it is not, with the first differences listed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The dump
+    #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with = "input")]
+    pub(crate) dump: Option<PathBuf>,
+    /// DUMP, as an option
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) input: Option<PathBuf>,
+}
+
+/// Show what a snapshot holds, without writing anything.
+///
+/// Header, checksum, the times that can be answered, and records, versions and bytes per key family. All checks of a decode are made.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
+    #[arg(value_name = "SNAPSHOT")]
+    pub(crate) snapshot: PathBuf,
+    #[command(flatten)]
+    pub(crate) read: ReadArguments,
+}
+
+/// Remove staging directories that killed runs left behind.
+///
+/// A run that is killed by force or by loss of power leaves `.NAME.ekv-staging-…` beside its target. It is never taken for a dump. This
+/// command removes those that no run uses and that belong to the caller, and says what it did.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CleanArguments {
+    /// Directory in which dumps are written
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) parent: PathBuf,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Print a completion script for a shell.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page, or write one page per command into a directory.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ManualArguments {
+    /// Existing directory for one page per command
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// See [`ekv_backup::Expired`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExpiredRule {
+    /// Write them with their past expiry
+    Keep,
+    /// Leave them out
+    Drop,
+}
+
+/// See [`ekv_backup::BareKeys`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BareKeysRule {
+    /// They are strings
+    Strings,
+    /// They are only counted
+    Ignore,
+}
+
+/// See [`ekv_backup::Fsync`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FsyncRule {
+    /// Everything
+    Full,
+    /// Every file by itself
+    File,
+    /// Nothing
+    None,
+}
+
+/// See [`ekv_backup::PortableNames`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PortableRule {
+    /// Count and report them
+    Off,
+    /// Refuse them
+    Require,
+}
+
+/// Adapters, at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AdapterList(pub(crate) Vec<Adapter>);
+
+/// Names in any letter case, blanks and empty items skipped; `all` or nothing means all.
+fn parse_adapters(text: &str) -> Result<AdapterList, String> {
+    let names: Vec<String> =
+        text.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect();
+    if names == ["all"] || text.trim().is_empty() {
+        return Ok(AdapterList(Adapter::ALL.to_vec()));
+    }
+    if names.is_empty() {
+        return Err("selected zero adapters".to_owned());
+    }
+    let known = |name: &String| {
+        let adapter = Adapter::ALL.into_iter().find(|adapter| adapter.name() == name);
+        adapter.ok_or_else(|| format!("{name}: unknown adapter name; known are dynamodb, s3, redis, sqs and all"))
+    };
+    names.iter().map(known).collect::<Result<Vec<_>, _>>().map(AdapterList)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn adapter_lists_are_read_as_the_reference_reads_them() {
+        assert_eq!(parse_adapters("all").unwrap().0, Adapter::ALL);
+        assert_eq!(parse_adapters("").unwrap().0, Adapter::ALL);
+        assert_eq!(parse_adapters(" Redis , ,s3").unwrap().0, [Adapter::Redis, Adapter::S3]);
+        assert!(parse_adapters(",").is_err());
+        assert!(parse_adapters("foo").unwrap_err().starts_with("foo: unknown adapter name"));
+        assert!(parse_adapters("all,redis").is_err());
+    }
+
+    #[test]
+    fn positional_arguments_and_reference_names_do_not_mix() {
+        let parse = |words: &[&str]| Arguments::try_parse_from([&["ekv-backup", "decode"], words].concat());
+        assert!(parse(&["a.fsm", "dump"]).is_ok());
+        assert!(parse(&["--input", "a.fsm", "--output", "dump"]).is_ok());
+        assert!(parse(&["--input", "a.fsm"]).is_err());
+        assert!(parse(&["a.fsm"]).is_err());
+        assert!(parse(&["a.fsm", "--output", "dump"]).is_err());
+        assert!(parse(&["a.fsm", "dump", "--input", "b.fsm", "--output", "c"]).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! `decode`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ekv_backup::{
+    BareKeys, DecodeOptions, DecodeReport, DirOptions, Error, ExistingTarget, Expired, Fsync, PortableNames,
+    ReadOptions, RedisOptions, decode,
+};
+
+use crate::args::{BareKeysRule, DecodeArguments, ExpiredRule, FsyncRule, PortableRule, ReadArguments};
+use crate::commands::text;
+use crate::exit::Exit;
+use crate::output::Output;
+
+pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Exit, Error> {
+    let snapshot = arguments.snapshot.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new("-"));
+    let dump = arguments.dump.as_deref().or(arguments.output.as_deref()).unwrap_or(Path::new(""));
+    let report = decode(snapshot, dump, &options(arguments), output.screen())?;
+    for note in report.notes.iter().chain(&report.warnings) {
+        output.note(note);
+    }
+    let exit = if report.losses > 0 { Exit::Losses } else { Exit::Done };
+    let mut shown = String::new();
+    show(output, dump, &report, &mut shown);
+    output.result(&report, |out| out.push_str(&shown));
+    if arguments.verify {
+        let verified = ekv_backup::verify(dump, output.screen())?;
+        super::verify::show_problems(output, &verified);
+        if !verified.sound {
+            return Ok(Exit::Data);
+        }
+    }
+    Ok(exit)
+}
+
+fn options(arguments: &DecodeArguments) -> DecodeOptions {
+    DecodeOptions {
+        read: read_options(&arguments.read),
+        adapters: arguments.adapter.0.clone(),
+        redis: RedisOptions {
+            expired: match arguments.expired {
+                ExpiredRule::Keep => Expired::Keep,
+                ExpiredRule::Drop => Expired::Drop,
+            },
+            bare_keys: match arguments.bare_keys {
+                BareKeysRule::Strings => BareKeys::Strings,
+                BareKeysRule::Ignore => BareKeys::Ignore,
+            },
+            ..RedisOptions::default()
+        },
+        sink: DirOptions {
+            existing: if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse },
+            fsync: match arguments.fsync {
+                FsyncRule::Full => Fsync::Full,
+                FsyncRule::File => Fsync::File,
+                FsyncRule::None => Fsync::None,
+            },
+        },
+        parents: arguments.parents,
+        portable_names: match arguments.portable_names {
+            PortableRule::Off => PortableNames::Off,
+            PortableRule::Require => PortableNames::Require,
+        },
+        strict: arguments.strict,
+        cluster_id: arguments.cluster_id.clone(),
+        source_name: arguments.source_name.clone(),
+        ..DecodeOptions::default()
+    }
+}
+
+pub(crate) fn read_options(arguments: &ReadArguments) -> ReadOptions {
+    ReadOptions { at: arguments.at, require_checksum: arguments.require_checksum }
+}
+
+fn show(output: &Output, dump: &Path, report: &DecodeReport, out: &mut String) {
+    text::snapshots(output, &report.books.snapshots, out);
+    text::accounts(output, &report.books.records, out);
+    text::findings(output, &report.books.findings, out);
+    let files = text::count(report.files, "file", "files");
+    let title = output.bold(&format!("Dump {}", dump.display()));
+    let _ = writeln!(
+        out,
+        "{title}\n  {files}, {} (fsync {}, {})",
+        text::bytes(report.bytes),
+        report.fsync,
+        report.published_by
+    );
+    let losses = match report.losses {
+        0 => "complete: nothing was lost".to_owned(),
+        n => format!(
+            "INCOMPLETE: {} left out, see the findings above",
+            text::count(n, "damaged thing", "damaged things")
+        ),
+    };
+    let _ = writeln!(out, "  {losses}\n  check it any time: ekv-backup verify {}", dump.display());
+}

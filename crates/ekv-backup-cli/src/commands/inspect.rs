@@ -1,0 +1,38 @@
+//! `inspect`.
+
+use std::fmt::Write as _;
+
+use ekv_backup::{Error, inspect};
+
+use crate::args::InspectArguments;
+use crate::commands::{decode::read_options, text};
+use crate::exit::Exit;
+use crate::output::Output;
+
+pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<Exit, Error> {
+    let report = inspect(&arguments.snapshot, &read_options(&arguments.read), output.screen())?;
+    for note in &report.notes {
+        output.note(note);
+    }
+    let mut out = String::new();
+    text::snapshots(output, &report.snapshots, &mut out);
+    for snapshot in &report.snapshots {
+        if let Some(ceiling) = &snapshot.ceiling_time {
+            let _ = writeln!(out, "  clock ceiling {ceiling}");
+        }
+        let _ = writeln!(
+            out,
+            "  order         {} places where a key is smaller than the one before, nesting depth {}",
+            text::digits(snapshot.user_key_descents),
+            text::digits(snapshot.nesting_depth)
+        );
+    }
+    text::accounts(output, &report.records, &mut out);
+    text::families(output, &report.families, &mut out);
+    for prefix in &report.unknown_prefixes {
+        let _ = writeln!(out, "  unknown keys {}: {}", prefix.prefix, text::count(prefix.records, "record", "records"));
+    }
+    text::findings(output, &report.findings, &mut out);
+    output.result(&report, |shown| shown.push_str(&out));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,8 @@
+//! One file per command: options in, library call, report out.
+
+pub(crate) mod clean;
+pub(crate) mod decode;
+pub(crate) mod documents;
+pub(crate) mod inspect;
+pub(crate) mod text;
+pub(crate) mod verify;

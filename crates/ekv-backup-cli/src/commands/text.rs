@@ -1,0 +1,159 @@
+//! Parts of reports that several commands print for people.
+
+use std::fmt::Write as _;
+
+use ekv_backup::{Accounts, FamilyReport, FindingReport, SnapshotReport};
+
+use crate::output::Output;
+
+/// Bytes as a person reads them.
+pub(crate) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let mut tenths = u128::from(n).saturating_mul(10);
+    let mut shown = "";
+    for unit in UNITS {
+        tenths /= 1024;
+        shown = unit;
+        if tenths < 10_240 {
+            break;
+        }
+    }
+    format!("{}.{} {shown}", tenths / 10, tenths % 10)
+}
+
+/// A number with its noun in the right form.
+pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", digits(n), if n == 1 { one } else { many })
+}
+
+/// Groups of three digits.
+pub(crate) fn digits(n: u64) -> String {
+    let plain = n.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in plain.chars().enumerate() {
+        if i > 0 && (plain.len() - i).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// What was read.
+pub(crate) fn snapshots(output: &Output, all: &[SnapshotReport], out: &mut String) {
+    for snapshot in all {
+        let group = snapshot.group_id.map(|id| format!("group {id}, ")).unwrap_or_default();
+        let index = snapshot.snapshot_index.map(|index| format!(", Raft index {index}")).unwrap_or_default();
+        let title = output.bold(&format!("Snapshot {group}{}{index}", bytes(snapshot.bytes)));
+        let header = match snapshot.header_version {
+            0 => "no header".to_owned(),
+            version => format!("header v{version}"),
+        };
+        let checksum = match &snapshot.footer_crc32c {
+            Some(crc) => format!("checksum {crc} verified"),
+            None => "no checksum: integrity not verified".to_owned(),
+        };
+        let _ = writeln!(out, "{title}\n  format        {header}, {}, {checksum}", snapshot.form);
+        let _ = writeln!(out, "  newest commit {} (hlc:{})", snapshot.newest.time, snapshot.newest.hlc);
+        if snapshot.read != snapshot.newest {
+            let _ = writeln!(out, "  read at       {} (hlc:{})", snapshot.read.time, snapshot.read.hlc);
+        }
+        let _ = match &snapshot.oldest_answerable {
+            Some(oldest) => writeln!(out, "  answerable    from {} (hlc:{})", oldest.time, oldest.hlc),
+            None => writeln!(out, "  answerable    every time from the first commit on"),
+        };
+    }
+}
+
+/// Where every entry went.
+pub(crate) fn accounts(output: &Output, accounts: &Accounts, out: &mut String) {
+    let total = count(accounts.entries, "record", "records");
+    let _ = writeln!(out, "{}", output.bold(&format!("Account of {total}")));
+    let rows = [
+        (accounts.older, "older versions"),
+        (accounts.newer, "newer than the moment that is read"),
+        (accounts.deleted, "deletions"),
+        (accounts.store_expired, "expired in the store"),
+        (accounts.store_rows, "rows of the store itself"),
+        (accounts.short_keys, "without a timestamp"),
+        (accounts.damaged, "damaged: lost"),
+        (accounts.visible, "visible"),
+    ];
+    for (n, what) in rows.into_iter().filter(|(n, _)| *n > 0) {
+        let _ = writeln!(out, "  {:>14}  {what}", digits(n));
+    }
+    for outcome in &accounts.outcomes {
+        let what = match outcome.outcome {
+            "emitted" => "written",
+            "joined" => "decided about others (lengths, expiries)",
+            "shadowed" => "hidden by another type of the same key",
+            "orphaned" => "part of something that no longer exists",
+            "expired" => "expired, dropped as asked",
+            "lost" => "damaged: lost",
+            "internal" => "bookkeeping of the server",
+            "not_decoded" => "not decoded",
+            other => other,
+        };
+        let _ = writeln!(out, "  {:>14}    {what}", digits(outcome.records));
+    }
+}
+
+/// A line per key family.
+pub(crate) fn families(output: &Output, all: &[FamilyReport], out: &mut String) {
+    let width = all.iter().map(|family| family.family.len()).max().unwrap_or(0).max(6);
+    let header = format!(
+        "{:width$}  {:>12}  {:>12}  {:>12}  {:>12}  {:>11}",
+        "family", "records", "keys", "visible", "deleted", "bytes"
+    );
+    let _ = writeln!(out, "{}", output.bold(&header));
+    for family in all {
+        let _ = writeln!(
+            out,
+            "{:width$}  {:>12}  {:>12}  {:>12}  {:>12}  {:>11}",
+            family.family,
+            digits(family.records),
+            digits(family.user_keys),
+            digits(family.visible),
+            digits(family.deleted),
+            bytes(family.bytes),
+        );
+    }
+}
+
+/// What was odd or lost.
+pub(crate) fn findings(output: &Output, all: &[FindingReport], out: &mut String) {
+    if all.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{}", output.bold("Findings"));
+    for finding in all {
+        let _ =
+            writeln!(out, "  {} {}: {} ({})", finding.severity, finding.name, finding.meaning, digits(finding.count));
+        for example in finding.examples.iter().take(3) {
+            let key = example.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
+            let at = example.byte_offset.map(|at| format!(" (byte offset {at})")).unwrap_or_default();
+            let _ = writeln!(out, "      {key}{}{at}", example.detail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(968_394), "945.6 KiB");
+        assert_eq!(bytes(u64::MAX), "16383.9 PiB");
+        assert_eq!(digits(0), "0");
+        assert_eq!(digits(999), "999");
+        assert_eq!(digits(1_234_567), "1 234 567");
+        assert_eq!(count(1, "file", "files"), "1 file");
+    }
+}

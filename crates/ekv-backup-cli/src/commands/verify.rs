@@ -1,0 +1,38 @@
+//! `verify`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ekv_backup::{Error, VerifyReport, verify};
+
+use crate::args::VerifyArguments;
+use crate::commands::text;
+use crate::exit::Exit;
+use crate::output::Output;
+
+pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Error> {
+    let dump = arguments.dump.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new("."));
+    let report = verify(dump, output.screen())?;
+    let title = output.bold(if report.sound { "Sound" } else { "NOT SOUND" });
+    output.result(&report, |out| {
+        let files = text::count(report.files, "file", "files");
+        let _ = writeln!(out, "{title}: {}, {files}, {}", dump.display(), text::bytes(report.bytes));
+        let _ = writeln!(out, "  written by {} at {}", report.written_by, report.wall_time_iso);
+        if report.sound {
+            let _ = writeln!(out, "  manifest, checksums, names and structure hold; nothing missing, nothing extra");
+        }
+    });
+    show_problems(output, &report);
+    Ok(if report.sound { Exit::Done } else { Exit::Data })
+}
+
+/// Lists what is wrong as messages.
+pub(crate) fn show_problems(output: &Output, report: &VerifyReport) {
+    for problem in &report.problems {
+        output.problem(problem);
+    }
+    let shown = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
+    if report.problem_count > shown {
+        output.problem(&format!("… and {} more", text::digits(report.problem_count - shown)));
+    }
+}
