@@ -1,5 +1,6 @@
 //! The command line: every option is declared here, once.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -175,7 +176,9 @@ pub(crate) struct DecodeArguments {
     #[arg(long, value_name = "DIR", help_heading = "Names of the reference decoder", requires = "input")]
     pub(crate) output: Option<PathBuf>,
     /// Accepted and without effect: awkward S3 keys are always renamed
-    #[arg(long, action = ArgAction::SetTrue, help_heading = "Names of the reference decoder")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true,
+        help_heading = "Names of the reference decoder")]
     pub(crate) rename_collisions: bool,
 }
 
@@ -280,6 +283,35 @@ pub(crate) enum PortableRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AdapterList(pub(crate) Vec<Adapter>);
 
+/// Long options of the reference decoder, whose scripts may write them with one dash.
+const REFERENCE_OPTIONS: [&str; 10] = [
+    "input",
+    "output",
+    "adapter",
+    "dynamodb-bundle-mode",
+    "cluster-id",
+    "include-incomplete-uploads",
+    "include-orphans",
+    "include-sqs-side-records",
+    "preserve-sqs-visibility",
+    "rename-collisions",
+];
+
+/// Gives options of the reference decoder that are written with one dash, as in `-input=FILE`, their second dash.
+pub(crate) fn with_reference_spelling(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut only_values = false;
+    let respell = |word: OsString| {
+        only_values |= word == "--";
+        let name = word.to_str().filter(|_| !only_values).and_then(|word| word.strip_prefix('-'));
+        let is_known = name.is_some_and(|name| {
+            let name = name.split_once('=').map_or(name, |(name, _)| name);
+            REFERENCE_OPTIONS.contains(&name)
+        });
+        if is_known { OsString::from(format!("-{}", word.display())) } else { word }
+    };
+    words.map(respell).collect()
+}
+
 /// Names in any letter case, blanks and empty items skipped; `all` or nothing means all.
 fn parse_adapters(text: &str) -> Result<AdapterList, String> {
     let names: Vec<String> =
@@ -315,6 +347,18 @@ mod tests {
         assert!(parse_adapters(",").is_err());
         assert!(parse_adapters("foo").unwrap_err().starts_with("foo: unknown adapter name"));
         assert!(parse_adapters("all,redis").is_err());
+    }
+
+    #[test]
+    fn options_of_the_reference_work_with_one_dash_and_values_stay_alone() {
+        let respelled = with_reference_spelling(
+            ["decode", "-input", "a", "-output=b", "-rename-collisions", "-q", "-", "-inputs", "--", "-input"]
+                .map(OsString::from)
+                .into_iter(),
+        );
+        let expected =
+            ["decode", "--input", "a", "--output=b", "--rename-collisions", "-q", "-", "-inputs", "--", "-input"];
+        assert_eq!(respelled, expected.map(OsString::from));
     }
 
     #[test]

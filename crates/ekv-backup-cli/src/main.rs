@@ -15,7 +15,8 @@ use exit::Exit;
 use output::Output;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let words = args::with_reference_spelling(std::env::args_os());
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error).into(),
     };

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::inspect::{PrefixReport, prefixes};
 use crate::load::{Loaded, ReadOptions, load};
 use crate::progress::{Follower, Phase, Progress};
-use crate::report::{Accounts, FamilyReport, FindingReport, SnapshotReport, families, findings};
+use crate::report::{Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, families, findings};
 use crate::{Adapter, CommandError};
 
 /// Data that nothing in the dump represents.
@@ -120,6 +120,9 @@ pub struct Books {
     pub unknown_prefixes: Vec<PrefixReport>,
     /// What was odd or lost.
     pub findings: Vec<FindingReport>,
+    /// File names that other systems refuse or take for each other.
+    #[serde(skip_serializing_if = "NamesReport::is_empty")]
+    pub names_not_portable: NamesReport,
 }
 
 /// Decodes what `input` names into a new dump at `target`.
@@ -132,6 +135,9 @@ pub struct Books {
 /// got its name.
 pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &dyn Progress) -> Result<DecodeReport> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    if options.parents {
+        create_parents(target)?;
+    }
     DirSink::check_target(target, options.sink)?;
     let loaded = load(input, &options.read, &scratch, progress)?;
     loaded.check_has_data(input)?;
@@ -146,23 +152,37 @@ pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &d
         Ok(books) => books,
         Err(error) => return Err(abort(tree, error)),
     };
-    let notes = loaded.snapshots.iter().flat_map(|loaded| loaded.notes.clone()).collect();
-    let losses = findings.count_of(Severity::Loss);
-    let books = books(&loaded, &tally, &findings);
-    let (writer, scopes) = tree.finish()?;
-    let manifest = match manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)) {
-        Ok(manifest) => manifest,
+    let (mut writer, scopes) = tree.finish()?;
+    let names = match finish_names(&mut writer, options) {
+        Ok(names) => names,
         Err(error) => {
-            drop(writer);
-            return Err(ekv_tree::Error::from(error).into());
+            drop(writer.abort());
+            return Err(error);
         }
     };
+    let losses = findings.count_of(Severity::Loss);
+    let books = books(&loaded, &tally, &findings, names);
+    let manifest = manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)).map_err(ekv_tree::Error::from)?;
     progress.begin(Phase::Publish, None);
     let mut dumped = writer.totals();
     let published = writer.finish(&manifest)?;
     dumped.files = dumped.files.saturating_add(1);
     dumped.bytes = dumped.bytes.saturating_add(u64::try_from(manifest.len()).unwrap_or(u64::MAX));
+    let notes = loaded.snapshots.iter().flat_map(|loaded| loaded.notes.clone()).collect();
     Ok(report(published, dumped, losses, notes, books))
+}
+
+fn create_parents(target: &Path) -> Result<()> {
+    let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(parent)
+        .map_err(|source| CommandError::Parents { path: parent.display().to_string(), source }.into())
+}
+
+/// Counts names that other systems refuse, and refuses them where that was asked for.
+fn finish_names(writer: &mut DumpWriter, options: &DecodeOptions) -> Result<NamesReport> {
+    let report = writer.portable_names()?;
+    report.enforce(options.portable_names)?;
+    Ok(NamesReport::from(&report))
 }
 
 fn abort(tree: TreeTarget, error: Error) -> Error {
@@ -237,7 +257,7 @@ fn refuse_findings(findings: &Findings) -> Result<()> {
     }
 }
 
-fn books(loaded: &Loaded, tally: &Tally, found: &Findings) -> Books {
+fn books(loaded: &Loaded, tally: &Tally, found: &Findings, names: NamesReport) -> Books {
     let snapshots = loaded.reports();
     let families = families(&loaded.families(), Some(tally));
     Books {
@@ -246,6 +266,7 @@ fn books(loaded: &Loaded, tally: &Tally, found: &Findings) -> Books {
         families,
         unknown_prefixes: prefixes(&loaded.unknown_prefixes),
         findings: findings(found),
+        names_not_portable: names,
     }
 }
 

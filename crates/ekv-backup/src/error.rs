@@ -30,6 +30,15 @@ pub enum CommandError {
         /// The input.
         what: String,
     },
+    /// Missing parents of the target could not be created.
+    #[error("cannot create the directory {path}")]
+    Parents {
+        /// The directory.
+        path: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The user asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -40,7 +49,8 @@ impl CommandError {
     pub fn class(&self) -> Class {
         match self {
             CommandError::Strict { .. } | CommandError::NoData { .. } => Class::Data,
-            CommandError::Time { .. } => Class::Environment,
+            CommandError::Parents { source, .. } if ekv_spill::is_out_of_space(source) => Class::OutOfSpace,
+            CommandError::Time { .. } | CommandError::Parents { .. } => Class::Environment,
             CommandError::Cancelled => Class::Cancelled,
         }
     }

@@ -34,6 +34,8 @@ pub use inspect::{Inspection, PrefixReport, inspect};
 pub use load::ReadOptions;
 pub use open::{Opened, OpenedSnapshot, open};
 pub use progress::{NoProgress, Phase, Progress};
-pub use report::{Accounts, ExampleReport, FamilyReport, FindingReport, Moment, OutcomeReport, SnapshotReport, Text};
+pub use report::{
+    Accounts, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport, SnapshotReport, Text,
+};
 pub use time::{ReadTime, format_commit_ts, format_unix_ms};
 pub use verify::{VerifyReport, verify};

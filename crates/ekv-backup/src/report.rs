@@ -5,6 +5,7 @@
 use ekv_adapters::{Family, Outcome, Tally};
 use ekv_model::{Findings, Severity};
 use ekv_snapshot::{CommitTs, FamilyTotals, Scan};
+use ekv_tree::portable::PortableReport;
 use serde::Serialize;
 
 use crate::time::{format_commit_ts, format_unix_ms};
@@ -262,6 +263,40 @@ impl Accounts {
             damaged: sum(|f| f.damaged),
             visible: sum(|f| f.visible),
             outcomes: Outcome::ALL.iter().filter_map(outcome).collect(),
+        }
+    }
+}
+
+/// File names that other systems refuse or take for each other. Source: `docs/format/tree.md`, section 5.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NamesReport {
+    /// Windows devices, such as `CON.bin`.
+    pub device_names: u64,
+    /// Names that end in a dot or a blank.
+    pub trailing_dots_or_blanks: u64,
+    /// Names with a character that Windows reserves.
+    pub reserved_characters: u64,
+    /// Names that equal another one of the same directory up to letter case and Unicode composition.
+    pub collisions: u64,
+    /// The first paths concerned.
+    pub examples: Vec<Text>,
+}
+
+impl NamesReport {
+    /// Whether every name is portable.
+    pub fn is_empty(&self) -> bool {
+        self.examples.is_empty()
+    }
+}
+
+impl From<&PortableReport> for NamesReport {
+    fn from(report: &PortableReport) -> Self {
+        NamesReport {
+            device_names: report.device_names,
+            trailing_dots_or_blanks: report.trailing_dots_or_blanks,
+            reserved_characters: report.reserved_characters,
+            collisions: report.collisions,
+            examples: report.examples.iter().map(|path| Text::from(path.as_slice())).collect(),
         }
     }
 }

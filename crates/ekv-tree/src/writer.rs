@@ -8,11 +8,14 @@ use sha2::{Digest, Sha256};
 
 use crate::checksums::{CHECKSUMS_FILE, FileDigest, write_line};
 use crate::manifest::MANIFEST_FILE;
+use crate::portable::{PortableCheck, PortableReport};
 use crate::sink::{Published, Sink};
 use crate::{DumpPath, Result};
 
 /// Memory for the paths and digests that wait to be sorted, in bytes.
 const CHECKSUMS_BUDGET_LEN: usize = 8 << 20;
+/// Memory for the names that wait to be compared, in bytes.
+const NAMES_BUDGET_LEN: usize = 4 << 20;
 
 /// What a [`DumpWriter`] has written; CHECKSUMS itself is not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,12 +29,13 @@ pub struct DumpTotals {
 /// Writes the files of a dump to a [`Sink`], hashes them on the way, and ends with MANIFEST.json and CHECKSUMS.
 ///
 /// Source: `docs/format/tree.md`, section 7.
-/// Cost: at most 9 MiB of memory beyond the sink's, whatever the number of files; more goes to the sink's scratch files.
+/// Cost: at most 13 MiB of memory beyond the sink's, whatever the number of files; more goes to the sink's scratch files.
 ///
 /// After an error, [`DumpWriter::abort`] is all that is left. A writer that is dropped publishes nothing.
 pub struct DumpWriter {
     sink: Box<dyn Sink>,
     checksums: Sorter,
+    names: Option<PortableCheck>,
     open: Option<OpenFile>,
     totals: DumpTotals,
 }
@@ -45,7 +49,16 @@ impl DumpWriter {
     /// Makes a writer to an empty sink.
     pub fn new(sink: Box<dyn Sink>) -> Self {
         let checksums = Sorter::new(sink.scratch(), CHECKSUMS_BUDGET_LEN);
-        DumpWriter { sink, checksums, open: None, totals: DumpTotals::default() }
+        let names = Some(PortableCheck::new(sink.scratch(), NAMES_BUDGET_LEN));
+        DumpWriter { sink, checksums, names, open: None, totals: DumpTotals::default() }
+    }
+
+    /// Which names of the files so far are not portable. To be called once, after the last file of an adapter.
+    ///
+    /// # Errors
+    /// If a scratch file fails.
+    pub fn portable_names(&mut self) -> Result<PortableReport> {
+        self.names.take().map_or_else(|| Ok(PortableReport::default()), PortableCheck::finish)
     }
 
     /// Scratch files of the sink.
@@ -98,6 +111,9 @@ impl DumpWriter {
         if let Some(OpenFile { path, hasher }) = self.open.take() {
             let digest: FileDigest = hasher.finalize().into();
             self.checksums.push(path.as_bytes(), &digest)?;
+            if let Some(names) = &mut self.names {
+                names.add_file(&path)?;
+            }
             self.totals.files = self.totals.files.saturating_add(1);
         }
         Ok(())

@@ -77,6 +77,7 @@ fn show(output: &Output, dump: &Path, report: &DecodeReport, out: &mut String) {
     text::snapshots(output, &report.books.snapshots, out);
     text::accounts(output, &report.books.records, out);
     text::findings(output, &report.books.findings, out);
+    text::names(output, &report.books.names_not_portable, out);
     let files = text::count(report.files, "file", "files");
     let title = output.bold(&format!("Dump {}", dump.display()));
     let _ = writeln!(

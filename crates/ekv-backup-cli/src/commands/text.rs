@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ekv_backup::{Accounts, FamilyReport, FindingReport, SnapshotReport};
+use ekv_backup::{Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport};
 
 use crate::output::Output;
 
@@ -133,10 +133,39 @@ pub(crate) fn findings(output: &Output, all: &[FindingReport], out: &mut String)
         let _ =
             writeln!(out, "  {} {}: {} ({})", finding.severity, finding.name, finding.meaning, digits(finding.count));
         for example in finding.examples.iter().take(3) {
-            let key = example.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
+            let key = example.key.as_ref().map(|key| format!("{}: ", shorten(&key.to_string()))).unwrap_or_default();
             let at = example.byte_offset.map(|at| format!(" (byte offset {at})")).unwrap_or_default();
             let _ = writeln!(out, "      {key}{}{at}", example.detail);
         }
+    }
+}
+
+/// File names that other systems refuse or take for each other.
+pub(crate) fn names(output: &Output, names: &NamesReport, out: &mut String) {
+    if names.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{}", output.bold("Names that are not portable"));
+    let rows = [
+        (names.device_names, "Windows device names"),
+        (names.trailing_dots_or_blanks, "ending in a dot or a blank"),
+        (names.reserved_characters, "with a reserved character"),
+        (names.collisions, "equal to another one up to letter case or composition"),
+    ];
+    for (n, what) in rows.into_iter().filter(|(n, _)| *n > 0) {
+        let _ = writeln!(out, "  {:>14}  {what}", digits(n));
+    }
+    for example in names.examples.iter().take(3) {
+        let _ = writeln!(out, "      {}", shorten(&example.to_string()));
+    }
+}
+
+/// At most 100 characters of a text that may be very long.
+fn shorten(text: &str) -> String {
+    const SHOWN: usize = 100;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
+        None => text.to_owned(),
     }
 }
 
