@@ -2,8 +2,9 @@
 //!
 //! Source: `docs/format/s3.md`, section 1, rule C4.
 
+mod base64;
 mod literal;
-mod skip;
+mod raw;
 mod text;
 
 use ekv_model::{ByteSource, CHUNK_LEN};
@@ -194,7 +195,8 @@ impl<'v> JsonReader<'v> {
         }
     }
 
-    fn byte_offset(&self) -> u64 {
+    /// Offset in the value of the next byte.
+    pub(crate) fn byte_offset(&self) -> u64 {
         self.window_start.saturating_add(u64::try_from(self.at).unwrap_or(u64::MAX))
     }
 

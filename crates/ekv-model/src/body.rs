@@ -22,6 +22,24 @@ pub trait ByteSource {
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()>;
 }
 
+/// Bytes in memory, for what reads any source.
+impl ByteSource for &[u8] {
+    fn len(&self) -> u64 {
+        u64::try_from(<[u8]>::len(self)).unwrap_or(u64::MAX)
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or(&[]);
+        match rest.get(..buf.len()) {
+            Some(piece) => {
+                buf.copy_from_slice(piece);
+                Ok(())
+            }
+            None => Err(crate::Error::new(crate::Class::Data, "reading beyond the end of a value in memory")),
+        }
+    }
+}
+
 /// A value: in memory when it is small, else read in pieces from where it lies.
 #[derive(Clone, Copy)]
 pub enum Body<'a> {

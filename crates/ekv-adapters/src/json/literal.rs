@@ -4,6 +4,8 @@ use super::{JsonReader, JsonResult};
 
 /// Longest number that is looked at as an integer, in bytes; a longer one is out of any range.
 const INTEGER_LEN_MAX: usize = 24;
+/// Longest number that is kept as text, in bytes.
+const NUMBER_LEN_MAX: usize = 512;
 
 impl JsonReader<'_> {
     /// An integer from 0; `null` is 0.
@@ -12,6 +14,14 @@ impl JsonReader<'_> {
     /// If there is no integer literal in range: a fraction or an exponent is none.
     pub(crate) fn u64(&mut self) -> JsonResult<u64> {
         self.integer("an integer from 0 to 2^64-1")
+    }
+
+    /// As [`JsonReader::u64`], in the range of 32 bits.
+    ///
+    /// # Errors
+    /// As [`JsonReader::u64`].
+    pub(crate) fn u32(&mut self) -> JsonResult<u32> {
+        self.integer("an integer from 0 to 2^32-1")
     }
 
     /// A signed integer; `null` is 0.
@@ -39,53 +49,32 @@ impl JsonReader<'_> {
         if !matches!(self.ahead()?, Some(b'-' | b'0'..=b'9')) {
             return Err(self.unexpected(expected));
         }
-        let mut text = Vec::new();
-        self.number(&mut text)?;
-        let number = std::str::from_utf8(&text).ok().filter(|text| text.len() <= INTEGER_LEN_MAX);
-        number.and_then(|text| text.parse().ok()).ok_or_else(|| self.unexpected(expected))
+        let text = self.number_text(INTEGER_LEN_MAX)?;
+        text.and_then(|text| text.parse().ok()).ok_or_else(|| self.unexpected(expected))
     }
 
-    /// Takes a number and keeps its first bytes, one more than [`INTEGER_LEN_MAX`] at most.
-    pub(super) fn number(&mut self, text: &mut Vec<u8>) -> JsonResult<()> {
-        if self.peek()? == Some(b'-') {
-            self.keep(text);
+    /// A number as it is stored; `null` is empty.
+    ///
+    /// # Errors
+    /// If there is no number, or its text is not of a length that a server writes.
+    pub(crate) fn number(&mut self) -> JsonResult<String> {
+        if self.null()? {
+            return Ok(String::new());
         }
-        if self.peek()? == Some(b'0') {
-            self.keep(text);
-        } else {
-            self.digits(text)?;
-        }
-        if self.peek()? == Some(b'.') {
-            self.keep(text);
-            self.digits(text)?;
-        }
-        if matches!(self.peek()?, Some(b'e' | b'E')) {
-            self.keep(text);
-            if matches!(self.peek()?, Some(b'+' | b'-')) {
-                self.keep(text);
+        self.ahead()?;
+        self.number_text(NUMBER_LEN_MAX)?.ok_or_else(|| self.unexpected("a shorter number"))
+    }
+
+    /// Takes a number; `None` if its text is longer than `len_max`.
+    fn number_text(&mut self, len_max: usize) -> JsonResult<Option<String>> {
+        let mut text = String::new();
+        self.copy_number(&mut |piece| {
+            if text.len() <= len_max {
+                text.extend(piece.iter().copied().map(char::from));
             }
-            self.digits(text)?;
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self, text: &mut Vec<u8>) -> JsonResult<()> {
-        if !matches!(self.peek()?, Some(b'0'..=b'9')) {
-            return Err(self.unexpected("a digit"));
-        }
-        while matches!(self.peek()?, Some(b'0'..=b'9')) {
-            self.keep(text);
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, text: &mut Vec<u8>) {
-        if let Some(byte) = self.window.get(self.at)
-            && text.len() <= INTEGER_LEN_MAX
-        {
-            text.push(*byte);
-        }
-        self.advance();
+            Ok(())
+        })?;
+        Ok(Some(text).filter(|text| text.len() <= len_max))
     }
 
     pub(super) fn word(&mut self, word: &'static [u8]) -> JsonResult<()> {

@@ -158,3 +158,64 @@ fn members_are_named_in_any_case_and_null_is_the_zero_value() {
         Ok(vec![true, false, false])
     );
 }
+
+#[test]
+fn copied_values_lose_white_space_outside_strings_and_nothing_else() {
+    let copied = |text: &[u8]| {
+        read(text, |reader| {
+            let mut out = Vec::new();
+            reader.copy(&mut |piece| {
+                out.extend_from_slice(piece);
+                Ok(())
+            })?;
+            Ok(out)
+        })
+    };
+    let stored = b" { \"a\\u003c \" :\t[ 1 , { } , [ ] , \" \xff\\n \" , true,false , null , -1.5e+3 ]\r\n, \"b\" : { \"c\":1 } } ";
+    let compact = b"{\"a\\u003c \":[1,{},[],\" \xff\\n \",true,false,null,-1.5e+3],\"b\":{\"c\":1}}";
+    assert_eq!(copied(stored).unwrap(), compact);
+    for pad in CHUNK_LEN - 40..CHUNK_LEN {
+        let long = [b"[", b"7".repeat(pad).as_slice(), b",\"\xc3\xa9\\ud83d\\ude00\\\\\"]"].concat();
+        assert_eq!(copied(&long).unwrap(), long);
+    }
+}
+
+#[test]
+fn bytes_are_base64_with_padding_whose_line_breaks_and_spare_bits_do_not_count() {
+    let bytes = |text: &[u8]| read(text, |reader| reader.bytes(8));
+    for (text, expected) in [
+        (r#""AP8=""#, &[0, 255][..]),
+        (r#""A\nP8\r=\n""#, &[0, 255]),
+        (r#""AP9=""#, &[0, 255]),
+        (r#""""#, &[]),
+        ("null", &[]),
+    ] {
+        assert_eq!(bytes(text.as_bytes()).as_deref(), Ok(expected), "{text}");
+    }
+    for text in
+        [r#""AP8""#, r#""AP8=AP8=""#, r#""AP8=A""#, r#""AP8==""#, r#""-_8=""#, r#""A P8=""#, r#""A""#, r#""=""#, "[1]"]
+    {
+        assert!(bytes(text.as_bytes()).is_err(), "{text}");
+    }
+    assert!(matches!(bytes(b"\"AAAAAAAAAAAA\""), Err(JsonFault::LongString { len_max: 8, .. })));
+}
+
+#[test]
+fn base64_is_cut_by_windows_and_escapes_without_harm() {
+    for pad in 0..4 {
+        let long = format!("{}\"{}\\u0041A==\"", " ".repeat(pad), "AAAA".repeat(CHUNK_LEN));
+        assert_eq!(read(long.as_bytes(), |reader| reader.bytes(usize::MAX)), Ok(vec![0; 3 * CHUNK_LEN + 1]));
+    }
+}
+
+#[test]
+fn numbers_keep_their_stored_text() {
+    for text in ["0", "-0", "25.5", "1e400", "-1.25E-7"] {
+        assert_eq!(read(text.as_bytes(), |reader| reader.number()).as_deref(), Ok(text));
+    }
+    for text in ["1.", ".5", "1e", "-", "NaN", "\"1\"", &"1".repeat(600)] {
+        assert!(read(text.as_bytes(), |reader| reader.number()).is_err(), "{text}");
+    }
+    assert_eq!(read(b"4294967295", |reader| reader.u32()), Ok(u32::MAX));
+    assert!(read(b"4294967296", |reader| reader.u32()).is_err());
+}

@@ -27,20 +27,14 @@ impl JsonReader<'_> {
         Ok(decode_utf8(raw))
     }
 
-    pub(super) fn skip_string(&mut self) -> JsonResult<()> {
-        self.characters(|_, _| Ok(()))
-    }
-
     /// Passes the bytes of a string to `keep`, escapes resolved, with the offset at which each piece ends.
-    fn characters(&mut self, mut keep: impl FnMut(&[u8], u64) -> JsonResult<()>) -> JsonResult<()> {
+    pub(super) fn characters(&mut self, mut keep: impl FnMut(&[u8], u64) -> JsonResult<()>) -> JsonResult<()> {
         self.expect(b'"', "a string")?;
         loop {
-            // The plain bytes in the window go as one piece.
-            let rest = self.window.get(self.at..).unwrap_or_default();
-            let plain_len = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count();
+            let plain_len = self.plain_len();
             if plain_len > 0 {
                 let end = self.byte_offset().saturating_add(u64::try_from(plain_len).unwrap_or(u64::MAX));
-                keep(rest.get(..plain_len).unwrap_or_default(), end)?;
+                keep(self.window.get(self.at..).and_then(|rest| rest.get(..plain_len)).unwrap_or_default(), end)?;
                 self.at = self.at.saturating_add(plain_len);
             }
             match self.peek()? {
@@ -56,6 +50,12 @@ impl JsonReader<'_> {
                 Some(_) => {}
             }
         }
+    }
+
+    /// How many of the bytes in the window mean nothing to JSON inside a string: they go as one piece.
+    pub(super) fn plain_len(&self) -> usize {
+        let rest = self.window.get(self.at..).unwrap_or_default();
+        rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
     }
 
     /// Resolves an escape; its backslash was taken.
