@@ -167,7 +167,9 @@ impl Cursor {
     fn ensure(&mut self, len: u64) -> Result<usize> {
         let left = self.file.end.saturating_sub(self.at);
         let changed = |needed, available| {
-            Error::new(ErrorKind::Truncated { what: "entry", needed, available }).at(self.at).in_file(&self.file.input.name)
+            Error::new(ErrorKind::Truncated { what: "entry", needed, available })
+                .at(self.at)
+                .in_file(&self.file.input.name)
         };
         if len > left {
             return Err(changed(len, left));

@@ -53,6 +53,14 @@ pub const DAMAGED_OLD_VALUE: Finding = Finding {
     meaning: "hidden versions whose value header is cut short or uses reserved bits",
 };
 
+/// A visible record in the snapshot of a group that does not own its key.
+pub const UNOWNED: Finding = Finding {
+    name: "snapshot_unowned_record",
+    severity: Severity::Warning,
+    strict_fatal: false,
+    meaning: "records in a group that no longer owns their keys, as the routing catalog says; they were left out",
+};
+
 pub(crate) fn example(key: Option<&[u8]>, byte_offset: Option<u64>, detail: &str) -> Example {
     Example { key: key.map(<[u8]>::to_vec), byte_offset, detail: detail.to_owned() }
 }

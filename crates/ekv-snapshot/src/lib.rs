@@ -15,9 +15,11 @@ mod hlc;
 mod index;
 mod input;
 mod input_reader;
+mod merge;
 mod mvcc2;
 mod protobuf;
 mod record;
+mod record_writer;
 mod regular_file;
 mod resolver;
 mod scan;
@@ -25,6 +27,7 @@ mod sequential;
 pub mod snapfile;
 mod sst;
 mod stream;
+pub mod txn;
 mod view;
 
 pub use envelope::{Envelope, Form, Header};
@@ -36,4 +39,7 @@ pub use input_reader::InputReader;
 pub use record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
 pub use regular_file::open_regular;
 pub use scan::{Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, Watch, Watermarks, scan};
-pub use view::{Group, Lookup, Mark, Owns, Range, RangeScan, View, Visible, check_read_ts};
+pub use view::{
+    Counts, Group, Lookup, Mark, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View, Visible,
+    VisibleTotals, check_read_ts,
+};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use ekv_spill::{Scratch, Sorter, Spool};
+use ekv_spill::{Scratch, Sorter};
 
-use crate::format::{BODY_LEN_MAX, FLAG_TOMBSTONE, FOOTER_LEN, PAYLOAD_MAGIC, USER_KEY_LEN_MAX, VALUE_HEADER_LEN};
+use crate::format::{BODY_LEN_MAX, FLAG_TOMBSTONE, FOOTER_LEN, USER_KEY_LEN_MAX, VALUE_HEADER_LEN};
+use crate::record_writer::{BodyPlace, RecordWriter};
 use crate::sequential::Sequential;
-use crate::stream::{check_end, consume, for_each_piece, len_u64, take};
-use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, Result, Watch};
+use crate::stream::{check_end, consume, take};
+use crate::{CommitTs, Error, ErrorKind, Input, Result, Watch};
 
 /// The version this tool knows.
 const VERSION: u32 = 1;
@@ -17,8 +18,6 @@ const VERSION_COUNT_MAX: u64 = 1 << 20;
 const VERSION_FIXED_LEN: u64 = 25;
 /// Memory for sorting, in bytes.
 const SORT_BUDGET: usize = 16 << 20;
-/// Memory for writing, in bytes.
-const WRITE_BUDGET: usize = 64 << 10;
 
 /// An `EKVMVCC2` payload in the form of an `EKVPBBL1` payload.
 pub(crate) struct Transcoded {
@@ -197,27 +196,13 @@ impl Place {
 
 /// Writes the sorted versions as entries; values are copied from where they lie in the input.
 fn write(input: &Input, last_commit_ts: CommitTs, sorter: Sorter, scratch: &Arc<dyn Scratch>) -> Result<Input> {
-    let mut spool = Spool::new(scratch.clone(), WRITE_BUDGET);
-    spool.write_all(PAYLOAD_MAGIC)?;
-    spool.write_all(&last_commit_ts.0.to_le_bytes())?;
+    let mut writer = RecordWriter::new(scratch, last_commit_ts)?;
     let mut sorted = sorter.finish()?;
     while let Some((raw_key, place)) = sorted.next()? {
         let place = Place::decode(place).ok_or_else(|| invalid("a sorted version has changed"))?;
-        spool.write_all(&len_u64(raw_key).to_le_bytes())?;
-        spool.write_all(raw_key)?;
-        let header = place.value_header();
-        spool.write_all(&place.len.saturating_add(len_u64(&header)).to_le_bytes())?;
-        spool.write_all(&header)?;
-        for_each_piece(input, place.offset, place.len, |piece| Ok(spool.write_all(piece)?))?;
+        writer.entry(raw_key, place.value_header(), input, BodyPlace { offset: place.offset, len: place.len })?;
     }
-    let len = spool.len();
-    Ok(Input {
-        source: Arc::new(spool.into_file()?),
-        len,
-        name: format!("{} (rewritten as EKVPBBL1)", input.name),
-        footer: FooterPolicy::Optional,
-        token_crc32c: None,
-    })
+    writer.finish(format!("{} (rewritten as EKVPBBL1)", input.name))
 }
 
 fn invalid(reason: impl Into<String>) -> Error {

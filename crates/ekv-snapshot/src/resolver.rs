@@ -24,23 +24,29 @@ pub(crate) struct Resolution {
 
 /// A user key whose records may still come; it is the first `len` bytes of the previous raw key.
 #[derive(Clone, Copy, Debug)]
-struct Open {
+struct Open<S> {
     len: usize,
-    decided: bool,
+    state: S,
 }
 
-/// Resolves versions in one pass over records in raw-key order.
+/// The user keys that may still get records, each with a state, while records pass in raw-key order.
 ///
 /// Records of one user key need not be neighbours: a longer key that starts with it can sort between two of its versions.
 /// All keys that may still get records are prefixes of the previous raw key, so that their lengths identify them.
 /// Cost: one copy of the previous raw key and one small entry per open prefix, at most one per byte of the longest key.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Resolver {
+#[derive(Clone, Debug)]
+pub(crate) struct OpenKeys<S> {
     previous: Vec<u8>,
-    open: Vec<Open>,
+    open: Vec<Open<S>>,
 }
 
-impl Resolver {
+impl<S> Default for OpenKeys<S> {
+    fn default() -> Self {
+        OpenKeys { previous: Vec::new(), open: Vec::new() }
+    }
+}
+
+impl<S: Copy> OpenKeys<S> {
     /// Forgets everything, for a new range.
     pub(crate) fn reset(&mut self) {
         self.previous.clear();
@@ -58,6 +64,8 @@ impl Resolver {
     }
 
     /// Passes a raw key that is not a version of anything, so that order and open prefixes stay right.
+    ///
+    /// `common_len` is the length of the prefix that it shares with [`OpenKeys::previous`].
     pub(crate) fn pass(&mut self, raw_key: &[u8], common_len: usize) {
         while self.open.last().is_some_and(|open| open.len > common_len) {
             self.open.pop();
@@ -66,26 +74,73 @@ impl Resolver {
         self.previous.extend_from_slice(raw_key.get(common_len..).unwrap_or(&[]));
     }
 
-    /// Takes the next record: its raw key, strictly above the previous one, with `user_key_len` = its length - 8.
+    /// Takes the next record, whose raw key is strictly above the previous one and ends with a timestamp.
+    ///
+    /// `next` makes the new state of its user key from the old one; `None` = no record of this user key came before. Returns the
+    /// old state.
+    pub(crate) fn update(&mut self, raw_key: &[u8], common_len: usize, next: impl FnOnce(Option<S>) -> S) -> Option<S> {
+        self.pass(raw_key, common_len);
+        let len = raw_key.len().saturating_sub(crate::format::TS_LEN);
+        let at = self.open.partition_point(|open| open.len < len);
+        match self.open.get_mut(at).filter(|open| open.len == len) {
+            Some(open) => {
+                let before = open.state;
+                open.state = next(Some(before));
+                Some(before)
+            }
+            None => {
+                self.open.insert(at, Open { len, state: next(None) });
+                None
+            }
+        }
+    }
+}
+
+/// Resolves versions in one pass over records in raw-key order: the state of an open key is whether it is decided.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resolver {
+    keys: OpenKeys<bool>,
+}
+
+impl Resolver {
+    /// As [`OpenKeys::reset`].
+    pub(crate) fn reset(&mut self) {
+        self.keys.reset();
+    }
+
+    /// As [`OpenKeys::previous`].
+    pub(crate) fn previous(&self) -> &[u8] {
+        self.keys.previous()
+    }
+
+    /// As [`OpenKeys::depth`].
+    pub(crate) fn depth(&self) -> usize {
+        self.keys.depth()
+    }
+
+    /// As [`OpenKeys::pass`].
+    pub(crate) fn pass(&mut self, raw_key: &[u8], common_len: usize) {
+        self.keys.pass(raw_key, common_len);
+    }
+
+    /// Takes the next record: its raw key, strictly above the previous one, and its timestamp.
     ///
     /// `common_len` is the length of the prefix that it shares with [`Resolver::previous`].
-    pub(crate) fn next(&mut self, raw_key: &[u8], common_len: usize, commit_ts: CommitTs, read_ts: CommitTs) -> Resolution {
-        self.pass(raw_key, common_len);
-        let user_key_len = raw_key.len().saturating_sub(crate::format::TS_LEN);
-        let at = self.open.partition_point(|open| open.len < user_key_len);
-        let first_of_key = self.open.get(at).is_none_or(|open| open.len != user_key_len);
-        if first_of_key {
-            self.open.insert(at, Open { len: user_key_len, decided: false });
-        }
-        let standing = match self.open.get_mut(at) {
-            Some(open) if open.decided => Standing::Older,
-            Some(open) if commit_ts <= read_ts => {
-                open.decided = true;
-                Standing::Decides
-            }
+    pub(crate) fn next(
+        &mut self,
+        raw_key: &[u8],
+        common_len: usize,
+        commit_ts: CommitTs,
+        read_ts: CommitTs,
+    ) -> Resolution {
+        let was_decided =
+            self.keys.update(raw_key, common_len, |decided| decided == Some(true) || commit_ts <= read_ts);
+        let standing = match was_decided {
+            Some(true) => Standing::Older,
+            _ if commit_ts <= read_ts => Standing::Decides,
             _ => Standing::Newer,
         };
-        Resolution { standing, first_of_key }
+        Resolution { standing, first_of_key: was_decided.is_none() }
     }
 }
 
@@ -114,10 +169,8 @@ mod tests {
     }
 
     fn resolve(records: &[(Vec<u8>, u64)], read_ts: u64) -> BTreeMap<Vec<u8>, u64> {
-        let mut raw: Vec<(Vec<u8>, u64)> = records
-            .iter()
-            .map(|(key, ts)| ([key.as_slice(), &CommitTs(*ts).to_suffix()].concat(), *ts))
-            .collect();
+        let mut raw: Vec<(Vec<u8>, u64)> =
+            records.iter().map(|(key, ts)| ([key.as_slice(), &CommitTs(*ts).to_suffix()].concat(), *ts)).collect();
         raw.sort();
         raw.dedup();
         let mut resolver = Resolver::default();

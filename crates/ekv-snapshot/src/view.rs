@@ -2,12 +2,22 @@
 //!
 //! Source: `docs/format/snapshot.md`, sections 8 and 9.
 
+mod count;
+mod lookup;
+mod range_scan;
+mod version_scan;
+
 use std::sync::Arc;
+
+pub use count::{Counts, VisibleTotals};
+pub use lookup::Lookup;
+pub(crate) use lookup::seek_version;
+pub use range_scan::{Mark, RangeScan};
+pub use version_scan::{Version, VersionKind, VersionScan};
 
 use crate::file::{Cursor, RecordFile};
 use crate::format::NEWEST_ALWAYS_PREFIX;
-use crate::record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
-use crate::resolver::{Resolver, Standing, common_prefix_len};
+use crate::record::{StoredValue, ValueHeader, split_raw_key};
 use crate::{CommitTs, Error, ErrorKind, Result, Scan};
 
 /// Buffer of a cursor that reads ranges, in bytes.
@@ -90,11 +100,6 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
-/// Index of the smallest key; of the first one where keys are equal.
-fn smallest<'k>(keys: impl Iterator<Item = Option<&'k [u8]>>) -> Option<usize> {
-    keys.enumerate().filter_map(|(i, key)| key.map(|key| (key, i))).min().map(|(_, i)| i)
-}
-
 /// Checks that a snapshot can answer a read at `read_ts`. Source: `docs/format/snapshot.md`, section 8.
 ///
 /// # Errors
@@ -132,7 +137,7 @@ impl View {
     }
 
     fn scan_with(&self, window_len: usize) -> RangeScan {
-        RangeScan { groups: self.groups.iter().map(|group| GroupScan::new(group, window_len)).collect(), on: None }
+        RangeScan::new(&self.groups, window_len)
     }
 
     /// A reader for the given range.
@@ -147,8 +152,7 @@ impl View {
 
     /// A reader for single keys.
     pub fn lookup(&self) -> Lookup {
-        let cursors = |group: &Group| group.files.iter().map(|file| Cursor::new(file, LOOKUP_WINDOW_LEN)).collect();
-        Lookup { groups: self.groups.iter().map(|group| (group.clone(), cursors(group))).collect(), target: Vec::new() }
+        Lookup::new(&self.groups, LOOKUP_WINDOW_LEN)
     }
 
     /// The largest read timestamp of its groups.
@@ -157,12 +161,12 @@ impl View {
     }
 }
 
-fn effective_read_ts(user_key: &[u8], read_ts: CommitTs) -> CommitTs {
+pub(crate) fn effective_read_ts(user_key: &[u8], read_ts: CommitTs) -> CommitTs {
     if user_key.starts_with(NEWEST_ALWAYS_PREFIX) { CommitTs::MAX } else { read_ts }
 }
 
 /// What the version under the cursor shows at a read timestamp.
-enum Shows {
+pub(crate) enum Shows {
     /// Its body.
     Body,
     /// Nothing: deleted or past its store expiry.
@@ -171,7 +175,7 @@ enum Shows {
     Damage,
 }
 
-fn shows(cursor: &Cursor, read_ts: CommitTs) -> Shows {
+pub(crate) fn shows(cursor: &Cursor, read_ts: CommitTs) -> Shows {
     let value = cursor.value();
     match ValueHeader::parse(value.head(), value.len()) {
         Ok(header) if header.hides_at(read_ts) => Shows::Nothing,
@@ -184,248 +188,4 @@ fn visible(cursor: &Cursor) -> Option<Visible<'_>> {
     let (user_key, commit_ts) = split_raw_key(cursor.raw_key())?;
     let byte_offset = cursor.byte_offset();
     Some(Visible { user_key, commit_ts, body: cursor.value().without_header(), byte_offset })
-}
-
-/// A place in a [`RangeScan`].
-#[derive(Clone, Debug)]
-pub struct Mark {
-    groups: Vec<GroupMark>,
-    on: Option<usize>,
-}
-
-/// A place in a [`GroupScan`]: also which keys were decided before it, since their older versions may follow.
-#[derive(Clone, Debug)]
-struct GroupMark {
-    offsets: Vec<u64>,
-    on: Option<usize>,
-    resolver: Resolver,
-}
-
-/// Visible user keys of a range, ascending by the raw key of the visible version.
-///
-/// Versions with a damaged value header are passed over. That is *not* ascending by user key: where one key begins with another, the longer one usually comes first (section 9).
-pub struct RangeScan {
-    groups: Vec<GroupScan>,
-    /// The group whose record was returned last.
-    on: Option<usize>,
-}
-
-impl RangeScan {
-    /// Goes to the start of a range. Ascending ranges are read without going back.
-    ///
-    /// # Errors
-    /// A failing read.
-    pub fn seek(&mut self, range: Range) -> Result<()> {
-        self.on = None;
-        for group in &mut self.groups {
-            group.seek(&range)?;
-        }
-        Ok(())
-    }
-
-    /// The user key that [`RangeScan::next_visible`] returned last.
-    pub fn current(&self) -> Option<Visible<'_>> {
-        self.on.and_then(|on| self.groups.get(on)).and_then(GroupScan::current)
-    }
-
-    /// Remembers the current place, for [`RangeScan::rewind`].
-    pub fn mark(&self) -> Mark {
-        Mark { groups: self.groups.iter().map(GroupScan::mark).collect(), on: self.on }
-    }
-
-    /// Goes back to a place of the same range; [`RangeScan::current`] is then what it was.
-    ///
-    /// # Errors
-    /// A failing read.
-    pub fn rewind(&mut self, mark: &Mark) -> Result<()> {
-        self.on = mark.on;
-        for (group, mark) in self.groups.iter_mut().zip(&mark.groups) {
-            group.rewind(mark)?;
-        }
-        Ok(())
-    }
-
-    /// The next visible user key; `None` at the end of the range.
-    ///
-    /// # Errors
-    /// A failing read.
-    pub fn next_visible(&mut self) -> Result<Option<Visible<'_>>> {
-        if let Some(group) = self.on.take().and_then(|on| self.groups.get_mut(on)) {
-            group.step()?;
-        }
-        self.on = match self.groups.as_slice() {
-            [_] => Some(0),
-            groups => smallest(groups.iter().map(GroupScan::raw_key)),
-        };
-        Ok(self.on.and_then(|on| self.groups.get(on)).and_then(GroupScan::current))
-    }
-}
-
-/// The range scan of one group: a merge of its files, resolved.
-struct GroupScan {
-    cursors: Vec<Cursor>,
-    read_ts: CommitTs,
-    owns: Option<Owns>,
-    resolver: Resolver,
-    range: Range,
-    /// The cursor that stands on the visible record.
-    on: Option<usize>,
-}
-
-impl GroupScan {
-    fn new(group: &Group, window_len: usize) -> GroupScan {
-        GroupScan {
-            cursors: group.files.iter().map(|file| Cursor::new(file, window_len)).collect(),
-            read_ts: group.read_ts,
-            owns: group.owns.clone(),
-            resolver: Resolver::default(),
-            range: Range::default(),
-            on: None,
-        }
-    }
-
-    fn seek(&mut self, range: &Range) -> Result<()> {
-        self.range.clone_from(range);
-        self.resolver.reset();
-        for cursor in &mut self.cursors {
-            cursor.seek(&self.range.start)?;
-        }
-        self.find()
-    }
-
-    fn raw_key(&self) -> Option<&[u8]> {
-        self.on.and_then(|on| self.cursors.get(on)).map(Cursor::raw_key)
-    }
-
-    fn mark(&self) -> GroupMark {
-        let offsets = self.cursors.iter().map(Cursor::byte_offset).collect();
-        GroupMark { offsets, on: self.on, resolver: self.resolver.clone() }
-    }
-
-    fn rewind(&mut self, mark: &GroupMark) -> Result<()> {
-        for (cursor, offset) in self.cursors.iter_mut().zip(&mark.offsets) {
-            cursor.go_to(*offset)?;
-        }
-        self.on = mark.on;
-        self.resolver.clone_from(&mark.resolver);
-        Ok(())
-    }
-
-    fn current(&self) -> Option<Visible<'_>> {
-        self.on.and_then(|on| self.cursors.get(on)).and_then(visible)
-    }
-
-    fn step(&mut self) -> Result<()> {
-        self.pass_current()?;
-        self.find()
-    }
-
-    /// Moves every cursor beyond the record just looked at.
-    fn pass_current(&mut self) -> Result<()> {
-        let Some(on) = self.on.take() else { return Ok(()) };
-        if self.cursors.len() > 1 {
-            // The resolver has kept the raw key.
-            let previous = self.resolver.previous();
-            for (i, cursor) in self.cursors.iter_mut().enumerate() {
-                if i != on && cursor.is_on_record() && cursor.raw_key() == previous {
-                    cursor.advance()?;
-                }
-            }
-        }
-        if let Some(cursor) = self.cursors.get_mut(on) {
-            cursor.advance()?;
-        }
-        Ok(())
-    }
-
-    /// Goes on until a cursor stands on a visible record, or to the end.
-    fn find(&mut self) -> Result<()> {
-        loop {
-            let at = match self.cursors.as_slice() {
-                [only] => only.is_on_record().then_some(0),
-                cursors => smallest(cursors.iter().map(|c| c.is_on_record().then(|| c.raw_key()))),
-            };
-            self.on = at;
-            let Some(cursor) = at.and_then(|i| self.cursors.get(i)) else { return Ok(()) };
-            let raw_key = cursor.raw_key();
-            if !self.range.holds(raw_key) {
-                self.on = None;
-                return Ok(());
-            }
-            let common = common_prefix_len(raw_key, self.resolver.previous());
-            let Some((user_key, commit_ts)) = split_raw_key(raw_key).filter(|_| UnversionedRow::of(raw_key).is_none())
-            else {
-                self.resolver.pass(raw_key, common);
-                self.pass_current()?;
-                continue;
-            };
-            let read_ts = effective_read_ts(user_key, self.read_ts);
-            let standing = self.resolver.next(raw_key, common, commit_ts, read_ts).standing;
-            if standing == Standing::Decides
-                && user_key.starts_with(&self.range.prefix)
-                && self.owns.as_ref().is_none_or(|owns| owns(user_key))
-                && matches!(shows(cursor, read_ts), Shows::Body)
-            {
-                return Ok(());
-            }
-            self.pass_current()?;
-        }
-    }
-}
-
-/// Looks up single user keys. Keys in ascending order of their raw keys cost one read of the range altogether.
-pub struct Lookup {
-    groups: Vec<(Group, Vec<Cursor>)>,
-    target: Vec<u8>,
-}
-
-impl Lookup {
-    /// The visible version of `user_key`, if there is one; one with a damaged value header is there, with an empty body.
-    ///
-    /// # Errors
-    /// A failing read.
-    pub fn get(&mut self, user_key: &[u8]) -> Result<Option<Visible<'_>>> {
-        if user_key.is_empty() {
-            return Ok(None);
-        }
-        for (group, cursors) in &mut self.groups {
-            if group.owns.as_ref().is_some_and(|owns| !owns(user_key)) {
-                continue;
-            }
-            let read_ts = effective_read_ts(user_key, group.read_ts);
-            self.target.clear();
-            self.target.extend_from_slice(user_key);
-            self.target.extend_from_slice(&read_ts.to_suffix());
-            let mut newest: Option<(CommitTs, usize)> = None;
-            for (i, cursor) in cursors.iter_mut().enumerate() {
-                if let Some(found) = seek_version(cursor, user_key, &self.target)?
-                    && newest.is_none_or(|(ts, _)| ts < found)
-                {
-                    newest = Some((found, i));
-                }
-            }
-            let Some(cursor) = newest.and_then(|(_, i)| cursors.get(i)) else { continue };
-            return match shows(cursor, read_ts) {
-                Shows::Nothing => Ok(None),
-                Shows::Body => Ok(visible(cursor)),
-                Shows::Damage => Ok(visible(cursor).map(|found| Visible { body: found.body.slice(0, 0), ..found })),
-            };
-        }
-        Ok(None)
-    }
-}
-
-/// Moves to the first version of `user_key` at or after the raw key `target`; longer keys may lie in between.
-fn seek_version(cursor: &mut Cursor, user_key: &[u8], target: &[u8]) -> Result<Option<CommitTs>> {
-    cursor.seek(target)?;
-    while cursor.is_on_record() && cursor.raw_key().starts_with(user_key) {
-        let raw_key = cursor.raw_key();
-        match split_raw_key(raw_key) {
-            Some((found, commit_ts)) if found == user_key && UnversionedRow::of(raw_key).is_none() => {
-                return Ok(Some(commit_ts));
-            }
-            _ => cursor.advance()?,
-        };
-    }
-    Ok(None)
 }

@@ -6,6 +6,8 @@
 pub mod fixtures;
 mod sink_conformance;
 mod snapshot;
+mod transaction;
 
 pub use sink_conformance::{SinkUnderTest, sink_conformance};
 pub use snapshot::{SnapshotBuilder, memory_input};
+pub use transaction::{intent_body, lock_body};

@@ -1,4 +1,6 @@
 use super::*;
+use crate::FooterPolicy;
+use crate::stream::len_u64;
 use crate::{MemoryInput, NoWatch};
 use ekv_spill::SystemScratch;
 use proptest::prelude::*;

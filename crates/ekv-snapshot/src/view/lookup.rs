@@ -1,0 +1,70 @@
+//! Point reads.
+
+use super::{Group, Shows, Visible, effective_read_ts, shows, visible};
+use crate::file::Cursor;
+use crate::record::{UnversionedRow, split_raw_key};
+use crate::{CommitTs, Result};
+
+/// Looks up single user keys. Keys in ascending order of their raw keys cost one read of the range altogether.
+pub struct Lookup {
+    groups: Vec<(Group, Vec<Cursor>)>,
+    target: Vec<u8>,
+}
+
+impl Lookup {
+    pub(super) fn new(groups: &[Group], window_len: usize) -> Lookup {
+        let cursors = |group: &Group| group.files.iter().map(|file| Cursor::new(file, window_len)).collect();
+        Lookup { groups: groups.iter().map(|group| (group.clone(), cursors(group))).collect(), target: Vec::new() }
+    }
+
+    /// The visible version of `user_key` in the first group that owns and shows it; one with a damaged value header is there, with an empty body.
+    ///
+    /// # Errors
+    /// A failing read.
+    pub fn get(&mut self, user_key: &[u8]) -> Result<Option<Visible<'_>>> {
+        if user_key.is_empty() {
+            return Ok(None);
+        }
+        for (group, cursors) in &mut self.groups {
+            if group.owns.as_ref().is_some_and(|owns| !owns(user_key)) {
+                continue;
+            }
+            let read_ts = effective_read_ts(user_key, group.read_ts);
+            self.target.clear();
+            self.target.extend_from_slice(user_key);
+            self.target.extend_from_slice(&read_ts.to_suffix());
+            let mut newest: Option<(CommitTs, usize)> = None;
+            for (i, cursor) in cursors.iter_mut().enumerate() {
+                if let Some(found) = seek_version(cursor, user_key, &self.target)?
+                    && newest.is_none_or(|(ts, _)| ts < found)
+                {
+                    newest = Some((found, i));
+                }
+            }
+            let Some(cursor) = newest.and_then(|(_, i)| cursors.get(i)) else { continue };
+            match shows(cursor, read_ts) {
+                Shows::Nothing => {}
+                Shows::Body => return Ok(visible(cursor)),
+                Shows::Damage => {
+                    return Ok(visible(cursor).map(|found| Visible { body: found.body.slice(0, 0), ..found }));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Moves to the first version of `user_key` at or after the raw key `target`; longer keys may lie in between.
+pub(crate) fn seek_version(cursor: &mut Cursor, user_key: &[u8], target: &[u8]) -> Result<Option<CommitTs>> {
+    cursor.seek(target)?;
+    while cursor.is_on_record() && cursor.raw_key().starts_with(user_key) {
+        let raw_key = cursor.raw_key();
+        match split_raw_key(raw_key) {
+            Some((found, commit_ts)) if found == user_key && UnversionedRow::of(raw_key).is_none() => {
+                return Ok(Some(commit_ts));
+            }
+            _ => cursor.advance()?,
+        };
+    }
+    Ok(None)
+}
