@@ -46,11 +46,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(prop_oneof![1 => write, 3 => transaction], 1..16)
 }
 
+/// Stored entries of a group: user key and timestamp -> flags and body. A later entry at the same place overwrites.
+type Stored = BTreeMap<(Vec<u8>, u64), (u8, Vec<u8>)>;
+
 /// What a cluster stores, and what its clients were told.
 #[derive(Default)]
 struct Cluster {
-    /// Stored entries per group: user key, timestamp -> flags and body. A later entry at the same place overwrites.
-    stored: [BTreeMap<(Vec<u8>, u64), (u8, Vec<u8>)>; 2],
+    stored: [Stored; 2],
     /// Acknowledged writes: key, commit timestamp -> value.
     acknowledged: BTreeMap<(usize, u64), Option<Vec<u8>>>,
     /// Keys that a pending transaction holds.
@@ -125,11 +127,12 @@ impl Cluster {
     }
 
     fn snapshots(&self) -> Vec<(Option<u64>, SnapshotBuilder)> {
-        let snapshot = |group: &BTreeMap<(Vec<u8>, u64), (u8, Vec<u8>)>| {
-            let add = |snapshot: SnapshotBuilder, ((key, ts), (flags, body)): (&(Vec<u8>, u64), &(u8, Vec<u8>))| {
-                snapshot.version(key, *ts, *flags, 0, body)
-            };
-            group.iter().fold(SnapshotBuilder::new(), add)
+        let snapshot = |group: &Stored| {
+            let mut snapshot = SnapshotBuilder::new();
+            for ((key, ts), (flags, body)) in group {
+                snapshot = snapshot.version(key, *ts, *flags, 0, body);
+            }
+            snapshot
         };
         self.stored.iter().zip([Some(1), Some(2)]).map(|(group, id)| (id, snapshot(group))).collect()
     }

@@ -1,4 +1,5 @@
 //! Staged writes of two-phase transactions. Source: `docs/format/snapshot.md`, section 11.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod case;
 mod damage;
