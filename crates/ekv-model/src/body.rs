@@ -23,13 +23,16 @@ pub trait ByteSource {
 }
 
 /// Bytes in memory, for what reads any source.
-impl ByteSource for &[u8] {
+#[derive(Clone, Copy, Debug)]
+pub struct InMemory<'a>(pub &'a [u8]);
+
+impl ByteSource for InMemory<'_> {
     fn len(&self) -> u64 {
-        u64::try_from(<[u8]>::len(self)).unwrap_or(u64::MAX)
+        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
     }
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or(&[]);
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or(&[]);
         match rest.get(..buf.len()) {
             Some(piece) => {
                 buf.copy_from_slice(piece);

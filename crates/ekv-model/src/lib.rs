@@ -16,7 +16,7 @@ pub mod s3;
 pub mod sqs;
 mod target;
 
-pub use body::{Body, ByteSource, CHUNK_LEN};
+pub use body::{Body, ByteSource, CHUNK_LEN, InMemory};
 pub use error::{Class, Error, Result};
 pub use report::{Example, Finding, FindingTotals, Findings, Severity};
 pub use target::{Event, Monitor, NoMonitor, Target};
