@@ -12,6 +12,9 @@ pub const BUCKET_FILE: &str = "_bucket.json";
 /// Directory of unfinished uploads in a bucket.
 pub const INCOMPLETE_UPLOADS_DIRECTORY: &str = "_incomplete_uploads";
 
+/// File of the records of unfinished uploads in their directory.
+pub const UPLOAD_RECORDS_FILE: &str = "records.jsonl";
+
 /// Directory of parts without an object in a bucket.
 pub const ORPHANS_DIRECTORY: &str = "_orphans";
 

@@ -1,19 +1,31 @@
-//! Base64url of a value that arrives in pieces.
+//! Base64 of a value that arrives in pieces.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE_NO_PAD};
 
 /// Bytes encoded at once; a multiple of three.
 const BLOCK_LEN: usize = 3 * 256;
 
-/// Encodes base64url without padding; the pieces may be cut anywhere.
-#[derive(Clone, Debug, Default)]
+/// Encodes base64; the pieces may be cut anywhere. The default is base64url without padding.
+#[derive(Clone, Debug)]
 pub struct Base64Stream {
+    engine: &'static GeneralPurpose,
     held: [u8; 3],
     held_len: usize,
 }
 
+impl Default for Base64Stream {
+    fn default() -> Self {
+        Base64Stream { engine: &URL_SAFE_NO_PAD, held: [0; 3], held_len: 0 }
+    }
+}
+
 impl Base64Stream {
+    /// Encodes standard base64 with padding.
+    pub fn standard() -> Self {
+        Base64Stream { engine: &STANDARD, ..Base64Stream::default() }
+    }
+
     /// Appends the next piece: at most four bytes for every three.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let mut rest = piece;
@@ -23,7 +35,7 @@ impl Base64Stream {
         let whole_len = rest.len() - rest.len() % 3;
         let (whole, tail) = rest.split_at_checked(whole_len).unwrap_or((rest, &[]));
         for block in whole.chunks(BLOCK_LEN) {
-            encode(block, out);
+            encode(self.engine, block, out);
         }
         let mut tail = tail;
         while !tail.is_empty() {
@@ -33,7 +45,7 @@ impl Base64Stream {
 
     /// Ends the value.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        encode(self.held.get(..self.held_len).unwrap_or_default(), out);
+        encode(self.engine, self.held.get(..self.held_len).unwrap_or_default(), out);
         self.held_len = 0;
     }
 
@@ -50,9 +62,9 @@ impl Base64Stream {
     }
 }
 
-fn encode(block: &[u8], out: &mut Vec<u8>) {
+fn encode(engine: &GeneralPurpose, block: &[u8], out: &mut Vec<u8>) {
     let mut text = [0; BLOCK_LEN / 3 * 4];
-    if let Ok(len) = URL_SAFE_NO_PAD.encode_slice(block, &mut text) {
+    if let Ok(len) = engine.encode_slice(block, &mut text) {
         out.extend_from_slice(text.get(..len).unwrap_or_default());
     }
 }
@@ -66,11 +78,15 @@ mod tests {
     proptest! {
         #[test]
         fn cuts_make_no_difference(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..1600), 0..5)) {
-            let mut out = Vec::new();
-            let mut stream = Base64Stream::default();
-            pieces.iter().for_each(|piece| stream.push(piece, &mut out));
-            stream.finish(&mut out);
-            prop_assert_eq!(String::from_utf8(out).unwrap(), URL_SAFE_NO_PAD.encode(pieces.concat()));
+            for (mut stream, whole) in [
+                (Base64Stream::default(), URL_SAFE_NO_PAD.encode(pieces.concat())),
+                (Base64Stream::standard(), STANDARD.encode(pieces.concat())),
+            ] {
+                let mut out = Vec::new();
+                pieces.iter().for_each(|piece| stream.push(piece, &mut out));
+                stream.finish(&mut out);
+                prop_assert_eq!(String::from_utf8(out).unwrap(), whole);
+            }
         }
     }
 }

@@ -5,30 +5,25 @@
 use super::problem::{ProblemKind, Problems};
 use super::redis::{RedisNames, RedisType, is_scope_file};
 use super::s3::S3Names;
-use super::scopes::{MESSAGES_FILE, QUEUE_FILE, SCHEMA_FILE, Scopes, Seen};
+use super::scopes::{SCHEMA_FILE, Scopes, Seen};
 use crate::Result;
 use crate::manifest::{DynamodbLayout, MANIFEST_FILE, Manifest};
-use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, ORPHANS_DIRECTORY, is_reserved};
+use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, ORPHANS_DIRECTORY, UPLOAD_RECORDS_FILE, is_reserved};
+use crate::target::dynamodb::{ITEMS_DIRECTORY, ITEMS_FILE};
 use crate::segment::{Decoded, SegmentError, decode_component, decode_segment, has_fallback_shape};
+use crate::target::sqs::{INTERNALS_DIRECTORY, MESSAGES_FILE, QUEUE_FILE, SIDE_RECORDS_FILE};
 
 /// Front of `elastickv_version` in dumps that this tool wrote.
 const OWN_VERSION_PREFIX: &str = "ekv-backup/";
 
-/// Items of a table, one file each.
-const ITEMS_DIRECTORY: &str = "items";
-/// Items of a table, one line each.
-const ITEMS_FILE: &str = "items.jsonl";
-const INTERNALS_DIRECTORY: &[u8] = b"_internals";
-const SIDE_RECORDS_FILE: &[u8] = b"side_records.jsonl";
-const UPLOAD_RECORDS_FILE: &[u8] = b"records.jsonl";
 /// Empty directory that the reference decoder leaves in the root.
 const REFERENCE_LEFTOVER: &[u8] = b".scratch";
 
-/// What a table must hold beside its schema.
-pub(super) fn required_items(layout: DynamodbLayout) -> &'static str {
+/// What a table must hold beside its schema; a file with one line for each item exists only if there is one.
+pub(super) fn required_items(layout: DynamodbLayout) -> Option<&'static str> {
     match layout {
-        DynamodbLayout::PerItem => ITEMS_DIRECTORY,
-        DynamodbLayout::Jsonl => ITEMS_FILE,
+        DynamodbLayout::PerItem => Some(ITEMS_DIRECTORY),
+        DynamodbLayout::Jsonl => None,
     }
 }
 
@@ -60,7 +55,7 @@ impl<'a> Structure<'a> {
         let verdict = match place {
             [Some(name), None, ..] if name == MANIFEST_FILE.as_bytes() => KNOWN,
             [Some(b"redis"), Some(database), Some(name), rest] => self.redis_file(database, name, rest, len),
-            [Some(b"dynamodb"), Some(table), Some(name), rest] => self.dynamodb_file(table, name, rest),
+            [Some(b"dynamodb"), Some(table), Some(name), rest] => self.dynamodb_file(table, name, rest, len),
             [Some(b"s3"), Some(bucket), Some(name), rest] => self.s3_file(bucket, name, rest, len),
             [Some(b"sqs"), Some(queue), Some(name), rest] => self.sqs_file(queue, name, rest, len),
             _ => UNKNOWN,
@@ -150,7 +145,7 @@ impl<'a> Structure<'a> {
         }
     }
 
-    fn dynamodb_file(&mut self, table: &[u8], name: &[u8], rest: Option<&[u8]>) -> Verdict {
+    fn dynamodb_file(&mut self, table: &[u8], name: &[u8], rest: Option<&[u8]>, len: u64) -> Verdict {
         let scope = || [b"dynamodb/", table].concat();
         match (self.manifest.dynamodb_layout, rest) {
             (_, None) if name == SCHEMA_FILE.as_bytes() => {
@@ -159,7 +154,7 @@ impl<'a> Structure<'a> {
             }
             (DynamodbLayout::Jsonl, None) if name == ITEMS_FILE.as_bytes() => {
                 self.scopes.add(&scope(), Seen::Items)?;
-                KNOWN
+                Ok(not_empty(len))
             }
             (DynamodbLayout::PerItem, Some(item)) if name == ITEMS_DIRECTORY.as_bytes() => {
                 let file = match item.iter().position(|byte| *byte == b'/') {
@@ -211,7 +206,7 @@ impl<'a> Structure<'a> {
             }
             Some(file) if name == INCOMPLETE_UPLOADS_DIRECTORY.as_bytes() => match file {
                 _ if !exclusions.include_incomplete_uploads => Ok(Some(ProblemKind::NotIncluded)),
-                UPLOAD_RECORDS_FILE => Ok(not_empty(len)),
+                file if file == UPLOAD_RECORDS_FILE.as_bytes() => Ok(not_empty(len)),
                 _ => UNKNOWN,
             },
             _ => {
@@ -230,7 +225,7 @@ impl<'a> Structure<'a> {
                 self.scopes.add(&[b"sqs/", queue].concat(), Seen::Directory)?;
                 KNOWN
             }
-            (Some(INTERNALS_DIRECTORY), None) => Ok(self.side_records_verdict()),
+            (Some(name), None) if name == INTERNALS_DIRECTORY.as_bytes() => Ok(self.side_records_verdict()),
             _ => UNKNOWN,
         }
     }
@@ -246,7 +241,9 @@ impl<'a> Structure<'a> {
                 self.scopes.add(&scope(), Seen::Messages)?;
                 Ok(not_empty(len))
             }
-            (INTERNALS_DIRECTORY, Some(SIDE_RECORDS_FILE)) => Ok(self.side_records_verdict().or(not_empty(len))),
+            (name, Some(file)) if name == INTERNALS_DIRECTORY.as_bytes() && file == SIDE_RECORDS_FILE.as_bytes() => {
+                Ok(self.side_records_verdict().or(not_empty(len)))
+            }
             _ => UNKNOWN,
         }
     }
