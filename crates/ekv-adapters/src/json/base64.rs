@@ -76,6 +76,6 @@ impl Decoder {
             self.padded = whole.ends_with(b"=");
             self.held.drain(..whole_len);
         }
-        !(self.padded && !self.held.is_empty())
+        !self.padded || self.held.is_empty()
     }
 }
