@@ -13,12 +13,12 @@ pub mod s3_name;
 pub mod segment;
 pub mod sink;
 pub mod source;
-pub mod verify;
 mod target;
+pub mod verify;
 mod writer;
 
 pub use error::{Error, ErrorKind, Location, Result};
 pub use lines::LineError;
 pub use path::{COMPONENT_LEN_MAX, DumpPath, PathError};
-pub use target::{Scopes, TreeTarget};
+pub use target::{Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 pub use writer::{DumpTotals, DumpWriter};

@@ -79,9 +79,14 @@ impl Layout {
 
     /// Begins an object member: its name and the colon.
     pub fn name(&mut self, name: &str, out: &mut Vec<u8>) {
+        self.name_with(name, EscapeMode::Html, out);
+    }
+
+    /// As [`Layout::name`], for names that are data and are escaped as their surroundings are.
+    pub fn name_with(&mut self, name: &str, mode: EscapeMode, out: &mut Vec<u8>) {
         self.item(out);
         out.push(b'"');
-        escape_into(name, EscapeMode::Html, out);
+        escape_into(name, mode, out);
         out.extend_from_slice(match self.style {
             Style::Pretty => b"\": ".as_slice(),
             Style::Compact => b"\":",

@@ -3,34 +3,81 @@
 //! [`TreeTarget`] takes the events of any adapter and writes the files that `docs/format/tree.md`, section 1, names. One folder per
 //! protocol below this one knows the names and the text of its files; none of them knows a key layout.
 
+pub(crate) mod dynamodb;
 mod redis;
+mod s3;
+pub(crate) mod sqs;
+mod value;
 
-use ekv_model::{Event, Target};
+use ekv_model::{Event, Findings, Target};
 
-use crate::manifest::{Adapters, RedisScopes};
+use crate::manifest::{Adapters, DynamodbLayout, DynamodbScopes, RedisScopes, S3Scopes, SqsScopes};
 use crate::{DumpWriter, Result};
 
+use dynamodb::Tables;
 use redis::Databases;
+use s3::{BucketTotals, Buckets};
+use sqs::{QueueOptions, Queues};
+
+pub use sqs::SqsVisibility;
 
 /// Writes events into a dump.
 pub struct TreeTarget {
     writer: DumpWriter,
+    options: TreeOptions,
+    dynamodb: Tables,
     redis: Databases,
+    s3: Buckets,
+    sqs: Queues,
+}
+
+/// What the files of a dump hold beyond the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeOptions {
+    /// How DynamoDB items lie in files.
+    pub dynamodb_layout: DynamodbLayout,
+    /// Whether documents have the fields that the reference decoder never writes.
+    pub extended: bool,
+    /// What is said about SQS messages in flight.
+    pub sqs_visibility: SqsVisibility,
+}
+
+/// The adapters that were asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Included {
+    /// DynamoDB.
+    pub dynamodb: bool,
+    /// S3.
+    pub s3: bool,
+    /// Redis.
+    pub redis: bool,
+    /// SQS.
+    pub sqs: bool,
 }
 
 /// The scopes that have a directory in the dump; adapters that were not asked for are left out by the caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes {
+    /// DynamoDB tables, in byte order.
+    pub tables: Vec<String>,
     /// Redis databases, ascending.
     pub databases: Vec<u32>,
+    /// S3 buckets, in byte order.
+    pub buckets: Vec<String>,
+    /// SQS queues, in byte order.
+    pub queues: Vec<String>,
+    /// Whether an S3 object was renamed because its key ends like the name of a metadata file.
+    pub has_s3_meta_suffix_rename: bool,
 }
 
 impl Scopes {
     /// The scopes as the manifest lists them, for the adapters that were asked for.
-    pub fn to_adapters(&self, redis: bool) -> Adapters {
+    pub fn to_adapters(&self, included: Included) -> Adapters {
         Adapters {
-            redis: redis.then(|| RedisScopes { databases: self.databases.clone() }),
-            ..Adapters::default()
+            dynamodb: included.dynamodb.then(|| DynamodbScopes { tables: self.tables.clone() }),
+            s3: included.s3.then(|| S3Scopes { buckets: self.buckets.clone() }),
+            redis: included.redis.then(|| RedisScopes { databases: self.databases.clone() }),
+            sqs: included.sqs.then(|| SqsScopes { queues: self.queues.clone() }),
         }
     }
 }
@@ -38,7 +85,19 @@ impl Scopes {
 impl TreeTarget {
     /// A target that writes with `writer`, to which nothing has been written yet.
     pub fn new(writer: DumpWriter) -> Self {
-        TreeTarget { writer, redis: Databases::default() }
+        TreeTarget::with_options(writer, TreeOptions::default())
+    }
+
+    /// As [`TreeTarget::new`], with options.
+    pub fn with_options(writer: DumpWriter, options: TreeOptions) -> Self {
+        TreeTarget {
+            writer,
+            options,
+            dynamodb: Tables::new(options.dynamodb_layout),
+            redis: Databases::default(),
+            s3: Buckets::default(),
+            sqs: Queues::default(),
+        }
     }
 
     /// The writer, for progress and scratch space.
@@ -46,18 +105,35 @@ impl TreeTarget {
         &self.writer
     }
 
+    /// What was odd about the names of files so far.
+    pub fn findings(&self) -> &Findings {
+        self.dynamodb.findings()
+    }
+
     /// Writes the files that could only be written at the end, and gives the writer back for the manifest.
     ///
     /// # Errors
     /// As [`DumpWriter::end`]; [`DumpWriter::abort`] has then been called.
     pub fn finish(mut self) -> Result<(DumpWriter, Scopes)> {
-        match self.redis.finish(&mut self.writer) {
-            Ok(databases) => Ok((self.writer, Scopes { databases })),
+        match self.finish_files() {
+            Ok(scopes) => Ok((self.writer, scopes)),
             Err(error) => Err(match self.writer.abort() {
                 Ok(()) => error,
                 Err(later) => error.followed_by(later),
             }),
         }
+    }
+
+    fn finish_files(&mut self) -> Result<Scopes> {
+        let databases = self.redis.finish(&mut self.writer)?;
+        let BucketTotals { names, has_meta_suffix_rename } = self.s3.finish();
+        Ok(Scopes {
+            tables: self.dynamodb.finish(),
+            databases,
+            buckets: names,
+            queues: self.sqs.finish(),
+            has_s3_meta_suffix_rename: has_meta_suffix_rename,
+        })
     }
 
     /// Gives up and removes everything.
@@ -73,6 +149,13 @@ impl Target for TreeTarget {
     fn event(&mut self, event: Event<'_>) -> ekv_model::Result<()> {
         match event {
             Event::Redis { database, event } => self.redis.event(&mut self.writer, database, event)?,
+            Event::DynamoDb(event) => self.dynamodb.event(&mut self.writer, event)?,
+            Event::S3(event) => self.s3.event(&mut self.writer, self.options.extended, event)?,
+            Event::Sqs(event) => {
+                let options =
+                    QueueOptions { extended: self.options.extended, visibility: self.options.sqs_visibility };
+                self.sqs.event(&mut self.writer, options, event)?;
+            }
             // Events of protocols that this layout has no files for cannot reach it.
             _ => {}
         }

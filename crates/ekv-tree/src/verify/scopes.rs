@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ekv_spill::{Scratch, Sorter};
 
 use super::key::{KeyBuffer, parts, split_tag};
@@ -13,16 +11,10 @@ use crate::Result;
 use crate::manifest::Manifest;
 use crate::path::split_last;
 use crate::segment::component;
+use crate::target::sqs::{MESSAGES_FILE, QUEUE_FILE, is_orphan_directory};
 
 /// File of a table's own record.
 pub(super) const SCHEMA_FILE: &str = "_schema.json";
-/// File of a queue's own record.
-pub(super) const QUEUE_FILE: &str = "_queue.json";
-/// Messages of a queue.
-pub(super) const MESSAGES_FILE: &str = "messages.jsonl";
-
-/// End of the directory of a queue without a record.
-const ORPHAN_SUFFIX: &[u8] = b".orphan";
 
 /// Something that was seen about a scope.
 #[derive(Clone, Copy)]
@@ -130,8 +122,10 @@ impl Scope {
                 if !self.has(Seen::OwnRecord) {
                     problems.add(directory, ProblemKind::Incomplete { name: SCHEMA_FILE });
                 }
-                if !self.has(Seen::Items) {
-                    problems.add(directory, ProblemKind::Incomplete { name: required_items(manifest.dynamodb_layout) });
+                if let Some(name) = required_items(manifest.dynamodb_layout)
+                    && !self.has(Seen::Items)
+                {
+                    problems.add(directory, ProblemKind::Incomplete { name });
                 }
             }
             b"sqs" if self.has(Seen::OwnRecord) => {
@@ -139,16 +133,11 @@ impl Scope {
                     problems.add(directory, kind);
                 }
             }
-            b"sqs" if !is_orphan_name(name) => problems.add(directory, ProblemKind::Incomplete { name: QUEUE_FILE }),
+            b"sqs" if !is_orphan_directory(name) => problems.add(directory, ProblemKind::Incomplete { name: QUEUE_FILE }),
             b"sqs" if self.has(Seen::Messages) && !manifest.exclusions.include_orphans => {
                 problems.add(&[directory, b"/", MESSAGES_FILE.as_bytes()].concat(), ProblemKind::NotIncluded);
             }
             _ => {}
         }
     }
-}
-
-/// Whether a name is the base64url of a queue name and the suffix of queues without a record.
-fn is_orphan_name(name: &[u8]) -> bool {
-    name.strip_suffix(ORPHAN_SUFFIX).is_some_and(|queue| !queue.is_empty() && URL_SAFE_NO_PAD.decode(queue).is_ok())
 }

@@ -5,11 +5,9 @@ use std::io::Write as _;
 use ekv_model::Body;
 use ekv_model::redis::{CollectionKind, Element, StreamId};
 
-use crate::json::{Base64Stream, Bracket, EscapeMode, EscapeStream, Layout, Style, Utf8Check, push_score};
+use crate::json::{Bracket, Layout, Style, push_score};
+use crate::target::value::{flush, flush_if_full, push_value};
 use crate::{DumpWriter, Result};
-
-/// Text gathered before it goes to the writer, in bytes.
-const FLUSH_LEN: usize = 64 << 10;
 
 /// The open file of one collection.
 pub(super) struct CollectionFile {
@@ -90,7 +88,7 @@ impl CollectionFile {
                 self.entries = self.entries.saturating_add(1);
             }
         }
-        self.flush_if_full(writer)
+        flush_if_full(&mut self.out, writer)
     }
 
     /// Ends the text; returns the emptied buffer for the next collection.
@@ -113,8 +111,7 @@ impl CollectionFile {
             self.expiry();
             self.layout.close(Bracket::Object, &mut self.out);
         }
-        writer.write(&self.out)?;
-        self.out.clear();
+        flush(&mut self.out, writer)?;
         Ok(self.out)
     }
 
@@ -139,43 +136,7 @@ impl CollectionFile {
         self.value(writer, value)
     }
 
-    /// Bytes: a string if they are UTF-8, else an object with their base64url form.
     fn value(&mut self, writer: &mut DumpWriter, value: &Body<'_>) -> Result<()> {
-        let mut check = Utf8Check::default();
-        value.for_each_chunk(|chunk| {
-            check.push(chunk);
-            Ok(())
-        })?;
-        if check.is_valid() {
-            self.out.push(b'"');
-            let mut escape = EscapeStream::new(EscapeMode::Html);
-            value.for_each_chunk(|chunk| {
-                escape.push(chunk, &mut self.out);
-                Ok(self.flush_if_full(writer)?)
-            })?;
-            escape.finish(&mut self.out);
-            self.out.push(b'"');
-        } else {
-            self.layout.open(Bracket::Object, &mut self.out);
-            self.layout.name("base64", &mut self.out);
-            self.out.push(b'"');
-            let mut base64 = Base64Stream::default();
-            value.for_each_chunk(|chunk| {
-                base64.push(chunk, &mut self.out);
-                Ok(self.flush_if_full(writer)?)
-            })?;
-            base64.finish(&mut self.out);
-            self.out.push(b'"');
-            self.layout.close(Bracket::Object, &mut self.out);
-        }
-        Ok(())
-    }
-
-    fn flush_if_full(&mut self, writer: &mut DumpWriter) -> Result<()> {
-        if self.out.len() >= FLUSH_LEN {
-            writer.write(&self.out)?;
-            self.out.clear();
-        }
-        Ok(())
+        push_value(value, &mut self.layout, &mut self.out, writer)
     }
 }
