@@ -17,7 +17,7 @@ const AFTER_HELP: &str = "\
 First steps:
   ekv-backup inspect snapshot.fsm            what is in it, and from when?
   ekv-backup decode snapshot.fsm dump        turn it into plain files
-  ekv-backup verify dump                     is the dump whole? (so does: cd dump && sha256sum -c CHECKSUMS)
+  ekv-backup verify dump                     is the dump whole?
 
 `ekv-backup help COMMAND` explains a command, its options and the exit codes.";
 
@@ -96,12 +96,16 @@ pub(crate) struct ReadArguments {
 const DECODE_AFTER_HELP: &str = "\
 Examples:
   ekv-backup decode 00000000000007d1.fsm dump
-  ekv-backup decode /var/lib/elastickv/n1 dump          the newest valid snapshot of a node's data directory
-  zstd -dc old.fsm.zst | ekv-backup decode - dump       standard input (zstd files can also be named directly)
+  ekv-backup decode /var/lib/elastickv/n1 dump      a node: its newest valid snapshots
+  zstd -dc old.fsm.zst | ekv-backup decode - dump   standard input
+  ekv-backup decode old.fsm.zst dump                the same
   ekv-backup decode snapshot.fsm dump --at 2026-11-22T15:00:00Z --adapter redis
 
-A dump is complete or absent: files are written into a private directory beside DUMP, which gets its name in one step
-at the end. A snapshot holds what was applied up to its Raft index; later writes are in the node's log only.";
+A dump is complete or absent: files are written into a private directory beside
+DUMP, which gets its name in one step at the end.
+
+A snapshot holds what was applied up to its Raft index; later writes are in the
+node's log only.";
 
 /// Turn a snapshot into a dump: a directory of plain files.
 ///
@@ -133,6 +137,18 @@ pub(crate) struct DecodeArguments {
     /// strings: they are Redis strings, as the live server serves them. ignore: they are only counted.
     #[arg(long, value_name = "RULE", value_enum, default_value_t = BareKeysRule::Strings, help_heading = "What is written")]
     pub(crate) bare_keys: BareKeysRule,
+    /// How DynamoDB items are written
+    ///
+    /// per-item: one file for each item. jsonl: one file for each table, with one item on each line.
+    #[arg(
+        long,
+        value_name = "LAYOUT",
+        value_enum,
+        default_value_t = DynamodbLayoutRule::PerItem,
+        alias = "dynamodb-bundle-mode",
+        help_heading = "What is written"
+    )]
+    pub(crate) dynamodb_layout: DynamodbLayoutRule,
     /// Make every loss and everything unknown an error; nothing is published then
     #[arg(long, help_heading = "What is written")]
     pub(crate) strict: bool,
@@ -277,6 +293,15 @@ pub(crate) enum PortableRule {
     Off,
     /// Refuse them
     Require,
+}
+
+/// See [`ekv_backup::DynamodbLayout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DynamodbLayoutRule {
+    /// One file for each item
+    PerItem,
+    /// One line for each item
+    Jsonl,
 }
 
 /// Adapters, at least one.
