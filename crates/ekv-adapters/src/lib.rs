@@ -6,10 +6,14 @@
 //! A new adapter adds its families to the table in `family.rs`, its events to `ekv-model`, and a folder here with a `decode`
 //! function that accounts for every visible record of its families in the run's [`Tally`].
 
+pub mod dynamodb;
 mod family;
 mod json;
+mod protobuf;
 pub mod redis;
 mod run;
+pub mod s3;
+pub mod sqs;
 mod tally;
 
 pub use family::{Family, Owner, Role, Router};

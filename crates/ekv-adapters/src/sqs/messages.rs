@@ -1,0 +1,231 @@
+//! The messages of one queue, put into the order of their sending. Source: `docs/format/sqs.md`, sections 3, 4.2 and 7.
+//!
+//! Records lie in the order of random ids. Each message is checked when it is met and goes through an external sort: small values
+//! as they are, large ones as the key under which they are read again.
+
+use ekv_model::sqs::Event;
+use ekv_model::{ByteSource, Event as ModelEvent, InMemory, Result};
+use ekv_snapshot::Lookup;
+use ekv_spill::{Sorter, Spool};
+
+use super::findings;
+use super::keys::{Form, MessageRow};
+use super::message::{BodyStep, StoredMessage};
+use super::rows::{Owners, Row, Rows};
+use crate::run::scratch_error;
+use crate::{Family, Outcome, Run};
+
+/// Memory for sorting the messages of a queue, in bytes.
+const SORT_BUDGET_BYTES: usize = 32 << 20;
+/// Memory for the body of one message, in bytes; a server takes 256 KiB.
+const BODY_BUDGET_BYTES: usize = 1 << 20;
+
+/// Which messages of a queue are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    /// Those that the server reads.
+    Live {
+        /// Generation of the queue; 0 = any.
+        generation: u64,
+        /// How many partitions are read; `None` if keys without partition are.
+        partitions: Option<u32>,
+    },
+    /// All.
+    Every,
+}
+
+/// Why a message is not wanted.
+enum Unwanted {
+    Stale,
+    Unreachable,
+}
+
+impl Wanted {
+    fn check(self, row: &MessageRow) -> Result<(), Unwanted> {
+        let Wanted::Live { generation, partitions } = self else { return Ok(()) };
+        if generation != 0 && row.generation != generation {
+            return Err(Unwanted::Stale);
+        }
+        match (partitions, row.partition) {
+            (None, None) => Ok(()),
+            (Some(count), Some(partition)) if partition < count => Ok(()),
+            _ => Err(Unwanted::Unreachable),
+        }
+    }
+}
+
+/// What was met while the messages of a queue were collected.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passed {
+    /// Messages of other generations.
+    pub(super) stale: u64,
+    /// Messages under keys that the server does not read.
+    pub(super) unreachable: u64,
+}
+
+/// The messages of one queue after the other.
+pub(super) struct Messages {
+    classic: Rows,
+    partitioned: Rows,
+    lookup: Lookup,
+}
+
+impl Messages {
+    pub(super) fn new(run: &Run<'_>) -> Self {
+        let rows = |form| Rows::new(run, Family::SqsMessage, form);
+        Messages { classic: rows(Form::Classic), partitioned: rows(Form::Partitioned), lookup: run.view().lookup() }
+    }
+
+    /// Checks the messages of a queue and sorts those that are wanted; accounts for all others.
+    pub(super) fn collect(
+        &mut self,
+        run: &mut Run<'_>,
+        owners: &mut Owners,
+        queue_text: &[u8],
+        wanted: Wanted,
+    ) -> Result<(Sorter, Passed)> {
+        let mut sorter = Sorter::new(run.scratch(), SORT_BUDGET_BYTES);
+        let mut passed = Passed::default();
+        for rows in self.seek(queue_text)? {
+            let form = rows.form();
+            while let Some(row) = rows.next(owners)? {
+                let user_key = row.found.user_key;
+                let at = Some(row.found.byte_offset);
+                let Some(key) = MessageRow::parse(Family::SqsMessage, form, row.tail) else {
+                    run.find(findings::MALFORMED_KEY, user_key, at, || "message key does not parse".to_owned());
+                    run.account(Family::SqsMessage, Outcome::Lost, 1)?;
+                    continue;
+                };
+                let count = match wanted.check(&key) {
+                    Ok(()) => None,
+                    Err(Unwanted::Stale) => Some(&mut passed.stale),
+                    Err(Unwanted::Unreachable) => Some(&mut passed.unreachable),
+                };
+                if let Some(count) = count {
+                    *count = count.saturating_add(1);
+                    run.account(Family::SqsMessage, Outcome::Orphaned, 1)?;
+                    continue;
+                }
+                match StoredMessage::read(&row.found.body, &mut |_| Ok(()))? {
+                    Ok(message) => push(&mut sorter, &message, key.partition, &row)?,
+                    Err(detail) => {
+                        run.find(findings::INVALID_MESSAGE, user_key, at, || detail);
+                        run.account(Family::SqsMessage, Outcome::Lost, 1)?;
+                    }
+                }
+            }
+        }
+        Ok((sorter, passed))
+    }
+
+    /// Emits collected messages.
+    pub(super) fn emit(&mut self, run: &mut Run<'_>, sorter: Sorter) -> Result<()> {
+        let mut sorted = sorter.finish().map_err(scratch_error)?;
+        while let Some((_, payload)) = sorted.next().map_err(scratch_error)? {
+            let Some((partition, stored)) = Stored::parse(payload) else { continue };
+            let outcome = match stored {
+                Stored::Value(value) => emit_one(run, &InMemory(value), partition)?,
+                Stored::UserKey(user_key) => match self.lookup.get(user_key)? {
+                    Some(found) => emit_one(run, &found.body, partition)?,
+                    None => Outcome::Lost,
+                },
+            };
+            run.account(Family::SqsMessage, outcome, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Accounts for all messages of a queue, unread; returns how many there are.
+    pub(super) fn leave_out(
+        &mut self,
+        run: &mut Run<'_>,
+        owners: &mut Owners,
+        queue_text: &[u8],
+        outcome: Outcome,
+    ) -> Result<u64> {
+        let mut count = 0_u64;
+        for rows in self.seek(queue_text)? {
+            while rows.next(owners)?.is_some() {
+                count = count.saturating_add(1);
+                run.account(Family::SqsMessage, outcome, 1)?;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Goes to the messages of a queue: both forms of keys, in the order in which they lie in the snapshot.
+    fn seek(&mut self, queue_text: &[u8]) -> Result<[&mut Rows; 2]> {
+        self.classic.seek(queue_text)?;
+        self.partitioned.seek(queue_text)?;
+        let (classic, partitioned) = (&mut self.classic, &mut self.partitioned);
+        Ok(if classic.prefix() < partitioned.prefix() { [classic, partitioned] } else { [partitioned, classic] })
+    }
+}
+
+/// Adds a message to the sort. Equal ones keep the order of their records.
+fn push(sorter: &mut Sorter, message: &StoredMessage, partition: Option<u32>, row: &Row<'_>) -> Result<()> {
+    let (send_timestamp_ms, sequence_number, message_id) = message.order();
+    // Flipping the sign bit puts negative times before positive ones.
+    let send_timestamp = send_timestamp_ms.cast_unsigned() ^ (1 << 63);
+    let place = [&send_timestamp.to_be_bytes()[..], &sequence_number.to_be_bytes(), message_id.as_bytes()].concat();
+    let stored = match row.found.body.whole() {
+        Some(value) => Stored::Value(value),
+        None => Stored::UserKey(row.found.user_key),
+    };
+    sorter.push(&place, &stored.to_bytes(partition)).map_err(scratch_error)
+}
+
+/// A message while it is sorted.
+enum Stored<'a> {
+    /// Its value.
+    Value(&'a [u8]),
+    /// The key under which its value is.
+    UserKey(&'a [u8]),
+}
+
+impl<'a> Stored<'a> {
+    const VALUE: u8 = 0;
+    const USER_KEY: u8 = 1;
+
+    fn to_bytes(&self, partition: Option<u32>) -> Vec<u8> {
+        let (tag, bytes) = match self {
+            Stored::Value(value) => (Stored::VALUE, value),
+            Stored::UserKey(user_key) => (Stored::USER_KEY, user_key),
+        };
+        let partition_bytes = partition.unwrap_or(0).to_be_bytes();
+        [&[tag, u8::from(partition.is_some())], &partition_bytes[..], bytes].concat()
+    }
+
+    fn parse(payload: &'a [u8]) -> Option<(Option<u32>, Stored<'a>)> {
+        let ([tag, has_partition], rest) = payload.split_first_chunk()?;
+        let (partition, bytes) = rest.split_first_chunk()?;
+        let partition = (*has_partition == 1).then(|| u32::from_be_bytes(*partition));
+        let stored = if *tag == Stored::VALUE { Stored::Value(bytes) } else { Stored::UserKey(bytes) };
+        Some((partition, stored))
+    }
+}
+
+/// Emits a message that was read without a fault before.
+fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, partition: Option<u32>) -> Result<Outcome> {
+    let scratch = run.scratch();
+    let new_body = || Spool::new(std::sync::Arc::clone(&scratch), BODY_BUDGET_BYTES);
+    let mut body = new_body();
+    let mut take = |step: BodyStep<'_>| {
+        match step {
+            BodyStep::Begin => body = new_body(),
+            BodyStep::Bytes(bytes) => body.write_all(bytes).map_err(scratch_error)?,
+        }
+        Ok(())
+    };
+    let message = match StoredMessage::read(value, &mut take)? {
+        Ok(message) => message,
+        Err(detail) => {
+            run.find(findings::INVALID_MESSAGE, b"", None, || detail);
+            return Ok(Outcome::Lost);
+        }
+    };
+    let body = body.into_reader().map_err(scratch_error)?;
+    let attributes = message.attributes();
+    run.emit(ModelEvent::Sqs(Event::Message(&message.message(body.body(), &attributes, partition))))?;
+    Ok(Outcome::Emitted)
+}

@@ -1,0 +1,187 @@
+//! SQS: records to events. Source: `docs/format/sqs.md`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `keys.rs` | user keys, read and built |
+//! | `rows.rs` | which records belong to a queue |
+//! | `queue.rs`, `message.rs` | stored settings and messages |
+//! | `messages.rs` | which messages of a queue count, and their order |
+//! | `side.rs` | bookkeeping records, passed on as they are |
+//! | `orphans.rs` | what is left of queues that are gone |
+
+pub mod findings;
+pub mod keys;
+mod message;
+mod messages;
+mod orphans;
+mod queue;
+mod rows;
+mod side;
+
+use ekv_model::sqs::Event;
+use ekv_model::{Event as ModelEvent, Result};
+use ekv_snapshot::{Lookup, Range, StoredValue, Visible};
+
+use keys::{Form, put_queue_prefix, queue_name};
+use messages::{Messages, Wanted};
+use orphans::Fate;
+use queue::Settings;
+use rows::Owners;
+use side::SideRecords;
+
+use crate::{Family, Outcome, Run};
+
+/// Options of the SQS adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether messages without a readable queue are emitted.
+    pub include_orphans: bool,
+    /// Whether bookkeeping records are emitted.
+    pub include_side_records: bool,
+}
+
+/// Emits every queue with the messages that the live server would deliver, now or later, each once.
+///
+/// Shape: queues in raw-key order; then what is left of queues that are gone, by the base64url form of their names. Cost: a fixed
+/// number of cursors, 32 MiB for the messages of a queue, 1 MiB for a body, and what one message has beside its body; more goes to
+/// scratch files.
+///
+/// # Errors
+/// Failing reads, the target's errors, the monitor's wish to stop. Damage to one queue or message is a finding, not an error.
+pub fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
+    let mut decoder = Decoder::new(run, *options);
+    let mut scan = run.view().scan_range(Range::prefix(Family::SqsQueue.prefix()))?;
+    while let Some(found) = scan.next_visible()? {
+        decoder.queue(run, &found)?;
+    }
+    decoder.orphans(run)?;
+    close_books(run)
+}
+
+/// Accounts for the records that nothing asked for.
+fn close_books(run: &mut Run<'_>) -> Result<()> {
+    for family in [Family::SqsGeneration, Family::SqsSequence] {
+        run.account(family, Outcome::Orphaned, run.unaccounted(family))?;
+    }
+    for family in side::FAMILIES {
+        run.account(family, Outcome::Internal, run.unaccounted(family))?;
+    }
+    Ok(())
+}
+
+/// What decoding works with.
+struct Decoder {
+    options: Options,
+    owners: Owners,
+    messages: Messages,
+    side: SideRecords,
+    generations: Lookup,
+    sequences: Lookup,
+    user_key: Vec<u8>,
+}
+
+impl Decoder {
+    fn new(run: &Run<'_>, options: Options) -> Self {
+        Decoder {
+            options,
+            owners: Owners::new(run),
+            messages: Messages::new(run),
+            side: SideRecords::new(run),
+            generations: run.view().lookup(),
+            sequences: run.view().lookup(),
+            user_key: Vec::new(),
+        }
+    }
+
+    /// Emits the queue of a settings record.
+    fn queue(&mut self, run: &mut Run<'_>, found: &Visible<'_>) -> Result<()> {
+        let text = found.user_key.get(Family::SqsQueue.prefix().len()..).unwrap_or(&[]);
+        let at = Some(found.byte_offset);
+        let Some(name) = queue_name(text) else {
+            run.find(findings::MALFORMED_KEY, found.user_key, at, || "queue name does not parse".to_owned());
+            return run.account(Family::SqsQueue, Outcome::Lost, 1);
+        };
+        let settings = match Settings::read(&found.body)? {
+            Ok(settings) => settings,
+            Err(detail) => {
+                run.find(findings::INVALID_QUEUE_META, &name, at, || detail);
+                run.account(Family::SqsQueue, Outcome::Lost, 1)?;
+                self.account_generation(run, text, Outcome::Lost)?;
+                return self.remains(run, text, &name, Fate::Lost);
+            }
+        };
+        if !settings.name().is_empty() && settings.name().as_bytes() != name {
+            run.find(findings::NAME_MISMATCH, &name, at, || {
+                format!("the settings say \"{}\"", settings.name().chars().take(80).collect::<String>())
+            });
+        }
+        self.check_generation(run, text, &name, settings.generation())?;
+        let last_sequence_number = self.last_sequence_number(run, text, &name)?;
+        let tags = settings.tags();
+        run.emit(ModelEvent::Sqs(Event::Queue(&settings.queue(&name, &tags, last_sequence_number))))?;
+        run.account(Family::SqsQueue, Outcome::Emitted, 1)?;
+
+        let wanted = Wanted::Live { generation: settings.generation(), partitions: settings.partitions_read() };
+        let (sorter, passed) = self.messages.collect(run, &mut self.owners, text, wanted)?;
+        if passed.stale > 0 {
+            run.find(findings::STALE_GENERATION, &name, None, || {
+                format!("{} messages outside generation {}", passed.stale, settings.generation())
+            });
+        }
+        if passed.unreachable > 0 {
+            run.find(findings::UNREACHABLE, &name, None, || format!("{} messages", passed.unreachable));
+        }
+        self.messages.emit(run, sorter)?;
+        if self.options.include_side_records {
+            self.side.emit(run, &mut self.owners, text, &mut |_| Ok(()))?;
+        }
+        run.emit(ModelEvent::Sqs(Event::End))
+    }
+
+    /// Compares the generation counter with the settings, which count.
+    fn check_generation(&mut self, run: &mut Run<'_>, text: &[u8], name: &[u8], generation: u64) -> Result<()> {
+        put_queue_prefix(&mut self.user_key, Family::SqsGeneration, Form::Classic, text);
+        let Some(row) = self.generations.get(&self.user_key)? else { return Ok(()) };
+        match decimal(&row.body) {
+            Some(counter) if counter == generation => {}
+            Some(counter) => run.find(findings::GENERATION_MISMATCH, name, Some(row.byte_offset), || {
+                format!("counter {counter}, settings {generation}")
+            }),
+            None => run.find(findings::GENERATION_MISMATCH, name, Some(row.byte_offset), || {
+                format!("counter of {} bytes is no decimal number", row.body.len())
+            }),
+        }
+        run.account(Family::SqsGeneration, Outcome::Joined, 1)
+    }
+
+    fn account_generation(&mut self, run: &mut Run<'_>, text: &[u8], outcome: Outcome) -> Result<()> {
+        put_queue_prefix(&mut self.user_key, Family::SqsGeneration, Form::Classic, text);
+        let has_row = self.generations.get(&self.user_key)?.is_some();
+        run.account(Family::SqsGeneration, outcome, u64::from(has_row))
+    }
+
+    fn last_sequence_number(&mut self, run: &mut Run<'_>, text: &[u8], name: &[u8]) -> Result<Option<u64>> {
+        put_queue_prefix(&mut self.user_key, Family::SqsSequence, Form::Classic, text);
+        let Some(row) = self.sequences.get(&self.user_key)? else { return Ok(None) };
+        let number = decimal(&row.body);
+        if number.is_none() {
+            run.find(findings::INVALID_SEQUENCE, name, Some(row.byte_offset), || {
+                format!("value of {} bytes is no decimal number", row.body.len())
+            });
+        }
+        if !self.options.include_side_records {
+            // Otherwise the record is accounted for as a side record.
+            run.account(Family::SqsSequence, Outcome::Joined, 1)?;
+        }
+        Ok(number)
+    }
+}
+
+/// Reads a decimal number; white space around it does not count.
+fn decimal(value: &StoredValue<'_>) -> Option<u64> {
+    let digits = value.whole()?.trim_ascii();
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
