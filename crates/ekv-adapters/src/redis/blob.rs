@@ -7,7 +7,7 @@ use ekv_spill::{Sorted, Sorter};
 
 use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
 use super::expiry::Fate;
-use super::protobuf::{Content, Malformed, Message, is_utf8};
+use crate::protobuf::{Content, Malformed, Message, is_utf8};
 use super::ranks::Ranks;
 use super::scalars::shadowed;
 use super::wide::Kind;

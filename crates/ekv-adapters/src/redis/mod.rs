@@ -7,7 +7,7 @@
 //! | `list.rs`, `stream.rs`, `blob.rs` | lists, streams, the old one-record forms |
 //! | `ranks.rs` | which type a key has |
 //! | `expiry.rs` | the expiry index and what an expiry means |
-//! | `meta.rs`, `keys.rs`, `protobuf.rs` | bytes of metadata, keys and messages |
+//! | `meta.rs`, `keys.rs` | bytes of metadata and keys |
 
 mod blob;
 mod collection;
@@ -16,7 +16,6 @@ pub mod findings;
 mod keys;
 mod list;
 mod meta;
-mod protobuf;
 mod ranks;
 mod scalars;
 mod stream;

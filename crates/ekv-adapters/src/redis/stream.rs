@@ -8,7 +8,7 @@ use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
 use super::expiry::Fate;
 use super::keys::split_counted;
 use super::meta::StreamMeta;
-use super::protobuf::{Content, Malformed, Message, is_utf8};
+use crate::protobuf::{Content, Malformed, Message, is_utf8};
 use super::ranks::{Rank, Ranks};
 use super::scalars::shadowed;
 use super::{BareKeys, Options, findings};

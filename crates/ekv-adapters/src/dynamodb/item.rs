@@ -1,0 +1,170 @@
+//! The record of an item: checks, sorted attributes, primary key. Source: `docs/format/dynamodb.md`, section 2.4.
+
+use ekv_model::dynamodb::{ItemKey, KeyType, KeyValue};
+use ekv_model::{Finding, Result};
+use ekv_snapshot::StoredValue;
+
+use super::keys::put_primary_key;
+use super::schema::KeySchema;
+use super::value::{Attributes, Content, Elements, Value};
+use super::{check, findings};
+use crate::protobuf::{Fault, Malformed, Source, split};
+
+/// Front of an item record's value.
+const MAGIC: &[u8] = b"\0DI\x01";
+/// Items up to this length are read at once, in bytes; longer ones in pieces.
+const LOADED_LEN_MAX: usize = 4 << 20;
+/// Longest value of a key attribute, in bytes; the server's keys are shorter.
+const KEY_LEN_MAX: u64 = 1 << 20;
+
+/// Why an item cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadItem {
+    /// The value does not begin like an item.
+    Magic,
+    /// The message does not parse, or a text in it is not UTF-8.
+    Malformed,
+    /// Lists and maps inside each other beyond the limit.
+    TooDeep,
+    /// Too many attributes.
+    TooLarge,
+    /// The hash key attribute is missing or has no key type.
+    HashKey,
+    /// The range key attribute is missing or has no key type.
+    RangeKey,
+}
+
+impl BadItem {
+    pub(super) fn finding(self) -> Finding {
+        match self {
+            BadItem::TooDeep => findings::ITEM_TOO_DEEP,
+            BadItem::TooLarge => findings::ITEM_TOO_LARGE,
+            _ => findings::INVALID_ITEM,
+        }
+    }
+
+    pub(super) fn detail(self, value_len: u64) -> String {
+        let what = match self {
+            BadItem::Magic => "does not begin like an item",
+            BadItem::Malformed => "does not parse",
+            BadItem::TooDeep => "has more than 1,000 levels of lists and maps",
+            BadItem::TooLarge => "has more attributes than can be sorted",
+            BadItem::HashKey => "has no hash key attribute of type S, N or B",
+            BadItem::RangeKey => "has no range key attribute of type S, N or B",
+        };
+        format!("value of {value_len} bytes {what}")
+    }
+}
+
+impl From<Malformed> for BadItem {
+    fn from(_: Malformed) -> Self {
+        BadItem::Malformed
+    }
+}
+
+/// Buffers that are used again for every item, and the primary key of the item read last.
+#[derive(Default)]
+pub(super) struct ItemReader {
+    buffer: Vec<u8>,
+    hash: OwnedKey,
+    range: Option<OwnedKey>,
+    sort_key: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct OwnedKey {
+    key_type: Option<KeyType>,
+    bytes: Vec<u8>,
+}
+
+impl OwnedKey {
+    fn value(&self) -> KeyValue<'_> {
+        KeyValue { key_type: self.key_type.unwrap_or(KeyType::Binary), bytes: &self.bytes }
+    }
+}
+
+/// An item that has been checked.
+pub(super) struct Item<'v> {
+    pub(super) source: Source<'v>,
+    pub(super) attributes: Attributes,
+}
+
+impl ItemReader {
+    /// Checks the value of an item's record and reads its key.
+    ///
+    /// Cost: [`LOADED_LEN_MAX`] and [`check::NAMES_LEN_MAX`] bytes of memory at most, whatever the length of the value.
+    pub(super) fn read<'v>(
+        &mut self,
+        value: &StoredValue<'v>,
+        key_schema: &KeySchema,
+    ) -> Result<Result<Item<'v>, BadItem>> {
+        if !value.head().starts_with(MAGIC) {
+            return Ok(Err(BadItem::Magic));
+        }
+        let mut source = Source::loaded(*value, LOADED_LEN_MAX, std::mem::take(&mut self.buffer))?;
+        let fields = source.fields(MAGIC.len());
+        if let Err(bad) = check::item(&mut source, fields)? {
+            self.reuse(source);
+            return Ok(Err(bad));
+        }
+        match split(Attributes::collect(Elements(fields), &mut source))? {
+            Ok(attributes) => {
+                let item = Item { source, attributes };
+                self.read_key(item, key_schema)
+            }
+            Err(malformed) => {
+                self.reuse(source);
+                Ok(Err(malformed.into()))
+            }
+        }
+    }
+
+    /// Takes the buffer of an item back.
+    pub(super) fn reuse(&mut self, source: Source<'_>) {
+        self.buffer = source.into_buffer();
+    }
+
+    /// The primary key of the item that was read last.
+    pub(super) fn key(&self) -> ItemKey<'_> {
+        ItemKey { hash: self.hash.value(), range: self.range.as_ref().map(OwnedKey::value), sort_key: &self.sort_key }
+    }
+
+    fn read_key<'v>(&mut self, mut item: Item<'v>, key_schema: &KeySchema) -> Result<Result<Item<'v>, BadItem>> {
+        let hash = split(key_value(&mut item, &key_schema.hash_key))?;
+        let range = match key_schema.range_key.as_str() {
+            "" => Ok(None),
+            name => split(key_value(&mut item, name))?.map(Some),
+        };
+        let bad = match (hash, range) {
+            (Ok(Some(hash)), Ok(range)) if range.as_ref().is_none_or(Option::is_some) => {
+                self.hash = hash;
+                self.range = range.flatten();
+                let range = self.range.as_ref().map(OwnedKey::value);
+                put_primary_key(&self.hash.value(), range.as_ref(), &mut self.sort_key);
+                return Ok(Ok(item));
+            }
+            (Ok(None), _) => BadItem::HashKey,
+            (Ok(Some(_)), Ok(_)) => BadItem::RangeKey,
+            _ => BadItem::Malformed,
+        };
+        self.reuse(item.source);
+        Ok(Err(bad))
+    }
+}
+
+/// The value of a key attribute; `None` if it is missing, too long or of another type.
+fn key_value(item: &mut Item<'_>, name: &str) -> Result<Option<OwnedKey>, Fault> {
+    let Some(entry) = item.attributes.find(name) else { return Ok(None) };
+    let (key_type, span) = match Value::of_entry(entry).content(&mut item.source)? {
+        Content::String(span) => (KeyType::String, span),
+        Content::Number(span) => (KeyType::Number, span),
+        Content::Binary(span) => (KeyType::Binary, span),
+        _ => return Ok(None),
+    };
+    if span.len > KEY_LEN_MAX {
+        return Ok(None);
+    }
+    let mut key = OwnedKey { key_type: Some(key_type), bytes: Vec::new() };
+    item.source.append(span, &mut key.bytes)?;
+    Ok(Some(key))
+}

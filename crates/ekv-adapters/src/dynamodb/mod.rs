@@ -1,0 +1,52 @@
+//! DynamoDB: records to events. Source: `docs/format/dynamodb.md`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `table.rs` | a table with its generations: which items clients see, in which order |
+//! | `orphans.rs` | items without a table |
+//! | `schema.rs`, `item.rs` | the records of tables and items |
+//! | `check.rs`, `value.rs`, `document.rs` | the message inside an item: checked, found, emitted |
+//! | `keys.rs`, `number.rs` | bytes of keys |
+
+mod check;
+mod document;
+pub mod findings;
+mod item;
+pub mod keys;
+mod number;
+mod orphans;
+mod schema;
+mod table;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use ekv_model::Result;
+use ekv_snapshot::Range;
+
+pub use number::push_number;
+
+use crate::{Family, Outcome, Run};
+
+/// Emits every table with every item that clients see.
+///
+/// Shape: tables in raw-key order, the items of each in ascending order of their ordered primary keys. Cost: two reads of every
+/// item; one schema and the pieces of one item in memory; scratch space only for tables with legacy keys.
+///
+/// # Errors
+/// Failing reads, the target's errors, the monitor's wish to stop. Damage to one table or item is a finding, not an error.
+pub fn decode(run: &mut Run<'_>) -> Result<()> {
+    if run.visible(Family::DdbTable) > 0 {
+        let mut tables = table::Tables::new(run);
+        let mut scan = run.view().scan_range(Range::prefix(Family::DdbTable.prefix()))?;
+        while let Some(found) = scan.next_visible()? {
+            tables.table(run, &found)?;
+        }
+    }
+    orphans::account(run)?;
+    for family in [Family::DdbGeneration, Family::DdbIndexRow] {
+        run.account(family, Outcome::Internal, run.unaccounted(family))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Items whose table has no schema. Source: `docs/format/dynamodb.md`, sections 3 and 5.
+
+use ekv_model::Result;
+use ekv_snapshot::{Range, RangeScan};
+
+use super::findings;
+use super::keys::{decode_name, items_prefix, schema_key, table_of_item_key};
+use crate::{Family, Outcome, Run};
+
+/// The first byte after the separator that ends a table's name in keys.
+const AFTER_SEPARATOR: u8 = b'|' + 1;
+
+/// Accounts for the items that no table has taken.
+pub(super) fn account(run: &mut Run<'_>) -> Result<()> {
+    if run.unaccounted(Family::DdbItem) == 0 {
+        return Ok(());
+    }
+    let items = || Range::prefix(Family::DdbItem.prefix());
+    let mut schemas = run.view().lookup();
+    let mut scan = run.view().scan_range(items())?;
+    let mut found = scan.next_visible()?.is_some();
+    while found {
+        let Some((user_key, byte_offset)) = scan.current().map(|item| (item.user_key.to_vec(), item.byte_offset))
+        else {
+            break;
+        };
+        let table = table_of_item_key(&user_key);
+        match table.and_then(|table| decode_name(table).map(|name| (table, name))) {
+            None => {
+                malformed(run, &user_key, byte_offset)?;
+                found = scan.next_visible()?.is_some();
+            }
+            Some((table, name)) => {
+                if schemas.get(&schema_key(&name))?.is_none() {
+                    orphans(run, &mut scan, table, &name)?;
+                    found = scan.current().is_some();
+                } else {
+                    let next = [Family::DdbItem.prefix(), table, &[AFTER_SEPARATOR]].concat();
+                    scan.seek(items().starting_at(&next))?;
+                    found = scan.next_visible()?.is_some();
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Counts the items of a table without schema, and moves beyond them.
+fn orphans(run: &mut Run<'_>, scan: &mut RangeScan, table: &[u8], name: &str) -> Result<()> {
+    let prefix = items_prefix(table);
+    let byte_offset = scan.current().map(|item| item.byte_offset);
+    let mut count = 0_u64;
+    while scan.current().is_some_and(|item| item.user_key.starts_with(&prefix)) {
+        run.account(Family::DdbItem, Outcome::Orphaned, 1)?;
+        count = count.saturating_add(1);
+        scan.next_visible()?;
+    }
+    run.find(findings::ORPHAN_ITEMS, name.as_bytes(), byte_offset, || {
+        format!("encoded_table {}, buffered_items {count}", table.escape_ascii())
+    });
+    Ok(())
+}
+
+/// Counts an item whose key does not parse.
+pub(super) fn malformed(run: &mut Run<'_>, user_key: &[u8], byte_offset: u64) -> Result<()> {
+    run.find(findings::MALFORMED_KEY, user_key, Some(byte_offset), || {
+        "an item key needs table, generation and primary key".to_owned()
+    });
+    run.account(Family::DdbItem, Outcome::Lost, 1)
+}

@@ -1,0 +1,303 @@
+//! A table with its generations: which items clients see, and in which order. Source: `docs/format/dynamodb.md`, section 3.
+
+use ekv_model::dynamodb::{Event, ItemKey, KeyForms, KeyType, Number};
+use ekv_model::{Event as ModelEvent, Result};
+use ekv_snapshot::{Lookup, Range, RangeScan, Visible};
+use ekv_spill::{Sorted, Sorter};
+
+use super::item::ItemReader;
+use super::keys::{decode_name, generation_prefix, items_prefix, parse_item_key, push_name};
+use super::orphans::malformed;
+use super::schema::{BadSchema, KeySchema, Schema};
+use super::{document, findings};
+use crate::run::scratch_error;
+use crate::{Family, Outcome, Run};
+
+/// Memory for sorting the keys of items that are not stored in key order, in bytes.
+const SORT_BUDGET_BYTES: usize = 8 << 20;
+
+/// Decodes tables one after the other.
+pub(super) struct Tables {
+    survey_scan: RangeScan,
+    item_scan: RangeScan,
+    lookup: Lookup,
+    reader: ItemReader,
+}
+
+/// What a first look at the items of a table told.
+struct Survey {
+    forms: FormCensus,
+    /// Whether every item of the table's own generation lies under its ordered primary key.
+    is_ordered: bool,
+    /// Keys of items that have to be put in order: ordered primary key and rank, then the record's user key.
+    unordered: Sorter,
+    /// Items of other generations.
+    stale: u64,
+}
+
+/// Of items with equal keys the one of lowest rank is seen by clients.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    /// Of the table's own generation.
+    Target = 0,
+    /// Of the generation from which a move is under way.
+    Source = 1,
+}
+
+impl Rank {
+    fn byte(self) -> u8 {
+        match self {
+            Rank::Target => 0,
+            Rank::Source => 1,
+        }
+    }
+}
+
+impl Tables {
+    pub(super) fn new(run: &Run<'_>) -> Self {
+        Tables {
+            survey_scan: run.view().scan(),
+            item_scan: run.view().scan(),
+            lookup: run.view().lookup(),
+            reader: ItemReader::default(),
+        }
+    }
+
+    /// Emits the table of a schema record with its items, and accounts for all its records.
+    pub(super) fn table(&mut self, run: &mut Run<'_>, found: &Visible<'_>) -> Result<()> {
+        let encoded = found.user_key.get(Family::DdbTable.prefix().len()..).unwrap_or(&[]);
+        let Some(name) = decode_name(encoded).filter(|name| !name.is_empty()) else {
+            run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
+                "a table key needs the table's name".to_owned()
+            });
+            return run.account(Family::DdbTable, Outcome::Lost, 1);
+        };
+        match Schema::read(&found.body)? {
+            Ok(schema) => self.sound_table(run, &name, &schema),
+            Err(bad) => self.lost_table(run, &name, found, &bad),
+        }
+    }
+
+    fn lost_table(&mut self, run: &mut Run<'_>, name: &str, found: &Visible<'_>, bad: &BadSchema) -> Result<()> {
+        let mut items = 0_u64;
+        self.item_scan.seek(Range::prefix(&items_prefix(&encoded(name))))?;
+        while self.item_scan.next_visible()?.is_some() {
+            run.account(Family::DdbItem, Outcome::Lost, 1)?;
+            items = items.saturating_add(1);
+        }
+        run.find(bad.finding, name.as_bytes(), Some(found.byte_offset), || {
+            format!("{}; {items} items are left out with it", bad.detail)
+        });
+        run.account(Family::DdbTable, Outcome::Lost, 1)
+    }
+
+    fn sound_table(&mut self, run: &mut Run<'_>, name: &str, schema: &Schema) -> Result<()> {
+        let encoded = encoded(name);
+        let mut survey = self.survey(run, &encoded, schema)?;
+        if survey.stale > 0 {
+            let source = schema.migration_source().unwrap_or(0);
+            run.find(findings::STALE_GENERATION_ITEMS, name.as_bytes(), None, || {
+                format!(
+                    "active_generation {}, migration_source_generation {source}, stale_count {}",
+                    schema.generation, survey.stale
+                )
+            });
+        }
+        let own = generation_prefix(&encoded, schema.generation);
+        if !survey.is_ordered && schema.has_ordered_keys() {
+            self.push_target(&own, &schema.primary_key, &mut survey.unordered)?;
+        }
+        let forms = survey.forms.verdict();
+        schema.with_table(name, forms, |table| run.emit(ModelEvent::DynamoDb(Event::TableBegin(table))))?;
+        let items = Items { run: &mut *run, key_schema: &schema.primary_key, reader: &mut self.reader, previous: None };
+        let unordered = Unordered::new(survey.unordered, &mut self.lookup)?;
+        let scan = survey.is_ordered.then_some((&mut self.item_scan, own.as_slice()));
+        items.emit(scan, unordered)?;
+        run.emit(ModelEvent::DynamoDb(Event::TableEnd))?;
+        run.account(Family::DdbTable, Outcome::Emitted, 1)
+    }
+
+    /// Reads all items of all generations once: counts, checks, and notes those that have to be put in order.
+    fn survey(&mut self, run: &mut Run<'_>, encoded: &[u8], schema: &Schema) -> Result<Survey> {
+        let mut survey = Survey {
+            forms: FormCensus::default(),
+            is_ordered: schema.has_ordered_keys(),
+            unordered: Sorter::new(run.scratch(), SORT_BUDGET_BYTES),
+            stale: 0,
+        };
+        let source_generation = schema.migration_source();
+        self.survey_scan.seek(Range::prefix(&items_prefix(encoded)))?;
+        while let Some(found) = self.survey_scan.next_visible()? {
+            let Some(record_key) = parse_item_key(found.user_key) else {
+                malformed(run, found.user_key, found.byte_offset)?;
+                continue;
+            };
+            let rank = match record_key.generation {
+                generation if generation == schema.generation => Rank::Target,
+                generation if Some(generation) == source_generation => Rank::Source,
+                _ => {
+                    survey.stale = survey.stale.saturating_add(1);
+                    run.account(Family::DdbItem, Outcome::Orphaned, 1)?;
+                    continue;
+                }
+            };
+            match self.reader.read(&found.body, &schema.primary_key)? {
+                Ok(item) => self.reader.reuse(item.source),
+                Err(bad) => {
+                    run.find(bad.finding(), found.user_key, Some(found.byte_offset), || bad.detail(found.body.len()));
+                    run.account(Family::DdbItem, Outcome::Lost, 1)?;
+                    continue;
+                }
+            }
+            let key = self.reader.key();
+            survey.forms.add(&key);
+            if rank == Rank::Source || !schema.has_ordered_keys() {
+                push_unordered(&mut survey.unordered, key.sort_key, rank, found.user_key)?;
+            } else if key.sort_key != record_key.primary_key {
+                survey.is_ordered = false;
+                run.find(findings::KEY_MISMATCH, found.user_key, Some(found.byte_offset), || {
+                    format!("ordered primary key {}", key.sort_key.escape_ascii())
+                });
+            }
+        }
+        Ok(survey)
+    }
+
+    /// Notes all items of a generation whose records do not lie under their ordered primary keys.
+    fn push_target(&mut self, prefix: &[u8], key_schema: &KeySchema, unordered: &mut Sorter) -> Result<()> {
+        self.survey_scan.seek(Range::prefix(prefix))?;
+        while let Some(found) = self.survey_scan.next_visible()? {
+            if let Ok(item) = self.reader.read(&found.body, key_schema)? {
+                self.reader.reuse(item.source);
+                push_unordered(unordered, self.reader.key().sort_key, Rank::Target, found.user_key)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encoded(name: &str) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    push_name(name.as_bytes(), &mut encoded);
+    encoded
+}
+
+fn push_unordered(sorter: &mut Sorter, sort_key: &[u8], rank: Rank, user_key: &[u8]) -> Result<()> {
+    sorter.push(&[sort_key, &[rank.byte()]].concat(), user_key).map_err(scratch_error)
+}
+
+/// Items that are looked up one by one in the order of their keys.
+struct Unordered<'l> {
+    sorted: Sorted,
+    lookup: &'l mut Lookup,
+    /// Sort key and user key of the next one.
+    next: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl<'l> Unordered<'l> {
+    fn new(sorter: Sorter, lookup: &'l mut Lookup) -> Result<Self> {
+        let mut unordered = Unordered { sorted: sorter.finish().map_err(scratch_error)?, lookup, next: None };
+        unordered.pull()?;
+        Ok(unordered)
+    }
+
+    fn pull(&mut self) -> Result<()> {
+        let next = self.sorted.next().map_err(scratch_error)?;
+        self.next = next.map(|(key, user_key)| {
+            let sort_key = key.split_last().map_or(key, |(_, sort_key)| sort_key);
+            (sort_key.to_vec(), user_key.to_vec())
+        });
+        Ok(())
+    }
+
+    fn is_below(&self, sort_key: &[u8]) -> bool {
+        self.next.as_ref().is_some_and(|(next, _)| next.as_slice() < sort_key)
+    }
+}
+
+/// Emits the items of one table.
+struct Items<'r, 'v> {
+    run: &'r mut Run<'v>,
+    key_schema: &'r KeySchema,
+    reader: &'r mut ItemReader,
+    /// The last sort key that clients see.
+    previous: Option<Vec<u8>>,
+}
+
+impl Items<'_, '_> {
+    /// Merges the items that lie in order below a prefix with the others.
+    fn emit(mut self, scan: Option<(&mut RangeScan, &[u8])>, mut unordered: Unordered<'_>) -> Result<()> {
+        if let Some((scan, prefix)) = scan {
+            scan.seek(Range::prefix(prefix))?;
+            while let Some(found) = scan.next_visible()? {
+                let sort_key = found.user_key.get(prefix.len()..).unwrap_or(&[]);
+                if sort_key.is_empty() {
+                    continue;
+                }
+                while unordered.is_below(sort_key) {
+                    self.emit_unordered(&mut unordered)?;
+                }
+                if unordered.next.is_some() {
+                    self.previous = Some(sort_key.to_vec());
+                }
+                self.item(&found)?;
+            }
+        }
+        while unordered.next.is_some() {
+            self.emit_unordered(&mut unordered)?;
+        }
+        Ok(())
+    }
+
+    fn emit_unordered(&mut self, unordered: &mut Unordered<'_>) -> Result<()> {
+        let Some((sort_key, user_key)) = unordered.next.take() else { return Ok(()) };
+        if self.previous.as_ref() == Some(&sort_key) {
+            self.run.find(findings::SUPERSEDED_ITEMS, &user_key, None, || "another item has an equal key".to_owned());
+            self.run.account(Family::DdbItem, Outcome::Shadowed, 1)?;
+        } else {
+            if let Some(found) = unordered.lookup.get(&user_key)? {
+                self.item(&found)?;
+            }
+            self.previous = Some(sort_key);
+        }
+        unordered.pull()
+    }
+
+    /// Emits an item, unless it is damaged, which the survey has noted.
+    fn item(&mut self, found: &Visible<'_>) -> Result<()> {
+        let Ok(mut item) = self.reader.read(&found.body, self.key_schema)? else { return Ok(()) };
+        let key = self.reader.key();
+        self.run.emit(ModelEvent::DynamoDb(Event::ItemBegin(key)))?;
+        document::emit(self.run, &mut item)?;
+        self.run.emit(ModelEvent::DynamoDb(Event::ItemEnd))?;
+        self.reader.reuse(item.source);
+        self.run.account(Family::DdbItem, Outcome::Emitted, 1)
+    }
+}
+
+/// Finds out whether the types and forms of keys keep items apart.
+#[derive(Default)]
+struct FormCensus {
+    hash: Option<KeyType>,
+    range: Option<KeyType>,
+    is_mixed: bool,
+}
+
+impl FormCensus {
+    fn add(&mut self, key: &ItemKey<'_>) {
+        let ItemKey { hash, range, .. } = key;
+        let is_first_or_equal = |known: &mut Option<KeyType>, key_type| *known.get_or_insert(key_type) == key_type;
+        let is_uniform = is_first_or_equal(&mut self.hash, hash.key_type)
+            && range.is_none_or(|range| is_first_or_equal(&mut self.range, range.key_type));
+        let is_no_number = |key_type, bytes| {
+            key_type == KeyType::Number && std::str::from_utf8(bytes).is_ok_and(|text| Number::parse(text).is_err())
+        };
+        let is_odd = is_no_number(hash.key_type, hash.bytes)
+            || range.is_some_and(|range| is_no_number(range.key_type, range.bytes) || hash.bytes.is_empty());
+        self.is_mixed |= !is_uniform || is_odd;
+    }
+
+    fn verdict(&self) -> KeyForms {
+        if self.is_mixed { KeyForms::Mixed } else { KeyForms::Uniform }
+    }
+}
