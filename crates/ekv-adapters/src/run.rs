@@ -42,6 +42,11 @@ impl<'a> Run<'a> {
         Arc::clone(&self.scratch)
     }
 
+    /// Who may stop the run; to be asked (with no records) during long steps.
+    pub(crate) fn monitor(&self) -> &'a dyn Monitor {
+        self.monitor
+    }
+
     /// The read timestamp in Unix milliseconds: the moment at which expiries are judged.
     pub fn instant_ms(&self) -> u64 {
         self.view.read_ts().unix_ms()
@@ -81,11 +86,7 @@ impl<'a> Run<'a> {
 
     /// Notes a finding about a user's key.
     pub fn find(&mut self, finding: Finding, key: &[u8], byte_offset: Option<u64>, detail: impl FnOnce() -> String) {
-        self.findings.record(finding, || Example {
-            key: Some(key.iter().copied().take(256).collect()),
-            byte_offset,
-            detail: detail(),
-        });
+        self.findings.record(finding, || Example::new(Some(key), byte_offset, detail()));
     }
 
     /// Notes a finding that occurred `count` times, without examples.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 /// Examples kept per kind of finding.
 const EXAMPLES_PER_FINDING: usize = 8;
+/// Longest part of a key that an example keeps, in bytes.
+const EXAMPLE_KEY_LEN: usize = 256;
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +42,13 @@ pub struct Example {
     pub byte_offset: Option<u64>,
     /// Details: numbers, what was expected, what was kept.
     pub detail: String,
+}
+
+impl Example {
+    /// An occurrence; of a long key only the beginning is kept.
+    pub fn new(key: Option<&[u8]>, byte_offset: Option<u64>, detail: String) -> Self {
+        Example { key: key.map(|key| key.get(..EXAMPLE_KEY_LEN).unwrap_or(key).to_vec()), byte_offset, detail }
+    }
 }
 
 /// Count and first examples of one kind of finding.

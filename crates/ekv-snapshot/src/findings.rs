@@ -62,5 +62,5 @@ pub const UNOWNED: Finding = Finding {
 };
 
 pub(crate) fn example(key: Option<&[u8]>, byte_offset: Option<u64>, detail: &str) -> Example {
-    Example { key: key.map(<[u8]>::to_vec), byte_offset, detail: detail.to_owned() }
+    Example::new(key, byte_offset, detail.to_owned())
 }
