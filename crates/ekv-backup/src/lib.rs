@@ -5,6 +5,7 @@
 //! | `open.rs` | what did the user name? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
 //! | `decode.rs`, `inspect.rs`, `verify.rs` | the commands |
+//! | `restore.rs` | the way back into a cluster |
 //! | `report.rs` | what is told, for people and machines |
 //! | `progress.rs` | how far is it, and shall it stop? |
 //!
@@ -19,6 +20,7 @@ mod load;
 mod open;
 mod progress;
 mod report;
+pub mod restore;
 mod time;
 mod verify;
 

@@ -15,7 +15,7 @@ mod utf8;
 pub use base64_stream::Base64Stream;
 pub use escape::{EscapeMode, EscapeStream, escape_into};
 pub use layout::{Bracket, Layout};
-pub(crate) use object::Object;
+pub use object::Object;
 pub use score::push_score;
 pub use serialize::{Style, serialize_into};
 pub use utf8::Utf8Check;
