@@ -91,6 +91,18 @@ pub(crate) struct ReadArguments {
     /// warning, since such files exist; but a file that was cut at the right place then looks whole.
     #[arg(long)]
     pub(crate) require_checksum: bool,
+    /// Which writes of transactions over several groups count
+    ///
+    /// protocol: every write that was acknowledged. live: what the server returns, which misses some of them; the keys that
+    /// differ are reported either way.
+    #[arg(long, value_name = "VIEW", value_enum, default_value_t = ViewRule::Protocol)]
+    pub(crate) view: ViewRule,
+    /// Keep records in a group that does not own their keys
+    ///
+    /// A node's group can hold stale copies of keys that were moved to another group; they are left out and counted. With this
+    /// option nothing is left out: of every key the newest version of any group counts.
+    #[arg(long)]
+    pub(crate) keep_unowned: bool,
 }
 
 const DECODE_AFTER_HELP: &str = "\
@@ -255,6 +267,15 @@ pub(crate) struct ManualArguments {
     /// Existing directory for one page per command
     #[arg(value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
+}
+
+/// See [`ekv_backup::TxnView`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ViewRule {
+    /// Every acknowledged write
+    Protocol,
+    /// What the server returns
+    Live,
 }
 
 /// See [`ekv_backup::Expired`].

@@ -42,6 +42,7 @@ impl Progress for Screen {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         let (title, in_bytes) = match phase {
             Phase::Check => ("checking the snapshot", true),
+            Phase::Resolve => ("looking at transactions", false),
             Phase::Decode => ("writing files", false),
             Phase::Publish => ("syncing to disk", false),
             Phase::Verify => ("checking the dump", true),

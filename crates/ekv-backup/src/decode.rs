@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use ekv_adapters::{Family, Outcome, Role, Run, Tally, redis};
 use ekv_model::{Error, Finding, Findings, Result, Severity};
-use ekv_snapshot::{Group, View};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_tree::portable::PortableNames;
@@ -17,7 +16,10 @@ use serde::Serialize;
 use crate::inspect::{PrefixReport, prefixes};
 use crate::load::{Loaded, ReadOptions, load};
 use crate::progress::{Follower, Phase, Progress};
-use crate::report::{Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, families, findings};
+use crate::report::{
+    Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, TransactionsReport, families, findings,
+};
+use crate::state::State;
 use crate::{Adapter, CommandError};
 
 /// Data that nothing in the dump represents.
@@ -118,6 +120,9 @@ pub struct Books {
     /// Beginnings of keys that no known family has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown_prefixes: Vec<PrefixReport>,
+    /// Staged writes of transactions.
+    #[serde(skip_serializing_if = "TransactionsReport::is_empty")]
+    pub transactions: TransactionsReport,
     /// What was odd or lost.
     pub findings: Vec<FindingReport>,
     /// File names that other systems refuse or take for each other.
@@ -139,15 +144,15 @@ pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &d
         create_parents(target)?;
     }
     DirSink::check_target(target, options.sink)?;
-    let loaded = load(input, &options.read, &scratch, progress)?;
+    let mut loaded = load(input, &options.read, &scratch, progress)?;
     loaded.check_has_data(input)?;
-    let totals = loaded.families();
-    let visible = totals.iter().map(|family| family.visible).sum();
+    let state = State::of(&mut loaded, &options.read, &scratch, progress)?;
+    let visible = state.families.iter().map(|family| family.visible).sum();
 
     let sink = DirSink::create(target, options.sink)?;
     let mut tree = TreeTarget::new(DumpWriter::new(Box::new(sink)));
     progress.begin(Phase::Decode, Some(visible));
-    let decoded = run_adapters(&loaded, options, &mut tree, progress);
+    let decoded = run_adapters(&loaded, &state, options, &mut tree, progress);
     let (tally, findings) = match decoded {
         Ok(books) => books,
         Err(error) => return Err(abort(tree, error)),
@@ -161,14 +166,14 @@ pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &d
         }
     };
     let losses = findings.count_of(Severity::Loss);
-    let books = books(&loaded, &tally, &findings, names);
+    let books = books(&loaded, &state, &tally, &findings, names);
     let manifest = manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)).map_err(ekv_tree::Error::from)?;
     progress.begin(Phase::Publish, None);
     let mut dumped = writer.totals();
     let published = writer.finish(&manifest)?;
     dumped.files = dumped.files.saturating_add(1);
     dumped.bytes = dumped.bytes.saturating_add(u64::try_from(manifest.len()).unwrap_or(u64::MAX));
-    let notes = loaded.snapshots.iter().flat_map(|loaded| loaded.notes.clone()).collect();
+    let notes = loaded.notes().chain(state.notes).collect();
     Ok(report(published, dumped, losses, notes, books))
 }
 
@@ -194,20 +199,14 @@ fn abort(tree: TreeTarget, error: Error) -> Error {
 /// Runs the adapters that were asked for and closes the books.
 fn run_adapters(
     loaded: &Loaded,
+    state: &State,
     options: &DecodeOptions,
     tree: &mut TreeTarget,
     progress: &dyn Progress,
 ) -> Result<(Tally, Findings)> {
-    let groups = loaded.snapshots.iter().map(|loaded| Group {
-        files: vec![loaded.file.clone()],
-        read_ts: loaded.read_ts,
-        owns: None,
-    });
-    let view = View::new(groups.collect());
     let follower = Follower::new(progress);
     let scratch = tree.writer().scratch();
-    let totals = loaded.families();
-    let mut run = Run::new(&view, &totals, tree, &follower, scratch);
+    let mut run = Run::new(&state.view, &state.families, tree, &follower, scratch);
     for adapter in Adapter::ALL.iter().filter(|adapter| options.adapters.contains(adapter)) {
         match adapter {
             Adapter::Redis => redis::decode(&mut run, &options.redis)?,
@@ -217,6 +216,7 @@ fn run_adapters(
     close_books(&mut run, options)?;
     let (tally, mut findings) = run.into_books();
     findings.merge(loaded.findings());
+    findings.merge(state.findings.clone());
     if options.strict {
         refuse_findings(&findings)?;
     }
@@ -257,14 +257,15 @@ fn refuse_findings(findings: &Findings) -> Result<()> {
     }
 }
 
-fn books(loaded: &Loaded, tally: &Tally, found: &Findings, names: NamesReport) -> Books {
+fn books(loaded: &Loaded, state: &State, tally: &Tally, found: &Findings, names: NamesReport) -> Books {
     let snapshots = loaded.reports();
-    let families = families(&loaded.families(), Some(tally));
+    let families = families(&state.families, Some(tally));
     Books {
         records: Accounts::new(&snapshots, &families),
         snapshots,
         families,
         unknown_prefixes: prefixes(&loaded.unknown_prefixes),
+        transactions: state.transactions.into(),
         findings: findings(found),
         names_not_portable: names,
     }

@@ -9,7 +9,10 @@ use serde::Serialize;
 
 use crate::load::{ReadOptions, load};
 use crate::progress::Progress;
-use crate::report::{Accounts, FamilyReport, FindingReport, SnapshotReport, Text, families, findings};
+use crate::report::{
+    Accounts, FamilyReport, FindingReport, SnapshotReport, Text, TransactionsReport, families, findings,
+};
+use crate::state::State;
 
 /// What [`inspect`] learned.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +31,9 @@ pub struct Inspection {
     /// Beginnings of keys that no known family has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown_prefixes: Vec<PrefixReport>,
+    /// Staged writes of transactions.
+    #[serde(skip_serializing_if = "TransactionsReport::is_empty")]
+    pub transactions: TransactionsReport,
     /// What is odd.
     pub findings: Vec<FindingReport>,
 }
@@ -49,17 +55,21 @@ pub struct PrefixReport {
 /// As for a decode; nothing is written but nameless scratch files for standard input and compressed snapshots.
 pub fn inspect(input: &Path, options: &ReadOptions, progress: &dyn Progress) -> Result<Inspection> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let loaded = load(input, options, &scratch, progress)?;
+    let mut loaded = load(input, options, &scratch, progress)?;
+    let state = State::of(&mut loaded, options, &scratch, progress)?;
     let snapshots = loaded.reports();
-    let families = families(&loaded.families(), None);
+    let families = families(&state.families, None);
+    let mut found = loaded.findings();
+    found.merge(state.findings);
     Ok(Inspection {
         format_version: 1,
         records: Accounts::new(&snapshots, &families),
         snapshots,
-        notes: loaded.snapshots.iter().flat_map(|loaded| loaded.notes.clone()).collect(),
+        notes: loaded.notes().chain(state.notes).collect(),
         families,
         unknown_prefixes: prefixes(&loaded.unknown_prefixes),
-        findings: findings(&loaded.findings()),
+        transactions: state.transactions.into(),
+        findings: findings(&found),
     })
 }
 

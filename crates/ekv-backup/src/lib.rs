@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `open.rs` | what did the user name? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
+//! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
 //! | `decode.rs`, `inspect.rs`, `verify.rs` | the commands |
 //! | `restore.rs` | the way back into a cluster |
 //! | `report.rs` | what is told, for people and machines |
@@ -18,9 +19,11 @@ mod error;
 mod inspect;
 mod load;
 mod open;
+mod ownership;
 mod progress;
 mod report;
 pub mod restore;
+mod state;
 mod time;
 mod verify;
 
@@ -29,15 +32,17 @@ pub use clean::{CleanReport, LeftoverReport, clean};
 pub use decode::{Books, DecodeOptions, DecodeReport, decode};
 pub use ekv_adapters::redis::{BareKeys, Expired, Options as RedisOptions};
 pub use ekv_model::{Class, Error, Result};
+pub use ekv_snapshot::txn::TxnView;
 pub use ekv_tree::portable::PortableNames;
 pub use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync};
 pub use error::CommandError;
 pub use inspect::{Inspection, PrefixReport, inspect};
-pub use load::ReadOptions;
+pub use load::{ReadOptions, Unowned};
 pub use open::{Opened, OpenedSnapshot, open};
 pub use progress::{NoProgress, Phase, Progress};
 pub use report::{
     Accounts, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport, SnapshotReport, Text,
+    TransactionsReport,
 };
 pub use time::{ReadTime, format_commit_ts, format_unix_ms};
 pub use verify::{VerifyReport, verify};

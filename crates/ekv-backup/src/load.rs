@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ekv_adapters::Router;
 use ekv_model::{Findings, Result};
 use ekv_snapshot::datadir::{GroupDir, Note};
+use ekv_snapshot::txn::TxnView;
 use ekv_snapshot::{
     CommitTs, FamilyTotals, FooterPolicy, Form, Input, RecordFile, Scan, ScanOptions, check_read_ts, scan,
 };
@@ -15,6 +16,17 @@ use crate::progress::{Follower, Phase, Progress};
 use crate::report::SnapshotReport;
 use crate::{CommandError, Opened, ReadTime, open};
 
+/// What happens to records in a group that does not own their keys. Source: `docs/format/snapshot.md`, section 12.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unowned {
+    /// They are left out, and counted.
+    #[default]
+    Drop,
+    /// They are kept: of every key the newest version of any group counts, be it a deletion; of copies with the same commit
+    /// timestamp the one of the group with the smallest id.
+    Keep,
+}
+
 /// How snapshots are read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReadOptions {
@@ -22,6 +34,10 @@ pub struct ReadOptions {
     pub at: Option<ReadTime>,
     /// Whether a snapshot without checksum footer is refused.
     pub require_checksum: bool,
+    /// Which committed writes count where the server would miss some.
+    pub view: TxnView,
+    /// What happens to records in a group that does not own their keys.
+    pub unowned: Unowned,
 }
 
 /// A snapshot that has passed all checks.
@@ -142,6 +158,11 @@ impl Loaded {
             all.merge(loaded.scan.findings.clone());
         }
         all
+    }
+
+    /// What is unusual about where the snapshots were found.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
+        self.snapshots.iter().flat_map(|loaded| loaded.notes.clone())
     }
 
     pub(crate) fn reports(&self) -> Vec<SnapshotReport> {

@@ -13,6 +13,8 @@ use crate::CommandError;
 pub enum Phase {
     /// Reading the whole snapshot once: structure, checksum, index. Counted in bytes.
     Check,
+    /// Looking at transactions and groups: what is visible. Counted in records.
+    Resolve,
     /// Turning records into files. Counted in records.
     Decode,
     /// Bringing the dump to stable storage and giving it its name.

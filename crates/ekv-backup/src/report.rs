@@ -4,6 +4,7 @@
 
 use ekv_adapters::{Family, Outcome, Tally};
 use ekv_model::{Findings, Severity};
+use ekv_snapshot::txn::TxnTotals;
 use ekv_snapshot::{CommitTs, FamilyTotals, Scan};
 use ekv_tree::portable::PortableReport;
 use serde::Serialize;
@@ -146,7 +147,8 @@ impl SnapshotReport {
 
 /// What the records of a key family are at the read timestamp, and what became of the visible ones.
 ///
-/// `records` = `older` + `newer` + `deleted` + `store_expired` + `damaged` + `visible`; `visible` = the sum of the outcomes.
+/// `records` + `staged` = `older` + `newer` + `deleted` + `store_expired` + `damaged` + `covered` + `unowned` + `visible`; `visible` = the
+/// sum of the outcomes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FamilyReport {
     /// The family.
@@ -167,6 +169,15 @@ pub struct FamilyReport {
     pub store_expired: u64,
     /// Newest version has a damaged value header: lost.
     pub damaged: u64,
+    /// Visible writes of committed transactions that still waited beside their keys.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub staged: u64,
+    /// Newest version in its snapshot, but such a write or another group has a newer one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub covered: u64,
+    /// Left out because the group does not own the key.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unowned: u64,
     /// What a reader sees.
     pub visible: u64,
     /// Bytes of all keys and values.
@@ -187,10 +198,70 @@ pub struct OutcomeReport {
     pub records: u64,
 }
 
+/// What became of writes that transactions had staged and not yet moved to their keys, at the read timestamp.
+///
+/// `open_locks` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TransactionsReport {
+    /// Locks that nothing had resolved.
+    pub open_locks: u64,
+    /// Committed: the write counts.
+    pub applied: u64,
+    /// Committed, and the write was on its key already.
+    pub already_applied: u64,
+    /// Committed after the read timestamp.
+    pub committed_later: u64,
+    /// Rolled back: the older value counts.
+    pub rolled_back: u64,
+    /// Nobody knows yet: the older value counts.
+    pub in_doubt: u64,
+    /// Committed, but there is no write.
+    pub without_intent: u64,
+    /// With a damaged record: the key is lost.
+    pub damaged: u64,
+}
+
+impl TransactionsReport {
+    /// Whether there were none.
+    pub fn is_empty(&self) -> bool {
+        self.open_locks == 0
+    }
+}
+
+impl From<TxnTotals> for TransactionsReport {
+    fn from(totals: TxnTotals) -> Self {
+        let TxnTotals {
+            open_locks,
+            applied,
+            already_applied,
+            committed_later,
+            rolled_back,
+            in_doubt,
+            without_intent,
+            damaged,
+        } = totals;
+        TransactionsReport {
+            open_locks,
+            applied,
+            already_applied,
+            committed_later,
+            rolled_back,
+            in_doubt,
+            without_intent,
+            damaged,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// Reports the families that have records.
 pub(crate) fn families(totals: &[FamilyTotals], tally: Option<&Tally>) -> Vec<FamilyReport> {
     let with_records = Family::ALL.iter().filter_map(|family| {
-        let totals = totals.get(family.number()).filter(|totals| totals.records > 0)?;
+        let totals = totals.get(family.number()).filter(|totals| totals.records > 0 || totals.staged > 0)?;
         Some((family, totals))
     });
     with_records
@@ -210,6 +281,9 @@ pub(crate) fn families(totals: &[FamilyTotals], tally: Option<&Tally>) -> Vec<Fa
                 deleted: totals.deleted,
                 store_expired: totals.store_expired,
                 damaged: totals.damaged,
+                staged: totals.staged,
+                covered: totals.covered,
+                unowned: totals.unowned,
                 visible: totals.visible,
                 bytes: totals.raw_key_bytes.saturating_add(totals.value_bytes),
                 visible_bytes: totals.visible_body_bytes,
@@ -238,6 +312,15 @@ pub struct Accounts {
     pub store_expired: u64,
     /// Damaged value headers.
     pub damaged: u64,
+    /// Not entries: writes of committed transactions that still waited beside their keys and are visible.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub staged: u64,
+    /// Covered by such a write, or by a newer version in another group.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub covered: u64,
+    /// Left out because the group does not own the key.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unowned: u64,
     /// What a reader sees.
     pub visible: u64,
     /// What became of the visible ones.
@@ -261,6 +344,9 @@ impl Accounts {
             deleted: sum(|f| f.deleted),
             store_expired: sum(|f| f.store_expired),
             damaged: sum(|f| f.damaged),
+            staged: sum(|f| f.staged),
+            covered: sum(|f| f.covered),
+            unowned: sum(|f| f.unowned),
             visible: sum(|f| f.visible),
             outcomes: Outcome::ALL.iter().filter_map(outcome).collect(),
         }

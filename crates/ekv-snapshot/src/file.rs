@@ -18,11 +18,23 @@ pub struct RecordFile {
     start: u64,
     end: u64,
     index: Arc<SparseIndex>,
+    is_overlay: bool,
 }
 
 impl RecordFile {
     pub(crate) fn new(input: Input, start: u64, end: u64, index: SparseIndex) -> Self {
-        RecordFile { input, start, end, index: Arc::new(index) }
+        RecordFile { input, start, end, index: Arc::new(index), is_overlay: false }
+    }
+
+    /// The same file as an addition to a snapshot.
+    #[must_use]
+    pub(crate) fn into_overlay(self) -> Self {
+        RecordFile { is_overlay: true, ..self }
+    }
+
+    /// Whether the records were added to those of a snapshot ([`crate::txn`]).
+    pub fn is_overlay(&self) -> bool {
+        self.is_overlay
     }
 
     /// Total bytes of all entries.
@@ -73,6 +85,11 @@ impl Cursor {
     pub(crate) fn new(file: &RecordFile, window_len: usize) -> Self {
         let window_len = window_len.max(4096);
         Cursor { at: file.start, file: file.clone(), window: Vec::new(), window_len, window_start: 0, current: None }
+    }
+
+    /// The file over which it walks.
+    pub(crate) fn file(&self) -> &RecordFile {
+        &self.file
     }
 
     /// Whether the cursor stands on a record.

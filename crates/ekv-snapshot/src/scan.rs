@@ -73,10 +73,19 @@ impl Default for ScanOptions {
 }
 
 /// What every versioned record of a family is at the read timestamp; each record counts once.
+///
+/// `records` + `staged` = `visible` + `deleted` + `store_expired` + `damaged` + `older` + `newer` + `covered` + `unowned`. Pass 1
+/// knows single files alone and leaves `staged`, `covered` and `unowned` 0, see [`FamilyTotals::recount`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FamilyTotals {
     /// Records of all kinds.
     pub records: u64,
+    /// Visible records that an overlay added ([`crate::txn`]).
+    pub staged: u64,
+    /// Visible in their own file, but covered by an overlay or given by another group.
+    pub covered: u64,
+    /// Visible in their own file, whose group does not own them.
+    pub unowned: u64,
     /// Distinct user keys.
     pub user_keys: u64,
     /// Newest put at or before the read timestamp: what a reader sees.
@@ -106,6 +115,9 @@ impl FamilyTotals {
     pub fn add(&mut self, other: &FamilyTotals) {
         let FamilyTotals {
             records,
+            staged,
+            covered,
+            unowned,
             user_keys,
             visible,
             deleted,
@@ -120,6 +132,9 @@ impl FamilyTotals {
         } = other;
         for (sum, n) in [
             (&mut self.records, records),
+            (&mut self.staged, staged),
+            (&mut self.covered, covered),
+            (&mut self.unowned, unowned),
             (&mut self.user_keys, user_keys),
             (&mut self.visible, visible),
             (&mut self.deleted, deleted),

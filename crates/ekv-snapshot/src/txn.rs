@@ -35,8 +35,6 @@ use record::Damage;
 const SORT_BUDGET: usize = 4 << 20;
 /// Records between two calls of the watch.
 const WATCH_INTERVAL: u64 = 1024;
-/// Bytes of a key that an example keeps.
-const EXAMPLE_KEY_LEN: usize = 256;
 
 /// The snapshot of one Raft group.
 #[derive(Clone)]
@@ -243,11 +241,7 @@ impl Work<'_> {
 
     fn find(&mut self, finding: Finding, lock: &OpenLock, detail: impl FnOnce(&TxnGroup) -> String) {
         let Some(group) = self.groups.get(usize::from(lock.group)) else { return };
-        self.findings.record(finding, || Example {
-            key: Some(lock.user_key.iter().copied().take(EXAMPLE_KEY_LEN).collect()),
-            byte_offset: Some(lock.byte_offset),
-            detail: detail(group),
-        });
+        self.findings.record(finding, || Example::new(Some(&lock.user_key), Some(lock.byte_offset), detail(group)));
     }
 }
 

@@ -31,7 +31,8 @@ pub type Owns = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 /// The records of one Raft group, read at one timestamp.
 #[derive(Clone)]
 pub struct Group {
-    /// Record files that hold versions of the same keys; where two hold the same raw key, the first one counts.
+    /// Record files that hold versions of the same keys; where two hold the same raw key, the first one counts. Overlays
+    /// come before the snapshot.
     pub files: Vec<RecordFile>,
     /// Read timestamp.
     pub read_ts: CommitTs,
@@ -146,6 +147,13 @@ impl View {
     /// As [`RangeScan::seek`].
     pub fn scan_range(&self, range: Range) -> Result<RangeScan> {
         let mut scan = self.scan();
+        scan.seek(range)?;
+        Ok(scan)
+    }
+
+    fn scan_with_unowned(&self, range: Range) -> Result<RangeScan> {
+        let mut scan = self.scan();
+        scan.give_unowned();
         scan.seek(range)?;
         Ok(scan)
     }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use ekv_backup::{
     BareKeys, DecodeOptions, DecodeReport, DirOptions, Error, ExistingTarget, Expired, Fsync, PortableNames,
-    ReadOptions, RedisOptions, decode,
+    ReadOptions, RedisOptions, TxnView, Unowned, decode,
 };
 
-use crate::args::{BareKeysRule, DecodeArguments, ExpiredRule, FsyncRule, PortableRule, ReadArguments};
+use crate::args::{BareKeysRule, DecodeArguments, ExpiredRule, FsyncRule, PortableRule, ReadArguments, ViewRule};
 use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -70,7 +70,15 @@ fn options(arguments: &DecodeArguments) -> DecodeOptions {
 }
 
 pub(crate) fn read_options(arguments: &ReadArguments) -> ReadOptions {
-    ReadOptions { at: arguments.at, require_checksum: arguments.require_checksum }
+    ReadOptions {
+        at: arguments.at,
+        require_checksum: arguments.require_checksum,
+        view: match arguments.view {
+            ViewRule::Protocol => TxnView::Protocol,
+            ViewRule::Live => TxnView::Live,
+        },
+        unowned: if arguments.keep_unowned { Unowned::Keep } else { Unowned::Drop },
+    }
 }
 
 fn show(output: &Output, dump: &Path, report: &DecodeReport, out: &mut String) {

@@ -80,6 +80,8 @@ pub(crate) fn accounts(output: &Output, accounts: &Accounts, out: &mut String) {
         (accounts.store_rows, "rows of the store itself"),
         (accounts.short_keys, "without a timestamp"),
         (accounts.damaged, "damaged: lost"),
+        (accounts.covered, "covered by a write of a transaction or another group"),
+        (accounts.unowned, "in a group that does not own them: left out"),
         (accounts.visible, "visible"),
     ];
     for (n, what) in rows.into_iter().filter(|(n, _)| *n > 0) {

@@ -2,16 +2,24 @@
 
 use ekv_model::{Example, Findings};
 
+use super::range_scan::Origin;
 use super::{Range, View};
-use crate::{Result, Watch, findings};
+use crate::{FamilyTotals, Result, Watch, findings};
+
+/// Records between two calls of the watch.
+const WATCH_INTERVAL: u64 = 1024;
 
 /// Visible records of a key family in a view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VisibleTotals {
-    /// Records.
+    /// What the view shows.
     pub visible: u64,
     /// Bytes of their bodies.
     pub visible_body_bytes: u64,
+    /// Those among them that come from an overlay.
+    pub staged: u64,
+    /// Not shown, because their group does not own them; not in `visible`.
+    pub unowned: u64,
 }
 
 /// What [`View::count`] found.
@@ -19,52 +27,65 @@ pub struct VisibleTotals {
 pub struct Counts {
     /// Visible records per family, by the numbers that the caller gave.
     pub families: Vec<VisibleTotals>,
-    /// Records that were passed over because their group does not own them.
+    /// Records that are not shown because their group does not own them.
     pub findings: Findings,
 }
-
-/// Records between two calls of the watch.
-const WATCH_INTERVAL: u64 = 1024;
 
 impl View {
     /// Counts what the view shows, per family of user keys; `family_of` gives the number of a family.
     ///
-    /// The totals of pass 1 are those of single files. Those of a view differ where files add versions to each other or groups
-    /// hold records that they do not own. Cost: one read of all files. `watch` is told the number of
-    /// records so far.
+    /// The totals of pass 1 are those of single files. Those of a view differ where overlays add versions or groups hold
+    /// records that they do not own. Cost: one read of all files. `watch` is told the number of records so far.
     ///
     /// # Errors
     /// A failing read, or the watch's wish to stop.
     pub fn count(&self, family_of: &dyn Fn(&[u8]) -> usize, watch: &dyn Watch) -> Result<Counts> {
         let mut counts = Counts::default();
         let mut records = 0_u64;
-        let mut scan = self.scan_range(Range::default())?;
-        while let Some(found) = scan.next_visible()? {
-            let number = family_of(found.user_key);
+        let mut scan = self.scan_with_unowned(Range::default())?;
+        while let Some((record, origin)) = scan.next_with_origin()? {
+            let number = family_of(record.user_key);
             if counts.families.len() <= number {
                 counts.families.resize(number.saturating_add(1), VisibleTotals::default());
             }
             if let Some(family) = counts.families.get_mut(number) {
-                family.visible = family.visible.saturating_add(1);
-                family.visible_body_bytes = family.visible_body_bytes.saturating_add(found.body.len());
+                family.add(origin, record.body.len());
+            }
+            if origin == Origin::Unowned {
+                counts.findings.record(findings::UNOWNED, || {
+                    let detail = format!("in {}", record.body.input().name);
+                    Example::new(Some(record.user_key), Some(record.byte_offset), detail)
+                });
             }
             records = records.saturating_add(1);
             if records.is_multiple_of(WATCH_INTERVAL) {
                 watch.progress(records)?;
             }
         }
-        for (unowned, group) in scan.unowned().zip(&self.groups) {
-            let file = group.files.first().map_or("", |file| file.input().name.as_str());
-            for (user_key, byte_offset) in &unowned.first {
-                counts.findings.record(findings::UNOWNED, || Example {
-                    key: Some(user_key.clone()),
-                    byte_offset: Some(*byte_offset),
-                    detail: format!("in {file}"),
-                });
-            }
-            let shown = u64::try_from(unowned.first.len()).unwrap_or(u64::MAX);
-            counts.findings.record_many(findings::UNOWNED, unowned.count.saturating_sub(shown));
-        }
         Ok(counts)
+    }
+}
+
+impl VisibleTotals {
+    fn add(&mut self, origin: Origin, body_len: u64) {
+        let add = |slot: &mut u64, n: u64| *slot = slot.saturating_add(n);
+        if origin == Origin::Unowned {
+            return add(&mut self.unowned, 1);
+        }
+        add(&mut self.visible, 1);
+        add(&mut self.visible_body_bytes, body_len);
+        add(&mut self.staged, u64::from(origin == Origin::Overlay));
+    }
+}
+
+impl FamilyTotals {
+    /// Replaces what single files show by what a view of them shows.
+    pub fn recount(&mut self, counted: &VisibleTotals) {
+        let shown_by_files = self.visible.saturating_add(counted.staged);
+        self.covered = shown_by_files.saturating_sub(counted.unowned).saturating_sub(counted.visible);
+        self.visible = counted.visible;
+        self.visible_body_bytes = counted.visible_body_bytes;
+        self.staged = counted.staged;
+        self.unowned = counted.unowned;
     }
 }

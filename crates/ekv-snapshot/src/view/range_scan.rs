@@ -97,6 +97,9 @@ impl RangeScan {
         loop {
             self.on = smallest(self.groups.iter().map(GroupScan::raw_key));
             let Some(group) = self.on.and_then(|on| self.groups.get_mut(on)) else { return Ok(()) };
+            if group.is_unowned {
+                return Ok(());
+            }
             let raw_key = group.raw_key().unwrap_or_default();
             let common = common_prefix_len(raw_key, self.given.previous());
             // Equal raw keys come one after the other and are no news to the open keys.
@@ -107,33 +110,30 @@ impl RangeScan {
         }
     }
 
-    /// Records that were visible in a group which does not own them and were therefore passed over, since [`RangeScan::seek`].
-    pub(super) fn unowned(&self) -> impl Iterator<Item = &Unowned> {
-        self.groups.iter().map(|group| &group.unowned)
-    }
-}
-
-/// Visible records that their group does not own.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Unowned {
-    /// How many there were.
-    pub(super) count: u64,
-    /// The first few: user key and byte offset.
-    pub(super) first: Vec<(Vec<u8>, u64)>,
-}
-
-impl Unowned {
-    /// Occurrences that are kept.
-    const KEPT: usize = 8;
-    /// Bytes of a key that are kept.
-    const KEPT_KEY_LEN: usize = 256;
-
-    fn add(&mut self, user_key: &[u8], byte_offset: u64) {
-        self.count = self.count.saturating_add(1);
-        if self.first.len() < Self::KEPT {
-            self.first.push((user_key.iter().copied().take(Self::KEPT_KEY_LEN).collect(), byte_offset));
+    /// From the next [`RangeScan::seek`] on, also gives what groups hold without owning it.
+    pub(super) fn give_unowned(&mut self) {
+        for group in &mut self.groups {
+            group.gives_unowned = true;
         }
     }
+
+    /// As [`RangeScan::next_visible`], and says what the record is.
+    pub(super) fn next_with_origin(&mut self) -> Result<Option<(Visible<'_>, Origin)>> {
+        self.next_visible()?;
+        let group = self.on.and_then(|on| self.groups.get(on));
+        Ok(group.and_then(|group| Some((group.current()?, group.origin()))))
+    }
+}
+
+/// Where a visible record comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The snapshot of its group.
+    Snapshot,
+    /// A file that was added to it.
+    Overlay,
+    /// A snapshot of a group that does not own it.
+    Unowned,
 }
 
 /// The range scan of one group: a merge of its files, resolved.
@@ -143,7 +143,10 @@ struct GroupScan {
     owns: Option<Owns>,
     resolver: Resolver,
     range: Range,
-    unowned: Unowned,
+    /// Whether the scan also stops at records that the group does not own.
+    gives_unowned: bool,
+    /// Whether it stands on such a record.
+    is_unowned: bool,
 }
 
 impl GroupScan {
@@ -154,14 +157,14 @@ impl GroupScan {
             owns: group.owns.clone(),
             resolver: Resolver::default(),
             range: Range::default(),
-            unowned: Unowned::default(),
+            gives_unowned: false,
+            is_unowned: false,
         }
     }
 
     fn seek(&mut self, range: &Range) -> Result<()> {
         self.range.clone_from(range);
         self.resolver.reset();
-        self.unowned = Unowned::default();
         self.merge.seek(&self.range.start)?;
         self.find()
     }
@@ -182,6 +185,14 @@ impl GroupScan {
 
     fn current(&self) -> Option<Visible<'_>> {
         self.merge.current().and_then(visible)
+    }
+
+    fn origin(&self) -> Origin {
+        match self.merge.current() {
+            _ if self.is_unowned => Origin::Unowned,
+            Some(cursor) if cursor.file().is_overlay() => Origin::Overlay,
+            _ => Origin::Snapshot,
+        }
     }
 
     fn step(&mut self) -> Result<()> {
@@ -207,10 +218,10 @@ impl GroupScan {
                         && user_key.starts_with(&self.range.prefix)
                         && matches!(shows(cursor, read_ts), Shows::Body)
                     {
-                        if self.owns.as_ref().is_none_or(|owns| owns(user_key)) {
+                        self.is_unowned = self.owns.as_ref().is_some_and(|owns| !owns(user_key));
+                        if !self.is_unowned || self.gives_unowned {
                             break;
                         }
-                        self.unowned.add(user_key, cursor.byte_offset());
                     }
                 }
             }

@@ -1,0 +1,202 @@
+//! The routing catalog. Source: `docs/format/snapshot.md`, section 12.
+
+use ekv_snapshot::{CommitTs, Range, RecordFile, View, escape};
+
+use super::route_key::route_key;
+
+/// Prefix of route records.
+const ROUTE: &[u8] = b"!dist|route|";
+/// Bytes that the borders of all routes may take together. A catalog of a hundred thousand routes has a few megabytes.
+const CATALOG_LEN_MAX: usize = 64 << 20;
+/// Bytes that a route takes beside its borders, about.
+const ROUTE_LEN: usize = 64;
+
+/// Which group owns which range of route keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Catalog {
+    /// Ascending by their start.
+    routes: Vec<Route>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Route {
+    start: Vec<u8>,
+    end: Option<Vec<u8>>,
+    route_id: u64,
+    group_id: u64,
+}
+
+/// Why there is no catalog.
+#[derive(Debug)]
+pub(crate) enum CatalogError {
+    /// There is no route at the read timestamp.
+    Absent,
+    /// A route record does not parse: user key and reason.
+    Damaged { user_key: Vec<u8>, reason: &'static str },
+    /// The catalog needs more memory than it may have.
+    TooLarge { limit: usize },
+    /// A failing read.
+    Read(ekv_model::Error),
+}
+
+impl Catalog {
+    /// Reads the catalog of a snapshot. Cost: memory for the routes, at most 64 MiB.
+    pub(crate) fn read(file: &RecordFile, read_ts: CommitTs) -> Result<Catalog, CatalogError> {
+        let failed = |error: ekv_snapshot::Error| CatalogError::Read(error.into());
+        let mut scan = View::of_file(file, read_ts).scan_range(Range::prefix(ROUTE)).map_err(failed)?;
+        let mut routes = Vec::new();
+        let mut memory = 0_usize;
+        while let Some(record) = scan.next_visible().map_err(failed)? {
+            let len = usize::try_from(record.body.len()).unwrap_or(usize::MAX);
+            memory = memory.saturating_add(len).saturating_add(ROUTE_LEN);
+            if memory > CATALOG_LEN_MAX {
+                return Err(CatalogError::TooLarge { limit: CATALOG_LEN_MAX });
+            }
+            let mut body = Vec::with_capacity(len);
+            let copied = record.body.body().for_each_chunk(|chunk| {
+                body.extend_from_slice(chunk);
+                Ok(())
+            });
+            copied.map_err(CatalogError::Read)?;
+            let damaged = |reason| CatalogError::Damaged { user_key: record.user_key.to_vec(), reason };
+            routes.push(parse(&body).map_err(damaged)?);
+        }
+        Catalog::new(routes)
+    }
+
+    fn new(mut routes: Vec<Route>) -> Result<Catalog, CatalogError> {
+        if routes.is_empty() {
+            return Err(CatalogError::Absent);
+        }
+        routes.sort_by(|a, b| (&a.start, a.route_id).cmp(&(&b.start, b.route_id)));
+        Ok(Catalog { routes })
+    }
+
+    /// The id of the group that owns a user key; `None` if no route covers it.
+    pub(crate) fn owner_of(&self, user_key: &[u8]) -> Option<u64> {
+        let route_key = route_key(user_key);
+        let at = self.routes.partition_point(|route| route.start.as_slice() <= &*route_key).checked_sub(1)?;
+        let route = self.routes.get(at)?;
+        let ends_behind = route.end.as_deref().is_none_or(|end| &*route_key < end);
+        ends_behind.then_some(route.group_id)
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Route, &'static str> {
+    const SHORT: &str = "it is cut short";
+    let mut fields = Fields(body);
+    let version = fields.u8().ok_or(SHORT)?;
+    if !matches!(version, 1 | 2) {
+        return Err("its version is unknown");
+    }
+    let route_id = fields.u64().ok_or(SHORT)?;
+    let group_id = fields.u64().ok_or(SHORT)?;
+    let state = fields.u8().ok_or(SHORT)?;
+    fields.u64().ok_or(SHORT)?;
+    let start = fields.counted().ok_or(SHORT)?.to_vec();
+    let end = match fields.u8().ok_or(SHORT)? {
+        0 => None,
+        1 => Some(fields.counted().ok_or(SHORT)?.to_vec()),
+        _ => return Err("it does not say whether it has an end"),
+    };
+    if version >= 2 {
+        fields.u64().ok_or(SHORT)?;
+    }
+    if route_id == 0 || group_id == 0 || state > 3 {
+        return Err("a number in it is out of range");
+    }
+    Ok(Route { start, end, route_id, group_id })
+}
+
+/// Takes a body apart from its front; integers are big-endian.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn u8(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u64::from_be_bytes(*bytes))
+    }
+
+    fn counted(&mut self) -> Option<&'a [u8]> {
+        let len = usize::try_from(self.u64()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+}
+
+impl std::fmt::Display for CatalogError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CatalogError::Absent => f.write_str("there is no route in it"),
+            CatalogError::Damaged { user_key, reason } => write!(f, "route {}: {reason}", escape(user_key)),
+            CatalogError::TooLarge { limit } => write!(f, "it needs more than {limit} bytes of memory"),
+            CatalogError::Read(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The body of the documented route record: route 1, group 1, active, from the start to `m`.
+    fn documented() -> Vec<u8> {
+        let numbers = |numbers: &[u64]| numbers.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<u8>>();
+        [&[2][..], &numbers(&[1, 1]), &[0], &numbers(&[0, 0]), &[1], &numbers(&[1]), b"m", &numbers(&[0])].concat()
+    }
+
+    fn route(start: &[u8], end: Option<&[u8]>, route_id: u64, group_id: u64) -> Route {
+        Route { start: start.to_vec(), end: end.map(<[u8]>::to_vec), route_id, group_id }
+    }
+
+    #[test]
+    fn documented_route_is_read_and_cut_ones_are_not() {
+        let body = documented();
+        assert_eq!(parse(&body), Ok(route(b"", Some(b"m"), 1, 1)));
+        for cut in 0..body.len() {
+            assert_eq!(parse(&body[..cut]), Err("it is cut short"), "{cut}");
+        }
+        for (at, value) in [(0, 3), (8, 0), (16, 0), (17, 4), (34, 2)] {
+            let mut damaged = body.clone();
+            damaged[at] = value;
+            assert!(parse(&damaged).is_err(), "{at}");
+        }
+        let mut huge = body;
+        huge[26] = 0xff;
+        assert_eq!(parse(&huge), Err("it is cut short"));
+    }
+
+    #[test]
+    fn route_with_the_greatest_start_at_or_below_the_route_key_owns_it() {
+        let routes = vec![
+            route(b"m", None, 2, 2),
+            route(b"", Some(b"c"), 1, 1),
+            route(b"d", Some(b"m"), 3, 3),
+            route(b"d", Some(b"m"), 4, 4),
+        ];
+        let catalog = Catalog::new(routes).unwrap();
+        for (key, owner) in [
+            (&b"a"[..], Some(1)),
+            (b"", Some(1)),
+            (b"c", None),
+            (b"cz", None),
+            (b"d", Some(4)),
+            (b"lz", Some(4)),
+            (b"m", Some(2)),
+            (b"\xff", Some(2)),
+            (b"!redis|str|zoo", Some(2)),
+            (b"!hs|meta|\0\0\0\x03zoo", Some(1)),
+        ] {
+            assert_eq!(catalog.owner_of(key), owner, "{}", key.escape_ascii());
+        }
+        assert!(matches!(Catalog::new(Vec::new()), Err(CatalogError::Absent)));
+    }
+}
