@@ -10,6 +10,7 @@ pub mod dynamodb;
 mod family;
 mod json;
 mod protobuf;
+pub mod raw;
 pub mod redis;
 mod run;
 pub mod s3;

@@ -4,6 +4,7 @@
 //! protocol below this one knows the names and the text of its files; none of them knows a key layout.
 
 pub(crate) mod dynamodb;
+pub(crate) mod raw;
 mod redis;
 mod s3;
 pub(crate) mod sqs;
@@ -15,6 +16,7 @@ use crate::manifest::{Adapters, DynamodbLayout, DynamodbScopes, RedisScopes, S3S
 use crate::{DumpWriter, Result};
 
 use dynamodb::Tables;
+use raw::RawRecords;
 use redis::Databases;
 use s3::{BucketTotals, Buckets};
 use sqs::{QueueOptions, Queues};
@@ -29,6 +31,7 @@ pub struct TreeTarget {
     redis: Databases,
     s3: Buckets,
     sqs: Queues,
+    raw: RawRecords,
 }
 
 /// What the files of a dump hold beyond the default.
@@ -97,6 +100,7 @@ impl TreeTarget {
             redis: Databases::default(),
             s3: Buckets::default(),
             sqs: Queues::default(),
+            raw: RawRecords::default(),
         }
     }
 
@@ -125,6 +129,7 @@ impl TreeTarget {
     }
 
     fn finish_files(&mut self) -> Result<Scopes> {
+        self.raw.finish(&mut self.writer)?;
         let databases = self.redis.finish(&mut self.writer)?;
         let BucketTotals { names, has_meta_suffix_rename } = self.s3.finish();
         Ok(Scopes {
@@ -156,6 +161,7 @@ impl Target for TreeTarget {
                     QueueOptions { extended: self.options.extended, visibility: self.options.sqs_visibility };
                 self.sqs.event(&mut self.writer, options, event)?;
             }
+            Event::Raw(record) => self.raw.record(&mut self.writer, &record)?,
             // Events of protocols that this layout has no files for cannot reach it.
             _ => {}
         }

@@ -11,6 +11,7 @@ use crate::manifest::{DynamodbLayout, MANIFEST_FILE, Manifest};
 use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, ORPHANS_DIRECTORY, UPLOAD_RECORDS_FILE, is_reserved};
 use crate::target::dynamodb::{ITEMS_DIRECTORY, ITEMS_FILE};
 use crate::segment::{Decoded, SegmentError, decode_component, decode_segment, has_fallback_shape};
+use crate::target::raw::{UNKNOWN_DIRECTORY, is_family_file};
 use crate::target::sqs::{INTERNALS_DIRECTORY, MESSAGES_FILE, QUEUE_FILE, SIDE_RECORDS_FILE};
 
 /// Front of `elastickv_version` in dumps that this tool wrote.
@@ -54,6 +55,9 @@ impl<'a> Structure<'a> {
         let place = [components.next(), components.next(), components.next(), components.next()];
         let verdict = match place {
             [Some(name), None, ..] if name == MANIFEST_FILE.as_bytes() => KNOWN,
+            [Some(directory), Some(name), None, _] if directory == UNKNOWN_DIRECTORY.as_bytes() && is_family_file(name) => {
+                Ok(not_empty(len))
+            }
             [Some(b"redis"), Some(database), Some(name), rest] => self.redis_file(database, name, rest, len),
             [Some(b"dynamodb"), Some(table), Some(name), rest] => self.dynamodb_file(table, name, rest, len),
             [Some(b"s3"), Some(bucket), Some(name), rest] => self.s3_file(bucket, name, rest, len),
@@ -93,6 +97,7 @@ impl<'a> Structure<'a> {
             b"redis" => adapters.redis.is_some(),
             b"sqs" => adapters.sqs.is_some(),
             REFERENCE_LEFTOVER => true,
+            name if name == UNKNOWN_DIRECTORY.as_bytes() => true,
             _ => return Some(ProblemKind::Unknown),
         };
         (!is_included).then_some(ProblemKind::NotIncluded)

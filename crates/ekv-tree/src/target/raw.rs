@@ -1,0 +1,59 @@
+//! Records that no adapter decodes, one line each. Source: `docs/format/tree.md`, section 14.
+
+use std::io::Write as _;
+
+use ekv_model::Body;
+use ekv_model::raw::Record;
+
+use super::value::{flush, push_base64};
+use crate::json::{Base64Stream, Bracket, Layout, Style};
+use crate::{DumpPath, DumpWriter, Result};
+
+/// Directory of the files.
+pub(crate) const UNKNOWN_DIRECTORY: &str = "_unknown";
+/// End of their names; before it stands the name of the key family.
+pub(crate) const UNKNOWN_EXTENSION: &str = ".jsonl";
+
+/// The file of the family at hand.
+#[derive(Default)]
+pub(super) struct RawRecords {
+    family: Option<String>,
+    out: Vec<u8>,
+}
+
+impl RawRecords {
+    pub(super) fn record(&mut self, writer: &mut DumpWriter, record: &Record<'_>) -> Result<()> {
+        if self.family.as_deref() != Some(record.family) {
+            self.finish(writer)?;
+            let mut path = DumpPath::new(UNKNOWN_DIRECTORY.as_bytes())?;
+            path.push(format!("{}{UNKNOWN_EXTENSION}", record.family).as_bytes())?;
+            writer.begin(&path)?;
+            self.family = Some(record.family.to_owned());
+        }
+        let out = &mut self.out;
+        let mut layout = Layout::new(Style::Compact);
+        layout.open(Bracket::Object, out);
+        layout.name("key_b64", out);
+        push_base64(&Body::Inline(record.user_key), Base64Stream::default(), out, writer)?;
+        layout.name("commit_ts", out);
+        // Writing to a vector cannot fail.
+        let _ = write!(out, "{}", record.commit_ts);
+        layout.name("value_b64", out);
+        push_base64(&record.value, Base64Stream::default(), out, writer)?;
+        layout.close(Bracket::Object, out);
+        out.push(b'\n');
+        flush(out, writer)
+    }
+
+    /// Ends the open file.
+    pub(super) fn finish(&mut self, writer: &mut DumpWriter) -> Result<()> {
+        if self.family.take().is_some() { writer.end() } else { Ok(()) }
+    }
+}
+
+/// Whether a file below [`UNKNOWN_DIRECTORY`] is named after a key family.
+pub(crate) fn is_family_file(name: &[u8]) -> bool {
+    name.strip_suffix(UNKNOWN_EXTENSION.as_bytes()).is_some_and(|family| {
+        !family.is_empty() && family.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    })
+}
