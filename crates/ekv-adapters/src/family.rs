@@ -142,6 +142,7 @@ families! {
     S3Upload         b"!s3|upload|meta|"         "s3_upload"              S3 Data;
     S3UploadPart     b"!s3|upload|part|"         "s3_upload_part"         S3 Data;
     S3UploadGc       b"!s3|gc|upload|"           "s3_upload_cleanup"      S3 Internal;
+    S3Route          b"!s3route|"                "s3_route"               S3 Internal;
     SqsQueue         b"!sqs|queue|meta|"         "sqs_queue"              Sqs Data;
     SqsGeneration    b"!sqs|queue|gen|"          "sqs_generation"         Sqs Data;
     SqsSequence      b"!sqs|queue|seq|"          "sqs_sequence"           Sqs Data;

@@ -1,0 +1,264 @@
+//! User keys of S3 records, read and built. Source: `docs/format/s3.md`, section 2.
+//!
+//! Names stand in keys as *segments*: every byte `00` becomes `00 FF`, and `00 01` ends the name. Thus keys sort like the names,
+//! and no segment begins with another. Numbers are 8 bytes, big-endian.
+
+use crate::Family;
+
+/// Ends a segment.
+const TERMINATOR: [u8; 2] = [0x00, 0x01];
+/// Stands for a byte `00`.
+const ESCAPED_ZERO: [u8; 2] = [0x00, 0xff];
+/// Hex digits of a chunk digest.
+const DIGEST_HEX_LEN: usize = 64;
+
+/// SHA-256 of a chunk.
+pub(crate) type ChunkDigest = [u8; 32];
+
+/// A user key that is not laid out as its family demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MalformedKey;
+
+/// Splits a segment off: the segment with its terminator, and the rest.
+fn split_segment(rest: &[u8]) -> Result<(&[u8], &[u8]), MalformedKey> {
+    let mut at = 0;
+    loop {
+        let zero = rest.get(at..).and_then(|tail| tail.iter().position(|byte| *byte == 0)).ok_or(MalformedKey)?;
+        let after = at.saturating_add(zero).saturating_add(TERMINATOR.len());
+        let pair = rest.get(after.saturating_sub(TERMINATOR.len())..after).ok_or(MalformedKey)?;
+        match pair {
+            pair if pair == TERMINATOR => return rest.split_at_checked(after).ok_or(MalformedKey),
+            pair if pair == ESCAPED_ZERO => at = after,
+            _ => return Err(MalformedKey),
+        }
+    }
+}
+
+/// Appends the name that a whole segment stands for.
+fn unescape_into(segment: &[u8], out: &mut Vec<u8>) {
+    let mut rest = segment.strip_suffix(&TERMINATOR).unwrap_or(segment);
+    while let Some((&byte, tail)) = rest.split_first() {
+        out.push(byte);
+        rest = if byte == 0 { tail.get(1..).unwrap_or_default() } else { tail };
+    }
+}
+
+/// The name that a whole segment stands for.
+pub(crate) fn unescape(segment: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(segment.len());
+    unescape_into(segment, &mut name);
+    name
+}
+
+/// Appends the segment of a name.
+pub(crate) fn push_segment(name: &[u8], out: &mut Vec<u8>) {
+    for byte in name {
+        match byte {
+            0 => out.extend_from_slice(&ESCAPED_ZERO),
+            _ => out.push(*byte),
+        }
+    }
+    out.extend_from_slice(&TERMINATOR);
+}
+
+fn push_u64(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&number.to_be_bytes());
+}
+
+fn split_u64(rest: &[u8]) -> Result<(u64, &[u8]), MalformedKey> {
+    let (number, rest) = rest.split_first_chunk().ok_or(MalformedKey)?;
+    Ok((u64::from_be_bytes(*number), rest))
+}
+
+/// A key of the bucket families behind the prefix: the segment of a bucket name and nothing else.
+///
+/// Bucket names are not empty, and text without NUL, so that the dump can say them; the server accepts no others.
+pub(crate) fn parse_bucket(rest: &[u8]) -> Result<&[u8], MalformedKey> {
+    match split_bucket(rest)? {
+        (bucket, []) => Ok(bucket),
+        _ => Err(MalformedKey),
+    }
+}
+
+/// Segment of the bucket that a key of any family but that of chunk blobs begins with.
+pub(crate) fn bucket_of(rest: &[u8]) -> Option<&[u8]> {
+    split_bucket(rest).ok().map(|(bucket, _)| bucket)
+}
+
+fn split_bucket(rest: &[u8]) -> Result<(&[u8], &[u8]), MalformedKey> {
+    let (bucket, tail) = split_segment(rest)?;
+    match bucket {
+        [_, _] => Err(MalformedKey),
+        _ if std::str::from_utf8(bucket).is_err() => Err(MalformedKey),
+        _ => Ok((bucket, tail)),
+    }
+}
+
+/// What every key of an object begins with: bucket, generation, object. Borrowed from a key, without its family prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ObjectKey<'k> {
+    /// All three as they stand in the key; equal for all records of the object.
+    pub(crate) group: &'k [u8],
+    /// Segment of the bucket name.
+    pub(crate) bucket: &'k [u8],
+    pub(crate) generation: u64,
+    /// Segment of the object key.
+    pub(crate) object: &'k [u8],
+}
+
+impl<'k> ObjectKey<'k> {
+    fn split(rest: &'k [u8]) -> Result<(Self, &'k [u8]), MalformedKey> {
+        let (bucket, tail) = split_bucket(rest)?;
+        let (generation, tail) = split_u64(tail)?;
+        let (object, tail) = split_segment(tail)?;
+        let group = rest.get(..rest.len().saturating_sub(tail.len())).unwrap_or(rest);
+        Ok((ObjectKey { group, bucket, generation, object }, tail))
+    }
+
+    /// What all keys of the object begin with, from any of its keys.
+    pub(crate) fn group_of(rest: &'k [u8]) -> Option<&'k [u8]> {
+        Self::split(rest).ok().map(|(key, _)| key.group)
+    }
+
+    /// A key of [`Family::S3Object`] behind the prefix; also a group.
+    pub(crate) fn parse(rest: &'k [u8]) -> Result<Self, MalformedKey> {
+        match Self::split(rest)? {
+            (key, []) => Ok(key),
+            _ => Err(MalformedKey),
+        }
+    }
+}
+
+/// A key of [`Family::S3Upload`] or [`Family::S3UploadPart`] behind the prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UploadKey<'k> {
+    pub(crate) object: ObjectKey<'k>,
+    /// Segment of the upload id.
+    pub(crate) upload: &'k [u8],
+    /// Number of the part, in the family of parts.
+    pub(crate) part_no: Option<u64>,
+}
+
+impl<'k> UploadKey<'k> {
+    pub(crate) fn parse(family: Family, rest: &'k [u8]) -> Result<Self, MalformedKey> {
+        let (object, tail) = ObjectKey::split(rest)?;
+        let (upload, tail) = split_segment(tail)?;
+        let (part_no, tail) = match family {
+            Family::S3UploadPart => split_u64(tail).map(|(part_no, tail)| (Some(part_no), tail))?,
+            _ => (None, tail),
+        };
+        if tail.is_empty() { Ok(UploadKey { object, upload, part_no }) } else { Err(MalformedKey) }
+    }
+}
+
+/// A key of [`Family::S3Blob`] or [`Family::S3ChunkRef`] behind the prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkKey<'k> {
+    pub(crate) object: ObjectKey<'k>,
+    /// Segment of the upload id.
+    pub(crate) upload: &'k [u8],
+    pub(crate) place: ChunkPlace,
+}
+
+/// Where in an upload a chunk belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkPlace {
+    pub(crate) part_no: u64,
+    pub(crate) chunk_no: u64,
+    /// 0 is not written into the key.
+    pub(crate) version: u64,
+}
+
+impl<'k> ChunkKey<'k> {
+    /// A version 0 that is written out is malformed: no server writes it, and it would be a second record of the same chunk.
+    pub(crate) fn parse(rest: &'k [u8]) -> Result<Self, MalformedKey> {
+        let (object, tail) = ObjectKey::split(rest)?;
+        let (upload, tail) = split_segment(tail)?;
+        let (part_no, tail) = split_u64(tail)?;
+        let (chunk_no, tail) = split_u64(tail)?;
+        let version = match tail {
+            [] => 0,
+            _ => match split_u64(tail)? {
+                (version @ 1.., []) => version,
+                _ => return Err(MalformedKey),
+            },
+        };
+        Ok(ChunkKey { object, upload, place: ChunkPlace { part_no, chunk_no, version } })
+    }
+}
+
+/// Writes the key of a chunk into `out`; `group` is that of its object, `upload` a segment.
+pub(crate) fn put_chunk(out: &mut Vec<u8>, family: Family, group: &[u8], upload: &[u8], place: ChunkPlace) {
+    out.clear();
+    out.extend_from_slice(family.prefix());
+    out.extend_from_slice(group);
+    out.extend_from_slice(upload);
+    push_u64(place.part_no, out);
+    push_u64(place.chunk_no, out);
+    if place.version != 0 {
+        push_u64(place.version, out);
+    }
+}
+
+/// Writes what all object heads of a generation begin with; `bucket` is a segment.
+pub(crate) fn put_generation(out: &mut Vec<u8>, family: Family, bucket: &[u8], generation: u64) {
+    out.clear();
+    out.extend_from_slice(family.prefix());
+    out.extend_from_slice(bucket);
+    push_u64(generation, out);
+}
+
+/// A key of [`Family::S3ChunkBlob`] behind the prefix.
+pub(crate) fn parse_digest(rest: &[u8]) -> Result<ChunkDigest, MalformedKey> {
+    let mut digest = ChunkDigest::default();
+    if rest.len() != DIGEST_HEX_LEN {
+        return Err(MalformedKey);
+    }
+    for (byte, pair) in digest.iter_mut().zip(rest.chunks_exact(2)) {
+        *byte = pair.iter().try_fold(0, |byte, digit| Ok(byte << 4 | hex_value(*digit)?))?;
+    }
+    Ok(digest)
+}
+
+fn hex_value(digit: u8) -> Result<u8, MalformedKey> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(MalformedKey),
+    }
+}
+
+/// Writes the key of a chunk blob into `out`.
+pub(crate) fn put_chunk_blob(out: &mut Vec<u8>, digest: &ChunkDigest) {
+    out.clear();
+    out.extend_from_slice(Family::S3ChunkBlob.prefix());
+    out.extend_from_slice(hex(digest).as_bytes());
+}
+
+/// Lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod build {
+    //! Whole user keys, for tests.
+
+    use super::*;
+
+    pub(crate) fn bucket(family: Family, name: &[u8]) -> Vec<u8> {
+        let mut key = family.prefix().to_vec();
+        push_segment(name, &mut key);
+        key
+    }
+
+    pub(crate) fn object(family: Family, bucket_name: &[u8], generation: u64, object: &[u8]) -> Vec<u8> {
+        let mut key = bucket(family, bucket_name);
+        push_u64(generation, &mut key);
+        push_segment(object, &mut key);
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests;

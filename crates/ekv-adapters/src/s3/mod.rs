@@ -1,0 +1,65 @@
+//! S3: records to events. Source: `docs/format/s3.md`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `walk.rs`, `lane.rs` | buckets in order, each family read once from front to back |
+//! | `scope.rs` | one bucket: its record, its generation, the keys of its objects |
+//! | `object.rs` | one object or what is left of one |
+//! | `bucket.rs`, `head.rs`, `parts.rs`, `chunk_ref.rs` | bytes of stored values |
+//! | `chunks.rs`, `offloaded.rs`, `content.rs` | where the content of an object lies, and reading it |
+//! | `keys.rs` | bytes of keys |
+
+mod bucket;
+mod chunk_ref;
+mod chunks;
+mod content;
+pub mod findings;
+mod head;
+mod keys;
+mod lane;
+mod object;
+mod offloaded;
+mod parts;
+mod scope;
+mod walk;
+
+use ekv_model::Result;
+use ekv_snapshot::View;
+
+use crate::{Family, Outcome, Run};
+
+/// Options of the S3 adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether records of unfinished multipart uploads are emitted as they are.
+    pub include_incomplete_uploads: bool,
+    /// Whether content without object is emitted: of the current generation if no object has the key, of others always.
+    pub include_orphans: bool,
+}
+
+/// Emits every bucket and object that clients see.
+///
+/// Shape: buckets in the order of their names; in each bucket the keys of all objects in byte order, then the objects, and between them
+/// orphans, then records of uploads. `blob_sources` are snapshots of other nodes, for offloaded content that this one lacks.
+/// Cost: a fixed number of cursors; for an object its record's strings; scratch space for its list of parts and chunks.
+///
+/// # Errors
+/// Failing reads, the target's errors, the monitor's wish to stop. Damage to one object is a finding, not an error.
+pub fn decode(run: &mut Run<'_>, options: &Options, blob_sources: &[View]) -> Result<()> {
+    let offloaded = walk::decode(run, options, blob_sources)?;
+    let mut blobs = lane::Lane::new(run, Family::S3ChunkBlob)?;
+    let mut outcomes = offloaded.finish()?;
+    while let Some(digest) = blobs.rest().and_then(|rest| keys::parse_digest(rest).ok()) {
+        let outcome = outcomes.of(&digest)?;
+        run.account(Family::S3ChunkBlob, outcome, 1)?;
+        blobs.advance(run)?;
+    }
+    lane::Lane::new(run, Family::S3Generation)?.account_rest(run, Outcome::Joined)?;
+    for family in [Family::S3UploadGc, Family::S3Route] {
+        run.account(family, Outcome::Internal, run.unaccounted(family))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
