@@ -2,7 +2,90 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// A snapshot with its documented numbers. Source: `docs/format/snapshot.md`, section 17.3.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownSnapshot {
+    /// File name without extension.
+    pub name: &'static str,
+    /// Length in bytes.
+    pub len: u64,
+    /// CRC32C in the footer.
+    pub footer_crc32c: u32,
+    /// Clock ceiling of the header, Unix milliseconds.
+    pub ceiling_ms: u64,
+    /// Last commit timestamp of the payload header.
+    pub last_commit_ts: u64,
+    /// All entries, rows of the store included.
+    pub entries: u64,
+    /// Distinct user keys.
+    pub user_keys: u64,
+    /// User keys that are visible at the last commit timestamp.
+    pub visible: u64,
+}
+
+/// One group, Redis only.
+pub const REDIS_1: KnownSnapshot = KnownSnapshot {
+    name: "redis-1",
+    len: 968_394,
+    footer_crc32c: 0x04d9_a3ae,
+    ceiling_ms: 1_795_361_645_334,
+    last_commit_ts: 117_660_820_788_609_047,
+    entries: 3_778,
+    user_keys: 2_521,
+    visible: 1_845,
+};
+
+/// One group, Redis only.
+pub const REDIS_2: KnownSnapshot = KnownSnapshot {
+    name: "redis-2",
+    len: 916_103,
+    footer_crc32c: 0x7456_6690,
+    ceiling_ms: 1_795_361_671_989,
+    last_commit_ts: 117_660_822_535_471_179,
+    entries: 4_704,
+    user_keys: 3_121,
+    visible: 2_104,
+};
+
+/// One group, all adapters.
+pub const ALL_3: KnownSnapshot = KnownSnapshot {
+    name: "all-3",
+    len: 15_012_480,
+    footer_crc32c: 0x0315_d43a,
+    ceiling_ms: 1_795_361_820_343,
+    last_commit_ts: 117_660_832_257_998_858,
+    entries: 4_397,
+    user_keys: 3_719,
+    visible: 2_970,
+};
+
+/// The snapshots of single groups.
+pub const SNAPSHOTS: [KnownSnapshot; 3] = [REDIS_1, REDIS_2, ALL_3];
+
+impl KnownSnapshot {
+    /// The bytes of the snapshot.
+    pub fn bytes(&self) -> Vec<u8> {
+        read(&format!("{}.fsm", self.name))
+    }
+
+    /// Path of the compressed snapshot.
+    pub fn compressed_path(&self) -> PathBuf {
+        data_dir().join(format!("{}.fsm.zst", self.name))
+    }
+
+    /// Unpacks the tree that the reference decoder writes into `dir`.
+    pub fn unpack_reference_tree(&self, dir: &Path) {
+        let archive = read(&format!("{}.reference-tree.tar", self.name));
+        tar::Archive::new(archive.as_slice()).unpack(dir).unwrap();
+    }
+
+    /// What the live server answered.
+    pub fn truth(&self) -> serde_json::Value {
+        serde_json::from_slice(&read(&format!("{}.truth.json", self.name))).unwrap()
+    }
+}
 
 /// The folder `tests/data/` of the workspace.
 pub fn data_dir() -> PathBuf {

@@ -3,13 +3,19 @@
 //! Not published. Panics freely: its callers are tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "test support")]
 
+mod faulty_input;
 pub mod fixtures;
 mod folding_sink;
+mod reading;
 mod sink_conformance;
 mod snapshot;
 mod transaction;
+pub mod truth;
+pub mod vectors;
 
+pub use faulty_input::{FaultyInput, ReadFault};
 pub use folding_sink::FoldingSink;
+pub use reading::{Visible, scan_as, scan_input, visible_at};
 pub use sink_conformance::{SinkUnderTest, sink_conformance};
-pub use snapshot::{SnapshotBuilder, memory_input};
+pub use snapshot::{SnapshotBuilder, entry, input_of, memory_input, reseal, seal};
 pub use transaction::{intent_body, lock_body};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ekv_snapshot::{CommitTs, FooterPolicy, Input, MemoryInput};
+use ekv_snapshot::{CommitTs, FooterPolicy, Input, MemoryInput, ReadAt};
 
 /// Builds the bytes of a snapshot file; records may be added in any order.
 #[derive(Clone, Debug)]
@@ -77,15 +77,9 @@ impl SnapshotBuilder {
         out.extend_from_slice(b"EKVPBBL1");
         out.extend_from_slice(&self.last_commit_ts.to_le_bytes());
         for (key, value) in &self.entries {
-            for part in [key, value] {
-                out.extend_from_slice(&u64::try_from(part.len()).unwrap().to_le_bytes());
-                out.extend_from_slice(part);
-            }
+            out.extend_from_slice(&entry(key, value));
         }
-        if self.footer {
-            out.extend_from_slice(&crc32c::crc32c(&out).to_be_bytes());
-        }
-        out
+        if self.footer { seal(out) } else { out }
     }
 
     /// The file as an input in memory.
@@ -94,13 +88,31 @@ impl SnapshotBuilder {
     }
 }
 
+/// The bytes of one entry: two lengths, raw key, value.
+pub fn entry(raw_key: &[u8], value: &[u8]) -> Vec<u8> {
+    let len = |part: &[u8]| u64::try_from(part.len()).unwrap().to_le_bytes();
+    [&len(raw_key)[..], raw_key, &len(value), value].concat()
+}
+
+/// Appends the checksum footer.
+pub fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
+    bytes
+}
+
+/// Replaces the last four bytes by the right footer.
+pub fn reseal(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.truncate(bytes.len() - 4);
+    seal(bytes)
+}
+
 /// Bytes as an input named `test.fsm` whose footer is optional.
 pub fn memory_input(bytes: Vec<u8>) -> Input {
-    Input {
-        len: u64::try_from(bytes.len()).unwrap(),
-        source: Arc::new(MemoryInput(bytes.into())),
-        name: "test.fsm".to_owned(),
-        footer: FooterPolicy::Optional,
-        token_crc32c: None,
-    }
+    let len = u64::try_from(bytes.len()).unwrap();
+    input_of(Arc::new(MemoryInput(bytes.into())), len)
+}
+
+/// A source as an input named `test.fsm` whose footer is optional.
+pub fn input_of(source: Arc<dyn ReadAt>, len: u64) -> Input {
+    Input { source, len, name: "test.fsm".to_owned(), footer: FooterPolicy::Optional, token_crc32c: None }
 }
