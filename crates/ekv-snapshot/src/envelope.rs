@@ -99,7 +99,7 @@ pub enum Form {
     SstIngest,
     /// No payload bytes: an empty store.
     Empty,
-    /// Eight bytes of timestamp-oracle state; no data.
+    /// Eight bytes of timestamp-oracle state: a clock of 48 bits; no data.
     TimestampOracle {
         /// Clock ceiling in Unix milliseconds.
         ceiling_ms: u64,
@@ -137,7 +137,7 @@ impl Form {
             PAYLOAD_MAGIC => Ok(Form::Store),
             MVCC2_MAGIC => Ok(Form::MemoryStore),
             SST_MAGIC => Ok(Form::SstIngest),
-            _ if left == 8 || left == 8 + FOOTER_LEN => {
+            [0, 0, ..] if left == 8 || left == 8 + FOOTER_LEN => {
                 Ok(Form::TimestampOracle { ceiling_ms: u64::from_be_bytes(first) })
             }
             _ => fail(ErrorKind::UnknownMagic { found: escape(&first) }),

@@ -83,7 +83,6 @@ const LENGTHS_LEN: u64 = 16;
 impl Cursor {
     /// A cursor that stands before the first record; call [`Cursor::advance`] or [`Cursor::seek`].
     pub(crate) fn new(file: &RecordFile, window_len: usize) -> Self {
-        let window_len = window_len.max(4096);
         Cursor { at: file.start, file: file.clone(), window: Vec::new(), window_len, window_start: 0, current: None }
     }
 
@@ -212,7 +211,12 @@ impl Cursor {
         self.window_start = self.at;
         let room = self.window.get_mut(kept..).unwrap_or(&mut []);
         let read_at = self.at.saturating_add(widen(kept));
-        let got = self.file.input.fill_at(read_at, room)?;
+        let filled = self.file.input.fill_at(read_at, room);
+        if filled.is_err() {
+            // What the window holds now was not read.
+            self.window.clear();
+        }
+        let got = filled?;
         if kept.saturating_add(got) < len {
             return Err(changed(widen(len), widen(kept.saturating_add(got))));
         }

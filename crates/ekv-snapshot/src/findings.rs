@@ -53,6 +53,21 @@ pub const DAMAGED_OLD_VALUE: Finding = Finding {
     meaning: "hidden versions whose value header is cut short or uses reserved bits",
 };
 
+/// A visible version whose value is encrypted.
+pub const ENCRYPTED_VALUE: Finding = Finding {
+    name: "snapshot_encrypted_value",
+    severity: Severity::Loss,
+    strict_fatal: true,
+    meaning: "current versions whose value is encrypted; this tool holds no data keys",
+};
+/// The same, but hidden by a newer version or newer than the read timestamp.
+pub const ENCRYPTED_OLD_VALUE: Finding = Finding {
+    name: "snapshot_encrypted_hidden_value",
+    severity: Severity::Info,
+    strict_fatal: false,
+    meaning: "hidden versions whose value is encrypted",
+};
+
 /// A visible record in the snapshot of a group that does not own its key.
 pub const UNOWNED: Finding = Finding {
     name: "snapshot_unowned_record",

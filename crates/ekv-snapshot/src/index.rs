@@ -29,13 +29,14 @@ struct Entry {
 
 impl Default for SparseIndex {
     fn default() -> Self {
-        SparseIndex::with_budget(BUDGET_BYTES)
+        SparseIndex::new(BUDGET_BYTES, FIRST_STRIDE)
     }
 }
 
 impl SparseIndex {
-    fn with_budget(budget: usize) -> Self {
-        SparseIndex { entries: Vec::new(), keys: Vec::new(), stride: FIRST_STRIDE, next_at: 0, budget }
+    /// An index of at most `budget` bytes that begins with one entry per `stride` bytes of the file.
+    pub(crate) fn new(budget: usize, stride: u64) -> Self {
+        SparseIndex { entries: Vec::new(), keys: Vec::new(), stride, next_at: 0, budget }
     }
 
     /// Offers the record at `offset`; records must be offered in file order.
@@ -99,7 +100,7 @@ mod tests {
             keys.sort();
             keys.dedup();
             let budget = 16 << 10;
-            let mut index = SparseIndex::with_budget(budget);
+            let mut index = SparseIndex::new(budget, FIRST_STRIDE);
             for (i, key) in keys.iter().enumerate() {
                 index.offer(u64::try_from(i).unwrap() * FIRST_STRIDE, key);
             }

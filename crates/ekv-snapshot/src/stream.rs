@@ -1,11 +1,9 @@
 //! Parts of an input that are too large to hold, in pieces.
 
-use ekv_model::Class;
-
 use crate::format::FOOTER_LEN;
-use crate::scan::check_footer;
+use crate::scan::{blame, check_footer};
 use crate::sequential::Sequential;
-use crate::{Error, ErrorKind, FooterPolicy, Input, Result};
+use crate::{Error, ErrorKind, Input, Result};
 
 /// Longest piece in bytes.
 const PIECE_LEN: usize = 64 << 10;
@@ -94,11 +92,7 @@ pub(crate) fn check_end(input: &Input, reader: Sequential<'_>, outcome: Result<(
             let has_footer = reader.left() == FOOTER_LEN;
             check_footer(input, reader.finish()?.filter(|_| has_footer), None)
         }
-        Err(error) if input.footer == FooterPolicy::Required && error.class() == Class::Data => {
-            check_footer(input, reader.finish()?, Some(&error))?;
-            Err(error)
-        }
-        Err(error) => Err(error),
+        Err(error) => Err(blame(input, reader, error)),
     }
 }
 

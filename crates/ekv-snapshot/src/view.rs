@@ -197,3 +197,6 @@ fn visible(cursor: &Cursor) -> Option<Visible<'_>> {
     let byte_offset = cursor.byte_offset();
     Some(Visible { user_key, commit_ts, body: cursor.value().without_header(), byte_offset })
 }
+
+#[cfg(test)]
+mod tests;

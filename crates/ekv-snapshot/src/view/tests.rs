@@ -1,0 +1,299 @@
+//! Both ways of reading against a naive model, with windows and an index far too small for the file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::index::SparseIndex;
+use crate::{FooterPolicy, Input, MemoryInput};
+
+/// What a version is: tombstone, store expiry, body.
+type Value = (bool, u64, Vec<u8>);
+
+/// The records of a file: versions by user key and commit timestamp.
+type Records = BTreeMap<(Vec<u8>, u64), Value>;
+
+/// What is visible: commit timestamp and body by user key.
+type Seen = BTreeMap<Vec<u8>, (u64, Vec<u8>)>;
+
+fn raw_key(user_key: &[u8], ts: u64) -> Vec<u8> {
+    [user_key, &CommitTs(ts).to_suffix()].concat()
+}
+
+/// A record file with an index of at most `index_len` bytes.
+fn file(records: &Records, index_len: usize) -> RecordFile {
+    let mut entries: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    for ((key, ts), (tombstone, expire_at, body)) in records {
+        entries.insert(raw_key(key, *ts), [&[u8::from(*tombstone)], &expire_at.to_le_bytes()[..], body].concat());
+    }
+    // Rows of the store lie between the records and belong to nobody.
+    entries.insert(b"_meta_min_retained_ts".to_vec(), vec![0; 8]);
+    entries.insert(b"short".to_vec(), vec![0; 8]);
+    let mut index = SparseIndex::new(index_len, 64);
+    let mut bytes = vec![0xaa; 7];
+    let widen = |len: usize| u64::try_from(len).unwrap();
+    for (key, value) in &entries {
+        index.offer(widen(bytes.len()), key);
+        for part in [key, value] {
+            bytes.extend_from_slice(&widen(part.len()).to_le_bytes());
+            bytes.extend_from_slice(part);
+        }
+    }
+    let end = widen(bytes.len());
+    bytes.extend_from_slice(&[0xbb; 4]);
+    let input = Input {
+        len: widen(bytes.len()),
+        source: Arc::new(MemoryInput(bytes.into())),
+        name: "model".into(),
+        footer: FooterPolicy::Optional,
+        token_crc32c: None,
+    };
+    RecordFile::new(input, 7, end, index)
+}
+
+/// One file over another: where both hold the same version, the first one counts.
+fn merged(first: &Records, second: &Records) -> Records {
+    let mut all = second.clone();
+    all.extend(first.clone());
+    all
+}
+
+/// The newest version at or before the read timestamp, unless it hides its key; straight from section 8.
+fn visible_in(records: &Records, read_ts: u64) -> Seen {
+    let mut newest: BTreeMap<&[u8], (u64, &Value)> = BTreeMap::new();
+    for ((key, ts), value) in records {
+        if CommitTs(*ts) <= effective_read_ts(key, CommitTs(read_ts)) {
+            newest.insert(key, (*ts, value));
+        }
+    }
+    let shown = newest.into_iter().filter(|(key, (_, (tombstone, expire_at, _)))| {
+        !tombstone && (*expire_at == 0 || CommitTs(*expire_at) > effective_read_ts(key, CommitTs(read_ts)))
+    });
+    shown.map(|(key, (ts, (_, _, body)))| (key.to_vec(), (ts, body.clone()))).collect()
+}
+
+fn body_of(found: &Visible<'_>) -> Vec<u8> {
+    let mut body = vec![0; usize::try_from(found.body.len()).unwrap()];
+    found.body.input().fill_at(found.body.byte_offset(), &mut body).unwrap();
+    assert!(body.starts_with(found.body.head()));
+    body
+}
+
+/// Everything that a scan gives from where it stands, in its order.
+fn rest_of(scan: &mut RangeScan) -> Vec<(Vec<u8>, u64, Vec<u8>)> {
+    let mut all = Vec::new();
+    while let Some(found) = scan.next_visible().unwrap() {
+        all.push((found.user_key.to_vec(), found.commit_ts.0, body_of(&found)));
+    }
+    assert!(scan.current().is_none() && scan.next_visible().unwrap().is_none(), "the end is the end");
+    all
+}
+
+/// The model's answer in the order of a scan: by raw key of the visible version.
+fn in_scan_order(seen: &Seen) -> Vec<(Vec<u8>, u64, Vec<u8>)> {
+    let mut all: Vec<_> = seen.iter().map(|(key, (ts, body))| (key.clone(), *ts, body.clone())).collect();
+    all.sort_by_key(|(key, ts, _)| raw_key(key, *ts));
+    all
+}
+
+/// Owner of a key among `groups` groups.
+fn owner(key: &[u8], groups: usize) -> usize {
+    key.iter().map(|byte| usize::from(*byte)).sum::<usize>() % groups
+}
+
+/// Keys made of a few prefixes and of pieces that look like inverted timestamps.
+fn keys() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        3 => Just(b"k".to_vec()),
+        1 => Just(b"ka".to_vec()),
+        1 => Just(vec![0xff]),
+        1 => Just(vec![0xfe]),
+        1 => Just(NEWEST_ALWAYS_PREFIX.to_vec()),
+        1 => Just(b"_meta_min_reta".to_vec()),
+        2 => (0_u64..8).prop_map(|ts| CommitTs(ts).to_suffix().to_vec()),
+        1 => (0_u64..8).prop_map(|ts| CommitTs(ts).to_suffix()[..5].to_vec()),
+    ];
+    proptest::collection::vec(piece, 1..4).prop_map(|pieces| pieces.concat())
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let body = (0_u8..200, prop_oneof![4 => 0_usize..20, 1 => 100_usize..700]).prop_map(|(byte, len)| vec![byte; len]);
+    (proptest::bool::weighted(0.2), prop_oneof![4 => Just(0_u64), 1 => 0_u64..12], body)
+}
+
+fn records() -> impl Strategy<Value = Records> {
+    proptest::collection::btree_map((keys(), prop_oneof![9 => 0_u64..8, 1 => Just(u64::MAX)]), values(), 0..60)
+}
+
+fn read_timestamps() -> impl Strategy<Value = u64> {
+    prop_oneof![8 => 0_u64..10, 1 => Just(u64::MAX)]
+}
+
+fn geometry() -> impl Strategy<Value = (usize, usize)> {
+    (
+        prop_oneof![Just(1_usize), Just(17), Just(60), 1_usize..300, Just(4096)],
+        prop_oneof![100_usize..600, Just(1 << 20)],
+    )
+}
+
+fn lookup_of(view: &View, window_len: usize) -> Lookup {
+    Lookup::new(&view.groups, window_len)
+}
+
+proptest! {
+    #[test]
+    fn ranges_and_lookups_of_two_files_equal_the_naive_model(
+        first in records(),
+        second in records(),
+        read_ts in read_timestamps(),
+        (window_len, index_len) in geometry(),
+        probes in proptest::collection::vec(keys(), 0..20),
+    ) {
+        let files = vec![file(&first, index_len), file(&second, index_len)];
+        let view = View::new(vec![Group { files, read_ts: CommitTs(read_ts), owns: None }]);
+        let all = merged(&first, &second);
+        let expected = visible_in(&all, read_ts);
+        let mut scan = view.scan_with(window_len);
+        scan.seek(Range::default()).unwrap();
+        prop_assert_eq!(rest_of(&mut scan), in_scan_order(&expected));
+
+        let mut lookup = lookup_of(&view, window_len);
+        for key in all.keys().map(|(key, _)| key).chain(&probes) {
+            let found = lookup.get(key).unwrap().map(|found| (found.commit_ts.0, body_of(&found)));
+            prop_assert_eq!(found.as_ref(), expected.get(key), "key {}", key.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn prefix_ranges_hold_exactly_the_keys_with_their_prefix(
+        all in records(),
+        read_ts in read_timestamps(),
+        (window_len, index_len) in geometry(),
+        prefixes in proptest::collection::vec(keys(), 1..12),
+    ) {
+        let view = View::of_file(&file(&all, index_len), CommitTs(read_ts));
+        let visible = visible_in(&all, read_ts);
+        // One reader for all, in any order.
+        let mut scan = view.scan_with(window_len);
+        for prefix in &prefixes {
+            let expected: Seen =
+                visible.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(k, v)| (k.clone(), v.clone())).collect();
+            scan.seek(Range::prefix(prefix)).unwrap();
+            prop_assert_eq!(rest_of(&mut scan), in_scan_order(&expected), "prefix {}", prefix.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn ranges_between_raw_keys_resolve_the_records_in_them(
+        all in records(),
+        read_ts in read_timestamps(),
+        (window_len, index_len) in geometry(),
+        bounds in proptest::collection::vec((keys(), keys(), proptest::option::of(0_u64..8)), 1..8),
+    ) {
+        let view = View::of_file(&file(&all, index_len), CommitTs(read_ts));
+        let mut scan = view.scan_with(window_len);
+        for (start, end, start_ts) in &bounds {
+            let start = start_ts.map_or_else(|| start.clone(), |ts| raw_key(start, ts));
+            let inside = |key: &[u8], ts: u64| {
+                let raw_key = raw_key(key, ts);
+                start <= raw_key && raw_key < *end
+            };
+            let part = all.iter().filter(|((key, ts), _)| inside(key, *ts)).map(|(k, v)| (k.clone(), v.clone())).collect();
+            scan.seek(Range::between(&start, Some(end))).unwrap();
+            prop_assert_eq!(rest_of(&mut scan), in_scan_order(&visible_in(&part, read_ts)));
+            scan.seek(Range::between(b"", Some(end)).starting_at(&start)).unwrap();
+            prop_assert_eq!(rest_of(&mut scan), in_scan_order(&visible_in(&part, read_ts)));
+        }
+    }
+
+    #[test]
+    fn rewound_scan_goes_on_as_it_did_the_first_time(
+        first in records(),
+        second in records(),
+        read_ts in read_timestamps(),
+        (window_len, index_len) in geometry(),
+        (before, after) in (0_usize..30, 0_usize..30),
+        groups in 1_usize..3,
+    ) {
+        let files = vec![file(&first, index_len), file(&second, index_len)];
+        let groups = if groups == 1 { vec![files] } else { files.into_iter().map(|file| vec![file]).collect() };
+        let group = |files| Group { files, read_ts: CommitTs(read_ts), owns: None };
+        let view = View::new(groups.into_iter().map(group).collect());
+        let mut scan = view.scan_with(window_len);
+        scan.seek(Range::default()).unwrap();
+        for _ in 0..before {
+            scan.next_visible().unwrap();
+        }
+        let stood_on = scan.current().map(|found| (found.user_key.to_vec(), found.commit_ts));
+        let mark = scan.mark();
+        for _ in 0..after {
+            scan.next_visible().unwrap();
+        }
+        scan.rewind(&mark).unwrap();
+        prop_assert_eq!(scan.current().map(|found| (found.user_key.to_vec(), found.commit_ts)), stood_on);
+        let rest = rest_of(&mut scan);
+        scan.rewind(&mark).unwrap();
+        prop_assert_eq!(rest_of(&mut scan), rest.clone());
+        scan.seek(Range::default()).unwrap();
+        let whole = rest_of(&mut scan);
+        prop_assert_eq!(&whole[before.min(whole.len())..], &rest[..]);
+    }
+
+    #[test]
+    fn groups_show_the_keys_that_they_own_at_their_own_timestamps(
+        all in proptest::collection::vec((records(), read_timestamps()), 2..4),
+        (window_len, index_len) in geometry(),
+    ) {
+        let count = all.len();
+        let group = |(number, (records, read_ts)): (usize, &(Records, u64))| Group {
+            files: vec![file(records, index_len)],
+            read_ts: CommitTs(*read_ts),
+            owns: Some(Arc::new(move |key: &[u8]| owner(key, count) == number)),
+        };
+        let view = View::new(all.iter().enumerate().map(group).collect());
+        let mut expected = Seen::new();
+        for (number, (records, read_ts)) in all.iter().enumerate() {
+            expected.extend(visible_in(records, *read_ts).into_iter().filter(|(key, _)| owner(key, count) == number));
+        }
+        let mut scan = view.scan_with(window_len);
+        scan.seek(Range::default()).unwrap();
+        prop_assert_eq!(rest_of(&mut scan), in_scan_order(&expected));
+        let mut lookup = lookup_of(&view, window_len);
+        for key in all.iter().flat_map(|(records, _)| records.keys()).map(|(key, _)| key) {
+            let found = lookup.get(key).unwrap().map(|found| (found.commit_ts.0, body_of(&found)));
+            prop_assert_eq!(found.as_ref(), expected.get(key), "key {}", key.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn key_that_several_groups_show_is_given_once_as_its_newest_version(
+        all in proptest::collection::vec((records(), read_timestamps()), 2..4),
+        (window_len, index_len) in geometry(),
+    ) {
+        let group = |(records, read_ts): &(Records, u64)| Group {
+            files: vec![file(records, index_len)],
+            read_ts: CommitTs(*read_ts),
+            owns: None,
+        };
+        let view = View::new(all.iter().map(group).collect());
+        let mut expected = Seen::new();
+        for (key, found) in all.iter().flat_map(|(records, read_ts)| visible_in(records, *read_ts)) {
+            let slot = expected.entry(key).or_insert_with(|| found.clone());
+            if slot.0 < found.0 {
+                *slot = found;
+            }
+        }
+        let mut scan = view.scan_with(window_len);
+        scan.seek(Range::default()).unwrap();
+        prop_assert_eq!(rest_of(&mut scan), in_scan_order(&expected));
+    }
+}
+
+#[test]
+fn prefix_of_bytes_without_successor_reaches_to_the_end() {
+    assert_eq!(Range::prefix(&[0xff, 0xff]).end, None);
+    assert_eq!(Range::prefix(&[1, 0xff]).end, Some(vec![2]));
+    assert_eq!(Range::prefix(b"").end, None);
+}
