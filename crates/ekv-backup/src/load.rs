@@ -1,5 +1,6 @@
 //! Pass 1 over everything that the user named: checked and indexed snapshots.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,6 +47,8 @@ pub(crate) struct LoadedSnapshot {
     pub(crate) file: RecordFile,
     pub(crate) read_ts: CommitTs,
     pub(crate) bytes: u64,
+    /// The file, seen from the data directory that was named.
+    pub(crate) place: Option<String>,
     pub(crate) group_id: Option<u64>,
     pub(crate) snapshot_index: Option<u64>,
     /// What is unusual about where it was found.
@@ -66,24 +69,24 @@ pub(crate) fn load(
     scratch: &Arc<dyn Scratch>,
     progress: &dyn Progress,
 ) -> Result<Loaded> {
-    let mut loader = Loader { options, scratch, progress, router: Router::default() };
+    let mut loader = Loader { options, scratch, progress, unknown_prefixes: BTreeMap::new() };
     progress.begin(Phase::Check, None);
     let snapshots = match open(argument, scratch, &Follower::new(progress))? {
         Opened::Snapshot(opened) => vec![loader.snapshot(opened.input, None, opened.snapshot_index, Vec::new())?],
         Opened::DataDirectory(groups) => {
-            let loaded: Result<Vec<_>> = groups.iter().map(|group| loader.group(group)).collect();
+            let loaded: Result<Vec<_>> = groups.iter().map(|group| loader.group(argument, group)).collect();
             loaded?
         }
     };
-    let unknown_prefixes = loader.router.unknown_prefixes().map(|(prefix, n)| (prefix.to_vec(), n)).collect();
-    Ok(Loaded { snapshots, unknown_prefixes })
+    Ok(Loaded { snapshots, unknown_prefixes: loader.unknown_prefixes.into_iter().collect() })
 }
 
 struct Loader<'a> {
     options: &'a ReadOptions,
     scratch: &'a Arc<dyn Scratch>,
     progress: &'a dyn Progress,
-    router: Router,
+    /// Of the snapshots that are used; bounded, since each gives a bounded number.
+    unknown_prefixes: BTreeMap<Vec<u8>, u64>,
 }
 
 impl Loader<'_> {
@@ -101,21 +104,28 @@ impl Loader<'_> {
         let at = self.options.at.map(ReadTime::commit_ts);
         let scan_options = ScanOptions { read_ts: at, ..ScanOptions::default() };
         let watch = Follower::new(self.progress);
-        let (scan, file) = scan(&input, &scan_options, &mut self.router, self.scratch, &watch)?;
+        let mut router = Router::default();
+        let (scan, file) = scan(&input, &scan_options, &mut router, self.scratch, &watch)?;
         if let Some(read_ts) = at {
             check_read_ts(&scan, read_ts).map_err(|e| e.in_file(&input.name))?;
         }
         let read_ts = at.unwrap_or(scan.effective_last_commit_ts);
-        Ok(LoadedSnapshot { scan, file, read_ts, bytes: input.len, group_id, snapshot_index, notes })
+        for (prefix, records) in router.unknown_prefixes() {
+            let sum = self.unknown_prefixes.entry(prefix.to_vec()).or_default();
+            *sum = sum.saturating_add(records);
+        }
+        Ok(LoadedSnapshot { scan, file, read_ts, bytes: input.len, place: None, group_id, snapshot_index, notes })
     }
 
-    /// The newest snapshot of a group that passes all checks.
-    fn group(&mut self, group: &GroupDir) -> Result<LoadedSnapshot> {
+    /// The newest snapshot of a group of the data directory `argument` that passes all checks.
+    fn group(&mut self, argument: &Path, group: &GroupDir) -> Result<LoadedSnapshot> {
         let mut candidates = group.candidates();
         while let Some(found) = candidates.next()? {
             let notes = found.notes.iter().map(Note::to_string).collect();
             match self.snapshot(found.input.clone(), found.group_id, found.file_index, notes) {
                 Ok(mut loaded) => {
+                    let place = found.path.strip_prefix(argument).unwrap_or(&found.path);
+                    loaded.place = Some(place.display().to_string());
                     let rejected = candidates.rejected().iter().map(|rejected| format!("passed over {rejected}"));
                     loaded.notes.extend(rejected);
                     return Ok(loaded);
@@ -167,7 +177,9 @@ impl Loaded {
 
     pub(crate) fn reports(&self) -> Vec<SnapshotReport> {
         let report = |loaded: &LoadedSnapshot| {
-            SnapshotReport::new(&loaded.scan, loaded.bytes, loaded.group_id, loaded.snapshot_index, loaded.read_ts)
+            let LoadedSnapshot { scan, bytes, group_id, snapshot_index, read_ts, .. } = loaded;
+            let report = SnapshotReport::new(scan, *bytes, *group_id, *snapshot_index, *read_ts);
+            SnapshotReport { file: loaded.place.clone(), ..report }
         };
         self.snapshots.iter().map(report).collect()
     }

@@ -62,6 +62,9 @@ impl From<CommitTs> for Moment {
 /// One snapshot that was read.
 #[derive(Clone, Debug, Serialize)]
 pub struct SnapshotReport {
+    /// The file, seen from the data directory that was named; absent where a file was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Raft group, if a directory name says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_id: Option<u64>,
@@ -119,6 +122,7 @@ impl SnapshotReport {
         let oldest = scan.watermarks.oldest_answerable();
         let ceiling_ms = scan.envelope.header.ceiling_ms();
         SnapshotReport {
+            file: None,
             group_id,
             snapshot_index,
             bytes,

@@ -36,7 +36,7 @@ pub struct Group {
     pub files: Vec<RecordFile>,
     /// Read timestamp.
     pub read_ts: CommitTs,
-    /// Which user keys count; `None` = all. Groups of one view own disjoint keys.
+    /// Which user keys count; `None` = all. A key that several groups of a view own is given once, see [`RangeScan`].
     pub owns: Option<Owns>,
 }
 
@@ -117,7 +117,7 @@ pub fn check_read_ts(scan: &Scan, read_ts: CommitTs) -> Result<()> {
 }
 
 impl View {
-    /// The union of `groups`, which own disjoint keys.
+    /// The union of `groups`.
     pub fn new(groups: Vec<Group>) -> View {
         View { groups }
     }

@@ -1,5 +1,6 @@
 //! Real snapshots under `tests/data/`, with what the live server answered.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -99,4 +100,25 @@ pub fn read(name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     zstd::Decoder::new(file).unwrap().read_to_end(&mut bytes).unwrap();
     bytes
+}
+
+/// The files of the archive `tests/data/<name>.zst`, by path without leading `./`.
+pub fn archive(name: &str) -> BTreeMap<String, Vec<u8>> {
+    let bytes = read(name);
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.header().entry_type().is_file() {
+            let path = entry.path().unwrap().display().to_string();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            files.insert(path.trim_start_matches("./").to_owned(), content);
+        }
+    }
+    files
+}
+
+/// Unpacks the archive `tests/data/<name>.zst` into a directory.
+pub fn unpack(name: &str, directory: &Path) {
+    tar::Archive::new(&read(name)[..]).unpack(directory).unwrap();
 }

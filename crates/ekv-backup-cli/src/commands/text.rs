@@ -56,7 +56,12 @@ pub(crate) fn snapshots(output: &Output, all: &[SnapshotReport], out: &mut Strin
             Some(crc) => format!("checksum {crc} verified"),
             None => "no checksum: integrity not verified".to_owned(),
         };
-        let _ = writeln!(out, "{title}\n  format        {header}, {}, {checksum}", snapshot.form);
+        if let Some(file) = &snapshot.file {
+            let _ = writeln!(out, "{title}\n  file          {file}");
+        } else {
+            let _ = writeln!(out, "{title}");
+        }
+        let _ = writeln!(out, "  format        {header}, {}, {checksum}", snapshot.form);
         let _ = writeln!(out, "  newest commit {} (hlc:{})", snapshot.newest.time, snapshot.newest.hlc);
         if snapshot.read != snapshot.newest {
             let _ = writeln!(out, "  read at       {} (hlc:{})", snapshot.read.time, snapshot.read.hlc);

@@ -60,7 +60,8 @@ fn commit_record_in_another_group_decides_even_above_this_groups_last_commit() {
 
 #[test]
 fn transaction_of_a_group_that_was_not_given_is_in_doubt() {
-    for owner_of in [&owner as &dyn Fn(&[u8]) -> Option<u64>, &nobody] {
+    let owners: [&dyn Fn(&[u8]) -> Option<u64>; 2] = [&owner, &nobody];
+    for owner_of in owners {
         let outcome = Case { owner_of, ..Case::default() }.run(&[(Some(1), staged())]);
         assert_eq!((outcome.get("k"), outcome.get("z")), (Some("old"), Some("zold")));
         assert_eq!(outcome.odd(), [(findings::GROUP_NOT_LOADED.name, 2)]);
