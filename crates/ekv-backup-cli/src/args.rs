@@ -164,6 +164,43 @@ pub(crate) struct DecodeArguments {
     /// Make every loss and everything unknown an error; nothing is published then
     #[arg(long, help_heading = "What is written")]
     pub(crate) strict: bool,
+    /// Write what is left of things that are gone: messages without a queue, S3 content without an object
+    ///
+    /// They are in sqs/<queue in base64url>.orphan/ and s3/<bucket>/_orphans/. Clients cannot see them.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        help_heading = "What is written")]
+    pub(crate) include_orphans: bool,
+    /// Write the records of S3 uploads that were not completed, in s3/<bucket>/_incomplete_uploads/
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        help_heading = "What is written")]
+    pub(crate) include_incomplete_uploads: bool,
+    /// Snapshot or data directory of another node, in which offloaded S3 content is looked for; may be given more than once
+    ///
+    /// Each node keeps only a part of the content that was offloaded. An object of which any is missing is left out and named.
+    #[arg(long, value_name = "SNAPSHOT", help_heading = "What is written")]
+    pub(crate) blob_source: Vec<PathBuf>,
+    /// Write the bookkeeping records of SQS queues: indexes, deduplication windows, group locks
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        help_heading = "What is written")]
+    pub(crate) include_sqs_side_records: bool,
+    /// Keep when SQS messages in flight become visible again, and how often they were received
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        help_heading = "What is written")]
+    pub(crate) preserve_sqs_visibility: bool,
+    /// Write records that no adapter understands, as raw keys and values in _unknown/
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        help_heading = "What is written")]
+    pub(crate) include_unknown: bool,
+    /// Write fields that the reference decoder leaves out: tags, throttling and times of SQS queues, creation times
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        help_heading = "What is written")]
+    pub(crate) extended: bool,
     /// Name of the cluster, for MANIFEST.json
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = "What is written")]
     pub(crate) cluster_id: String,

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ekv_adapters::{Family, Outcome, Role, Run, Tally, redis};
+use ekv_adapters::{Family, Outcome, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
 use ekv_model::{Error, Finding, Findings, Result, Severity};
+use ekv_snapshot::View;
 use ekv_spill::{Scratch, SystemScratch};
-use ekv_tree::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
+use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_tree::portable::PortableNames;
 use ekv_tree::sink::{DirOptions, DirSink, Published};
-use ekv_tree::{DumpTotals, DumpWriter, Scopes, TreeTarget};
+use ekv_tree::{DumpTotals, DumpWriter, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -47,6 +48,16 @@ pub struct DecodeOptions {
     pub adapters: Vec<Adapter>,
     /// Options of the Redis adapter.
     pub redis: redis::Options,
+    /// Options of the S3 adapter.
+    pub s3: s3::Options,
+    /// Snapshots of other nodes, or their data directories, in which offloaded S3 content is looked for that this one lacks.
+    pub blob_sources: Vec<PathBuf>,
+    /// Options of the SQS adapter.
+    pub sqs: sqs::Options,
+    /// Whether records that no adapter decodes are written as they are.
+    pub include_unknown: bool,
+    /// What the files hold, and how.
+    pub tree: TreeOptions,
     /// How the dump is written.
     pub sink: DirOptions,
     /// Whether missing parent directories of the target are created.
@@ -69,6 +80,11 @@ impl Default for DecodeOptions {
             read: ReadOptions::default(),
             adapters: Adapter::ALL.to_vec(),
             redis: redis::Options::default(),
+            s3: s3::Options::default(),
+            blob_sources: Vec::new(),
+            sqs: sqs::Options::default(),
+            include_unknown: false,
+            tree: TreeOptions::default(),
             sink: DirOptions::default(),
             parents: false,
             portable_names: PortableNames::default(),
@@ -146,13 +162,14 @@ pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &d
     DirSink::check_target(target, options.sink)?;
     let mut loaded = load(input, &options.read, &scratch, progress)?;
     loaded.check_has_data(input)?;
+    let blob_sources = load_blob_sources(options, &scratch, progress)?;
     let state = State::of(&mut loaded, &options.read, &scratch, progress)?;
     let visible = state.families.iter().map(|family| family.visible).sum();
 
     let sink = DirSink::create(target, options.sink)?;
-    let mut tree = TreeTarget::new(DumpWriter::new(Box::new(sink)));
+    let mut tree = TreeTarget::with_options(DumpWriter::new(Box::new(sink)), options.tree);
     progress.begin(Phase::Decode, Some(visible));
-    let decoded = run_adapters(&loaded, &state, options, &mut tree, progress);
+    let decoded = run_adapters(&loaded, &state, &blob_sources, options, &mut tree, progress);
     let (tally, findings) = match decoded {
         Ok(books) => books,
         Err(error) => return Err(abort(tree, error)),
@@ -196,10 +213,26 @@ fn abort(tree: TreeTarget, error: Error) -> Error {
     error
 }
 
+/// Checks the snapshots of other nodes. Each is a view of its own, so that a damaged copy in one does not hide a sound one in another.
+fn load_blob_sources(
+    options: &DecodeOptions,
+    scratch: &Arc<dyn Scratch>,
+    progress: &dyn Progress,
+) -> Result<Vec<View>> {
+    let mut views = Vec::new();
+    let read = ReadOptions { at: None, ..options.read };
+    for source in options.blob_sources.iter().filter(|_| options.adapters.contains(&Adapter::S3)) {
+        let loaded = load(source, &read, scratch, progress)?;
+        views.extend(loaded.snapshots.iter().map(|snapshot| View::of_file(&snapshot.file, snapshot.read_ts)));
+    }
+    Ok(views)
+}
+
 /// Runs the adapters that were asked for and closes the books.
 fn run_adapters(
     loaded: &Loaded,
     state: &State,
+    blob_sources: &[View],
     options: &DecodeOptions,
     tree: &mut TreeTarget,
     progress: &dyn Progress,
@@ -210,13 +243,19 @@ fn run_adapters(
     for adapter in Adapter::ALL.iter().filter(|adapter| options.adapters.contains(adapter)) {
         match adapter {
             Adapter::Redis => redis::decode(&mut run, &options.redis)?,
-            Adapter::DynamoDb | Adapter::S3 | Adapter::Sqs => {}
+            Adapter::DynamoDb => dynamodb::decode(&mut run)?,
+            Adapter::Sqs => sqs::decode(&mut run, &options.sqs)?,
+            Adapter::S3 => s3::decode(&mut run, &options.s3, blob_sources)?,
         }
+    }
+    if options.include_unknown {
+        raw::decode(&mut run)?;
     }
     close_books(&mut run, options)?;
     let (tally, mut findings) = run.into_books();
     findings.merge(loaded.findings());
     findings.merge(state.findings.clone());
+    findings.merge(tree.findings().clone());
     if options.strict {
         refuse_findings(&findings)?;
     }
@@ -291,9 +330,20 @@ fn manifest(input: &Path, loaded: &Loaded, options: &DecodeOptions, scopes: &Sco
             fsm_path: source_name.display().to_string(),
             fsm_crc32c: footer.map_or_else(String::new, |crc| format!("{crc:08x}")),
         }),
-        adapters: scopes.to_adapters(wants(Adapter::Redis)),
-        exclusions: Exclusions::default(),
-        dynamodb_layout: DynamodbLayout::PerItem,
+        adapters: scopes.to_adapters(Included {
+            dynamodb: wants(Adapter::DynamoDb),
+            s3: wants(Adapter::S3),
+            redis: wants(Adapter::Redis),
+            sqs: wants(Adapter::Sqs),
+        }),
+        exclusions: Exclusions {
+            include_incomplete_uploads: options.s3.include_incomplete_uploads,
+            include_orphans: options.s3.include_orphans || options.sqs.include_orphans,
+            preserve_sqs_visibility: options.tree.sqs_visibility == SqsVisibility::Keep,
+            include_sqs_side_records: options.sqs.include_side_records,
+            rename_s3_collisions: scopes.has_s3_meta_suffix_rename,
+        },
+        dynamodb_layout: options.tree.dynamodb_layout,
     }
 }
 

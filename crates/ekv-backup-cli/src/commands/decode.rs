@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use ekv_backup::{
-    BareKeys, DecodeOptions, DecodeReport, DirOptions, Error, ExistingTarget, Expired, Fsync, PortableNames,
-    ReadOptions, RedisOptions, TxnView, Unowned, decode,
+    BareKeys, DecodeOptions, DecodeReport, DirOptions, DynamodbLayout, Error, ExistingTarget, Expired, Fsync,
+    PortableNames, ReadOptions, RedisOptions, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned,
+    decode,
 };
 
-use crate::args::{BareKeysRule, DecodeArguments, ExpiredRule, FsyncRule, PortableRule, ReadArguments, ViewRule};
+use crate::args::{
+    BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, FsyncRule, PortableRule, ReadArguments, ViewRule,
+};
 use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -48,6 +51,24 @@ fn options(arguments: &DecodeArguments) -> DecodeOptions {
                 BareKeysRule::Ignore => BareKeys::Ignore,
             },
             ..RedisOptions::default()
+        },
+        s3: S3Options {
+            include_incomplete_uploads: arguments.include_incomplete_uploads,
+            include_orphans: arguments.include_orphans,
+        },
+        blob_sources: arguments.blob_source.clone(),
+        sqs: SqsOptions {
+            include_orphans: arguments.include_orphans,
+            include_side_records: arguments.include_sqs_side_records,
+        },
+        include_unknown: arguments.include_unknown,
+        tree: TreeOptions {
+            dynamodb_layout: match arguments.dynamodb_layout {
+                DynamodbLayoutRule::PerItem => DynamodbLayout::PerItem,
+                DynamodbLayoutRule::Jsonl => DynamodbLayout::Jsonl,
+            },
+            extended: arguments.extended,
+            sqs_visibility: if arguments.preserve_sqs_visibility { SqsVisibility::Keep } else { SqsVisibility::Reset },
         },
         sink: DirOptions {
             existing: if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse },
