@@ -53,6 +53,12 @@ pub enum ErrorKind {
         /// What was looked for.
         reason: String,
     },
+    /// Something else than a regular file.
+    #[error("{reason}")]
+    NotRegular {
+        /// What it is.
+        reason: String,
+    },
     /// A path that may mean more than one thing.
     #[error("{what}")]
     Ambiguous {
@@ -128,7 +134,7 @@ pub enum ErrorKind {
         available: u64,
     },
     /// No footer where one is required.
-    #[error("the checksum footer is missing: the file was cut short or is damaged")]
+    #[error("the checksum footer is missing: the file was cut short")]
     FooterMissing,
     /// The CRC32C footer does not match the bytes before it.
     #[error("checksum mismatch: footer {stored:08x}, computed {computed:08x}{}", .parse_error.as_ref().map_or_else(String::new, |e| format!(" (also: {e})")))]
@@ -206,6 +212,29 @@ pub enum ErrorKind {
         /// Data key id, if the body is long enough to name it.
         key_id: Option<u32>,
     },
+    /// Something else than a bare payload, where only that can be restored.
+    #[error("it begins with {found:?} where a payload begins with EKVPBBL1")]
+    NotAPayload {
+        /// The first eight bytes, escaped.
+        found: String,
+    },
+    /// A second version of a key, in a payload that is to be restored.
+    #[error("this is a second version of a key: only a payload with one version of each key can be restored")]
+    SecondVersion,
+    /// A tombstone, in a payload that is to be restored.
+    #[error("this is a deletion: only a payload without deletions can be restored")]
+    Tombstone,
+    /// A row of the store itself, in a payload that is to be restored.
+    #[error("this is a row of the store itself: a node that takes it over could skip log entries")]
+    StoreRow,
+    /// A record that was committed after the last commit that the payload's header states.
+    #[error("the record was committed at {commit_ts}, after the last commit {last_commit_ts} of the payload's header")]
+    NewerThanHeader {
+        /// Commit timestamp of the record.
+        commit_ts: u64,
+        /// Last commit timestamp of the header.
+        last_commit_ts: u64,
+    },
     /// A read timestamp below what the snapshot can answer.
     #[error("read timestamp {read_ts} has been compacted: the oldest answerable timestamp is {oldest}")]
     TsCompacted {
@@ -261,16 +290,6 @@ impl Error {
         self
     }
 
-    /// The message without the name of the file, for use inside another message about the same file.
-    pub(crate) fn without_file(&self) -> String {
-        let Location { byte_offset, raw_key, .. } = &self.inner.location;
-        let offset = byte_offset.map(|offset| format!("byte offset {offset}"));
-        let key = raw_key.as_ref().map(|key| format!("key {}", escape(key)));
-        let place: Vec<String> = offset.into_iter().chain(key).collect();
-        let kind = &self.inner.kind;
-        if place.is_empty() { kind.to_string() } else { format!("{kind} ({})", place.join(", ")) }
-    }
-
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.inner.kind
@@ -284,11 +303,17 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = &self.inner.location.file;
+        let Location { file, byte_offset, raw_key } = &self.inner.location;
         if !file.is_empty() {
             write!(f, "{file}: ")?;
         }
-        f.write_str(&self.without_file())
+        write!(f, "{}", self.inner.kind)?;
+        match (byte_offset, raw_key) {
+            (Some(offset), Some(key)) => write!(f, " (byte offset {offset}, key {})", escape(key)),
+            (Some(offset), None) => write!(f, " (byte offset {offset})"),
+            (None, Some(key)) => write!(f, " (key {})", escape(key)),
+            (None, None) => Ok(()),
+        }
     }
 }
 
@@ -316,6 +341,7 @@ impl Error {
         match self.kind() {
             ErrorKind::Io { .. }
             | ErrorKind::NotFound { .. }
+            | ErrorKind::NotRegular { .. }
             | ErrorKind::Ambiguous { .. }
             | ErrorKind::TsCompacted { .. }
             | ErrorKind::TsZero => Class::Environment,

@@ -105,6 +105,13 @@ pub struct Input {
 }
 
 impl Input {
+    /// The `len` bytes from `start` as an input with the same name, without a footer of its own.
+    #[must_use]
+    pub fn part(&self, start: u64, len: u64) -> Input {
+        let source = Arc::new(SubRange::new(Arc::clone(&self.source), start, len));
+        Input { source, len, name: self.name.clone(), footer: FooterPolicy::Optional, token_crc32c: None }
+    }
+
     /// Fills `buf` from `offset` as far as the input reaches; a short count means that the input ends there.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! 2. A [`View`] of one or more record files at a read timestamp answers ranges ([`View::scan_range`]) and keys ([`View::lookup`]).
 
 pub mod datadir;
+mod entry;
 mod envelope;
 mod error;
 mod file;
@@ -18,12 +19,15 @@ mod input_reader;
 mod merge;
 mod mvcc2;
 mod protobuf;
+pub mod raft;
 mod record;
 mod record_writer;
 mod regular_file;
 mod resolver;
+mod restorable;
 mod scan;
 mod sequential;
+pub mod server_file;
 pub mod snapfile;
 mod sst;
 mod stream;
@@ -37,7 +41,8 @@ pub use hlc::CommitTs;
 pub use input::{FooterPolicy, Input, MemoryInput, ReadAt, SubRange};
 pub use input_reader::InputReader;
 pub use record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
-pub use regular_file::open_regular;
+pub use regular_file::{open_regular, open_regular_itself};
+pub use restorable::{RestorablePayload, RestorableTotals};
 pub use scan::{Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, Watch, Watermarks, scan};
 pub use view::{
     Counts, Group, Lookup, Mark, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View, Visible,

@@ -1,4 +1,4 @@
-//! The part of the Protocol Buffers wire format that `.snap` files use, read by position.
+//! The part of the Protocol Buffers wire format that Raft files use, read by position.
 
 use std::ops::Range;
 
@@ -45,7 +45,7 @@ impl Budget {
 /// Calls `f` with number and value of every field of the message of `len` bytes at `byte_offset`.
 ///
 /// # Errors
-/// `SnapMeta` for a malformed message, a failing read, or the first error of `f`.
+/// `Invalid` for a malformed message, a failing read, or the first error of `f`.
 pub(crate) fn for_each_field(
     input: &Input,
     byte_offset: u64,
@@ -228,5 +228,5 @@ fn beyond_end() -> Error {
 }
 
 fn invalid(reason: &str) -> Error {
-    Error::new(ErrorKind::SnapMeta { reason: reason.to_owned() })
+    Error::new(ErrorKind::Invalid { structure: "Protocol Buffers message", reason: reason.to_owned() })
 }

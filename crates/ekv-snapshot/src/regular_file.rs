@@ -11,25 +11,47 @@ use crate::{Error, ErrorKind, FooterPolicy, Input, Result};
 /// A named pipe or a device does not block: it is refused after it was opened. Nothing is ever locked or changed.
 ///
 /// # Errors
-/// `Io` if the system refuses, `NotFound` if there is something else than a regular file.
+/// `Io` if the system refuses, `NotRegular` if there is something else than a regular file.
 pub fn open_regular(path: &Path) -> Result<(File, u64)> {
-    open(path).map_err(|e| e.in_file(&path.display().to_string()))
+    open(path, Links::Follow).map_err(|e| e.in_file(&path.display().to_string()))
 }
 
-fn open(path: &Path) -> Result<(File, u64)> {
+/// As [`open_regular`], but refuses a symbolic link at the end of the path.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn open_regular_itself(path: &Path) -> Result<(File, u64)> {
+    open(path, Links::Refuse).map_err(|e| e.in_file(&path.display().to_string()))
+}
+
+/// What happens to a symbolic link at the end of a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Links {
+    Follow,
+    Refuse,
+}
+
+fn open(path: &Path, links: Links) -> Result<(File, u64)> {
+    if links == Links::Refuse && path.is_symlink() {
+        let reason = "it is a symbolic link, not a regular file".to_owned();
+        return Err(Error::new(ErrorKind::NotRegular { reason }));
+    }
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
+        use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt;
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        // The link may have been made since it was looked for.
+        flags.set(OFlags::NOFOLLOW, links == Links::Refuse);
         options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
     }
     let file = options.open(path).map_err(|e| Error::io("open the file", e))?;
     let metadata = file.metadata().map_err(|e| Error::io("examine the file", e))?;
     if !metadata.is_file() {
         let reason = format!("it is {}, not a regular file", kind_name(metadata.file_type()));
-        return Err(Error::new(ErrorKind::NotFound { reason }));
+        return Err(Error::new(ErrorKind::NotRegular { reason }));
     }
     Ok((file, metadata.len()))
 }
@@ -84,5 +106,8 @@ mod tests {
         std::fs::write(dir.path().join("file"), b"abc").unwrap();
         std::os::unix::fs::symlink("file", dir.path().join("link")).unwrap();
         assert_eq!(open_regular(&dir.path().join("link")).unwrap().1, 3);
+        assert_eq!(open_regular_itself(&dir.path().join("file")).unwrap().1, 3);
+        let error = open_regular_itself(&dir.path().join("link")).unwrap_err();
+        assert!(error.to_string().ends_with("it is a symbolic link, not a regular file"), "{error}");
     }
 }

@@ -2,22 +2,20 @@
 //!
 //! Source: `docs/format/snapshot.md`, sections 3, 4, 6 and 8. Nothing may be published from a file before this pass has succeeded.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
-use ekv_model::{Class, Findings};
+use ekv_model::Findings;
 use ekv_spill::Scratch;
 
+use crate::entry::{self, Entry, check_order, need};
 use crate::envelope::{Envelope, Form, Header};
 use crate::findings;
-use crate::format::{
-    FOOTER_LEN, NEWEST_ALWAYS_PREFIX, PAYLOAD_HEADER_LEN, RAW_KEY_LEN_MAX, VALUE_HEADER_LEN, VALUE_LEN_MAX,
-};
+use crate::format::{FOOTER_LEN, NEWEST_ALWAYS_PREFIX, PAYLOAD_HEADER_LEN, RAW_KEY_LEN_MAX, VALUE_HEADER_LEN};
 use crate::index::SparseIndex;
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{Resolver, Standing, common_prefix_len};
 use crate::sequential::Sequential;
-use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result, error::escape};
+use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result};
 
 /// Told about the progress of a long read; may stop it.
 pub trait Watch {
@@ -226,9 +224,10 @@ pub fn scan(
     scratch: &Arc<dyn Scratch>,
     watch: &dyn Watch,
 ) -> Result<(Scan, RecordFile)> {
-    let envelope = read_envelope(input, watch)?;
-    let header = envelope.header;
-    let (mut scan, file) = match envelope.form {
+    let header = Header::read(input)?;
+    let form = Form::read(input, header.len())?;
+    let envelope = Envelope { header, form, footer_crc32c: None };
+    let (mut scan, file) = match form {
         Form::Store => scan_store(input, envelope, options, classify, watch)?,
         Form::Empty => scan_empty(input, envelope, 0, watch)?,
         Form::TimestampOracle { .. } => scan_empty(input, envelope, 8, watch)?,
@@ -250,15 +249,6 @@ pub fn scan(
         return self::scan(input, &counted_at, classify, scratch, watch);
     }
     Ok((scan, file))
-}
-
-fn read_envelope(input: &Input, watch: &dyn Watch) -> Result<Envelope> {
-    let header = Header::read(input);
-    let envelope = header.and_then(|header| {
-        let form = Form::read(input, header.len())?;
-        Ok(Envelope { header, form, footer_crc32c: None })
-    });
-    envelope.map_err(|error| blame(input, Sequential::new(input, watch), error))
 }
 
 fn scan_empty(input: &Input, envelope: Envelope, payload_len: u64, watch: &dyn Watch) -> Result<(Scan, RecordFile)> {
@@ -295,20 +285,19 @@ fn scan_store(
             let ending = reader.finish()?.filter(|_| has_footer);
             scan.envelope.footer_crc32c = check_footer(input, ending, None)?;
         }
-        Err(error) => return Err(blame(input, reader, error)),
+        Err(parse_error) if input.footer == FooterPolicy::Required && is_structural(&parse_error) => {
+            // A damaged length derails the parse: the checksum tells whether the file is damaged.
+            check_footer(input, reader.finish()?, Some(&parse_error))?;
+            return Err(parse_error);
+        }
+        Err(parse_error) => return Err(parse_error),
     }
     let records_start = envelope.header.len().saturating_add(PAYLOAD_HEADER_LEN);
     Ok((scan, RecordFile::new(input.clone(), records_start, records_end, index)))
 }
 
-/// The error to report after `error`: where a footer must be there, one that does not match wins, because a damaged length or
-/// magic derails everything behind it.
-pub(crate) fn blame(input: &Input, reader: Sequential<'_>, error: Error) -> Error {
-    if input.footer != FooterPolicy::Required || error.class() != Class::Data {
-        return error;
-    }
-    let compared = reader.finish().and_then(|ending| check_footer(input, ending, Some(&error)));
-    compared.err().unwrap_or(error)
+fn is_structural(error: &Error) -> bool {
+    !matches!(error.kind(), ErrorKind::Io { .. } | ErrorKind::Cancelled)
 }
 
 /// Compares the token, the footer and the checksum; `None` passes.
@@ -320,7 +309,7 @@ pub(crate) fn check_footer(
     let Some((stored, computed)) = ending else { return Ok(None) };
     let at = input.len.saturating_sub(FOOTER_LEN);
     if stored != computed {
-        let parse_error = parse_error.map(Error::without_file);
+        let parse_error = parse_error.map(ToString::to_string);
         return Err(Error::new(ErrorKind::FooterCrc { stored, computed, parse_error }).at(at).in_file(&input.name));
     }
     match input.token_crc32c {
@@ -391,47 +380,16 @@ impl Pass<'_> {
 
     fn entry(&mut self, reader: &mut Sequential<'_>) -> Result<()> {
         let at = reader.offset();
-        need(reader, "key length", 8, at)?;
-        let key_len = le_u64(reader.ahead(8)?, 0);
-        let limit = self.options.raw_key_len_max;
-        if key_len > limit {
-            return Err(Error::new(ErrorKind::KeyTooLarge { found: key_len, limit }).at(at));
-        }
-        let to_value = key_len.saturating_add(16);
-        need(reader, "key and value length", to_value, at)?;
-        let to_value_len = usize::try_from(to_value).unwrap_or(usize::MAX);
-        let available = reader.left();
-        let fixed = reader.ahead(to_value_len)?;
-        let value_len = le_u64(fixed, to_value_len.saturating_sub(8));
-        let entry_len = to_value.saturating_add(value_len);
-        let refusal = if value_len > VALUE_LEN_MAX {
-            Some(ErrorKind::ValueTooLarge { found: value_len, limit: VALUE_LEN_MAX })
-        } else if entry_len > available {
-            Some(ErrorKind::Truncated { what: "value", needed: entry_len, available })
-        } else {
-            None
-        };
-        if let Some(kind) = refusal {
-            let raw_key = fixed.get(8..to_value_len.saturating_sub(8)).unwrap_or(&[]);
-            return Err(Error::new(kind).at(at).with_key(raw_key));
-        }
-        let head_len = usize::try_from(value_len).unwrap_or(usize::MAX).min(VALUE_HEADER_LEN + 6);
-        let bytes = reader.ahead(to_value_len.saturating_add(head_len))?;
-        let (fixed, head) = bytes.split_at_checked(to_value_len).unwrap_or((bytes, &[]));
-        let raw_key = fixed.get(8..to_value_len.saturating_sub(8)).unwrap_or(&[]);
-        self.record(at, raw_key, head, value_len).map_err(|e| e.at(at).with_key(raw_key))?;
-        reader.skip(entry_len)
+        let Entry { raw_key, value_head, value_len, len } = entry::peek(reader, self.options.raw_key_len_max)?;
+        self.record(at, raw_key, value_head, value_len).map_err(|e| e.at(at).with_key(raw_key))?;
+        reader.skip(len)
     }
 
     fn record(&mut self, at: u64, raw_key: &[u8], head: &[u8], value_len: u64) -> Result<()> {
         let first = self.scan.totals.entries == 0;
         let common = common_prefix_len(raw_key, self.resolver.previous());
         if !first {
-            let rest = |key: &[u8]| key.get(common).copied();
-            let previous = self.resolver.previous();
-            if rest(raw_key).cmp(&rest(previous)) != Ordering::Greater {
-                return Err(Error::new(ErrorKind::Order { previous: escape(previous) }));
-            }
+            check_order(self.resolver.previous(), raw_key, common)?;
         }
         self.scan.totals.entries = self.scan.totals.entries.saturating_add(1);
         self.index.offer(at, raw_key);
@@ -496,13 +454,9 @@ impl Pass<'_> {
         let decides = resolution.standing == Standing::Decides;
         let header = match ValueHeader::parse(head, value_len) {
             Ok(header) => Some(header),
+            Err(e) if matches!(e.kind(), ErrorKind::Encrypted { .. }) => return Err(e),
             Err(e) => {
-                let finding = match (matches!(e.kind(), ErrorKind::Encrypted { .. }), decides) {
-                    (false, true) => findings::DAMAGED_VALUE,
-                    (false, false) => findings::DAMAGED_OLD_VALUE,
-                    (true, true) => findings::ENCRYPTED_VALUE,
-                    (true, false) => findings::ENCRYPTED_OLD_VALUE,
-                };
+                let finding = if decides { findings::DAMAGED_VALUE } else { findings::DAMAGED_OLD_VALUE };
                 self.scan.findings.record(finding, || findings::example(Some(user_key), Some(at), &e.to_string()));
                 None
             }
@@ -552,16 +506,4 @@ impl Pass<'_> {
         }
         Ok(())
     }
-}
-
-fn need(reader: &Sequential<'_>, what: &'static str, needed: u64, at: u64) -> Result<()> {
-    let available = reader.left();
-    if available < needed {
-        return Err(Error::new(ErrorKind::Truncated { what, needed, available }).at(at));
-    }
-    Ok(())
-}
-
-fn le_u64(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
 }

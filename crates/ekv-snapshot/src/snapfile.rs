@@ -108,7 +108,7 @@ impl SnapFile {
     /// A token must name the index of the metadata. Cost: one read of the file, memory bounded by a constant.
     ///
     /// # Errors
-    /// `SnapMeta` for a wrong checksum or structure, `TokenInvalid`, or a failing read.
+    /// `SnapMeta` or `Invalid` for a wrong checksum or structure, `TokenInvalid`, or a failing read.
     pub fn read(input: &Input) -> Result<SnapFile> {
         read(input).map_err(|e| e.in_file(&input.name))
     }
@@ -196,7 +196,10 @@ fn read_metadata(
 ) -> Result<()> {
     let SnapMetadata { term, index, conf_state } = metadata;
     for_each_field(input, byte_offset, len, budget, |budget, number, value| match (number, value) {
-        (1, Value::Bytes { byte_offset, len }) => read_conf_state(input, byte_offset, len, budget, conf_state),
+        (1, Value::Bytes { byte_offset, len }) => {
+            *conf_state = ConfState::read(input, byte_offset, len, budget)?;
+            Ok(())
+        }
         (2, Value::Varint(n)) => {
             *index = n;
             Ok(())
@@ -210,54 +213,58 @@ fn read_metadata(
     })
 }
 
-fn read_conf_state(
-    input: &Input,
-    byte_offset: u64,
-    len: u64,
-    budget: &mut Budget,
-    conf_state: &mut ConfState,
-) -> Result<()> {
-    let ConfState { voters, learners, voters_outgoing, learners_next, auto_leave } = conf_state;
-    for_each_field(input, byte_offset, len, budget, |budget, number, value| {
-        let ids = match number {
-            1 => &mut *voters,
-            2 => &mut *learners,
-            3 => &mut *voters_outgoing,
-            4 => &mut *learners_next,
-            5 => {
-                let Value::Varint(n) = value else { return Err(invalid("auto_leave has the wrong type")) };
-                *auto_leave = Some(n != 0);
-                return Ok(());
+impl ConfState {
+    /// Reads the message of `len` bytes at `byte_offset`.
+    pub(crate) fn read(input: &Input, byte_offset: u64, len: u64, budget: &mut Budget) -> Result<ConfState> {
+        let mut read = ConfState::default();
+        let ConfState { voters, learners, voters_outgoing, learners_next, auto_leave } = &mut read;
+        for_each_field(input, byte_offset, len, budget, |budget, number, value| {
+            let ids = match number {
+                1 => &mut *voters,
+                2 => &mut *learners,
+                3 => &mut *voters_outgoing,
+                4 => &mut *learners_next,
+                5 => {
+                    let Value::Varint(n) = value else { return Err(invalid("auto_leave has the wrong type")) };
+                    *auto_leave = Some(n != 0);
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            };
+            match value {
+                Value::Varint(id) => {
+                    ids.push(id);
+                    Ok(())
+                }
+                Value::Bytes { byte_offset, len } => packed_varints(input, byte_offset, len, budget, |id| ids.push(id)),
+                Value::Other => Err(invalid("a list of members has the wrong type")),
             }
-            _ => return Ok(()),
-        };
-        match value {
-            Value::Varint(id) => {
-                ids.push(id);
-                Ok(())
+        })?;
+        Ok(read)
+    }
+
+    /// The bytes of the message: lists unpacked, `auto_leave` only if it is known.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let ConfState { voters, learners, voters_outgoing, learners_next, auto_leave } = self;
+        let mut out = Vec::new();
+        for (number, ids) in [(1, voters), (2, learners), (3, voters_outgoing), (4, learners_next)] {
+            for id in ids {
+                put_varint(&mut out, number, *id);
             }
-            Value::Bytes { byte_offset, len } => packed_varints(input, byte_offset, len, budget, |id| ids.push(id)),
-            Value::Other => Err(invalid("a list of members has the wrong type")),
         }
-    })
+        if let Some(auto_leave) = auto_leave {
+            put_varint(&mut out, 5, u64::from(*auto_leave));
+        }
+        out
+    }
 }
 
 /// The bytes of the `.snap` file that names an `.fsm` file by `token`, as the server writes it.
 ///
 /// Member lists are written unpacked; `auto_leave` is written only if it is known.
 pub fn encode(metadata: &SnapMetadata, token: Token) -> Vec<u8> {
-    let ConfState { voters, learners, voters_outgoing, learners_next, auto_leave } = &metadata.conf_state;
-    let mut conf_state = Vec::new();
-    for (number, ids) in [(1, voters), (2, learners), (3, voters_outgoing), (4, learners_next)] {
-        for id in ids {
-            put_varint(&mut conf_state, number, *id);
-        }
-    }
-    if let Some(auto_leave) = auto_leave {
-        put_varint(&mut conf_state, 5, u64::from(*auto_leave));
-    }
     let mut position = Vec::new();
-    put_bytes(&mut position, 1, &conf_state);
+    put_bytes(&mut position, 1, &metadata.conf_state.encode());
     put_varint(&mut position, 2, metadata.index);
     put_varint(&mut position, 3, metadata.term);
 
