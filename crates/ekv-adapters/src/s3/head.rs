@@ -82,9 +82,9 @@ fn read_parts(reader: &mut JsonReader<'_>, scratch: &Arc<dyn Scratch>) -> JsonRe
     let mut parts = PartsWriter::new(scratch);
     reader.array(|reader| {
         let part = read_part(reader, &mut parts)?;
-        Ok(parts.push(&part).map_err(spool_error)?)
+        parts.push(&part).map_err(spool_error)
     })?;
-    Ok(parts.finish().map_err(spool_error)?)
+    parts.finish().map_err(spool_error)
 }
 
 fn read_part(reader: &mut JsonReader<'_>, parts: &mut PartsWriter) -> JsonResult<Part> {
@@ -101,7 +101,7 @@ fn read_part(reader: &mut JsonReader<'_>, parts: &mut PartsWriter) -> JsonResult
                 reader.array(|reader| {
                     let size = reader.u64()?;
                     part.sizes_len = part.sizes_len.saturating_add(1);
-                    Ok(parts.push_size(size).map_err(spool_error)?)
+                    parts.push_size(size).map_err(spool_error)
                 })?;
             }
             name if is_name(name, "part_version") => part.part_version = reader.u64()?,
