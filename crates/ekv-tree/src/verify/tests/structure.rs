@@ -153,9 +153,21 @@ fn line_layout_of_items_is_accepted_where_the_manifest_says_so() {
         [
             "dynamodb/t/items: nothing in a dump has this name",
             "dynamodb/t/items/a.json: nothing in a dump has this name",
-            "dynamodb/t: items.jsonl is missing in it",
         ]
     );
+}
+
+#[test]
+fn file_with_the_lines_of_a_table_exists_only_if_there_is_a_line() {
+    let jsonl = Manifest {
+        dynamodb_layout: DynamodbLayout::Jsonl,
+        adapters: empty().verify().unwrap().manifest.adapters,
+        ..manifest()
+    };
+    let tree = Tree::new(&jsonl, &[("dynamodb/t/_schema.json", b"{}")]);
+    assert_eq!(tree.problems(), [""; 0]);
+    let tree = Tree::new(&jsonl, &[("dynamodb/t/_schema.json", b"{}"), ("dynamodb/t/items.jsonl", b"")]);
+    assert_eq!(tree.problems(), ["dynamodb/t/items.jsonl: the file is empty, but then it should not exist"]);
 }
 
 #[test]
