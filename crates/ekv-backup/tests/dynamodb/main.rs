@@ -1,0 +1,6 @@
+//! DynamoDB tables from a snapshot to files.
+
+mod collisions;
+mod fixture;
+mod golden;
+mod support;
