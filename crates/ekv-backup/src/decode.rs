@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Outcome, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
-use ekv_model::{Error, Finding, Findings, Result, Severity};
+use ekv_model::{Finding, Findings, Result, Severity};
 use ekv_snapshot::View;
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
@@ -169,19 +169,10 @@ pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &d
     let sink = DirSink::create(target, options.sink)?;
     let mut tree = TreeTarget::with_options(DumpWriter::new(Box::new(sink)), options.tree);
     progress.begin(Phase::Decode, Some(visible));
-    let decoded = run_adapters(&loaded, &state, &blob_sources, options, &mut tree, progress);
-    let (tally, findings) = match decoded {
-        Ok(books) => books,
-        Err(error) => return Err(abort(tree, error)),
-    };
+    // From here on an error drops the sink, which removes everything.
+    let (tally, findings) = run_adapters(&loaded, &state, &blob_sources, options, &mut tree, progress)?;
     let (mut writer, scopes) = tree.finish()?;
-    let names = match finish_names(&mut writer, options) {
-        Ok(names) => names,
-        Err(error) => {
-            drop(writer.abort());
-            return Err(error);
-        }
-    };
+    let names = finish_names(&mut writer, options)?;
     let losses = findings.count_of(Severity::Loss);
     let books = books(&loaded, &state, &tally, &findings, names);
     let manifest = manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)).map_err(ekv_tree::Error::from)?;
@@ -205,12 +196,6 @@ fn finish_names(writer: &mut DumpWriter, options: &DecodeOptions) -> Result<Name
     let report = writer.portable_names()?;
     report.enforce(options.portable_names)?;
     Ok(NamesReport::from(&report))
-}
-
-fn abort(tree: TreeTarget, error: Error) -> Error {
-    // What could not be removed is said by the leftover itself; the first error is the one that counts.
-    drop(tree.abort());
-    error
 }
 
 /// Checks the snapshots of other nodes. Each is a view of its own, so that a damaged copy in one does not hide a sound one in another.
@@ -324,7 +309,7 @@ fn manifest(input: &Path, loaded: &Loaded, options: &DecodeOptions, scopes: &Sco
         elastickv_version: format!("ekv-backup/{}", env!("CARGO_PKG_VERSION")),
         cluster_id: options.cluster_id.clone(),
         snapshot_index: index.unwrap_or(0),
-        last_commit_ts: only.map_or(0, |loaded| loaded.scan.last_commit_ts.0),
+        last_commit_ts: loaded.snapshots.iter().map(|loaded| loaded.scan.last_commit_ts.0).max().unwrap_or(0),
         wall_time_iso: format_wall_time(options.now),
         origin: Origin::Snapshot(SnapshotOrigin {
             fsm_path: source_name.display().to_string(),
