@@ -1,0 +1,10 @@
+//! SQS queues from snapshot to dump: the golden example, every rule about which messages count, damage, options, limits.
+//!
+//! Source: `docs/format/sqs.md`, sections 4, 5, 9 and 10.
+
+mod damage;
+mod fixture;
+mod golden;
+mod messages;
+mod options;
+mod support;
