@@ -31,16 +31,21 @@ pub(crate) fn peek<'r>(reader: &'r mut Sequential<'_>, raw_key_len_max: u64) -> 
     let to_value = key_len.saturating_add(16);
     need(reader, "key and value length", to_value, at)?;
     let to_value_len = usize::try_from(to_value).unwrap_or(usize::MAX);
+    let available = reader.left();
     let fixed = reader.ahead(to_value_len)?;
     let value_len = le_u64(fixed, to_value_len.saturating_sub(8));
-    if value_len > VALUE_LEN_MAX {
-        let key = fixed.get(8..to_value_len.saturating_sub(8)).unwrap_or(&[]);
-        return Err(Error::new(ErrorKind::ValueTooLarge { found: value_len, limit: VALUE_LEN_MAX })
-            .at(at)
-            .with_key(key));
-    }
     let len = to_value.saturating_add(value_len);
-    need(reader, "value", len, at)?;
+    let refusal = if value_len > VALUE_LEN_MAX {
+        Some(ErrorKind::ValueTooLarge { found: value_len, limit: VALUE_LEN_MAX })
+    } else if len > available {
+        Some(ErrorKind::Truncated { what: "value", needed: len, available })
+    } else {
+        None
+    };
+    if let Some(kind) = refusal {
+        let raw_key = fixed.get(8..to_value_len.saturating_sub(8)).unwrap_or(&[]);
+        return Err(Error::new(kind).at(at).with_key(raw_key));
+    }
     let head_len = usize::try_from(value_len).unwrap_or(usize::MAX).min(VALUE_HEAD_LEN);
     let bytes = reader.ahead(to_value_len.saturating_add(head_len))?;
     let (fixed, value_head) = bytes.split_at_checked(to_value_len).unwrap_or((bytes, &[]));

@@ -134,7 +134,7 @@ pub enum ErrorKind {
         available: u64,
     },
     /// No footer where one is required.
-    #[error("the checksum footer is missing: the file was cut short")]
+    #[error("the checksum footer is missing: the file was cut short or is damaged")]
     FooterMissing,
     /// The CRC32C footer does not match the bytes before it.
     #[error("checksum mismatch: footer {stored:08x}, computed {computed:08x}{}", .parse_error.as_ref().map_or_else(String::new, |e| format!(" (also: {e})")))]
@@ -290,6 +290,16 @@ impl Error {
         self
     }
 
+    /// The message without the name of the file, for use inside another message about the same file.
+    pub(crate) fn without_file(&self) -> String {
+        let Location { byte_offset, raw_key, .. } = &self.inner.location;
+        let offset = byte_offset.map(|offset| format!("byte offset {offset}"));
+        let key = raw_key.as_ref().map(|key| format!("key {}", escape(key)));
+        let place: Vec<String> = offset.into_iter().chain(key).collect();
+        let kind = &self.inner.kind;
+        if place.is_empty() { kind.to_string() } else { format!("{kind} ({})", place.join(", ")) }
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.inner.kind
@@ -303,17 +313,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Location { file, byte_offset, raw_key } = &self.inner.location;
+        let file = &self.inner.location.file;
         if !file.is_empty() {
             write!(f, "{file}: ")?;
         }
-        write!(f, "{}", self.inner.kind)?;
-        match (byte_offset, raw_key) {
-            (Some(offset), Some(key)) => write!(f, " (byte offset {offset}, key {})", escape(key)),
-            (Some(offset), None) => write!(f, " (byte offset {offset})"),
-            (None, Some(key)) => write!(f, " (key {})", escape(key)),
-            (None, None) => Ok(()),
-        }
+        f.write_str(&self.without_file())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::Findings;
+use ekv_model::{Class, Findings};
 use ekv_spill::Scratch;
 
 use crate::entry::{self, Entry, check_order, need};
@@ -224,10 +224,9 @@ pub fn scan(
     scratch: &Arc<dyn Scratch>,
     watch: &dyn Watch,
 ) -> Result<(Scan, RecordFile)> {
-    let header = Header::read(input)?;
-    let form = Form::read(input, header.len())?;
-    let envelope = Envelope { header, form, footer_crc32c: None };
-    let (mut scan, file) = match form {
+    let envelope = read_envelope(input, watch)?;
+    let header = envelope.header;
+    let (mut scan, file) = match envelope.form {
         Form::Store => scan_store(input, envelope, options, classify, watch)?,
         Form::Empty => scan_empty(input, envelope, 0, watch)?,
         Form::TimestampOracle { .. } => scan_empty(input, envelope, 8, watch)?,
@@ -249,6 +248,15 @@ pub fn scan(
         return self::scan(input, &counted_at, classify, scratch, watch);
     }
     Ok((scan, file))
+}
+
+fn read_envelope(input: &Input, watch: &dyn Watch) -> Result<Envelope> {
+    let header = Header::read(input);
+    let envelope = header.and_then(|header| {
+        let form = Form::read(input, header.len())?;
+        Ok(Envelope { header, form, footer_crc32c: None })
+    });
+    envelope.map_err(|error| blame(input, Sequential::new(input, watch), error))
 }
 
 fn scan_empty(input: &Input, envelope: Envelope, payload_len: u64, watch: &dyn Watch) -> Result<(Scan, RecordFile)> {
@@ -285,19 +293,20 @@ fn scan_store(
             let ending = reader.finish()?.filter(|_| has_footer);
             scan.envelope.footer_crc32c = check_footer(input, ending, None)?;
         }
-        Err(parse_error) if input.footer == FooterPolicy::Required && is_structural(&parse_error) => {
-            // A damaged length derails the parse: the checksum tells whether the file is damaged.
-            check_footer(input, reader.finish()?, Some(&parse_error))?;
-            return Err(parse_error);
-        }
-        Err(parse_error) => return Err(parse_error),
+        Err(error) => return Err(blame(input, reader, error)),
     }
     let records_start = envelope.header.len().saturating_add(PAYLOAD_HEADER_LEN);
     Ok((scan, RecordFile::new(input.clone(), records_start, records_end, index)))
 }
 
-fn is_structural(error: &Error) -> bool {
-    !matches!(error.kind(), ErrorKind::Io { .. } | ErrorKind::Cancelled)
+/// The error to report after `error`: where a footer must be there, one that does not match wins, because a damaged length or
+/// magic derails everything behind it.
+pub(crate) fn blame(input: &Input, reader: Sequential<'_>, error: Error) -> Error {
+    if input.footer != FooterPolicy::Required || error.class() != Class::Data {
+        return error;
+    }
+    let compared = reader.finish().and_then(|ending| check_footer(input, ending, Some(&error)));
+    compared.err().unwrap_or(error)
 }
 
 /// Compares the token, the footer and the checksum; `None` passes.
@@ -309,7 +318,7 @@ pub(crate) fn check_footer(
     let Some((stored, computed)) = ending else { return Ok(None) };
     let at = input.len.saturating_sub(FOOTER_LEN);
     if stored != computed {
-        let parse_error = parse_error.map(ToString::to_string);
+        let parse_error = parse_error.map(Error::without_file);
         return Err(Error::new(ErrorKind::FooterCrc { stored, computed, parse_error }).at(at).in_file(&input.name));
     }
     match input.token_crc32c {
@@ -454,9 +463,13 @@ impl Pass<'_> {
         let decides = resolution.standing == Standing::Decides;
         let header = match ValueHeader::parse(head, value_len) {
             Ok(header) => Some(header),
-            Err(e) if matches!(e.kind(), ErrorKind::Encrypted { .. }) => return Err(e),
             Err(e) => {
-                let finding = if decides { findings::DAMAGED_VALUE } else { findings::DAMAGED_OLD_VALUE };
+                let finding = match (matches!(e.kind(), ErrorKind::Encrypted { .. }), decides) {
+                    (false, true) => findings::DAMAGED_VALUE,
+                    (false, false) => findings::DAMAGED_OLD_VALUE,
+                    (true, true) => findings::ENCRYPTED_VALUE,
+                    (true, false) => findings::ENCRYPTED_OLD_VALUE,
+                };
                 self.scan.findings.record(finding, || findings::example(Some(user_key), Some(at), &e.to_string()));
                 None
             }
