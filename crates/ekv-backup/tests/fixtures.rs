@@ -1,0 +1,274 @@
+//! Snapshots of real servers, decoded and compared with what the servers answered and with what the reference decoder writes.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ekv_backup::{Class, DecodeOptions, DecodeReport, NoProgress, Phase, Progress, ReadTime, Result, decode, verify};
+use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS};
+use ekv_testkit::truth::{Kind, compare, observation};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Original keys of the Redis files whose names do not tell them.
+const KEYMAP: &str = "redis/db_0/KEYMAP.jsonl";
+
+/// A directory with a decompressed snapshot, and room for dumps.
+struct Room {
+    dir: TempDir,
+    snapshot: PathBuf,
+}
+
+impl Room {
+    fn new(known: &KnownSnapshot) -> Room {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshot = dir.path().join("snapshot.fsm");
+        fs::write(&snapshot, known.bytes()).unwrap();
+        Room { dir, snapshot }
+    }
+
+    fn dump(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Decodes the snapshot with options that differ from the defaults in `change`.
+    fn decode(&self, name: &str, change: impl FnOnce(&mut DecodeOptions)) -> Result<DecodeReport> {
+        let mut options = DecodeOptions { now: "2026-11-22T12:00:00Z".parse().unwrap(), ..DecodeOptions::default() };
+        change(&mut options);
+        decode(&self.snapshot, &self.dump(name), &options, &NoProgress)
+    }
+
+    /// Names in the directory: what a failed run left behind would be here.
+    fn names(&self) -> BTreeSet<String> {
+        fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+/// Bytes of all files below a directory, by path.
+fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+fn kinds_of(known: &KnownSnapshot) -> &'static [Kind] {
+    if known.name == ALL_3.name { &[Kind::Redis, Kind::DynamoDb, Kind::S3, Kind::Sqs] } else { &[Kind::Redis] }
+}
+
+fn assert_sound(dump: &Path) {
+    let report = verify(dump, &NoProgress).unwrap();
+    assert!(report.sound, "{:?}", report.problems);
+}
+
+#[test]
+fn newest_state_is_what_the_server_answered_last() {
+    for known in SNAPSHOTS {
+        let room = Room::new(&known);
+        let report = room.decode("dump", |_| {}).unwrap();
+        assert_eq!((report.losses, &report.warnings[..], &report.notes[..]), (0, &[][..], &[][..]), "{}", known.name);
+        let truth = known.truth();
+        compare(&room.dump("dump"), observation(&truth, "end"), kinds_of(&known)).assert_equal(160);
+        assert_sound(&room.dump("dump"));
+    }
+}
+
+#[test]
+fn state_at_an_earlier_moment_is_what_the_server_answered_then() {
+    for known in SNAPSHOTS {
+        let room = Room::new(&known);
+        let truth = known.truth();
+        let middle = observation(&truth, "middle");
+        let at: ReadTime = middle["unix_ms"].to_string().parse().unwrap();
+        let report = room.decode("dump", |options| options.read.at = Some(at)).unwrap();
+        assert_eq!(report.losses, 0, "{}", known.name);
+        compare(&room.dump("dump"), middle, kinds_of(&known)).assert_equal(75);
+        assert_sound(&room.dump("dump"));
+    }
+}
+
+#[test]
+fn every_entry_of_the_snapshot_is_accounted_for() {
+    for known in SNAPSHOTS {
+        let room = Room::new(&known);
+        let books = room.decode("dump", |_| {}).unwrap().books;
+        let records = books.records;
+        assert_eq!((records.entries, records.visible), (known.entries, known.visible), "{}", known.name);
+        let hidden = records.older + records.newer + records.deleted + records.store_expired + records.damaged;
+        assert_eq!(records.store_rows + records.short_keys + hidden + records.visible, records.entries);
+        let outcomes: u64 = records.outcomes.iter().map(|outcome| outcome.records).sum();
+        assert_eq!(outcomes, records.visible, "{}: {:?}", known.name, records.outcomes);
+        for family in &books.families {
+            let outcomes: u64 = family.outcomes.iter().map(|outcome| outcome.records).sum();
+            assert_eq!(outcomes, family.visible, "{}: {}", known.name, family.family);
+        }
+        let unaccounted = books.findings.iter().find(|finding| finding.name == "records_unaccounted");
+        assert!(unaccounted.is_none(), "{unaccounted:?}");
+    }
+}
+
+/// Whether a file that the reference decoder does not write is a collection that exists and is empty on the server.
+fn is_empty_collection(dump: &Path, name: &str, truth: &Value) -> bool {
+    let alone = tempfile::tempdir().unwrap();
+    let path = alone.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::copy(dump.join(name), &path).unwrap();
+    if dump.join(KEYMAP).exists() {
+        fs::copy(dump.join(KEYMAP), alone.path().join(KEYMAP)).unwrap();
+    }
+    // Of all keys of the truth only those that are empty: exactly one of them must be there.
+    let end = observation(truth, "end");
+    let is_empty = |wanted: &Value| wanted["value"].as_array().is_some_and(Vec::is_empty);
+    let keys = end["redis"].as_object().unwrap().iter().filter(|(_, wanted)| is_empty(wanted));
+    let mut only_empty = end.clone();
+    only_empty["redis"] = Value::Object(keys.map(|(key, wanted)| (key.clone(), wanted.clone())).collect());
+    let found = compare(alone.path(), &only_empty, &[Kind::Redis]);
+    found.differences.len() + 1 == found.compared && found.differences.iter().all(|line| line.contains("is missing"))
+}
+
+/// The lines of a keymap that belong to none of the files.
+fn without_lines_of(keymap: &[u8], files: &[String]) -> Vec<u8> {
+    let stems: BTreeSet<&str> =
+        files.iter().map(|name| Path::new(name).file_stem().unwrap().to_str().unwrap()).collect();
+    let lines = keymap.split_inclusive(|byte| *byte == b'\n').filter(|line| {
+        let line: Value = serde_json::from_slice(line).unwrap();
+        !stems.contains(line["encoded"].as_str().unwrap())
+    });
+    lines.collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn files_are_byte_for_byte_those_of_the_reference_decoder() {
+    for known in SNAPSHOTS {
+        let room = Room::new(&known);
+        room.decode("dump", |_| {}).unwrap();
+        known.unpack_reference_tree(&room.dump("reference"));
+        let mut ours = tree(&room.dump("dump"));
+        let mut reference = BTreeMap::new();
+        for (name, bytes) in tree(&room.dump("reference")) {
+            if name == "MANIFEST.json" || name == "CHECKSUMS" {
+                continue;
+            }
+            reference.insert(name, bytes);
+        }
+        assert!(reference.len() > 100, "{}: only {} files", known.name, reference.len());
+        // What only we write: the description of the dump, S3, and collections that the reference decoder does not see.
+        let own = ["MANIFEST.json", "CHECKSUMS"];
+        let is_ours = |name: &str| own.contains(&name) || name.starts_with("s3/");
+        let only_ours: Vec<String> =
+            ours.keys().filter(|name| !reference.contains_key(*name) && !is_ours(name)).cloned().collect();
+        let truth = known.truth();
+        for name in &only_ours {
+            assert!(is_empty_collection(&room.dump("dump"), name, &truth), "{}: {name} is one too many", known.name);
+        }
+        if let Some(keymap) = ours.get_mut(KEYMAP) {
+            *keymap = without_lines_of(keymap, &only_ours);
+        }
+        for (name, bytes) in &reference {
+            let mine = ours.get(name).unwrap_or_else(|| panic!("{}: {name} is missing", known.name));
+            if mine != bytes {
+                let at = mine.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+                let shown = |bytes: &[u8]| {
+                    bytes.iter().skip(at).take(80).copied().collect::<Vec<_>>().escape_ascii().to_string()
+                };
+                panic!("{}: {name} differs at byte {at}: {} and not {}", known.name, shown(mine), shown(bytes));
+            }
+        }
+    }
+}
+
+#[test]
+fn two_runs_write_the_same_bytes_but_for_the_time_in_the_manifest() {
+    let room = Room::new(&REDIS_2);
+    room.decode("first", |_| {}).unwrap();
+    room.decode("second", |_| {}).unwrap();
+    assert!(tree(&room.dump("first")) == tree(&room.dump("second")), "two runs at the same time differ");
+    room.decode("later", |options| options.now = "2027-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    let (mut first, mut later) = (tree(&room.dump("first")), tree(&room.dump("later")));
+    let manifest = |files: &mut BTreeMap<String, Vec<u8>>| {
+        files.remove("CHECKSUMS").unwrap();
+        let mut manifest: Value = serde_json::from_slice(&files.remove("MANIFEST.json").unwrap()).unwrap();
+        manifest.as_object_mut().unwrap().remove("wall_time_iso").unwrap();
+        manifest
+    };
+    assert_eq!(manifest(&mut first), manifest(&mut later));
+    assert!(first == later, "files beside the manifest differ");
+}
+
+#[test]
+fn moment_of_the_newest_commit_is_the_newest_state() {
+    let room = Room::new(&REDIS_1);
+    room.decode("newest", |_| {}).unwrap();
+    let at: ReadTime = format!("hlc:{}", REDIS_1.last_commit_ts).parse().unwrap();
+    room.decode("at", |options| options.read.at = Some(at)).unwrap();
+    assert!(tree(&room.dump("newest")) == tree(&room.dump("at")));
+}
+
+#[test]
+fn compressed_snapshot_becomes_the_same_dump() {
+    let room = Room::new(&REDIS_1);
+    let named = |options: &mut DecodeOptions| options.source_name = Some("the snapshot".into());
+    room.decode("plain", named).unwrap();
+    let compressed = Room { snapshot: REDIS_1.compressed_path(), dir: room.dir };
+    compressed.decode("compressed", named).unwrap();
+    assert!(tree(&compressed.dump("plain")) == tree(&compressed.dump("compressed")));
+}
+
+#[test]
+fn flipped_byte_anywhere_publishes_nothing_and_leaves_nothing_behind() {
+    let room = Room::new(&REDIS_1);
+    let bytes = REDIS_1.bytes();
+    let before = room.names();
+    for at in (0..bytes.len()).step_by(bytes.len() / 40).chain([8, 24, 33, bytes.len() - 1]) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 0x08;
+        fs::write(&room.snapshot, &flipped).unwrap();
+        let error = room.decode("dump", |_| {}).unwrap_err();
+        assert_eq!(error.class(), Class::Data, "byte {at}: {error}");
+        assert_eq!(room.names(), before, "byte {at} left something behind");
+    }
+}
+
+/// Wants to stop at the n-th call.
+struct StopAt {
+    calls_left: Cell<u64>,
+}
+
+impl Progress for StopAt {
+    fn begin(&self, _: Phase, _: Option<u64>) {}
+    fn advance_to(&self, _: u64) {}
+    fn is_cancelled(&self) -> bool {
+        let left = self.calls_left.get();
+        self.calls_left.set(left.saturating_sub(1));
+        left == 0
+    }
+}
+
+#[test]
+fn run_that_is_stopped_at_any_moment_publishes_nothing_and_leaves_nothing_behind() {
+    let room = Room::new(&REDIS_2);
+    let before = room.names();
+    let options = DecodeOptions::default();
+    let never = StopAt { calls_left: Cell::new(u64::MAX) };
+    decode(&room.snapshot, &room.dump("dump"), &options, &never).unwrap();
+    fs::remove_dir_all(room.dump("dump")).unwrap();
+    let calls = u64::MAX - never.calls_left.get();
+    assert!(calls > 300, "asked only {calls} times");
+    for n in (0..calls).step_by(usize::try_from(calls / 25).unwrap()).chain([1, 2, 3, calls - 1]) {
+        let error = decode(&room.snapshot, &room.dump("dump"), &options, &StopAt { calls_left: Cell::new(n) });
+        assert_eq!(error.unwrap_err().class(), Class::Cancelled, "call {n}");
+        assert_eq!(room.names(), before, "call {n} left something behind");
+    }
+}
