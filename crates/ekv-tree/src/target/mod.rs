@@ -157,8 +157,7 @@ impl Target for TreeTarget {
             Event::DynamoDb(event) => self.dynamodb.event(&mut self.writer, event)?,
             Event::S3(event) => self.s3.event(&mut self.writer, self.options.extended, event)?,
             Event::Sqs(event) => {
-                let options =
-                    QueueOptions { extended: self.options.extended, visibility: self.options.sqs_visibility };
+                let options = QueueOptions { extended: self.options.extended, visibility: self.options.sqs_visibility };
                 self.sqs.event(&mut self.writer, options, event)?;
             }
             Event::Raw(record) => self.raw.record(&mut self.writer, &record)?,

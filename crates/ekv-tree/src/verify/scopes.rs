@@ -133,7 +133,9 @@ impl Scope {
                     problems.add(directory, kind);
                 }
             }
-            b"sqs" if !is_orphan_directory(name) => problems.add(directory, ProblemKind::Incomplete { name: QUEUE_FILE }),
+            b"sqs" if !is_orphan_directory(name) => {
+                problems.add(directory, ProblemKind::Incomplete { name: QUEUE_FILE })
+            }
             b"sqs" if self.has(Seen::Messages) && !manifest.exclusions.include_orphans => {
                 problems.add(&[directory, b"/", MESSAGES_FILE.as_bytes()].concat(), ProblemKind::NotIncluded);
             }

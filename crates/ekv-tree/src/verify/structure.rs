@@ -9,8 +9,8 @@ use super::scopes::{SCHEMA_FILE, Scopes, Seen};
 use crate::Result;
 use crate::manifest::{DynamodbLayout, MANIFEST_FILE, Manifest};
 use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, ORPHANS_DIRECTORY, UPLOAD_RECORDS_FILE, is_reserved};
-use crate::target::dynamodb::{ITEMS_DIRECTORY, ITEMS_FILE};
 use crate::segment::{Decoded, SegmentError, decode_component, decode_segment, has_fallback_shape};
+use crate::target::dynamodb::{ITEMS_DIRECTORY, ITEMS_FILE};
 use crate::target::raw::{UNKNOWN_DIRECTORY, is_family_file};
 use crate::target::sqs::{INTERNALS_DIRECTORY, MESSAGES_FILE, QUEUE_FILE, SIDE_RECORDS_FILE};
 
@@ -55,7 +55,9 @@ impl<'a> Structure<'a> {
         let place = [components.next(), components.next(), components.next(), components.next()];
         let verdict = match place {
             [Some(name), None, ..] if name == MANIFEST_FILE.as_bytes() => KNOWN,
-            [Some(directory), Some(name), None, _] if directory == UNKNOWN_DIRECTORY.as_bytes() && is_family_file(name) => {
+            [Some(directory), Some(name), None, _]
+                if directory == UNKNOWN_DIRECTORY.as_bytes() && is_family_file(name) =>
+            {
                 Ok(not_empty(len))
             }
             [Some(b"redis"), Some(database), Some(name), rest] => self.redis_file(database, name, rest, len),
