@@ -1,12 +1,13 @@
 //! Stands in for the directory sink on platforms that lack what it needs.
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use ekv_spill::Scratch;
 
-use super::{DirOptions, LeftoverState, Published, Sink, SinkError};
+use super::{DirOptions, Fsync, LeftoverState, Published, Sink, SinkError};
 use crate::{DumpPath, Error, Result};
 
 /// Writes a dump as a directory; not on this platform.
@@ -21,6 +22,22 @@ impl DirSink {
     /// [`SinkError::Unsupported`], always.
     pub fn create(_target: &Path, _options: DirOptions) -> Result<Self> {
         Err(Error::new(SinkError::Unsupported))
+    }
+
+    /// Answers that this platform is not supported.
+    ///
+    /// # Errors
+    /// [`SinkError::Unsupported`], always.
+    pub fn create_private(_target: &Path, _fsync: Fsync) -> Result<Self> {
+        Err(Error::new(SinkError::Unsupported))
+    }
+
+    /// Opens a file that this sink wrote; none exists on this platform.
+    ///
+    /// # Errors
+    /// None on this platform.
+    pub fn open_staged(&mut self, _path: &DumpPath) -> Result<File> {
+        match self.never {}
     }
 
     /// Answers that this platform is not supported.

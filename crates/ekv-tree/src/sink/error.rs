@@ -30,7 +30,9 @@ pub enum SinkOperation {
     Sync,
     /// Closing a file or directory.
     Close,
-    /// Giving the finished dump its final name.
+    /// Reading a file back before it is published.
+    ReadBack,
+    /// Giving the finished tree its final name.
     Publish,
     /// Removing a staging directory or a replaced dump.
     Remove,
@@ -51,7 +53,8 @@ impl fmt::Display for SinkOperation {
             SinkOperation::Write => "write",
             SinkOperation::Sync => "sync",
             SinkOperation::Close => "close",
-            SinkOperation::Publish => "publish the dump as",
+            SinkOperation::ReadBack => "read back",
+            SinkOperation::Publish => "publish",
             SinkOperation::Remove => "remove",
             SinkOperation::ListStaging => "list staging directories in",
         })
@@ -101,7 +104,7 @@ pub enum SinkError {
         found: &'static str,
     },
     /// A name to be created is taken, by an earlier name of this run or by a stranger's entry.
-    #[error("{path} exists already in the staged dump{}", Alias(.alias))]
+    #[error("{path} exists already in the staged tree{}", Alias(.alias))]
     NameTaken {
         /// The path to be created.
         path: String,
@@ -109,18 +112,18 @@ pub enum SinkError {
         alias: Option<String>,
     },
     /// What was published is not what this run wrote.
-    #[error("{path} is not the dump that this run wrote: the staged dump was replaced at the last moment")]
+    #[error("{path} is not what this run wrote: the staged tree was replaced at the last moment")]
     PublishedForeign {
         /// The target.
         path: String,
     },
-    /// A directory of the staged dump is no longer the one that this run made.
-    #[error("the directory {path} of the staged dump was replaced while it was being written")]
+    /// A directory of the staged tree is no longer the one that this run made.
+    #[error("the staged directory {path} was replaced while it was being written")]
     DirectoryReplaced {
         /// The directory.
         path: String,
     },
-    /// The dump has its name, but it is unknown whether that would survive a loss of power.
+    /// The tree has its name, but it is unknown whether that would survive a loss of power.
     #[error("{path} is published, but its durability is unknown")]
     NotDurable {
         /// The target.
@@ -137,7 +140,9 @@ pub enum SinkError {
         source: io::Error,
     },
     /// The platform has no safe way to write a directory.
-    #[error("writing a dump as a directory is not supported on this platform; write an archive instead")]
+    #[error(
+        "this platform lacks what it takes to write a directory safely; a dump can be written as an archive instead"
+    )]
     Unsupported,
     /// The sink was used in a way that its contract forbids.
     #[error("the sink was used wrongly: {rule}")]

@@ -25,8 +25,8 @@ const OPEN_MIN: usize = 2;
 /// One of so many files that the process may have open goes to directories.
 const OPEN_SHARE: u64 = 4;
 
-/// Mode of a directory of the dump, before the umask.
-const DIRECTORY_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
+/// Mode of a directory that others may read, before the umask.
+const SHARED_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
 
 /// Open directories of the staged dump.
 pub(super) struct Directories<S> {
@@ -42,6 +42,8 @@ pub(super) struct Directories<S> {
     ledger: Ledger,
     /// Whether a directory is synced before it is closed.
     sync: bool,
+    /// Mode of a new directory, before the umask.
+    mode: Mode,
 }
 
 struct OpenDirectory {
@@ -66,12 +68,18 @@ impl<S: System> Directories<S> {
             clock: 0,
             ledger: Ledger::new(scratch),
             sync: false,
+            mode: SHARED_MODE,
         }
     }
 
     /// Makes every directory be synced before it is closed.
     pub(super) fn sync_each(&mut self) {
         self.sync = true;
+    }
+
+    /// Gives directories that are made from now on to their owner alone.
+    pub(super) fn make_private(&mut self) {
+        self.mode = Mode::RWXU;
     }
 
     /// Creates a directory, with those above it, unless this run created it before; leaves it open.
@@ -102,6 +110,24 @@ impl<S: System> Directories<S> {
         created.map_err(|source| self.creation_error(SinkOperation::CreateFile, path, source))
     }
 
+    /// Opens a file that this run created, for reading.
+    pub(super) fn open_file(&mut self, path: &[u8]) -> Result<OwnedFd> {
+        let (parent, name) = split_last(path);
+        let fail =
+            |directories: &Self, source| io_error(SinkOperation::ReadBack, below(&directories.place, path), source);
+        if !parent.is_empty() && self.ledger.get(parent)?.is_none() {
+            return Err(fail(self, io::ErrorKind::NotFound.into()));
+        }
+        self.enter(parent)?;
+        let opened = self.with_descriptors(parent, |system, fd| system.open_file(fd, name))?;
+        let file = opened.map_err(|source| fail(self, source))?;
+        let stat = self.system.stat(file.as_fd()).map_err(|source| fail(self, source))?;
+        match stat.kind == FileType::RegularFile && stat.id.device == self.root_id.device {
+            true => Ok(file),
+            false => Err(fail(self, io::Error::other("it is no longer the file that was written"))),
+        }
+    }
+
     /// Lets directories be closed without being synced: the dump is given up.
     pub(super) fn forget_changes(&mut self) {
         self.sync = false;
@@ -125,7 +151,7 @@ impl<S: System> Directories<S> {
         let name = split_last(path).1;
         let known_id = self.ledger.get(path)?;
         if known_id.is_none() {
-            let created = self.system.create_directory(self.fd(parent), name, DIRECTORY_MODE);
+            let created = self.system.create_directory(self.fd(parent), name, self.mode);
             created.map_err(|source| self.creation_error(SinkOperation::CreateDirectory, path, source))?;
             self.mark_changed(parent);
         }

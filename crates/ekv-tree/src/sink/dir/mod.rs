@@ -1,5 +1,5 @@
-//! Writes a dump as a directory: a private staging directory beside the target, exclusive creates relative to open directories, one
-//! rename at the end.
+//! Writes a directory tree: a private staging directory beside the target, exclusive creates relative to open directories, one rename
+//! at the end. A dump is written this way, and so is any other tree that must be whole or absent.
 //!
 //! Source: `docs/format/tree.md`, section 8.
 
@@ -13,6 +13,7 @@ mod staging;
 mod sys;
 mod target;
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -58,6 +59,27 @@ impl DirSink {
 }
 
 impl DirSink {
+    /// Makes a staging directory beside `target` for a tree that is for its owner alone: all of its directories have mode 0700. What
+    /// exists at the target is never replaced.
+    ///
+    /// # Errors
+    /// As [`DirSink::create`].
+    pub fn create_private(target: &Path, fsync: Fsync) -> Result<Self> {
+        let options = DirOptions { existing: ExistingTarget::Refuse, fsync };
+        let mut writer = DirWriter::create(Native, target, options)?;
+        writer.directories.make_private();
+        Ok(DirSink { writer })
+    }
+
+    /// Opens a file that this sink wrote, to read it back before it is published.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] if it cannot be opened, or is not a regular file of this sink's directory;
+    /// [`SinkError::Misuse`](super::SinkError::Misuse) while a file is open for writing.
+    pub fn open_staged(&mut self, path: &DumpPath) -> Result<File> {
+        self.writer.step(|writer| writer.open_staged(path))
+    }
+
     /// Checks that a dump may be written at `target`, without creating anything: for commands that have long work before the first
     /// file. [`DirSink::create`] and [`Sink::publish`] check again.
     ///
@@ -168,7 +190,7 @@ impl<S: System> DirWriter<S> {
     }
 
     /// Runs a step unless one failed before, and remembers whether it failed.
-    fn step(&mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+    fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.failed {
             return Err(misuse(rule::NOT_AFTER_AN_ERROR));
         }
@@ -221,6 +243,13 @@ impl<S: System> DirWriter<S> {
         });
         let closed = self.system.close(file.fd);
         join(written, closed.map_err(|source| self.file_error(SinkOperation::Close, &file.path, source)))
+    }
+
+    fn open_staged(&mut self, path: &DumpPath) -> Result<File> {
+        match self.open {
+            Some(_) => Err(misuse(rule::ONE_FILE_AT_A_TIME)),
+            None => self.directories.open_file(path.as_bytes()).map(File::from),
+        }
     }
 
     fn publish(mut self) -> Result<Published> {

@@ -181,9 +181,9 @@ fn small_file_costs_one_create_one_write_and_one_close() {
 fn names_that_differ_only_in_case_collide_with_an_error_that_shows_both() {
     let options = DirOptions::default();
     for (first, second, message) in [
-        ("a/case", "a/CASE", "a/CASE exists already in the staged dump: the file system takes it for a/case"),
-        ("dir/x", "DIR/y", "DIR exists already in the staged dump: the file system takes it for dir"),
-        ("a/same", "a/same", "a/same exists already in the staged dump"),
+        ("a/case", "a/CASE", "a/CASE exists already in the staged tree: the file system takes it for a/case"),
+        ("dir/x", "DIR/y", "DIR exists already in the staged tree: the file system takes it for dir"),
+        ("a/same", "a/same", "a/same exists already in the staged tree"),
     ] {
         let parent = parent(options);
         let system = Faulty::default().folding_case();

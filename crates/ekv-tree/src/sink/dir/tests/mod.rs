@@ -4,10 +4,11 @@ mod crash;
 mod fault;
 mod faulty;
 mod publish;
+mod read_back;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use ekv_model::Class;
@@ -51,6 +52,9 @@ fn write_and_publish(system: &Faulty, target: &Path, options: DirOptions) -> Res
         }
         sink.end()?;
     }
+    let mut read_back = Vec::new();
+    sink.open_staged(&DumpPath::new(b"a/large")?)?.read_to_end(&mut read_back).unwrap();
+    assert!(read_back == content(200_000));
     sink.publish()
 }
 
