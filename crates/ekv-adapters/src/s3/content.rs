@@ -165,3 +165,64 @@ impl ByteSource for Content<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ekv_model::NoMonitor;
+    use ekv_spill::{Spool, SystemScratch};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces of these lengths, stored in reverse order in one input; returns the content's parts and its bytes.
+    fn stored(lens: &[usize], budget: usize) -> (Spooled, Vec<Input>, Vec<u8>) {
+        let total: usize = lens.iter().sum();
+        let whole: Vec<u8> = (0..total).map(|i| u8::try_from(i % 251).unwrap()).collect();
+        let mut plan = Spool::new(Arc::new(SystemScratch::new()), budget);
+        let mut file = Vec::new();
+        let mut start = total;
+        let mut pieces = Vec::new();
+        for len in lens.iter().rev() {
+            let end = start;
+            start -= len;
+            let numbers = [start, 0, file.len(), *len].map(|n| u64::try_from(n).unwrap());
+            let [start, input, byte_offset, len] = numbers;
+            pieces.push(Piece { start, input, byte_offset, len });
+            file.extend_from_slice(&whole[usize::try_from(start).unwrap()..end]);
+        }
+        pieces.iter().rev().for_each(|piece| plan.write_all(&piece.to_bytes()).unwrap());
+        (plan.into_reader().unwrap(), vec![ekv_testkit::memory_input(file)], whole)
+    }
+
+    proptest! {
+        #[test]
+        fn any_range_is_read_and_the_checksum_holds_in_whatever_order(
+            lens in prop::collection::vec(1_usize..40, 1..12),
+            reads in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..12),
+            budget in prop::sample::select(vec![0, 1 << 16]),
+        ) {
+            let (plan, inputs, whole) = stored(&lens, budget);
+            let content = Content {
+                plan,
+                inputs: &inputs,
+                len: u64::try_from(whole.len()).unwrap(),
+                inline: None,
+                last: Cell::default(),
+                checksum: RefCell::default(),
+                monitor: &NoMonitor,
+            };
+            for (from, to) in reads {
+                let (from, to) = (from.index(whole.len()), to.index(whole.len()));
+                let (from, to) = (from.min(to), from.max(to));
+                let mut read = vec![0; to - from];
+                content.read_exact_at(u64::try_from(from).unwrap(), &mut read).unwrap();
+                prop_assert_eq!(&read, &whole[from..to]);
+            }
+            let md5 = hex(&Md5::digest(&whole));
+            prop_assert_eq!(content.differs_from(&md5).unwrap(), None);
+            prop_assert_eq!(content.differs_from(&"0".repeat(32)).unwrap(), Some(md5));
+        }
+    }
+}
