@@ -120,6 +120,11 @@ fn is_data_group(snapshot: &LoadedSnapshot) -> bool {
     snapshot.group_id != Some(CLOCK_GROUP)
 }
 
+/// How examples name a group; they are part of the dump and hold no path.
+fn name(snapshot: &LoadedSnapshot) -> String {
+    snapshot.group_id.map_or_else(|| "the only group".to_owned(), |id| format!("group {id}"))
+}
+
 fn txn_group(snapshot: &LoadedSnapshot) -> TxnGroup {
     TxnGroup {
         file: snapshot.file.clone(),
@@ -143,7 +148,7 @@ fn read_catalog(
     };
     // Without other groups nothing depends on the catalog.
     if data_groups > 1 {
-        findings.record(NO_CATALOG, || Example::new(None, None, format!("{}: {problem}", holder.file.input().name)));
+        findings.record(NO_CATALOG, || Example::new(None, None, format!("{}: {problem}", name(holder))));
     }
     Ok(None)
 }
@@ -182,11 +187,7 @@ fn warn_about_recent_time(snapshots: &[LoadedSnapshot], read_ts: CommitTs, findi
         let newest = snapshot.scan.effective_last_commit_ts;
         if newest.unix_ms() < read_ts.unix_ms().saturating_add(CLOCK_LEASE_MS) {
             findings.record(RECENT_TIME, || {
-                Example::new(
-                    None,
-                    None,
-                    format!("{}: newest commit {}", snapshot.file.input().name, format_commit_ts(newest)),
-                )
+                Example::new(None, None, format!("{}: newest commit {}", name(snapshot), format_commit_ts(newest)))
             });
         }
     }

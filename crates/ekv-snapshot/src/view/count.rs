@@ -53,7 +53,7 @@ impl View {
             }
             if origin == Origin::Unowned {
                 counts.findings.record(findings::UNOWNED, || {
-                    let detail = format!("in {}", record.body.input().name);
+                    let detail = format!("committed at {}", record.commit_ts);
                     Example::new(Some(record.user_key), Some(record.byte_offset), detail)
                 });
             }
