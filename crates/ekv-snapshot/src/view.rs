@@ -56,6 +56,8 @@ pub struct Visible<'a> {
     pub body: StoredValue<'a>,
     /// Byte offset of the entry in its snapshot.
     pub byte_offset: u64,
+    /// The value header does not parse: what the version says is unknown, and the body is empty. Only point reads return such versions.
+    pub is_damaged: bool,
 }
 
 /// A range of raw keys, narrowed to the user keys with one prefix.
@@ -82,6 +84,15 @@ impl Range {
     pub fn starting_at(mut self, start: &[u8]) -> Range {
         if self.start.as_slice() < start {
             self.start = start.to_vec();
+        }
+        self
+    }
+
+    /// The part of the range below the raw key `end`.
+    #[must_use]
+    pub fn ending_before(mut self, end: &[u8]) -> Range {
+        if self.holds(end) {
+            self.end = Some(end.to_vec());
         }
         self
     }
@@ -195,7 +206,7 @@ pub(crate) fn shows(cursor: &Cursor, read_ts: CommitTs) -> Shows {
 fn visible(cursor: &Cursor) -> Option<Visible<'_>> {
     let (user_key, commit_ts) = split_raw_key(cursor.raw_key())?;
     let byte_offset = cursor.byte_offset();
-    Some(Visible { user_key, commit_ts, body: cursor.value().without_header(), byte_offset })
+    Some(Visible { user_key, commit_ts, body: cursor.value().without_header(), byte_offset, is_damaged: false })
 }
 
 #[cfg(test)]

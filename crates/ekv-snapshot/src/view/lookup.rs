@@ -46,7 +46,11 @@ impl Lookup {
                 Shows::Nothing => {}
                 Shows::Body => return Ok(visible(cursor)),
                 Shows::Damage => {
-                    return Ok(visible(cursor).map(|found| Visible { body: found.body.slice(0, 0), ..found }));
+                    return Ok(visible(cursor).map(|found| Visible {
+                        body: found.body.slice(0, 0),
+                        is_damaged: true,
+                        ..found
+                    }));
                 }
             }
         }
