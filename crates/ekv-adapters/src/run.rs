@@ -12,6 +12,7 @@ use crate::{Family, Outcome, Tally};
 pub struct Run<'a> {
     view: &'a View,
     visible: Vec<u64>,
+    damaged: Vec<u64>,
     target: &'a mut dyn Target,
     monitor: &'a dyn Monitor,
     scratch: Arc<dyn Scratch>,
@@ -29,7 +30,8 @@ impl<'a> Run<'a> {
         scratch: Arc<dyn Scratch>,
     ) -> Self {
         let visible = families.iter().map(|family| family.visible).collect();
-        Run { view, visible, target, monitor, scratch, tally: Tally::default(), findings: Findings::default() }
+        let damaged = families.iter().map(|family| family.damaged).collect();
+        Run { view, visible, damaged, target, monitor, scratch, tally: Tally::default(), findings: Findings::default() }
     }
 
     /// The records.
@@ -57,9 +59,14 @@ impl<'a> Run<'a> {
         self.view.read_ts()
     }
 
-    /// Visible records of a family; 0 means that nothing needs to be looked up in it.
+    /// Visible records of a family; 0 means that a range read finds nothing in it.
     pub fn visible(&self, family: Family) -> u64 {
         self.visible.get(family.number()).copied().unwrap_or(0)
+    }
+
+    /// Whether a point read can find a record of a family: a visible one, or one with a damaged value header.
+    pub fn can_find(&self, family: Family) -> bool {
+        self.visible(family) > 0 || self.damaged.get(family.number()).is_some_and(|damaged| *damaged > 0)
     }
 
     /// Hands an event to the target.

@@ -7,11 +7,11 @@ use ekv_spill::{Sorted, Sorter};
 
 use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
 use super::expiry::Fate;
-use crate::protobuf::{Content, Malformed, Message, is_utf8};
 use super::ranks::Ranks;
 use super::scalars::shadowed;
 use super::wide::Kind;
 use super::{BareKeys, Options, findings};
+use crate::protobuf::{Content, Malformed, Message, is_utf8};
 use crate::run::scratch_error;
 use crate::{Outcome, Run};
 
@@ -55,7 +55,10 @@ pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind) -> Resul
         };
         run.account(kind.blob, outcome, 1)?;
     }
-    Ok(())
+    // What is still open lies beside metadata of its own kind with a damaged value header, which no range read shows.
+    let left = run.unaccounted(kind.blob);
+    run.find_many(findings::INVALID_META, left);
+    run.account(kind.blob, Outcome::Lost, left)
 }
 
 /// Emits the collection that a blob holds; a damaged blob is a finding and `Lost`.
@@ -67,7 +70,8 @@ pub(super) fn emit(
     found: &Visible<'_>,
     expire_at_ms: Option<u64>,
 ) -> Result<Outcome> {
-    let mut sorted = match read(run, kind.collection, &found.body)? {
+    let read = if found.is_damaged { Err(Malformed) } else { read(run, kind.collection, &found.body)? };
+    let mut sorted = match read {
         Ok(sorted) => sorted,
         Err(Malformed) => {
             run.find(findings::INVALID_BLOB, key, Some(found.byte_offset), || {
@@ -84,11 +88,11 @@ pub(super) fn emit(
         if let Some((name, payload)) = last.replace(next)
             && last.as_ref().is_some_and(|(next, _)| *next != name)
         {
-            emit_element(run, options, kind, &name, &payload, &found.body)?;
+            emit_element(run, options, kind, key, (&name, &payload), &found.body)?;
         }
     }
     if let Some((name, payload)) = last {
-        emit_element(run, options, kind, &name, &payload, &found.body)?;
+        emit_element(run, options, kind, key, (&name, &payload), &found.body)?;
     }
     end(run, options)?;
     Ok(Outcome::Emitted)
@@ -98,8 +102,8 @@ fn emit_element(
     run: &mut Run<'_>,
     options: &Options,
     kind: &Kind,
-    name: &[u8],
-    payload: &[u8],
+    key: &[u8],
+    (name, payload): (&[u8], &[u8]),
     blob: &StoredValue<'_>,
 ) -> Result<()> {
     let number = |at: usize| payload.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_be_bytes(*b));
@@ -111,7 +115,7 @@ fn emit_element(
         CollectionKind::ZSet => {
             let score = f64::from_bits(number(0));
             if score.is_nan() {
-                run.find(findings::NAN_SCORE, name, None, || "member with score NaN".to_owned());
+                run.find(findings::NAN_SCORE, key, None, || format!("member {}", name.escape_ascii()));
             }
             element(run, options, Element::Scored { member: name, score })
         }

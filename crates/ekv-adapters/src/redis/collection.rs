@@ -1,7 +1,7 @@
 //! What all collections share: expiry, fate, and the events around their elements.
 
 use ekv_model::redis::{CollectionKind, Element, Event};
-use ekv_model::{Event as ModelEvent, Result};
+use ekv_model::{Event as ModelEvent, Finding, Result};
 use ekv_snapshot::Lookup;
 
 use super::expiry::{ExpiryIndex, Fate, judge};
@@ -9,6 +9,25 @@ use super::keys::{put_counted, put_plain};
 use super::meta::{CountMeta, ListMeta, MetaExpiry, StreamMeta};
 use super::{Expired, Options, findings};
 use crate::{Family, Run};
+
+/// Why a collection cannot be written.
+#[derive(Debug)]
+pub(super) struct Damage {
+    finding: Finding,
+    byte_offset: u64,
+    detail: String,
+}
+
+impl Damage {
+    pub(super) fn at(byte_offset: u64, finding: Finding, detail: impl Into<String>) -> Self {
+        Damage { finding, byte_offset, detail: detail.into() }
+    }
+
+    /// Notes the loss of `key`.
+    pub(super) fn note(&self, run: &mut Run<'_>, key: &[u8]) {
+        run.find(self.finding, key, Some(self.byte_offset), || self.detail.clone());
+    }
+}
 
 /// Finds the expiry of collections. Source: `docs/format/redis.md`, section 4.
 pub(super) struct CollectionExpiry {
@@ -21,7 +40,7 @@ pub(super) struct CollectionExpiry {
 /// What is known about a collection's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CollectionFate {
-    /// The expiry record that decides is damaged.
+    /// The record that decides about the expiry is damaged; that has been noted.
     Damaged,
     /// Written or dropped.
     Known(Fate),
@@ -30,7 +49,7 @@ pub(super) enum CollectionFate {
 impl CollectionExpiry {
     pub(super) fn new(run: &Run<'_>) -> Self {
         let order = [Family::ListMeta, Family::HashMeta, Family::SetMeta, Family::ZSetMeta, Family::StreamMeta];
-        let present = order.into_iter().filter(|family| run.visible(*family) > 0);
+        let present = order.into_iter().filter(|family| run.can_find(*family));
         let metas = present.map(|family| (family, run.view().lookup())).collect();
         CollectionExpiry { index: ExpiryIndex::new(run), metas, user_key: Vec::new() }
     }
@@ -48,18 +67,25 @@ impl CollectionExpiry {
     ) -> Result<CollectionFate> {
         let row = self.index.take(run, key)?;
         let stored = match own {
-            Some(MetaExpiry::Stored(at_ms)) => Some(at_ms),
-            _ => self.leftover(key)?,
+            Some(stored @ MetaExpiry::Stored(_)) => Ok(stored),
+            _ => self.any_meta(key)?,
+        };
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(damage) => {
+                damage.note(run, key);
+                return Ok(CollectionFate::Damaged);
+            }
         };
         let at_ms = match (stored, row) {
-            (Some(at_ms), row) => {
+            (MetaExpiry::Stored(at_ms), row) => {
                 if row.is_some_and(|row| row.at_ms.is_none()) {
                     run.find(findings::UNUSED_INVALID_TTL, key, None, || "the metadata carries the expiry".to_owned());
                 }
                 at_ms
             }
-            (None, None) => None,
-            (None, Some(row)) => match row.at_ms {
+            (MetaExpiry::NotStored, None) => None,
+            (MetaExpiry::NotStored, Some(row)) => match row.at_ms {
                 Some(at_ms) => Some(at_ms),
                 None => {
                     run.find(findings::INVALID_TTL_VALUE, key, None, || "the key is left out".to_owned());
@@ -70,25 +96,34 @@ impl CollectionExpiry {
         Ok(CollectionFate::Known(judge(run, key, at_ms, options.expired == Expired::Drop)))
     }
 
-    /// The expiry that metadata of any collection type stores for `key`.
-    fn leftover(&mut self, key: &[u8]) -> Result<Option<Option<u64>>> {
+    /// Accounts for the index record of `key`, which is not written whatever its expiry.
+    pub(super) fn pass(&mut self, run: &mut Run<'_>, key: &[u8]) -> Result<()> {
+        self.index.take(run, key).map(|_| ())
+    }
+
+    /// The first expiry that metadata of any collection type stores for `key`, in the server's order of types.
+    fn any_meta(&mut self, key: &[u8]) -> Result<std::result::Result<MetaExpiry, Damage>> {
         for (family, lookup) in &mut self.metas {
             match family {
                 Family::ListMeta => put_plain(&mut self.user_key, family.prefix(), key),
                 _ => put_counted(&mut self.user_key, family.prefix(), key),
             }
             let Some(found) = lookup.get(&self.user_key)? else { continue };
+            if found.is_damaged {
+                let detail = "the value header of a metadata record is damaged";
+                return Ok(Err(Damage::at(found.byte_offset, findings::INVALID_META, detail)));
+            }
             let value = found.body.whole().unwrap_or(&[]);
             let expiry = match family {
                 Family::ListMeta => ListMeta::parse(value).map(|meta| meta.expiry),
                 Family::StreamMeta => StreamMeta::parse(value).map(|meta| meta.expiry),
                 _ => CountMeta::parse(value).map(|meta| meta.expiry),
             };
-            if let Some(MetaExpiry::Stored(at_ms)) = expiry {
-                return Ok(Some(at_ms));
+            if let Some(stored @ MetaExpiry::Stored(_)) = expiry {
+                return Ok(Ok(stored));
             }
         }
-        Ok(None)
+        Ok(Ok(MetaExpiry::NotStored))
     }
 }
 

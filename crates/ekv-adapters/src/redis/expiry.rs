@@ -25,7 +25,7 @@ pub(crate) struct ExpiryIndex {
 
 impl ExpiryIndex {
     pub(crate) fn new(run: &Run<'_>) -> Self {
-        let lookup = (run.visible(Family::RedisExpiry) > 0).then(|| run.view().lookup());
+        let lookup = run.can_find(Family::RedisExpiry).then(|| run.view().lookup());
         ExpiryIndex { lookup, user_key: Vec::new() }
     }
 
@@ -35,7 +35,8 @@ impl ExpiryIndex {
         put_plain(&mut self.user_key, Family::RedisExpiry.prefix(), key);
         let Some(found) = lookup.get(&self.user_key)? else { return Ok(None) };
         let row = IndexRow { at_ms: parse_expiry(&found.body), commit_ts: found.commit_ts.0 };
-        run.account(Family::RedisExpiry, Outcome::Joined, 1)?;
+        // A record with a damaged value header is not among the visible ones that are accounted for.
+        run.account(Family::RedisExpiry, Outcome::Joined, u64::from(!found.is_damaged))?;
         Ok(Some(row))
     }
 }

@@ -38,13 +38,16 @@ pub const SHADOWED_TYPE: Finding =
     warning("redis_shadowed_type", "leftovers of another type under a key, hidden from clients and not written");
 pub const SUPERSEDED_BLOB: Finding =
     warning("redis_superseded_blob", "old one-record forms beside the current records of the same key");
-pub const LENGTH_MISMATCH: [Finding; 5] = [
-    warning("redis_hash_length_mismatch", "hashes whose stored length differs from their fields"),
-    warning("redis_set_length_mismatch", "sets whose stored length differs from their members"),
-    warning("redis_zset_length_mismatch", "sorted sets whose stored length differs from their members"),
-    warning("redis_list_length_mismatch", "lists whose stored length differs from their items"),
-    warning("redis_stream_length_mismatch", "streams whose stored length differs from their entries"),
-];
+pub const HASH_LENGTH_MISMATCH: Finding =
+    warning("redis_hash_length_mismatch", "hashes whose stored length differs from their fields");
+pub const SET_LENGTH_MISMATCH: Finding =
+    warning("redis_set_length_mismatch", "sets whose stored length differs from their members");
+pub const ZSET_LENGTH_MISMATCH: Finding =
+    warning("redis_zset_length_mismatch", "sorted sets whose stored length differs from their members");
+pub const LIST_LENGTH_MISMATCH: Finding =
+    warning("redis_list_length_mismatch", "lists whose stored length differs from their items");
+pub const STREAM_LENGTH_MISMATCH: Finding =
+    warning("redis_stream_length_mismatch", "streams whose stored length differs from their entries");
 pub const NEGATIVE_LENGTH: Finding = warning("redis_negative_length", "collections with a negative stored length");
 pub const LIST_META_INVARIANT: Finding =
     warning("redis_list_meta_invariant", "lists whose stored tail differs from head plus length");

@@ -2,12 +2,12 @@
 
 use ekv_model::Result;
 use ekv_model::redis::{CollectionKind, Element};
-use ekv_snapshot::{Lookup, Range, RangeScan, StoredValue};
+use ekv_snapshot::{Lookup, Range, RangeScan, Visible};
 
-use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
+use super::collection::{CollectionExpiry, CollectionFate, Damage, begin, element, end};
 use super::expiry::Fate;
 use super::keys::{DELTA_TAIL_LEN, put_counted, put_plain, split_counted};
-use super::meta::{ListMeta, MetaExpiry, parse_list_delta};
+use super::meta::{ListMeta, MetaExpiry, is_list_meta, parse_list_delta};
 use super::ranks::{Rank, Ranks};
 use super::scalars::shadowed;
 use super::{BareKeys, Options, findings};
@@ -49,7 +49,7 @@ struct Lists<'o> {
 }
 
 /// Metadata and length records of one list, folded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 struct Fold {
     has_base: bool,
     deltas: u64,
@@ -58,7 +58,7 @@ struct Fold {
     head: i64,
     len: i64,
     tail_differs: bool,
-    damage: Option<String>,
+    damage: Option<Damage>,
 }
 
 impl Fold {
@@ -71,23 +71,15 @@ impl Fold {
     }
 }
 
-/// Whether a record in the range of list metadata is the metadata of a list, and not a delta.
-///
-/// Metadata of a list whose name begins with `d|` looks like a delta; the value's length decides.
-fn is_metadata(rest: &[u8], value: &StoredValue<'_>) -> bool {
-    !rest.starts_with(b"d|") || matches!(value.len(), 24 | 32)
-}
-
 impl Lists<'_> {
     fn with_metadata(&mut self, run: &mut Run<'_>) -> Result<()> {
         let mut scan = run.view().scan_range(Range::prefix(Family::ListMeta.prefix()))?;
         while let Some(found) = scan.next_visible()? {
             let rest = found.user_key.get(Family::ListMeta.prefix().len()..).unwrap_or(&[]);
-            if !is_metadata(rest, &found.body) {
+            if !is_list_meta(rest, &found.body) {
                 continue;
             }
-            let at = found.byte_offset;
-            let outcome = self.list(run, rest, Some(&found.body), at)?;
+            let outcome = self.list(run, rest, Some(Base::read(&found)), found.byte_offset)?;
             let family = if rest.starts_with(b"d|") { Family::ListDelta } else { Family::ListMeta };
             run.account(family, outcome, 1)?;
         }
@@ -101,10 +93,7 @@ impl Lists<'_> {
         let mut scan = run.view().scan_range(Range::prefix(Family::ListDelta.prefix()))?;
         let mut last: Option<Vec<u8>> = None;
         while let Some(found) = scan.next_visible()? {
-            let rest = found.user_key.get(Family::ListDelta.prefix().len()..).unwrap_or(&[]);
-            if matches!(found.body.len(), 24 | 32) {
-                continue;
-            }
+            let Some(rest) = delta_rest(&found) else { continue };
             let at = found.byte_offset;
             let Some((key, _)) = split_counted(rest) else {
                 run.find(findings::INVALID_KEY, rest, Some(at), || "list length record key does not parse".to_owned());
@@ -115,62 +104,63 @@ impl Lists<'_> {
                 continue;
             }
             last = Some(key.to_vec());
-            put_plain(&mut self.user_key, Family::ListMeta.prefix(), key);
-            let has_base = self.metas.get(&self.user_key)?.is_some_and(|base| is_metadata(key, &base.body));
-            if !has_base {
-                self.list(run, key, None, at)?;
+            // The walk over the metadata has dealt with every base but those with a damaged value header.
+            let base = self.base(key)?;
+            if base.as_ref().is_none_or(|base| base.has_damaged_header) {
+                self.list(run, key, base, at)?;
             }
         }
         Ok(())
     }
 
+    /// The metadata record of a list.
+    fn base(&mut self, key: &[u8]) -> Result<Option<Base>> {
+        put_plain(&mut self.user_key, Family::ListMeta.prefix(), key);
+        let found = self.metas.get(&self.user_key)?.filter(|found| is_list_meta(key, &found.body));
+        Ok(found.as_ref().map(Base::read))
+    }
+
     /// Emits or accounts for a list, its length records and the items in its window; returns the outcome of its metadata.
-    fn list(&mut self, run: &mut Run<'_>, key: &[u8], base: Option<&StoredValue<'_>>, at: u64) -> Result<Outcome> {
+    fn list(&mut self, run: &mut Run<'_>, key: &[u8], base: Option<Base>, at: u64) -> Result<Outcome> {
         let fold = fold(&mut self.deltas, &mut self.fold_key, key, base)?;
-        let outcome = self.items_outcome(run, key, &fold, at)?;
-        if let Ok(expire_at_ms) = outcome {
+        let fate = self.fate(run, key, &fold)?;
+        if let Ok(expire_at_ms) = fate {
             if fold.tail_differs {
                 run.find(findings::LIST_META_INVARIANT, key, Some(at), || "the stored tail is ignored".to_owned());
             }
             begin(run, self.options, CollectionKind::List, key, expire_at_ms)?;
             let observed = self.items(run, key, &fold, Outcome::Emitted)?;
             end(run, self.options)?;
-            if i64::try_from(observed) != Ok(fold.len)
-                && let [_, _, _, mismatch, _] = findings::LENGTH_MISMATCH
-            {
-                run.find(mismatch, key, None, || format!("stored length {}, observed items {observed}", fold.len));
+            if i64::try_from(observed) != Ok(fold.len) {
+                run.find(findings::LIST_LENGTH_MISMATCH, key, None, || {
+                    format!("stored length {}, observed items {observed}", fold.len)
+                });
             }
-        } else if let Err(outcome) = outcome {
+        } else if let Err(outcome) = fate {
             self.items(run, key, &fold, outcome)?;
         }
-        let rest = outcome.map_or_else(|outcome| outcome, |_| Outcome::Joined);
-        run.account(Family::ListDelta, rest, fold.deltas)?;
-        Ok(rest)
+        let outcome = fate.err().unwrap_or(Outcome::Joined);
+        run.account(Family::ListDelta, outcome, fold.deltas)?;
+        Ok(outcome)
     }
 
     /// `Ok` with the expiry if the list is to be written, else what becomes of its records.
-    fn items_outcome(
+    fn fate(
         &mut self,
         run: &mut Run<'_>,
         key: &[u8],
         fold: &Fold,
-        at: u64,
     ) -> Result<std::result::Result<Option<u64>, Outcome>> {
         if let Some(kept) = self.ranks.winner(key)? {
             shadowed(run, key, kept, Rank::List);
             return Ok(Err(Outcome::Shadowed));
         }
-        let fate = self.expiry.fate(run, self.options, key, fold.expiry)?;
         if let Some(damage) = &fold.damage {
-            let finding = if fold.expiry.is_none() && fold.has_base {
-                findings::INVALID_META
-            } else {
-                findings::INVALID_LIST_DELTA
-            };
-            run.find(finding, key, Some(at), || damage.clone());
+            self.expiry.pass(run, key)?;
+            damage.note(run, key);
             return Ok(Err(Outcome::Lost));
         }
-        Ok(match fate {
+        Ok(match self.expiry.fate(run, self.options, key, fold.expiry)? {
             CollectionFate::Damaged => Err(Outcome::Lost),
             CollectionFate::Known(Fate::Drop) => Err(Outcome::Expired),
             CollectionFate::Known(Fate::Keep(at_ms)) => Ok(at_ms),
@@ -203,13 +193,13 @@ impl Lists<'_> {
         Ok(observed)
     }
 
-    /// Accounts for items that no window holds.
+    /// Accounts for items that no window holds, and for those of damaged lists, whose window is unknown.
     fn orphan_items(&mut self, run: &mut Run<'_>) -> Result<()> {
         if run.unaccounted(Family::ListItem) == 0 {
             return Ok(());
         }
         let mut scan = run.view().scan_range(Range::prefix(Family::ListItem.prefix()))?;
-        let mut last: Option<(Vec<u8>, Fold)> = None;
+        let mut last: Option<(Vec<u8>, Fold, Outcome)> = None;
         while let Some(found) = scan.next_visible()? {
             let rest = found.user_key.get(Family::ListItem.prefix().len()..).unwrap_or(&[]);
             let at = found.byte_offset;
@@ -218,13 +208,16 @@ impl Lists<'_> {
                 run.account(Family::ListItem, Outcome::Lost, 1)?;
                 continue;
             };
-            let is_new = last.as_ref().is_none_or(|(last_key, _)| last_key != key);
-            if is_new {
-                last = Some((key.to_vec(), self.fold_of(key)?));
+            if last.as_ref().is_none_or(|(last_key, ..)| last_key != key) {
+                let base = self.base(key)?;
+                let is_untold = base.as_ref().is_some_and(|base| base.has_damaged_header);
+                let fold = fold(&mut self.deltas, &mut self.fold_key, key, base)?;
+                let outcome = self.outcome_of_damaged(run, key, &fold, is_untold && fold.deltas == 0)?;
+                last = Some((key.to_vec(), fold, outcome));
             }
-            let Some((_, fold)) = &last else { continue };
+            let Some((_, fold, outcome)) = &last else { continue };
             if fold.damage.is_some() {
-                run.account(Family::ListItem, Outcome::Lost, 1)?;
+                run.account(Family::ListItem, *outcome, 1)?;
             } else if !fold.holds(item_seq(*suffix)) {
                 run.find(findings::LIST_ORPHAN_ITEMS, key, Some(at), || format!("item {}", item_seq(*suffix)));
                 run.account(Family::ListItem, Outcome::Orphaned, 1)?;
@@ -233,36 +226,68 @@ impl Lists<'_> {
         Ok(())
     }
 
-    fn fold_of(&mut self, key: &[u8]) -> Result<Fold> {
-        put_plain(&mut self.user_key, Family::ListMeta.prefix(), key);
-        let base = self.metas.get(&self.user_key)?.filter(|base| is_metadata(key, &base.body));
-        fold(&mut self.deltas, &mut self.fold_key, key, base.as_ref().map(|base| &base.body))
+    /// What becomes of the items of a damaged list, whose loss is noted here if it `is_untold`.
+    fn outcome_of_damaged(&mut self, run: &mut Run<'_>, key: &[u8], fold: &Fold, is_untold: bool) -> Result<Outcome> {
+        let Some(damage) = &fold.damage else { return Ok(Outcome::Orphaned) };
+        if self.ranks.winner(key)?.is_some() {
+            return Ok(Outcome::Shadowed);
+        }
+        if is_untold {
+            self.expiry.pass(run, key)?;
+            damage.note(run, key);
+        }
+        Ok(Outcome::Lost)
     }
 }
 
+/// The metadata record of a list.
+struct Base {
+    /// What it says, or why it says nothing.
+    meta: std::result::Result<ListMeta, Damage>,
+    /// Range reads pass over it.
+    has_damaged_header: bool,
+}
+
+impl Base {
+    fn read(found: &Visible<'_>) -> Self {
+        let damage = |detail: String| Err(Damage::at(found.byte_offset, findings::INVALID_META, detail));
+        let meta = match found.body.whole().and_then(ListMeta::parse) {
+            _ if found.is_damaged => damage("the value header of the metadata is damaged".to_owned()),
+            None => damage(format!("metadata of {} bytes, expected 24 or 32", found.body.len())),
+            Some(meta) if meta.len < 0 => damage("stored length above 2^63-1".to_owned()),
+            Some(meta) if meta.head.checked_add(meta.len).is_none() => damage("head plus length overflows".to_owned()),
+            Some(meta) => Ok(meta),
+        };
+        Base { meta, has_damaged_header: found.is_damaged }
+    }
+}
+
+/// What follows the family prefix in the key of a delta; `None` if the record is the metadata of a list named `d|…`.
+fn delta_rest<'f>(found: &Visible<'f>) -> Option<&'f [u8]> {
+    let rest = found.user_key.get(Family::ListMeta.prefix().len()..)?;
+    if is_list_meta(rest, &found.body) { None } else { rest.strip_prefix(b"d|") }
+}
+
 /// Folds what is stored about a list.
-fn fold(deltas: &mut RangeScan, prefix: &mut Vec<u8>, key: &[u8], base: Option<&StoredValue<'_>>) -> Result<Fold> {
+fn fold(deltas: &mut RangeScan, prefix: &mut Vec<u8>, key: &[u8], base: Option<Base>) -> Result<Fold> {
     let mut fold = Fold { has_base: base.is_some(), ..Fold::default() };
-    let (mut head, mut len) = (0_i128, 0_i128);
-    if let Some(base) = base {
-        match base.whole().and_then(ListMeta::parse) {
-            Some(meta) => {
-                (head, len) = (meta.head.into(), meta.len.into());
-                fold.expiry = Some(meta.expiry);
-                fold.tail_differs = i128::from(meta.tail) != head.saturating_add(len);
-                if i64::try_from(head.saturating_add(len)).is_err() {
-                    fold.damage = Some("head plus length overflows".to_owned());
-                }
-            }
-            None => fold.damage = Some(format!("metadata of {} bytes, expected 24 or 32", base.len())),
+    let (mut head, mut len, mut last_at) = (0_i128, 0_i128, 0);
+    match base.map(|base| base.meta) {
+        Some(Ok(meta)) => {
+            (head, len) = (meta.head.into(), meta.len.into());
+            fold.expiry = Some(meta.expiry);
+            fold.tail_differs = i128::from(meta.tail) != head.saturating_add(len);
         }
+        Some(Err(damage)) => fold.damage = Some(damage),
+        None => {}
     }
     put_counted(prefix, Family::ListDelta.prefix(), key);
     deltas.seek(Range::prefix(prefix))?;
     while let Some(found) = deltas.next_visible()? {
-        if matches!(found.body.len(), 24 | 32) {
+        if delta_rest(&found).is_none() {
             continue;
         }
+        last_at = found.byte_offset;
         fold.deltas = fold.deltas.saturating_add(1);
         let tail_len = found.user_key.len().saturating_sub(prefix.len());
         match found.body.whole().and_then(parse_list_delta).filter(|_| tail_len == DELTA_TAIL_LEN) {
@@ -272,14 +297,17 @@ fn fold(deltas: &mut RangeScan, prefix: &mut Vec<u8>, key: &[u8], base: Option<&
             }
             None => {
                 let what = format!("length record with {tail_len} key bytes and {} value bytes", found.body.len());
-                fold.damage.get_or_insert(what);
+                fold.damage.get_or_insert(Damage::at(found.byte_offset, findings::INVALID_LIST_DELTA, what));
             }
         }
     }
     let len = len.max(0);
     match (i64::try_from(head), i64::try_from(len), i64::try_from(head.saturating_add(len))) {
         (Ok(head), Ok(len), Ok(_)) => (fold.head, fold.len) = (head, len),
-        _ => fold.damage = Some("head plus length overflows".to_owned()),
+        _ => {
+            let what = "head plus length overflows";
+            fold.damage.get_or_insert(Damage::at(last_at, findings::INVALID_LIST_DELTA, what));
+        }
     }
     Ok(fold)
 }

@@ -1,6 +1,7 @@
 //! Metadata and length records of collections. Source: `docs/format/redis.md`, sections 2.5, 2.6 and 2.8.
 
 use ekv_model::redis::StreamId;
+use ekv_snapshot::StoredValue;
 
 fn be_u64(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map(|b| u64::from_be_bytes(*b))
@@ -71,8 +72,12 @@ impl ListMeta {
     }
 }
 
-/// Length in bytes of a list delta's value; tells it from the metadata of a list whose name begins with `d|`.
-pub(crate) const LIST_DELTA_LEN: u64 = 16;
+/// Whether a record is the metadata of a list and not a delta; `rest` is what follows `!lst|meta|` in its user key.
+///
+/// Metadata of a list whose name begins with `d|` lies among the deltas; the value's length decides.
+pub(crate) fn is_list_meta(rest: &[u8], value: &StoredValue<'_>) -> bool {
+    !rest.starts_with(b"d|") || matches!(value.len(), 24 | 32)
+}
 
 /// Head and length change of a list: 16 bytes.
 pub(crate) fn parse_list_delta(value: &[u8]) -> Option<(i64, i64)> {

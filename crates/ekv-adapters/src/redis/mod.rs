@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `scalars.rs`, `value.rs` | strings and HyperLogLogs, their stored forms |
-//! | `wide.rs` | hashes, sets and sorted sets: one element per record |
+//! | `wide.rs`, `late.rs` | hashes, sets and sorted sets: one element per record |
 //! | `list.rs`, `stream.rs`, `blob.rs` | lists, streams, the old one-record forms |
 //! | `ranks.rs` | which type a key has |
 //! | `expiry.rs` | the expiry index and what an expiry means |
@@ -14,6 +14,7 @@ mod collection;
 mod expiry;
 pub mod findings;
 mod keys;
+mod late;
 mod list;
 mod meta;
 mod ranks;

@@ -4,7 +4,7 @@ use ekv_model::Result;
 use ekv_snapshot::{Lookup, Range, RangeScan};
 
 use super::keys::{put_counted, put_plain};
-use super::meta::LIST_DELTA_LEN;
+use super::meta::is_list_meta;
 use crate::{Family, Run};
 
 /// The forms in which a Redis key can exist, in the order in which the live server asks for them: the first one wins.
@@ -47,9 +47,9 @@ enum Probe {
     Counted(Family, Lookup),
     /// Any record whose key begins with the family prefix and the counted key.
     Elements(Family, RangeScan),
-    /// A list's metadata record, which for keys that begin with `d|` looks like a delta of another list.
+    /// A list's metadata record, which is of the family of deltas if the key begins with `d|`.
     ListMeta(Family, Lookup),
-    /// A list delta, among which metadata of lists whose names begin with `d|` may lie.
+    /// A list delta.
     ListDeltas(RangeScan),
 }
 
@@ -92,7 +92,7 @@ impl Ranks {
         ]);
         let probes = all
             .into_iter()
-            .filter(|(r, (family, _))| *r < rank && run.visible(*family) > 0)
+            .filter(|(r, (family, _))| *r < rank && run.can_find(*family))
             .map(|(r, (_, probe))| (r, probe))
             .collect();
         Ranks { probes, user_key: Vec::new() }
@@ -132,14 +132,14 @@ impl Probe {
                 if like_a_delta != (*family == Family::ListDelta) {
                     return Ok(false);
                 }
-                let found = lookup.get(user_key)?;
-                Ok(found.is_some_and(|found| !(like_a_delta && found.body.len() == LIST_DELTA_LEN)))
+                Ok(lookup.get(user_key)?.is_some_and(|found| is_list_meta(key, &found.body)))
             }
             Probe::ListDeltas(scan) => {
                 put_counted(user_key, Family::ListDelta.prefix(), key);
                 scan.seek(Range::prefix(user_key))?;
                 while let Some(found) = scan.next_visible()? {
-                    if found.body.len() == LIST_DELTA_LEN {
+                    let rest = found.user_key.get(Family::ListMeta.prefix().len()..).unwrap_or(&[]);
+                    if !is_list_meta(rest, &found.body) {
                         return Ok(true);
                     }
                 }

@@ -4,14 +4,14 @@ use ekv_model::Result;
 use ekv_model::redis::{CollectionKind, Element, StreamId};
 use ekv_snapshot::{Range, RangeScan, StoredValue, Visible};
 
-use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
+use super::collection::{CollectionExpiry, CollectionFate, Damage, begin, element, end};
 use super::expiry::Fate;
 use super::keys::split_counted;
 use super::meta::StreamMeta;
-use crate::protobuf::{Content, Malformed, Message, is_utf8};
 use super::ranks::{Rank, Ranks};
 use super::scalars::shadowed;
 use super::{BareKeys, Options, findings};
+use crate::protobuf::{Content, Malformed, Message, is_utf8};
 use crate::{Family, Outcome, Run};
 
 /// What every entry value begins with.
@@ -45,7 +45,7 @@ fn blobs(run: &mut Run<'_>, options: &Options) -> Result<()> {
         match ranks.winner(key)? {
             Some(kept) => shadowed(run, key, kept, Rank::StreamBlob),
             None => {
-                expiry.fate(run, options, key, None)?;
+                expiry.pass(run, key)?;
                 run.find(findings::STREAM_BLOB, key, Some(found.byte_offset), || "shown as an empty stream".to_owned());
             }
         }
@@ -61,34 +61,46 @@ struct Streams<'o> {
     expiry: CollectionExpiry,
 }
 
+/// The metadata records of one stream.
+#[derive(Default)]
+struct Metas {
+    records: u64,
+    /// Whether the stream exists: there is a record at exactly its key.
+    exists: bool,
+    meta: Option<StreamMeta>,
+    damage: Option<Damage>,
+}
+
 /// What a first look at the entries of one stream told.
 #[derive(Default)]
 struct Survey {
     visible: u64,
     trimmed: u64,
-    damage: Option<(u64, String)>,
+    damage: Option<Damage>,
 }
 
 impl Streams<'_> {
     fn run(&mut self, run: &mut Run<'_>) -> Result<()> {
-        let mut metas = run.view().scan_range(Range::prefix(Family::StreamMeta.prefix()))?;
+        let mut scan = run.view().scan_range(Range::prefix(Family::StreamMeta.prefix()))?;
+        scan.next_visible()?;
         let mut group = Vec::new();
-        while let Some(found) = metas.next_visible()? {
-            let rest = found.user_key.get(Family::StreamMeta.prefix().len()..).unwrap_or(&[]);
-            match split_counted(rest) {
-                Some((key, tail)) => {
-                    group.clear();
-                    group.extend_from_slice(rest.get(..rest.len().saturating_sub(tail.len())).unwrap_or(rest));
-                    self.orphans_below(run, Some(&group))?;
-                    let outcome = self.stream(run, &group, key, tail, &found)?;
-                    run.account(Family::StreamMeta, outcome, 1)?;
-                }
-                None => {
-                    let at = Some(found.byte_offset);
-                    run.find(findings::INVALID_KEY, rest, at, || "stream metadata key does not parse".to_owned());
-                    run.account(Family::StreamMeta, Outcome::Lost, 1)?;
-                }
-            }
+        while let Some(found) = scan.current() {
+            let rest = meta_rest(&found);
+            let Some((key, tail)) = split_counted(rest) else {
+                let at = Some(found.byte_offset);
+                run.find(findings::INVALID_KEY, rest, at, || "stream metadata key does not parse".to_owned());
+                run.account(Family::StreamMeta, Outcome::Lost, 1)?;
+                scan.next_visible()?;
+                continue;
+            };
+            let key_start = rest.len().saturating_sub(tail.len()).saturating_sub(key.len());
+            group.clear();
+            group.extend_from_slice(rest.strip_suffix(tail).unwrap_or(rest));
+            let metas = gather(&mut scan, &group)?;
+            self.orphans_below(run, Some(&group))?;
+            let key = group.get(key_start..).unwrap_or(&[]);
+            let outcome = self.stream(run, &group, key, &metas)?;
+            run.account(Family::StreamMeta, outcome, metas.records)?;
         }
         self.orphans_below(run, None)
     }
@@ -104,7 +116,7 @@ impl Streams<'_> {
 
     /// Accounts for entries of streams without metadata, up to the group given.
     fn orphans_below(&mut self, run: &mut Run<'_>, group: Option<&[u8]>) -> Result<()> {
-        let mut last: Vec<u8> = Vec::new();
+        let mut last: Option<Vec<u8>> = None;
         while let Some(rest) = self.rest() {
             if group.is_some_and(|group| rest >= group) {
                 break;
@@ -112,9 +124,9 @@ impl Streams<'_> {
             let at = self.entries.current().map(|found| found.byte_offset);
             let outcome = match split_counted(rest) {
                 Some((key, _)) => {
-                    if last != key || last.is_empty() {
+                    if last.as_deref() != Some(key) {
                         run.find(findings::STREAM_ORPHAN_ENTRIES, key, at, || "entries without metadata".to_owned());
-                        last = key.to_vec();
+                        last = Some(key.to_vec());
                     }
                     Outcome::Orphaned
                 }
@@ -129,43 +141,37 @@ impl Streams<'_> {
         Ok(())
     }
 
-    fn stream(
-        &mut self,
-        run: &mut Run<'_>,
-        group: &[u8],
-        key: &[u8],
-        tail: &[u8],
-        found: &Visible<'_>,
-    ) -> Result<Outcome> {
+    /// Emits or accounts for a stream and its entries; returns the outcome of its metadata.
+    fn stream(&mut self, run: &mut Run<'_>, group: &[u8], key: &[u8], metas: &Metas) -> Result<Outcome> {
+        if let (false, Some(damage)) = (metas.exists, &metas.damage) {
+            damage.note(run, key);
+            return Ok(Outcome::Lost);
+        }
         let start = self.entries.mark();
-        let meta = found.body.whole().and_then(StreamMeta::parse).filter(|_| tail.is_empty());
-        let trimmed = meta.map_or(StreamId::default(), |meta| meta.trimmed);
+        let trimmed = metas.meta.map_or(StreamId::default(), |meta| meta.trimmed);
         let survey = self.survey(run, group, key, trimmed)?;
         if let Some(kept) = self.ranks.winner(key)? {
             shadowed(run, key, kept, Rank::Stream);
             return account(run, &survey, Outcome::Shadowed, Outcome::Shadowed);
         }
-        let fate = self.expiry.fate(run, self.options, key, meta.map(|meta| meta.expiry))?;
-        let Some(meta) = meta else {
-            run.find(findings::INVALID_META, key, Some(found.byte_offset), || {
-                format!("stream metadata of {} bytes does not parse", found.body.len())
-            });
+        let damage = metas.damage.as_ref().or(survey.damage.as_ref());
+        let (Some(meta), None) = (metas.meta, damage) else {
+            self.expiry.pass(run, key)?;
+            if let Some(damage) = damage {
+                damage.note(run, key);
+            }
             return account(run, &survey, Outcome::Lost, Outcome::Lost);
         };
-        if let Some((at, detail)) = &survey.damage {
-            run.find(findings::INVALID_STREAM_ENTRY, key, Some(*at), || detail.clone());
-            return account(run, &survey, Outcome::Lost, Outcome::Lost);
-        }
-        let expire_at_ms = match fate {
+        let expire_at_ms = match self.expiry.fate(run, self.options, key, Some(meta.expiry))? {
             CollectionFate::Damaged => return account(run, &survey, Outcome::Lost, Outcome::Lost),
             CollectionFate::Known(Fate::Drop) => return account(run, &survey, Outcome::Expired, Outcome::Expired),
             CollectionFate::Known(Fate::Keep(at_ms)) => at_ms,
         };
-        if meta.len != survey.visible
-            && let [.., mismatch] = findings::LENGTH_MISMATCH
-        {
+        if meta.len != survey.visible {
             let (declared, observed) = (meta.len, survey.visible);
-            run.find(mismatch, key, None, || format!("stored length {declared}, observed entries {observed}"));
+            run.find(findings::STREAM_LENGTH_MISMATCH, key, None, || {
+                format!("stored length {declared}, observed entries {observed}")
+            });
         }
         begin(run, self.options, CollectionKind::Stream { last: meta.last }, key, expire_at_ms)?;
         self.entries.rewind(&start)?;
@@ -203,12 +209,39 @@ impl Streams<'_> {
                 },
             };
             if let Some(detail) = problem {
-                survey.damage.get_or_insert((at, detail));
+                survey.damage.get_or_insert(Damage::at(at, findings::INVALID_STREAM_ENTRY, detail));
             }
             self.entries.next_visible()?;
         }
         Ok(survey)
     }
+}
+
+/// What follows the family prefix in the key of a metadata record.
+fn meta_rest<'f>(found: &Visible<'f>) -> &'f [u8] {
+    found.user_key.get(Family::StreamMeta.prefix().len()..).unwrap_or(&[])
+}
+
+/// Reads all metadata records of one stream and moves beyond them.
+fn gather(scan: &mut RangeScan, group: &[u8]) -> Result<Metas> {
+    let mut metas = Metas::default();
+    while let Some(found) = scan.current() {
+        let Some(tail) = meta_rest(&found).strip_prefix(group) else { break };
+        metas.records = metas.records.saturating_add(1);
+        if tail.is_empty() {
+            metas.exists = true;
+            metas.meta = found.body.whole().and_then(StreamMeta::parse);
+            if metas.meta.is_none() {
+                let detail = format!("stream metadata of {} bytes does not parse", found.body.len());
+                metas.damage.get_or_insert(Damage::at(found.byte_offset, findings::INVALID_META, detail));
+            }
+        } else {
+            let detail = "bytes after the Redis key of a metadata record".to_owned();
+            metas.damage.get_or_insert(Damage::at(found.byte_offset, findings::INVALID_KEY, detail));
+        }
+        scan.next_visible()?;
+    }
+    Ok(metas)
 }
 
 /// Whether an entry lies above the trim cursor.
@@ -243,7 +276,7 @@ fn check_entry(value: &StoredValue<'_>, id: StreamId) -> Result<Result<bool, Mal
         Ok(message) => message,
         Err(malformed) => return Ok(Err(malformed)),
     };
-    let (mut texts, mut canonical) = (0_u64, true);
+    let (mut texts, mut canonical) = (0_u64, false);
     loop {
         let field = match message.next_field()? {
             Ok(Some(field)) => field,

@@ -3,14 +3,15 @@
 //! Source: `docs/format/redis.md`, sections 2.5, 2.7, 3 to 5. All families of a kind put a counted Redis key behind their prefix,
 //! so that the records of one key are neighbours in each of them and keys come in the same order in all of them.
 
-use ekv_model::Result;
 use ekv_model::redis::{CollectionKind, Element};
+use ekv_model::{Finding, Result};
 use ekv_snapshot::{Lookup, Mark, Range, RangeScan, StoredValue};
-use ekv_spill::{Sorted, Sorter};
+use ekv_spill::Sorter;
 
-use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
+use super::collection::{CollectionExpiry, CollectionFate, Damage, begin, element, end};
 use super::expiry::Fate;
 use super::keys::{DELTA_TAIL_LEN, put_plain, split_counted};
+use super::late::Late;
 use super::meta::{CountMeta, parse_count_delta};
 use super::ranks::{Rank, Ranks};
 use super::scalars::shadowed;
@@ -29,7 +30,7 @@ pub(super) struct Kind {
     meta: Family,
     deltas: Family,
     pub(super) blob: Family,
-    length_mismatch: usize,
+    length_mismatch: Finding,
 }
 
 pub(super) const HASH: Kind = Kind {
@@ -40,7 +41,7 @@ pub(super) const HASH: Kind = Kind {
     meta: Family::HashMeta,
     deltas: Family::HashDelta,
     blob: Family::RedisHashBlob,
-    length_mismatch: 0,
+    length_mismatch: findings::HASH_LENGTH_MISMATCH,
 };
 
 pub(super) const SET: Kind = Kind {
@@ -51,7 +52,7 @@ pub(super) const SET: Kind = Kind {
     meta: Family::SetMeta,
     deltas: Family::SetDelta,
     blob: Family::RedisSetBlob,
-    length_mismatch: 1,
+    length_mismatch: findings::SET_LENGTH_MISMATCH,
 };
 
 pub(super) const ZSET: Kind = Kind {
@@ -62,7 +63,7 @@ pub(super) const ZSET: Kind = Kind {
     meta: Family::ZSetMeta,
     deltas: Family::ZSetDelta,
     blob: Family::RedisZSetBlob,
-    length_mismatch: 2,
+    length_mismatch: findings::ZSET_LENGTH_MISMATCH,
 };
 
 impl Kind {
@@ -86,8 +87,30 @@ pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind) -> Resul
         while wide.next_key()? {
             wide.collection(run)?;
         }
+        behind_deltas(run, kind)?;
     }
     blob::decode(run, options, kind)
+}
+
+/// Accounts for metadata records that sort behind the deltas: their length field is larger than any key.
+fn behind_deltas(run: &mut Run<'_>, kind: &Kind) -> Result<()> {
+    if run.unaccounted(kind.meta) == 0 {
+        return Ok(());
+    }
+    let mut scan = run.view().scan_range(Range::prefix(kind.meta.prefix()).starting_at(kind.deltas.prefix()))?;
+    while let Some(found) = scan.next_visible()? {
+        if !found.user_key.starts_with(kind.deltas.prefix()) {
+            let rest = found.user_key.get(kind.meta.prefix().len()..).unwrap_or(&[]);
+            unreadable(run, kind.meta, rest, found.byte_offset)?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes and accounts for an element or metadata record whose Redis key cannot be read.
+fn unreadable(run: &mut Run<'_>, family: Family, rest: &[u8], byte_offset: u64) -> Result<()> {
+    run.find(findings::INVALID_KEY, rest, Some(byte_offset), || format!("{} key does not parse", family.name()));
+    run.account(family, Outcome::Lost, 1)
 }
 
 /// The records of one family, walked key by key.
@@ -137,10 +160,13 @@ struct Wide<'o> {
 }
 
 /// What a first look at the records of one key told.
+#[derive(Default)]
 struct Survey {
     elements: u64,
     metas: u64,
     deltas: u64,
+    /// Whether a metadata record is at exactly the key, and not behind it.
+    has_meta: bool,
     meta: Option<CountMeta>,
     /// Sum of the length changes.
     delta_sum: i64,
@@ -150,17 +176,11 @@ struct Survey {
     damage: Option<Damage>,
 }
 
-struct Damage {
-    finding: ekv_model::Finding,
-    byte_offset: u64,
-    detail: String,
-}
-
 impl<'o> Wide<'o> {
     fn new(run: &Run<'_>, options: &'o Options, kind: &'o Kind) -> Result<Self> {
         let all = |family: Family| Range::prefix(family.prefix());
         // Deltas lie inside the range of the metadata, whose length field makes it sort before them.
-        let metas = Range::between(kind.meta.prefix(), Some(kind.deltas.prefix()));
+        let metas = all(kind.meta).ending_before(kind.deltas.prefix());
         Ok(Wide {
             kind,
             options,
@@ -171,7 +191,7 @@ impl<'o> Wide<'o> {
             expiry: CollectionExpiry::new(run),
             late: run.view().lookup(),
             blobs: run.view().lookup(),
-            has_blobs: run.visible(kind.blob) > 0,
+            has_blobs: run.can_find(kind.blob),
             group: Vec::new(),
             user_key: Vec::new(),
         })
@@ -201,80 +221,85 @@ impl Wide<'_> {
         outcome
     }
 
-    /// A record whose Redis key cannot be read.
+    /// Records whose Redis key cannot be read.
     fn unreadable(&mut self, run: &mut Run<'_>, rest: &[u8]) -> Result<()> {
-        for lane in [&mut self.elements, &mut self.metas, &mut self.deltas] {
-            while lane.rest() == Some(rest) {
-                let at = lane.scan.current().map(|found| found.byte_offset);
-                run.find(findings::INVALID_KEY, rest, at, || format!("{} key does not parse", lane.family.name()));
-                run.account(lane.family, Outcome::Lost, 1)?;
+        for lane in [&mut self.elements, &mut self.metas] {
+            while let Some(found) = lane.scan.current().filter(|_| lane.rest() == Some(rest)) {
+                unreadable(run, lane.family, rest, found.byte_offset)?;
                 lane.advance()?;
             }
+        }
+        while let Some(found) = self.deltas.scan.current().filter(|_| self.deltas.rest() == Some(rest)) {
+            let detail = || "the key of a length record does not parse".to_owned();
+            run.find(findings::INVALID_AUXILIARY, rest, Some(found.byte_offset), detail);
+            run.account(self.deltas.family, Outcome::Joined, 1)?;
+            self.deltas.advance()?;
         }
         Ok(())
     }
 
     fn collection_of(&mut self, run: &mut Run<'_>, group: &[u8], key: &[u8]) -> Result<()> {
         let start = self.elements.scan.mark();
-        let survey = self.survey(run, group, key)?;
+        let mut survey = self.survey(run, group, key)?;
+        if let (false, Some(damage)) = (survey.exists(), &survey.damage) {
+            damage.note(run, key);
+            return self.account(run, &survey, Outcome::Lost, Outcome::Lost);
+        }
         if let Some(kept) = self.ranks.winner(key)? {
             shadowed(run, key, kept, self.kind.rank);
             return self.account(run, &survey, Outcome::Shadowed, Outcome::Shadowed);
         }
-        let blob_exists = self.has_blobs && {
-            put_plain(&mut self.user_key, self.kind.blob.prefix(), key);
-            self.blobs.get(&self.user_key)?.is_some()
-        };
-        if blob_exists && survey.elements > 0 {
+        put_plain(&mut self.user_key, self.kind.blob.prefix(), key);
+        let found_blob = if self.has_blobs { self.blobs.get(&self.user_key)? } else { None };
+        // A blob with a damaged value header is not among the visible records that are accounted for.
+        let blobs = u64::from(found_blob.as_ref().is_some_and(|found| !found.is_damaged));
+        let used_blob = found_blob.filter(|_| survey.elements == 0);
+        if blobs > 0 && used_blob.is_none() {
             run.find(findings::SUPERSEDED_BLOB, key, None, || "the element records count".to_owned());
-            run.account(self.kind.blob, Outcome::Shadowed, 1)?;
+            run.account(self.kind.blob, Outcome::Shadowed, blobs)?;
         }
-        let own_expiry = survey.meta.map(|meta| meta.expiry);
-        let fate = self.expiry.fate(run, self.options, key, own_expiry)?;
-        let uses_blob = blob_exists && survey.elements == 0;
-        let written = match (&survey.damage, fate) {
-            (Some(damage), _) => {
-                run.find(damage.finding, key, Some(damage.byte_offset), || damage.detail.clone());
-                Outcome::Lost
+        let fate = match &survey.damage {
+            Some(damage) => {
+                self.expiry.pass(run, key)?;
+                damage.note(run, key);
+                CollectionFate::Damaged
             }
-            (None, CollectionFate::Damaged) => Outcome::Lost,
-            (None, CollectionFate::Known(Fate::Drop)) => Outcome::Expired,
-            (None, CollectionFate::Known(Fate::Keep(at_ms))) => {
-                self.check_length(run, key, &survey, uses_blob);
-                if uses_blob {
-                    put_plain(&mut self.user_key, self.kind.blob.prefix(), key);
-                    match self.blobs.get(&self.user_key)? {
-                        Some(found) => blob::emit(run, self.options, self.kind, key, &found, at_ms)?,
-                        None => Outcome::Lost,
-                    }
-                } else {
-                    begin(run, self.options, self.kind.collection, key, at_ms)?;
-                    self.emit(run, group, &start, survey.late)?;
-                    end(run, self.options)?;
-                    Outcome::Emitted
-                }
+            None => self.expiry.fate(run, self.options, key, survey.meta.map(|meta| meta.expiry))?,
+        };
+        let uses_blob = used_blob.is_some();
+        let outcome = match (fate, used_blob) {
+            (CollectionFate::Damaged, _) => Outcome::Lost,
+            (CollectionFate::Known(Fate::Drop), _) => Outcome::Expired,
+            (CollectionFate::Known(Fate::Keep(at_ms)), Some(found)) => {
+                survey.check_length(run, self.kind, key, None);
+                blob::emit(run, self.options, self.kind, key, &found, at_ms)?
+            }
+            (CollectionFate::Known(Fate::Keep(at_ms)), None) => {
+                survey.check_length(run, self.kind, key, Some(survey.elements));
+                begin(run, self.options, self.kind.collection, key, at_ms)?;
+                self.emit(run, group, key, &start, survey.late.take())?;
+                end(run, self.options)?;
+                Outcome::Emitted
             }
         };
-        let counts = Survey { late: None, damage: None, ..survey };
         if uses_blob {
-            run.account(self.kind.blob, written, 1)?;
+            run.account(self.kind.blob, outcome, blobs)?;
         }
-        let joined = if written == Outcome::Emitted { Outcome::Joined } else { written };
-        self.account(run, &counts, written, joined)
+        let joined = if outcome == Outcome::Emitted { Outcome::Joined } else { outcome };
+        self.account(run, &survey, outcome, joined)
     }
 
     /// Reads all records of the key once: counts, checks, and notes names that come out of order.
     fn survey(&mut self, run: &mut Run<'_>, group: &[u8], key: &[u8]) -> Result<Survey> {
-        let mut survey =
-            Survey { elements: 0, metas: 0, deltas: 0, meta: None, delta_sum: 0, late: None, damage: None };
+        let mut survey = Survey::default();
         let mut greatest = std::mem::take(&mut self.user_key);
         greatest.clear();
         while let (Some(name), Some(found)) = (self.elements.tail(group), self.elements.scan.current()) {
             if self.kind.element(name, &found.body).is_none() {
-                let detail = || format!("score of {} bytes, expected 8", found.body.len());
-                survey.damage.get_or_insert_with(|| Damage::at(findings::INVALID_SCORE, found.byte_offset, detail()));
+                let detail = format!("score of {} bytes, expected 8", found.body.len());
+                survey.damage.get_or_insert(Damage::at(found.byte_offset, findings::INVALID_SCORE, detail));
             }
-            if survey.elements > 0 && name < greatest.as_slice() {
+            if name < greatest.as_slice() {
                 let late = survey.late.get_or_insert_with(|| Sorter::new(run.scratch(), LATE_BUDGET_BYTES));
                 late.push(name, b"").map_err(crate::run::scratch_error)?;
             } else {
@@ -288,14 +313,15 @@ impl Wide<'_> {
         while let (Some(tail), Some(found)) = (self.metas.tail(group), self.metas.scan.current()) {
             survey.metas = survey.metas.saturating_add(1);
             let meta = found.body.whole().and_then(CountMeta::parse);
+            survey.has_meta |= tail.is_empty();
             if !tail.is_empty() {
                 let detail = "bytes after the Redis key of a metadata record".to_owned();
-                survey.damage.get_or_insert_with(|| Damage::at(findings::INVALID_KEY, found.byte_offset, detail));
+                survey.damage.get_or_insert(Damage::at(found.byte_offset, findings::INVALID_KEY, detail));
             } else if let Some(meta) = meta {
                 survey.meta = Some(meta);
             } else {
                 let detail = format!("metadata of {} bytes, expected 8 or 16", found.body.len());
-                survey.damage.get_or_insert_with(|| Damage::at(findings::INVALID_META, found.byte_offset, detail));
+                survey.damage.get_or_insert(Damage::at(found.byte_offset, findings::INVALID_META, detail));
             }
             self.metas.advance()?;
         }
@@ -313,49 +339,32 @@ impl Wide<'_> {
         Ok(survey)
     }
 
-    /// Compares the stored length with the elements.
-    fn check_length(&self, run: &mut Run<'_>, key: &[u8], survey: &Survey, uses_blob: bool) {
-        let base = survey.meta.map_or(0, |meta| meta.len);
-        if base < 0 {
-            run.find(findings::NEGATIVE_LENGTH, key, None, || format!("stored length {base}"));
-        }
-        let declared = u64::try_from(base.saturating_add(survey.delta_sum)).unwrap_or(0);
-        let is_declared = survey.meta.is_some() || survey.deltas > 0;
-        if is_declared && !uses_blob && declared != survey.elements {
-            let finding = findings::LENGTH_MISMATCH.get(self.kind.length_mismatch).copied();
-            run.find(finding.unwrap_or(findings::NEGATIVE_LENGTH), key, None, || {
-                format!("stored length {declared}, observed elements {}", survey.elements)
-            });
-        }
-    }
-
     /// Emits the elements in ascending order of their names.
-    ///
-    /// Records come in that order except that a name comes after longer names that begin with it. Those late ones were sorted by
-    /// the survey and are looked up when their turn comes.
-    fn emit(&mut self, run: &mut Run<'_>, group: &[u8], start: &Mark, late: Option<Sorter>) -> Result<()> {
-        self.elements.scan.rewind(start)?;
-        let mut late = Late::new(late)?;
-        let mut greatest: Option<Vec<u8>> = None;
-        while let (Some(name), Some(found)) = (self.elements.tail(group), self.elements.scan.current()) {
-            if late.any {
-                let is_late = greatest.as_ref().is_some_and(|greatest| name < greatest.as_slice());
-                if is_late {
-                    self.elements.advance()?;
+    fn emit(&mut self, run: &mut Run<'_>, group: &[u8], key: &[u8], start: &Mark, late: Option<Sorter>) -> Result<()> {
+        let Wide { kind, options, elements, .. } = self;
+        let prefix = [kind.elements.prefix(), group].concat();
+        let mut late = late.map(|names| Late::new(names, &mut self.late, prefix)).transpose()?;
+        let mut greatest: Vec<u8> = Vec::new();
+        elements.scan.rewind(start)?;
+        while let (Some(name), Some(found)) = (elements.tail(group), elements.scan.current()) {
+            if let Some(late) = &mut late {
+                if name < greatest.as_slice() {
+                    elements.advance()?;
                     continue;
                 }
-                while late.next_below(name) {
-                    emit_late(run, self.options, self.kind, &mut self.late, group, &mut late)?;
+                while let Some((name, found)) = late.next_below(Some(name))? {
+                    emit_element(run, options, kind, key, name, &found.body)?;
                 }
-                let greatest = greatest.get_or_insert_default();
                 greatest.clear();
                 greatest.extend_from_slice(name);
             }
-            emit_element(run, self.options, self.kind, name, &found.body)?;
-            self.elements.advance()?;
+            emit_element(run, options, kind, key, name, &found.body)?;
+            elements.advance()?;
         }
-        while late.next.is_some() {
-            emit_late(run, self.options, self.kind, &mut self.late, group, &mut late)?;
+        if let Some(late) = &mut late {
+            while let Some((name, found)) = late.next_below(None)? {
+                emit_element(run, options, kind, key, name, &found.body)?;
+            }
         }
         Ok(())
     }
@@ -367,64 +376,41 @@ impl Wide<'_> {
     }
 }
 
-impl Damage {
-    fn at(finding: ekv_model::Finding, byte_offset: u64, detail: String) -> Self {
-        Damage { finding, byte_offset, detail }
+impl Survey {
+    /// Whether the live server sees a collection of the kind. Source: `docs/format/redis.md`, section 3.
+    fn exists(&self) -> bool {
+        self.elements > 0 || self.has_meta || self.deltas > 0
+    }
+
+    /// Compares the stored length with the elements, if those count (`None` = a blob does), and notes what is odd about it.
+    fn check_length(&self, run: &mut Run<'_>, kind: &Kind, key: &[u8], elements: Option<u64>) {
+        let base = self.meta.map_or(0, |meta| meta.len);
+        if base < 0 {
+            run.find(findings::NEGATIVE_LENGTH, key, None, || format!("stored length {base}"));
+        }
+        let declared = u64::try_from(base.saturating_add(self.delta_sum)).unwrap_or(0);
+        let is_declared = self.has_meta || self.deltas > 0;
+        if let Some(elements) = elements.filter(|elements| is_declared && *elements != declared) {
+            let detail = || format!("stored length {declared}, observed elements {elements}");
+            run.find(kind.length_mismatch, key, None, detail);
+        }
     }
 }
 
-/// Names that come out of order, in order.
-struct Late {
-    any: bool,
-    sorted: Option<Sorted>,
-    next: Option<Vec<u8>>,
-}
-
-impl Late {
-    fn new(sorter: Option<Sorter>) -> Result<Self> {
-        let sorted = sorter.map(Sorter::finish).transpose().map_err(crate::run::scratch_error)?;
-        let mut late = Late { any: sorted.is_some(), sorted, next: None };
-        late.pull()?;
-        Ok(late)
-    }
-
-    fn pull(&mut self) -> Result<()> {
-        self.next = match &mut self.sorted {
-            Some(sorted) => sorted.next().map_err(crate::run::scratch_error)?.map(|(name, _)| name.to_vec()),
-            None => None,
-        };
-        Ok(())
-    }
-
-    fn next_below(&self, name: &[u8]) -> bool {
-        self.next.as_ref().is_some_and(|next| next.as_slice() < name)
-    }
-}
-
-fn emit_late(
+fn emit_element(
     run: &mut Run<'_>,
     options: &Options,
     kind: &Kind,
-    lookup: &mut Lookup,
-    group: &[u8],
-    late: &mut Late,
+    key: &[u8],
+    name: &[u8],
+    value: &StoredValue<'_>,
 ) -> Result<()> {
-    if let Some(name) = &late.next {
-        let user_key = [kind.elements.prefix(), group, name].concat();
-        if let Some(found) = lookup.get(&user_key)? {
-            emit_element(run, options, kind, name, &found.body)?;
-        }
-    }
-    late.pull()
-}
-
-fn emit_element(run: &mut Run<'_>, options: &Options, kind: &Kind, name: &[u8], value: &StoredValue<'_>) -> Result<()> {
     // The survey has seen every value, so that none is damaged here.
     let Some(item) = kind.element(name, value) else { return Ok(()) };
     if let Element::Scored { score, .. } = item
         && score.is_nan()
     {
-        run.find(findings::NAN_SCORE, name, None, || "member with score NaN".to_owned());
+        run.find(findings::NAN_SCORE, key, None, || format!("member {}", name.escape_ascii()));
     }
     element(run, options, item)
 }
