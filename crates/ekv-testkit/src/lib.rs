@@ -7,6 +7,7 @@ mod faulty_input;
 pub mod fixtures;
 mod folding_sink;
 mod reading;
+pub mod redis;
 mod sink_conformance;
 mod snapshot;
 mod transaction;
