@@ -1,5 +1,7 @@
 //! S3 from snapshot file to dump: a real server's objects, and names and leftovers of every kind in a dump that verifies.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
