@@ -1,5 +1,6 @@
 //! `verify`: is a dump whole?
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::source::DirSource;
 use serde::Serialize;
 
+use crate::CommandError;
 use crate::progress::{Phase, Progress};
 
 /// Memory for the sorts of a check, in bytes.
@@ -48,8 +50,12 @@ pub fn verify(dump: &Path, progress: &dyn Progress) -> Result<VerifyReport> {
     let mut advance = |bytes: u64| {
         done = done.saturating_add(bytes);
         progress.advance_to(done);
+        if progress.is_cancelled() { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
     };
-    let found = ekv_tree::verify::verify(&mut source, &scratch, SORT_BUDGET_LEN, &mut advance)?;
+    let found = match ekv_tree::verify::verify(&mut source, &scratch, SORT_BUDGET_LEN, &mut advance) {
+        Err(_) if progress.is_cancelled() => return Err(CommandError::Cancelled.into()),
+        found => found?,
+    };
     Ok(VerifyReport {
         format_version: 1,
         sound: found.is_sound(),

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,7 +41,8 @@ impl DirSource {
     /// # Errors
     /// [`SourceError::Io`] if it cannot be opened or is no directory.
     pub fn open(root: &Path, scratch: Arc<dyn Scratch>) -> Result<Self> {
-        let root = rustix::fs::open(root, DIRECTORY_FLAGS, Mode::empty()).map_err(failed(SourceOperation::OpenRoot))?;
+        let root = rustix::fs::open(root, DIRECTORY_FLAGS, Mode::empty())
+            .map_err(|error| failed(SourceOperation::OpenRoot)(error).at(root.as_os_str().as_bytes()))?;
         Ok(DirSource { directories: Directories { root, open: Vec::new(), deep: None }, scratch })
     }
 

@@ -12,13 +12,13 @@ const BUFFER_LEN: usize = 64 * 1024;
 /// Passes the contents of a file through to a parser and hashes them.
 pub(super) struct HashingReader<'a> {
     content: &'a mut dyn Read,
-    progress: &'a mut dyn FnMut(u64),
+    progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
     hasher: Sha256,
     len: u64,
 }
 
 impl<'a> HashingReader<'a> {
-    pub(super) fn new(content: &'a mut dyn Read, progress: &'a mut dyn FnMut(u64)) -> Self {
+    pub(super) fn new(content: &'a mut dyn Read, progress: &'a mut dyn FnMut(u64) -> io::Result<()>) -> Self {
         HashingReader { content, progress, hasher: Sha256::new(), len: 0 }
     }
 
@@ -41,7 +41,7 @@ impl Read for HashingReader<'_> {
         self.hasher.update(buf.get(..read_len).unwrap_or_default());
         let read_len_u64 = u64::try_from(read_len).unwrap_or(u64::MAX);
         self.len = self.len.saturating_add(read_len_u64);
-        (self.progress)(read_len_u64);
+        (self.progress)(read_len_u64)?;
         Ok(read_len)
     }
 }

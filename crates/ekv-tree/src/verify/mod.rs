@@ -16,6 +16,7 @@ mod scopes;
 mod structure;
 mod walk;
 
+use std::io;
 use std::sync::Arc;
 
 use ekv_spill::Scratch;
@@ -48,7 +49,7 @@ impl Verification {
 
 /// Checks a dump.
 ///
-/// `memory_budget` in bytes bounds the external sorts; `progress` is told how many bytes were read since its last call. Cost: each file
+/// `memory_budget` in bytes bounds the external sorts; `progress` is told how many bytes were read since its last call, and ends the check with an error. Cost: each file
 /// is read once; memory within the budget and a few buffers, however many files there are.
 ///
 /// # Errors
@@ -58,7 +59,7 @@ pub fn verify(
     source: &mut dyn Source,
     scratch: &Arc<dyn Scratch>,
     memory_budget: usize,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64) -> io::Result<()>,
 ) -> Result<Verification> {
     let mut walk = walk::Walk::new(scratch, memory_budget, progress);
     source.walk(&mut walk)?;

@@ -19,7 +19,7 @@ use crate::{DumpPath, Error, ErrorKind, LineError, Result};
 /// Looks at every entry.
 pub(super) struct Walk<'a> {
     collected: Collected,
-    progress: &'a mut dyn FnMut(u64),
+    progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
     buffer: Vec<u8>,
 }
 
@@ -47,7 +47,11 @@ pub(super) struct Walked {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(scratch: &Arc<dyn Scratch>, memory_budget: usize, progress: &'a mut dyn FnMut(u64)) -> Self {
+    pub(super) fn new(
+        scratch: &Arc<dyn Scratch>,
+        memory_budget: usize,
+        progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
+    ) -> Self {
         let collected = Collected {
             manifest: None,
             has_checksums: false,

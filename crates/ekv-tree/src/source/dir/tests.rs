@@ -130,8 +130,10 @@ fn root_that_is_missing_or_a_file_is_an_error_of_the_environment() {
     let root = TempDir::new().unwrap();
     write(&root, "file");
     for name in ["missing", "file"] {
-        let error = open(&root.path().join(name)).err().unwrap();
-        assert_eq!((error.class(), error.to_string().as_str()), (Class::Environment, "cannot open the dump"));
+        let path = root.path().join(name);
+        let error = open(&path).err().unwrap();
+        let message = format!("{}: cannot open the dump", path.display());
+        assert_eq!((error.class(), error.to_string()), (Class::Environment, message));
     }
 }
 

@@ -22,7 +22,7 @@ fn written() -> TempDir {
 
 fn problems(root: &TempDir) -> Vec<String> {
     let mut source = DirSource::open(root.path(), scratch()).unwrap();
-    let result = verify(&mut source, &scratch(), 1 << 20, &mut |_| {}).unwrap();
+    let result = verify(&mut source, &scratch(), 1 << 20, &mut |_| Ok(())).unwrap();
     result.problems.first.iter().map(Problem::to_string).collect()
 }
 

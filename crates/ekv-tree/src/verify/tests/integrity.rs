@@ -16,7 +16,11 @@ fn sound_dumps_pass_and_every_byte_is_counted_once() {
     for tree in [full(), empty(), reference()] {
         assert_eq!(tree.problems(), [""; 0]);
         let mut seen = 0;
-        let result = verify(&mut tree.clone(), &scratch(), 1 << 20, &mut |bytes| seen += bytes).unwrap();
+        let result = verify(&mut tree.clone(), &scratch(), 1 << 20, &mut |bytes| {
+            seen += bytes;
+            Ok(())
+        })
+        .unwrap();
         assert!(result.is_sound());
         assert_eq!(result.files, u64::try_from(tree.files.len()).unwrap());
         assert_eq!(result.bytes, tree.files.values().map(|content| u64::try_from(content.len()).unwrap()).sum::<u64>());
@@ -26,9 +30,9 @@ fn sound_dumps_pass_and_every_byte_is_counted_once() {
 
 #[test]
 fn a_tiny_memory_budget_changes_nothing() {
-    assert!(verify(&mut full(), &scratch(), 0, &mut |_| {}).unwrap().is_sound());
+    assert!(verify(&mut full(), &scratch(), 0, &mut |_| Ok(())).unwrap().is_sound());
     let broken = full().without("redis/db_0/KEYMAP.jsonl").without("s3/bkt/KEYMAP.jsonl");
-    let small = verify(&mut broken.clone(), &scratch(), 0, &mut |_| {}).unwrap().problems;
+    let small = verify(&mut broken.clone(), &scratch(), 0, &mut |_| Ok(())).unwrap().problems;
     assert_eq!(small.first, broken.verify().unwrap().problems.first);
     assert!(small.count > 1);
 }
@@ -180,7 +184,7 @@ fn a_file_that_cannot_be_read_is_an_error_that_names_it() {
         "s3/b/KEYMAP.jsonl",
         "redis/db_0/strings/a.bin",
     ] {
-        let error = verify(&mut OneFile(path), &scratch(), 1 << 20, &mut |_| {}).unwrap_err();
+        let error = verify(&mut OneFile(path), &scratch(), 1 << 20, &mut |_| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), format!("{path}: cannot read the file"));
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "disk");
     }

@@ -84,7 +84,7 @@ impl Tree {
     }
 
     pub(super) fn verify(&self) -> Result<Verification> {
-        verify(&mut self.clone(), &scratch(), 1 << 20, &mut |_| {})
+        verify(&mut self.clone(), &scratch(), 1 << 20, &mut |_| Ok(()))
     }
 
     /// All problems, a line each.
