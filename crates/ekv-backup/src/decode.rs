@@ -156,16 +156,19 @@ pub struct Books {
 /// got its name.
 pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &dyn Progress) -> Result<DecodeReport> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    if options.parents {
-        create_parents(target)?;
+    let missing_parent = missing_parent(target).filter(|_| options.parents);
+    if missing_parent.is_none() {
+        DirSink::check_target(target, options.sink)?;
     }
-    DirSink::check_target(target, options.sink)?;
     let mut loaded = load(input, &options.read, &scratch, progress)?;
     loaded.check_has_data(input)?;
     let blob_sources = load_blob_sources(options, &scratch, progress)?;
     let state = State::of(&mut loaded, &options.read, &scratch, progress)?;
     let visible = state.families.iter().map(|family| family.visible).sum();
 
+    if let Some(parent) = missing_parent {
+        create_parents(parent)?;
+    }
     let sink = DirSink::create(target, options.sink)?;
     let mut tree = TreeTarget::with_options(DumpWriter::new(Box::new(sink)), options.tree);
     progress.begin(Phase::Decode, Some(visible));
@@ -185,8 +188,12 @@ pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &d
     Ok(report(published, dumped, losses, notes, books))
 }
 
-fn create_parents(target: &Path) -> Result<()> {
-    let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
+/// The target's parent, if it does not exist.
+fn missing_parent(target: &Path) -> Option<&Path> {
+    target.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists())
+}
+
+fn create_parents(parent: &Path) -> Result<()> {
     std::fs::create_dir_all(parent)
         .map_err(|source| CommandError::Parents { path: parent.display().to_string(), source }.into())
 }

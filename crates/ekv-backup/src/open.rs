@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ekv_snapshot::datadir::{self, GroupDir};
-use ekv_snapshot::{FooterPolicy, Input, Result, Watch};
+use ekv_snapshot::{Error, ErrorKind, FooterPolicy, Input, Result, Watch};
 use ekv_spill::Scratch;
 
 /// How messages name standard input.
@@ -46,7 +46,7 @@ pub struct OpenedSnapshot {
 /// Cost: a small buffer; with compressed input a window of at most 128 MiB. Scratch space for the copy.
 ///
 /// # Errors
-/// `Io`, `NotFound` for something that is neither a regular file nor a directory with snapshots, `Ambiguous`, `Invalid` for a
+/// `Io`, `NotFound` for something that is neither a regular file nor a directory with snapshots and for empty standard input, `Ambiguous`, `Invalid` for a
 /// damaged or too demanding compressed stream, `Scratch`, or the error of `watch`.
 pub fn open(argument: &Path, scratch: &Arc<dyn Scratch>, watch: &dyn Watch) -> Result<Opened> {
     if argument.as_os_str() == STANDARD_INPUT_ARGUMENT {
@@ -76,6 +76,11 @@ fn open_stream(mut stream: impl Read, scratch: &Arc<dyn Scratch>, watch: &dyn Wa
     let mut first = Vec::new();
     let head = stream.by_ref().take(4).read_to_end(&mut first);
     head.map_err(|e| spooled::read_error(e, STANDARD_INPUT))?;
+    if first.is_empty() {
+        // A program that failed before the pipe looks like this; a dump of nothing would look like a good backup.
+        let reason = "it is empty".to_owned();
+        return Err(Error::new(ErrorKind::NotFound { reason }).in_file(STANDARD_INPUT));
+    }
     let was_compressed = spooled::is_zstd(&first);
     let whole = first.as_slice().chain(stream);
     let input = if was_compressed {

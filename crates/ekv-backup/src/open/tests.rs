@@ -1,5 +1,5 @@
 use super::*;
-use ekv_snapshot::{Error, ErrorKind, NoWatch};
+use ekv_snapshot::NoWatch;
 use ekv_spill::SystemScratch;
 use std::fs;
 use std::io;
@@ -115,11 +115,17 @@ impl Read for Trickle<'_> {
 
 #[test]
 fn stream_is_copied_whole_however_small_its_pieces() {
-    for bytes in [&b""[..], b"abc", FRESH] {
+    for bytes in [&b"a"[..], b"abc", FRESH] {
         let snapshot = open_stream(Trickle(bytes, false, None), &scratch(), &NoWatch).unwrap();
         assert_eq!(content(&snapshot.input), bytes);
         assert_eq!((snapshot.input.name.as_str(), snapshot.input.footer), ("standard input", FooterPolicy::Optional));
     }
+}
+
+#[test]
+fn stream_to_which_nothing_was_written_is_no_snapshot() {
+    let error = open_stream(io::empty(), &scratch(), &NoWatch).map(drop).unwrap_err();
+    assert_eq!(error.to_string(), "standard input: no snapshot here: it is empty");
 }
 
 #[test]
