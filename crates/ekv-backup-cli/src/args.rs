@@ -56,19 +56,14 @@ pub(crate) enum When {
     Never,
 }
 
+// What a command does is said at its arguments: a text here would replace the longer one there.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Turn a snapshot into a dump: a directory of plain files
     Decode(Box<DecodeArguments>),
-    /// Check a dump: manifest, checksums, names; nothing missing, nothing extra
     Verify(VerifyArguments),
-    /// Show what a snapshot holds, without writing anything
     Inspect(InspectArguments),
-    /// Remove staging directories that killed runs left behind
     Clean(CleanArguments),
-    /// Print a completion script for a shell
     Completions(CompletionsArguments),
-    /// Print the manual page, or write one page per command into a directory
     Manual(ManualArguments),
 }
 
@@ -114,7 +109,9 @@ Examples:
   ekv-backup decode snapshot.fsm dump --at 2026-11-22T15:00:00Z --adapter redis
 
 A dump is complete or absent: files are written into a private directory beside
-DUMP, which gets its name in one step at the end.
+DUMP, which gets its name in one step at the end. Ctrl-C stops and leaves
+nothing behind; a second one stops at once, and `ekv-backup clean` removes what
+is left.
 
 A snapshot holds what was applied up to its Raft index; later writes are in the
 node's log only.";
@@ -127,10 +124,10 @@ node's log only.";
 #[command(after_help = DECODE_AFTER_HELP, after_long_help = decode_long_help())]
 pub(crate) struct DecodeArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
-    #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with = "input")]
+    #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
     pub(crate) snapshot: Option<PathBuf>,
     /// Directory to create; its parent must exist
-    #[arg(value_name = "DUMP", required_unless_present = "output", conflicts_with = "output")]
+    #[arg(value_name = "DUMP", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
     pub(crate) dump: Option<PathBuf>,
 
     #[command(flatten)]

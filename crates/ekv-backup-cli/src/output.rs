@@ -117,7 +117,11 @@ impl Output {
         }
         match self.failed.take() {
             Some(error) if exit == Exit::Done || exit == Exit::Losses => {
-                self.message("error", "\x1b[1;31m", &format!("cannot print the result: {error}"));
+                self.message(
+                    "error",
+                    "\x1b[1;31m",
+                    &format!("the work is done, but its result cannot be printed: {error}"),
+                );
                 Exit::WriteIo
             }
             _ => exit,

@@ -8,6 +8,8 @@ use std::time::Duration;
 use ekv_backup::{Phase, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::exit::Exit;
+
 /// Draws on standard error.
 pub(crate) struct Screen {
     is_drawn: bool,
@@ -16,12 +18,17 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// A screen that draws a bar if `is_drawn`; Ctrl-C and SIGTERM are noted from now on, and asked for between steps.
+    /// A screen that draws a bar if `is_drawn`; Ctrl-C and SIGTERM are noted from now on, and asked for between steps. The second
+    /// one ends the process at once, even inside a step that takes for ever, such as reading from a silent pipe.
     pub(crate) fn new(is_drawn: bool) -> Self {
         let cancelled = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&cancelled);
         // Where no handler can be set, the signal ends the process and the next run or `clean` removes what is left.
-        drop(ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)));
+        drop(ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                end_at_once();
+            }
+        }));
         Screen { is_drawn, bar: RefCell::new(None), cancelled }
     }
 
@@ -73,4 +80,9 @@ impl Progress for Screen {
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
+}
+
+#[expect(clippy::exit, reason = "the program was asked twice to stop, and its main thread does not answer")]
+fn end_at_once() {
+    std::process::exit(i32::from(Exit::Cancelled.code()));
 }

@@ -1,0 +1,178 @@
+//! The number with which the program ends, and what is there then.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use ekv_testkit::{reseal, vectors};
+
+use crate::support::{Room, end_of, small_snapshot};
+
+#[test]
+fn mistakes_in_the_command_line_end_with_1() {
+    let room = Room::with_small_snapshot();
+    let before = room.names();
+    let mistakes: [&[&str]; 10] = [
+        &[],
+        &["frobnicate"],
+        &["decode"],
+        &["decode", "snapshot.fsm"],
+        &["decode", "snapshot.fsm", "dump", "--bogus"],
+        &["decode", "snapshot.fsm", "dump", "--adapter", "foo"],
+        &["decode", "snapshot.fsm", "dump", "--adapter", ","],
+        &["decode", "snapshot.fsm", "dump", "--at", "yesterday"],
+        &["decode", "snapshot.fsm", "--output", "dump"],
+        &["verify"],
+    ];
+    for arguments in mistakes {
+        let run = room.run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(!run.stderr.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(room.names(), before);
+}
+
+#[test]
+fn missing_input_ends_with_1_and_names_it() {
+    let room = Room::new();
+    room.run(&["decode", "nope.fsm", "dump"]).assert_code(1).assert_says("error: nope.fsm: ");
+    room.run(&["inspect", "nope.fsm"]).assert_code(1).assert_says("error: nope.fsm: ");
+    room.run(&["verify", "nope"]).assert_code(1).assert_says("error: nope: cannot open the dump");
+    room.run(&["clean", "nope"]).assert_code(1).assert_says("nope");
+    assert!(room.names().is_empty());
+}
+
+#[test]
+fn missing_parent_of_the_target_ends_with_1_unless_it_is_to_be_created() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "a/b/dump"]).assert_code(1).assert_says("a/b");
+    room.run(&["decode", "snapshot.fsm", "a/b/dump", "--parents"]).assert_code(0);
+    room.run(&["verify", "a/b/dump"]).assert_code(0);
+}
+
+#[test]
+fn input_that_fails_leaves_no_parents_of_the_target() {
+    let room = Room::new();
+    room.write("damaged.fsm", b"this is not a snapshot at all");
+    for (input, code) in [("nope.fsm", 1), ("damaged.fsm", 2)] {
+        room.run(&["decode", input, "a/b/dump", "--parents"]).assert_code(code);
+        assert!(!room.path("a").exists(), "{input}");
+    }
+}
+
+#[test]
+fn moment_that_cannot_be_answered_ends_with_1() {
+    let room = Room::new();
+    room.write("snapshot.fsm", &vectors::versions());
+    let run = room.run(&["decode", "snapshot.fsm", "dump", "--at", "hlc:14"]);
+    run.assert_code(1).assert_says("has been compacted: the oldest answerable timestamp is 15");
+    room.run(&["decode", "snapshot.fsm", "dump", "--at", "hlc:0"]).assert_code(1);
+    assert!(!room.path("dump").exists());
+}
+
+#[test]
+fn damaged_or_foreign_input_ends_with_2_and_publishes_nothing() {
+    let good = small_snapshot().build();
+    let mut flipped = good.clone();
+    flipped[60] ^= 1;
+    let mut version = good.clone();
+    version[7] = b'3';
+    let cases = [
+        ("flipped", flipped, "checksum mismatch"),
+        ("cut", good[..good.len() - 2].to_vec(), "truncated"),
+        ("text", b"this is not a snapshot at all".to_vec(), "unknown payload magic"),
+        ("newer", reseal(version), "unknown header version"),
+        ("oracle", vectors::timestamp_oracle(), "timestamp oracle"),
+    ];
+    for (name, bytes, text) in cases {
+        let room = Room::new();
+        room.write(name, &bytes);
+        let run = room.run(&["decode", name, "dump"]);
+        run.assert_code(2).assert_says(text).assert_says(name);
+        assert_eq!(run.stdout, "");
+        assert_eq!(room.names().into_iter().collect::<Vec<_>>(), [name]);
+    }
+}
+
+#[test]
+fn snapshot_without_checksum_is_a_warning_or_on_request_an_error() {
+    let room = Room::new();
+    let good = small_snapshot().build();
+    room.write("cut.fsm", &good[..good.len() - 4]);
+    let run = room.run(&["decode", "cut.fsm", "dump"]);
+    assert!(run.assert_code(0).stdout.contains("integrity not verified"), "{run:?}");
+    room.run(&["decode", "cut.fsm", "other", "--require-checksum"]).assert_code(2).assert_says("footer is missing");
+    fs::create_dir(room.path("fsm-snap")).unwrap();
+    room.write("fsm-snap/0000000000000001.fsm", &good[..good.len() - 4]);
+    room.run(&["decode", "fsm-snap/0000000000000001.fsm", "other"]).assert_code(2).assert_says("footer is missing");
+    assert!(!room.path("other").exists());
+}
+
+#[test]
+fn lost_key_ends_with_5_and_the_rest_is_published() {
+    let room = Room::new();
+    let damaged = [&b"lost"[..], &(!60_u64).to_be_bytes()].concat();
+    room.write("snapshot.fsm", &small_snapshot().raw(&damaged, &[8; 20]).build());
+    let run = room.run(&["decode", "snapshot.fsm", "dump"]);
+    run.assert_code(5);
+    assert!(run.stdout.contains("INCOMPLETE: 1 damaged thing left out") && run.stdout.contains("lost"), "{run:?}");
+    assert_eq!(room.tree("dump/redis/db_0/strings").len(), 3);
+    room.run(&["verify", "dump"]).assert_code(0);
+    let strict = room.run(&["decode", "snapshot.fsm", "strict", "--strict"]);
+    strict.assert_code(2).assert_says("snapshot_damaged_value");
+    assert!(!room.path("strict").exists());
+}
+
+#[test]
+fn changed_missing_or_added_file_in_a_dump_ends_verify_with_2() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+    let file = room.path("dump/redis/db_0/strings/a.bin");
+    fs::write(&file, b"9").unwrap();
+    let run = room.run(&["verify", "dump"]);
+    run.assert_code(2).assert_says("redis/db_0/strings/a.bin");
+    assert!(run.stdout.starts_with("NOT SOUND"), "{run:?}");
+    fs::remove_file(&file).unwrap();
+    room.run(&["verify", "dump"]).assert_code(2).assert_says("redis/db_0/strings/a.bin");
+    fs::write(&file, b"1").unwrap();
+    room.run(&["verify", "dump"]).assert_code(0);
+    fs::write(room.path("dump/extra"), b"").unwrap();
+    room.run(&["verify", "dump"]).assert_code(2).assert_says("extra");
+    fs::remove_file(room.path("dump/extra")).unwrap();
+    fs::remove_file(room.path("dump/CHECKSUMS")).unwrap();
+    room.run(&["verify", "dump"]).assert_code(2).assert_says("CHECKSUMS");
+}
+
+/// A small file system, unmounted when dropped.
+struct SmallDisk<'r>(&'r Room);
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path("disk")).status();
+    }
+}
+
+#[test]
+fn full_disk_ends_with_3_and_gives_its_space_back() {
+    let room = Room::with_real_snapshot();
+    fs::create_dir(room.path("disk")).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=300k", "none"]).arg(room.path("disk")).output();
+    if !mount.as_ref().is_ok_and(|mount| mount.status.success()) {
+        println!("skipped, cannot mount a tmpfs: {mount:?}");
+        return;
+    }
+    let _disk = SmallDisk(&room);
+    let run = room.run(&["decode", "redis-1.fsm", "disk/dump"]);
+    run.assert_code(3).assert_says("error: out of space: ");
+    assert_eq!(fs::read_dir(room.path("disk")).unwrap().count(), 0);
+}
+
+#[test]
+fn result_that_cannot_be_printed_ends_with_4() {
+    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
+        println!("skipped, there is no /dev/full");
+        return;
+    };
+    let room = Room::with_small_snapshot();
+    let child = room.command(["inspect", "--json", "snapshot.fsm"]).stdout(Stdio::from(full)).spawn().unwrap();
+    end_of(child).assert_code(4).assert_says("the work is done, but its result cannot be printed");
+}

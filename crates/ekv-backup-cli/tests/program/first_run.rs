@@ -1,0 +1,75 @@
+//! What a newcomer does first.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::Room;
+
+#[test]
+fn decode_then_check_then_look_works_without_options() {
+    let room = Room::with_real_snapshot();
+    let decode = room.run(&["decode", "redis-1.fsm", "dump"]);
+    decode.assert_code(0);
+    assert_eq!(decode.stderr, "");
+    for text in ["checksum 04d9a3ae verified", "3 778 records", "complete: nothing was lost", "ekv-backup verify dump"]
+    {
+        assert!(decode.stdout.contains(text), "{}", decode.stdout);
+    }
+    assert!(room.path("dump/MANIFEST.json").exists() && room.path("dump/redis/db_0/strings").is_dir());
+    match Command::new("sha256sum").args(["--check", "--quiet", "CHECKSUMS"]).current_dir(room.path("dump")).output() {
+        Ok(checked) => assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr)),
+        Err(error) => println!("skipped, no sha256sum: {error}"),
+    }
+    let verify = room.run(&["verify", "dump"]);
+    verify.assert_code(0);
+    assert!(verify.stdout.starts_with("Sound: dump,"), "{}", verify.stdout);
+    let inspect = room.run(&["inspect", "redis-1.fsm"]);
+    inspect.assert_code(0);
+    assert!(inspect.stdout.contains("redis_") && inspect.stdout.contains("clock ceiling"), "{}", inspect.stdout);
+}
+
+#[test]
+fn dump_holds_what_the_snapshot_shows() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+    let strings: Vec<(String, Vec<u8>)> = room
+        .tree("dump/redis/db_0/strings")
+        .into_iter()
+        .map(|(path, bytes)| (path.display().to_string(), bytes))
+        .collect();
+    let expected = [("a.bin", b"1"), ("b.bin", b"2"), ("c.bin", b"3")];
+    assert_eq!(strings, expected.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())));
+}
+
+#[test]
+fn earlier_moment_shows_the_earlier_state() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump", "--at", "hlc:30"]).assert_code(0);
+    assert_eq!(room.tree("dump/redis/db_0/strings").len(), 2);
+}
+
+#[test]
+fn names_of_the_reference_decoder_work() {
+    let room = Room::with_small_snapshot();
+    let arguments = ["--input", "snapshot.fsm", "--output", "dump", "--adapter", "redis,s3", "--rename-collisions"];
+    room.run(&[&["decode"], &arguments[..]].concat()).assert_code(0);
+    room.run(&["decode", "snapshot.fsm", "other", "--adapter", "redis,s3", "--source-name", "snapshot.fsm"])
+        .assert_code(0);
+    assert_eq!(room.timeless_tree("dump"), room.timeless_tree("other"));
+    room.run(&["decode", "--input=snapshot.fsm", "--output=third", "--rename-collisions=true"]).assert_code(0);
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    let room = Room::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = room.run(&["completions", shell]);
+        assert!(script.assert_code(0).stdout.contains("ekv-backup"));
+    }
+    assert!(room.run(&["manual"]).assert_code(0).stdout.contains(".TH ekv-backup"));
+    fs::create_dir(room.path("man")).unwrap();
+    room.run(&["manual", "man"]).assert_code(0);
+    for page in ["ekv-backup.1", "ekv-backup-decode.1", "ekv-backup-verify.1"] {
+        assert!(room.path(format!("man/{page}")).exists(), "{page}");
+    }
+}

@@ -1,0 +1,72 @@
+//! What help must say.
+
+use crate::support::Room;
+
+/// The long help of a command, with blanks and line ends made equal.
+fn help(command: &[&str]) -> String {
+    let run = Room::new().run(&[command, &["--help"]].concat());
+    assert_eq!(run.stderr, "");
+    run.assert_code(0).stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn assert_mentions(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word} is not mentioned in: {text}");
+    }
+}
+
+#[test]
+fn program_lists_its_commands_and_first_steps() {
+    let words = ["decode", "verify", "inspect", "clean", "verify dump", "--json", "--quiet", "NO_COLOR"];
+    assert_mentions(&help(&[]), &words);
+}
+
+#[test]
+fn decode_explains_time_and_exit_codes_and_the_names_of_the_reference_decoder() {
+    let text = help(&["decode"]);
+    assert_mentions(&text, &["10 seconds", "add 10 seconds", "RFC 3339", "hlc:", "retention"]);
+    assert_mentions(&text, &["--input", "--output", "--adapter", "--rename-collisions", "--cluster-id"]);
+    assert_mentions(&text, &["--force", "--fsync", "--parents", "--portable-names", "--verify", "--strict", "--view"]);
+    assert_mentions(
+        &text,
+        &[
+            "One file per Redis string",
+            "sha256sum -c",
+            "standard input",
+            "data directory",
+            "complete or absent",
+            "Raft index",
+            "Ctrl-C",
+        ],
+    );
+    let codes = [
+        "0 done",
+        "1 usage",
+        "2 data",
+        "3 out of space",
+        "4 another failure",
+        "5 the dump is published",
+        "130 cancelled",
+    ];
+    assert_mentions(&text, &["Exit codes:"]);
+    assert_mentions(&text, &codes);
+}
+
+#[test]
+fn other_commands_explain_themselves() {
+    assert_mentions(&help(&["verify"]), &["manifest", "checksums", "Exit code 0"]);
+    assert_mentions(&help(&["inspect"]), &["without writing anything", "--at", "10 seconds", "--require-checksum"]);
+    assert_mentions(&help(&["clean"]), &["staging", "killed", "--dry-run"]);
+    assert_mentions(&help(&["completions"]), &["bash", "zsh", "fish"]);
+    assert_mentions(&help(&["manual"]), &["manual page"]);
+}
+
+#[test]
+fn short_help_and_version_are_no_errors() {
+    let room = Room::new();
+    for arguments in [&["-h"][..], &["decode", "-h"], &["help", "decode"], &["--version"]] {
+        let run = room.run(arguments);
+        assert!(!run.assert_code(0).stdout.is_empty());
+        assert_eq!(run.stderr, "");
+    }
+}

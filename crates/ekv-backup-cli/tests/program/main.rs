@@ -1,0 +1,13 @@
+//! The program as people and scripts run it.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "helpers of tests")]
+
+mod clean;
+mod exit_codes;
+mod first_run;
+mod help;
+mod input;
+mod output;
+mod signals;
+mod support;
+mod target;

@@ -1,0 +1,100 @@
+//! What is printed where.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ekv_testkit::fixtures::REDIS_1;
+use serde_json::Value;
+
+use crate::support::{Room, end_of};
+
+#[test]
+fn json_report_of_decode_is_the_whole_account() {
+    let room = Room::with_real_snapshot();
+    let run = room.run(&["decode", "redis-1.fsm", "dump", "--json"]);
+    assert_eq!(run.assert_code(0).stderr, "");
+    let report = run.json();
+    assert_eq!((&report["format_version"], &report["losses"]), (&Value::from(1), &Value::from(0)));
+    assert!(report["dump"].as_str().unwrap().ends_with("dump"));
+    let files = u64::try_from(room.tree("dump").len()).unwrap();
+    assert_eq!(report["files"], files - 1);
+    for field in ["bytes", "published_by", "fsync", "families", "findings"] {
+        assert!(!report[field].is_null(), "{field}");
+    }
+    let snapshot = &report["snapshots"][0];
+    assert_eq!(snapshot["footer_crc32c"], format!("{:08x}", REDIS_1.footer_crc32c));
+    assert_eq!((&snapshot["bytes"], &snapshot["newest"]["hlc"]), (&REDIS_1.len.into(), &REDIS_1.last_commit_ts.into()));
+    assert_eq!(
+        (&report["records"]["entries"], &report["records"]["visible"]),
+        (&REDIS_1.entries.into(), &REDIS_1.visible.into())
+    );
+    // The same books are in the manifest.
+    let manifest: Value = serde_json::from_slice(&room.tree("dump")[Path::new("MANIFEST.json")]).unwrap();
+    for field in ["snapshots", "records", "families", "findings"] {
+        assert_eq!(manifest["ekv_backup"][field], report[field], "{field}");
+    }
+}
+
+#[test]
+fn json_reports_of_the_other_commands_parse_and_say_what_the_exit_code_says() {
+    let room = Room::with_real_snapshot();
+    room.run(&["decode", "redis-1.fsm", "dump", "-q"]).assert_code(0);
+    let verified = room.run(&["verify", "dump", "--json"]);
+    assert_eq!(verified.assert_code(0).json()["sound"], true);
+    assert_eq!(verified.json()["problem_count"], 0);
+    room.write("dump/extra", b"");
+    let verified = room.run(&["--json", "verify", "dump"]);
+    assert_eq!(verified.assert_code(2).json()["sound"], false);
+    assert_eq!(verified.json()["problem_count"], verified.json()["problems"].as_array().unwrap().len());
+    assert!(verified.json()["problems"][0].as_str().unwrap().contains("extra"));
+    let inspected = room.run(&["inspect", "redis-1.fsm", "--json"]);
+    assert_eq!(inspected.assert_code(0).json()["records"]["entries"], REDIS_1.entries);
+    let cleaned = room.run(&["clean", "--json"]);
+    assert_eq!(cleaned.assert_code(0).json()["leftovers"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn quiet_commands_that_succeed_print_nothing() {
+    let room = Room::with_real_snapshot();
+    let commands: [&[&str]; 5] = [
+        &["decode", "redis-1.fsm", "dump", "--quiet"],
+        &["decode", "-q", "redis-1.fsm", "dump", "--force", "--verify"],
+        &["verify", "dump", "-q"],
+        &["inspect", "redis-1.fsm", "--quiet"],
+        &["clean", "--quiet"],
+    ];
+    for arguments in commands {
+        let run = room.run(arguments);
+        assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(0), "", ""), "{arguments:?}");
+    }
+    room.run(&["-q", "verify", "nope"]).assert_code(1).assert_says("error: ");
+    assert!(room.run(&["-q", "--json", "verify", "dump"]).json()["sound"].as_bool().unwrap());
+}
+
+#[test]
+fn pipes_get_no_colour_unless_it_is_asked_for() {
+    let room = Room::new();
+    let failing = ["verify", "nope"];
+    assert!(!room.run(&failing).stderr.contains('\x1b'));
+    assert!(!room.run(&[&["--color", "never"], &failing[..]].concat()).stderr.contains('\x1b'));
+    assert!(room.run(&[&["--color", "always"], &failing[..]].concat()).stderr.contains('\x1b'));
+}
+
+#[test]
+fn terminal_gets_colour_unless_no_color_is_set() {
+    let room = Room::new();
+    // `script` runs a command on a terminal of its own.
+    let on_terminal = |no_color: &str| {
+        let line = format!("NO_COLOR={no_color} {} verify nope", env!("CARGO_BIN_EXE_ekv-backup"));
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).current_dir(room.path(""));
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.spawn().ok().map(|child| end_of(child).stdout)
+    };
+    let (Some(plain), Some(coloured)) = (on_terminal("1"), on_terminal("")) else {
+        println!("skipped, there is no `script`");
+        return;
+    };
+    assert!(plain.contains("error: ") && !plain.contains('\x1b'), "{plain:?}");
+    assert!(coloured.contains("\x1b[1;31merror"), "{coloured:?}");
+}
