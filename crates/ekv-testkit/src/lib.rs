@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "test support")]
 
 mod faulty_input;
+mod files;
 pub mod fixtures;
 mod folding_sink;
 mod reading;
@@ -15,6 +16,7 @@ pub mod truth;
 pub mod vectors;
 
 pub use faulty_input::{FaultyInput, ReadFault};
+pub use files::{from_base64url, read_files};
 pub use folding_sink::FoldingSink;
 pub use reading::{Visible, scan_as, scan_input, visible_at};
 pub use sink_conformance::{SinkUnderTest, sink_conformance};
