@@ -1,7 +1,6 @@
 //! S3 from snapshot file to dump: a real server's objects, and names and leftovers of every kind in a dump that verifies.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
