@@ -24,20 +24,15 @@ use crate::state::State;
 use crate::{Adapter, CommandError};
 
 /// Data that nothing in the dump represents.
-const NOT_DECODED: Finding = Finding {
-    name: "data_not_decoded",
-    severity: Severity::Warning,
-    strict_fatal: true,
-    meaning: "records with user data that no adapter of this tool decodes",
-};
+const NOT_DECODED: Finding =
+    Finding::warning("data_not_decoded", "records with user data that no adapter of this tool decodes")
+        .fatal_if_strict();
 
 /// The books do not balance.
-const UNACCOUNTED: Finding = Finding {
-    name: "records_unaccounted",
-    severity: Severity::Loss,
-    strict_fatal: true,
-    meaning: "visible records of which this run cannot say what became: please report this as a defect",
-};
+const UNACCOUNTED: Finding = Finding::loss(
+    "records_unaccounted",
+    "visible records of which this run cannot say what became: please report this as a defect",
+);
 
 /// What a decode should do.
 #[derive(Clone, Debug)]

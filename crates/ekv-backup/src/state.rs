@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use ekv_adapters::Router;
-use ekv_model::{Example, Finding, Findings, Result, Severity};
+use ekv_model::{Example, Finding, Findings, Result};
 use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnState, TxnTotals, resolve};
 use ekv_snapshot::{CommitTs, FamilyTotals, Group, Owns, RecordFile, View};
 use ekv_spill::Scratch;
@@ -22,21 +22,18 @@ const CLOCK_GROUP: u64 = 0;
 const CLOCK_LEASE_MS: u64 = 10_000;
 
 /// The routing catalog cannot be used.
-const NO_CATALOG: Finding = Finding {
-    name: "groups_without_routing_catalog",
-    severity: Severity::Warning,
-    strict_fatal: true,
-    meaning: "nothing says which group owns which keys: of every key the newest version of any group was taken",
-};
+const NO_CATALOG: Finding = Finding::warning(
+    "groups_without_routing_catalog",
+    "nothing says which group owns which keys: of every key the newest version of any group was taken",
+)
+.fatal_if_strict();
 
 /// The read timestamp is not far enough in the past.
-const RECENT_TIME: Finding = Finding {
-    name: "groups_read_near_newest_commit",
-    severity: Severity::Warning,
-    strict_fatal: false,
-    meaning: "groups whose newest commit is less than 10 seconds after the time that was asked for: it is a common time of all groups, \
+const RECENT_TIME: Finding = Finding::warning(
+    "groups_read_near_newest_commit",
+    "groups whose newest commit is less than 10 seconds after the time that was asked for: it is a common time of all groups, \
               not a proven cut",
-};
+);
 
 /// The visible state of everything that was loaded.
 pub(crate) struct State {

@@ -33,6 +33,29 @@ pub struct Finding {
     pub meaning: &'static str,
 }
 
+impl Finding {
+    /// Something worth knowing.
+    pub const fn info(name: &'static str, meaning: &'static str) -> Finding {
+        Finding { name, severity: Severity::Info, strict_fatal: false, meaning }
+    }
+
+    /// Odd input that was handled.
+    pub const fn warning(name: &'static str, meaning: &'static str) -> Finding {
+        Finding { name, severity: Severity::Warning, strict_fatal: false, meaning }
+    }
+
+    /// Something that is left out because it is damaged; fatal under `--strict`.
+    pub const fn loss(name: &'static str, meaning: &'static str) -> Finding {
+        Finding { name, severity: Severity::Loss, strict_fatal: true, meaning }
+    }
+
+    /// The same finding, but fatal under `--strict`.
+    #[must_use]
+    pub const fn fatal_if_strict(self) -> Finding {
+        Finding { strict_fatal: true, ..self }
+    }
+}
+
 /// One occurrence that is shown to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
