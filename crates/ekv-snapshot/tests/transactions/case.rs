@@ -19,10 +19,13 @@ pub(crate) fn nobody(_: &[u8]) -> Option<u64> {
     None
 }
 
+/// Which group owns a user key.
+pub(crate) type OwnerOf<'a> = &'a dyn Fn(&[u8]) -> Option<u64>;
+
 pub(crate) struct Case<'a> {
     pub(crate) view: TxnView,
     pub(crate) read_point: ReadPoint,
-    pub(crate) owner_of: &'a dyn Fn(&[u8]) -> Option<u64>,
+    pub(crate) owner_of: OwnerOf<'a>,
 }
 
 impl Default for Case<'_> {

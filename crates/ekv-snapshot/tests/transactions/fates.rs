@@ -4,7 +4,7 @@ use ekv_model::Finding;
 use ekv_snapshot::txn::{TxnTotals, findings};
 use ekv_testkit::SnapshotBuilder;
 
-use crate::case::{Case, committed, nobody, owner, staged};
+use crate::case::{Case, OwnerOf, committed, nobody, owner, staged};
 
 #[test]
 fn committed_intents_count_from_their_commit_timestamp_on() {
@@ -60,7 +60,7 @@ fn commit_record_in_another_group_decides_even_above_this_groups_last_commit() {
 
 #[test]
 fn transaction_of_a_group_that_was_not_given_is_in_doubt() {
-    let owners: [&dyn Fn(&[u8]) -> Option<u64>; 2] = [&owner, &nobody];
+    let owners: [OwnerOf<'_>; 2] = [&owner, &nobody];
     for owner_of in owners {
         let outcome = Case { owner_of, ..Case::default() }.run(&[(Some(1), staged())]);
         assert_eq!((outcome.get("k"), outcome.get("z")), (Some("old"), Some("zold")));
