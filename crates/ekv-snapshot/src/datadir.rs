@@ -11,7 +11,7 @@ mod names;
 
 pub use candidates::{Candidates, GroupSnapshot, Note, Rejected};
 pub use groups::{GroupDir, groups};
-pub use names::snapshot_index;
+pub use names::{fsm_path, group_id, snap_path, snapshot_index};
 
 #[cfg(test)]
 mod tests;

@@ -176,6 +176,11 @@ pub enum ErrorKind {
         /// Why.
         reason: String,
     },
+    /// A `.snap` file to be written whose checksum is 0.
+    #[error(
+        "the checksum of the .snap file happens to be 0, which a server reads as no snapshot: take another Raft index"
+    )]
+    ZeroChecksum,
     /// A token in a `.snap` file that cannot be used.
     #[error("unusable snapshot token: {reason}")]
     TokenInvalid {

@@ -45,23 +45,53 @@ pub fn ceiling_ms(last_commit_ts: CommitTs) -> u64 {
     if last_commit_ts.0 == 0 { 0 } else { last_commit_ts.unix_ms().saturating_add(1) }
 }
 
-/// The payload inside a server file with a version 1 header, as an input of its own; `None` if there is no such header.
-///
-/// Footer and header are not part of it; [`verify_footer`] checks them.
-///
-/// # Errors
-/// `Truncated` if the file cannot hold a footer, or a failing read.
-pub fn payload_of(input: &Input) -> Result<Option<Input>> {
-    let mut magic = [0; 8];
-    if input.fill_at(0, &mut magic)? < magic.len() || magic != *HEADER_V1_MAGIC {
-        return Ok(None);
+/// A payload inside a server file, to be read from front to back.
+pub struct FramedPayload {
+    /// The payload, without header and footer.
+    pub payload: Input,
+    /// Checksum of the file, up to what was read of the payload.
+    pub frame: ServerFrame,
+    footer: u32,
+    footer_offset: u64,
+}
+
+impl FramedPayload {
+    /// Looks into a server file with a version 1 header; `None` if there is no such header.
+    ///
+    /// # Errors
+    /// `Truncated` if the file cannot hold a footer, or a failing read.
+    pub fn open(input: &Input) -> Result<Option<FramedPayload>> {
+        let mut header = [0; HEADER_LEN];
+        let header_len = input.fill_at(0, &mut header)?;
+        if !header.starts_with(HEADER_V1_MAGIC) {
+            return Ok(None);
+        }
+        let around = HEADER_V1_LEN.saturating_add(FOOTER_LEN);
+        let len = input.len.checked_sub(around).filter(|_| header_len == header.len()).ok_or_else(|| {
+            let cut = ErrorKind::Truncated { what: "header and footer", needed: around, available: input.len };
+            Error::new(cut).at(0).in_file(&input.name)
+        })?;
+        let footer_offset = input.len.saturating_sub(FOOTER_LEN);
+        let mut footer = [0; 4];
+        input.fill_at(footer_offset, &mut footer)?;
+        let frame = ServerFrame { crc32c: crc32c::crc32c(&header) };
+        let payload = input.part(HEADER_V1_LEN, len);
+        Ok(Some(FramedPayload { payload, frame, footer: u32::from_be_bytes(footer), footer_offset }))
     }
-    let around = HEADER_V1_LEN.saturating_add(FOOTER_LEN);
-    let Some(len) = input.len.checked_sub(around) else {
-        let cut = ErrorKind::Truncated { what: "header and footer", needed: around, available: input.len };
-        return Err(Error::new(cut).at(0).in_file(&input.name));
-    };
-    Ok(Some(input.part(HEADER_V1_LEN, len)))
+
+    /// Compares footer and checksum, when the whole payload went through [`FramedPayload::frame`].
+    ///
+    /// # Errors
+    /// `FooterCrc`.
+    pub fn finish(self) -> Result<()> {
+        let (stored, computed) = (self.footer, self.frame.crc32c());
+        match stored == computed {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::FooterCrc { stored, computed, parse_error: None })
+                .at(self.footer_offset)
+                .in_file(&self.payload.name)),
+        }
+    }
 }
 
 /// Reads a whole server file and compares its checksum with its footer, and the footer with the token if the input states one.
@@ -104,10 +134,12 @@ mod tests {
         assert_eq!(&file[84..], &[0xcf, 0xe7, 0x1b, 0x90]);
         assert_eq!(file.len(), 88);
         assert_eq!(verify_footer(&input(&file), &NoWatch).unwrap(), 0xcfe7_1b90);
-        let inner = payload_of(&input(&file)).unwrap().unwrap();
+        let mut framed = FramedPayload::open(&input(&file)).unwrap().unwrap();
         let mut copy = vec![0; 99];
-        let len = inner.fill_at(0, &mut copy).unwrap();
+        let len = framed.payload.fill_at(0, &mut copy).unwrap();
         assert_eq!(&copy[..len], payload);
+        framed.frame.update(payload);
+        framed.finish().unwrap();
     }
 
     #[test]
@@ -123,10 +155,14 @@ mod tests {
         for at in 0..good.len() {
             let mut changed = good.clone();
             changed[at] ^= 0x10;
-            assert!(matches!(
-                verify_footer(&input(&changed), &NoWatch).unwrap_err().kind(),
-                ErrorKind::FooterCrc { .. }
-            ));
+            let whole = verify_footer(&input(&changed), &NoWatch).unwrap_err();
+            assert!(matches!(whole.kind(), ErrorKind::FooterCrc { .. }), "{at}");
+            let Some(mut framed) = FramedPayload::open(&input(&changed)).unwrap() else {
+                assert!(at < 8, "{at}");
+                continue;
+            };
+            framed.frame.update(&changed[16..changed.len() - 4]);
+            assert!(matches!(framed.finish().unwrap_err().kind(), ErrorKind::FooterCrc { .. }), "{at}");
         }
         let with_token = Input { token_crc32c: Some(1), ..input(&good) };
         let error = verify_footer(&with_token, &NoWatch).unwrap_err();
@@ -136,10 +172,12 @@ mod tests {
 
     #[test]
     fn bare_payload_has_no_frame_and_a_frame_without_room_is_cut() {
-        assert!(payload_of(&input(b"EKVPBBL1")).unwrap().is_none());
-        assert!(payload_of(&input(b"EKVTHLC")).unwrap().is_none());
-        let error = payload_of(&input(&framed(b"", 1)[..19])).err().unwrap();
-        assert!(matches!(error.kind(), ErrorKind::Truncated { .. }));
-        assert_eq!(payload_of(&input(&framed(b"", 1))).unwrap().unwrap().len, 0);
+        assert!(FramedPayload::open(&input(b"EKVPBBL1")).unwrap().is_none());
+        assert!(FramedPayload::open(&input(b"EKVTHLC")).unwrap().is_none());
+        for len in 8..20 {
+            let error = FramedPayload::open(&input(&framed(b"", 1)[..len])).err().unwrap();
+            assert!(matches!(error.kind(), ErrorKind::Truncated { .. }));
+        }
+        assert_eq!(FramedPayload::open(&input(&framed(b"", 1))).unwrap().unwrap().payload.len, 0);
     }
 }

@@ -262,7 +262,10 @@ impl ConfState {
 /// The bytes of the `.snap` file that names an `.fsm` file by `token`, as the server writes it.
 ///
 /// Member lists are written unpacked; `auto_leave` is written only if it is known.
-pub fn encode(metadata: &SnapMetadata, token: Token) -> Vec<u8> {
+///
+/// # Errors
+/// `ZeroChecksum` if the checksum happens to be 0, which readers take for an empty file.
+pub fn encode(metadata: &SnapMetadata, token: Token) -> Result<Vec<u8>> {
     let mut position = Vec::new();
     put_bytes(&mut position, 1, &metadata.conf_state.encode());
     put_varint(&mut position, 2, metadata.index);
@@ -273,9 +276,13 @@ pub fn encode(metadata: &SnapMetadata, token: Token) -> Vec<u8> {
     put_bytes(&mut message, 2, &position);
 
     let mut file = Vec::new();
-    put_varint(&mut file, 1, u64::from(crc32c::crc32c(&message)));
+    let crc32c = crc32c::crc32c(&message);
+    if crc32c == 0 {
+        return Err(Error::new(ErrorKind::ZeroChecksum));
+    }
+    put_varint(&mut file, 1, u64::from(crc32c));
     put_bytes(&mut file, 2, &message);
-    file
+    Ok(file)
 }
 
 fn invalid(reason: impl Into<String>) -> Error {

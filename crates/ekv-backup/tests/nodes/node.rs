@@ -72,7 +72,7 @@ pub(crate) fn write_snapshot(group: &Path, index: u64, bytes: &[u8]) -> PathBuf 
     fs::create_dir_all(group.join("snap")).unwrap();
     let crc32c = u32::from_be_bytes(*bytes.last_chunk().unwrap());
     let metadata = SnapMetadata { term: 1, index, ..SnapMetadata::default() };
-    let snap = encode(&metadata, Token { index, crc32c });
+    let snap = encode(&metadata, Token { index, crc32c }).unwrap();
     fs::write(group.join(format!("snap/{:016x}-{index:016x}.snap", 1)), snap).unwrap();
     let path = group.join(format!("fsm-snap/{index:016x}.fsm"));
     fs::write(&path, bytes).unwrap();

@@ -21,6 +21,21 @@ pub fn snapshot_index(path: &Path) -> Option<u64> {
     parse_fsm(path.file_name()?.to_str()?)
 }
 
+/// Path of the `.fsm` file of a snapshot in a group directory, `/` between components.
+pub fn fsm_path(index: u64) -> String {
+    format!("{FSM_DIR}/{}", fsm(index))
+}
+
+/// Path of the `.snap` file of a snapshot in a group directory, `/` between components.
+pub fn snap_path(term: u64, index: u64) -> String {
+    format!("{SNAP_DIR}/{}", snap(term, index))
+}
+
+/// The group id in the name of a group directory of a node with several groups.
+pub fn group_id(path: &Path) -> Option<u64> {
+    parse_group(path.file_name()?.to_str()?)
+}
+
 pub(super) fn fsm(index: u64) -> String {
     format!("{index:016x}.fsm")
 }

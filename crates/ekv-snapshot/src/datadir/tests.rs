@@ -43,7 +43,7 @@ impl Dir {
     fn snap(&self, group: &str, term: u64, index: u64, crc32c: u32) -> PathBuf {
         let metadata = SnapMetadata { term, index, ..SnapMetadata::default() };
         let name = format!("{group}/snap/{term:016x}-{index:016x}.snap");
-        self.write(&name, &encode(&metadata, Token { index, crc32c }))
+        self.write(&name, &encode(&metadata, Token { index, crc32c }).unwrap())
     }
 
     fn fsm(&self, group: &str, index: u64) -> PathBuf {

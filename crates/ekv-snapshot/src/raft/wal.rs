@@ -8,8 +8,8 @@ use crate::snapfile::{ConfState, SnapMetadata};
 use crate::stream::{for_each_piece, len_u64};
 use crate::{Error, Input, Result};
 
-/// Name of the first file of a log, whatever position it begins from.
-pub const WAL_FILE: &str = "0000000000000000-0000000000000000.wal";
+/// Path of the first file of a log in a data directory, whatever position it begins from.
+pub const WAL_PATH: &str = "wal/0000000000000000-0000000000000000.wal";
 
 /// Length of a file that [`encode`] writes, in bytes; the server lets it grow.
 const FILE_LEN: usize = 4096;

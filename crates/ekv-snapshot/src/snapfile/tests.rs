@@ -48,14 +48,14 @@ fn documented_files_are_read_and_written_byte_for_byte() {
     assert_eq!(fresh.metadata.conf_state, ConfState { voters: vec![VOTER], ..ConfState::default() });
     let token = Token { index: 1, crc32c: 0x601f_f484 };
     assert_eq!(fresh.data, SnapData::Token(token));
-    assert_eq!(encode(&fresh.metadata, token), bytes(FRESH));
+    assert_eq!(encode(&fresh.metadata, token).unwrap(), bytes(FRESH));
 
     let busy = parse(&bytes(BUSY)).unwrap();
     assert_eq!((busy.metadata.index, busy.metadata.term), (2001, 2));
     assert_eq!(busy.metadata.conf_state.auto_leave, Some(false));
     let token = Token { index: 2001, crc32c: 0xdf28_8659 };
     assert_eq!(busy.data, SnapData::Token(token));
-    assert_eq!(encode(&busy.metadata, token), bytes(BUSY));
+    assert_eq!(encode(&busy.metadata, token).unwrap(), bytes(BUSY));
 }
 
 #[test]
@@ -85,6 +85,15 @@ fn wrong_or_missing_container_checksum_is_refused() {
     let without_crc = &zero[2..];
     assert!(reason(parse(without_crc)).contains("no checksum"));
     assert!(reason(parse(b"")).contains("no snapshot message"));
+}
+
+#[test]
+fn file_whose_checksum_would_be_zero_is_not_written() {
+    let metadata = parse(&bytes(FRESH)).unwrap().metadata;
+    // The only footer with which the message of this member hashes to 0.
+    let unlucky = Token { index: 1, crc32c: 0xa996_d3a2 };
+    assert!(matches!(encode(&metadata, unlucky).unwrap_err().kind(), ErrorKind::ZeroChecksum));
+    assert!(encode(&metadata, Token { index: 1, crc32c: 0xa996_d3a2 ^ 1 }).is_ok());
 }
 
 #[test]
@@ -176,7 +185,7 @@ proptest! {
         let conf_state = ConfState { voters, learners, auto_leave, ..ConfState::default() };
         let metadata = SnapMetadata { term, index, conf_state };
         let token = Token { index, crc32c };
-        let read = parse(&encode(&metadata, token)).unwrap();
+        let read = parse(&encode(&metadata, token).unwrap()).unwrap();
         prop_assert_eq!(read, SnapFile { metadata, data: SnapData::Token(token) });
     }
 
