@@ -21,6 +21,10 @@ pub enum Phase {
     Publish,
     /// Reading a dump. Counted in bytes.
     Verify,
+    /// Copying a payload into a new data directory, and checking it. Counted in bytes.
+    Copy,
+    /// Reading a new data directory before it gets its name. Counted in bytes.
+    ReadBack,
 }
 
 /// Follows a command. All methods may be called very often and must be quick.

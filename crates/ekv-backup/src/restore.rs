@@ -3,9 +3,28 @@
 //! | file | question |
 //! |---|---|
 //! | `encode_info.rs` | what does the file beside a payload say about it? |
+//! | `payload.rs` | where are the payload and that file? |
+//! | `peers.rs` | who are the members of the new cluster? |
+//! | `timestamp.rs` | can a node go on from this timestamp? |
+//! | `prepare.rs` | the command: may it be, and what was done? |
+//! | `data_dir.rs` | which files does a data directory hold, and do they read back? |
+//! | `placement.rs` | which server finds the directory? |
+//! | `error.rs` | why is a restore refused? |
 //!
 //! Source: `docs/format/restore.md`.
 
+mod data_dir;
 mod encode_info;
+mod error;
+mod payload;
+mod peers;
+mod placement;
+mod prepare;
+mod timestamp;
 
 pub use encode_info::{EncodeInfo, EncodeInfoError, SelfTest};
+pub use error::RestoreError;
+pub use payload::Payload;
+pub use peers::{PeerList, PeersError};
+pub use placement::Placement;
+pub use prepare::{DurableFsync, MemberReport, PrepareOptions, PrepareReport, RestoreTarget, prepare, prepare_restore};

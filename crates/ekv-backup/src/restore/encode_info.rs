@@ -10,8 +10,6 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Adapter;
 
-/// Longest file, in bytes.
-const LEN_MAX: usize = 1 << 20;
 /// The version of the file that this tool writes and reads.
 const FORMAT_VERSION: u32 = 1;
 /// Order in which the file lists adapters.
@@ -104,6 +102,8 @@ pub enum EncodeInfoError {
 impl EncodeInfo {
     /// The key layouts that this tool writes and restores.
     pub const KEY_FORMAT_VERSION: u32 = 1;
+    /// Longest file that is read, in bytes.
+    pub const LEN_MAX: usize = 1 << 20;
 
     /// Where the info file of a payload lies: beside it, with `.encode_info.json` added to the name.
     pub fn path_beside(payload: &Path) -> PathBuf {
@@ -134,7 +134,7 @@ impl EncodeInfo {
     /// # Errors
     /// The first check that fails; an unsupported version comes before everything that a newer writer may have changed.
     pub fn parse(bytes: &[u8]) -> Result<Self, EncodeInfoError> {
-        if bytes.len() > LEN_MAX {
+        if bytes.len() > Self::LEN_MAX {
             return Err(EncodeInfoError::TooLong);
         }
         let Object(only) = serde_json::from_slice::<Object<OnlyVersion>>(bytes).map_err(EncodeInfoError::Json)?;

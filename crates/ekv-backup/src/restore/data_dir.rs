@@ -1,0 +1,202 @@
+//! The files of a new member's data directory: how they are written, and how they are read back before anybody sees them.
+//!
+//! Source: `docs/format/restore.md`, sections 7.2 and 8.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+
+use ekv_model::{Class, Result};
+use ekv_snapshot::raft::peers::{PEERS_FILE, Peers};
+use ekv_snapshot::raft::wal::{self, HardState, WAL_PATH, Wal};
+use ekv_snapshot::server_file::{FramedPayload, ServerFrame, ceiling_ms, verify_footer};
+use ekv_snapshot::snapfile::{self, ConfState, SnapData, SnapFile, SnapMetadata, Token};
+use ekv_snapshot::{
+    CommitTs, ErrorKind, FooterPolicy, Header, Input, RestorablePayload, RestorableTotals, Watch, datadir,
+};
+use ekv_tree::DumpPath;
+use ekv_tree::sink::{DirSink, Sink};
+use sha2::{Digest, Sha256};
+
+use super::encode_info::format_sha256;
+use super::{Payload, PeerList, RestoreError};
+
+/// Longest peers file that is read back, in bytes; 1024 members with the longest texts need less.
+const PEERS_LEN_MAX: u64 = 4 << 20;
+
+/// A sink whose files can be read back before they are published.
+pub(super) trait Stage: Sink {
+    /// Opens a file that was written.
+    fn open_staged(&mut self, path: &DumpPath) -> ekv_tree::Result<File>;
+}
+
+impl Stage for DirSink {
+    fn open_staged(&mut self, path: &DumpPath) -> ekv_tree::Result<File> {
+        DirSink::open_staged(self, path)
+    }
+}
+
+/// Where the new member begins.
+pub(super) struct Beginning<'a> {
+    pub(super) index: u64,
+    pub(super) term: u64,
+    pub(super) peers: &'a PeerList,
+}
+
+/// What the payload turned out to be while it was copied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copied {
+    pub(super) totals: RestorableTotals,
+    pub(super) payload_len: u64,
+    pub(super) sha256: [u8; 32],
+    /// Checksum of the server file, which the token states.
+    pub(super) crc32c: u32,
+}
+
+impl Beginning<'_> {
+    /// Paths of the files, relative to the data directory, in the order in which they are written.
+    pub(super) fn paths(&self) -> [String; 4] {
+        let (fsm, snap) = (datadir::fsm_path(self.index), datadir::snap_path(self.term, self.index));
+        [fsm, snap, WAL_PATH.to_owned(), PEERS_FILE.to_owned()]
+    }
+
+    /// Writes the `.fsm` file: copies the payload, and checks and hashes what is copied.
+    pub(super) fn write_payload(&self, stage: &mut dyn Stage, payload: &Payload, watch: &dyn Watch) -> Result<Copied> {
+        let mut framed = FramedPayload::open(&payload.input)?;
+        let source = framed.as_ref().map_or(&payload.input, |framed| &framed.payload).clone();
+        let (mut frame, header) = ServerFrame::begin(CommitTs(payload.info.last_commit_ts));
+        let mut sha256 = Sha256::new();
+        let mut reader = RestorablePayload::new(&source, watch);
+        let [fsm, ..] = self.paths();
+        stage.begin(&dump_path(&fsm)?)?;
+        stage.write(&header)?;
+        while let Some(piece) = reader.next_piece()? {
+            sha256.update(piece);
+            frame.update(piece);
+            if let Some(framed) = &mut framed {
+                framed.frame.update(piece);
+            }
+            stage.write(piece)?;
+        }
+        stage.write(&frame.footer())?;
+        stage.end()?;
+        if let Some(framed) = framed {
+            framed.finish()?;
+        }
+        let copied = Copied {
+            totals: reader.totals(),
+            payload_len: source.len,
+            sha256: sha256.finalize().into(),
+            crc32c: frame.crc32c(),
+        };
+        copied.check(payload)?;
+        Ok(copied)
+    }
+
+    /// Writes the three small files.
+    pub(super) fn write_raft_files(&self, stage: &mut dyn Stage, copied: &Copied) -> Result<()> {
+        let [_, snap, wal, peers] = self.paths();
+        let metadata = self.metadata();
+        let token = Token { index: self.index, crc32c: copied.crc32c };
+        for (path, content) in [
+            (snap, snapfile::encode(&metadata, token)?),
+            (wal, wal::encode(&metadata)),
+            (peers, self.peers_file().encode()?),
+        ] {
+            stage.begin(&dump_path(&path)?)?;
+            stage.write(&content)?;
+            stage.end()?;
+        }
+        Ok(())
+    }
+
+    /// Reads all files with readers that share nothing with the writers but the formats, and compares.
+    pub(super) fn read_back(
+        &self,
+        stage: &mut dyn Stage,
+        payload: &Payload,
+        copied: &Copied,
+        watch: &dyn Watch,
+    ) -> Result<()> {
+        let [fsm, snap, wal, peers] = self.paths();
+        let token = Token { index: self.index, crc32c: copied.crc32c };
+        let found = SnapFile::read(&open(stage, &snap)?).map_err(|error| unreadable(&snap, error))?;
+        compare(&snap, &found, &SnapFile { metadata: self.metadata(), data: SnapData::Token(token) })?;
+
+        let found = Wal::read(&open(stage, &wal)?).map_err(|error| unreadable(&wal, error))?;
+        let hard_state = Some(HardState { term: self.term, vote: 0, commit: self.index });
+        let snapshots = vec![SnapMetadata::default(), self.metadata()];
+        compare(&wal, &found, &Wal { snapshots, hard_state, entry_count: 0 })?;
+
+        let mut bytes = Vec::new();
+        let mut file = stage.open_staged(&dump_path(&peers)?)?.take(PEERS_LEN_MAX);
+        file.read_to_end(&mut bytes).map_err(|source| different(&peers, source.to_string()))?;
+        let found = Peers::decode(&bytes).map_err(|error| unreadable(&peers, error))?;
+        compare(&peers, &found, &self.peers_file())?;
+
+        let input = Input { token_crc32c: Some(token.crc32c), ..open(stage, &fsm)? };
+        let header = Header::read(&input).map_err(|error| unreadable(&fsm, error))?;
+        compare(&fsm, &header, &Header::V1 { ceiling_ms: ceiling_ms(CommitTs(payload.info.last_commit_ts)) })?;
+        let around = header.len().saturating_add(ekv_snapshot::format::FOOTER_LEN);
+        compare(&fsm, &input.len, &copied.payload_len.saturating_add(around))?;
+        let footer = verify_footer(&input, watch).map_err(|error| unreadable(&fsm, error))?;
+        Ok(compare(&fsm, &footer, &copied.crc32c)?)
+    }
+
+    fn metadata(&self) -> SnapMetadata {
+        let conf_state = ConfState { voters: self.peers.node_ids(), ..ConfState::default() };
+        SnapMetadata { term: self.term, index: self.index, conf_state }
+    }
+
+    fn peers_file(&self) -> Peers {
+        Peers { index: self.index, peers: self.peers.peers().to_vec(), bootstrap_seed_active: false }
+    }
+}
+
+impl Copied {
+    /// Compares what was copied with what the info file says.
+    fn check(&self, payload: &Payload) -> Result<(), RestoreError> {
+        let Payload { input, info } = payload;
+        if self.sha256 != info.output_fsm_sha256 {
+            let (found, expected) = (format_sha256(&self.sha256), format_sha256(&info.output_fsm_sha256));
+            return Err(RestoreError::Sha256 { payload: input.name.clone(), found, expected });
+        }
+        let found = self.totals.last_commit_ts.0;
+        if found != info.last_commit_ts {
+            let (payload, expected) = (input.name.clone(), info.last_commit_ts);
+            return Err(RestoreError::LastCommitTs { payload, found, expected });
+        }
+        Ok(())
+    }
+}
+
+fn dump_path(path: &str) -> ekv_tree::Result<DumpPath> {
+    Ok(DumpPath::new(path.as_bytes())?)
+}
+
+/// A staged file as an input.
+fn open(stage: &mut dyn Stage, path: &str) -> Result<Input> {
+    let file = stage.open_staged(&dump_path(path)?)?;
+    let len = file.metadata().map_err(|source| different(path, source.to_string()))?.len();
+    let footer = FooterPolicy::Required;
+    Ok(Input { source: Arc::new(file), len, name: path.to_owned(), footer, token_crc32c: None })
+}
+
+/// The error for a file that its reader refuses.
+fn unreadable(path: &str, error: ekv_snapshot::Error) -> ekv_model::Error {
+    match error.kind() {
+        ErrorKind::Cancelled => ekv_model::Error::new(Class::Cancelled, error),
+        _ => different(path, error.to_string()).into(),
+    }
+}
+
+fn compare<T: PartialEq + std::fmt::Debug>(path: &str, found: &T, expected: &T) -> Result<(), RestoreError> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(different(path, format!("found {found:?}, expected {expected:?}"))),
+    }
+}
+
+fn different(path: &str, reason: String) -> RestoreError {
+    RestoreError::ReadBack { file: path.to_owned(), reason }
+}

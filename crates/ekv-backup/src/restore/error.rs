@@ -1,0 +1,132 @@
+//! Why a restore is refused or fails.
+
+use ekv_model::{Class, Error};
+
+use super::EncodeInfoError;
+
+/// Why a restore is refused or fails; what the crates below report comes as their own errors.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The info file of a payload cannot be opened or read.
+    #[error("cannot read {path}: a payload is restored only together with the file that encode writes beside it")]
+    InfoUnreadable {
+        /// The info file.
+        path: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The info file is not usable.
+    #[error("{path} is not usable")]
+    Info {
+        /// The info file.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: EncodeInfoError,
+    },
+    /// The payload holds keys in layouts that this tool does not know.
+    #[error("the payload has key format version {found}; this tool restores version 1")]
+    KeyFormat {
+        /// The version in the info file.
+        found: u32,
+    },
+    /// The payload was not compared with its dump, or differs from it.
+    #[error(
+        "encode {}: run encode again with its self test, or pass --allow-unverified-self-test",
+        if *.ran { "found that the payload differs from its dump" } else { "did not compare the payload with its dump" }
+    )]
+    SelfTest {
+        /// Whether it was compared.
+        ran: bool,
+    },
+    /// A cluster is asked for, but the dump does not say from which one it is.
+    #[error("the payload does not say from which cluster it is, so that it cannot be matched with {target:?}")]
+    ClusterIdMissing {
+        /// The cluster that was asked for.
+        target: String,
+    },
+    /// The payload is of another cluster than the one that was asked for.
+    #[error("the payload is of cluster {found:?}, not of {target:?}")]
+    ClusterIdDiffers {
+        /// The cluster that was asked for.
+        target: String,
+        /// The cluster that the info file names.
+        found: String,
+    },
+    /// No node could go on from the payload's timestamp.
+    #[error("the last commit timestamp {last_commit_ts} is the end of time: no node can go on from it")]
+    TimestampOverflow {
+        /// The timestamp.
+        last_commit_ts: u64,
+    },
+    /// The payload's timestamp would pull the new node's clock ahead for good.
+    #[error(
+        "the last commit timestamp {last_commit_ts} ({time}) is more than a day ahead of this machine's clock and would pull the new \
+         node's clock ahead for good; pass --allow-future-timestamps if that is meant"
+    )]
+    TimestampInFuture {
+        /// The timestamp.
+        last_commit_ts: u64,
+        /// Its wall-clock part.
+        time: String,
+    },
+    /// The payload is not the one that the info file describes.
+    #[error(
+        "{payload} has SHA-256 {found}, its info file says {expected}: it is damaged, or not the payload that encode wrote"
+    )]
+    Sha256 {
+        /// The payload.
+        payload: String,
+        /// Digest of what was read.
+        found: String,
+        /// Digest in the info file.
+        expected: String,
+    },
+    /// Payload and info file state different timestamps.
+    #[error("{payload} states the last commit timestamp {found}, its info file {expected}")]
+    LastCommitTs {
+        /// The payload.
+        payload: String,
+        /// Timestamp in the payload's header.
+        found: u64,
+        /// Timestamp in the info file.
+        expected: u64,
+    },
+    /// What was written does not read back as it was meant.
+    #[error("{file} does not read back as it was written: {reason}")]
+    ReadBack {
+        /// The file, relative to the data directory.
+        file: String,
+        /// The difference.
+        reason: String,
+    },
+}
+
+impl RestoreError {
+    /// What the error means to the user.
+    ///
+    /// Source: `docs/format/tree.md`, section 10.2; `docs/format/restore.md`, section 7.
+    pub fn class(&self) -> Class {
+        match self {
+            RestoreError::InfoUnreadable { .. } => Class::Environment,
+            RestoreError::ReadBack { .. } => Class::WriteIo,
+            RestoreError::Info { .. }
+            | RestoreError::KeyFormat { .. }
+            | RestoreError::SelfTest { .. }
+            | RestoreError::ClusterIdMissing { .. }
+            | RestoreError::ClusterIdDiffers { .. }
+            | RestoreError::TimestampOverflow { .. }
+            | RestoreError::TimestampInFuture { .. }
+            | RestoreError::Sha256 { .. }
+            | RestoreError::LastCommitTs { .. } => Class::Data,
+        }
+    }
+}
+
+impl From<RestoreError> for Error {
+    fn from(error: RestoreError) -> Self {
+        Error::new(error.class(), error)
+    }
+}
