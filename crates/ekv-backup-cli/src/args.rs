@@ -1,11 +1,15 @@
 //! The command line: every option is declared here, once.
 
+mod prepare_restore;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ekv_backup::{Adapter, ReadTime};
+
+pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -62,6 +66,7 @@ pub(crate) enum Command {
     Decode(Box<DecodeArguments>),
     Verify(VerifyArguments),
     Inspect(InspectArguments),
+    PrepareRestore(Box<PrepareRestoreArguments>),
     Clean(CleanArguments),
     Completions(CompletionsArguments),
     Manual(ManualArguments),
@@ -364,7 +369,7 @@ pub(crate) enum DynamodbLayoutRule {
 pub(crate) struct AdapterList(pub(crate) Vec<Adapter>);
 
 /// Long options of the reference decoder, whose scripts may write them with one dash.
-const REFERENCE_OPTIONS: [&str; 10] = [
+const REFERENCE_OPTIONS: [&str; 19] = [
     "input",
     "output",
     "adapter",
@@ -375,6 +380,15 @@ const REFERENCE_OPTIONS: [&str; 10] = [
     "include-sqs-side-records",
     "preserve-sqs-visibility",
     "rename-collisions",
+    "encode-info",
+    "data-dir",
+    "index",
+    "term",
+    "peers",
+    "target-cluster-id",
+    "fresh-cluster",
+    "allow-missing-cluster-id",
+    "allow-unverified-self-test",
 ];
 
 /// Gives options of the reference decoder that are written with one dash, as in `-input=FILE`, their second dash.

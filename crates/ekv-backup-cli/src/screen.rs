@@ -53,6 +53,8 @@ impl Progress for Screen {
             Phase::Decode => ("writing files", false),
             Phase::Publish => ("syncing to disk", false),
             Phase::Verify => ("checking the dump", true),
+            Phase::Copy => ("copying the payload", true),
+            Phase::ReadBack => ("reading it back", true),
             _ => ("working", false),
         };
         let counts = match (in_bytes, total) {

@@ -4,5 +4,6 @@ pub(crate) mod clean;
 pub(crate) mod decode;
 pub(crate) mod documents;
 pub(crate) mod inspect;
+pub(crate) mod prepare_restore;
 pub(crate) mod text;
 pub(crate) mod verify;

@@ -1,0 +1,194 @@
+//! `prepare-restore`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ekv_backup::Error;
+use ekv_backup::restore::{DurableFsync, Placement, PrepareOptions, PrepareReport, RestoreTarget, prepare_restore};
+
+use crate::args::{ClusterArguments, DurableRule, PrepareRestoreArguments};
+use crate::commands::text;
+use crate::exit::Exit;
+use crate::output::Output;
+
+pub(crate) fn run(arguments: &PrepareRestoreArguments, output: &mut Output) -> Result<Exit, Error> {
+    let snapshot = arguments.snapshot.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new(""));
+    let data_dir = arguments.data_dir.as_deref().or(arguments.data_dir_option.as_deref()).unwrap_or(Path::new(""));
+    let options = PrepareOptions {
+        allow_unverified_self_test: arguments.allow_unverified_self_test,
+        allow_future_timestamps: arguments.allow_future_timestamps,
+        ..cluster_options(&arguments.cluster)
+    };
+    if arguments.allow_missing_cluster_id {
+        output
+            .note("--allow-missing-cluster-id has no effect: a fresh cluster needs no cluster id, any other one does");
+    }
+    let report = prepare_restore(snapshot, arguments.encode_info.as_deref(), data_dir, &options, output.screen())?;
+    for warning in &report.warnings {
+        output.note(warning);
+    }
+    let title = output.bold(&format!("Data directory {}", report.data_dir.display()));
+    let next = output.bold("Next steps");
+    output.result(&report, |out| {
+        let _ = writeln!(out, "{title}");
+        show_content(&report, out);
+        let _ = writeln!(out, "{next}");
+        show_next_steps(&report, out);
+    });
+    Ok(Exit::Done)
+}
+
+/// What the options say about the new cluster.
+pub(crate) fn cluster_options(arguments: &ClusterArguments) -> PrepareOptions {
+    let target = match &arguments.target_cluster_id {
+        Some(id) => RestoreTarget::Cluster(id.clone()),
+        None => RestoreTarget::FreshCluster,
+    };
+    PrepareOptions {
+        index: arguments.index,
+        term: arguments.term,
+        fsync: match arguments.fsync {
+            DurableRule::Full => DurableFsync::Full,
+            DurableRule::File => DurableFsync::File,
+        },
+        ..PrepareOptions::new(arguments.peers.clone(), target)
+    }
+}
+
+fn show_content(report: &PrepareReport, out: &mut String) {
+    let records = text::count(report.records, "record", "records");
+    let _ = writeln!(
+        out,
+        "  {records}, {}, last commit {} (hlc:{}), Raft index {}, term {}",
+        text::bytes(report.payload_bytes),
+        report.last_commit.time,
+        report.last_commit.hlc,
+        report.index,
+        report.term
+    );
+    let _ = writeln!(out, "  payload  SHA-256 {}: as encode wrote it", report.payload_sha256);
+    let _ = writeln!(out, "  files    read back and compared (fsync {}, {})", report.fsync, report.published_by);
+    for member in &report.members {
+        let _ = writeln!(out, "  member   {} at {}, node id {}", member.raft_id, member.address, member.node_id);
+    }
+}
+
+/// What is left to do. Source: `docs/format/restore.md`, section 10.
+pub(crate) fn show_next_steps(report: &PrepareReport, out: &mut String) {
+    let data_dir = report.data_dir.display();
+    let found_by = match &report.placement {
+        Placement::SingleGroup { raft_id, raft_data_dir }
+        | Placement::OneOfSeveralGroups { raft_id, raft_data_dir, .. } => {
+            let address = report.members.iter().find(|member| member.raft_id == *raft_id);
+            let address = address.map_or("", |member| member.address.as_str());
+            let _ = writeln!(
+                out,
+                "  1. Start the server on it, without a bootstrap flag; its flags must be\n       \
+                 -raftId {raft_id} -address {address} -raftDataDir {}",
+                raft_data_dir.display()
+            );
+            if let Placement::OneOfSeveralGroups { group_id, .. } = report.placement {
+                let _ = writeln!(
+                    out,
+                    "     With these and several Raft groups it looks for group {group_id} in exactly\n       {data_dir}\n     \
+                     Every other group needs a directory of its own beside it."
+                );
+            } else {
+                let _ = writeln!(out, "     With these and one Raft group it looks in exactly\n       {data_dir}");
+            }
+            Some(raft_id)
+        }
+        Placement::Elsewhere => {
+            let raft_id = report.members.first().map_or("", |member| member.raft_id.as_str());
+            let _ = writeln!(
+                out,
+                "  1. No member finds it under this name. A server looks in <raftDataDir>/<raftId>, or in\n     \
+                 <raftDataDir>/<raftId>/group-<id> where it has several Raft groups. Move it there as a whole, to a\n     \
+                 name at which nothing exists, for example\n       mv {data_dir} <raftDataDir>/{raft_id}\n     \
+                 and start the server without a bootstrap flag, with -raftId, -address and -raftDataDir to match."
+            );
+            None
+        }
+    };
+    let others: Vec<_> = report.members.iter().filter(|member| Some(&member.raft_id) != found_by).collect();
+    let mut step = 2;
+    if report.members.len() > 1 {
+        let majority = report.members.len() / 2 + 1;
+        let _ = writeln!(
+            out,
+            "  {step}. Before any member starts, run this command once more for each other one, with its own DATA_DIR:"
+        );
+        for member in others {
+            let _ = writeln!(out, "       {} (-address {})", member.raft_id, member.address);
+        }
+        let _ = writeln!(out, "     Nothing is served before {majority} of {} members run.", report.members.len());
+        step += 1;
+    }
+    let _ = writeln!(
+        out,
+        "  {step}. Read some keys one by one. Keep the payload, its info file and the dump until they have been checked,\n     \
+         and every old data directory of these members out of the way."
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ekv_backup::restore::MemberReport;
+
+    fn report(placement: Placement, ids: &[&str]) -> PrepareReport {
+        let members = ids.iter().map(|id| MemberReport {
+            raft_id: (*id).to_owned(),
+            address: format!("{id}.example:50051"),
+            node_id: "0".repeat(16),
+        });
+        PrepareReport {
+            format_version: 1,
+            data_dir: "/data/x".into(),
+            placement,
+            files: Vec::new(),
+            index: 1,
+            term: 1,
+            members: members.collect(),
+            records: 1,
+            payload_bytes: 68,
+            payload_sha256: String::new(),
+            fsm_crc32c: String::new(),
+            last_commit: ekv_backup::Moment { hlc: 0, unix_ms: 0, time: String::new() },
+            source_cluster_id: String::new(),
+            published_by: "",
+            fsync: "",
+            warnings: Vec::new(),
+        }
+    }
+
+    fn steps(placement: Placement, ids: &[&str]) -> String {
+        let mut out = String::new();
+        show_next_steps(&report(placement, ids), &mut out);
+        out
+    }
+
+    #[test]
+    fn steps_name_the_flags_with_which_the_server_finds_the_directory() {
+        let single = Placement::SingleGroup { raft_id: "n1".into(), raft_data_dir: "/data".into() };
+        let shown = steps(single, &["n1"]);
+        assert!(shown.contains("-raftId n1 -address n1.example:50051 -raftDataDir /data\n"), "{shown}");
+        assert!(!shown.contains("3."), "{shown}");
+        let group = Placement::OneOfSeveralGroups { raft_id: "n1".into(), raft_data_dir: "/data".into(), group_id: 2 };
+        assert!(steps(group, &["n1"]).contains("looks for group 2 in exactly\n       /data/x\n"));
+    }
+
+    #[test]
+    fn steps_say_where_to_move_a_directory_that_no_server_finds() {
+        let shown = steps(Placement::Elsewhere, &["n1"]);
+        assert!(shown.contains("mv /data/x <raftDataDir>/n1\n"), "{shown}");
+    }
+
+    #[test]
+    fn steps_of_several_members_name_the_others_and_the_majority() {
+        let single = Placement::SingleGroup { raft_id: "n2".into(), raft_data_dir: "/data".into() };
+        let shown = steps(single, &["n1", "n2", "n3"]);
+        assert!(shown.contains("       n1 (-address n1.example:50051)\n       n3 ("), "{shown}");
+        assert!(shown.contains("before 2 of 3 members run"), "{shown}");
+    }
+}
