@@ -75,59 +75,59 @@ fn show_content(report: &PrepareReport, out: &mut String) {
 
 /// What is left to do. Source: `docs/format/restore.md`, section 10.
 pub(crate) fn show_next_steps(report: &PrepareReport, out: &mut String) {
-    let data_dir = report.data_dir.display();
     let found_by = match &report.placement {
-        Placement::SingleGroup { raft_id, raft_data_dir }
-        | Placement::OneOfSeveralGroups { raft_id, raft_data_dir, .. } => {
-            let address = report.members.iter().find(|member| member.raft_id == *raft_id);
-            let address = address.map_or("", |member| member.address.as_str());
-            let _ = writeln!(
-                out,
-                "  1. Start the server on it, without a bootstrap flag; its flags must be\n       \
-                 -raftId {raft_id} -address {address} -raftDataDir {}",
-                raft_data_dir.display()
-            );
-            if let Placement::OneOfSeveralGroups { group_id, .. } = report.placement {
-                let _ = writeln!(
-                    out,
-                    "     With these and several Raft groups it looks for group {group_id} in exactly\n       {data_dir}\n     \
-                     Every other group needs a directory of its own beside it."
-                );
-            } else {
-                let _ = writeln!(out, "     With these and one Raft group it looks in exactly\n       {data_dir}");
-            }
-            Some(raft_id)
-        }
-        Placement::Elsewhere => {
-            let raft_id = report.members.first().map_or("", |member| member.raft_id.as_str());
-            let _ = writeln!(
-                out,
-                "  1. No member finds it under this name. A server looks in <raftDataDir>/<raftId>, or in\n     \
-                 <raftDataDir>/<raftId>/group-<id> where it has several Raft groups. Move it there as a whole, to a\n     \
-                 name at which nothing exists, for example\n       mv {data_dir} <raftDataDir>/{raft_id}\n     \
-                 and start the server without a bootstrap flag, with -raftId, -address and -raftDataDir to match."
-            );
-            None
-        }
+        Placement::SingleGroup { raft_id, .. } | Placement::OneOfSeveralGroups { raft_id, .. } => Some(raft_id),
+        Placement::Elsewhere => None,
     };
-    let others: Vec<_> = report.members.iter().filter(|member| Some(&member.raft_id) != found_by).collect();
-    let mut step = 2;
+    let mut step = 1;
     if report.members.len() > 1 {
-        let majority = report.members.len() / 2 + 1;
-        let _ = writeln!(
-            out,
-            "  {step}. Before any member starts, run this command once more for each other one, with its own DATA_DIR:"
-        );
-        for member in others {
+        let _ = writeln!(out, "  {step}. Run this command once more for each other member, with its own DATA_DIR:");
+        for member in report.members.iter().filter(|member| Some(&member.raft_id) != found_by) {
             let _ = writeln!(out, "       {} (-address {})", member.raft_id, member.address);
         }
-        let _ = writeln!(out, "     Nothing is served before {majority} of {} members run.", report.members.len());
+        let count = report.members.len();
+        let majority = count / 2 + 1;
+        let _ = writeln!(out, "     Nothing is served before {majority} of {count} members run.");
         step += 1;
     }
+    match &report.placement {
+        Placement::SingleGroup { raft_id, raft_data_dir } => {
+            show_start(step, report, raft_id, raft_data_dir, out);
+            let _ = writeln!(out, "     With these and one Raft group it looks in exactly");
+            let _ = writeln!(out, "       {}", report.data_dir.display());
+        }
+        Placement::OneOfSeveralGroups { raft_id, raft_data_dir, group_id } => {
+            show_start(step, report, raft_id, raft_data_dir, out);
+            let _ = writeln!(out, "     With these and several Raft groups it looks for group {group_id} in exactly");
+            let _ = writeln!(out, "       {}", report.data_dir.display());
+            let _ = writeln!(out, "     Every other group needs a directory of its own beside it.");
+        }
+        Placement::Elsewhere => show_move(step, report, out),
+    }
+    step += 1;
     let _ = writeln!(
         out,
-        "  {step}. Read some keys one by one. Keep the payload, its info file and the dump until they have been checked,\n     \
-         and every old data directory of these members out of the way."
+        "  {step}. Read some keys one by one. Until they have been checked, keep the payload, its info file and the\n     \
+         dump, and keep every old data directory of these members out of the way."
+    );
+}
+
+fn show_start(step: u32, report: &PrepareReport, raft_id: &str, raft_data_dir: &Path, out: &mut String) {
+    let member = report.members.iter().find(|member| member.raft_id == raft_id);
+    let address = member.map_or("", |member| member.address.as_str());
+    let _ = writeln!(out, "  {step}. Start the server on it, without a bootstrap flag; its flags must be");
+    let _ = writeln!(out, "       -raftId {raft_id} -address {address} -raftDataDir {}", raft_data_dir.display());
+}
+
+fn show_move(step: u32, report: &PrepareReport, out: &mut String) {
+    let raft_id = report.members.first().map_or("", |member| member.raft_id.as_str());
+    let _ = writeln!(
+        out,
+        "  {step}. No member finds it under this name. A server looks in <raftDataDir>/<raftId>, or in\n     \
+         <raftDataDir>/<raftId>/group-<id> where it has several Raft groups. Move it there as a whole, to a\n     \
+         name at which nothing exists, for example\n       mv {} <raftDataDir>/{raft_id}\n     \
+         and start the server without a bootstrap flag, with -raftId, -address and -raftDataDir to match.",
+        report.data_dir.display()
     );
 }
 
@@ -190,5 +190,6 @@ mod tests {
         let shown = steps(single, &["n1", "n2", "n3"]);
         assert!(shown.contains("       n1 (-address n1.example:50051)\n       n3 ("), "{shown}");
         assert!(shown.contains("before 2 of 3 members run"), "{shown}");
+        assert!(shown.find("n3 (") < shown.find("2. Start the server"), "{shown}");
     }
 }
