@@ -6,11 +6,17 @@ use std::fmt;
 use ekv_model::Class;
 
 use crate::checksums::ChecksumsFault;
+use crate::expiry::ExpiryFault;
+use crate::json::JsonFault;
+use crate::keymap::KeymapFault;
 use crate::manifest::ManifestError;
 use crate::path::{Escaped, PathError};
 use crate::portable::PortableReport;
+use crate::replay::ReplayFault;
+use crate::segment::SegmentError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
+use crate::verify::Problems;
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -40,6 +46,24 @@ pub enum ErrorKind {
     /// Reading a dump failed.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The JSON text of a file is refused.
+    #[error(transparent)]
+    Json(#[from] JsonFault),
+    /// A file name of the dump is refused.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// A line of a KEYMAP is refused.
+    #[error(transparent)]
+    Keymap(#[from] KeymapFault),
+    /// A line of an expiry sidecar is refused.
+    #[error(transparent)]
+    Expiry(#[from] ExpiryFault),
+    /// A file of the dump has no meaning.
+    #[error(transparent)]
+    Replay(#[from] ReplayFault),
+    /// Files and CHECKSUMS do not go together.
+    #[error("{0}")]
+    Unsound(Box<Problems>),
     /// Names of the dump would not survive on other systems, and the user demands that they do.
     #[error("names of this dump are not portable: {0}")]
     NotPortable(Box<PortableReport>),
@@ -59,6 +83,12 @@ impl ErrorKind {
             | ErrorKind::NotADump { .. }
             | ErrorKind::Manifest(_)
             | ErrorKind::Checksums(_)
+            | ErrorKind::Json(_)
+            | ErrorKind::Segment(_)
+            | ErrorKind::Keymap(_)
+            | ErrorKind::Expiry(_)
+            | ErrorKind::Replay(_)
+            | ErrorKind::Unsound(_)
             | ErrorKind::NotPortable(_) => Class::Data,
             ErrorKind::Sink(error) => error.class(),
             ErrorKind::Source(error) => error.class(),
@@ -123,6 +153,17 @@ impl Error {
     #[must_use]
     pub fn followed_by(mut self, later: Error) -> Self {
         self.inner.later.push(later);
+        self
+    }
+
+    /// Adds a place, as far as none is known yet.
+    #[must_use]
+    pub(crate) fn or_at(mut self, path: &[u8], line: Option<u64>) -> Self {
+        let location = &mut self.inner.location;
+        if location.path.is_none() {
+            location.path = Some(path.to_vec());
+            location.line = location.line.or(line);
+        }
         self
     }
 

@@ -10,6 +10,33 @@ use crate::segment::{Decoded, SEGMENT_LEN_MAX, SegmentError, decode_segment};
 /// Latest expiry, in Unix milliseconds.
 pub const EXPIRE_AT_MS_MAX: u64 = u64::MAX >> 1;
 
+/// An expiry sidecar of a Redis database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpirySidecar {
+    /// Of strings.
+    Strings,
+    /// Of HyperLogLogs.
+    Hll,
+}
+
+impl ExpirySidecar {
+    /// All of them.
+    pub const ALL: [ExpirySidecar; 2] = [ExpirySidecar::Strings, ExpirySidecar::Hll];
+
+    /// The sidecar with a file name.
+    pub fn of(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|sidecar| sidecar.file_name().as_bytes() == name)
+    }
+
+    /// Name of the file in its database.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            ExpirySidecar::Strings => "strings_ttl.jsonl",
+            ExpirySidecar::Hll => "hll_ttl.jsonl",
+        }
+    }
+}
+
 /// Longest line: the longest segment, the longest number and the text around them.
 const LINE_LEN_MAX: usize = SEGMENT_LEN_MAX + 64;
 

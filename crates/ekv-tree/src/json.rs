@@ -1,4 +1,4 @@
-//! JSON as the files of a dump have it: escaping, layout, numbers; everything can be written piece by piece.
+//! JSON as the files of a dump have it: escaping, layout, numbers; everything can be written and read piece by piece.
 //!
 //! Source: `docs/format/tree.md`, section 3 (escaping), section 6 (layout); `docs/format/redis.md`, section 6.3.
 //!
@@ -8,6 +8,7 @@ mod base64_stream;
 mod escape;
 mod layout;
 mod object;
+mod read;
 mod score;
 mod serialize;
 mod utf8;
@@ -16,6 +17,7 @@ pub use base64_stream::Base64Stream;
 pub use escape::{EscapeMode, EscapeStream, escape_into};
 pub use layout::{Bracket, Layout};
 pub use object::Object;
+pub use read::{Found, JsonFault, JsonReader, Position, ValueKind};
 pub use score::push_score;
 pub use serialize::{Style, serialize_into};
 pub use utf8::Utf8Check;

@@ -9,6 +9,7 @@ mod lines;
 pub mod manifest;
 mod path;
 pub mod portable;
+pub mod replay;
 pub mod s3_name;
 pub mod segment;
 pub mod sink;

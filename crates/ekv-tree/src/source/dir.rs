@@ -3,6 +3,7 @@
 //! Source: `docs/format/tree.md`, section 8.4.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -12,7 +13,7 @@ use ekv_spill::{Scratch, Sorted, Sorter};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
-use super::{PATH_LEN_MAX, Refusal, Source, SourceError, SourceOperation, Visitor};
+use super::{PATH_LEN_MAX, Refusal, ScopedSource, Source, SourceError, SourceOperation, Visitor};
 use crate::checksums::CHECKSUMS_FILE;
 use crate::manifest::MANIFEST_FILE;
 use crate::{DumpPath, Error, Result};
@@ -59,15 +60,19 @@ impl DirSource {
         opened.map_err(|refusal| Error::from(SourceError::Refused(refusal)).at(path.as_bytes()))
     }
 
-    /// Shows one directory and its files; its directories go to `deeper`.
-    fn walk_directory(&mut self, path: &mut DumpPath, visitor: &mut dyn Visitor, deeper: &mut Sorter) -> Result<()> {
+    /// Shows what a directory holds but directories, which go to `on_directory`; says first that it is `entered`.
+    fn show_entries(
+        &mut self,
+        path: &mut DumpPath,
+        visitor: &mut dyn Visitor,
+        entered: &mut dyn FnMut(&DumpPath, &mut dyn Visitor) -> Result<()>,
+        on_directory: &mut dyn FnMut(&DumpPath, &mut dyn Visitor) -> Result<()>,
+    ) -> Result<()> {
         let directory = match self.directories.open(path.as_bytes())? {
             Ok(directory) => directory,
             Err(refusal) => return visitor.refused(path, refusal),
         };
-        if !path.is_empty() {
-            visitor.directory(path)?;
-        }
+        entered(path, visitor)?;
         let parent_len = path.len();
         let mut names = list(directory, path.is_empty(), &self.scratch)?;
         while let Some((rank_and_name, kind)) = names.next()? {
@@ -75,7 +80,7 @@ impl DirSource {
             path.push(name)?;
             match EntryKind::of(kind) {
                 _ if path.len() > PATH_LEN_MAX => visitor.refused(path, Refusal::PathTooLong)?,
-                EntryKind::Directory => deeper.push(path.as_bytes(), b"")?,
+                EntryKind::Directory => on_directory(path, visitor)?,
                 EntryKind::File => match open_regular(directory, name).map_err(|error| error.at(path.as_bytes()))? {
                     Ok(mut file) => visitor.file(path, &mut file)?,
                     Err(refusal) => visitor.refused(path, refusal)?,
@@ -90,17 +95,34 @@ impl DirSource {
 
 impl Source for DirSource {
     fn walk(&mut self, visitor: &mut dyn Visitor) -> Result<()> {
-        let mut path = DumpPath::root();
         let mut deeper = self.sorter();
-        self.walk_directory(&mut path, visitor, &mut deeper)?;
+        let mut root = DumpPath::root();
+        self.show_entries(&mut root, visitor, &mut |_, _| Ok(()), &mut |path, _| {
+            Ok(deeper.push(path.as_bytes(), b"")?)
+        })?;
         while !deeper.is_empty() {
             let mut level = std::mem::replace(&mut deeper, self.sorter()).finish()?;
             while let Some((directory, _)) = level.next()? {
-                path = DumpPath::new(directory)?;
-                self.walk_directory(&mut path, visitor, &mut deeper).map_err(|error| locate(error, directory))?;
+                let mut path = DumpPath::new(directory)?;
+                self.show_entries(&mut path, visitor, &mut |path, visitor| visitor.directory(path), &mut |path, _| {
+                    Ok(deeper.push(path.as_bytes(), b"")?)
+                })
+                .map_err(|error| locate(error, directory))?;
             }
         }
         Ok(())
+    }
+}
+
+impl ScopedSource for DirSource {
+    fn walk_directory(&mut self, directory: &DumpPath, visitor: &mut dyn Visitor) -> Result<()> {
+        let mut path = directory.clone();
+        self.show_entries(&mut path, visitor, &mut |_, _| Ok(()), &mut |path, visitor| visitor.directory(path))
+            .map_err(|error| locate(error, directory.as_bytes()))
+    }
+
+    fn open_file(&mut self, path: &DumpPath) -> Result<Box<dyn Read + '_>> {
+        Ok(Box::new(DirSource::open_file(self, path)?))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use ekv_spill::Scratch;
 
-use super::{Source, SourceError, Visitor};
+use super::{ScopedSource, Source, SourceError, Visitor};
 use crate::{DumpPath, Result};
 
 /// A dump in a directory; cannot be made on this platform.
@@ -35,6 +36,16 @@ impl DirSource {
 
 impl Source for DirSource {
     fn walk(&mut self, _visitor: &mut dyn Visitor) -> Result<()> {
+        match self.never {}
+    }
+}
+
+impl ScopedSource for DirSource {
+    fn walk_directory(&mut self, _directory: &DumpPath, _visitor: &mut dyn Visitor) -> Result<()> {
+        match self.never {}
+    }
+
+    fn open_file(&mut self, _path: &DumpPath) -> Result<Box<dyn Read + '_>> {
         match self.never {}
     }
 }

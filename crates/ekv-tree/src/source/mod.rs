@@ -6,6 +6,7 @@ mod dir;
 #[path = "dir_unsupported.rs"]
 mod dir;
 mod error;
+mod memory;
 
 use std::io::Read;
 
@@ -13,6 +14,7 @@ use crate::{DumpPath, Result};
 
 pub use dir::DirSource;
 pub use error::{PATH_LEN_MAX, Refusal, SourceError, SourceOperation};
+pub use memory::MemorySource;
 
 /// A dump that is read entry by entry: a directory or an archive.
 ///
@@ -27,9 +29,26 @@ pub trait Source {
     fn walk(&mut self, visitor: &mut dyn Visitor) -> Result<()>;
 }
 
+/// A dump whose parts can be read in any order. An archive that cannot do that is unpacked first.
+pub trait ScopedSource: Source {
+    /// Shows the entries of one directory to `visitor`, in byte order of their names. Directories in it are named and not entered.
+    ///
+    /// Cost: as [`Source::walk`].
+    ///
+    /// # Errors
+    /// As [`Source::walk`]; also if there is no such directory.
+    fn walk_directory(&mut self, directory: &DumpPath, visitor: &mut dyn Visitor) -> Result<()>;
+
+    /// Opens a regular file with one link.
+    ///
+    /// # Errors
+    /// [`SourceError::Io`] if it cannot be opened, [`SourceError::Refused`] if it is something else.
+    fn open_file(&mut self, path: &DumpPath) -> Result<Box<dyn Read + '_>>;
+}
+
 /// Looks at the entries of a dump.
 pub trait Visitor {
-    /// A directory, before anything in it.
+    /// A directory, before anything in it is shown.
     ///
     /// # Errors
     /// Ends the walk.

@@ -5,7 +5,7 @@
 
 pub(crate) mod dynamodb;
 pub(crate) mod raw;
-mod redis;
+pub(crate) mod redis;
 mod s3;
 pub(crate) mod sqs;
 mod value;

@@ -6,19 +6,36 @@ use ekv_spill::{Scratch, Sorter};
 
 use super::key::{KeyBuffer, parts, split_tag};
 use super::problem::{ProblemKind, Problems};
-use super::structure::Structure;
 use crate::Result;
 use crate::checksums::FileDigest;
 
 const DIRECTORY: u8 = b'd';
 const FILE: u8 = b'f';
 const LISTED: u8 = b'l';
+const PRESENT: u8 = b'p';
 const REFUSED: u8 = b'r';
 
 /// Entries and lines by path.
-pub(super) struct Entries {
+pub(crate) struct Entries {
     sorter: Sorter,
     key: KeyBuffer,
+}
+
+/// Takes the entries one by one, with their paths; may add problems.
+pub(crate) type Show<'s> = &'s mut dyn FnMut(&[u8], Seen<'_>, &mut Problems) -> Result<()>;
+
+/// An entry that is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seen<'a> {
+    /// A file that was read.
+    File {
+        /// Digest of the contents.
+        digest: &'a FileDigest,
+        /// Length in bytes.
+        len: u64,
+    },
+    /// A directory.
+    Directory,
 }
 
 /// What is known about one path.
@@ -28,27 +45,34 @@ struct Entry {
     group: Vec<u8>,
     is_directory: bool,
     is_refused: bool,
+    /// Whether there is a file that was not read.
+    is_present: bool,
     /// Digest and length of the file.
-    file: Option<(Vec<u8>, u64)>,
+    file: Option<(FileDigest, u64)>,
     /// Digest of the first line, and how many lines there are.
-    listed: Vec<u8>,
+    listed: FileDigest,
     listed_count: u64,
 }
 
 impl Entries {
-    pub(super) fn new(scratch: &Arc<dyn Scratch>, memory_budget: usize) -> Self {
+    pub(crate) fn new(scratch: &Arc<dyn Scratch>, memory_budget: usize) -> Self {
         Entries { sorter: Sorter::new(Arc::clone(scratch), memory_budget), key: KeyBuffer::default() }
     }
 
-    pub(super) fn add_directory(&mut self, path: &[u8]) -> Result<()> {
+    pub(crate) fn add_directory(&mut self, path: &[u8]) -> Result<()> {
         Ok(self.sorter.push(self.key.of(&[path], DIRECTORY), b"")?)
     }
 
-    pub(super) fn add_refused(&mut self, path: &[u8]) -> Result<()> {
+    pub(crate) fn add_refused(&mut self, path: &[u8]) -> Result<()> {
         Ok(self.sorter.push(self.key.of(&[path], REFUSED), b"")?)
     }
 
-    pub(super) fn add_file(&mut self, path: &[u8], digest: &FileDigest, len: u64) -> Result<()> {
+    /// Notes a file that is not read: only that it is there counts.
+    pub(crate) fn add_present(&mut self, path: &[u8]) -> Result<()> {
+        Ok(self.sorter.push(self.key.of(&[path], PRESENT), b"")?)
+    }
+
+    pub(crate) fn add_file(&mut self, path: &[u8], digest: &FileDigest, len: u64) -> Result<()> {
         let mut payload = [0; size_of::<FileDigest>() + size_of::<u64>()];
         for (to, from) in payload.iter_mut().zip(digest.iter().chain(&len.to_be_bytes())) {
             *to = *from;
@@ -56,42 +80,43 @@ impl Entries {
         Ok(self.sorter.push(self.key.of(&[path], FILE), &payload)?)
     }
 
-    pub(super) fn add_listed(&mut self, path: &[u8], digest: &FileDigest) -> Result<()> {
+    pub(crate) fn add_listed(&mut self, path: &[u8], digest: &FileDigest) -> Result<()> {
         Ok(self.sorter.push(self.key.of(&[path], LISTED), digest)?)
     }
 
-    /// Compares entries with lines, and shows every entry to `structure`.
-    pub(super) fn check(self, structure: &mut Structure<'_>, problems: &mut Problems) -> Result<()> {
+    /// Compares entries with lines, and shows every entry to `seen`, in byte order of the paths.
+    pub(crate) fn check(self, seen: Show<'_>, problems: &mut Problems) -> Result<()> {
         let mut sorted = self.sorter.finish()?;
         let mut entry = Entry::default();
         while let Some((key, payload)) = sorted.next()? {
             let (group, tag) = split_tag(key);
             if group != entry.group {
-                entry.check(structure, problems)?;
+                entry.check(seen, problems)?;
                 entry = Entry { group: group.to_vec(), ..Entry::default() };
             }
             match tag {
                 DIRECTORY => entry.is_directory = true,
                 REFUSED => entry.is_refused = true,
+                PRESENT => entry.is_present = true,
                 FILE => {
-                    let (digest, len) = payload.split_at_checked(size_of::<FileDigest>()).unwrap_or_default();
+                    let (digest, len) = payload.split_first_chunk().unwrap_or((&[0; size_of::<FileDigest>()], &[]));
                     let len = len.first_chunk().map_or(0, |len| u64::from_be_bytes(*len));
-                    entry.file = Some((digest.to_vec(), len));
+                    entry.file = Some((*digest, len));
                 }
                 _ => {
                     if entry.listed_count == 0 {
-                        entry.listed = payload.to_vec();
+                        entry.listed = payload.first_chunk().copied().unwrap_or_default();
                     }
                     entry.listed_count = entry.listed_count.saturating_add(1);
                 }
             }
         }
-        entry.check(structure, problems)
+        entry.check(seen, problems)
     }
 }
 
 impl Entry {
-    fn check(&self, structure: &mut Structure<'_>, problems: &mut Problems) -> Result<()> {
+    fn check(&self, seen: Show<'_>, problems: &mut Problems) -> Result<()> {
         let (path, _) = parts(&self.group);
         if path.is_empty() {
             return Ok(());
@@ -102,14 +127,16 @@ impl Entry {
         match &self.file {
             Some(_) if self.listed_count == 0 => problems.add(path, ProblemKind::Unlisted),
             Some((digest, _)) if *digest != self.listed => problems.add(path, ProblemKind::Changed),
+            None if self.is_present && self.listed_count == 0 => problems.add(path, ProblemKind::Unlisted),
+            None if self.is_present => {}
             None if self.listed_count > 0 && !self.is_refused => problems.add(path, ProblemKind::Missing),
             _ => {}
         }
-        if let Some((_, len)) = self.file {
-            structure.file(path, len, problems)?;
+        if let Some((digest, len)) = &self.file {
+            seen(path, Seen::File { digest, len: *len }, problems)?;
         }
         if self.is_directory {
-            structure.directory(path, problems)?;
+            seen(path, Seen::Directory, problems)?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::checksums::FileDigest;
 const BUFFER_LEN: usize = 64 * 1024;
 
 /// Passes the contents of a file through to a parser and hashes them.
-pub(super) struct HashingReader<'a> {
+pub(crate) struct HashingReader<'a> {
     content: &'a mut dyn Read,
     progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
     hasher: Sha256,
@@ -18,12 +18,12 @@ pub(super) struct HashingReader<'a> {
 }
 
 impl<'a> HashingReader<'a> {
-    pub(super) fn new(content: &'a mut dyn Read, progress: &'a mut dyn FnMut(u64) -> io::Result<()>) -> Self {
+    pub(crate) fn new(content: &'a mut dyn Read, progress: &'a mut dyn FnMut(u64) -> io::Result<()>) -> Self {
         HashingReader { content, progress, hasher: Sha256::new(), len: 0 }
     }
 
     /// Reads what is left; gives the digest and the length of the whole file.
-    pub(super) fn finish(mut self, buffer: &mut Vec<u8>) -> io::Result<(FileDigest, u64)> {
+    pub(crate) fn finish(mut self, buffer: &mut Vec<u8>) -> io::Result<(FileDigest, u64)> {
         buffer.resize(BUFFER_LEN, 0);
         loop {
             match self.read(buffer) {

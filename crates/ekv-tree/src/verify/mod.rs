@@ -6,15 +6,15 @@
 //! merges bring together what belongs together: an entry and its line in CHECKSUMS, a name and its record, a body and its sidecar.
 //! Dumps of the reference decoder pass as well where the format allows it.
 
-mod entries;
-mod hashing;
+pub(crate) mod entries;
+pub(crate) mod hashing;
 mod key;
 mod problem;
 mod redis;
 mod s3;
 mod scopes;
 mod structure;
-mod walk;
+pub(crate) mod walk;
 
 use std::io;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ use ekv_spill::Scratch;
 use crate::Result;
 use crate::manifest::Manifest;
 use crate::source::Source;
+
+use entries::Seen;
 
 pub use problem::{Problem, ProblemKind, Problems};
 
@@ -65,7 +67,11 @@ pub fn verify(
     source.walk(&mut walk)?;
     let walk::Walked { manifest, files, bytes, entries, redis, s3, mut problems } = walk.finish()?;
     let mut structure = structure::Structure::new(&manifest, redis, s3, scopes::Scopes::new(scratch, memory_budget));
-    entries.check(&mut structure, &mut problems)?;
+    let mut show = |path: &[u8], seen: Seen<'_>, problems: &mut Problems| match seen {
+        Seen::File { len, .. } => structure.file(path, len, problems),
+        Seen::Directory => structure.directory(path, problems),
+    };
+    entries.check(&mut show, &mut problems)?;
     structure.check_joins(&mut problems)?;
     Ok(Verification { manifest, files, bytes, problems })
 }

@@ -10,6 +10,9 @@ use crate::source::Refusal;
 /// Problems that are kept.
 const KEPT_MAX: usize = 100;
 
+/// Problems that are shown in one line.
+const SHOWN_MAX: usize = 3;
+
 /// Everything that is wrong with a dump, in bounded memory.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
@@ -20,10 +23,25 @@ pub struct Problems {
 }
 
 impl Problems {
-    pub(super) fn add(&mut self, path: &[u8], kind: ProblemKind) {
+    pub(crate) fn add(&mut self, path: &[u8], kind: ProblemKind) {
         self.count = self.count.saturating_add(1);
         if self.first.len() < KEPT_MAX {
             self.first.push(Problem { path: path.to_vec(), kind });
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    /// The first few in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, problem) in self.first.iter().take(SHOWN_MAX).enumerate() {
+            let separator = if place == 0 { "" } else { "; " };
+            write!(f, "{separator}{problem}")?;
+        }
+        let shown = u64::try_from(self.first.len().min(SHOWN_MAX)).unwrap_or(u64::MAX);
+        match self.count.saturating_sub(shown) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
         }
     }
 }

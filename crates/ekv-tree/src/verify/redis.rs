@@ -8,7 +8,7 @@ use ekv_spill::{Scratch, Sorter};
 use super::key::{KeyBuffer, parts, split_tag};
 use super::problem::{ProblemKind, Problems};
 use super::walk::read_error;
-use crate::expiry::{ExpiryError, ExpiryFault, ExpiryReader};
+use crate::expiry::{ExpiryError, ExpiryFault, ExpiryReader, ExpirySidecar};
 use crate::keymap::{KEYMAP_FILE, KeymapError, KeymapFault, KeymapKind, KeymapReader};
 use crate::segment::{Encoding, encode_segment_into, has_fallback_shape};
 use crate::{LineError, Result};
@@ -26,43 +26,6 @@ const TYPES: [(&str, &str); 7] = [
 
 const KEYMAP: u8 = b'k';
 const FIRST_TYPE: u8 = b'0';
-
-/// An expiry sidecar; its tag in the sort is its letter.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExpirySidecar {
-    Strings,
-    Hll,
-}
-
-impl ExpirySidecar {
-    const ALL: [ExpirySidecar; 2] = [ExpirySidecar::Strings, ExpirySidecar::Hll];
-
-    pub(super) fn of(name: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|sidecar| sidecar.file_name().as_bytes() == name)
-    }
-
-    fn file_name(self) -> &'static str {
-        match self {
-            ExpirySidecar::Strings => "strings_ttl.jsonl",
-            ExpirySidecar::Hll => "hll_ttl.jsonl",
-        }
-    }
-
-    fn tag(self) -> u8 {
-        match self {
-            ExpirySidecar::Strings => b's',
-            ExpirySidecar::Hll => b'h',
-        }
-    }
-
-    /// Tag of the files whose expiry it holds.
-    fn type_tag(self) -> u8 {
-        match self {
-            ExpirySidecar::Strings => FIRST_TYPE,
-            ExpirySidecar::Hll => FIRST_TYPE + 1,
-        }
-    }
-}
 
 /// A type directory.
 #[derive(Clone, Copy)]
@@ -84,6 +47,22 @@ impl RedisType {
 /// Whether a name is a file beside the type directories.
 pub(super) fn is_scope_file(name: &[u8]) -> bool {
     name == KEYMAP_FILE.as_bytes() || ExpirySidecar::of(name).is_some()
+}
+
+/// Tag of a sidecar in the sort.
+fn sidecar_tag(sidecar: ExpirySidecar) -> u8 {
+    match sidecar {
+        ExpirySidecar::Strings => b's',
+        ExpirySidecar::Hll => b'h',
+    }
+}
+
+/// Tag of the files whose expiry a sidecar holds.
+fn sidecar_type_tag(sidecar: ExpirySidecar) -> u8 {
+    match sidecar {
+        ExpirySidecar::Strings => FIRST_TYPE,
+        ExpirySidecar::Hll => FIRST_TYPE + 1,
+    }
 }
 
 /// Everything about names, by database directory and segment.
@@ -154,7 +133,7 @@ impl RedisNames {
         loop {
             match reader.next_line() {
                 Ok(None) => return Ok(()),
-                Ok(Some(line)) => self.add(scope, line.segment, sidecar.tag())?,
+                Ok(Some(line)) => self.add(scope, line.segment, sidecar_tag(sidecar))?,
                 Err(ExpiryError { fault: ExpiryFault::Line(LineError::Io(source)), .. }) => {
                     return Err(read_error(source));
                 }
@@ -206,7 +185,7 @@ impl Name {
             self.has_record = true;
             return;
         }
-        match self.expiry_lines.iter_mut().zip(ExpirySidecar::ALL).find(|(_, sidecar)| sidecar.tag() == tag) {
+        match self.expiry_lines.iter_mut().zip(ExpirySidecar::ALL).find(|(_, sidecar)| sidecar_tag(*sidecar) == tag) {
             Some((lines, _)) => *lines = lines.saturating_add(1),
             None => self.file_tags.push(tag),
         }
@@ -233,7 +212,7 @@ impl Name {
         }
         for (lines, sidecar) in self.expiry_lines.into_iter().zip(ExpirySidecar::ALL) {
             let path = || [scope, b"/", sidecar.file_name().as_bytes()].concat();
-            if lines > 0 && !self.file_tags.contains(&sidecar.type_tag()) {
+            if lines > 0 && !self.file_tags.contains(&sidecar_type_tag(sidecar)) {
                 problems.add(&path(), ProblemKind::ExpiryWithoutFile { segment: segment.to_vec() });
             }
             if lines > 1 {

@@ -8,9 +8,10 @@ use ekv_spill::Scratch;
 use super::entries::Entries;
 use super::hashing::HashingReader;
 use super::problem::{ProblemKind, Problems};
-use super::redis::{ExpirySidecar, RedisNames};
+use super::redis::RedisNames;
 use super::s3::S3Names;
 use crate::checksums::{CHECKSUMS_FILE, ChecksumsError, ChecksumsFault, ChecksumsReader};
+use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_FILE;
 use crate::manifest::{MANIFEST_FILE, MANIFEST_LEN_MAX, Manifest};
 use crate::source::{Refusal, SourceError, SourceOperation, Visitor};
@@ -168,14 +169,14 @@ impl<'a> Special<'a> {
     }
 }
 
-fn read_manifest(input: &mut dyn BufRead) -> Result<Manifest> {
+pub(crate) fn read_manifest(input: &mut dyn BufRead) -> Result<Manifest> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MANIFEST_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
     input.take(limit).read_to_end(&mut bytes).map_err(read_error)?;
     Ok(Manifest::parse(&bytes)?)
 }
 
-fn read_checksums(input: &mut dyn BufRead, entries: &mut Entries) -> Result<()> {
+pub(crate) fn read_checksums(input: &mut dyn BufRead, entries: &mut Entries) -> Result<()> {
     let mut reader = ChecksumsReader::new(input);
     loop {
         match reader.next_line() {
@@ -192,6 +193,6 @@ fn read_checksums(input: &mut dyn BufRead, entries: &mut Entries) -> Result<()> 
 }
 
 /// A file that cannot be read.
-pub(super) fn read_error(source: io::Error) -> Error {
+pub(crate) fn read_error(source: io::Error) -> Error {
     SourceError::Io { operation: SourceOperation::Read, source }.into()
 }

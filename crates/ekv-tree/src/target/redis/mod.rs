@@ -1,7 +1,7 @@
 //! Redis keys as files. Source: `docs/format/redis.md`, section 6.
 
 mod collection;
-mod names;
+pub(crate) mod names;
 mod sidecars;
 
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ impl Database {
     fn begin_file(&mut self, writer: &mut DumpWriter, folder: Folder, key: &[u8]) -> Result<()> {
         self.name.set(key, folder);
         self.path.truncate(self.folder_len);
-        self.path.push(folder.name())?;
+        self.path.push(folder.name().as_bytes())?;
         self.path.push(self.name.file_name())?;
         writer.begin(&self.path)
     }

@@ -6,7 +6,7 @@ use crate::segment::{Encoding, encode_segment_into};
 
 /// The folder of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Folder {
+pub(crate) enum Folder {
     Strings,
     Hll,
     Hashes,
@@ -17,7 +17,16 @@ pub(super) enum Folder {
 }
 
 impl Folder {
-    pub(super) fn of(kind: CollectionKind) -> Self {
+    /// All of them, in byte order of their names.
+    pub(crate) const ALL: [Folder; 7] =
+        [Folder::Hashes, Folder::Hll, Folder::Lists, Folder::Sets, Folder::Streams, Folder::Strings, Folder::ZSets];
+
+    /// The folder with a name.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        Folder::ALL.into_iter().find(|folder| folder.name().as_bytes() == name)
+    }
+
+    pub(crate) fn of(kind: CollectionKind) -> Self {
         match kind {
             CollectionKind::Hash => Folder::Hashes,
             CollectionKind::List => Folder::Lists,
@@ -27,23 +36,24 @@ impl Folder {
         }
     }
 
-    pub(super) fn name(self) -> &'static [u8] {
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Folder::Strings => b"strings",
-            Folder::Hll => b"hll",
-            Folder::Hashes => b"hashes",
-            Folder::Lists => b"lists",
-            Folder::Sets => b"sets",
-            Folder::ZSets => b"zsets",
-            Folder::Streams => b"streams",
+            Folder::Strings => "strings",
+            Folder::Hll => "hll",
+            Folder::Hashes => "hashes",
+            Folder::Lists => "lists",
+            Folder::Sets => "sets",
+            Folder::ZSets => "zsets",
+            Folder::Streams => "streams",
         }
     }
 
-    fn extension(self) -> &'static [u8] {
+    /// What the names of its files end with.
+    pub(crate) fn extension(self) -> &'static str {
         match self {
-            Folder::Strings | Folder::Hll => b".bin",
-            Folder::Hashes | Folder::Lists | Folder::Sets | Folder::ZSets => b".json",
-            Folder::Streams => b".jsonl",
+            Folder::Strings | Folder::Hll => ".bin",
+            Folder::Hashes | Folder::Lists | Folder::Sets | Folder::ZSets => ".json",
+            Folder::Streams => ".jsonl",
         }
     }
 }
@@ -61,7 +71,7 @@ impl KeyName {
         self.bytes.clear();
         self.is_fallback = encode_segment_into(key, &mut self.bytes) == Encoding::Fallback;
         self.segment_len = self.bytes.len();
-        self.bytes.extend_from_slice(folder.extension());
+        self.bytes.extend_from_slice(folder.extension().as_bytes());
     }
 
     /// The key's segment, without extension.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ekv_model::redis::{Expiry, ExpiryOrigin, ScalarKind};
 use ekv_spill::{Scratch, Sorter, Spool};
 
+use crate::expiry::ExpirySidecar;
 use crate::keymap::{KEYMAP_FILE, KeymapKind};
 use crate::{DumpPath, DumpWriter, Result, expiry, keymap};
 
@@ -114,8 +115,8 @@ impl Sidecars {
             path.push(name.as_bytes())?;
             Ok(path)
         };
-        self.strings.finish(writer, &file("strings_ttl.jsonl")?)?;
-        self.hlls.finish(writer, &file("hll_ttl.jsonl")?)?;
+        self.strings.finish(writer, &file(ExpirySidecar::Strings.file_name())?)?;
+        self.hlls.finish(writer, &file(ExpirySidecar::Hll.file_name())?)?;
         if !self.keymap.is_empty() {
             writer.begin(&file(KEYMAP_FILE)?)?;
             write_sorted(writer, self.keymap)?;

@@ -1,0 +1,83 @@
+//! Objects.
+
+use super::{JsonFault, JsonReader};
+use crate::Result;
+
+/// Longest name of a member that is compared with known ones, in bytes.
+const NAME_LEN_MAX: usize = 64;
+
+impl JsonReader<'_> {
+    /// Reads an object that has exactly the members `known`, in any order. `member` is called with the index of each and must read
+    /// its value.
+    ///
+    /// # Errors
+    /// [`JsonFault::Expected`] if there is no object, [`JsonFault::UnknownMember`], [`JsonFault::RepeatedMember`] or
+    /// [`JsonFault::MissingMember`]; the first error of `member`.
+    pub fn object(
+        &mut self,
+        expected: &'static str,
+        known: &'static [&'static str],
+        mut member: impl FnMut(&mut Self, usize) -> Result<()>,
+    ) -> Result<()> {
+        let mut seen = 0_u64;
+        self.members(expected, |reader| {
+            let index = reader.known_name(known)?;
+            let bit = u32::try_from(index).ok().and_then(|index| 1_u64.checked_shl(index)).unwrap_or(0);
+            if seen & bit != 0 {
+                let name = known.get(index).copied().unwrap_or_default();
+                return Err(reader.fault(JsonFault::RepeatedMember { name }));
+            }
+            seen |= bit;
+            reader.take(b':', "a colon")?;
+            member(reader, index)
+        })?;
+        match known.iter().enumerate().find(|(index, _)| (seen >> index) & 1 == 0) {
+            Some((_, name)) => Err(self.fault(JsonFault::MissingMember { name })),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads an object whose members may have any name. `member` is called before each name and must read it with
+    /// [`JsonReader::name`], and then the value.
+    ///
+    /// # Errors
+    /// [`JsonFault::Expected`] if there is no object; the first error of `member`.
+    pub fn members(&mut self, expected: &'static str, mut member: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        self.take(b'{', expected)?;
+        if self.take_if(b'}')? {
+            return Ok(());
+        }
+        loop {
+            member(self)?;
+            if self.take_if(b'}')? {
+                return Ok(());
+            }
+            self.take(b',', "a comma or the end of the object")?;
+        }
+    }
+
+    /// Reads the name of a member and its colon; appends the name to `name`.
+    ///
+    /// # Errors
+    /// As [`JsonReader::text`].
+    pub fn name(&mut self, len_max: usize, name: &mut Vec<u8>) -> Result<()> {
+        self.text("the name of a member", len_max, name)?;
+        self.take(b':', "a colon")
+    }
+
+    /// The index of the name that comes next.
+    fn known_name(&mut self, known: &'static [&'static str]) -> Result<usize> {
+        let start = self.position()?;
+        let mut name = Vec::new();
+        self.string("the name of a member", |piece| {
+            let room = NAME_LEN_MAX.saturating_sub(name.len());
+            name.extend(piece.iter().take(room.saturating_add(1)));
+            Ok(())
+        })?;
+        known.iter().position(|known| known.as_bytes() == name).ok_or_else(|| {
+            let name = String::from_utf8_lossy(&name).chars().take(NAME_LEN_MAX).collect();
+            self.seek(start);
+            self.fault(JsonFault::UnknownMember { name, known })
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! Files to events: the reverse of [`crate::TreeTarget`].
+//!
+//! [`replay`] reads a dump and hands the same events to a [`Target`] that a decode would have handed to it. Source:
+//! `docs/format/tree.md`, section 8.4; `docs/format/restore.md`, section 2.2.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `reading.rs` | access to the files: each is hashed as it is read and compared with CHECKSUMS |
+//! | `listing.rs` | what was read, for a comparison with another dump |
+//! | `value.rs`, `place.rs`, `selection.rs`, `fault.rs` | values of any size, where a replay is, what is asked for, what is refused |
+//! | `redis/` | the readers of the protocols, one folder each |
+//!
+//! A reader for another protocol is a folder here with a function `read(&mut Reading, &mut dyn Target) -> Result<()>` and a row in
+//! [`PROTOCOLS`].
+
+mod fault;
+pub(crate) mod listing;
+mod place;
+mod reading;
+mod redis;
+mod selection;
+mod value;
+
+use std::io::BufReader;
+use std::sync::Arc;
+
+use ekv_model::Target;
+use ekv_spill::Scratch;
+
+use crate::checksums::CHECKSUMS_FILE;
+use crate::manifest::{MANIFEST_FILE, Manifest};
+use crate::source::ScopedSource;
+use crate::target::raw::UNKNOWN_DIRECTORY;
+use crate::verify::walk::read_manifest as parse_manifest;
+use crate::{DumpPath, Included, Result};
+
+use reading::{DumpFile, Reading, Visit, unknown};
+
+pub use fault::ReplayFault;
+pub use listing::{Difference, Listing};
+pub use place::Place;
+pub use reading::{Monitor, ReadTotals};
+pub use selection::Selection;
+
+/// What is replayed, and with how much memory.
+#[derive(Clone, Debug)]
+pub struct ReplayOptions {
+    /// Protocols whose files are read. Files of the others need only be there.
+    pub included: Included,
+    /// Which names of these protocols are read.
+    pub selection: Selection,
+    /// Memory for sorting, in bytes.
+    pub memory_budget: usize,
+}
+
+/// What was replayed.
+pub struct Replayed {
+    /// The manifest of the dump.
+    pub manifest: Manifest,
+    /// How much was read.
+    pub totals: ReadTotals,
+    /// The files that were read, with their digests.
+    pub listing: Listing,
+}
+
+/// How a protocol is read.
+struct Protocol {
+    directory: &'static str,
+    is_included: fn(Included) -> bool,
+    read: fn(&mut Reading<'_>, &mut dyn Target) -> Result<()>,
+    /// Called instead of `read` where there is no directory.
+    check_absent: fn(&Reading<'_>) -> Result<()>,
+}
+
+/// The protocols in the order in which they are replayed.
+const PROTOCOLS: [Protocol; 4] = [
+    Protocol {
+        directory: redis::DIRECTORY,
+        is_included: |included| included.redis,
+        read: redis::read,
+        check_absent: redis::check_absent,
+    },
+    unread("dynamodb", |included| included.dynamodb, |_, _| refuse("dynamodb")),
+    unread("s3", |included| included.s3, |_, _| refuse("s3")),
+    unread("sqs", |included| included.sqs, |_, _| refuse("sqs")),
+];
+
+/// A protocol without a reader.
+const fn unread(
+    directory: &'static str,
+    is_included: fn(Included) -> bool,
+    read: fn(&mut Reading<'_>, &mut dyn Target) -> Result<()>,
+) -> Protocol {
+    Protocol { directory, is_included, read, check_absent: |_| Ok(()) }
+}
+
+fn refuse(protocol: &'static str) -> Result<()> {
+    Err(ReplayFault::NoReader { protocol }.into())
+}
+
+/// Reads the manifest of a dump and nothing else.
+///
+/// # Errors
+/// If there is none, or it is refused.
+pub fn read_manifest(source: &mut dyn ScopedSource) -> Result<Manifest> {
+    let path = DumpPath::new(MANIFEST_FILE.as_bytes())?;
+    let content = reading::open_or_no_dump(source, &path, MANIFEST_FILE)?;
+    parse_manifest(&mut BufReader::new(content)).map_err(|error| error.or_at(path.as_bytes(), None))
+}
+
+/// Hands the content of a dump to `target`, protocol by protocol.
+///
+/// Every file that is read is hashed from the bytes that are used and compared with CHECKSUMS; every file present must be listed and
+/// every listed one present. `place` says at any time where the replay is. `monitor` is told how many bytes were read since the last call.
+///
+/// Cost: each file is read once. Memory within the budget and a few buffers, whatever the number and size of files.
+///
+/// # Errors
+/// The first thing that is wrong with the dump, with its file and line; the first error of `target`, with the file and line that it
+/// is about; the error of `monitor`. The target may have taken events before that.
+pub fn replay(
+    source: &mut dyn ScopedSource,
+    scratch: &Arc<dyn Scratch>,
+    options: &ReplayOptions,
+    target: &mut dyn Target,
+    place: &Place,
+    monitor: Monitor<'_>,
+) -> Result<Replayed> {
+    let mut reading = Reading::open(source, scratch, place, options, monitor)?;
+    match read_all(&mut reading, options.included, target) {
+        Ok(()) => {
+            let (manifest, totals, listing) = reading.finish()?;
+            Ok(Replayed { manifest, totals, listing })
+        }
+        Err(error) => Err(reading.explain(error)),
+    }
+}
+
+fn read_all(reading: &mut Reading<'_>, included: Included, target: &mut dyn Target) -> Result<()> {
+    let mut root = Root::default();
+    reading.show(&DumpPath::root(), &mut root)?;
+    for protocol in &PROTOCOLS {
+        let path = DumpPath::new(protocol.directory.as_bytes())?;
+        let is_there = root.directories.contains(&protocol.directory);
+        match ((protocol.is_included)(included), is_there) {
+            (true, true) => (protocol.read)(reading, target)?,
+            (true, false) => (protocol.check_absent)(reading)?,
+            (false, true) => reading.leave_out(&path)?,
+            (false, false) => {}
+        }
+    }
+    for other in [UNKNOWN_DIRECTORY, REFERENCE_LEFTOVER] {
+        if root.directories.contains(&other) {
+            reading.leave_out(&DumpPath::new(other.as_bytes())?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Empty directory that the reference decoder leaves in the root.
+const REFERENCE_LEFTOVER: &str = ".scratch";
+
+const IN_ROOT: &str = "MANIFEST.json, CHECKSUMS, or a directory: dynamodb, redis, s3, sqs";
+
+/// Looks at the root of a dump.
+#[derive(Default)]
+struct Root {
+    directories: Vec<&'static str>,
+}
+
+impl Visit for Root {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        let others = [UNKNOWN_DIRECTORY, REFERENCE_LEFTOVER];
+        let mut known = PROTOCOLS.iter().map(|protocol| protocol.directory).chain(others);
+        let directory =
+            known.find(|known| known.as_bytes() == path.as_bytes()).ok_or_else(|| unknown(path, IN_ROOT))?;
+        self.directories.push(directory);
+        Ok(())
+    }
+
+    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        match file.path().as_bytes() {
+            name if name == MANIFEST_FILE.as_bytes() || name == CHECKSUMS_FILE.as_bytes() => {
+                file.pass_over();
+                Ok(())
+            }
+            _ => Err(unknown(file.path(), IN_ROOT)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,365 @@
+//! Reads the files of a dump for the readers of the protocols, and keeps the books about them.
+
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+
+use ekv_model::Target;
+use ekv_spill::{Scratch, Sorter};
+
+use super::listing::{LineSets, Listing, ListingWriter};
+use super::{Place, ReplayFault, ReplayOptions, Selection};
+use crate::checksums::{CHECKSUMS_FILE, ChecksumsReader, FileDigest};
+use crate::manifest::{MANIFEST_FILE, Manifest};
+use crate::source::{Refusal, ScopedSource, SourceError, Visitor};
+use crate::verify::entries::{Entries, Seen};
+use crate::verify::hashing::HashingReader;
+use crate::verify::walk::{read_checksums, read_error, read_manifest};
+use crate::verify::{ProblemKind, Problems};
+use crate::{DumpPath, Error, ErrorKind, Result};
+
+/// Share of the memory for each sort but that of the entries, which has a half of it.
+const SMALL_SHARE: usize = 10;
+
+/// Told how many bytes were read since the last call; an error ends the replay.
+pub type Monitor<'a> = &'a mut dyn FnMut(u64) -> ekv_model::Result<()>;
+
+/// What the readers of the protocols work with.
+///
+/// Every file that is shown or opened is hashed as it is read, to its end, and compared with CHECKSUMS when all is done.
+pub(super) struct Reading<'a> {
+    source: &'a mut dyn ScopedSource,
+    scratch: Arc<dyn Scratch>,
+    place: &'a Place,
+    selection: &'a Selection,
+    memory_budget: usize,
+    manifest: Manifest,
+    books: Books<'a>,
+}
+
+/// What was seen so far.
+struct Books<'a> {
+    entries: Entries,
+    sets: LineSets,
+    monitor: Monitor<'a>,
+    /// The monitor's wish to stop.
+    stopped: Option<ekv_model::Error>,
+    totals: ReadTotals,
+    buffer: Vec<u8>,
+    /// The file that could not be understood, with its digest.
+    suspect: Option<(Vec<u8>, FileDigest)>,
+}
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadTotals {
+    /// Files that were read, MANIFEST.json among them, CHECKSUMS not.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Files that were not read since they were not asked for.
+    pub files_left_out: u64,
+}
+
+/// Looks at the entries of one directory.
+pub(super) trait Visit {
+    /// A directory in it, which is not entered.
+    fn directory(&mut self, path: &DumpPath) -> Result<()>;
+
+    /// A file in it. What is not read of it is read to be hashed, unless it is left out.
+    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()>;
+}
+
+impl<'a> Reading<'a> {
+    /// Reads MANIFEST.json and CHECKSUMS.
+    pub(super) fn open(
+        source: &'a mut dyn ScopedSource,
+        scratch: &Arc<dyn Scratch>,
+        place: &'a Place,
+        options: &'a ReplayOptions,
+        monitor: Monitor<'a>,
+    ) -> Result<Self> {
+        let ReplayOptions { selection, memory_budget, .. } = options;
+        let memory_budget = *memory_budget;
+        let mut books = Books {
+            entries: Entries::new(scratch, memory_budget / 2),
+            sets: LineSets::new(scratch, memory_budget / SMALL_SHARE),
+            monitor,
+            stopped: None,
+            totals: ReadTotals::default(),
+            buffer: Vec::new(),
+            suspect: None,
+        };
+        let manifest = books.read_manifest(source)?;
+        read_checksums(&mut open_checksums(source)?, &mut books.entries)
+            .map_err(|error| error.or_at(CHECKSUMS_FILE.as_bytes(), None))?;
+        Ok(Reading { source, scratch: Arc::clone(scratch), place, selection, memory_budget, manifest, books })
+    }
+
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(super) fn scratch(&self) -> Arc<dyn Scratch> {
+        Arc::clone(&self.scratch)
+    }
+
+    pub(super) fn place(&self) -> &'a Place {
+        self.place
+    }
+
+    pub(super) fn selection(&self) -> &'a Selection {
+        self.selection
+    }
+
+    /// A sorter with a part of the memory.
+    pub(super) fn sorter(&self) -> Sorter {
+        Sorter::new(self.scratch(), self.memory_budget / SMALL_SHARE)
+    }
+
+    /// Shows the entries of one directory.
+    pub(super) fn show(&mut self, directory: &DumpPath, visit: &mut dyn Visit) -> Result<()> {
+        let Reading { source, place, books, .. } = self;
+        source.walk_directory(directory, &mut Shown { books, place, visit })
+    }
+
+    /// Notes everything below a directory as there and does not read it.
+    pub(super) fn leave_out(&mut self, directory: &DumpPath) -> Result<()> {
+        let mut deeper = self.sorter();
+        deeper.push(directory.as_bytes(), b"")?;
+        while !deeper.is_empty() {
+            let next = self.sorter();
+            let mut level = std::mem::replace(&mut deeper, next).finish()?;
+            while let Some((path, _)) = level.next()? {
+                self.show(&DumpPath::new(path)?, &mut LeaveOut { deeper: &mut deeper })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares all files with CHECKSUMS and gives the list of those that were read.
+    pub(super) fn finish(self) -> Result<(Manifest, ReadTotals, Listing)> {
+        let Reading { scratch, manifest, books, .. } = self;
+        let Books { entries, sets, totals, .. } = books;
+        let mut listing = ListingWriter::new(&scratch, sets)?;
+        let mut problems = Problems::default();
+        let mut show = |path: &[u8], seen: Seen<'_>, _: &mut Problems| match seen {
+            Seen::File { digest, .. } if path != MANIFEST_FILE.as_bytes() && !LineSets::holds(path) => {
+                listing.file(path, digest)
+            }
+            _ => Ok(()),
+        };
+        entries.check(&mut show, &mut problems)?;
+        if problems.count > 0 {
+            return Err(ErrorKind::Unsound(Box::new(problems)).into());
+        }
+        Ok((manifest, totals, listing.finish()?))
+    }
+
+    /// Says what an error means: a file that cannot be understood since it was changed is first of all a changed file.
+    pub(super) fn explain(mut self, error: Error) -> Error {
+        if let Some(stopped) = self.books.stopped.take() {
+            return stopped.into();
+        }
+        let Some((path, digest)) = self.books.suspect.take() else { return error };
+        let kind = match listed_digest(self.source, &path) {
+            Ok(Some(listed)) if listed == digest => return error,
+            Ok(Some(_)) => ProblemKind::Changed,
+            Ok(None) => ProblemKind::Unlisted,
+            Err(_) => return error,
+        };
+        let mut problems = Problems::default();
+        problems.add(&path, kind);
+        Error::from(ErrorKind::Unsound(Box::new(problems))).followed_by(error)
+    }
+}
+
+impl Books<'_> {
+    fn read_manifest(&mut self, source: &mut dyn ScopedSource) -> Result<Manifest> {
+        let path = DumpPath::new(MANIFEST_FILE.as_bytes())?;
+        let mut content = open_or_no_dump(source, &path, MANIFEST_FILE)?;
+        let mut manifest = None;
+        self.read(&path, &mut content, &mut |file| {
+            manifest = Some(read_manifest(&mut BufReader::new(file))?);
+            Ok(())
+        })?;
+        manifest.ok_or_else(|| ErrorKind::NotADump { missing: MANIFEST_FILE }.into())
+    }
+
+    /// Reads a file to its end; `use_it` reads what it needs of it first.
+    fn read(
+        &mut self,
+        path: &DumpPath,
+        content: &mut dyn Read,
+        use_it: &mut dyn FnMut(&mut DumpFile<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Books { sets, monitor, stopped, totals, entries, buffer, .. } = self;
+        let mut count = |len: u64| {
+            monitor(len).map_err(|error| {
+                *stopped = Some(error);
+                io::ErrorKind::Other.into()
+            })
+        };
+        // Also asked where nothing is read.
+        count(0).map_err(read_error)?;
+        let reader = HashingReader::new(content, &mut count);
+        let mut file = DumpFile { path, reader, sets, fate: Fate::Read };
+        let used = use_it(&mut file).map_err(|error| error.or_at(path.as_bytes(), None));
+        let DumpFile { reader, fate, .. } = file;
+        match (fate, used) {
+            (Fate::Read, used) => match (reader.finish(buffer), used) {
+                (Ok((digest, len)), Ok(())) => {
+                    totals.files = totals.files.saturating_add(1);
+                    totals.bytes = totals.bytes.saturating_add(len);
+                    entries.add_file(path.as_bytes(), &digest, len)?;
+                }
+                (Ok((digest, _)), Err(error)) => {
+                    self.suspect = Some((path.as_bytes().to_vec(), digest));
+                    return Err(error);
+                }
+                (Err(_), Err(error)) => return Err(error),
+                (Err(source), Ok(())) => return Err(read_error(source).at(path.as_bytes())),
+            },
+            (_, Err(error)) => return Err(error),
+            (Fate::LeftOut, Ok(())) => {
+                totals.files_left_out = totals.files_left_out.saturating_add(1);
+                entries.add_present(path.as_bytes())?;
+            }
+            (Fate::PassedOver, Ok(())) => {}
+        }
+        Ok(())
+    }
+}
+
+/// A file that is being read.
+pub(super) struct DumpFile<'f> {
+    path: &'f DumpPath,
+    reader: HashingReader<'f>,
+    sets: &'f mut LineSets,
+    fate: Fate,
+}
+
+/// What becomes of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Read,
+    LeftOut,
+    PassedOver,
+}
+
+impl<'f> DumpFile<'f> {
+    pub(super) fn path(&self) -> &'f DumpPath {
+        self.path
+    }
+
+    /// Its name in its directory.
+    pub(super) fn name(&self) -> &'f [u8] {
+        self.path.split_last().1
+    }
+
+    /// Leaves the file unread: only that it is there counts.
+    pub(super) fn leave_out(&mut self) {
+        self.fate = Fate::LeftOut;
+    }
+
+    /// Leaves the file alone: it has been read in another way.
+    pub(super) fn pass_over(&mut self) {
+        self.fate = Fate::PassedOver;
+    }
+
+    /// Notes a line of a file in which order and repeats do not matter ([`LineSets`]), for the comparison with another dump.
+    pub(super) fn note_line(&mut self, path: &[u8], line: &[u8]) -> Result<()> {
+        self.sets.add(path, line)
+    }
+}
+
+impl Read for DumpFile<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buf)
+    }
+}
+
+/// Turns what a source shows into books and visits.
+struct Shown<'v, 'a> {
+    books: &'v mut Books<'a>,
+    place: &'v Place,
+    visit: &'v mut dyn Visit,
+}
+
+impl Visitor for Shown<'_, '_> {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        self.visit.directory(path).map_err(|error| error.or_at(path.as_bytes(), None))
+    }
+
+    fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> Result<()> {
+        self.place.enter_file(path.as_bytes());
+        let visit = &mut self.visit;
+        self.books.read(path, content, &mut |file| visit.file(file))
+    }
+
+    fn refused(&mut self, path: &DumpPath, refusal: Refusal) -> Result<()> {
+        Err(Error::from(SourceError::Refused(refusal)).at(path.as_bytes()))
+    }
+}
+
+/// Notes files and collects directories.
+struct LeaveOut<'d> {
+    deeper: &'d mut Sorter,
+}
+
+impl Visit for LeaveOut<'_> {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        Ok(self.deeper.push(path.as_bytes(), b"")?)
+    }
+
+    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        file.leave_out();
+        Ok(())
+    }
+}
+
+/// Hands an event to the target; an error says which file and line it came from.
+pub(super) fn emit(target: &mut dyn Target, place: &Place, event: ekv_model::Event<'_>) -> Result<()> {
+    target.event(event).map_err(|error| {
+        let error = Error::from(error);
+        match place.location().path {
+            Some(path) => error.or_at(&path, place.line()),
+            None => error,
+        }
+    })
+}
+
+/// An entry that has no meaning in its place.
+pub(super) fn unknown(path: &DumpPath, expected: &'static str) -> Error {
+    Error::from(ReplayFault::UnknownEntry { expected }).at(path.as_bytes())
+}
+
+fn open_checksums(source: &mut dyn ScopedSource) -> Result<BufReader<Box<dyn Read + '_>>> {
+    let path = DumpPath::new(CHECKSUMS_FILE.as_bytes())?;
+    Ok(BufReader::new(open_or_no_dump(source, &path, CHECKSUMS_FILE)?))
+}
+
+pub(super) fn open_or_no_dump<'s>(
+    source: &'s mut dyn ScopedSource,
+    path: &DumpPath,
+    missing: &'static str,
+) -> Result<Box<dyn Read + 's>> {
+    source.open_file(path).map_err(|error| match error.kind() {
+        ErrorKind::Source(SourceError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            ErrorKind::NotADump { missing }.into()
+        }
+        _ => error.or_at(path.as_bytes(), None),
+    })
+}
+
+/// What CHECKSUMS says about one file.
+fn listed_digest(source: &mut dyn ScopedSource, path: &[u8]) -> Result<Option<FileDigest>> {
+    let mut lines = ChecksumsReader::new(open_checksums(source)?);
+    loop {
+        match lines.next_line() {
+            Ok(Some(line)) if line.path.as_bytes() == path => return Ok(Some(line.digest)),
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(Error::from(error.fault).at_line(error.line_number)),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Which parts of a dump are replayed.
+
+use std::collections::BTreeSet;
+
+/// Names that are replayed: those given, and those with one of the prefixes given; all of them if nothing was given.
+///
+/// What a name is depends on the protocol: the key in Redis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    names: BTreeSet<Vec<u8>>,
+    prefixes: BTreeSet<Vec<u8>>,
+}
+
+impl Selection {
+    /// Makes a selection.
+    pub fn new(names: impl IntoIterator<Item = Vec<u8>>, prefixes: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        Selection { names: names.into_iter().collect(), prefixes: prefixes.into_iter().collect() }
+    }
+
+    /// Whether everything is selected.
+    pub fn is_everything(&self) -> bool {
+        self.names.is_empty() && self.prefixes.is_empty()
+    }
+
+    /// Whether a name is selected.
+    pub fn includes(&self, name: &[u8]) -> bool {
+        self.is_everything() || self.names.contains(name) || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_prefixes_add_up_and_nothing_means_everything() {
+        let both = Selection::new([b"exact".to_vec()], [b"user:".to_vec(), b"\xff".to_vec()]);
+        for (name, included) in [
+            (&b"exact"[..], true),
+            (b"exactly", false),
+            (b"user:", true),
+            (b"user:1", true),
+            (b"user", false),
+            (b"\xff\0", true),
+        ] {
+            assert_eq!(both.includes(name), included, "{}", name.escape_ascii());
+        }
+        assert!(Selection::default().includes(b"anything") && Selection::default().is_everything());
+        assert!(Selection::new([], [Vec::new()]).includes(b"anything"));
+        assert!(!Selection::new([Vec::new()], []).includes(b"anything"));
+    }
+}
