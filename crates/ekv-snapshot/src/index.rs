@@ -1,7 +1,7 @@
 //! A sparse index over records, of fixed size whatever the file.
 
 /// Bytes that keys and entries may take together.
-const BUDGET_BYTES: usize = 4 << 20;
+const BUDGET_BYTES: usize = 1 << 20;
 /// Distance between entries to start with, in bytes of the file.
 const FIRST_STRIDE: u64 = 16 << 10;
 /// Longest key prefix kept.
