@@ -307,12 +307,27 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Appends tag and length of a string or bytes, which are to follow.
+pub(crate) fn put_len_prefix(number: u64, len: u64, out: &mut Vec<u8>) {
+    put_varint(number << 3 | 2, out);
+    put_varint(len, out);
+}
+
+fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.extend(u8::try_from(value & 0x7f | 0x80));
+        value >>= 7;
+    }
+    out.extend(u8::try_from(value));
+}
+
 /// Whether the bytes are UTF-8, as a proto3 string must be.
 pub(crate) fn is_utf8(value: &StoredValue<'_>) -> Result<bool> {
     is_utf8_body(&value.body())
 }
 
-fn is_utf8_body(body: &Body<'_>) -> Result<bool> {
+/// As [`is_utf8`], for the body of an event.
+pub(crate) fn is_utf8_body(body: &Body<'_>) -> Result<bool> {
     if let Body::Inline(bytes) = body {
         return Ok(std::str::from_utf8(bytes).is_ok());
     }

@@ -251,6 +251,25 @@ pub enum ErrorKind {
     /// Read timestamp zero, at which nothing exists.
     #[error("read timestamp 0 is before every write")]
     TsZero,
+    /// A commit timestamp for a new snapshot that no clock can pass.
+    #[error("timestamp {commit_ts} is the last millisecond there is: no node can be restored from it")]
+    TsTooLate {
+        /// The timestamp.
+        commit_ts: u64,
+    },
+    /// Two records for a new snapshot have one user key.
+    #[error("two records have the user key {}", escape(.user_key))]
+    DuplicateKey {
+        /// The user key.
+        user_key: Vec<u8>,
+    },
+    /// A new snapshot could not be written.
+    #[error("cannot write the snapshot")]
+    Write {
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// A scratch file could not be written or read.
     #[error("scratch space failed")]
     Scratch(#[source] ekv_spill::Error),
@@ -355,7 +374,8 @@ impl Error {
             | ErrorKind::TsCompacted { .. }
             | ErrorKind::TsZero => Class::Environment,
             ErrorKind::Scratch(source) if source.is_out_of_space() => Class::OutOfSpace,
-            ErrorKind::Scratch(_) => Class::WriteIo,
+            ErrorKind::Write { source } if ekv_spill::is_out_of_space(source) => Class::OutOfSpace,
+            ErrorKind::Scratch(_) | ErrorKind::Write { .. } => Class::WriteIo,
             ErrorKind::Cancelled => Class::Cancelled,
             _ => Class::Data,
         }

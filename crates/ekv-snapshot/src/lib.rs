@@ -1,9 +1,10 @@
-//! Reads elastickv snapshot files (`.fsm`).
+//! Reads and writes elastickv snapshot files (`.fsm`).
 //!
 //! Source: `docs/format/snapshot.md`. This crate knows bytes, versions and timestamps; it knows no adapter and writes no dump.
 //!
 //! 1. [`scan`] reads an [`Input`] once, checks it and returns what it learned with a [`RecordFile`].
 //! 2. A [`View`] of one or more record files at a read timestamp answers ranges ([`View::scan_range`]) and keys ([`View::lookup`]).
+//! 3. A [`Writer`] takes records in any order ([`RecordSink`]) and writes them as a new snapshot.
 
 pub mod datadir;
 mod entry;
@@ -21,6 +22,7 @@ mod mvcc2;
 mod protobuf;
 pub mod raft;
 mod record;
+mod record_sink;
 mod record_writer;
 mod regular_file;
 mod resolver;
@@ -33,6 +35,7 @@ mod sst;
 mod stream;
 pub mod txn;
 mod view;
+mod writer;
 
 pub use envelope::{Envelope, Form, Header};
 pub use error::{Error, ErrorKind, Location, Result, escape};
@@ -41,6 +44,7 @@ pub use hlc::CommitTs;
 pub use input::{FooterPolicy, Input, MemoryInput, ReadAt, SubRange};
 pub use input_reader::InputReader;
 pub use record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
+pub use record_sink::RecordSink;
 pub use regular_file::{open_regular, open_regular_itself};
 pub use restorable::{RestorablePayload, RestorableTotals};
 pub use scan::{Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, Watch, Watermarks, scan};
@@ -48,3 +52,4 @@ pub use view::{
     Counts, Group, Lookup, Mark, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View, Visible,
     VisibleTotals, check_read_ts,
 };
+pub use writer::{Writer, Written, WrittenForm};

@@ -1,4 +1,4 @@
-//! Records in the form of an `EKVPBBL1` payload in a scratch file. Source: `docs/format/snapshot.md`, section 4.
+//! Records in the form of an `EKVPBBL1` payload. Source: `docs/format/snapshot.md`, section 4.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::format::{PAYLOAD_MAGIC, VALUE_HEADER_LEN};
 use crate::stream::{for_each_piece, len_u64};
 use crate::{CommitTs, FooterPolicy, Input, Result};
 
-/// Memory for writing, in bytes.
+/// Memory for writing to a scratch file, in bytes.
 const WRITE_BUDGET: usize = 64 << 10;
 
 /// Where the body of a value lies in an input.
@@ -18,18 +18,58 @@ pub(crate) struct BodyPlace {
     pub(crate) len: u64,
 }
 
-/// Writes entries, which must come in raw-key order.
-pub(crate) struct RecordWriter {
-    spool: Spool,
+/// Where a payload goes.
+pub(crate) trait Output {
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
-impl RecordWriter {
-    /// Begins a payload without envelope header.
-    pub(crate) fn new(scratch: &Arc<dyn Scratch>, last_commit_ts: CommitTs) -> Result<RecordWriter> {
-        let mut spool = Spool::new(scratch.clone(), WRITE_BUDGET);
-        spool.write_all(PAYLOAD_MAGIC)?;
-        spool.write_all(&last_commit_ts.0.to_le_bytes())?;
-        Ok(RecordWriter { spool })
+impl Output for Spool {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.write_all(bytes)?)
+    }
+}
+
+/// Writes entries, which must come in raw-key order.
+pub(crate) struct RecordWriter<O = Spool> {
+    output: O,
+}
+
+impl<O: Output> RecordWriter<O> {
+    /// Begins a payload.
+    pub(crate) fn begin(mut output: O, last_commit_ts: CommitTs) -> Result<Self> {
+        output.write(PAYLOAD_MAGIC)?;
+        output.write(&last_commit_ts.0.to_le_bytes())?;
+        Ok(RecordWriter { output })
+    }
+
+    /// Begins an entry: all but the body, whose `body_len` bytes follow through [`RecordWriter::body`].
+    pub(crate) fn head(&mut self, raw_key: &[u8], value_header: [u8; VALUE_HEADER_LEN], body_len: u64) -> Result<()> {
+        self.output.write(&len_u64(raw_key).to_le_bytes())?;
+        self.output.write(raw_key)?;
+        self.output.write(&body_len.saturating_add(len_u64(&value_header)).to_le_bytes())?;
+        self.output.write(&value_header)
+    }
+
+    /// Adds a piece of the body.
+    pub(crate) fn body(&mut self, piece: &[u8]) -> Result<()> {
+        self.output.write(piece)
+    }
+
+    /// What was written to.
+    pub(crate) fn output(&self) -> &O {
+        &self.output
+    }
+
+    /// Ends the payload.
+    pub(crate) fn into_output(self) -> O {
+        self.output
+    }
+}
+
+impl RecordWriter<Spool> {
+    /// Begins a payload without envelope header in a scratch file.
+    pub(crate) fn new(scratch: &Arc<dyn Scratch>, last_commit_ts: CommitTs) -> Result<Self> {
+        RecordWriter::begin(Spool::new(scratch.clone(), WRITE_BUDGET), last_commit_ts)
     }
 
     /// Writes an entry whose body is copied in pieces from `input`.
@@ -40,18 +80,15 @@ impl RecordWriter {
         input: &Input,
         body: BodyPlace,
     ) -> Result<()> {
-        let spool = &mut self.spool;
-        spool.write_all(&len_u64(raw_key).to_le_bytes())?;
-        spool.write_all(raw_key)?;
-        spool.write_all(&body.len.saturating_add(len_u64(&value_header)).to_le_bytes())?;
-        spool.write_all(&value_header)?;
-        for_each_piece(input, body.offset, body.len, |piece| Ok(spool.write_all(piece)?))
+        self.head(raw_key, value_header, body.len)?;
+        for_each_piece(input, body.offset, body.len, |piece| self.body(piece))
     }
 
     /// Ends the payload, which has no footer; messages call it `name`.
     pub(crate) fn finish(self, name: String) -> Result<Input> {
-        let len = self.spool.len();
-        let source = Arc::new(self.spool.into_file()?);
+        let spool = self.into_output();
+        let len = spool.len();
+        let source = Arc::new(spool.into_file()?);
         Ok(Input { source, len, name, footer: FooterPolicy::Optional, token_crc32c: None })
     }
 }

@@ -312,7 +312,8 @@ fn fold(deltas: &mut RangeScan, prefix: &mut Vec<u8>, key: &[u8], base: Option<B
     Ok(fold)
 }
 
-fn item_suffix(seq: i64) -> [u8; SEQ_LEN] {
+/// What follows the Redis key in the key of an item.
+pub(super) fn item_suffix(seq: i64) -> [u8; SEQ_LEN] {
     let mut bytes = seq.to_be_bytes();
     if let Some(first) = bytes.first_mut() {
         *first ^= 0x80;

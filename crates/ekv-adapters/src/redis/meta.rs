@@ -111,6 +111,35 @@ impl StreamMeta {
     }
 }
 
+/// Appends the metadata of a hash, set or sorted set; the current form only where there is an expiry.
+pub(crate) fn put_count_meta(len: u64, expire_at_ms: Option<u64>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&len.to_be_bytes());
+    put_expiry(expire_at_ms, out);
+}
+
+/// Appends the metadata of a list whose items are numbered from 0.
+pub(crate) fn put_list_meta(len: u64, expire_at_ms: Option<u64>, out: &mut Vec<u8>) {
+    let (head, tail) = (0_u64, len);
+    for number in [head, tail, len] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    put_expiry(expire_at_ms, out);
+}
+
+/// Appends the metadata of a stream from whose head nothing was removed.
+pub(crate) fn put_stream_meta(len: u64, last: StreamId, expire_at_ms: Option<u64>, out: &mut Vec<u8>) {
+    for number in [len, last.ms, last.seq] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    put_expiry(expire_at_ms, out);
+}
+
+fn put_expiry(expire_at_ms: Option<u64>, out: &mut Vec<u8>) {
+    if let Some(at_ms) = expire_at_ms {
+        out.extend_from_slice(&at_ms.to_be_bytes());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +164,23 @@ mod tests {
         value[31] = 5;
         assert_eq!(ListMeta::parse(&value).unwrap().expiry, MetaExpiry::Stored(Some(5)));
         assert_eq!(StreamMeta::parse(&value).unwrap().expiry, MetaExpiry::Stored(Some(5)));
+    }
+
+    #[test]
+    fn metadata_is_read_back_as_it_was_put() {
+        let last = StreamId { ms: 3, seq: u64::MAX };
+        for (expire_at_ms, expiry) in [(None, MetaExpiry::NotStored), (Some(7), MetaExpiry::Stored(Some(7)))] {
+            let mut value = Vec::new();
+            put_count_meta(3, expire_at_ms, &mut value);
+            assert_eq!(CountMeta::parse(&value), Some(CountMeta { len: 3, expiry }));
+            value.clear();
+            put_list_meta(3, expire_at_ms, &mut value);
+            assert_eq!(ListMeta::parse(&value), Some(ListMeta { head: 0, tail: 3, len: 3, expiry }));
+            value.clear();
+            put_stream_meta(3, last, expire_at_ms, &mut value);
+            let meta = StreamMeta { len: 3, last, expiry, trimmed: StreamId::default() };
+            assert_eq!(StreamMeta::parse(&value), Some(meta));
+        }
     }
 
     #[test]

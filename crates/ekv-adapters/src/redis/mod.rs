@@ -1,4 +1,4 @@
-//! Redis: records to events. Source: `docs/format/redis.md`.
+//! Redis: records to events, and back. Source: `docs/format/redis.md`.
 //!
 //! | file | holds |
 //! |---|---|
@@ -8,9 +8,11 @@
 //! | `ranks.rs` | which type a key has |
 //! | `expiry.rs` | the expiry index and what an expiry means |
 //! | `meta.rs`, `keys.rs` | bytes of metadata and keys |
+//! | `encode.rs` | events to records |
 
 mod blob;
 mod collection;
+mod encode;
 mod expiry;
 pub mod findings;
 mod keys;
@@ -25,6 +27,7 @@ mod wide;
 
 use ekv_model::Result;
 
+pub(crate) use encode::Encoder;
 pub use value::{EXPIRE_AT_MS_MAX, Form, TornHeader, has_inline_ttl, parse_form};
 
 use crate::{Family, Outcome, Owner, Role, Run};

@@ -15,7 +15,12 @@ use crate::protobuf::{Content, Malformed, Message, is_utf8};
 use crate::{Family, Outcome, Run};
 
 /// What every entry value begins with.
-const ENTRY_MAGIC: &[u8] = &[0x00, 0x52, 0x58, 0x45, 0x01];
+pub(super) const ENTRY_MAGIC: &[u8] = &[0x00, 0x52, 0x58, 0x45, 0x01];
+
+/// Number of the field with the id of an entry.
+pub(super) const FIELD_ID: u64 = 1;
+/// Number of the fields with names and values.
+pub(super) const FIELD_TEXT: u64 = 2;
 
 /// Emits every stream that clients see, in the order of key length and key bytes.
 pub(super) fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
@@ -255,6 +260,15 @@ fn parse_id(tail: &[u8]) -> Option<StreamId> {
     Some(StreamId { ms: u64::from_be_bytes(*ms), seq: u64::from_be_bytes(seq) })
 }
 
+/// What follows the counted Redis key in the key of an entry.
+pub(super) fn id_suffix(id: StreamId) -> [u8; 16] {
+    let mut suffix = [0; 16];
+    let (ms, seq) = suffix.split_at_mut(8);
+    ms.copy_from_slice(&id.ms.to_be_bytes());
+    seq.copy_from_slice(&id.seq.to_be_bytes());
+    suffix
+}
+
 fn account(run: &mut Run<'_>, survey: &Survey, entries: Outcome, meta: Outcome) -> Result<Outcome> {
     let trimmed = if entries == Outcome::Emitted { Outcome::Orphaned } else { entries };
     run.account(Family::StreamEntry, entries, survey.visible)?;
@@ -285,13 +299,13 @@ fn check_entry(value: &StoredValue<'_>, id: StreamId) -> Result<Result<bool, Mal
         };
         let Content::Bytes(text) = field.content else { continue };
         match field.number {
-            1 => {
+            FIELD_ID => {
                 canonical = text.whole() == Some(format!("{}-{}", id.ms, id.seq).as_bytes());
                 if !is_utf8(&text)? {
                     return Ok(Err(Malformed));
                 }
             }
-            2 => {
+            FIELD_TEXT => {
                 texts = texts.wrapping_add(1);
                 if !is_utf8(&text)? {
                     return Ok(Err(Malformed));
@@ -309,7 +323,7 @@ fn emit_entry(run: &mut Run<'_>, options: &Options, id: StreamId, value: &Stored
     if let Ok(mut message) = message(value) {
         let mut name: Option<StoredValue<'_>> = None;
         while let Ok(Some(field)) = message.next_field()? {
-            let (2, Content::Bytes(text)) = (field.number, field.content) else { continue };
+            let (FIELD_TEXT, Content::Bytes(text)) = (field.number, field.content) else { continue };
             match name.take() {
                 None => name = Some(text),
                 Some(name) => {
@@ -333,6 +347,13 @@ mod tests {
         assert!(!is_visible(id(1, 0), id(1, 1)));
         assert!(is_visible(id(1, 2), id(1, 1)));
         assert!(!is_visible(id(u64::MAX, u64::MAX), id(u64::MAX, u64::MAX)));
+    }
+
+    #[test]
+    fn id_suffixes_sort_as_their_ids_and_read_back() {
+        let ids = [(0, 0), (0, 1), (1, 0), (2, 0), (10, 0), (u64::MAX, u64::MAX)].map(|(ms, seq)| StreamId { ms, seq });
+        assert!(ids.map(id_suffix).is_sorted());
+        assert!(ids.iter().all(|id| parse_id(&id_suffix(*id)) == Some(*id)));
     }
 
     #[test]
