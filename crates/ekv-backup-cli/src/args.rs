@@ -168,12 +168,12 @@ pub(crate) struct DecodeArguments {
     pub(crate) strict: bool,
     /// Write what is left of things that are gone: messages without a queue, S3 content without an object
     ///
-    /// They are in sqs/<queue in base64url>.orphan/ and s3/<bucket>/_orphans/. Clients cannot see them.
+    /// They are in sqs/QUEUE.orphan/ (QUEUE in base64url) and s3/BUCKET/_orphans/. Clients cannot see them.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
         default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
         help_heading = "What is written")]
     pub(crate) include_orphans: bool,
-    /// Write the records of S3 uploads that were not completed, in s3/<bucket>/_incomplete_uploads/
+    /// Write the records of S3 uploads that were not completed, in s3/BUCKET/_incomplete_uploads/
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
         default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
         help_heading = "What is written")]

@@ -2,7 +2,7 @@
 //!
 //! Source: `docs/format/snapshot.md`. This crate knows bytes, versions and timestamps; it knows no adapter and writes no dump.
 //!
-//! 1. [`scan`] reads an [`Input`] once, checks it and returns what it learned with a [`RecordFile`].
+//! 1. [`scan()`] reads an [`Input`] once, checks it and returns what it learned with a [`RecordFile`].
 //! 2. A [`View`] of one or more record files at a read timestamp answers ranges ([`View::scan_range`]) and keys ([`View::lookup`]).
 //! 3. A [`Writer`] takes records in any order ([`RecordSink`]) and writes them as a new snapshot.
 

@@ -1,6 +1,6 @@
 //! Payloads that a new node can begin from. Source: `docs/format/restore.md`, sections 3.1 and 7.2.
 //!
-//! Stricter than [`crate::scan`], since a node takes every record as it is: raw keys ascend, each user key has one version, no
+//! Stricter than [`crate::scan()`], since a node takes every record as it is: raw keys ascend, each user key has one version, no
 //! version is a deletion or encrypted, nothing belongs to the store itself, nothing is newer than the header says.
 
 use crate::entry::{self, Entry, check_order, need};

@@ -28,7 +28,7 @@ pub enum Suffrage {
 /// A member of the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its number, see [`super::node_id`].
+    /// Its number, see [`super::node_id()`].
     pub node_id: u64,
     /// Whether it votes.
     pub suffrage: Suffrage,

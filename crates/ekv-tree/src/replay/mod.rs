@@ -11,7 +11,7 @@
 //! | `redis/` | the readers of the protocols, one folder each |
 //!
 //! A reader for another protocol is a folder here with a function `read(&mut Reading, &mut dyn Target) -> Result<()>` and a row in
-//! [`PROTOCOLS`].
+//! `PROTOCOLS`.
 
 mod fault;
 pub(crate) mod listing;

@@ -74,7 +74,7 @@ impl DirSink {
     /// Opens a file that this sink wrote, to read it back before it is published.
     ///
     /// # Errors
-    /// [`SinkError::Io`] if it cannot be opened, or is not a regular file of this sink's directory;
+    /// [`SinkError::Io`](super::SinkError::Io) if it cannot be opened, or is not a regular file of this sink's directory;
     /// [`SinkError::Misuse`](super::SinkError::Misuse) while a file is open for writing.
     pub fn open_staged(&mut self, path: &DumpPath) -> Result<File> {
         self.writer.step(|writer| writer.open_staged(path))
