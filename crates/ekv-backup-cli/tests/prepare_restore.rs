@@ -97,7 +97,7 @@ fn refusals_exit_with_the_code_of_their_class() {
     let cases = [
         ("m.fsm n1 --peers n1=a:1 --target-cluster-id other", 2, "cluster \"lab\", not of \"other\""),
         ("missing.fsm n1 --peers n1=a:1 --fresh-cluster", 1, "missing.fsm.encode_info.json"),
-        ("m.fsm . --peers n1=a:1 --fresh-cluster", 1, "does not name a new directory"),
+        ("m.fsm . --peers n1=a:1 --fresh-cluster", 1, "does not name a new file or directory"),
     ];
     for (words, code, message) in cases {
         let output = scene.run(words);

@@ -1,13 +1,17 @@
-//! Stands in for the directory sink on platforms that lack what it needs.
+//! Stands in for the directory sink on platforms that lack what it needs. Single files can be written there.
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ekv_spill::Scratch;
+use ekv_spill::{Scratch, SystemScratch};
 
-use super::{DirOptions, Fsync, LeftoverState, Published, Sink, SinkError};
+use super::{
+    DirOptions, ExistingTarget, Fsync, LeftoverState, PublishMethod, Published, Sink, SinkError, SinkOperation, misuse,
+    rule,
+};
 use crate::{DumpPath, Error, Result};
 
 /// Writes a dump as a directory; not on this platform.
@@ -77,6 +81,155 @@ impl Sink for DirSink {
     fn abort(self: Box<Self>) -> Result<()> {
         match self.never {}
     }
+}
+
+/// One or several files that are created exclusively under their final names and removed unless all are published. A killed run leaves
+/// incomplete files.
+pub struct StagedFiles {
+    files: Vec<(PathBuf, Option<File>)>,
+    open: Option<usize>,
+    fsync: Fsync,
+    scratch: Arc<dyn Scratch>,
+    is_published: bool,
+}
+
+impl StagedFiles {
+    /// Prepares files at `targets`; each is created when it is begun.
+    ///
+    /// # Errors
+    /// [`SinkError::TargetExists`]; [`SinkError::Unsupported`] if old files shall be replaced, which cannot be done safely here.
+    pub fn create(targets: &[&Path], options: DirOptions) -> Result<Self> {
+        Self::check_targets(targets, options)?;
+        Ok(StagedFiles {
+            files: targets.iter().map(|target| (target.to_path_buf(), None)).collect(),
+            open: None,
+            fsync: options.fsync,
+            scratch: Arc::new(SystemScratch::new()),
+            is_published: false,
+        })
+    }
+
+    /// Checks that files may be written at `targets`, without creating anything.
+    ///
+    /// # Errors
+    /// As [`StagedFiles::create`].
+    pub fn check_targets(targets: &[&Path], options: DirOptions) -> Result<()> {
+        if options.existing == ExistingTarget::Replace {
+            return Err(SinkError::Unsupported.into());
+        }
+        targets.iter().try_for_each(|target| match target.symlink_metadata() {
+            Ok(_) => Err(SinkError::TargetExists { path: target.display().to_string() }.into()),
+            Err(_) => Ok(()),
+        })
+    }
+
+    /// Begins the file for the target with this index.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] if it cannot be created; [`SinkError::Misuse`] while another one is open.
+    pub fn begin(&mut self, index: usize) -> Result<()> {
+        if self.open.is_some() {
+            return Err(misuse(rule::ONE_FILE_AT_A_TIME));
+        }
+        let Some((path, file)) = self.files.get_mut(index) else { return Err(misuse(rule::FILE_NEEDS_A_NAME)) };
+        let created = File::options().read(true).write(true).create_new(true).open(&*path);
+        *file = Some(created.map_err(|source| io_error(SinkOperation::CreateFile, path, source))?);
+        self.open = Some(index);
+        Ok(())
+    }
+
+    /// Adds bytes to the open file.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match self.open.and_then(|index| self.files.get_mut(index)) {
+            Some((path, Some(file))) => {
+                file.write_all(bytes).map_err(|source| io_error(SinkOperation::Write, path, source))
+            }
+            _ => Err(misuse(rule::NO_FILE_OPEN)),
+        }
+    }
+
+    /// Ends the open file.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] if it cannot be brought to stable storage.
+    pub fn end(&mut self) -> Result<()> {
+        match self.open.take().and_then(|index| self.files.get(index)) {
+            Some((path, Some(file))) if self.fsync != Fsync::None => {
+                file.sync_all().map_err(|source| io_error(SinkOperation::Sync, path, source))
+            }
+            Some((_, Some(_))) => Ok(()),
+            _ => Err(misuse(rule::NO_FILE_OPEN)),
+        }
+    }
+
+    /// Opens a file that was written, to read it back before it is published.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] if it cannot be opened; [`SinkError::Misuse`] while a file is open for writing.
+    pub fn open_staged(&mut self, index: usize) -> Result<File> {
+        match (self.open, self.files.get(index)) {
+            (None, Some((path, Some(_)))) => {
+                File::open(path).map_err(|source| io_error(SinkOperation::ReadBack, path, source))
+            }
+            (Some(_), _) => Err(misuse(rule::ONE_FILE_AT_A_TIME)),
+            _ => Err(misuse(rule::FILE_NEEDS_A_NAME)),
+        }
+    }
+
+    /// Scratch files, which vanish with this.
+    pub fn scratch(&self) -> Arc<dyn Scratch> {
+        Arc::clone(&self.scratch)
+    }
+
+    /// Keeps the files.
+    ///
+    /// # Errors
+    /// [`SinkError::Misuse`] unless every file was written.
+    pub fn publish(mut self) -> Result<Published> {
+        if self.open.is_some() || self.files.iter().any(|(_, file)| file.is_none()) {
+            return Err(misuse(rule::EVERY_FILE_ONCE));
+        }
+        self.is_published = true;
+        let place = self.files.first().map_or_else(String::new, |(path, _)| path.display().to_string());
+        Ok(Published { place, method: PublishMethod::CreateExclusively, fsync: self.fsync, warnings: Vec::new() })
+    }
+
+    /// Gives up: removes everything.
+    ///
+    /// # Errors
+    /// What could not be removed; a warning to the user rather than a failure.
+    pub fn abort(mut self) -> Result<()> {
+        self.remove()
+    }
+
+    fn remove(&mut self) -> Result<()> {
+        self.is_published = true;
+        let mut removed = Ok(());
+        for (path, file) in self.files.drain(..) {
+            if file.is_some() {
+                drop(file);
+                let gone = std::fs::remove_file(&path);
+                removed = removed.and(gone.map_err(|source| io_error(SinkOperation::Remove, &path, source)));
+            }
+        }
+        removed
+    }
+}
+
+impl Drop for StagedFiles {
+    fn drop(&mut self) {
+        if !self.is_published {
+            // Nobody is there to hear of an error.
+            let _ = self.remove();
+        }
+    }
+}
+
+fn io_error(operation: SinkOperation, path: &Path, source: io::Error) -> Error {
+    Error::new(SinkError::Io { operation, path: path.display().to_string(), source })
 }
 
 /// A staging directory that a killed run left; none exists on this platform.

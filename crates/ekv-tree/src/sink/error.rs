@@ -76,7 +76,7 @@ pub enum SinkError {
         source: io::Error,
     },
     /// The target has no name of its own: it is empty, `/`, or ends in `.` or `..`.
-    #[error("\"{path}\" does not name a new directory")]
+    #[error("\"{path}\" does not name a new file or directory")]
     TargetName {
         /// The target as it was given.
         path: String,
@@ -90,6 +90,14 @@ pub enum SinkError {
     /// What lies at the target may not be replaced.
     #[error("{path} is not replaced: it is {found}, neither a dump nor an empty directory")]
     NotReplaceable {
+        /// The target.
+        path: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// What lies where a file shall be written may not be replaced.
+    #[error("{path} is not replaced: it is {found}, not a regular file")]
+    FileNotReplaceable {
         /// The target.
         path: String,
         /// What it is.
@@ -132,9 +140,9 @@ pub enum SinkError {
         source: io::Error,
     },
     /// Replacing the old dump failed half-way, and so did putting it back.
-    #[error("the old dump could not be put back; it is whole, in {path}")]
+    #[error("what was there before could not be put back; it is whole, in {path}")]
     OldDumpMoved {
-        /// Where the old dump is.
+        /// Where the old dump or file is.
         path: String,
         /// Why it could not be put back.
         source: io::Error,
@@ -182,6 +190,7 @@ impl SinkError {
             SinkError::TargetName { .. }
             | SinkError::TargetExists { .. }
             | SinkError::NotReplaceable { .. }
+            | SinkError::FileNotReplaceable { .. }
             | SinkError::Unsupported => Class::Environment,
             SinkError::NameTaken { .. } => Class::Data,
             SinkError::NotDurable { .. }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use ekv_spill::Scratch;
 
-pub use dir::{DirSink, Leftover, leftovers};
+pub use dir::{DirSink, Leftover, StagedFiles, leftovers};
 pub use error::{SinkError, SinkOperation};
 pub use memory::{MemoryDump, MemoryEntries, MemorySink};
 pub use options::{DirOptions, ExistingTarget, Fsync, LeftoverState, PublishMethod, Published};
@@ -82,5 +82,6 @@ mod rule {
     pub(super) const ONE_FILE_AT_A_TIME: &str = "a file is still open";
     pub(super) const NO_FILE_OPEN: &str = "no file is open";
     pub(super) const FILE_NEEDS_A_NAME: &str = "the root of a dump is not a file";
+    pub(super) const EVERY_FILE_ONCE: &str = "every file is written once before all are published";
     pub(super) const NOT_AFTER_AN_ERROR: &str = "an earlier call failed";
 }

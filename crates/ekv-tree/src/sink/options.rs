@@ -8,7 +8,8 @@ pub enum ExistingTarget {
     /// It is left alone, and no dump is written.
     #[default]
     Refuse,
-    /// A dump or an empty directory is replaced in one step; anything else is left alone, and no dump is written.
+    /// A dump or an empty directory is replaced in one step, where files are written a regular file; anything else is left alone,
+    /// and nothing is written.
     Replace,
 }
 
@@ -57,7 +58,7 @@ pub struct DirOptions {
 pub enum PublishMethod {
     /// One rename that cannot replace anything.
     Rename,
-    /// One step that swapped the new dump with the old one.
+    /// One step that swapped the new dump or file with the old one.
     Exchange,
     /// The file system cannot do [`PublishMethod::Rename`]: the name was created exclusively as an empty directory, which the
     /// dump then replaced in one step.
@@ -65,6 +66,12 @@ pub enum PublishMethod {
     /// The file system cannot do [`PublishMethod::Exchange`]: the old dump was moved away, then as
     /// [`PublishMethod::CreateThenRename`]. For a moment the name was absent.
     MoveAsideThenRename,
+    /// A file: a second name, which replaces nothing, and the first one removed.
+    Link,
+    /// A file: one rename in place of the old file.
+    Replace,
+    /// A file, where the platform has no safe rename: created exclusively under its final name, and removed after an error.
+    CreateExclusively,
     /// Kept in memory.
     Memory,
 }
@@ -77,6 +84,9 @@ impl PublishMethod {
             PublishMethod::Exchange => "exchange with the old dump",
             PublishMethod::CreateThenRename => "exclusive create, then rename",
             PublishMethod::MoveAsideThenRename => "old dump moved aside, then rename",
+            PublishMethod::Link => "hard link without replacement",
+            PublishMethod::Replace => "rename over the old file",
+            PublishMethod::CreateExclusively => "exclusive create of the final name",
             PublishMethod::Memory => "memory",
         }
     }

@@ -161,10 +161,18 @@ fn recover<S: System>(system: &S, parent: BorrowedFd<'_>, staging: BorrowedFd<'_
     }
 }
 
-/// Removes the empty directory by which the run took the name.
+/// Removes the empty directory or file by which the run took the name.
 fn remove_if_empty_and_ours<S: System>(system: &S, parent: BorrowedFd<'_>, base: &[u8]) -> io::Result<()> {
     let directory = match system.open_directory(parent, base) {
-        Err(error) if has_errno(&error, &[Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::ACCESS]) => return Ok(()),
+        Err(error) if has_errno(&error, &[Errno::NOTDIR]) => {
+            let stat = system.stat_at(parent, base)?;
+            let is_ours = stat.owner == system.effective_user() && stat.permissions == 0o600;
+            return match is_ours && stat.kind == FileType::RegularFile && stat.len == 0 {
+                true => system.remove_file(parent, base),
+                false => Ok(()),
+            };
+        }
+        Err(error) if has_errno(&error, &[Errno::NOENT, Errno::LOOP, Errno::ACCESS]) => return Ok(()),
         result => result?,
     };
     let stat = system.stat(directory.as_fd())?;

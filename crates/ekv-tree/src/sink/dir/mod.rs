@@ -4,6 +4,7 @@
 //! Source: `docs/format/tree.md`, section 8.
 
 mod directories;
+mod files;
 mod ledger;
 mod leftover;
 mod place;
@@ -28,9 +29,10 @@ use self::publish::{Failure, Publisher};
 use self::staging::{Staging, TREE};
 use self::sys::{FileId, Native, SyncScope, System, has_errno};
 use self::target::Target;
-use super::{DirOptions, ExistingTarget, Fsync, Published, Sink, SinkOperation, misuse, rule};
+use super::{DirOptions, ExistingTarget, Fsync, PublishMethod, Published, Sink, SinkOperation, misuse, rule};
 use crate::{DumpPath, Error, Result};
 
+pub use files::StagedFiles;
 pub use leftover::{Leftover, leftovers};
 
 /// Small writes are gathered up to this many bytes.
@@ -169,6 +171,11 @@ impl<S: System> DirWriter<S> {
             Fsync::Full if system.file_system_sync_reports_errors() => SyncPlan::FileSystem,
             Fsync::Full | Fsync::File => SyncPlan::Each,
         };
+        Self::stage(system, target, options, sync_plan)
+    }
+
+    /// Makes the staging directory.
+    fn stage(system: S, target: Target, options: DirOptions, sync_plan: SyncPlan) -> Result<Self> {
         let (staging, tree, tree_id) = Staging::create(&system, target)?;
         let place = below(&staging.path(), TREE);
         let mut directories = Directories::new(system.clone(), place, tree, tree_id, staging.scratch());
@@ -217,6 +224,13 @@ impl<S: System> DirWriter<S> {
         Ok(())
     }
 
+    /// The identity of the open file.
+    fn open_id(&self) -> Result<FileId> {
+        let Some(file) = &self.open else { return Err(misuse(rule::NO_FILE_OPEN)) };
+        let stat = self.system.stat(file.fd.as_fd());
+        Ok(stat.map_err(|source| self.file_error(SinkOperation::CreateFile, &file.path, source))?.id)
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let Some(file) = &self.open else { return Err(misuse(rule::NO_FILE_OPEN)) };
         if self.buffer.len().saturating_add(bytes.len()) > BUFFER_LEN {
@@ -252,17 +266,25 @@ impl<S: System> DirWriter<S> {
         }
     }
 
-    fn publish(mut self) -> Result<Published> {
+    fn publish(self) -> Result<Published> {
+        self.publish_by(|writer| {
+            let publisher = Publisher {
+                system: &writer.system,
+                staging: &writer.staging,
+                tree_id: writer.tree_id,
+                sync: writer.sync_plan != SyncPlan::Never,
+            };
+            publisher.publish(writer.options.existing)
+        })
+    }
+
+    /// Makes everything ready, lets `publish` give the names, and cleans up.
+    fn publish_by(mut self, publish: impl FnOnce(&Self) -> Result<PublishMethod, Failure>) -> Result<Published> {
         let ready = match self.open {
             Some(_) => Err(misuse(rule::ONE_FILE_AT_A_TIME)),
             None => self.step(Self::make_ready),
         };
-        let published = ready.map_err(Failure::from).and_then(|()| {
-            let sync = self.sync_plan != SyncPlan::Never;
-            let publisher = Publisher { system: &self.system, staging: &self.staging, tree_id: self.tree_id, sync };
-            publisher.publish(self.options.existing)
-        });
-        match published {
+        match ready.map_err(Failure::from).and_then(|()| publish(&self)) {
             Ok(method) => {
                 self.finished = true;
                 let warnings = self.staging.remove().err().into_iter().collect();

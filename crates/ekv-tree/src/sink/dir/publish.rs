@@ -78,7 +78,7 @@ impl<S: System> Publisher<'_, S> {
             Ok(()) => Ok(PublishMethod::Rename),
             Err(error) if is_occupied(&error) => Err(self.staging.target.exists()),
             Err(error) if is_unsupported(&error) => {
-                self.write_marker()?;
+                self.write_marker(&self.staging.target.base)?;
                 self.create_then_rename()?;
                 self.remove_marker();
                 Ok(PublishMethod::CreateThenRename)
@@ -104,6 +104,51 @@ impl<S: System> Publisher<'_, S> {
         })
     }
 
+    /// Gives a staged file a name that nothing has, or what comes nearest to it.
+    pub(super) fn rename_file(&self, from: At<'_>, to: At<'_>) -> Result<PublishMethod> {
+        match self.system.rename_no_replace(from, to) {
+            Ok(()) => Ok(PublishMethod::Rename),
+            Err(error) if is_unsupported(&error) => self.link_file(from, to),
+            Err(error) => Err(self.file_error(to, error)),
+        }
+    }
+
+    fn link_file(&self, from: At<'_>, to: At<'_>) -> Result<PublishMethod> {
+        match self.system.link(from, to) {
+            Ok(()) => {
+                // The second name goes with the staging directory at the latest.
+                let _ = self.system.remove_file(from.0, from.1);
+                Ok(PublishMethod::Link)
+            }
+            Err(error) if is_unsupported(&error) || has_errno(&error, &[Errno::PERM, Errno::MLINK]) => {
+                self.write_marker(to.1)?;
+                self.create_file_then_rename(from, to)?;
+                self.remove_marker();
+                Ok(PublishMethod::CreateThenRename)
+            }
+            Err(error) => Err(self.file_error(to, error)),
+        }
+    }
+
+    /// Creates the name exclusively as an empty file and renames the staged one onto it.
+    fn create_file_then_rename(&self, from: At<'_>, to: At<'_>) -> Result<()> {
+        let created = self.system.create_file(to.0, to.1, Access::WriteOnly);
+        let created = created.map_err(|source| self.file_error(to, source))?;
+        let renamed = self.system.close(created).and_then(|()| self.system.rename(from, to));
+        renamed.map_err(|source| {
+            let _ = self.system.remove_file(to.0, to.1);
+            self.file_error(to, source)
+        })
+    }
+
+    fn file_error(&self, to: At<'_>, source: io::Error) -> Error {
+        let target = &self.staging.target;
+        match is_occupied(&source) {
+            true => Error::new(SinkError::TargetExists { path: target.path_of(to.1) }),
+            false => target.error(SinkOperation::Publish, to.1, source),
+        }
+    }
+
     /// Swaps the dump with the old one, or what comes nearest to it.
     fn replace(&self, old_id: FileId) -> Result<PublishMethod, Failure> {
         match self.system.exchange(self.tree(), self.target()) {
@@ -124,7 +169,7 @@ impl<S: System> Publisher<'_, S> {
     }
 
     fn move_aside_then_rename(&self, old_id: FileId) -> Result<PublishMethod, Failure> {
-        self.write_marker()?;
+        self.write_marker(&self.staging.target.base)?;
         let replaced = self.staging.at(REPLACED);
         self.system.rename(self.target(), replaced).map_err(|source| self.error(source))?;
         let published = match self.id_at(replaced) == Some(old_id) {
@@ -143,7 +188,7 @@ impl<S: System> Publisher<'_, S> {
     }
 
     /// Leaves word that this run is about to create the target's name, for a clean-up after a crash.
-    fn write_marker(&self) -> Result<()> {
+    fn write_marker(&self, base: &[u8]) -> Result<()> {
         let path = below(&self.staging.path(), PUBLISHING);
         let fail = |operation| {
             let path = path.clone();
@@ -151,7 +196,7 @@ impl<S: System> Publisher<'_, S> {
         };
         let created = self.system.create_file(self.staging.fd(), PUBLISHING, Access::WriteOnly);
         let file = created.map_err(fail(SinkOperation::CreateFile))?;
-        let written = super::write_fully(self.system, file.as_fd(), &self.staging.target.base);
+        let written = super::write_fully(self.system, file.as_fd(), base);
         let written = written.map_err(fail(SinkOperation::Write)).and_then(|()| match self.sync {
             true => self.system.sync(file.as_fd(), SyncScope::Entry).map_err(fail(SinkOperation::Sync)),
             false => Ok(()),
@@ -170,18 +215,18 @@ impl<S: System> Publisher<'_, S> {
     }
 
     /// The name `tree` must still lead to the directory that this run filled.
-    fn check_tree(&self) -> Result<()> {
+    pub(super) fn check_tree(&self) -> Result<()> {
         match self.id_at(self.tree()) == Some(self.tree_id) {
             true => Ok(()),
             false => Err(Error::new(SinkError::DirectoryReplaced { path: below(&self.staging.path(), TREE) })),
         }
     }
 
-    fn id_at(&self, at: At<'_>) -> Option<FileId> {
+    pub(super) fn id_at(&self, at: At<'_>) -> Option<FileId> {
         self.system.stat_at(at.0, at.1).ok().map(|stat| stat.id)
     }
 
-    fn error(&self, source: io::Error) -> Error {
+    pub(super) fn error(&self, source: io::Error) -> Error {
         io_error(SinkOperation::Publish, self.staging.target.path(), source)
     }
 
@@ -196,7 +241,7 @@ impl<S: System> Publisher<'_, S> {
 }
 
 /// An error, with what followed from it.
-fn first(error: Error, then: Result<()>) -> Error {
+pub(super) fn first(error: Error, then: Result<()>) -> Error {
     match then {
         Ok(()) => error,
         Err(then) => error.followed_by(then),

@@ -69,6 +69,8 @@ pub(super) trait System: Clone + Send + Sync + 'static {
     fn rename(&self, from: At<'_>, to: At<'_>) -> io::Result<()>;
     fn rename_no_replace(&self, from: At<'_>, to: At<'_>) -> io::Result<()>;
     fn exchange(&self, one: At<'_>, other: At<'_>) -> io::Result<()>;
+    /// Gives a file a second name; fails if anything has it.
+    fn link(&self, from: At<'_>, to: At<'_>) -> io::Result<()>;
     fn remove_file(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()>;
     /// Removes an empty directory.
     fn remove_directory(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()>;
@@ -168,6 +170,10 @@ impl System for Native {
 
     fn exchange(&self, one: At<'_>, other: At<'_>) -> io::Result<()> {
         Ok(rustix::fs::renameat_with(one.0, one.1, other.0, other.1, RenameFlags::EXCHANGE)?)
+    }
+
+    fn link(&self, from: At<'_>, to: At<'_>) -> io::Result<()> {
+        Ok(rustix::fs::linkat(from.0, from.1, to.0, to.1, AtFlags::empty())?)
     }
 
     fn remove_file(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {

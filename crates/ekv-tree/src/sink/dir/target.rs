@@ -48,7 +48,17 @@ impl Target {
 
     /// Path of the target, for messages.
     pub(super) fn path(&self) -> String {
-        below(&self.parent_path, &self.base)
+        self.path_of(&self.base)
+    }
+
+    /// Path of another name in the same directory, for messages.
+    pub(super) fn path_of(&self, name: &[u8]) -> String {
+        below(&self.parent_path, name)
+    }
+
+    /// The error for an operation on a name in the same directory.
+    pub(super) fn error(&self, operation: SinkOperation, name: &[u8], source: io::Error) -> Error {
+        io_error(operation, self.path_of(name), source)
     }
 
     pub(super) fn at(&self) -> At<'_> {
@@ -93,7 +103,7 @@ impl Target {
     }
 
     pub(super) fn examine_error(&self, source: io::Error) -> Error {
-        io_error(SinkOperation::ExamineTarget, self.path(), source)
+        self.error(SinkOperation::ExamineTarget, &self.base, source)
     }
 }
 
@@ -128,7 +138,7 @@ fn holds_dump<S: System>(system: &S, directory: BorrowedFd<'_>) -> io::Result<bo
 }
 
 /// The path without the slashes at its end.
-fn without_trailing_slashes(path: &[u8]) -> &[u8] {
+pub(super) fn without_trailing_slashes(path: &[u8]) -> &[u8] {
     let len = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last.saturating_add(1));
     path.get(..len).unwrap_or_default()
 }

@@ -36,6 +36,7 @@ pub(super) enum Call {
     Rename,
     RenameNoReplace,
     Exchange,
+    Link,
     RemoveFile,
     RemoveDirectory,
     List,
@@ -43,7 +44,7 @@ pub(super) enum Call {
 }
 
 impl Call {
-    pub(super) const ALL: [Call; 18] = [
+    pub(super) const ALL: [Call; 19] = [
         Call::OpenPath,
         Call::OpenDirectory,
         Call::OpenFile,
@@ -58,6 +59,7 @@ impl Call {
         Call::Rename,
         Call::RenameNoReplace,
         Call::Exchange,
+        Call::Link,
         Call::RemoveFile,
         Call::RemoveDirectory,
         Call::List,
@@ -80,6 +82,8 @@ struct Plan {
     interference: Option<(Call, Interference)>,
     /// Renames with flags fail with this code.
     no_rename_flags: Option<i32>,
+    /// Second names fail with this code.
+    no_links: Option<i32>,
     /// Writes take at most so many bytes.
     write_len_max: Option<usize>,
     open_files_max: Option<u64>,
@@ -120,6 +124,11 @@ impl Faulty {
 
     pub(super) fn without_rename_flags(self, code: i32) -> Self {
         self.plan.lock().unwrap().no_rename_flags = Some(code);
+        self
+    }
+
+    pub(super) fn without_links(self, code: i32) -> Self {
+        self.plan.lock().unwrap().no_links = Some(code);
         self
     }
 
@@ -179,6 +188,9 @@ impl Faulty {
             return Err(io::Error::from_raw_os_error(EIO));
         }
         if let (Call::RenameNoReplace | Call::Exchange, Some(code)) = (call, plan.no_rename_flags) {
+            return Err(io::Error::from_raw_os_error(code));
+        }
+        if let (Call::Link, Some(code)) = (call, plan.no_links) {
             return Err(io::Error::from_raw_os_error(code));
         }
         match plan.fault {
@@ -250,6 +262,10 @@ impl System for Faulty {
     fn exchange(&self, one: At<'_>, other: At<'_>) -> io::Result<()> {
         self.hit(Call::Exchange)?;
         Native.exchange(one, other)
+    }
+    fn link(&self, from: At<'_>, to: At<'_>) -> io::Result<()> {
+        self.hit(Call::Link)?;
+        Native.link(from, to)
     }
     fn remove_file(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
         self.hit(Call::RemoveFile)?;

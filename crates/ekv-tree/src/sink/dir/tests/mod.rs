@@ -3,6 +3,7 @@
 mod crash;
 mod fault;
 mod faulty;
+mod files;
 mod publish;
 mod read_back;
 
