@@ -120,7 +120,8 @@ impl<R: BufRead> ChecksumsReader<R> {
     }
 }
 
-fn parse_line(line: &[u8]) -> Result<ChecksumLine, ChecksumsFault> {
+/// Reads a line without its line feed.
+pub(crate) fn parse_line(line: &[u8]) -> Result<ChecksumLine, ChecksumsFault> {
     if line.ends_with(b"\r") {
         return Err(ChecksumsFault::CarriageReturn);
     }

@@ -12,6 +12,7 @@ use crate::checksums::FileDigest;
 use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_FILE;
 use crate::path::split_last;
+use crate::s3_name::{BUCKET_FILE, META_SUFFIX};
 use crate::verify::walk::read_error;
 
 /// Memory for writing a listing, in bytes.
@@ -199,6 +200,19 @@ impl LineSets {
     }
 }
 
+/// Whether a file is a text that this tool lays out, so that people may lay it out in another way; all others are bytes of users.
+pub fn is_document(path: &[u8]) -> bool {
+    let mut components = path.splitn(4, |byte| *byte == b'/');
+    let place = [components.next(), components.next(), components.next(), components.next()];
+    match place {
+        [Some(b"redis"), _, Some(directory), Some(_)] => !matches!(directory, b"strings" | b"hll"),
+        [Some(b"s3"), _, Some(name), None] if name == BUCKET_FILE.as_bytes() => true,
+        [Some(b"s3"), ..] => LineSets::holds(path) || path.ends_with(META_SUFFIX),
+        [Some(b"redis" | b"dynamodb" | b"sqs"), ..] => true,
+        _ => false,
+    }
+}
+
 fn is_expiry_sidecar(name: &[u8]) -> bool {
     ExpirySidecar::of(name).is_some()
 }
@@ -311,6 +325,26 @@ mod tests {
         for other in [&[("f", "12"), ("g", "3")][..], &[("f", "1"), ("g", "3")], &[("f", "1"), ("f", "3"), ("g", "3")]]
         {
             assert_eq!(differences(&a, &listing(&[], other)), [("f".to_owned(), Difference::Contents)]);
+        }
+    }
+
+    #[test]
+    fn bytes_of_users_are_told_from_documents() {
+        for path in ["redis/db_0/strings/a.bin", "redis/db_0/hll/a.bin", "s3/b/a", "s3/b/x/_bucket.json", "_unknown/x"]
+        {
+            assert!(!is_document(path.as_bytes()), "{path}");
+        }
+        for path in [
+            "redis/db_0/hashes/a.json",
+            "redis/db_0/streams/a.jsonl",
+            "redis/db_0/strings_ttl.jsonl",
+            "s3/b/_bucket.json",
+            "s3/b/KEYMAP.jsonl",
+            "s3/b/a/b.elastickv-meta.json",
+            "dynamodb/t/items/a.json",
+            "sqs/q/messages.jsonl",
+        ] {
+            assert!(is_document(path.as_bytes()), "{path}");
         }
     }
 

@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `reading.rs` | access to the files: each is hashed as it is read and compared with CHECKSUMS |
-//! | `listing.rs` | what was read, for a comparison with another dump |
+//! | `listing.rs`, `listing_sink.rs` | what was read, and what would be written, to compare the two |
 //! | `value.rs`, `place.rs`, `selection.rs`, `fault.rs` | values of any size, where a replay is, what is asked for, what is refused |
 //! | `redis/` | the readers of the protocols, one folder each |
 //!
@@ -15,6 +15,7 @@
 
 mod fault;
 pub(crate) mod listing;
+mod listing_sink;
 mod place;
 mod reading;
 mod redis;
@@ -37,7 +38,8 @@ use crate::{DumpPath, Included, Result};
 use reading::{DumpFile, Reading, Visit, unknown};
 
 pub use fault::ReplayFault;
-pub use listing::{Difference, Listing};
+pub use listing::{Difference, Listing, is_document};
+pub use listing_sink::{ListingSink, ListingSlot};
 pub use place::Place;
 pub use reading::{Monitor, ReadTotals};
 pub use selection::Selection;
