@@ -4,11 +4,12 @@
 //! dump of plain files (crate `ekv-tree`), later other formats and live servers. Events borrow everything: a collection of
 //! ten million elements or an object of 100 GB passes through in constant memory.
 //!
-//! Nothing here knows a key layout or a file name.
+//! Nothing here knows a key layout or a file name. What both sides need to write JSON alike is in [`json`].
 
 mod body;
 pub mod dynamodb;
 mod error;
+pub mod json;
 pub mod raw;
 pub mod redis;
 mod report;

@@ -5,7 +5,6 @@
 //! All writers append to a buffer that the caller empties when it likes.
 
 mod base64_stream;
-mod escape;
 mod layout;
 mod object;
 mod read;
@@ -14,7 +13,7 @@ mod serialize;
 mod utf8;
 
 pub use base64_stream::Base64Stream;
-pub use escape::{EscapeMode, EscapeStream, escape_into};
+pub use ekv_model::json::{EscapeMode, EscapeStream, escape_into};
 pub use layout::{Bracket, Layout};
 pub use object::Object;
 pub use read::{Found, JsonFault, JsonReader, Position, ValueKind};

@@ -17,6 +17,20 @@ impl JsonReader<'_> {
         &mut self,
         expected: &'static str,
         known: &'static [&'static str],
+        member: impl FnMut(&mut Self, usize) -> Result<()>,
+    ) -> Result<()> {
+        self.object_with_optional(expected, known, known.len(), member)
+    }
+
+    /// As [`JsonReader::object`], but only the first `required` of the members `known` must be there.
+    ///
+    /// # Errors
+    /// As [`JsonReader::object`].
+    pub fn object_with_optional(
+        &mut self,
+        expected: &'static str,
+        known: &'static [&'static str],
+        required: usize,
         mut member: impl FnMut(&mut Self, usize) -> Result<()>,
     ) -> Result<()> {
         let mut seen = 0_u64;
@@ -31,7 +45,7 @@ impl JsonReader<'_> {
             reader.take(b':', "a colon")?;
             member(reader, index)
         })?;
-        match known.iter().enumerate().find(|(index, _)| (seen >> index) & 1 == 0) {
+        match known.iter().take(required).enumerate().find(|(index, _)| (seen >> index) & 1 == 0) {
             Some((_, name)) => Err(self.fault(JsonFault::MissingMember { name })),
             None => Ok(()),
         }

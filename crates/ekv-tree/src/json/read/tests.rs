@@ -112,6 +112,18 @@ fn objects_have_exactly_their_members() {
 }
 
 #[test]
+fn optional_members_may_be_left_out_and_required_ones_may_not() {
+    let read = |reader: &mut JsonReader<'_>| {
+        reader.object_with_optional("an object", &["a", "b"], 1, |reader, _| reader.skip())
+    };
+    for text in [&b"{\"a\": 1}"[..], b"{\"b\": 1, \"a\": 2}"] {
+        read(&mut JsonReader::document(&InMemory(text))).unwrap();
+    }
+    assert_eq!(failure(b"{\"b\": 1}", read), "line 1, byte 8: the member \"a\" is missing");
+    assert_eq!(failure(b"{\"a\": 1, \"c\": 1}", read), "line 1, byte 9: unknown member \"c\": expected \"a\" or \"b\"");
+}
+
+#[test]
 fn nesting_beyond_the_limit_is_refused_and_up_to_it_is_not() {
     let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
     let text = nested(1000);

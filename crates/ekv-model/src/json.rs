@@ -1,13 +1,14 @@
-//! Escaping of JSON strings.
+//! Escaping of JSON strings, as files of a dump and stored records have it.
 
-use crate::segment::{HexCase, push_hex};
+/// Hex digits, in the order of their values.
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Which characters are escaped beyond those that JSON demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EscapeMode {
     /// MANIFEST, KEYMAP, expiry sidecars: U+2028 and U+2029. Source: `docs/format/tree.md`, section 3.
     Plain,
-    /// Values: also `<`, `>` and `&`. Source: `docs/format/redis.md`, section 6.3.
+    /// Values, and what servers store: also `<`, `>` and `&`. Source: `docs/format/redis.md`, section 6.3.
     Html,
 }
 
@@ -20,7 +21,7 @@ pub fn escape_into(text: &str, mode: EscapeMode, out: &mut Vec<u8>) {
 
 /// Escapes a string that arrives in pieces, cut anywhere.
 ///
-/// The pieces together must be valid UTF-8 (see [`super::Utf8Check`]); other bytes pass unchanged. Cost: each piece appends at most
+/// The pieces together must be valid UTF-8; other bytes pass unchanged. Cost: each piece appends at most
 /// six times its length and two bytes.
 #[derive(Clone, Debug)]
 pub struct EscapeStream {
@@ -119,7 +120,7 @@ impl Escape {
             Escape::Short(letter) => out.extend_from_slice(&[b'\\', letter]),
             Escape::Hex => {
                 out.extend_from_slice(b"\\u00");
-                push_hex(byte, HexCase::Lower, out);
+                out.extend([byte >> 4, byte & 0xf].iter().filter_map(|digit| HEX_DIGITS.get(usize::from(*digit))));
             }
         }
     }
