@@ -1,5 +1,6 @@
 //! The command line: every option is declared here, once.
 
+mod encode;
 mod prepare_restore;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ekv_backup::{Adapter, ReadTime};
 
+pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 
 const STYLES: Styles = Styles::styled()
@@ -66,6 +68,7 @@ pub(crate) enum Command {
     Decode(Box<DecodeArguments>),
     Verify(VerifyArguments),
     Inspect(InspectArguments),
+    Encode(Box<EncodeArguments>),
     PrepareRestore(Box<PrepareRestoreArguments>),
     Clean(CleanArguments),
     Completions(CompletionsArguments),
@@ -369,7 +372,7 @@ pub(crate) enum DynamodbLayoutRule {
 pub(crate) struct AdapterList(pub(crate) Vec<Adapter>);
 
 /// Long options of the reference decoder, whose scripts may write them with one dash.
-const REFERENCE_OPTIONS: [&str; 19] = [
+const REFERENCE_OPTIONS: [&str; 22] = [
     "input",
     "output",
     "adapter",
@@ -389,6 +392,9 @@ const REFERENCE_OPTIONS: [&str; 19] = [
     "fresh-cluster",
     "allow-missing-cluster-id",
     "allow-unverified-self-test",
+    "last-commit-ts",
+    "self-test",
+    "scratch-root",
 ];
 
 /// Gives options of the reference decoder that are written with one dash, as in `-input=FILE`, their second dash.

@@ -30,6 +30,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Decode(decode) => commands::decode::run(decode, output),
         Command::Verify(verify) => commands::verify::run(verify, output),
         Command::Inspect(inspect) => commands::inspect::run(inspect, output),
+        Command::Encode(encode) => commands::encode::run(encode, output),
         Command::PrepareRestore(prepare) => commands::prepare_restore::run(prepare, output),
         Command::Clean(clean) => commands::clean::run(clean, output),
         Command::Completions(completions) => commands::documents::completions(completions, output),

@@ -1,6 +1,7 @@
 //! The protocols that can be asked for.
 
 use ekv_adapters::Owner;
+use ekv_tree::Included;
 
 /// A protocol whose data can be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +27,17 @@ impl Adapter {
             Adapter::S3 => Owner::S3.name(),
             Adapter::Redis => Owner::Redis.name(),
             Adapter::Sqs => Owner::Sqs.name(),
+        }
+    }
+
+    /// These adapters as the tree names them.
+    pub(crate) fn included(adapters: &[Adapter]) -> Included {
+        let has = |adapter| adapters.contains(&adapter);
+        Included {
+            dynamodb: has(Adapter::DynamoDb),
+            s3: has(Adapter::S3),
+            redis: has(Adapter::Redis),
+            sqs: has(Adapter::Sqs),
         }
     }
 

@@ -10,7 +10,7 @@ use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_tree::portable::PortableNames;
 use ekv_tree::sink::{DirOptions, DirSink, Published};
-use ekv_tree::{DumpTotals, DumpWriter, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
+use ekv_tree::{DumpTotals, DumpWriter, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -216,7 +216,7 @@ fn load_blob_sources(
 }
 
 /// Runs the adapters that were asked for and closes the books.
-fn run_adapters(
+pub(crate) fn run_adapters(
     loaded: &Loaded,
     state: &State,
     blob_sources: &[View],
@@ -298,7 +298,6 @@ fn books(loaded: &Loaded, state: &State, tally: &Tally, found: &Findings, names:
 }
 
 fn manifest(input: &Path, loaded: &Loaded, options: &DecodeOptions, scopes: &Scopes) -> Manifest {
-    let wants = |adapter| options.adapters.contains(&adapter);
     let only = match loaded.snapshots.as_slice() {
         [only] => Some(only),
         _ => None,
@@ -317,12 +316,7 @@ fn manifest(input: &Path, loaded: &Loaded, options: &DecodeOptions, scopes: &Sco
             fsm_path: source_name.display().to_string(),
             fsm_crc32c: footer.map_or_else(String::new, |crc| format!("{crc:08x}")),
         }),
-        adapters: scopes.to_adapters(Included {
-            dynamodb: wants(Adapter::DynamoDb),
-            s3: wants(Adapter::S3),
-            redis: wants(Adapter::Redis),
-            sqs: wants(Adapter::Sqs),
-        }),
+        adapters: scopes.to_adapters(Adapter::included(&options.adapters)),
         exclusions: Exclusions {
             include_incomplete_uploads: options.s3.include_incomplete_uploads,
             include_orphans: options.s3.include_orphans || options.sqs.include_orphans,

@@ -6,7 +6,7 @@
 //! | `load.rs` | is it sound, and what does pass 1 say? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
 //! | `decode.rs`, `inspect.rs`, `verify.rs` | the commands |
-//! | `restore.rs` | the way back into a cluster |
+//! | `encode.rs`, `restore.rs` | the way back into a cluster |
 //! | `report.rs` | what is told, for people and machines |
 //! | `progress.rs` | how far is it, and shall it stop? |
 //!
@@ -15,6 +15,7 @@
 mod adapter;
 mod clean;
 mod decode;
+mod encode;
 mod error;
 mod inspect;
 mod load;
@@ -37,8 +38,10 @@ pub use ekv_model::{Class, Error, Result};
 pub use ekv_snapshot::txn::TxnView;
 pub use ekv_tree::manifest::DynamodbLayout;
 pub use ekv_tree::portable::PortableNames;
+pub use ekv_tree::replay::Selection;
 pub use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync};
 pub use ekv_tree::{SqsVisibility, TreeOptions};
+pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, SelfTestReport, WrittenForm, encode};
 pub use error::CommandError;
 pub use inspect::{Inspection, PrefixReport, inspect};
 pub use load::{ReadOptions, Unowned};

@@ -81,6 +81,18 @@ pub(crate) fn load(
     Ok(Loaded { snapshots, unknown_prefixes: loader.unknown_prefixes.into_iter().collect() })
 }
 
+/// Checks one snapshot that is open already.
+pub(crate) fn load_input(
+    input: Input,
+    options: &ReadOptions,
+    scratch: &Arc<dyn Scratch>,
+    progress: &dyn Progress,
+) -> Result<Loaded> {
+    let mut loader = Loader { options, scratch, progress, unknown_prefixes: BTreeMap::new() };
+    let snapshots = vec![loader.snapshot(input, None, None, Vec::new())?];
+    Ok(Loaded { snapshots, unknown_prefixes: loader.unknown_prefixes.into_iter().collect() })
+}
+
 struct Loader<'a> {
     options: &'a ReadOptions,
     scratch: &'a Arc<dyn Scratch>,

@@ -21,9 +21,15 @@ pub enum Phase {
     Publish,
     /// Reading a dump. Counted in bytes.
     Verify,
+    /// Reading a dump and turning it into records. Counted in bytes.
+    Encode,
+    /// Writing the records in their order. Counted in bytes.
+    WritePayload,
+    /// Decoding a new payload to compare it with its dump. Counted in records.
+    SelfTest,
     /// Copying a payload into a new data directory, and checking it. Counted in bytes.
     Copy,
-    /// Reading a new data directory before it gets its name. Counted in bytes.
+    /// Reading a new payload or data directory before it gets its name. Counted in bytes.
     ReadBack,
 }
 
@@ -81,6 +87,25 @@ impl Monitor for Follower<'_> {
         if before >> 10 != now >> 10 {
             self.progress.advance_to(now);
         }
+        if self.progress.is_cancelled() { Err(CommandError::Cancelled.into()) } else { Ok(()) }
+    }
+}
+
+/// Sums up bytes for a [`Progress`].
+pub(crate) struct ByteCounter<'p> {
+    progress: &'p dyn Progress,
+    done: Cell<u64>,
+}
+
+impl<'p> ByteCounter<'p> {
+    pub(crate) fn new(progress: &'p dyn Progress) -> Self {
+        ByteCounter { progress, done: Cell::new(0) }
+    }
+
+    /// Adds bytes; an error if the user wants to stop.
+    pub(crate) fn add(&self, bytes: u64) -> ekv_model::Result<()> {
+        self.done.set(self.done.get().saturating_add(bytes));
+        self.progress.advance_to(self.done.get());
         if self.progress.is_cancelled() { Err(CommandError::Cancelled.into()) } else { Ok(()) }
     }
 }

@@ -20,8 +20,9 @@ mod payload;
 mod peers;
 mod placement;
 mod prepare;
-mod timestamp;
+pub(crate) mod timestamp;
 
+pub(crate) use encode_info::format_sha256;
 pub use encode_info::{EncodeInfo, EncodeInfoError, SelfTest};
 pub use error::RestoreError;
 pub use payload::Payload;

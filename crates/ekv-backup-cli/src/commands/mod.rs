@@ -3,6 +3,7 @@
 pub(crate) mod clean;
 pub(crate) mod decode;
 pub(crate) mod documents;
+pub(crate) mod encode;
 pub(crate) mod inspect;
 pub(crate) mod prepare_restore;
 pub(crate) mod text;

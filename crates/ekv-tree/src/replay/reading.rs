@@ -89,7 +89,10 @@ impl<'a> Reading<'a> {
             buffer: Vec::new(),
             suspect: None,
         };
-        let manifest = books.read_manifest(source)?;
+        let manifest = match books.read_manifest(source) {
+            Ok(manifest) => manifest,
+            Err(error) => return Err(books.stopped.take().map_or(error, Error::from)),
+        };
         read_checksums(&mut open_checksums(source)?, &mut books.entries)
             .map_err(|error| error.or_at(CHECKSUMS_FILE.as_bytes(), None))?;
         Ok(Reading { source, scratch: Arc::clone(scratch), place, selection, memory_budget, manifest, books })

@@ -383,16 +383,19 @@ fn errors_of_the_target_name_the_file_and_line_of_the_event() {
 
 #[test]
 fn the_monitor_can_stop_a_replay_and_its_error_is_the_one_that_counts() {
-    let mut source = MemorySource::new(Dump::of(&sample()).entries);
-    let seen = Mutex::new(0_u32);
-    let mut monitor = |_| {
-        *seen.lock().unwrap() += 1;
-        match *seen.lock().unwrap() {
-            5 => Err(ekv_model::Error::new(ekv_model::Class::Cancelled, "enough")),
-            _ => Ok(()),
-        }
-    };
-    let error = replay(&mut source, &scratch(), &options(), &mut Recorder::default(), &Place::default(), &mut monitor);
-    let error = error.err().unwrap();
-    assert_eq!((error.to_string().as_str(), error.class()), ("enough", ekv_model::Class::Cancelled));
+    for stop_at in [1, 2, 5] {
+        let mut source = MemorySource::new(Dump::of(&sample()).entries);
+        let seen = Mutex::new(0_u32);
+        let mut monitor = |_| {
+            *seen.lock().unwrap() += 1;
+            match *seen.lock().unwrap() {
+                n if n == stop_at => Err(ekv_model::Error::new(ekv_model::Class::Cancelled, "enough")),
+                _ => Ok(()),
+            }
+        };
+        let mut recorder = Recorder::default();
+        let error = replay(&mut source, &scratch(), &options(), &mut recorder, &Place::default(), &mut monitor);
+        let error = error.err().unwrap();
+        assert_eq!((error.to_string().as_str(), error.class()), ("enough", ekv_model::Class::Cancelled), "{stop_at}");
+    }
 }

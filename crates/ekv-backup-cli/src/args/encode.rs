@@ -1,0 +1,146 @@
+//! Options of `encode`, and those that say what is read of a dump.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+use super::{AdapterList, FsyncRule, parse_adapters};
+
+const AFTER_HELP: &str = "\
+Examples:
+  ekv-backup encode dump restored.fsm               the whole dump
+  ekv-backup encode dump users.fsm --adapter redis --prefix user:
+  ekv-backup prepare-restore restored.fsm /var/lib/elastickv/n1 \\
+      --peers n1=10.0.0.1:50051 --fresh-cluster     make a node of it
+
+SNAPSHOT.encode_info.json, which prepare-restore needs, is written beside
+SNAPSHOT; both appear together or not at all. `ekv-backup restore` does both
+steps at once.
+
+A dump may be edited by hand. Then bring CHECKSUMS up to date first:
+  ekv-backup checksums dump
+Every file is compared with CHECKSUMS while it is read; what has no meaning is
+refused with its file and line.";
+
+/// Turn a dump into a payload that a new cluster can begin with.
+///
+/// The dump is compared with its CHECKSUMS while it is read. The payload is then decoded again and compared with the dump, byte for
+/// byte, before it gets its name. Same dump and timestamp: same bytes.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = AFTER_HELP, after_long_help = long_help())]
+pub(crate) struct EncodeArguments {
+    /// The dump
+    #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
+    pub(crate) dump: Option<PathBuf>,
+    /// Payload to create; its directory must exist
+    #[arg(value_name = "SNAPSHOT", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
+    pub(crate) snapshot: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) read: DumpReadArguments,
+
+    /// What surrounds the payload
+    ///
+    /// payload: nothing, as the reference tools take it. file: header and checksum of a server's snapshot file; decode and
+    /// prepare-restore of this program take either.
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = FormRule::Payload, help_heading = "How it is written")]
+    pub(crate) form: FormRule,
+    /// Do not decode the payload again and compare it with the dump
+    ///
+    /// prepare-restore then asks for --allow-unverified-self-test.
+    #[arg(long, conflicts_with = "self_test", help_heading = "How it is written")]
+    pub(crate) no_self_test: bool,
+    /// Replace an existing SNAPSHOT and its info file, which must be regular files
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) force: bool,
+    /// What is brought to stable storage before the payload gets its name
+    ///
+    /// full and file: payload and info file. none: nothing; they may be lost with the power.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = FsyncRule::Full, help_heading = "How it is written")]
+    pub(crate) fsync: FsyncRule,
+
+    /// DUMP, as scripts for the reference tool name it
+    #[arg(long, value_name = "DIR", help_heading = "Names of the reference tool", requires = "output")]
+    pub(crate) input: Option<PathBuf>,
+    /// SNAPSHOT, as scripts for the reference tool name it
+    #[arg(long, value_name = "FILE", help_heading = "Names of the reference tool", requires = "input")]
+    pub(crate) output: Option<PathBuf>,
+    /// The default: decode the payload again and compare; =false is --no-self-test
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        action = ArgAction::Set, hide_possible_values = true, help_heading = "Names of the reference tool")]
+    pub(crate) self_test: Option<bool>,
+    /// Accepted and without effect: scratch files lie beside SNAPSHOT and have no names
+    #[arg(long, value_name = "DIR", help_heading = "Names of the reference tool")]
+    pub(crate) scratch_root: Option<PathBuf>,
+}
+
+/// What is read of a dump, and how it is encoded.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DumpReadArguments {
+    /// Adapters whose files are encoded: dynamodb, s3, redis, sqs; comma-separated [default: all that the dump holds]
+    #[arg(long, value_name = "LIST", value_parser = parse_adapters, help_heading = "What is encoded")]
+    pub(crate) adapter: Option<AdapterList>,
+    /// Encode names that begin with TEXT; may be given more than once, also together with --key
+    #[arg(long, value_name = "TEXT", help_heading = "What is encoded")]
+    pub(crate) prefix: Vec<OsString>,
+    /// Encode the name TEXT; may be given more than once
+    #[arg(long, value_name = "TEXT", help_heading = "What is encoded")]
+    pub(crate) key: Vec<OsString>,
+    /// Commit timestamp of all records, decimal or 0x and hex [default: that of the dump]
+    ///
+    /// The clock of the new cluster begins there. A timestamp below that of the dump is refused.
+    #[arg(long, value_name = "TS", value_parser = parse_timestamp, help_heading = "What is encoded")]
+    pub(crate) last_commit_ts: Option<u64>,
+    /// Accept a timestamp that is more than a day newer than this machine's clock
+    ///
+    /// The new node's clock goes on from it, and never back.
+    #[arg(long, help_heading = "What is encoded")]
+    pub(crate) allow_future_timestamps: bool,
+    /// Make every warning an error; nothing is published then
+    #[arg(long, help_heading = "What is encoded")]
+    pub(crate) strict: bool,
+    /// Memory for sorting records, in MiB; what does not fit goes to scratch files
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536),
+        help_heading = "How it is written")]
+    pub(crate) sort_memory: u32,
+}
+
+/// See [`ekv_backup::WrittenForm`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormRule {
+    /// The payload alone
+    Payload,
+    /// Header, payload and checksum
+    File,
+}
+
+/// A plain decimal number, or hex digits behind `0x`.
+fn parse_timestamp(text: &str) -> Result<u64, String> {
+    let is_plain = |digits: &str| !digits.starts_with('+');
+    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) if is_plain(hex) => u64::from_str_radix(hex, 16).ok(),
+        None if is_plain(text) => text.parse().ok(),
+        _ => None,
+    };
+    parsed.ok_or_else(|| "expected a number below 2^64, decimal or hex behind 0x".to_owned())
+}
+
+fn long_help() -> String {
+    format!("{AFTER_HELP}\n\nExit codes:\n{}", crate::exit::table())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_decimal_or_hex_and_nothing_else() {
+        assert_eq!(parse_timestamp("111411200000000007"), Ok(111_411_200_000_000_007));
+        assert_eq!(parse_timestamp("0x18bcfe568000007"), Ok(0x018b_cfe5_6800_0007));
+        assert_eq!(parse_timestamp("18446744073709551615"), Ok(u64::MAX));
+        for text in ["", "0x", "12zz", "-1", "+1", "0x+1", "18446744073709551616", "1e9", " 1", "ff"] {
+            assert!(parse_timestamp(text).is_err(), "{text}");
+        }
+    }
+}

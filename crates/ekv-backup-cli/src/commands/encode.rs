@@ -1,0 +1,109 @@
+//! `encode`.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ekv_backup::{
+    Adapter, DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, Fsync, PayloadReport, Selection,
+    WrittenForm, encode,
+};
+
+use crate::args::{DumpReadArguments, EncodeArguments, FormRule, FsyncRule};
+use crate::commands::text;
+use crate::exit::Exit;
+use crate::output::Output;
+
+pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Exit, Error> {
+    let dump = arguments.dump.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new(""));
+    let snapshot = arguments.snapshot.as_deref().or(arguments.output.as_deref()).unwrap_or(Path::new(""));
+    let options = EncodeOptions {
+        form: match arguments.form {
+            FormRule::Payload => WrittenForm::Payload,
+            FormRule::File => WrittenForm::File,
+        },
+        self_test: !arguments.no_self_test && arguments.self_test.unwrap_or(true),
+        sink: DirOptions {
+            existing: if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse },
+            fsync: match arguments.fsync {
+                FsyncRule::Full => Fsync::Full,
+                FsyncRule::File => Fsync::File,
+                FsyncRule::None => Fsync::None,
+            },
+        },
+        ..read_options(&arguments.read)
+    };
+    let report =
+        encode(dump, snapshot, &options, output.screen()).inspect_err(|error| show_differences(output, error))?;
+    for warning in &report.warnings {
+        output.note(warning);
+    }
+    let title = output.bold(&format!("Payload {}", snapshot.display()));
+    output.result(&report, |out| {
+        let _ = writeln!(out, "{title}");
+        show_payload(&report.payload, out);
+        let _ = writeln!(out, "  info     {} (fsync {}, {})", report.encode_info, report.fsync, report.published_by);
+        let _ = writeln!(
+            out,
+            "  make a node of it: ekv-backup prepare-restore {} DATA_DIR --peers ID=HOST:PORT --fresh-cluster",
+            snapshot.display()
+        );
+    });
+    Ok(Exit::Done)
+}
+
+/// What the options say about the dump.
+pub(crate) fn read_options(arguments: &DumpReadArguments) -> EncodeOptions {
+    let bytes =
+        |texts: &[OsString]| -> Vec<Vec<u8>> { texts.iter().map(|text| text.as_encoded_bytes().to_vec()).collect() };
+    // All adapters means those that there are, as without the option.
+    let adapters = arguments.adapter.as_ref().map(|list| list.0.clone()).filter(|list| list != &Adapter::ALL);
+    let sort_memory = u64::from(arguments.sort_memory) << 20;
+    EncodeOptions {
+        adapters,
+        selection: Selection::new(bytes(&arguments.key), bytes(&arguments.prefix)),
+        last_commit_ts: arguments.last_commit_ts,
+        allow_future_timestamps: arguments.allow_future_timestamps,
+        strict: arguments.strict,
+        sort_memory: usize::try_from(sort_memory).unwrap_or(usize::MAX),
+        ..EncodeOptions::default()
+    }
+}
+
+/// The differences that a self test found, as messages.
+pub(crate) fn show_differences(output: &Output, error: &Error) {
+    if let Some(EncodeRefusal::SelfTest { first, .. }) = error.get_ref().downcast_ref() {
+        for line in first {
+            output.problem(line);
+        }
+    }
+}
+
+/// What was read and written.
+pub(crate) fn show_payload(report: &PayloadReport, out: &mut String) {
+    let files = text::count(report.dump_files, "file", "files");
+    let adapters = if report.adapters.is_empty() { "nothing".to_owned() } else { report.adapters.join(", ") };
+    let _ = writeln!(out, "  encoded  {adapters}: {files}, {} as CHECKSUMS says", text::bytes(report.dump_bytes));
+    if report.dump_files_left_out > 0 {
+        let left_out = text::count(report.dump_files_left_out, "file was", "files were");
+        let _ = writeln!(out, "           {left_out} left out");
+    }
+    let records = text::count(report.records, "record", "records");
+    let _ = writeln!(
+        out,
+        "  into     {records}, {}, all committed at {} (hlc:{})",
+        text::bytes(report.bytes),
+        report.last_commit.time,
+        report.last_commit.hlc
+    );
+    let _ = writeln!(out, "  payload  SHA-256 {}", report.payload_sha256);
+    let verdict = match (report.self_test.ran, report.self_test.reformatted) {
+        (false, _) => "not decoded again: nobody knows whether it is right".to_owned(),
+        (true, 0) => "decoded again: every file of the dump comes back byte for byte".to_owned(),
+        (true, n) => format!(
+            "decoded again: the dump comes back; {} laid out in another way and compared by content",
+            text::count(n, "file was", "files were")
+        ),
+    };
+    let _ = writeln!(out, "  tested   {verdict}");
+}

@@ -1,0 +1,363 @@
+//! `encode`: from a dump to a payload that a new cluster can begin with.
+//!
+//! | file | question |
+//! |---|---|
+//! | `plan.rs` | what does the manifest allow: which adapters, which timestamp? |
+//! | `payload.rs` | how do files become sorted records? |
+//! | `self_test.rs`, `normal_form.rs`, `differences.rs` | does the payload decode to the dump that it was made from? |
+//! | `stage.rs` | where does it grow before it has a name? |
+//! | `error.rs` | why is an encode refused? |
+//!
+//! Source: `docs/format/restore.md`, sections 1 to 6.
+
+mod differences;
+mod error;
+mod normal_form;
+mod payload;
+mod plan;
+mod self_test;
+mod stage;
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ekv_model::Result;
+use ekv_spill::{Scratch, SystemScratch};
+use ekv_tree::manifest::format_wall_time;
+use ekv_tree::replay::{Selection, read_manifest};
+use ekv_tree::sink::{DirOptions, ExistingTarget, Published, StagedFiles};
+use ekv_tree::source::{DirSource, ScopedSource};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::progress::{Phase, Progress};
+use crate::restore::{EncodeInfo, SelfTest, format_sha256};
+use crate::{Adapter, Moment};
+
+use differences::Differences;
+use payload::{Encoded, write_payload};
+use plan::Plan;
+use self_test::{Verdict, self_test};
+use stage::{INFO, Stage, write_file};
+
+pub use ekv_snapshot::WrittenForm;
+pub use error::EncodeRefusal;
+
+/// Differences that an error carries with it.
+const FIRST_DIFFERENCES: usize = 10;
+
+/// What an encode should do.
+#[derive(Clone, Debug)]
+pub struct EncodeOptions {
+    /// Which adapters' files are encoded; `None` = all that the dump holds.
+    pub adapters: Option<Vec<Adapter>>,
+    /// Which names of these adapters are encoded.
+    pub selection: Selection,
+    /// The commit timestamp of all records; `None` = that of the dump.
+    pub last_commit_ts: Option<u64>,
+    /// Whether a timestamp is accepted that is newer than this machine's clock.
+    pub allow_future_timestamps: bool,
+    /// What surrounds the payload.
+    pub form: WrittenForm,
+    /// Whether the payload is decoded again and compared before it gets its name.
+    pub self_test: bool,
+    /// Memory for sorting, in bytes.
+    pub sort_memory: usize,
+    /// How the payload is written.
+    pub sink: DirOptions,
+    /// Whether every warning is an error.
+    pub strict: bool,
+    /// What the info file calls the program.
+    pub encoder_version: String,
+    /// This machine's clock.
+    pub now: Timestamp,
+}
+
+impl EncodeOptions {
+    /// Memory for sorting unless something else is asked for, in bytes.
+    pub const SORT_MEMORY: usize = 128 << 20;
+}
+
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        EncodeOptions {
+            adapters: None,
+            selection: Selection::default(),
+            last_commit_ts: None,
+            allow_future_timestamps: false,
+            form: WrittenForm::default(),
+            self_test: true,
+            sort_memory: EncodeOptions::SORT_MEMORY,
+            sink: DirOptions::default(),
+            strict: false,
+            encoder_version: format!("ekv-backup/{}", env!("CARGO_PKG_VERSION")),
+            now: Timestamp::now(),
+        }
+    }
+}
+
+/// What an encode did.
+#[derive(Clone, Debug, Serialize)]
+pub struct EncodeReport {
+    /// Version of this structure.
+    pub format_version: u32,
+    /// Where the payload is.
+    pub snapshot: String,
+    /// Where its info file is.
+    pub encode_info: String,
+    /// What was read and written.
+    #[serde(flatten)]
+    pub payload: PayloadReport,
+    /// How payload and info file got their names.
+    pub published_by: &'static str,
+    /// What was brought to stable storage first.
+    pub fsync: &'static str,
+    /// What is odd, and what could not be cleaned up; the payload is whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// What was read from a dump and written into a payload.
+#[derive(Clone, Debug, Serialize)]
+pub struct PayloadReport {
+    /// What surrounds the payload: `payload` = nothing, `file` = header and footer.
+    pub form: &'static str,
+    /// Adapters whose files were encoded.
+    pub adapters: Vec<&'static str>,
+    /// Files of the dump that were read.
+    pub dump_files: u64,
+    /// Bytes in them.
+    pub dump_bytes: u64,
+    /// Files of the dump that were not asked for.
+    pub dump_files_left_out: u64,
+    /// Records in the payload.
+    pub records: u64,
+    /// Bytes that were written.
+    pub bytes: u64,
+    /// SHA-256 of the payload, without header and footer, in hex.
+    pub payload_sha256: String,
+    /// Checksum in the footer, in hex, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fsm_crc32c: Option<String>,
+    /// The commit timestamp of all records.
+    pub last_commit: Moment,
+    /// The one in the manifest of the dump.
+    pub manifest_last_commit_ts: u64,
+    /// The cluster that the dump is from, if its manifest names it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source_cluster_id: String,
+    /// What came of the self test.
+    pub self_test: SelfTestReport,
+}
+
+/// What came of a self test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SelfTestReport {
+    /// Whether the payload was decoded again and compared.
+    pub ran: bool,
+    /// Whether it was equal; false if it was not compared.
+    pub matched: bool,
+    /// Texts of the dump that somebody laid out in another way; their content was compared.
+    pub reformatted: u64,
+}
+
+/// Encodes the dump at `dump` into a new payload at `snapshot`, with its info file beside it.
+///
+/// Everything is written into a private directory beside `snapshot`, read back, decoded and compared with the dump; then payload and
+/// info file get their names, the info file last. Cost: memory as the options say, whatever the dump holds; in the file system of
+/// `snapshot` room for up to three times the payload while it works.
+///
+/// # Errors
+/// [`EncodeRefusal`], the errors of a replay ([`ekv_tree::replay::replay`]) and of writing. Nothing is published then; a self test that
+/// fails leaves `<snapshot>.mismatch.txt`.
+pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &dyn Progress) -> Result<EncodeReport> {
+    let info_path = EncodeInfo::path_beside(snapshot);
+    let targets = [snapshot, info_path.as_path()];
+    StagedFiles::check_targets(&targets, options.sink)?;
+    let mut source = open_dump(dump)?;
+    let plan = plan(source.as_mut(), options)?;
+    let stage = StagedFiles::create(&targets, options.sink)?;
+    let job = Job { dump, snapshot, plan: &plan, options };
+    let (encoded, verdict, published) = job.run(source.as_mut(), Box::new(stage), progress)?;
+    let left_behind = published.warnings.iter().map(ToString::to_string);
+    Ok(EncodeReport {
+        format_version: 1,
+        snapshot: snapshot.display().to_string(),
+        encode_info: info_path.display().to_string(),
+        payload: payload_report(&plan, options.form, &encoded, verdict.as_ref()),
+        published_by: published.method.name(),
+        fsync: published.fsync.name(),
+        warnings: plan.warnings.iter().cloned().chain(left_behind).collect(),
+    })
+}
+
+/// Opens what the user named as a dump.
+fn open_dump(dump: &Path) -> Result<Box<dyn ScopedSource>> {
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    Ok(Box::new(DirSource::open(dump, scratch)?))
+}
+
+/// Reads the manifest and decides what will be done.
+fn plan(source: &mut dyn ScopedSource, options: &EncodeOptions) -> Result<Plan> {
+    let plan = Plan::of(read_manifest(source)?, options)?;
+    match plan.warnings.first().filter(|_| options.strict) {
+        Some(warning) => Err(EncodeRefusal::Strict { warning: warning.clone() }.into()),
+        None => Ok(plan),
+    }
+}
+
+/// One encode into a payload with an info file.
+struct Job<'a> {
+    dump: &'a Path,
+    snapshot: &'a Path,
+    plan: &'a Plan,
+    options: &'a EncodeOptions,
+}
+
+impl Job<'_> {
+    /// Writes, tests and publishes; removes everything if any of it fails.
+    fn run(
+        &self,
+        source: &mut dyn ScopedSource,
+        mut stage: Box<dyn Stage>,
+        progress: &dyn Progress,
+    ) -> Result<(Encoded, Option<Verdict>, Published)> {
+        match self.write(source, stage.as_mut(), progress) {
+            Ok((encoded, verdict)) => match failed(verdict.as_ref()) {
+                None => {
+                    progress.begin(Phase::Publish, None);
+                    Ok((encoded, verdict, stage.publish()?))
+                }
+                Some(differences) => {
+                    // What could not be removed is said by the leftover itself.
+                    drop(stage.abort());
+                    let report = self.write_mismatch(differences);
+                    Err(refusal(differences, report).into())
+                }
+            },
+            Err(error) => {
+                drop(stage.abort());
+                Err(error)
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        source: &mut dyn ScopedSource,
+        stage: &mut dyn Stage,
+        progress: &dyn Progress,
+    ) -> Result<(Encoded, Option<Verdict>)> {
+        let Job { plan, options, .. } = self;
+        let (encoded, verdict) = write_and_test(source, stage, plan, options, options.form, progress)?;
+        let info = encode_info(plan, options, &encoded, verdict.as_ref(), self.dump, self.snapshot);
+        let bytes = info.to_bytes().map_err(|error| ekv_model::Error::new(ekv_model::Class::WriteIo, error))?;
+        write_file(stage, INFO, |output| {
+            output.write_all(&bytes).map_err(|source| ekv_snapshot::Error::io("write the info file", source).into())
+        })?;
+        Ok((encoded, verdict))
+    }
+
+    /// Leaves a list of the differences beside the payload that is not there; its path, if that works.
+    fn write_mismatch(&self, differences: &Differences) -> Option<String> {
+        let mut path = OsString::from(self.snapshot);
+        path.push(OsStr::new(".mismatch.txt"));
+        let path = PathBuf::from(path);
+        let options = DirOptions { existing: ExistingTarget::Replace, ..self.options.sink };
+        let write = || -> ekv_tree::Result<Published> {
+            let mut stage = StagedFiles::create(&[&path], options)?;
+            stage.begin(0)?;
+            stage.write(differences.to_text().as_bytes())?;
+            stage.end()?;
+            stage.publish()
+        };
+        write().ok().map(|_| path.display().to_string())
+    }
+}
+
+/// Writes the payload into the stage, and compares it with the dump if that is wanted.
+fn write_and_test(
+    source: &mut dyn ScopedSource,
+    stage: &mut dyn Stage,
+    plan: &Plan,
+    options: &EncodeOptions,
+    form: WrittenForm,
+    progress: &dyn Progress,
+) -> Result<(Encoded, Option<Verdict>)> {
+    let encoded = write_payload(source, stage, plan, options, form, progress)?;
+    let verdict = match options.self_test {
+        true => Some(self_test(source, stage, plan, options, form, &encoded, progress)?),
+        false => None,
+    };
+    Ok((encoded, verdict))
+}
+
+/// What a self test found wrong.
+fn failed(verdict: Option<&Verdict>) -> Option<&Differences> {
+    verdict.map(|verdict| &verdict.differences).filter(|differences| differences.count > 0)
+}
+
+fn refusal(differences: &Differences, report: Option<String>) -> EncodeRefusal {
+    let first = differences.lines.iter().take(FIRST_DIFFERENCES).cloned().collect();
+    EncodeRefusal::SelfTest { differences: differences.count, first, report }
+}
+
+/// What the info file says. The digest is that of the payload alone, also where header and footer surround it.
+fn encode_info(
+    plan: &Plan,
+    options: &EncodeOptions,
+    encoded: &Encoded,
+    verdict: Option<&Verdict>,
+    dump: &Path,
+    snapshot: &Path,
+) -> EncodeInfo {
+    let SelfTestReport { ran, matched, .. } = self_test_report(verdict);
+    EncodeInfo {
+        encoder_version: options.encoder_version.clone(),
+        encoder_key_format_version: EncodeInfo::KEY_FORMAT_VERSION,
+        wall_time_iso: format_wall_time(options.now),
+        input_root: dump.display().to_string(),
+        output_fsm_path: snapshot.display().to_string(),
+        output_fsm_sha256: encoded.written.payload_sha256,
+        last_commit_ts: plan.commit_ts.0,
+        last_commit_ts_overridden: options.last_commit_ts.is_some(),
+        manifest_last_commit_ts: plan.manifest.last_commit_ts,
+        manifest_cluster_id: plan.manifest.cluster_id.clone(),
+        adapters_enabled: EncodeInfo::adapter_names(&plan.adapters),
+        self_test: SelfTest { ran, matched },
+    }
+}
+
+fn self_test_report(verdict: Option<&Verdict>) -> SelfTestReport {
+    SelfTestReport {
+        ran: verdict.is_some(),
+        matched: verdict.is_some_and(|verdict| verdict.differences.count == 0),
+        reformatted: verdict.map_or(0, |verdict| verdict.reformatted),
+    }
+}
+
+fn payload_report(plan: &Plan, form: WrittenForm, encoded: &Encoded, verdict: Option<&Verdict>) -> PayloadReport {
+    let Encoded { replayed, written } = encoded;
+    PayloadReport {
+        form: match form {
+            WrittenForm::Payload => "payload",
+            WrittenForm::File => "file",
+        },
+        adapters: plan.adapters.iter().map(|adapter| adapter.name()).collect(),
+        dump_files: replayed.totals.files,
+        dump_bytes: replayed.totals.bytes,
+        dump_files_left_out: replayed.totals.files_left_out,
+        records: written.records,
+        bytes: written.bytes,
+        payload_sha256: format_sha256(&written.payload_sha256),
+        fsm_crc32c: written.footer_crc32c.map(|crc| format!("{crc:08x}")),
+        last_commit: Moment::from(plan.commit_ts),
+        manifest_last_commit_ts: plan.manifest.last_commit_ts,
+        source_cluster_id: plan.manifest.cluster_id.clone(),
+        self_test: self_test_report(verdict),
+    }
+}
+
+#[cfg(test)]
+mod tests;

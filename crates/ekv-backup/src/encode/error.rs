@@ -1,0 +1,68 @@
+//! Why an encode is refused.
+
+use ekv_model::{Class, Error};
+
+/// Why an encode is refused; what the crates below report comes as their own errors.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeRefusal {
+    /// An adapter was asked for that the dump does not hold.
+    #[error("{adapter} was asked for, but MANIFEST.json says that the dump does not hold it{}", Holds(.present))]
+    AdapterAbsent {
+        /// The adapter.
+        adapter: &'static str,
+        /// The adapters that the dump holds.
+        present: Vec<&'static str>,
+    },
+    /// A timestamp below that of the dump.
+    #[error(
+        "the last commit timestamp {given} is below {manifest}, which MANIFEST.json states: the new node's clock could hand out \
+         timestamps that are in the dump"
+    )]
+    TimestampLowered {
+        /// The timestamp that was asked for.
+        given: u64,
+        /// The one in the manifest.
+        manifest: u64,
+    },
+    /// The dump is not what it was a moment ago.
+    #[error("the dump changed while it was read")]
+    DumpChanged,
+    /// A warning that strict mode does not accept.
+    #[error("strict mode: {warning}")]
+    Strict {
+        /// The warning.
+        warning: String,
+    },
+    /// The payload does not decode to the dump.
+    #[error(
+        "self test: the payload does not decode to what was encoded ({differences} differences{}); nothing was published",
+        .report.as_ref().map_or_else(String::new, |report| format!(", listed in {report}"))
+    )]
+    SelfTest {
+        /// How many differences there are.
+        differences: u64,
+        /// The first of them, a line each.
+        first: Vec<String>,
+        /// The file that lists them, if it could be written.
+        report: Option<String>,
+    },
+}
+
+/// The list of what there is.
+struct Holds<'a>(&'a [&'static str]);
+
+impl std::fmt::Display for Holds<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            [] => Ok(()),
+            names => write!(f, ", only {}", names.join(", ")),
+        }
+    }
+}
+
+impl From<EncodeRefusal> for Error {
+    fn from(error: EncodeRefusal) -> Self {
+        Error::new(Class::Data, error)
+    }
+}

@@ -1,0 +1,74 @@
+//! A dump as a decode would have laid it out, whatever people did to its texts.
+
+use std::sync::Arc;
+
+use ekv_model::{Event, Result, Target, redis};
+use ekv_spill::Scratch;
+use ekv_tree::replay::{Listing, ListingSink, ListingSlot, Place, ReplayOptions, Replayed, replay};
+use ekv_tree::source::ScopedSource;
+use ekv_tree::{DumpWriter, TreeOptions, TreeTarget};
+
+use crate::progress::{ByteCounter, Phase, Progress};
+
+/// Memory for the lines of sidecars while a listing is made, in bytes.
+const LISTING_BUDGET: usize = 4 << 20;
+
+/// A tree that is listed instead of written.
+pub(super) struct ListedTree {
+    pub(super) tree: TreeTarget,
+    slot: ListingSlot,
+}
+
+impl ListedTree {
+    pub(super) fn new(scratch: &Arc<dyn Scratch>, options: TreeOptions) -> Self {
+        let slot = ListingSlot::default();
+        let sink = ListingSink::new(scratch, LISTING_BUDGET, &slot);
+        ListedTree { tree: TreeTarget::with_options(DumpWriter::new(Box::new(sink)), options), slot }
+    }
+
+    /// The files that would have been written. What the manifest says is of no interest here.
+    pub(super) fn finish(self) -> Result<Listing> {
+        let (writer, _) = self.tree.finish()?;
+        writer.finish(b"")?;
+        // A published sink has left its listing.
+        self.slot
+            .take()
+            .ok_or_else(|| ekv_tree::Error::from(ekv_tree::sink::SinkError::Misuse { rule: UNPUBLISHED }).into())
+    }
+}
+
+const UNPUBLISHED: &str = "a listing was asked for that was not finished";
+
+/// What the server can store of an event.
+struct Storable<'t> {
+    tree: &'t mut TreeTarget,
+}
+
+impl Target for Storable<'_> {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        self.tree.event(match event {
+            // 0 would mean that a collection never expires; the moment after it is past as well.
+            Event::Redis { database, event: redis::Event::Begin { kind, key, expire_at_ms: Some(0) } } => {
+                Event::Redis { database, event: redis::Event::Begin { kind, key, expire_at_ms: Some(1) } }
+            }
+            event => event,
+        })
+    }
+}
+
+/// Reads a dump and lists it as it is, and as a decode would have laid it out.
+pub(super) fn normal_listing(
+    source: &mut dyn ScopedSource,
+    scratch: &Arc<dyn Scratch>,
+    replay_options: &ReplayOptions,
+    tree_options: TreeOptions,
+    progress: &dyn Progress,
+) -> Result<(Replayed, Listing)> {
+    let mut listed = ListedTree::new(scratch, tree_options);
+    progress.begin(Phase::Encode, None);
+    let counter = ByteCounter::new(progress);
+    let mut target = Storable { tree: &mut listed.tree };
+    let replayed =
+        replay(source, scratch, replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
+    Ok((replayed, listed.finish()?))
+}

@@ -1,0 +1,55 @@
+//! From files to a sorted payload. Source: `docs/format/restore.md`, section 3.
+
+use ekv_adapters::Encoder;
+use ekv_model::Result;
+use ekv_snapshot::{Writer, Written};
+use ekv_tree::replay::{Place, ReplayOptions, Replayed, replay};
+use ekv_tree::source::ScopedSource;
+
+use super::plan::Plan;
+use super::stage::{PAYLOAD, Stage, write_file};
+use super::{EncodeOptions, EncodeRefusal};
+use crate::progress::{ByteCounter, Follower, Phase, Progress};
+use crate::{Adapter, WrittenForm};
+
+/// What was read and written.
+pub(super) struct Encoded {
+    pub(super) replayed: Replayed,
+    pub(super) written: Written,
+}
+
+/// How the dump is read: half as much memory as the records have.
+pub(super) fn replay_options(plan: &Plan, options: &EncodeOptions) -> ReplayOptions {
+    ReplayOptions {
+        included: Adapter::included(&plan.adapters),
+        selection: options.selection.clone(),
+        memory_budget: options.sort_memory / 3,
+    }
+}
+
+/// Reads the dump and writes the payload into the stage.
+pub(super) fn write_payload(
+    source: &mut dyn ScopedSource,
+    stage: &mut dyn Stage,
+    plan: &Plan,
+    options: &EncodeOptions,
+    form: WrittenForm,
+    progress: &dyn Progress,
+) -> Result<Encoded> {
+    let scratch = stage.scratch();
+    let replay_options = replay_options(plan, options);
+    let budget = options.sort_memory.saturating_sub(replay_options.memory_budget);
+    let mut writer = Writer::new(&scratch, plan.commit_ts, budget)?;
+    progress.begin(Phase::Encode, None);
+    let mut encoder = Encoder::new(&mut writer, &scratch);
+    let counter = ByteCounter::new(progress);
+    let replayed =
+        replay(source, &scratch, &replay_options, &mut encoder, &Place::default(), &mut |bytes| counter.add(bytes))?;
+    if replayed.manifest != plan.manifest {
+        return Err(EncodeRefusal::DumpChanged.into());
+    }
+    progress.begin(Phase::WritePayload, None);
+    let follower = Follower::new(progress);
+    let written = write_file(stage, PAYLOAD, |output| Ok(writer.finish(form, output, &follower)?))?;
+    Ok(Encoded { replayed, written })
+}

@@ -1,0 +1,81 @@
+//! What will be encoded, decided from the manifest alone. Source: `docs/format/restore.md`, sections 2.2 and 3.2.
+
+use ekv_adapters::sqs;
+use ekv_model::Result;
+use ekv_snapshot::CommitTs;
+use ekv_tree::manifest::Manifest;
+use ekv_tree::{SqsVisibility, TreeOptions};
+
+use super::{EncodeOptions, EncodeRefusal};
+use crate::restore::timestamp::{check_last_commit_ts, timestamp_warning};
+use crate::{Adapter, DecodeOptions};
+
+/// What will be encoded.
+pub(super) struct Plan {
+    pub(super) manifest: Manifest,
+    /// In the order of [`Adapter::ALL`].
+    pub(super) adapters: Vec<Adapter>,
+    /// The one commit timestamp of all records.
+    pub(super) commit_ts: CommitTs,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Decides what the options mean for this dump.
+    pub(super) fn of(manifest: Manifest, options: &EncodeOptions) -> Result<Plan> {
+        let adapters = choose_adapters(&manifest, options.adapters.as_deref())?;
+        let commit_ts = CommitTs(options.last_commit_ts.unwrap_or(manifest.last_commit_ts));
+        if commit_ts.0 < manifest.last_commit_ts {
+            return Err(
+                EncodeRefusal::TimestampLowered { given: commit_ts.0, manifest: manifest.last_commit_ts }.into()
+            );
+        }
+        check_last_commit_ts(commit_ts, options.now, options.allow_future_timestamps)?;
+        let warnings = timestamp_warning(commit_ts).into_iter().collect();
+        Ok(Plan { manifest, adapters, commit_ts, warnings })
+    }
+
+    /// The options with which a decode writes such a dump.
+    pub(super) fn decode_options(&self) -> DecodeOptions {
+        let exclusions = &self.manifest.exclusions;
+        let mut options = DecodeOptions {
+            adapters: self.adapters.clone(),
+            sqs: sqs::Options {
+                include_orphans: exclusions.include_orphans,
+                include_side_records: exclusions.include_sqs_side_records,
+            },
+            tree: TreeOptions {
+                dynamodb_layout: self.manifest.dynamodb_layout,
+                sqs_visibility: match exclusions.preserve_sqs_visibility {
+                    true => SqsVisibility::Keep,
+                    false => SqsVisibility::Reset,
+                },
+                ..TreeOptions::default()
+            },
+            ..DecodeOptions::default()
+        };
+        options.s3.include_incomplete_uploads = exclusions.include_incomplete_uploads;
+        options.s3.include_orphans = exclusions.include_orphans;
+        options
+    }
+}
+
+/// The adapters that were asked for, all of which the dump must hold; without a wish all that it holds.
+fn choose_adapters(manifest: &Manifest, wanted: Option<&[Adapter]>) -> Result<Vec<Adapter>, EncodeRefusal> {
+    let has = &manifest.adapters;
+    let is_present = |adapter: &Adapter| match adapter {
+        Adapter::DynamoDb => has.dynamodb.is_some(),
+        Adapter::S3 => has.s3.is_some(),
+        Adapter::Redis => has.redis.is_some(),
+        Adapter::Sqs => has.sqs.is_some(),
+    };
+    let present: Vec<Adapter> = Adapter::ALL.into_iter().filter(is_present).collect();
+    let Some(wanted) = wanted else { return Ok(present) };
+    match wanted.iter().find(|adapter| !present.contains(adapter)) {
+        Some(adapter) => Err(EncodeRefusal::AdapterAbsent {
+            adapter: adapter.name(),
+            present: present.iter().map(|adapter| adapter.name()).collect(),
+        }),
+        None => Ok(present.into_iter().filter(|adapter| wanted.contains(adapter)).collect()),
+    }
+}

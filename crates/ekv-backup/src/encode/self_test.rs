@@ -1,0 +1,211 @@
+//! Does the payload decode to the dump that it was made from? Source: `docs/format/restore.md`, section 5.
+//!
+//! The payload is read back from its file and decoded by the code of `decode`, into a sink that keeps names and digests only. They are
+//! compared with the digests of the dump, which were taken from the very bytes that were encoded. Where they differ, people may have
+//! laid out a text in their own way; so the dump is read once more, and what a decode would have written in its place is compared.
+
+use std::sync::Arc;
+
+use ekv_adapters::{Family, Outcome};
+use ekv_model::{Class, Findings, Result, Severity};
+use ekv_snapshot::server_file::FramedPayload;
+use ekv_snapshot::{CommitTs, FooterPolicy, Input, RestorablePayload, Written};
+use ekv_spill::Scratch;
+use ekv_tree::replay::{Difference, Listing, is_document};
+use ekv_tree::source::ScopedSource;
+use sha2::{Digest, Sha256};
+
+use super::differences::Differences;
+use super::normal_form::{ListedTree, normal_listing};
+use super::payload::{Encoded, replay_options};
+use super::plan::Plan;
+use super::stage::{PAYLOAD, Stage};
+use super::{EncodeOptions, EncodeRefusal, WrittenForm};
+use crate::decode::run_adapters;
+use crate::load::{ReadOptions, load_input};
+use crate::progress::{Follower, Phase, Progress};
+use crate::restore::format_sha256;
+use crate::state::State;
+
+/// What becomes of records that a dump cannot have come from.
+const NOT_OF_A_DUMP: [Outcome; 5] =
+    [Outcome::Shadowed, Outcome::Orphaned, Outcome::Expired, Outcome::Lost, Outcome::NotDecoded];
+
+/// What a self test says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// What is wrong; nothing if the payload is right.
+    pub(super) differences: Differences,
+    /// Texts of the dump that are laid out in another way than a decode does it.
+    pub(super) reformatted: u64,
+}
+
+/// Compares the staged payload with the dump.
+pub(super) fn self_test(
+    source: &mut dyn ScopedSource,
+    stage: &mut dyn Stage,
+    plan: &Plan,
+    options: &EncodeOptions,
+    form: WrittenForm,
+    encoded: &Encoded,
+    progress: &dyn Progress,
+) -> Result<Verdict> {
+    let scratch = stage.scratch();
+    let input = staged_input(stage, form)?;
+    let mut verdict = Verdict::default();
+    check_records(&input, form, plan.commit_ts, &encoded.written, progress)
+        .or_else(|error| note_data_error(error, &mut verdict.differences))?;
+    if verdict.differences.count > 0 {
+        return Ok(verdict);
+    }
+    let decoded = match list_decoded(&input, plan, &scratch, &mut verdict.differences, progress) {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            note_data_error(error, &mut verdict.differences)?;
+            return Ok(verdict);
+        }
+    };
+    if count_differences(&encoded.replayed.listing, &decoded)? == 0 {
+        return Ok(verdict);
+    }
+    let tree_options = plan.decode_options().tree;
+    let (again, normal) = normal_listing(source, &scratch, &replay_options(plan, options), tree_options, progress)?;
+    if count_differences(&encoded.replayed.listing, &again.listing)? > 0 {
+        return Err(EncodeRefusal::DumpChanged.into());
+    }
+    again.listing.compare(&normal, |path, difference| {
+        match is_document(path) {
+            true => verdict.reformatted = verdict.reformatted.saturating_add(1),
+            false => verdict.differences.file(path, difference),
+        }
+        Ok(())
+    })?;
+    normal.compare(&decoded, |path, difference| {
+        verdict.differences.file(path, difference);
+        Ok(())
+    })?;
+    Ok(verdict)
+}
+
+/// The staged payload, to be read from its file.
+pub(super) fn staged_input(stage: &mut dyn Stage, form: WrittenForm) -> Result<Input> {
+    let file = stage.open_staged(PAYLOAD)?;
+    let len = file.metadata().map_err(|source| ekv_snapshot::Error::io("read the staged payload", source))?.len();
+    let footer = match form {
+        WrittenForm::Payload => FooterPolicy::Optional,
+        WrittenForm::File => FooterPolicy::Required,
+    };
+    Ok(Input { source: Arc::new(file), len, name: "the new payload".to_owned(), footer, token_crc32c: None })
+}
+
+/// An error about data is a difference; any other ends the run.
+fn note_data_error(error: ekv_model::Error, differences: &mut Differences) -> Result<()> {
+    if error.class() != Class::Data {
+        return Err(error);
+    }
+    let mut line = format!("the payload cannot be decoded: {error}");
+    let mut cause = std::error::Error::source(&error);
+    while let Some(source) = cause {
+        line.push_str(&format!(": {source}"));
+        cause = source.source();
+    }
+    differences.note(line);
+    Ok(())
+}
+
+/// Reads the payload record by record: all rules of a restorable payload, and those that only `encode` keeps.
+fn check_records(
+    input: &Input,
+    form: WrittenForm,
+    commit_ts: CommitTs,
+    written: &Written,
+    progress: &dyn Progress,
+) -> Result<()> {
+    progress.begin(Phase::ReadBack, Some(input.len));
+    let follower = Follower::new(progress);
+    let mut framed = match form {
+        WrittenForm::Payload => None,
+        WrittenForm::File => FramedPayload::open(input)?,
+    };
+    let payload = framed.as_ref().map_or(input, |framed| &framed.payload).clone();
+    let mut reader = RestorablePayload::new(&payload, &follower);
+    let mut sha256 = Sha256::new();
+    while let Some(piece) = reader.next_piece()? {
+        sha256.update(piece);
+        if let Some(framed) = &mut framed {
+            framed.frame.update(piece);
+        }
+    }
+    if let Some(framed) = framed {
+        framed.finish()?;
+    }
+    let totals = reader.totals();
+    let expect = |what: &'static str, found: String, expected: String| match found == expected {
+        true => Ok(()),
+        false => Err(ekv_model::Error::new(Class::Data, format!("{what}: found {found}, expected {expected}"))),
+    };
+    expect("SHA-256", format_sha256(&sha256.finalize().into()), format_sha256(&written.payload_sha256))?;
+    expect("timestamp of the header", totals.last_commit_ts.0.to_string(), commit_ts.0.to_string())?;
+    expect("number of records", totals.records.to_string(), written.records.to_string())?;
+    expect("records with an expiry of the store", totals.store_expiries.to_string(), 0.to_string())?;
+    if let Some((oldest, newest)) = totals.commit_ts_bounds {
+        expect("timestamp of the oldest record", oldest.0.to_string(), commit_ts.0.to_string())?;
+        expect("timestamp of the newest record", newest.0.to_string(), commit_ts.0.to_string())?;
+    }
+    Ok(())
+}
+
+/// Decodes the payload and lists the files of the dump that it would become.
+fn list_decoded(
+    input: &Input,
+    plan: &Plan,
+    scratch: &Arc<dyn Scratch>,
+    differences: &mut Differences,
+    progress: &dyn Progress,
+) -> Result<Listing> {
+    let read = ReadOptions::default();
+    let mut loaded = load_input(input.clone(), &read, scratch, progress)?;
+    let state = State::of(&mut loaded, &read, scratch, progress)?;
+    let options = plan.decode_options();
+    let mut listed = ListedTree::new(scratch, options.tree);
+    let visible = state.families.iter().map(|family| family.visible).sum();
+    progress.begin(Phase::SelfTest, Some(visible));
+    let (tally, findings) = run_adapters(&loaded, &state, &[], &options, &mut listed.tree, progress)?;
+    for family in Family::ALL {
+        let outcomes = tally.of(*family);
+        for outcome in NOT_OF_A_DUMP {
+            let records = outcomes.get(outcome);
+            if records > 0 {
+                differences.note(format_args!("{records} records of {}: {}", family.name(), outcome.name()));
+            }
+        }
+    }
+    note_losses(&findings, differences);
+    listed.finish()
+}
+
+/// A decode of a fresh payload loses nothing.
+fn note_losses(findings: &Findings, differences: &mut Differences) {
+    for (finding, totals) in findings.iter().filter(|(finding, _)| finding.severity == Severity::Loss) {
+        let first = totals.examples.first().map(|example| {
+            let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
+            format!("; first: {}{}", key.unwrap_or_default(), example.detail)
+        });
+        differences.note(format_args!(
+            "{}: {}, {} times{}",
+            finding.name,
+            finding.meaning,
+            totals.count,
+            first.unwrap_or_default()
+        ));
+    }
+}
+
+fn count_differences(first: &Listing, second: &Listing) -> Result<u64> {
+    let mut count = 0_u64;
+    first.compare(second, |_: &[u8], _: Difference| {
+        count = count.saturating_add(1);
+        Ok(())
+    })?;
+    Ok(count)
+}

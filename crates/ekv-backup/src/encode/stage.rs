@@ -1,0 +1,95 @@
+//! Where a payload grows before it has a name.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use ekv_model::Result;
+use ekv_spill::Scratch;
+use ekv_tree::sink::{Published, StagedFiles};
+
+/// Index of the payload among the staged files.
+pub(super) const PAYLOAD: usize = 0;
+/// Index of the info file, whose name says that both are there.
+pub(super) const INFO: usize = 1;
+
+/// Files that are written in private, can be read back, and get their names together.
+pub(super) trait Stage {
+    /// Begins the file with this index.
+    fn begin(&mut self, index: usize) -> ekv_tree::Result<()>;
+    /// Adds bytes to the open file.
+    fn write(&mut self, bytes: &[u8]) -> ekv_tree::Result<()>;
+    /// Ends the open file.
+    fn end(&mut self) -> ekv_tree::Result<()>;
+    /// Opens a file that was written.
+    fn open_staged(&mut self, index: usize) -> ekv_tree::Result<File>;
+    /// Scratch files that vanish with the stage.
+    fn scratch(&self) -> Arc<dyn Scratch>;
+    /// Gives the files their names.
+    fn publish(self: Box<Self>) -> ekv_tree::Result<Published>;
+    /// Removes everything.
+    fn abort(self: Box<Self>) -> ekv_tree::Result<()>;
+}
+
+impl Stage for StagedFiles {
+    fn begin(&mut self, index: usize) -> ekv_tree::Result<()> {
+        StagedFiles::begin(self, index)
+    }
+    fn write(&mut self, bytes: &[u8]) -> ekv_tree::Result<()> {
+        StagedFiles::write(self, bytes)
+    }
+    fn end(&mut self) -> ekv_tree::Result<()> {
+        StagedFiles::end(self)
+    }
+    fn open_staged(&mut self, index: usize) -> ekv_tree::Result<File> {
+        StagedFiles::open_staged(self, index)
+    }
+    fn scratch(&self) -> Arc<dyn Scratch> {
+        StagedFiles::scratch(self)
+    }
+    fn publish(self: Box<Self>) -> ekv_tree::Result<Published> {
+        StagedFiles::publish(*self)
+    }
+    fn abort(self: Box<Self>) -> ekv_tree::Result<()> {
+        StagedFiles::abort(*self)
+    }
+}
+
+/// Writes one staged file through the functions of [`io::Write`] and keeps the stage's own error.
+struct FileWriter<'s> {
+    stage: &'s mut dyn Stage,
+    error: Option<ekv_tree::Error>,
+}
+
+impl io::Write for FileWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.stage.write(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(error) => {
+                self.error = Some(error);
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes the whole file with this index; an error of the stage comes as it is.
+pub(super) fn write_file<T>(
+    stage: &mut dyn Stage,
+    index: usize,
+    write: impl FnOnce(&mut dyn io::Write) -> Result<T>,
+) -> Result<T> {
+    stage.begin(index)?;
+    let mut writer = FileWriter { stage, error: None };
+    let written = write(&mut writer);
+    if let Some(error) = writer.error {
+        return Err(error.into());
+    }
+    let written = written?;
+    stage.end()?;
+    Ok(written)
+}

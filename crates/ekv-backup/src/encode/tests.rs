@@ -1,0 +1,307 @@
+//! Payloads that are not what they should be, and stages that fail.
+
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::rc::Rc;
+
+use ekv_adapters::Encoder;
+use ekv_model::{Body, Class};
+use ekv_snapshot::{RecordSink, Writer};
+use ekv_tree::replay::{Place, replay};
+use ekv_tree::sink::{Fsync, SinkError, SinkOperation};
+use tempfile::TempDir;
+
+use super::payload::replay_options;
+use super::*;
+use crate::{DecodeOptions, NoProgress, decode};
+
+/// A directory with a dump of a fixture.
+struct Scene {
+    dir: TempDir,
+    dump: PathBuf,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (snapshot, dump) = (dir.path().join("snapshot.fsm"), dir.path().join("dump"));
+        let builder = ekv_testkit::SnapshotBuilder::new();
+        let long = [b"!redis|str|".as_slice(), &[b'k'; 300]].concat();
+        let bytes = builder
+            .put(b"!redis|str|a", 7 << 16, b"\xff\x01\x00one")
+            .put(b"!redis|str|b", 7 << 16, b"\xff\x01\x01\x00\x00\x01\x90\x00\x00\x00\x00two")
+            .put(&long, 7 << 16, b"\xff\x01\x00three")
+            .build();
+        fs::write(&snapshot, bytes).unwrap();
+        let sink = DirOptions { existing: ExistingTarget::Refuse, fsync: Fsync::None };
+        let options = DecodeOptions { adapters: vec![Adapter::Redis], sink, ..DecodeOptions::default() };
+        decode(&snapshot, &dump, &options, &NoProgress).unwrap();
+        fs::remove_file(snapshot).unwrap();
+        Scene { dir, dump }
+    }
+
+    fn snapshot(&self) -> PathBuf {
+        self.dir.path().join("out.fsm")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn stage(&self) -> Box<StagedFiles> {
+        let snapshot = self.snapshot();
+        let info = EncodeInfo::path_beside(&snapshot);
+        Box::new(StagedFiles::create(&[&snapshot, &info], options().sink).unwrap())
+    }
+
+    /// Runs a whole encode over a stage.
+    fn run(&self, stage: Box<dyn Stage>) -> Result<()> {
+        let options = options();
+        let mut source = open_dump(&self.dump)?;
+        let plan = plan(source.as_mut(), &options)?;
+        let snapshot = self.snapshot();
+        let job = Job { dump: &self.dump, snapshot: &snapshot, plan: &plan, options: &options };
+        job.run(source.as_mut(), stage, &NoProgress).map(|_| ())
+    }
+
+    /// Tests a payload for which `defect` had its hand in every record.
+    fn verdict(&self, defect: Defect) -> Verdict {
+        let options = options();
+        let mut source = open_dump(&self.dump).unwrap();
+        let plan = plan(source.as_mut(), &options).unwrap();
+        let mut stage = self.stage();
+        let scratch = Stage::scratch(stage.as_ref());
+        let mut writer = Writer::new(&scratch, plan.commit_ts, 1 << 20).unwrap();
+        let mut sink = DefectiveSink { writer: &mut writer, defect };
+        let mut encoder = Encoder::new(&mut sink, &scratch);
+        let (place, options) = (Place::default(), &options);
+        let replay_options = replay_options(&plan, options);
+        let replayed =
+            replay(source.as_mut(), &scratch, &replay_options, &mut encoder, &place, &mut |_| Ok(())).unwrap();
+        let written = write_file(stage.as_mut(), stage::PAYLOAD, |output| {
+            Ok(writer.finish(WrittenForm::Payload, output, &ekv_snapshot::NoWatch)?)
+        });
+        let encoded = Encoded { replayed, written: written.unwrap() };
+        self_test(source.as_mut(), stage.as_mut(), &plan, options, WrittenForm::Payload, &encoded, &NoProgress).unwrap()
+    }
+}
+
+fn options() -> EncodeOptions {
+    let sink = DirOptions { existing: ExistingTarget::Replace, fsync: Fsync::None };
+    EncodeOptions { sink, ..EncodeOptions::default() }
+}
+
+/// What becomes of a record: its key and value.
+type Defect = fn(&mut dyn RecordSink, &[u8], Vec<u8>) -> Result<()>;
+
+/// Puts something else than it is given.
+struct DefectiveSink<'w> {
+    writer: &'w mut Writer,
+    defect: Defect,
+}
+
+impl RecordSink for DefectiveSink<'_> {
+    fn put(&mut self, user_key: &[u8], parts: &[Body<'_>]) -> Result<()> {
+        let mut value = Vec::new();
+        for part in parts {
+            part.for_each_chunk(|chunk| {
+                value.extend_from_slice(chunk);
+                Ok(())
+            })?;
+        }
+        (self.defect)(self.writer, user_key, value)
+    }
+}
+
+#[test]
+fn defects_of_an_encoder_are_found_and_named() {
+    let scene = Scene::new();
+    let kept = scene.verdict(|sink, key, value| sink.put(key, &[Body::Inline(&value)]));
+    assert_eq!(kept, Verdict::default());
+    let cases: [(&str, Defect); 6] = [
+        ("redis/db_0/strings/a.bin (missing in the decoded payload)", |sink, key, value| {
+            if key == b"!redis|str|a" { Ok(()) } else { sink.put(key, &[Body::Inline(&value)]) }
+        }),
+        ("redis/db_0/strings/a.bin (the contents differ)", |sink, key, mut value| {
+            if key == b"!redis|str|a" {
+                value[4] ^= 1;
+            }
+            sink.put(key, &[Body::Inline(&value)])
+        }),
+        ("redis/db_0/strings/a2.bin (missing in the dump)", |sink, key, value| {
+            if key == b"!redis|str|a" {
+                sink.put(b"!redis|str|a2", &[Body::Inline(&value)])?;
+            }
+            sink.put(key, &[Body::Inline(&value)])
+        }),
+        ("redis/db_0/strings_ttl.jsonl (missing in the decoded payload)", |sink, key, value| {
+            match value.split_at_checked(11) {
+                Some((_, body)) if key == b"!redis|str|b" => {
+                    sink.put(key, &[Body::Inline(&[b"\xff\x01\x00", body].concat())])
+                }
+                _ => sink.put(key, &[Body::Inline(&value)]),
+            }
+        }),
+        ("redis/db_0/KEYMAP.jsonl (the contents differ)", |sink, key, value| {
+            let key = if key.len() > 200 { [key, b"k"].concat() } else { key.to_vec() };
+            sink.put(&key, &[Body::Inline(&value)])
+        }),
+        ("1 records of dynamodb_item: not_decoded", |sink, key, value| {
+            if key == b"!redis|str|a" {
+                sink.put(b"!ddb|item|x", &[Body::Inline(&value)])?;
+            }
+            sink.put(key, &[Body::Inline(&value)])
+        }),
+    ];
+    for (expected, defect) in cases {
+        let verdict = scene.verdict(defect);
+        assert!(verdict.differences.lines.iter().any(|line| line == expected), "{expected}: {verdict:?}");
+    }
+}
+
+#[test]
+fn rows_of_the_store_are_found() {
+    let scene = Scene::new();
+    let verdict = scene.verdict(|sink, key, value| {
+        if key == b"!redis|str|a" {
+            sink.put(b"_meta_applied_index", &[Body::Inline(b"12345678")])?;
+        }
+        sink.put(key, &[Body::Inline(&value)])
+    });
+    assert!(verdict.differences.lines[0].starts_with("the payload cannot be decoded: "), "{verdict:?}");
+}
+
+/// A stage whose n-th call fails, or which changes bytes of the payload.
+struct FaultyStage {
+    inner: Box<StagedFiles>,
+    calls: usize,
+    fails_at: usize,
+    change: Option<fn(&mut Vec<u8>)>,
+}
+
+impl FaultyStage {
+    fn new(scene: &Scene, fails_at: usize) -> Self {
+        FaultyStage { inner: scene.stage(), calls: 0, fails_at, change: None }
+    }
+
+    fn hit(&mut self) -> ekv_tree::Result<()> {
+        self.calls += 1;
+        if self.calls - 1 != self.fails_at {
+            return Ok(());
+        }
+        let (path, source) = ("out.fsm".to_owned(), std::io::ErrorKind::StorageFull.into());
+        Err(SinkError::Io { operation: SinkOperation::Write, path, source }.into())
+    }
+}
+
+impl Stage for FaultyStage {
+    fn begin(&mut self, index: usize) -> ekv_tree::Result<()> {
+        self.hit()?;
+        Stage::begin(self.inner.as_mut(), index)
+    }
+    fn write(&mut self, bytes: &[u8]) -> ekv_tree::Result<()> {
+        self.hit()?;
+        let mut bytes = bytes.to_vec();
+        if let Some(change) = self.change {
+            change(&mut bytes);
+        }
+        Stage::write(self.inner.as_mut(), &bytes)
+    }
+    fn end(&mut self) -> ekv_tree::Result<()> {
+        self.hit()?;
+        Stage::end(self.inner.as_mut())
+    }
+    fn open_staged(&mut self, index: usize) -> ekv_tree::Result<File> {
+        self.hit()?;
+        Stage::open_staged(self.inner.as_mut(), index)
+    }
+    fn scratch(&self) -> Arc<dyn Scratch> {
+        Stage::scratch(self.inner.as_ref())
+    }
+    fn publish(mut self: Box<Self>) -> ekv_tree::Result<Published> {
+        self.hit()?;
+        self.inner.publish()
+    }
+    fn abort(self: Box<Self>) -> ekv_tree::Result<()> {
+        self.inner.abort()
+    }
+}
+
+#[test]
+fn any_failing_call_publishes_nothing_and_leaves_nothing() {
+    let scene = Scene::new();
+    for fails_at in 0.. {
+        match scene.run(Box::new(FaultyStage::new(&scene, fails_at))) {
+            Ok(()) => {
+                assert!(fails_at > 6, "{fails_at}");
+                assert_eq!(scene.names(), ["dump", "out.fsm", "out.fsm.encode_info.json"]);
+                break;
+            }
+            Err(error) => {
+                assert_eq!(error.class(), Class::OutOfSpace, "{fails_at}: {error}");
+                assert_eq!(scene.names(), ["dump"], "{fails_at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn mismatch_leaves_an_old_payload_with_its_info_file_and_a_list() {
+    let scene = Scene::new();
+    let info = EncodeInfo::path_beside(&scene.snapshot());
+    fs::write(scene.snapshot(), "old payload").unwrap();
+    fs::write(&info, "old info").unwrap();
+    fs::write(scene.dir.path().join("out.fsm.mismatch.txt"), "of an earlier run").unwrap();
+    let mut stage = FaultyStage::new(&scene, usize::MAX);
+    stage.change = Some(|bytes| {
+        if let Some(at) = bytes.windows(3).position(|three| three == b"one") {
+            bytes[at] = b'O';
+        }
+    });
+    let error = scene.run(Box::new(stage)).unwrap_err();
+    assert_eq!(error.class(), Class::Data);
+    let refusal = error.downcast::<EncodeRefusal>().unwrap();
+    let EncodeRefusal::SelfTest { differences: 1, first, report: Some(report) } = refusal else { panic!("{refusal}") };
+    assert!(first[0].contains("SHA-256"), "{first:?}");
+    assert_eq!(fs::read_to_string(report).unwrap(), format!("{}\n", first[0]));
+    assert_eq!(fs::read_to_string(scene.snapshot()).unwrap(), "old payload");
+    assert_eq!(fs::read_to_string(info).unwrap(), "old info");
+    assert_eq!(scene.names(), ["dump", "out.fsm", "out.fsm.encode_info.json", "out.fsm.mismatch.txt"]);
+}
+
+/// Asks to stop at the n-th question.
+struct StopAt {
+    asked: Rc<RefCell<usize>>,
+    at: usize,
+}
+
+impl Progress for StopAt {
+    fn begin(&self, _phase: Phase, _total: Option<u64>) {}
+    fn advance_to(&self, _done: u64) {}
+    fn is_cancelled(&self) -> bool {
+        let mut asked = self.asked.borrow_mut();
+        *asked += 1;
+        *asked > self.at
+    }
+}
+
+#[test]
+fn wish_to_stop_is_heard_everywhere_and_leaves_nothing() {
+    let scene = Scene::new();
+    for at in 0.. {
+        let progress = StopAt { asked: Rc::default(), at };
+        match encode(&scene.dump, &scene.snapshot(), &options(), &progress) {
+            Ok(_) => {
+                assert!(at > 10, "{at}");
+                break;
+            }
+            Err(error) => {
+                assert_eq!(error.class(), Class::Cancelled, "{at}: {error}");
+                assert_eq!(scene.names(), ["dump"], "{at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Dumps become payloads, and payloads the same dumps again.
+#![cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod golden;
+mod laws;
+mod options;
+mod room;
