@@ -4,6 +4,7 @@ mod encode;
 mod prepare_restore;
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -230,6 +231,11 @@ pub(crate) struct DecodeArguments {
     /// Create missing parent directories of DUMP
     #[arg(long, help_heading = "How it is written")]
     pub(crate) parents: bool,
+    /// Threads at work; by default as many as the machine runs at a time
+    ///
+    /// 1: everything happens in turn. More: reading, hashing and writing overlap. The dump is the same whatever the number.
+    #[arg(long, value_name = "N", help_heading = "How it is written")]
+    pub(crate) jobs: Option<NonZeroUsize>,
     /// Read the finished dump once more and compare
     #[arg(long, help_heading = "How it is written")]
     pub(crate) verify: bool,

@@ -1,5 +1,6 @@
 //! `decode`: from a snapshot to a dump.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub struct DecodeOptions {
     pub tree: TreeOptions,
     /// How the dump is written.
     pub sink: DirOptions,
+    /// Threads at work: with more than one, reading, hashing and writing overlap. The dump does not depend on it.
+    pub jobs: NonZeroUsize,
     /// Whether missing parent directories of the target are created.
     pub parents: bool,
     /// What happens to names that other systems refuse.
@@ -81,6 +84,7 @@ impl Default for DecodeOptions {
             include_unknown: false,
             tree: TreeOptions::default(),
             sink: DirOptions::default(),
+            jobs: available_jobs(),
             parents: false,
             portable_names: PortableNames::default(),
             strict: false,
@@ -89,6 +93,11 @@ impl Default for DecodeOptions {
             now: Timestamp::now(),
         }
     }
+}
+
+/// As many jobs as the machine runs at a time.
+pub fn available_jobs() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// What a decode did.
@@ -165,7 +174,7 @@ pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &d
         create_parents(parent)?;
     }
     let sink = DirSink::create(target, options.sink)?;
-    let mut tree = TreeTarget::with_options(DumpWriter::new(Box::new(sink)), options.tree);
+    let mut tree = TreeTarget::with_options(DumpWriter::with_jobs(Box::new(sink), options.jobs), options.tree);
     progress.begin(Phase::Decode, Some(visible));
     // From here on an error drops the sink, which removes everything.
     let (tally, findings) = run_adapters(&loaded, &state, &blob_sources, options, &mut tree, progress)?;

@@ -30,7 +30,7 @@ mod verify;
 
 pub use adapter::Adapter;
 pub use clean::{CleanReport, LeftoverReport, clean};
-pub use decode::{Books, DecodeOptions, DecodeReport, decode};
+pub use decode::{Books, DecodeOptions, DecodeReport, available_jobs, decode};
 pub use ekv_adapters::redis::{BareKeys, Expired, Options as RedisOptions};
 pub use ekv_adapters::s3::Options as S3Options;
 pub use ekv_adapters::sqs::Options as SqsOptions;

@@ -131,6 +131,12 @@ impl DumpPath {
         split_last(&self.bytes)
     }
 
+    /// Becomes a copy of a path that was checked before.
+    pub(crate) fn set_checked(&mut self, path: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(path);
+    }
+
     fn push_checked(&mut self, path: &[u8]) {
         if !self.bytes.is_empty() {
             self.bytes.push(b'/');

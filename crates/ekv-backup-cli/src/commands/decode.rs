@@ -6,7 +6,7 @@ use std::path::Path;
 use ekv_backup::{
     BareKeys, DecodeOptions, DecodeReport, DirOptions, DynamodbLayout, Error, ExistingTarget, Expired, Fsync,
     PortableNames, ReadOptions, RedisOptions, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned,
-    decode,
+    available_jobs, decode,
 };
 
 use crate::args::{
@@ -78,6 +78,7 @@ fn options(arguments: &DecodeArguments) -> DecodeOptions {
                 FsyncRule::None => Fsync::None,
             },
         },
+        jobs: arguments.jobs.unwrap_or_else(available_jobs),
         parents: arguments.parents,
         portable_names: match arguments.portable_names {
             PortableRule::Off => PortableNames::Off,

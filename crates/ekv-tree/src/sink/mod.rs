@@ -30,7 +30,7 @@ use crate::{DumpPath, Error, Result};
 /// [`abort`](Sink::abort) may follow. A sink that is dropped without being published leaves nothing behind.
 ///
 /// Source: `docs/format/tree.md`, section 8.1.
-pub trait Sink {
+pub trait Sink: Send {
     /// Creates a directory, with those above it, unless this sink created it before.
     ///
     /// # Errors
