@@ -4,6 +4,7 @@
 //! stand there.
 
 mod base64;
+mod copy;
 mod fault;
 mod number;
 mod object;
@@ -23,6 +24,26 @@ pub struct Position {
     pub byte_offset: u64,
     /// Its line, from 1.
     pub line: u64,
+}
+
+impl Position {
+    /// Sixteen bytes, for a sort or a file.
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let (byte_offset, line) = bytes.split_at_mut(8);
+        byte_offset.copy_from_slice(&self.byte_offset.to_be_bytes());
+        line.copy_from_slice(&self.line.to_be_bytes());
+        bytes
+    }
+
+    /// What [`Position::to_bytes`] made.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let (byte_offset, line) = bytes.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        Position {
+            byte_offset: u64::from_be_bytes(*byte_offset),
+            line: line.first_chunk().map_or(1, |line| u64::from_be_bytes(*line)),
+        }
+    }
 }
 
 /// What kind of value comes next.
@@ -136,6 +157,14 @@ impl<'s> JsonReader<'s> {
             }
             (_, true) => Err(self.expected("the end of the line")),
         }
+    }
+
+    /// As [`JsonReader::end`], but the last line needs no line feed.
+    ///
+    /// # Errors
+    /// As [`JsonReader::end`].
+    pub fn end_or_last(&mut self) -> Result<()> {
+        if self.ahead()?.is_none() { Ok(()) } else { self.end() }
     }
 
     /// Takes `null` if it comes next.

@@ -17,6 +17,12 @@ pub enum ReplayFault {
     /// A table, bucket, database or queue that the manifest lists is not there.
     #[error("the manifest lists it, but there is no such directory")]
     MissingScope,
+    /// A table, bucket or queue without the file that describes it.
+    #[error("{name} is missing in it")]
+    MissingFile {
+        /// The file.
+        name: &'static str,
+    },
     /// A protocol whose files this version cannot read.
     #[error("this version cannot encode {protocol}; choose other adapters with --adapter")]
     NoReader {
@@ -97,6 +103,42 @@ pub enum ReplayFault {
     /// An id that is not written as two decimal numbers.
     #[error("expected an id as <ms>-<seq>, both plain decimal numbers without leading zeros")]
     StreamId,
+    /// A name or id without which nothing can be stored.
+    #[error("{member} must not be empty")]
+    EmptyMember {
+        /// The member.
+        member: &'static str,
+    },
+    /// A directory whose name is not that of what it holds.
+    #[error("this name belongs into the directory {}", Escaped(.directory))]
+    OtherDirectory {
+        /// The directory that the name has.
+        directory: Vec<u8>,
+    },
+    /// A file that is longer than any real one.
+    #[error("the file is longer than {len_max} bytes")]
+    LongFile {
+        /// The limit in bytes.
+        len_max: u64,
+    },
+    /// A message that comes twice.
+    #[error("a message with this id is on line {first_line} already")]
+    MessageRepeated {
+        /// The first line.
+        first_line: u64,
+    },
+    /// A message that tells of receives in a dump that keeps nothing about them.
+    #[error("{member} must be 0 or left out: the manifest says that preserve_sqs_visibility is false")]
+    VisibilityNotKept {
+        /// The member.
+        member: &'static str,
+    },
+    /// Attributes of a message that are longer than any real ones.
+    #[error("the attributes of the message are longer than {len_max} bytes")]
+    LongAttributes {
+        /// The limit in bytes.
+        len_max: usize,
+    },
     /// A file of another version.
     #[error("expected format_version 1")]
     FormatVersion,

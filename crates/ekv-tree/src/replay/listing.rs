@@ -11,8 +11,10 @@ use crate::Result;
 use crate::checksums::FileDigest;
 use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_FILE;
+use crate::manifest::MANIFEST_FILE;
 use crate::path::split_last;
 use crate::s3_name::{BUCKET_FILE, META_SUFFIX};
+use crate::target::sqs::INTERNALS_DIRECTORY;
 use crate::verify::walk::read_error;
 
 /// Memory for writing a listing, in bytes.
@@ -200,6 +202,15 @@ impl LineSets {
     }
 }
 
+/// Whether a file is compared as a whole: it is none of which the lines are a set, tells nothing but data, and is not made anew from
+/// other files.
+pub(crate) fn is_compared(path: &[u8]) -> bool {
+    let mut components = path.splitn(4, |byte| *byte == b'/');
+    let (protocol, directory) = (components.next(), components.nth(1));
+    let is_made_anew = protocol == Some(b"sqs") && directory == Some(INTERNALS_DIRECTORY.as_bytes());
+    path != MANIFEST_FILE.as_bytes() && !LineSets::holds(path) && !is_made_anew
+}
+
 /// Whether a file is a text that this tool lays out, so that people may lay it out in another way; all others are bytes of users.
 pub fn is_document(path: &[u8]) -> bool {
     let mut components = path.splitn(4, |byte| *byte == b'/');
@@ -345,6 +356,16 @@ mod tests {
             "sqs/q/messages.jsonl",
         ] {
             assert!(is_document(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn bookkeeping_records_and_the_manifest_are_not_compared() {
+        for path in ["MANIFEST.json", "sqs/q/_internals/side_records.jsonl", "redis/db_0/KEYMAP.jsonl"] {
+            assert!(!is_compared(path.as_bytes()), "{path}");
+        }
+        for path in ["sqs/_internals/messages.jsonl", "s3/b/_internals/x", "sqs/q/_queue.json", "_unknown/x"] {
+            assert!(is_compared(path.as_bytes()), "{path}");
         }
     }
 

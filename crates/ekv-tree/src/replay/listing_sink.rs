@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ekv_spill::Scratch;
 
-use super::listing::{LineSets, Listing, ListingWriter};
+use super::listing::{LineSets, Listing, ListingWriter, is_compared};
 use crate::checksums::{CHECKSUMS_FILE, parse_line};
-use crate::manifest::MANIFEST_FILE;
 use crate::sink::{Fsync, PublishMethod, Published, Sink, SinkError};
 use crate::{DumpPath, ErrorKind, Result};
 
@@ -75,10 +74,7 @@ impl ListingSink {
                 }
                 self.previous.clear();
                 self.previous.extend_from_slice(path);
-                match path == MANIFEST_FILE.as_bytes() || LineSets::holds(path) {
-                    true => Ok(()),
-                    false => writer.file(path, &line.digest),
-                }
+                if is_compared(path) { writer.file(path, &line.digest) } else { Ok(()) }
             }
             _ => Ok(()),
         }

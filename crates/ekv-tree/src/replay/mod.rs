@@ -7,8 +7,9 @@
 //! |---|---|
 //! | `reading.rs` | access to the files: each is hashed as it is read and compared with CHECKSUMS |
 //! | `listing.rs`, `listing_sink.rs` | what was read, and what would be written, to compare the two |
-//! | `value.rs`, `place.rs`, `selection.rs`, `fault.rs` | values of any size, where a replay is, what is asked for, what is refused |
-//! | `redis/` | the readers of the protocols, one folder each |
+//! | `value.rs`, `text.rs` | values of any size, and pieces of text that several protocols have |
+//! | `place.rs`, `selection.rs`, `scopes.rs`, `fault.rs` | where a replay is, what is asked for, what must be there, what is refused |
+//! | `redis/`, `sqs/` | the readers of the protocols, one folder each |
 //!
 //! A reader for another protocol is a folder here with a function `read(&mut Reading, &mut dyn Target) -> Result<()>` and a row in
 //! `PROTOCOLS`.
@@ -19,13 +20,16 @@ mod listing_sink;
 mod place;
 mod reading;
 mod redis;
+mod scopes;
 mod selection;
+mod sqs;
+mod text;
 mod value;
 
 use std::io::BufReader;
 use std::sync::Arc;
 
-use ekv_model::Target;
+use ekv_model::{Findings, Target};
 use ekv_spill::Scratch;
 
 use crate::checksums::CHECKSUMS_FILE;
@@ -43,6 +47,7 @@ pub use listing_sink::{ListingSink, ListingSlot};
 pub use place::Place;
 pub use reading::{Monitor, ReadTotals};
 pub use selection::Selection;
+pub use sqs::NOT_ENCODED_ORPHANS;
 
 /// What is replayed, and with how much memory.
 #[derive(Clone, Debug)]
@@ -63,6 +68,8 @@ pub struct Replayed {
     pub totals: ReadTotals,
     /// The files that were read, with their digests.
     pub listing: Listing,
+    /// What stays in the dump.
+    pub findings: Findings,
 }
 
 /// How a protocol is read.
@@ -84,7 +91,12 @@ const PROTOCOLS: [Protocol; 4] = [
     },
     unread("dynamodb", |included| included.dynamodb, |_, _| refuse("dynamodb")),
     unread("s3", |included| included.s3, |_, _| refuse("s3")),
-    unread("sqs", |included| included.sqs, |_, _| refuse("sqs")),
+    Protocol {
+        directory: sqs::DIRECTORY,
+        is_included: |included| included.sqs,
+        read: sqs::read,
+        check_absent: sqs::check_absent,
+    },
 ];
 
 /// A protocol without a reader.
@@ -130,10 +142,7 @@ pub fn replay(
 ) -> Result<Replayed> {
     let mut reading = Reading::open(source, scratch, place, options, monitor)?;
     match read_all(&mut reading, options.included, target) {
-        Ok(()) => {
-            let (manifest, totals, listing) = reading.finish()?;
-            Ok(Replayed { manifest, totals, listing })
-        }
+        Ok(()) => reading.finish(),
         Err(error) => Err(reading.explain(error)),
     }
 }

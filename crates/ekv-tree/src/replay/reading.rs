@@ -3,11 +3,11 @@
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
-use ekv_model::Target;
+use ekv_model::{Example, Finding, Findings, Target};
 use ekv_spill::{Scratch, Sorter};
 
-use super::listing::{LineSets, Listing, ListingWriter};
-use super::{Place, ReplayFault, ReplayOptions, Selection};
+use super::listing::{LineSets, ListingWriter, is_compared};
+use super::{Place, ReplayFault, ReplayOptions, Replayed, Selection};
 use crate::checksums::{CHECKSUMS_FILE, ChecksumsReader, FileDigest};
 use crate::manifest::{MANIFEST_FILE, Manifest};
 use crate::source::{Refusal, ScopedSource, SourceError, Visitor};
@@ -44,6 +44,7 @@ struct Books<'a> {
     /// The monitor's wish to stop.
     stopped: Option<ekv_model::Error>,
     totals: ReadTotals,
+    findings: Findings,
     buffer: Vec<u8>,
     /// The file that could not be understood, with its digest.
     suspect: Option<(Vec<u8>, FileDigest)>,
@@ -86,6 +87,7 @@ impl<'a> Reading<'a> {
             monitor,
             stopped: None,
             totals: ReadTotals::default(),
+            findings: Findings::default(),
             buffer: Vec::new(),
             suspect: None,
         };
@@ -139,23 +141,26 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Compares all files with CHECKSUMS and gives the list of those that were read.
-    pub(super) fn finish(self) -> Result<(Manifest, ReadTotals, Listing)> {
+    /// Notes something that the user should know.
+    pub(super) fn find(&mut self, finding: Finding, example: impl FnOnce() -> Example) {
+        self.books.findings.record(finding, example);
+    }
+
+    /// Compares all files with CHECKSUMS and tells what was read.
+    pub(super) fn finish(self) -> Result<Replayed> {
         let Reading { scratch, manifest, books, .. } = self;
-        let Books { entries, sets, totals, .. } = books;
+        let Books { entries, sets, totals, findings, .. } = books;
         let mut listing = ListingWriter::new(&scratch, sets)?;
         let mut problems = Problems::default();
         let mut show = |path: &[u8], seen: Seen<'_>, _: &mut Problems| match seen {
-            Seen::File { digest, .. } if path != MANIFEST_FILE.as_bytes() && !LineSets::holds(path) => {
-                listing.file(path, digest)
-            }
+            Seen::File { digest, .. } if is_compared(path) => listing.file(path, digest),
             _ => Ok(()),
         };
         entries.check(&mut show, &mut problems)?;
         if problems.count > 0 {
             return Err(ErrorKind::Unsound(Box::new(problems)).into());
         }
-        Ok((manifest, totals, listing.finish()?))
+        Ok(Replayed { manifest, totals, listing: listing.finish()?, findings })
     }
 
     /// Says what an error means: a file that cannot be understood since it was changed is first of all a changed file.

@@ -49,6 +49,12 @@ pub enum JsonFault {
     /// Text that is not base64url without padding.
     #[error("expected base64url without padding (A-Z a-z 0-9 - _)")]
     Base64,
+    /// Text that is not standard base64 with padding.
+    #[error("expected base64 with padding (A-Z a-z 0-9 + / =)")]
+    PaddedBase64,
+    /// Text that is not hexadecimal.
+    #[error("expected pairs of hexadecimal digits (0-9 a-f)")]
+    Hex,
     /// A number beyond its range.
     #[error("expected {expected}")]
     Number {

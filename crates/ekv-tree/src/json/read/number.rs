@@ -42,15 +42,28 @@ impl JsonReader<'_> {
     /// # Errors
     /// As [`JsonReader::number`], and [`JsonFault::Number`] for any other number.
     pub fn u64(&mut self, expected: &'static str, max: u64) -> Result<u64> {
+        self.integer(expected, |number| *number <= max)
+    }
+
+    /// A signed integer, without fraction and exponent.
+    ///
+    /// # Errors
+    /// As [`JsonReader::u64`].
+    pub fn i64(&mut self, expected: &'static str) -> Result<i64> {
+        self.integer(expected, |_| true)
+    }
+
+    fn integer<N: std::str::FromStr>(
+        &mut self,
+        expected: &'static str,
+        is_in_range: impl FnOnce(&N) -> bool,
+    ) -> Result<N> {
         let start = self.position()?;
         let text = self.number(expected)?;
-        match text.parse() {
-            Ok(number) if number <= max => Ok(number),
-            _ => {
-                self.seek(start);
-                Err(self.fault(JsonFault::Number { expected }))
-            }
-        }
+        text.parse().ok().filter(is_in_range).ok_or_else(|| {
+            self.seek(start);
+            self.fault(JsonFault::Number { expected })
+        })
     }
 
     fn digits(&mut self, text: &mut String) -> Result<()> {

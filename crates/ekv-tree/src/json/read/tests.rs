@@ -179,6 +179,67 @@ fn each_line_is_a_text_of_its_own_and_ends_in_a_line_feed() {
 }
 
 #[test]
+fn the_last_line_may_lack_its_line_feed_where_that_is_allowed() {
+    for (text, refused) in [(&b"1\n2"[..], None), (b"1\n2 \n", None), (b"1 2\n", Some("expected the end of the line"))]
+    {
+        let source = InMemory(text);
+        let mut reader = JsonReader::lines(&source);
+        let mut read = || {
+            while !reader.is_at_end()? {
+                reader.skip()?;
+                reader.end_or_last()?;
+            }
+            Ok(reader.line())
+        };
+        let result: Result<u64> = read();
+        match refused {
+            None => assert!(result.is_ok_and(|line| line >= 2)),
+            Some(message) => assert!(result.unwrap_err().to_string().contains(message)),
+        }
+    }
+}
+
+#[test]
+fn copies_are_as_written_without_the_white_space_outside_strings() {
+    let copy = |text: &[u8]| -> Result<Vec<u8>> {
+        let source = InMemory(text);
+        let mut reader = JsonReader::document(&source);
+        let mut out = Vec::new();
+        reader.copy(&mut |piece| {
+            out.extend_from_slice(piece);
+            Ok(())
+        })?;
+        reader.end()?;
+        Ok(out)
+    };
+    let text = b" { \"a\\u003c \xff\" :\n[ 1.50e+3 ,\ttrue , null, { } , [ ] ] , \"\" : \"\\ud800 \\\" \" } ";
+    let copied = b"{\"a\\u003c \xff\":[1.50e+3,true,null,{},[]],\"\":\"\\ud800 \\\" \"}";
+    assert_eq!(copy(text).unwrap().escape_ascii().to_string(), copied.escape_ascii().to_string());
+    for (text, message) in [
+        (&br#""\x""#[..], "byte 2: expected one of"),
+        (br#""\u12g4""#, "byte 5: expected four hex digits, found 'g'"),
+        (b"[1 2]", "byte 3: expected a comma or the end of the array, found '2'"),
+        (b"\"a\nb\"", "byte 2: expected an escape for the control character"),
+    ] {
+        let error = copy(text).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn signed_integers_reach_both_ends() {
+    for number in [i64::MIN, -1, 0, i64::MAX] {
+        let text = number.to_string();
+        let source = InMemory(text.as_bytes());
+        assert_eq!(JsonReader::document(&source).i64("a number").unwrap(), number);
+    }
+    for text in ["9223372036854775808", "-9223372036854775809", "1.0", "1e3"] {
+        let error = failure(text.as_bytes(), |reader| reader.i64("a number from -2^63").map(|_| ()));
+        assert_eq!(error, "line 1, byte 0: expected a number from -2^63");
+    }
+}
+
+#[test]
 fn a_remembered_place_is_found_again() {
     let text = format!("[\n\"{}\",\n2, 3]", "x".repeat(CHUNK_LEN));
     let source = InMemory(text.as_bytes());

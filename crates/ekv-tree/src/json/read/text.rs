@@ -4,6 +4,9 @@ use super::{JsonFault, JsonReader};
 use crate::Result;
 use crate::json::Utf8Check;
 
+/// What follows a backslash.
+pub(super) const AN_ESCAPE: &str = r#"one of " \ / b f n r t u after a backslash"#;
+
 impl JsonReader<'_> {
     /// Passes the bytes of a string to `keep` in pieces, escapes resolved. They are UTF-8 if this succeeds.
     ///
@@ -77,7 +80,7 @@ impl JsonReader<'_> {
                 self.advance();
                 return self.unicode_escape();
             }
-            _ => return Err(self.expected(r#"one of " \ / b f n r t u after a backslash"#)),
+            _ => return Err(self.expected(AN_ESCAPE)),
         };
         self.advance();
         Ok(character)

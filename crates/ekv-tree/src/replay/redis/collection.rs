@@ -6,10 +6,11 @@
 use ekv_model::redis::{CollectionKind, Element, Event};
 use ekv_spill::Sorter;
 
-use super::element::{Texts, read_expiry, read_name, read_score, read_value, read_version};
+use super::element::{Texts, read_expiry, read_name, read_score};
 use super::key_files::Emitter;
 use crate::json::{JsonReader, Position};
 use crate::replay::ReplayFault;
+use crate::replay::text::{read_value, read_version};
 use crate::replay::value::ValueBuffer;
 use crate::target::redis::names::Folder;
 use crate::{Error, Result};
@@ -47,7 +48,7 @@ pub(super) fn replay(
             let mut sorted = layout.sort(&mut reader, texts)?.finish()?;
             let mut previous: Option<(Vec<u8>, u64)> = None;
             while let Some((name, place)) = sorted.next()? {
-                let position = position_from(place);
+                let position = Position::from_bytes(place);
                 if let Some((previous, first_line)) = &previous
                     && previous == name
                 {
@@ -158,7 +159,7 @@ impl Layout {
         reader.array(ELEMENTS, |reader| {
             let place = reader.position()?;
             self.name(reader, &mut texts.name)?;
-            Ok(names.push(&texts.name, &position_to(place))?)
+            Ok(names.push(&texts.name, &place.to_bytes())?)
         })?;
         Ok(names)
     }
@@ -200,21 +201,5 @@ impl Layout {
 
     fn repeated(&self, first_line: u64, line: u64) -> Error {
         Error::from(ReplayFault::RepeatedElement { element: self.element, first_line }).at_line(line)
-    }
-}
-
-fn position_to(position: Position) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    let (byte_offset, line) = bytes.split_at_mut(8);
-    byte_offset.copy_from_slice(&position.byte_offset.to_be_bytes());
-    line.copy_from_slice(&position.line.to_be_bytes());
-    bytes
-}
-
-fn position_from(bytes: &[u8]) -> Position {
-    let (byte_offset, line) = bytes.split_first_chunk().unwrap_or((&[0; 8], &[]));
-    Position {
-        byte_offset: u64::from_be_bytes(*byte_offset),
-        line: line.first_chunk().map_or(1, |line| u64::from_be_bytes(*line)),
     }
 }

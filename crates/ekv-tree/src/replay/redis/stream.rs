@@ -3,11 +3,12 @@
 use ekv_model::redis::{CollectionKind, Element, Event, StreamId};
 use ekv_model::{Body, ByteSource};
 
-use super::element::{Texts, read_expiry, read_value};
+use super::element::{Texts, read_expiry};
 use super::key_files::Emitter;
 use crate::expiry::EXPIRE_AT_MS_MAX;
 use crate::json::{JsonReader, Position};
 use crate::replay::ReplayFault;
+use crate::replay::text::read_value;
 use crate::replay::value::ValueBuffer;
 use crate::{Error, Result};
 

@@ -168,6 +168,11 @@ pub(crate) fn is_orphan_directory(directory: &[u8]) -> bool {
     })
 }
 
+/// The name behind the directory of a queue without settings; `None` for a fallback form, which does not tell it.
+pub(crate) fn orphan_name(directory: &[u8]) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(directory.strip_suffix(ORPHAN_SUFFIX.as_bytes())?).ok()
+}
+
 fn misplaced() -> Error {
     Error::new(SinkError::Misuse { rule: "messages belong to a queue" })
 }

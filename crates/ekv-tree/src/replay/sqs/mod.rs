@@ -1,0 +1,78 @@
+//! SQS: files to events. Source: `docs/format/sqs.md`, sections 4 and 6.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `queue.rs` | the directory of one queue |
+//! | `settings.rs`, `message.rs`, `side.rs` | the text of its files |
+//! | `messages.rs` | checks over all messages of a queue, and their order |
+//!
+//! What a selection names is the queue. Bookkeeping records are replayed, but not listed for comparisons: most of them are made
+//! anew from messages. What is left of queues that are gone (`*.orphan`) is not replayed, which is a finding.
+
+mod message;
+mod messages;
+mod queue;
+mod settings;
+mod side;
+
+use ekv_model::{Finding, Target};
+use ekv_spill::Sorter;
+
+use super::reading::{DumpFile, Reading, Visit, unknown};
+use super::scopes::ListedScopes;
+use crate::{DumpPath, Result};
+
+use queue::QueueReader;
+
+/// Directory of the protocol.
+pub(super) const DIRECTORY: &str = "sqs";
+
+const IN_PROTOCOL: &str = "directories only, one for each queue";
+
+/// Messages that belong to no queue, and stay in the dump.
+pub const NOT_ENCODED_ORPHANS: Finding = Finding::warning(
+    "sqs_orphans_not_encoded",
+    "directories with what is left of queues that are gone: no server could reach it, and it stays in the dump",
+);
+
+/// Replays the queues.
+pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
+    let mut queues = Queues { directories: reading.sorter(), listed: listed(reading) };
+    reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut queues)?;
+    queues.listed.check()?;
+    let mut directories = queues.directories.finish()?;
+    let mut reader = QueueReader::new(reading, target);
+    while let Some((path, _)) = directories.next()? {
+        reader.read(reading, DumpPath::new(path)?)?;
+    }
+    Ok(())
+}
+
+/// What the manifest lists must be there; to be called where the protocol has no directory.
+pub(super) fn check_absent(reading: &Reading<'_>) -> Result<()> {
+    listed(reading).check()
+}
+
+fn listed(reading: &Reading<'_>) -> ListedScopes {
+    ListedScopes::new(DIRECTORY, reading.manifest().adapters.sqs.as_ref().map(|scopes| &scopes.queues))
+}
+
+/// Looks for queues.
+struct Queues {
+    directories: Sorter,
+    listed: ListedScopes,
+}
+
+impl Visit for Queues {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        self.listed.saw(path.split_last().1);
+        Ok(self.directories.push(path.as_bytes(), b"")?)
+    }
+
+    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        Err(unknown(file.path(), IN_PROTOCOL))
+    }
+}
+
+#[cfg(test)]
+mod tests;
