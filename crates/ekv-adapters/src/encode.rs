@@ -6,7 +6,7 @@ use ekv_model::{Class, Error, Event, Result, Target};
 use ekv_snapshot::RecordSink;
 use ekv_spill::Scratch;
 
-use crate::redis;
+use crate::{redis, sqs};
 
 /// Turns events into records and puts them into a sink, in the order in which they come.
 ///
@@ -15,6 +15,15 @@ use crate::redis;
 pub struct Encoder<'s> {
     sink: &'s mut dyn RecordSink,
     redis: redis::Encoder,
+    sqs: sqs::Encoder,
+}
+
+/// How records are built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EncodeOptions {
+    /// Whether SQS records are those of the reference encoder, with what it leaves out, instead of those that a server would have
+    /// stored. Source: `docs/format/sqs.md`, section 6.
+    pub reference_bytes: bool,
 }
 
 /// Why an event cannot become records.
@@ -39,6 +48,9 @@ pub enum EncodeError {
         /// Id of the entry.
         id: String,
     },
+    /// SQS settings, messages or side records that no server would have stored.
+    #[error(transparent)]
+    Sqs(#[from] sqs::EncodeFault),
     /// Events in an order that no decode has.
     #[error("an event came where it has no meaning: {what}")]
     Misplaced {
@@ -56,7 +68,12 @@ impl From<EncodeError> for Error {
 impl<'s> Encoder<'s> {
     /// An encoder that puts records into `sink`.
     pub fn new(sink: &'s mut dyn RecordSink, scratch: &Arc<dyn Scratch>) -> Self {
-        Encoder { sink, redis: redis::Encoder::new(scratch) }
+        Encoder::with_options(sink, scratch, EncodeOptions::default())
+    }
+
+    /// As [`Encoder::new`], with options.
+    pub fn with_options(sink: &'s mut dyn RecordSink, scratch: &Arc<dyn Scratch>, options: EncodeOptions) -> Self {
+        Encoder { sink, redis: redis::Encoder::new(scratch), sqs: sqs::Encoder::new(scratch, options) }
     }
 }
 
@@ -64,9 +81,9 @@ impl Target for Encoder<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let protocol = match event {
             Event::Redis { database, event } => return self.redis.event(self.sink, database, event),
+            Event::Sqs(event) => return self.sqs.event(self.sink, event),
             Event::DynamoDb(_) => "DynamoDB",
             Event::S3(_) => "S3",
-            Event::Sqs(_) => "SQS",
             _ => "records that no adapter decodes",
         };
         Err(EncodeError::Unsupported { protocol }.into())

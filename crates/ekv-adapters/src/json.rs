@@ -1,4 +1,4 @@
-//! JSON values as the server stored them, read piece by piece with the leniency of the server's own reader.
+//! JSON values as the server stored them, read piece by piece with the leniency of the server's own reader, and written as it does.
 //!
 //! Source: `docs/format/s3.md`, section 1, rule C4.
 
@@ -6,8 +6,11 @@ mod base64;
 mod literal;
 mod raw;
 mod text;
+mod write;
 
 use ekv_model::{ByteSource, CHUNK_LEN};
+
+pub(crate) use write::{ObjectText, push_stored};
 
 /// Why a value is not read.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ pub mod s3;
 pub mod sqs;
 mod tally;
 
-pub use encode::{EncodeError, Encoder};
+pub use encode::{EncodeError, EncodeOptions, Encoder};
 pub use family::{Family, Owner, Role, Router};
 pub use run::Run;
 pub use tally::{Outcome, Outcomes, Tally};

@@ -8,7 +8,7 @@ use ekv_model::{Body, ByteSource};
 use crate::json::{JsonError, JsonFault, JsonReader, JsonResult, is_name};
 
 /// What the value begins with.
-const MAGIC: [u8; 4] = [0x00, b'S', b'M', 0x01];
+pub(super) const MAGIC: [u8; 4] = [0x00, b'S', b'M', 0x01];
 const MAGIC_LEN: u64 = 4;
 /// Longest text of a message other than its body, in bytes.
 const TEXT_LEN_MAX: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! SQS: records to events. Source: `docs/format/sqs.md`.
+//! SQS: records to events and back. Source: `docs/format/sqs.md`.
 //!
 //! | file | holds |
 //! |---|---|
@@ -8,12 +8,16 @@
 //! | `messages.rs` | which messages of a queue count, and their order |
 //! | `side.rs` | bookkeeping records, passed on as they are |
 //! | `orphans.rs` | what is left of queues that are gone |
+//! | `partitions.rs` | which partition holds a message |
+//! | `encode/` | the way back |
 
+mod encode;
 pub mod findings;
 pub mod keys;
 mod message;
 mod messages;
 mod orphans;
+mod partitions;
 mod queue;
 mod rows;
 mod side;
@@ -30,6 +34,9 @@ use rows::Owners;
 use side::SideRecords;
 
 use crate::{Family, Outcome, Run};
+
+pub use encode::EncodeFault;
+pub(crate) use encode::Encoder;
 
 /// Options of the SQS adapter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +149,7 @@ impl Decoder {
     fn check_generation(&mut self, run: &mut Run<'_>, text: &[u8], name: &[u8], generation: u64) -> Result<()> {
         put_queue_prefix(&mut self.user_key, Family::SqsGeneration, Form::Classic, text);
         let Some(row) = self.generations.get(&self.user_key)? else { return Ok(()) };
-        match decimal(&row.body) {
+        match decimal_value(&row.body) {
             Some(counter) if counter == generation => {}
             Some(counter) => run.find(findings::GENERATION_MISMATCH, name, Some(row.byte_offset), || {
                 format!("counter {counter}, settings {generation}")
@@ -163,7 +170,7 @@ impl Decoder {
     fn last_sequence_number(&mut self, run: &mut Run<'_>, text: &[u8], name: &[u8]) -> Result<Option<u64>> {
         put_queue_prefix(&mut self.user_key, Family::SqsSequence, Form::Classic, text);
         let Some(row) = self.sequences.get(&self.user_key)? else { return Ok(None) };
-        let number = decimal(&row.body);
+        let number = decimal_value(&row.body);
         if number.is_none() {
             run.find(findings::INVALID_SEQUENCE, name, Some(row.byte_offset), || {
                 format!("value of {} bytes is no decimal number", row.body.len())
@@ -177,9 +184,14 @@ impl Decoder {
     }
 }
 
+/// Reads a value that is a decimal number.
+fn decimal_value(value: &StoredValue<'_>) -> Option<u64> {
+    decimal(value.whole()?)
+}
+
 /// Reads a decimal number; white space around it does not count.
-fn decimal(value: &StoredValue<'_>) -> Option<u64> {
-    let digits = value.whole()?.trim_ascii();
+fn decimal(text: &[u8]) -> Option<u64> {
+    let digits = text.trim_ascii();
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -6,15 +6,13 @@ use ekv_model::ByteSource;
 use ekv_model::sqs::{Queue, Tag, Throttle};
 use ekv_snapshot::StoredValue;
 
+use super::partitions::PartitionRule;
 use crate::json::{JsonError, JsonFault, JsonReader, JsonResult, is_name};
 
 /// What the value begins with.
-const MAGIC: &[u8] = &[0x00, b'S', b'Q', 0x01];
+pub(super) const MAGIC: &[u8] = &[0x00, b'S', b'Q', 0x01];
 /// Longest settings, in bytes; real ones have less than 100 KiB.
 pub(super) const SETTINGS_LEN_MAX: usize = 4 << 20;
-
-/// The limit that makes all partitions but the first unused.
-const PER_QUEUE: &str = "perQueue";
 
 /// Settings as they are stored.
 #[derive(Debug, Default)]
@@ -128,11 +126,7 @@ impl Settings {
 
     /// How many partitions the server reads; `None` if it reads the keys without partition.
     pub(super) fn partitions_read(&self) -> Option<u32> {
-        match self.partition_count {
-            0 | 1 => None,
-            _ if self.fifo_throughput_limit == PER_QUEUE => Some(1),
-            count => Some(count),
-        }
+        PartitionRule::of(self.partition_count, &self.fifo_throughput_limit).partitions_read()
     }
 
     /// The tags, for [`Settings::queue`].

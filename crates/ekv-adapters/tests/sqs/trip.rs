@@ -1,0 +1,217 @@
+//! Records, dumps in memory, and the ways between them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ekv_adapters::sqs::{self, Options};
+use ekv_adapters::{EncodeOptions, Encoder, Router, Run};
+use ekv_model::{Body, Findings, NoMonitor, Result, Target};
+use ekv_snapshot::{CommitTs, NoWatch, RecordSink, ScanOptions, View, Writer, WrittenForm, scan};
+use ekv_spill::{Scratch, SystemScratch};
+use ekv_testkit::{SnapshotBuilder, memory_input};
+use ekv_tree::checksums::{CHECKSUMS_FILE, write_line};
+use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin};
+use ekv_tree::replay::{Place, ReplayOptions, Replayed, Selection, replay};
+use ekv_tree::sink::{MemoryDump, MemoryEntries, MemorySink};
+use ekv_tree::source::MemorySource;
+use ekv_tree::{DumpWriter, Included, SqsVisibility, TreeOptions, TreeTarget};
+use sha2::{Digest, Sha256};
+
+pub(crate) const COMMIT_TS: u64 = 117_660_826_174_947_328;
+
+/// Values by user key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Records(pub(crate) BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl RecordSink for Records {
+    fn put(&mut self, user_key: &[u8], parts: &[Body<'_>]) -> Result<()> {
+        let mut value = Vec::new();
+        for part in parts {
+            part.for_each_chunk(|chunk| {
+                value.extend_from_slice(chunk);
+                Ok(())
+            })?;
+        }
+        assert!(self.0.insert(user_key.to_vec(), value).is_none(), "{} twice", user_key.escape_ascii());
+        Ok(())
+    }
+}
+
+impl Records {
+    pub(crate) fn snapshot(&self) -> Vec<u8> {
+        let mut builder = SnapshotBuilder::new().bare().last_commit_ts(COMMIT_TS);
+        for (user_key, value) in &self.0 {
+            builder = builder.put(user_key, COMMIT_TS, value);
+        }
+        builder.build()
+    }
+
+    /// The records as texts, to be shown where they differ.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        self.0.iter().map(|(key, value)| format!("{} = {}", key.escape_ascii(), value.escape_ascii())).collect()
+    }
+}
+
+/// What a dump holds beyond the default.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mode {
+    pub(crate) extended: bool,
+    pub(crate) keeps_visibility: bool,
+    pub(crate) has_side_records: bool,
+    pub(crate) has_orphans: bool,
+}
+
+impl Mode {
+    pub(crate) const FULL: Mode =
+        Mode { extended: true, keeps_visibility: true, has_side_records: true, has_orphans: false };
+
+    fn tree_options(self) -> TreeOptions {
+        let sqs_visibility = if self.keeps_visibility { SqsVisibility::Keep } else { SqsVisibility::Reset };
+        TreeOptions { extended: self.extended, sqs_visibility, ..TreeOptions::default() }
+    }
+
+    fn manifest(self, scopes: &ekv_tree::Scopes) -> Manifest {
+        Manifest {
+            elastickv_version: String::new(),
+            cluster_id: String::new(),
+            snapshot_index: 0,
+            last_commit_ts: COMMIT_TS,
+            wall_time_iso: "2026-11-22T15:45:07Z".to_owned(),
+            origin: Origin::Snapshot(SnapshotOrigin::default()),
+            adapters: scopes.to_adapters(INCLUDED),
+            exclusions: Exclusions {
+                include_orphans: self.has_orphans,
+                preserve_sqs_visibility: self.keeps_visibility,
+                include_sqs_side_records: self.has_side_records,
+                ..Exclusions::default()
+            },
+            dynamodb_layout: ekv_tree::manifest::DynamodbLayout::default(),
+        }
+    }
+}
+
+const INCLUDED: Included = Included { dynamodb: false, s3: false, redis: false, sqs: true };
+
+pub(crate) fn scratch() -> Arc<dyn Scratch> {
+    Arc::new(SystemScratch::new())
+}
+
+/// A dump in memory that can be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dump {
+    pub(crate) entries: MemoryEntries,
+}
+
+impl Dump {
+    /// What a decode of a snapshot writes.
+    pub(crate) fn of_snapshot(snapshot: Vec<u8>, mode: Mode) -> (Dump, Findings) {
+        let scratch = scratch();
+        let input = memory_input(snapshot);
+        let (scan, file) = scan(&input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoWatch).unwrap();
+        let view = View::of_file(&file, scan.effective_last_commit_ts);
+        let mut findings = Findings::default();
+        let dump = Dump::write(mode, |target| {
+            let mut run = Run::new(&view, &scan.families, target, &NoMonitor, scratch);
+            let options = Options { include_orphans: mode.has_orphans, include_side_records: mode.has_side_records };
+            sqs::decode(&mut run, &options).unwrap();
+            findings = run.into_books().1;
+        });
+        (dump, findings)
+    }
+
+    pub(crate) fn of(records: &Records, mode: Mode) -> Dump {
+        Dump::of_snapshot(records.snapshot(), mode).0
+    }
+
+    /// What a target writes that gets events from `emit`.
+    pub(crate) fn write(mode: Mode, emit: impl FnOnce(&mut dyn Target)) -> Dump {
+        let memory = MemoryDump::new();
+        let writer = DumpWriter::new(Box::new(MemorySink::new(&memory)));
+        let mut target = TreeTarget::with_options(writer, mode.tree_options());
+        emit(&mut target);
+        let (writer, scopes) = target.finish().unwrap();
+        writer.finish(&mode.manifest(&scopes).to_bytes::<()>(None).unwrap()).unwrap();
+        Dump { entries: memory.entries().unwrap() }
+    }
+
+    pub(crate) fn replay_to(&self, selection: Selection, target: &mut dyn Target) -> ekv_tree::Result<Replayed> {
+        let mut source = MemorySource::new(self.entries.clone());
+        let options = ReplayOptions { included: INCLUDED, selection, memory_budget: 1 << 16 };
+        replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(()))
+    }
+
+    /// What comes of the dump when its events are written again.
+    pub(crate) fn rewritten(&self, mode: Mode) -> Dump {
+        Dump::write(mode, |target| {
+            self.replay_to(Selection::default(), target).unwrap();
+        })
+    }
+
+    pub(crate) fn encode_with(&self, options: EncodeOptions, selection: Selection) -> ekv_tree::Result<Records> {
+        let mut records = Records::default();
+        let mut encoder = Encoder::with_options(&mut records, &scratch(), options);
+        self.replay_to(selection, &mut encoder)?;
+        Ok(records)
+    }
+
+    pub(crate) fn encode(&self) -> Records {
+        self.encode_with(EncodeOptions::default(), Selection::default()).unwrap()
+    }
+
+    pub(crate) fn error(&self) -> String {
+        self.encode_with(EncodeOptions::default(), Selection::default()).unwrap_err().to_string()
+    }
+
+    /// The payload that is made of the dump.
+    pub(crate) fn payload(&self, options: EncodeOptions) -> Vec<u8> {
+        let mut writer = Writer::new(&scratch(), CommitTs(COMMIT_TS), 1 << 20).unwrap();
+        let mut encoder = Encoder::with_options(&mut writer, &scratch(), options);
+        self.replay_to(Selection::default(), &mut encoder).unwrap();
+        let mut payload = Vec::new();
+        writer.finish(WrittenForm::Payload, &mut payload, &NoWatch).unwrap();
+        payload
+    }
+
+    pub(crate) fn text(&self, path: &str) -> &str {
+        let content = self.entries.get(path.as_bytes()).unwrap_or_else(|| panic!("{path}"));
+        std::str::from_utf8(content.as_deref().unwrap()).unwrap()
+    }
+
+    /// Changes or adds a file, with the directories above it, and signs the dump anew.
+    pub(crate) fn with(mut self, path: &str, content: &[u8]) -> Self {
+        let mut directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        while !directory.is_empty() {
+            self.entries.entry(directory.as_bytes().to_vec()).or_insert(None);
+            directory = directory.rsplit_once('/').map_or("", |(directory, _)| directory);
+        }
+        self.entries.insert(path.as_bytes().to_vec(), Some(content.to_vec()));
+        self.signed()
+    }
+
+    /// Removes a file or directory and what is below it, and signs the dump anew.
+    pub(crate) fn without(mut self, path: &str) -> Self {
+        let below = format!("{path}/").into_bytes();
+        self.entries.retain(|known, _| known != path.as_bytes() && !known.starts_with(&below));
+        self.signed()
+    }
+
+    /// Replaces a text in a file, and signs the dump anew.
+    pub(crate) fn edited(self, path: &str, from: &str, to: &str) -> Self {
+        let text = self.text(path);
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        let text = text.replacen(from, to, 1);
+        self.with(path, text.as_bytes())
+    }
+
+    fn signed(mut self) -> Self {
+        self.entries.remove(CHECKSUMS_FILE.as_bytes());
+        let mut out = Vec::new();
+        for (path, content) in &self.entries {
+            if let Some(content) = content {
+                write_line(&Sha256::digest(content).into(), path, &mut out);
+            }
+        }
+        self.entries.insert(CHECKSUMS_FILE.as_bytes().to_vec(), Some(out));
+        self
+    }
+}
