@@ -1,9 +1,9 @@
 //! Dumps of DynamoDB tables.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use ekv_backup::{Adapter, DecodeOptions, DecodeReport, DynamodbLayout, NoProgress, TreeOptions, decode, verify};
+use ekv_testkit::read_files;
 
 /// The files of a dump below `dynamodb/`, and what was reported.
 pub(crate) struct Dump {
@@ -48,23 +48,10 @@ pub(crate) fn dump(snapshot: &[u8], options: &DecodeOptions) -> Dump {
         let accounted: u64 = family.outcomes.iter().map(|outcome| outcome.records).sum();
         assert_eq!(accounted, family.visible, "{}", family.family);
     }
-    let mut files = BTreeMap::new();
-    collect(&target.join("dynamodb"), "", &mut files);
+    let files = read_files(&target.join("dynamodb"));
     let checksums = std::fs::read_to_string(target.join("CHECKSUMS")).unwrap();
     let digests =
         checksums.lines().map(|line| line.split_once("  ").unwrap()).map(|(digest, path)| (path.into(), digest.into()));
     let manifest = serde_json::from_slice(&std::fs::read(target.join("MANIFEST.json")).unwrap()).unwrap();
     Dump { files, digests: digests.collect(), report, manifest }
-}
-
-fn collect(directory: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    for entry in entries.map(Result::unwrap) {
-        let path = format!("{prefix}{}", entry.file_name().into_string().unwrap());
-        if entry.file_type().unwrap().is_dir() {
-            collect(&entry.path(), &format!("{path}/"), files);
-        } else {
-            files.insert(path, std::fs::read(entry.path()).unwrap());
-        }
-    }
 }

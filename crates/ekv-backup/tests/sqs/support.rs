@@ -1,12 +1,11 @@
 //! Snapshots with queues, and their dumps.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use ekv_adapters::Family;
 use ekv_adapters::sqs::keys::{Key, MessageKey, MessageRow, QueueRecord, Subject};
 use ekv_backup::{DecodeOptions, DecodeReport, NoProgress, decode, verify};
-use ekv_testkit::SnapshotBuilder;
+use ekv_testkit::{SnapshotBuilder, read_files};
 
 /// The files of a dump below `sqs/`, and what was reported.
 pub(crate) struct Dump {
@@ -73,9 +72,9 @@ pub(crate) fn dump(snapshot: &[u8], options: &DecodeOptions) -> Dump {
         let accounted: u64 = family.outcomes.iter().map(|outcome| outcome.records).sum();
         assert_eq!(accounted, family.visible, "{}", family.family);
     }
-    let mut files = BTreeMap::new();
-    collect(&target.join("sqs"), "", &mut files);
-    collect(&target.join("_unknown"), "_unknown/", &mut files);
+    let mut files = read_files(&target.join("sqs"));
+    let unknown = read_files(&target.join("_unknown"));
+    files.extend(unknown.into_iter().map(|(path, content)| (format!("_unknown/{path}"), content)));
     let checksums = std::fs::read_to_string(target.join("CHECKSUMS")).unwrap();
     let digests =
         checksums.lines().map(|line| line.split_once("  ").unwrap()).map(|(d, p)| (p.to_owned(), d.to_owned()));
@@ -83,19 +82,6 @@ pub(crate) fn dump(snapshot: &[u8], options: &DecodeOptions) -> Dump {
     let dump = Dump { files, report, digests: digests.collect(), manifest };
     assert_eq!(dump.found("records_unaccounted"), 0);
     dump
-}
-
-fn collect(directory: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    for entry in entries {
-        let entry = entry.unwrap();
-        let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
-        if entry.file_type().unwrap().is_dir() {
-            collect(&entry.path(), &format!("{name}/"), files);
-        } else {
-            files.insert(name, std::fs::read(entry.path()).unwrap());
-        }
-    }
 }
 
 /// With default options.
