@@ -1,7 +1,9 @@
 //! The command line: every option is declared here, once.
 
+mod checksums;
 mod encode;
 mod prepare_restore;
+mod restore;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -11,8 +13,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ekv_backup::{Adapter, ReadTime};
 
+pub(crate) use checksums::ChecksumsArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
+pub(crate) use restore::RestoreArguments;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -25,6 +29,10 @@ First steps:
   ekv-backup inspect snapshot.fsm            what is in it, and from when?
   ekv-backup decode snapshot.fsm dump        turn it into plain files
   ekv-backup verify dump                     is the dump whole?
+
+And back:
+  ekv-backup restore dump DATA_DIR --peers n1=HOST:PORT --fresh-cluster
+                                             make a node of it
 
 `ekv-backup help COMMAND` explains a command, its options and the exit codes.";
 
@@ -69,7 +77,9 @@ pub(crate) enum Command {
     Decode(Box<DecodeArguments>),
     Verify(VerifyArguments),
     Inspect(InspectArguments),
+    Checksums(ChecksumsArguments),
     Encode(Box<EncodeArguments>),
+    Restore(Box<RestoreArguments>),
     PrepareRestore(Box<PrepareRestoreArguments>),
     Clean(CleanArguments),
     Completions(CompletionsArguments),

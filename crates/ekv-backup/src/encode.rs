@@ -26,19 +26,19 @@ use ekv_model::Result;
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::manifest::format_wall_time;
 use ekv_tree::replay::{Selection, read_manifest};
-use ekv_tree::sink::{DirOptions, ExistingTarget, Published, StagedFiles};
+use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Published, StagedFiles};
 use ekv_tree::source::{DirSource, ScopedSource};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::progress::{Phase, Progress};
-use crate::restore::{EncodeInfo, SelfTest, format_sha256};
+use crate::restore::{EncodeInfo, Payload, SelfTest, format_sha256};
 use crate::{Adapter, Moment};
 
 use differences::Differences;
 use payload::{Encoded, write_payload};
 use plan::Plan;
-use self_test::{Verdict, self_test};
+use self_test::{Verdict, self_test, staged_input};
 use stage::{INFO, Stage, write_file};
 
 pub use ekv_snapshot::WrittenForm;
@@ -190,6 +190,41 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
         fsync: published.fsync.name(),
         warnings: plan.warnings.iter().cloned().chain(left_behind).collect(),
     })
+}
+
+/// A payload in a staging directory, which vanishes with it.
+pub(crate) struct UnnamedPayload {
+    pub(crate) payload: Payload,
+    pub(crate) report: PayloadReport,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) stage: StagedFiles,
+}
+
+/// Encodes the dump at `dump` into a payload that has no name, in a staging directory beside `place`, where nothing may exist.
+/// `check_cluster` is asked about the cluster that the dump is from before anything is written.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn encode_unnamed(
+    dump: &Path,
+    place: &Path,
+    options: &EncodeOptions,
+    check_cluster: &dyn Fn(&str) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<UnnamedPayload> {
+    let mut source = open_dump(dump)?;
+    let plan = plan(source.as_mut(), options)?;
+    check_cluster(&plan.manifest.cluster_id)?;
+    let sink = DirOptions { existing: ExistingTarget::Refuse, fsync: Fsync::None };
+    let mut stage = StagedFiles::create(&[place], sink)?;
+    let (encoded, verdict) = write_and_test(source.as_mut(), &mut stage, &plan, options, options.form, progress)?;
+    if let Some(differences) = failed(verdict.as_ref()) {
+        return Err(refusal(differences, None).into());
+    }
+    let info = encode_info(&plan, options, &encoded, verdict.as_ref(), dump, place);
+    let payload = Payload { input: staged_input(&mut stage, options.form)?, info };
+    let report = payload_report(&plan, options.form, &encoded, verdict.as_ref());
+    Ok(UnnamedPayload { payload, report, warnings: plan.warnings, stage })
 }
 
 /// Opens what the user named as a dump.

@@ -5,7 +5,7 @@
 //! | `open.rs` | what did the user name? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
-//! | `decode.rs`, `inspect.rs`, `verify.rs` | the commands |
+//! | `decode.rs`, `inspect.rs`, `verify.rs`, `checksums.rs` | the commands |
 //! | `encode.rs`, `restore.rs` | the way back into a cluster |
 //! | `report.rs` | what is told, for people and machines |
 //! | `progress.rs` | how far is it, and shall it stop? |
@@ -13,6 +13,7 @@
 //! Commands take options and a [`Progress`], and return a report that serializes to JSON. They never print and never exit.
 
 mod adapter;
+mod checksums;
 mod clean;
 mod decode;
 mod encode;
@@ -29,6 +30,7 @@ mod time;
 mod verify;
 
 pub use adapter::Adapter;
+pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};
 pub use decode::{Books, DecodeOptions, DecodeReport, available_jobs, decode};
 pub use ekv_adapters::redis::{BareKeys, Expired, Options as RedisOptions};

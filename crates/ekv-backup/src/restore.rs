@@ -7,6 +7,7 @@
 //! | `peers.rs` | who are the members of the new cluster? |
 //! | `timestamp.rs` | can a node go on from this timestamp? |
 //! | `prepare.rs` | the command: may it be, and what was done? |
+//! | `dump.rs` | the command `restore`, which needs no payload file |
 //! | `data_dir.rs` | which files does a data directory hold, and do they read back? |
 //! | `placement.rs` | which server finds the directory? |
 //! | `error.rs` | why is a restore refused? |
@@ -14,6 +15,7 @@
 //! Source: `docs/format/restore.md`.
 
 mod data_dir;
+mod dump;
 mod encode_info;
 mod error;
 mod payload;
@@ -22,6 +24,7 @@ mod placement;
 mod prepare;
 pub(crate) mod timestamp;
 
+pub use dump::{RestoreReport, restore};
 pub(crate) use encode_info::format_sha256;
 pub use encode_info::{EncodeInfo, EncodeInfoError, SelfTest};
 pub use error::RestoreError;

@@ -13,7 +13,7 @@ use crate::CommandError;
 use crate::progress::{Phase, Progress};
 
 /// Memory for the sorts of a check, in bytes.
-const SORT_BUDGET_LEN: usize = 16 << 20;
+pub(crate) const SORT_BUDGET_LEN: usize = 16 << 20;
 
 /// What [`verify`] found.
 #[derive(Clone, Debug, Serialize)]
@@ -45,17 +45,7 @@ pub struct VerifyReport {
 pub fn verify(dump: &Path, progress: &dyn Progress) -> Result<VerifyReport> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
     let mut source = DirSource::open(dump, Arc::clone(&scratch))?;
-    progress.begin(Phase::Verify, None);
-    let mut done = 0_u64;
-    let mut advance = |bytes: u64| {
-        done = done.saturating_add(bytes);
-        progress.advance_to(done);
-        if progress.is_cancelled() { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
-    };
-    let found = match ekv_tree::verify::verify(&mut source, &scratch, SORT_BUDGET_LEN, &mut advance) {
-        Err(_) if progress.is_cancelled() => return Err(CommandError::Cancelled.into()),
-        found => found?,
-    };
+    let found = follow(progress, |advance| ekv_tree::verify::verify(&mut source, &scratch, SORT_BUDGET_LEN, advance))?;
     Ok(VerifyReport {
         format_version: 1,
         sound: found.is_sound(),
@@ -66,4 +56,22 @@ pub fn verify(dump: &Path, progress: &dyn Progress) -> Result<VerifyReport> {
         problem_count: found.problems.count,
         problems: found.problems.first.iter().map(ToString::to_string).collect(),
     })
+}
+
+/// Runs a check that tells how many bytes it has read since it told so before.
+pub(crate) fn follow<T>(
+    progress: &dyn Progress,
+    check: impl FnOnce(&mut dyn FnMut(u64) -> io::Result<()>) -> ekv_tree::Result<T>,
+) -> Result<T> {
+    progress.begin(Phase::Verify, None);
+    let mut done = 0_u64;
+    let mut advance = |bytes: u64| {
+        done = done.saturating_add(bytes);
+        progress.advance_to(done);
+        if progress.is_cancelled() { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
+    };
+    match check(&mut advance) {
+        Err(_) if progress.is_cancelled() => Err(CommandError::Cancelled.into()),
+        checked => Ok(checked?),
+    }
 }

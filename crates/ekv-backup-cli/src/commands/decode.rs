@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use ekv_backup::{
-    BareKeys, DecodeOptions, DecodeReport, DirOptions, DynamodbLayout, Error, ExistingTarget, Expired, Fsync,
-    PortableNames, ReadOptions, RedisOptions, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned,
-    available_jobs, decode,
+    BareKeys, DecodeOptions, DecodeReport, DirOptions, DynamodbLayout, Error, ExistingTarget, Expired, PortableNames,
+    ReadOptions, RedisOptions, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned, available_jobs,
+    decode,
 };
 
 use crate::args::{
-    BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, FsyncRule, PortableRule, ReadArguments, ViewRule,
+    BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, PortableRule, ReadArguments, ViewRule,
 };
-use crate::commands::text;
+use crate::commands::{fsync, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -72,11 +72,7 @@ fn options(arguments: &DecodeArguments) -> DecodeOptions {
         },
         sink: DirOptions {
             existing: if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse },
-            fsync: match arguments.fsync {
-                FsyncRule::Full => Fsync::Full,
-                FsyncRule::File => Fsync::File,
-                FsyncRule::None => Fsync::None,
-            },
+            fsync: fsync(arguments.fsync),
         },
         jobs: arguments.jobs.unwrap_or_else(available_jobs),
         parents: arguments.parents,

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use ekv_backup::{
-    Adapter, DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, Fsync, PayloadReport, Selection,
-    WrittenForm, encode,
+    Adapter, DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, PayloadReport, Selection, WrittenForm,
+    encode,
 };
 
-use crate::args::{DumpReadArguments, EncodeArguments, FormRule, FsyncRule};
-use crate::commands::text;
+use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
+use crate::commands::{fsync, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -25,11 +25,7 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
         self_test: !arguments.no_self_test && arguments.self_test.unwrap_or(true),
         sink: DirOptions {
             existing: if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse },
-            fsync: match arguments.fsync {
-                FsyncRule::Full => Fsync::Full,
-                FsyncRule::File => Fsync::File,
-                FsyncRule::None => Fsync::None,
-            },
+            fsync: fsync(arguments.fsync),
         },
         ..read_options(&arguments.read)
     };

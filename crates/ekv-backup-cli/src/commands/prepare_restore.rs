@@ -55,7 +55,8 @@ pub(crate) fn cluster_options(arguments: &ClusterArguments) -> PrepareOptions {
     }
 }
 
-fn show_content(report: &PrepareReport, out: &mut String) {
+/// What the data directory holds.
+pub(crate) fn show_content(report: &PrepareReport, out: &mut String) {
     let records = text::count(report.records, "record", "records");
     let _ = writeln!(
         out,

@@ -28,11 +28,16 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Ex
 
 /// Lists what is wrong as messages.
 pub(crate) fn show_problems(output: &Output, report: &VerifyReport) {
-    for problem in &report.problems {
+    show_first(output, &report.problems, report.problem_count);
+}
+
+/// Lists the first of `count` problems as messages.
+pub(crate) fn show_first(output: &Output, first: &[String], count: u64) {
+    for problem in first {
         output.problem(problem);
     }
-    let shown = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
-    if report.problem_count > shown {
-        output.problem(&format!("… and {} more", text::digits(report.problem_count - shown)));
+    let shown = u64::try_from(first.len()).unwrap_or(u64::MAX);
+    if count > shown {
+        output.problem(&format!("… and {} more", text::digits(count - shown)));
     }
 }

@@ -57,6 +57,11 @@ fn other_commands_explain_themselves() {
     assert_mentions(&help(&["verify"]), &["manifest", "checksums", "Exit code 0"]);
     assert_mentions(&help(&["inspect"]), &["without writing anything", "--at", "10 seconds", "--require-checksum"]);
     assert_mentions(&help(&["clean"]), &["staging", "killed", "--dry-run"]);
+    let encode = help(&["encode"]);
+    assert_mentions(&encode, &["--prefix", "--key", "--last-commit-ts", "--form", "--no-self-test", "--sort-memory"]);
+    assert_mentions(&encode, &["edited by hand", "ekv-backup checksums dump", "encode_info.json", "--force"]);
+    assert_mentions(&help(&["restore"]), &["--peers", "--fresh-cluster", "--prefix", "ekv-backup checksums dump"]);
+    assert_mentions(&help(&["checksums"]), &["edited by hand", "--dry-run", "before the first edit"]);
     assert_mentions(&help(&["completions"]), &["bash", "zsh", "fish"]);
     assert_mentions(&help(&["manual"]), &["manual page"]);
 }

@@ -11,3 +11,4 @@ mod output;
 mod signals;
 mod support;
 mod target;
+mod way_back;

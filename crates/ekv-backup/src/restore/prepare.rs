@@ -178,16 +178,21 @@ fn check_info(info: &EncodeInfo, options: &PrepareOptions) -> Result<(), Restore
     if !info.self_test.passed() && !options.allow_unverified_self_test {
         return Err(RestoreError::SelfTest { ran: info.self_test.ran });
     }
-    if let RestoreTarget::Cluster(target) = &options.target {
-        let (target, found) = (target.clone(), info.manifest_cluster_id.clone());
-        if found.is_empty() {
-            return Err(RestoreError::ClusterIdMissing { target });
-        }
-        if found != target {
-            return Err(RestoreError::ClusterIdDiffers { target, found });
-        }
-    }
+    check_cluster(&options.target, &info.manifest_cluster_id)?;
     check_last_commit_ts(CommitTs(info.last_commit_ts), options.now, options.allow_future_timestamps)
+}
+
+/// Refuses data of another cluster than the one that was asked for.
+pub(super) fn check_cluster(target: &RestoreTarget, found: &str) -> Result<(), RestoreError> {
+    let RestoreTarget::Cluster(target) = target else { return Ok(()) };
+    let (target, found) = (target.clone(), found.to_owned());
+    if found.is_empty() {
+        return Err(RestoreError::ClusterIdMissing { target });
+    }
+    if found != target {
+        return Err(RestoreError::ClusterIdDiffers { target, found });
+    }
+    Ok(())
 }
 
 /// Writes, reads back and publishes; removes everything if any of it fails.

@@ -2,7 +2,10 @@
 #![cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod edits;
 mod golden;
 mod laws;
 mod options;
+mod random;
+mod restore;
 mod room;

@@ -38,6 +38,24 @@ pub(crate) enum Seen<'a> {
     Directory,
 }
 
+/// How the files differ from CHECKSUMS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Files with other contents than their line says.
+    pub changed: u64,
+    /// Files without a line.
+    pub added: u64,
+    /// Lines without a file, and repeated lines.
+    pub removed: u64,
+}
+
+impl Changes {
+    /// Whether CHECKSUMS lists the files as they are.
+    pub fn is_none(self) -> bool {
+        self == Changes::default()
+    }
+}
+
 /// What is known about one path.
 #[derive(Default)]
 struct Entry {
@@ -85,13 +103,14 @@ impl Entries {
     }
 
     /// Compares entries with lines, and shows every entry to `seen`, in byte order of the paths.
-    pub(crate) fn check(self, seen: Show<'_>, problems: &mut Problems) -> Result<()> {
+    pub(crate) fn check(self, seen: Show<'_>, problems: &mut Problems) -> Result<Changes> {
+        let mut changes = Changes::default();
         let mut sorted = self.sorter.finish()?;
         let mut entry = Entry::default();
         while let Some((key, payload)) = sorted.next()? {
             let (group, tag) = split_tag(key);
             if group != entry.group {
-                entry.check(seen, problems)?;
+                entry.check(seen, problems, &mut changes)?;
                 entry = Entry { group: group.to_vec(), ..Entry::default() };
             }
             match tag {
@@ -111,26 +130,34 @@ impl Entries {
                 }
             }
         }
-        entry.check(seen, problems)
+        entry.check(seen, problems, &mut changes)?;
+        Ok(changes)
     }
 }
 
 impl Entry {
-    fn check(&self, seen: Show<'_>, problems: &mut Problems) -> Result<()> {
+    fn check(&self, seen: Show<'_>, problems: &mut Problems, changes: &mut Changes) -> Result<()> {
         let (path, _) = parts(&self.group);
         if path.is_empty() {
             return Ok(());
         }
         if self.listed_count > 1 {
             problems.add(path, ProblemKind::ListedTwice);
+            changes.removed = changes.removed.saturating_add(self.listed_count.saturating_sub(1));
         }
-        match &self.file {
-            Some(_) if self.listed_count == 0 => problems.add(path, ProblemKind::Unlisted),
-            Some((digest, _)) if *digest != self.listed => problems.add(path, ProblemKind::Changed),
-            None if self.is_present && self.listed_count == 0 => problems.add(path, ProblemKind::Unlisted),
-            None if self.is_present => {}
-            None if self.listed_count > 0 && !self.is_refused => problems.add(path, ProblemKind::Missing),
-            _ => {}
+        let is_listed = self.listed_count > 0;
+        let (kind, count) = match &self.file {
+            Some(_) if !is_listed => (Some(ProblemKind::Unlisted), &mut changes.added),
+            Some((digest, _)) if *digest != self.listed => (Some(ProblemKind::Changed), &mut changes.changed),
+            None if self.is_present && !is_listed => (Some(ProblemKind::Unlisted), &mut changes.added),
+            None if !self.is_present && is_listed && !self.is_refused => {
+                (Some(ProblemKind::Missing), &mut changes.removed)
+            }
+            _ => (None, &mut changes.removed),
+        };
+        if let Some(kind) = kind {
+            problems.add(path, kind);
+            *count = count.saturating_add(1);
         }
         if let Some((digest, len)) = &self.file {
             seen(path, Seen::File { digest, len: *len }, problems)?;

@@ -11,6 +11,7 @@ pub(crate) mod hashing;
 mod key;
 mod problem;
 mod redis;
+mod relist;
 mod s3;
 mod scopes;
 mod structure;
@@ -27,7 +28,9 @@ use crate::source::Source;
 
 use entries::Seen;
 
+pub use entries::Changes;
 pub use problem::{Problem, ProblemKind, Problems};
+pub use relist::{Relisting, relist};
 
 /// The result of a check.
 #[derive(Clone, Debug)]
@@ -65,6 +68,7 @@ pub fn verify(
 ) -> Result<Verification> {
     let mut walk = walk::Walk::new(scratch, memory_budget, progress);
     source.walk(&mut walk)?;
+    walk.require_checksums()?;
     let walk::Walked { manifest, files, bytes, entries, redis, s3, mut problems } = walk.finish()?;
     let mut structure = structure::Structure::new(&manifest, redis, s3, scopes::Scopes::new(scratch, memory_budget));
     let mut show = |path: &[u8], seen: Seen<'_>, problems: &mut Problems| match seen {

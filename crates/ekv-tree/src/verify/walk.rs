@@ -66,13 +66,18 @@ impl<'a> Walk<'a> {
         Walk { collected, progress, buffer: Vec::new() }
     }
 
+    /// An error if there is no CHECKSUMS, nor a manifest, which is the first thing to miss.
+    pub(super) fn require_checksums(&self) -> Result<()> {
+        match (&self.collected.manifest, self.collected.has_checksums) {
+            (Some(_), false) => Err(ErrorKind::NotADump { missing: CHECKSUMS_FILE }.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Ends the walk.
     pub(super) fn finish(self) -> Result<Walked> {
-        let Collected { manifest, has_checksums, files, bytes, entries, redis, s3, problems } = self.collected;
+        let Collected { manifest, has_checksums: _, files, bytes, entries, redis, s3, problems } = self.collected;
         let manifest = manifest.ok_or(ErrorKind::NotADump { missing: MANIFEST_FILE })?;
-        if !has_checksums {
-            return Err(ErrorKind::NotADump { missing: CHECKSUMS_FILE }.into());
-        }
         Ok(Walked { manifest, files, bytes, entries, redis, s3, problems })
     }
 }

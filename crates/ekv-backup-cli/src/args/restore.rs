@@ -1,0 +1,49 @@
+//! Options of `restore`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{ClusterArguments, DumpReadArguments};
+
+const AFTER_HELP: &str = "\
+Examples:
+  ekv-backup restore dump /var/lib/elastickv/n1 \\
+      --peers n1=10.0.0.1:50051 --fresh-cluster
+  ekv-backup restore dump /var/lib/elastickv/n1 \\
+      --peers n1=10.0.0.1:50051 --target-cluster-id prod
+
+DATA_DIR is where the server looks: <raftDataDir>/<raftId>, or
+<raftDataDir>/<raftId>/group-<id> where it has several Raft groups. Nothing may
+exist there: a member that kept any of its old data serves that instead,
+without an error. Begin with one member and let the others join empty.
+
+A dump may be edited by hand. Then bring CHECKSUMS up to date first:
+  ekv-backup checksums dump
+
+To prepare several members, or to keep the payload: `ekv-backup encode`, then
+`ekv-backup prepare-restore` for each.";
+
+/// Make the data directory of a new node from a dump.
+///
+/// The same as `encode` and `prepare-restore`, without a payload in between that somebody must look after: the dump is compared with
+/// its CHECKSUMS, encoded, decoded again and compared, then written as a data directory and read back before that gets its name. The
+/// steps that are left to do are printed.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = AFTER_HELP, after_long_help = long_help())]
+pub(crate) struct RestoreArguments {
+    /// The dump
+    #[arg(value_name = "DUMP")]
+    pub(crate) dump: PathBuf,
+    /// Directory to create; its parent must exist, it must not
+    #[arg(value_name = "DATA_DIR")]
+    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArguments,
+    #[command(flatten)]
+    pub(crate) read: DumpReadArguments,
+}
+
+fn long_help() -> String {
+    format!("{AFTER_HELP}\n\nExit codes:\n{}", crate::exit::table())
+}

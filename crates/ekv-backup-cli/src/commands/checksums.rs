@@ -1,0 +1,42 @@
+//! `checksums`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ekv_backup::{ChecksumsOptions, Error, checksums};
+
+use crate::args::ChecksumsArguments;
+use crate::commands::{fsync, text};
+use crate::exit::Exit;
+use crate::output::Output;
+
+pub(crate) fn run(arguments: &ChecksumsArguments, output: &mut Output) -> Result<Exit, Error> {
+    let dump = arguments.dump.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new("."));
+    let options = ChecksumsOptions { dry_run: arguments.dry_run, fsync: fsync(arguments.fsync) };
+    let report = checksums(dump, &options, output.screen())?;
+    for warning in &report.warnings {
+        output.note(warning);
+    }
+    let is_sound = report.problem_count == 0;
+    let verdict = match (is_sound, report.rewritten, arguments.dry_run) {
+        (false, _, _) => "left as it is: the dump is not sound",
+        (true, true, _) => "rewritten",
+        (true, false, true) if report.changed + report.added + report.removed > 0 => "would be rewritten",
+        (true, false, _) => "up to date",
+    };
+    let title = output.bold(&format!("CHECKSUMS {verdict}"));
+    output.result(&report, |out| {
+        let files = text::count(report.files, "file", "files");
+        let _ = writeln!(out, "{title}: {}, {files}, {}", dump.display(), text::bytes(report.bytes));
+        let rows = [
+            (report.changed, "changed", "changed"),
+            (report.added, "added", "added"),
+            (report.removed, "removed", "removed"),
+        ];
+        for (n, one, many) in rows {
+            let _ = writeln!(out, "  {:>14}", text::count(n, one, many));
+        }
+    });
+    super::verify::show_first(output, &report.problems, report.problem_count);
+    Ok(if is_sound { Exit::Done } else { Exit::Data })
+}

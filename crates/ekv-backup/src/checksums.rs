@@ -1,0 +1,103 @@
+//! `checksums`: CHECKSUMS of a dump that somebody edited.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ekv_model::Result;
+use ekv_spill::{Scratch, SystemScratch};
+use ekv_tree::checksums::CHECKSUMS_FILE;
+use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, StagedFiles};
+use ekv_tree::source::DirSource;
+use ekv_tree::verify::{Relisting, relist};
+use serde::Serialize;
+
+use crate::progress::{Phase, Progress};
+use crate::verify::{SORT_BUDGET_LEN, follow};
+
+/// What [`checksums`] should do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChecksumsOptions {
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// What is brought to stable storage.
+    pub fsync: Fsync,
+}
+
+/// What [`checksums`] found and did.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChecksumsReport {
+    /// Version of this structure.
+    pub format_version: u32,
+    /// Whether a new CHECKSUMS was written.
+    pub rewritten: bool,
+    /// Regular files in the dump, MANIFEST.json and CHECKSUMS included.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Files whose contents are not what the old CHECKSUMS says.
+    pub changed: u64,
+    /// Files that it did not list.
+    pub added: u64,
+    /// Lines of it for which there is no file.
+    pub removed: u64,
+    /// How many other things are wrong; with any of them nothing is written.
+    pub problem_count: u64,
+    /// The first of them, each with its path.
+    pub problems: Vec<String>,
+    /// What could not be cleaned up; CHECKSUMS is whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Brings CHECKSUMS of a dump up to date, unless anything is wrong with the dump that a new CHECKSUMS cannot put right.
+///
+/// Cost: every file is read once; fixed memory. The new file replaces the old one in one step.
+///
+/// # Errors
+/// If something cannot be read, MANIFEST.json or a line of CHECKSUMS cannot be used, or the new file cannot be written. Everything else
+/// is in the report.
+pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progress) -> Result<ChecksumsReport> {
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let mut source = DirSource::open(dump, Arc::clone(&scratch))?;
+    let target = dump.join(CHECKSUMS_FILE);
+    let mut stage = None;
+    // The staging directory lies in the dump, and may only be there when the dump has been read.
+    let mut write = |line: &[u8]| {
+        if options.dry_run {
+            return Ok(());
+        }
+        let stage = match &mut stage {
+            Some(stage) => stage,
+            None => stage.insert(begin(&target, options.fsync)?),
+        };
+        stage.write(line)
+    };
+    let found = follow(progress, |advance| relist(&mut source, &scratch, SORT_BUDGET_LEN, advance, &mut write))?;
+    let Relisting { files, bytes, changes, problems } = found;
+    let mut report = ChecksumsReport {
+        format_version: 1,
+        rewritten: false,
+        files,
+        bytes,
+        changed: changes.changed,
+        added: changes.added,
+        removed: changes.removed,
+        problem_count: problems.count,
+        problems: problems.first.iter().map(ToString::to_string).collect(),
+        warnings: Vec::new(),
+    };
+    if let Some(mut stage) = stage.filter(|_| problems.count == 0 && !changes.is_none()) {
+        progress.begin(Phase::Publish, None);
+        stage.end()?;
+        let published = stage.publish()?;
+        report.rewritten = true;
+        report.warnings = published.warnings.iter().map(ToString::to_string).collect();
+    }
+    Ok(report)
+}
+
+fn begin(target: &Path, fsync: Fsync) -> ekv_tree::Result<StagedFiles> {
+    let mut stage = StagedFiles::create(&[target], DirOptions { existing: ExistingTarget::Replace, fsync })?;
+    stage.begin(0)?;
+    Ok(stage)
+}

@@ -1,0 +1,51 @@
+//! `restore`: from a dump to the data directory of a new node, in one go.
+
+use std::path::Path;
+
+use ekv_model::Result;
+use ekv_tree::sink::{DirOptions, DirSink, ExistingTarget, Fsync};
+use serde::Serialize;
+
+use super::prepare::check_cluster;
+use super::{PrepareOptions, PrepareReport, prepare};
+use crate::encode::{UnnamedPayload, encode_unnamed};
+use crate::progress::Progress;
+use crate::{EncodeOptions, PayloadReport};
+
+/// What a restore did.
+#[derive(Clone, Debug, Serialize)]
+pub struct RestoreReport {
+    /// The new data directory.
+    #[serde(flatten)]
+    pub prepared: PrepareReport,
+    /// What was read from the dump, and the payload in between, of which nothing is left.
+    pub encoded: PayloadReport,
+}
+
+/// Makes the data directory `data_dir` from the dump at `dump`: [`encode`](crate::encode()) and [`prepare`] with a payload that never
+/// has a name. It is always decoded again and compared with the dump.
+///
+/// # Errors
+/// As these two.
+pub fn restore(
+    dump: &Path,
+    data_dir: &Path,
+    encode: &EncodeOptions,
+    prepare_options: &PrepareOptions,
+    progress: &dyn Progress,
+) -> Result<RestoreReport> {
+    let fsync = Fsync::from(prepare_options.fsync);
+    DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
+    let encode = EncodeOptions { self_test: true, ..encode.clone() };
+    let check = |cluster_id: &str| Ok(check_cluster(&prepare_options.target, cluster_id)?);
+    let UnnamedPayload { payload, report, warnings, stage } =
+        encode_unnamed(dump, data_dir, &encode, &check, progress)?;
+    let mut prepared = prepare(&payload, data_dir, prepare_options, progress)?;
+    for warning in warnings.into_iter().chain(stage.abort().err().map(|error| error.to_string())) {
+        // Both steps warn about the same timestamp.
+        if !prepared.warnings.contains(&warning) {
+            prepared.warnings.push(warning);
+        }
+    }
+    Ok(RestoreReport { prepared, encoded: report })
+}
