@@ -39,7 +39,7 @@ struct FaultyStage {
     inner: Box<DirSink>,
     calls: usize,
     fails_at: usize,
-    before_read_back: Option<Box<dyn FnOnce()>>,
+    before_read_back: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl FaultyStage {
@@ -142,7 +142,7 @@ fn changed_cut_or_longer_server_file_is_noticed() {
 }
 
 /// Changes a staged file before it is read back; the error that follows, after which nothing may be left.
-fn prepare_with_change(path: &str, change: impl FnOnce(&mut Vec<u8>) + 'static) -> Option<RestoreError> {
+fn prepare_with_change(path: &str, change: impl FnOnce(&mut Vec<u8>) + Send + 'static) -> Option<RestoreError> {
     let parent = tempfile::tempdir().unwrap();
     let mut stage = FaultyStage::new(&parent, usize::MAX);
     let staging = fs::read_dir(parent.path()).unwrap().next().unwrap().unwrap().path();
