@@ -6,11 +6,28 @@
 //!
 //! Source: `docs/format/dynamodb.md`.
 
+mod key_forms;
 mod number;
+mod sort_key;
 
+pub use key_forms::KeyFormCensus;
 pub use number::{Number, NumberError};
+pub use sort_key::{push_ordered, put_sort_key};
 
 use crate::Body;
+
+/// Levels of lists and maps in an item that are accepted; the value of an attribute of the item itself is at level 1.
+///
+/// Source: `docs/format/dynamodb.md`, section 2.4.
+pub const ATTRIBUTE_LEVEL_MAX: usize = 1_000;
+/// Memory for the names of all attributes of an item, those inside maps included, in bytes: an item with more is not accepted.
+///
+/// Each name counts with its length and [`ATTRIBUTE_ENTRY_LEN`]. Source: `docs/format/dynamodb.md`, section 2.4.
+pub const ATTRIBUTE_NAMES_LEN_MAX: usize = 32 << 20;
+/// What an attribute counts for beside its name, in bytes.
+pub const ATTRIBUTE_ENTRY_LEN: usize = 32;
+/// Longest value of a key attribute that is accepted, in bytes; the server's keys are shorter.
+pub const KEY_VALUE_LEN_MAX: usize = 1 << 20;
 
 /// The type of a key attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +58,14 @@ pub struct KeyValue<'a> {
     pub key_type: KeyType,
     /// Its bytes, as stored.
     pub bytes: &'a [u8],
+}
+
+impl<'a> KeyValue<'a> {
+    /// The number that the value is; `None` for other types, and for texts that are no numbers.
+    pub fn number(&self) -> Option<Number<'a>> {
+        let text = std::str::from_utf8(self.bytes).ok().filter(|_| self.key_type == KeyType::Number)?;
+        Number::parse(text).ok()
+    }
 }
 
 /// The primary key of an item.

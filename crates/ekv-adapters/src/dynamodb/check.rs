@@ -1,15 +1,10 @@
 //! Checks the message of an item before anything of it is written. Source: `docs/format/dynamodb.md`, section 2.4.
 
+use ekv_model::dynamodb::{ATTRIBUTE_ENTRY_LEN, ATTRIBUTE_LEVEL_MAX, ATTRIBUTE_NAMES_LEN_MAX};
 use ekv_model::{Error, Result};
 
 use super::item::BadItem;
-use super::value::ENTRY_LEN;
 use crate::protobuf::{Fault, Fields, Source, Span, Wire};
-
-/// Levels of lists and maps that are accepted; the value of an attribute of the item itself is at level 1.
-const LEVEL_MAX: u32 = 1_000;
-/// Memory for the names of all attributes of an item, those inside maps included, in bytes.
-pub(super) const NAMES_LEN_MAX: usize = 32 << 20;
 
 /// The messages that an item is made of.
 #[derive(Clone, Copy)]
@@ -26,7 +21,7 @@ enum Kind {
 /// What a field holds, as far as it must be looked at.
 enum Part {
     /// A message, that many levels deeper.
-    Message(Kind, u32),
+    Message(Kind, usize),
     Name,
     Text,
     Other,
@@ -35,7 +30,7 @@ enum Part {
 struct Frame {
     fields: Fields,
     kind: Kind,
-    level: u32,
+    level: usize,
 }
 
 /// Why checking stopped.
@@ -80,11 +75,11 @@ fn walk(source: &mut Source<'_>, fields: Fields) -> Result<(), Stop> {
         match part(*kind, field.number) {
             Part::Message(kind, deeper) => {
                 let level = level.saturating_add(deeper);
-                if level > LEVEL_MAX {
+                if level > ATTRIBUTE_LEVEL_MAX {
                     return Err(Stop::Bad(BadItem::TooDeep));
                 }
                 if let Kind::Entry = kind {
-                    names_len = counted(names_len, ENTRY_LEN)?;
+                    names_len = counted(names_len, ATTRIBUTE_ENTRY_LEN)?;
                 }
                 open.push(Frame { fields: Fields::of(span), kind, level });
             }
@@ -116,7 +111,9 @@ fn part(kind: Kind, number: u64) -> Part {
 }
 
 fn counted(names_len: usize, more: usize) -> Result<usize, Stop> {
-    Some(names_len.saturating_add(more)).filter(|len| *len <= NAMES_LEN_MAX).ok_or(Stop::Bad(BadItem::TooLarge))
+    Some(names_len.saturating_add(more))
+        .filter(|len| *len <= ATTRIBUTE_NAMES_LEN_MAX)
+        .ok_or(Stop::Bad(BadItem::TooLarge))
 }
 
 fn check_text(source: &Source<'_>, span: Span) -> Result<(), Stop> {

@@ -1,10 +1,9 @@
 //! The record of an item: checks, sorted attributes, primary key. Source: `docs/format/dynamodb.md`, section 2.4.
 
-use ekv_model::dynamodb::{ItemKey, KeyType, KeyValue};
+use ekv_model::dynamodb::{ItemKey, KEY_VALUE_LEN_MAX, KeyType, KeyValue, put_sort_key};
 use ekv_model::{Finding, Result};
 use ekv_snapshot::StoredValue;
 
-use super::keys::put_primary_key;
 use super::schema::KeySchema;
 use super::value::{Attributes, Content, Elements, Value};
 use super::{check, findings};
@@ -14,8 +13,6 @@ use crate::protobuf::{Fault, Malformed, Source, split};
 const MAGIC: &[u8] = b"\0DI\x01";
 /// Items up to this length are read at once, in bytes; longer ones in pieces.
 const LOADED_LEN_MAX: usize = 4 << 20;
-/// Longest value of a key attribute, in bytes; the server's keys are shorter.
-const KEY_LEN_MAX: u64 = 1 << 20;
 
 /// Why an item cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +89,7 @@ pub(super) struct Item<'v> {
 impl ItemReader {
     /// Checks the value of an item's record and reads its key.
     ///
-    /// Cost: [`LOADED_LEN_MAX`] and [`check::NAMES_LEN_MAX`] bytes of memory at most, whatever the length of the value.
+    /// Cost: [`LOADED_LEN_MAX`] and [`ATTRIBUTE_NAMES_LEN_MAX`](ekv_model::dynamodb::ATTRIBUTE_NAMES_LEN_MAX) bytes of memory at most, whatever the length of the value.
     pub(super) fn read<'v>(
         &mut self,
         value: &StoredValue<'v>,
@@ -140,7 +137,7 @@ impl ItemReader {
                 self.hash = hash;
                 self.range = range.flatten();
                 let range = self.range.as_ref().map(OwnedKey::value);
-                put_primary_key(&self.hash.value(), range.as_ref(), &mut self.sort_key);
+                put_sort_key(&self.hash.value(), range.as_ref(), &mut self.sort_key);
                 return Ok(Ok(item));
             }
             (Ok(None), _) => BadItem::HashKey,
@@ -161,7 +158,7 @@ fn key_value(item: &mut Item<'_>, name: &str) -> Result<Option<OwnedKey>, Fault>
         Content::Binary(span) => (KeyType::Binary, span),
         _ => return Ok(None),
     };
-    if span.len > KEY_LEN_MAX {
+    if usize::try_from(span.len).map_or(true, |len| len > KEY_VALUE_LEN_MAX) {
         return Ok(None);
     }
     let mut key = OwnedKey { key_type: Some(key_type), bytes: Vec::new() };

@@ -2,15 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ekv_model::dynamodb::{KeyType, KeyValue, Number};
 
-use super::number::push_number;
 use crate::Family;
 
 /// Ends every part of a key but the last.
 const SEPARATOR: u8 = b'|';
-/// First byte of the raw form of a text that should be a number and is none; only legacy keys have such. Above all numbers.
-const NO_NUMBER: u8 = 0x03;
 
 /// The key of an item's record, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,64 +84,6 @@ fn parse_generation(digits: &[u8]) -> Option<u64> {
     text.parse::<u64>().ok().filter(|generation| generation.to_string() == text)
 }
 
-/// Appends the ordered form of a hash or range key to a primary or index key: the raw bytes, escaped and terminated.
-///
-/// A number that is none, which only legacy tables hold, sorts behind all numbers by its text.
-pub fn push_ordered(value: &KeyValue<'_>, out: &mut Vec<u8>) {
-    if value.key_type != KeyType::Number {
-        return push_segment(value.bytes, out);
-    }
-    let mut raw = Vec::new();
-    match std::str::from_utf8(value.bytes).ok().and_then(|text| Number::parse(text).ok()) {
-        Some(number) => push_number(&number, &mut raw),
-        None => {
-            raw.push(NO_NUMBER);
-            raw.extend_from_slice(value.bytes);
-        }
-    }
-    push_segment(&raw, out);
-}
-
-/// Writes the ordered primary key of an item into `out`.
-pub fn put_primary_key(hash: &KeyValue<'_>, range: Option<&KeyValue<'_>>, out: &mut Vec<u8>) {
-    out.clear();
-    push_ordered(hash, out);
-    if let Some(range) = range {
-        push_ordered(range, out);
-    }
-}
-
-/// Appends raw bytes with every zero escaped and a terminator: no result begins with another one.
-pub fn push_segment(raw: &[u8], out: &mut Vec<u8>) {
-    for byte in raw {
-        out.push(*byte);
-        if *byte == 0 {
-            out.push(0xff);
-        }
-    }
-    out.extend_from_slice(&[0, 1]);
-}
-
-/// Reads a segment back: the raw bytes and what follows; `None` if it is not terminated or wrongly escaped.
-pub fn split_segment(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut raw = Vec::new();
-    let mut rest = bytes;
-    loop {
-        match rest {
-            [0, 1, after @ ..] => return Some((raw, after)),
-            [0, 0xff, after @ ..] => {
-                raw.push(0);
-                rest = after;
-            }
-            [0, ..] | [] => return None,
-            [byte, after @ ..] => {
-                raw.push(*byte);
-                rest = after;
-            }
-        }
-    }
-}
-
 /// The key of an index row: the ordered index key, then the ordered primary key.
 pub fn index_row_key(table: &str, generation: u64, index: &str, index_key: &[u8], primary_key: &[u8]) -> Vec<u8> {
     let mut key = Family::DdbIndexRow.prefix().to_vec();
@@ -162,7 +100,7 @@ pub fn index_row_key(table: &str, generation: u64, index: &str, index_key: &[u8]
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use ekv_model::dynamodb::{KeyType, KeyValue, put_sort_key};
 
     use super::*;
 
@@ -176,7 +114,7 @@ mod tests {
 
     fn item_key(table: &str, generation: u64, hash: KeyValue<'_>, range: Option<KeyValue<'_>>) -> Vec<u8> {
         let mut primary_key = Vec::new();
-        put_primary_key(&hash, range.as_ref(), &mut primary_key);
+        put_sort_key(&hash, range.as_ref(), &mut primary_key);
         let mut encoded = Vec::new();
         push_name(table.as_bytes(), &mut encoded);
         [generation_prefix(&encoded, generation), primary_key].concat()
@@ -192,8 +130,8 @@ mod tests {
             hex("216464627c6974656d7c5a585a6c626e527a7c317c00ff01ff000100fffdfefeffceca0001")
         );
         let (mut index_key, mut primary_key) = (Vec::new(), Vec::new());
-        put_primary_key(&key(KeyType::Number, b"99"), None, &mut index_key);
-        put_primary_key(&user, None, &mut primary_key);
+        put_sort_key(&key(KeyType::Number, b"99"), None, &mut index_key);
+        put_sort_key(&user, None, &mut primary_key);
         assert_eq!(
             index_row_key("users", 1, "by_age", &index_key, &primary_key),
             hex("216464627c6773697c64584e6c636e4d7c317c596e6c665957646c7c0202010200ff39390001757365722f330001")
@@ -231,40 +169,6 @@ mod tests {
         assert_eq!(decode_name(b"dXNlcnM").as_deref(), Some("users"));
         for bad in [&b"dXNlcnM="[..], b"dXNlcnN", b"dXNl cnM", b"a", b"dXNlcn+", b"__8", b"dXNl\ncnM"] {
             assert_eq!(decode_name(bad), None, "{}", bad.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn texts_that_are_no_numbers_sort_behind_all_numbers_and_stay_apart() {
-        let ordered = |text: &'static str| {
-            let mut out = Vec::new();
-            push_ordered(&key(KeyType::Number, text.as_bytes()), &mut out);
-            out
-        };
-        assert!(ordered("1e9223372036854775806") < ordered("abc"));
-        assert_ne!(ordered(" abc"), ordered("abc"));
-        assert_eq!(ordered("1"), ordered("10e-1"));
-    }
-
-    proptest! {
-        #[test]
-        fn segments_round_trip_keep_the_order_of_raw_bytes_and_never_begin_with_each_other(
-            a in prop::collection::vec(prop::sample::select(vec![0_u8, 1, 2, 0xfe, 0xff]), 0..6),
-            b in prop::collection::vec(prop::sample::select(vec![0_u8, 1, 2, 0xfe, 0xff]), 0..6),
-        ) {
-            let segment = |raw: &[u8]| {
-                let mut out = Vec::new();
-                push_segment(raw, &mut out);
-                out
-            };
-            let (x, y) = (segment(&a), segment(&b));
-            prop_assert_eq!(x.cmp(&y), a.cmp(&b));
-            prop_assert_eq!(x.starts_with(&y), a == b);
-            let both = [x, y].concat();
-            let (first, rest) = split_segment(&both).unwrap();
-            let (second, rest) = split_segment(rest).unwrap();
-            prop_assert_eq!((first, second, rest), (a, b, &[][..]));
-            prop_assert_eq!(split_segment(&both[..both.len() - 1]).map(|(_, rest)| split_segment(rest)), Some(None));
         }
     }
 }

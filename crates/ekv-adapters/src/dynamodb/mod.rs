@@ -6,14 +6,13 @@
 //! | `orphans.rs` | items without a table |
 //! | `schema.rs`, `item.rs` | the records of tables and items |
 //! | `check.rs`, `value.rs`, `document.rs` | the message inside an item: checked, found, emitted |
-//! | `keys.rs`, `number.rs` | bytes of keys |
+//! | `keys.rs` | bytes of keys |
 
 mod check;
 mod document;
 pub mod findings;
 mod item;
 pub mod keys;
-mod number;
 mod orphans;
 mod schema;
 mod table;
@@ -24,8 +23,6 @@ mod tests;
 
 use ekv_model::Result;
 use ekv_snapshot::Range;
-
-pub use number::push_number;
 
 use crate::{Family, Outcome, Run};
 

@@ -1,6 +1,6 @@
 //! A table with its generations: which items clients see, and in which order. Source: `docs/format/dynamodb.md`, section 3.
 
-use ekv_model::dynamodb::{Event, ItemKey, KeyForms, KeyType, Number};
+use ekv_model::dynamodb::{Event, KeyFormCensus};
 use ekv_model::{Event as ModelEvent, Result};
 use ekv_snapshot::{Lookup, Range, RangeScan, Visible};
 use ekv_spill::{Sorted, Sorter};
@@ -26,7 +26,7 @@ pub(super) struct Tables {
 
 /// What a first look at the items of a table told.
 struct Survey {
-    forms: FormCensus,
+    forms: KeyFormCensus,
     /// Whether every item of the table's own generation lies under its ordered primary key.
     is_ordered: bool,
     /// Keys of items that have to be put in order: ordered primary key and rank, then the record's user key.
@@ -120,7 +120,7 @@ impl Tables {
     /// Reads all items of all generations once: counts, checks, and notes those that have to be put in order.
     fn survey(&mut self, run: &mut Run<'_>, encoded: &[u8], schema: &Schema) -> Result<Survey> {
         let mut survey = Survey {
-            forms: FormCensus::default(),
+            forms: KeyFormCensus::default(),
             is_ordered: schema.has_ordered_keys(),
             unordered: Sorter::new(run.scratch(), SORT_BUDGET_BYTES),
             stale: 0,
@@ -273,32 +273,5 @@ impl Items<'_, '_> {
         self.run.emit(ModelEvent::DynamoDb(Event::ItemEnd))?;
         self.reader.reuse(item.source);
         self.run.account(Family::DdbItem, Outcome::Emitted, 1)
-    }
-}
-
-/// Finds out whether the types and forms of keys keep items apart.
-#[derive(Default)]
-struct FormCensus {
-    hash: Option<KeyType>,
-    range: Option<KeyType>,
-    is_mixed: bool,
-}
-
-impl FormCensus {
-    fn add(&mut self, key: &ItemKey<'_>) {
-        let ItemKey { hash, range, .. } = key;
-        let is_first_or_equal = |known: &mut Option<KeyType>, key_type| *known.get_or_insert(key_type) == key_type;
-        let is_uniform = is_first_or_equal(&mut self.hash, hash.key_type)
-            && range.is_none_or(|range| is_first_or_equal(&mut self.range, range.key_type));
-        let is_no_number = |key_type, bytes| {
-            key_type == KeyType::Number && std::str::from_utf8(bytes).is_ok_and(|text| Number::parse(text).is_err())
-        };
-        let is_odd = is_no_number(hash.key_type, hash.bytes)
-            || range.is_some_and(|range| is_no_number(range.key_type, range.bytes) || hash.bytes.is_empty());
-        self.is_mixed |= !is_uniform || is_odd;
-    }
-
-    fn verdict(&self) -> KeyForms {
-        if self.is_mixed { KeyForms::Mixed } else { KeyForms::Uniform }
     }
 }

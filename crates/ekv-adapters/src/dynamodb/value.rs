@@ -2,7 +2,7 @@
 //!
 //! A message may be stored in several pieces, which count as one; nothing is copied but attribute names.
 
-use ekv_model::dynamodb::SetKind;
+use ekv_model::dynamodb::{ATTRIBUTE_ENTRY_LEN, SetKind};
 
 use crate::protobuf::{Fault, Field, Fields, Source, Span, Wire};
 
@@ -147,11 +147,11 @@ struct Entry {
     span: Span,
 }
 
-/// Memory that an attribute takes beside its name, in bytes.
-pub(super) const ENTRY_LEN: usize = size_of::<Entry>();
+/// An attribute takes no more memory than it counts for.
+const _: () = assert!(size_of::<Entry>() <= ATTRIBUTE_ENTRY_LEN);
 
 impl Attributes {
-    /// Reads and sorts the names of all entries. Cost: [`ENTRY_LEN`] for each entry, and its name.
+    /// Reads and sorts the names of all entries. Cost: [`ATTRIBUTE_ENTRY_LEN`] for each entry, and its name.
     pub(super) fn collect<M: Message>(mut entries: Elements<M>, source: &mut Source<'_>) -> Result<Self, Fault> {
         let (mut names, mut found) = (Vec::new(), Vec::new());
         while let Some(span) = entries.next(source)? {

@@ -1,8 +1,8 @@
 //! Items that would have one file name.
 
-use ekv_adapters::dynamodb::keys::{generation_prefix, push_name, push_ordered, schema_key};
+use ekv_adapters::dynamodb::keys::{generation_prefix, push_name, schema_key};
 use ekv_backup::DynamodbLayout;
-use ekv_model::dynamodb::{KeyType, KeyValue};
+use ekv_model::dynamodb::{KeyType, KeyValue, push_ordered};
 use ekv_testkit::SnapshotBuilder;
 
 use crate::support::{dump, options};

@@ -12,7 +12,7 @@ pub enum Bracket {
 }
 
 impl Bracket {
-    fn pair(self) -> (u8, u8) {
+    pub(super) fn pair(self) -> (u8, u8) {
         match self {
             Bracket::Object => (b'{', b'}'),
             Bracket::Array => (b'[', b']'),

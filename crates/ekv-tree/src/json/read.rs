@@ -13,6 +13,7 @@ mod text;
 
 use ekv_model::{ByteSource, CHUNK_LEN};
 
+use super::Bracket;
 use crate::{Error, ErrorKind, Result};
 
 pub use fault::{Found, JsonFault};
@@ -196,17 +197,50 @@ impl<'s> JsonReader<'s> {
     /// # Errors
     /// [`JsonFault::Expected`] if there is no array; the first error of `element`.
     pub fn array(&mut self, expected: &'static str, mut element: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
-        self.take(b'[', expected)?;
-        if self.take_if(b']')? {
-            return Ok(());
-        }
-        loop {
+        self.enter(Bracket::Array, expected)?;
+        let mut is_first = true;
+        while self.more(Bracket::Array, is_first)? {
+            is_first = false;
             element(self)?;
-            if self.take_if(b']')? {
-                return Ok(());
-            }
-            self.take(b',', "a comma or the end of the array")?;
         }
+        Ok(())
+    }
+
+    /// Begins an object or array whose members or elements are asked for with [`JsonReader::more`], for those who keep track of what
+    /// is open themselves.
+    ///
+    /// # Errors
+    /// [`JsonFault::Expected`] if none comes next.
+    pub fn enter(&mut self, bracket: Bracket, expected: &'static str) -> Result<()> {
+        self.take(bracket.pair().0, expected)
+    }
+
+    /// Whether another member or element follows in the innermost open object or array; ends it otherwise.
+    ///
+    /// # Errors
+    /// [`JsonFault::Expected`] if neither another one follows nor the end.
+    pub fn more(&mut self, bracket: Bracket, is_first: bool) -> Result<bool> {
+        if self.take_if(bracket.pair().1)? {
+            return Ok(false);
+        }
+        if !is_first {
+            self.take(
+                b',',
+                match bracket {
+                    Bracket::Object => "a comma or the end of the object",
+                    Bracket::Array => "a comma or the end of the array",
+                },
+            )?;
+        }
+        Ok(true)
+    }
+
+    /// Ends the innermost open object, which must have no further member.
+    ///
+    /// # Errors
+    /// [`JsonFault::Expected`] if it has.
+    pub fn leave_object(&mut self, expected: &'static str) -> Result<()> {
+        self.take(Bracket::Object.pair().1, expected)
     }
 
     /// An error about what stands at the next byte.

@@ -4,7 +4,7 @@ use crate::path::Escaped;
 
 /// Why a file or line cannot be turned into events, beyond the text itself.
 ///
-/// Source: `docs/format/redis.md`, section 9; `docs/format/tree.md`, sections 3.2 and 8.4.
+/// Source: `docs/format/redis.md`, section 9; `docs/format/dynamodb.md`, section 6; `docs/format/tree.md`, sections 3.2 and 8.4.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayFault {
@@ -138,6 +138,99 @@ pub enum ReplayFault {
     LongAttributes {
         /// The limit in bytes.
         len_max: usize,
+    },
+    /// A table whose items lie in the layout that the manifest does not name.
+    #[error("the manifest says dynamodb_layout {stated:?}, which has no such entry: expected {expected}")]
+    OtherLayout {
+        /// What the manifest says.
+        stated: &'static str,
+        /// Where items lie in that layout.
+        expected: &'static str,
+    },
+    /// A file that every scope has.
+    #[error("there is no such file: every {scope} has one")]
+    MissingFile {
+        /// What should have it.
+        scope: &'static str,
+    },
+    /// A directory that is not named after what it holds.
+    #[error("{:?} belongs into the directory {}", .name, Escaped(.directory))]
+    ScopeName {
+        /// The name in the file, at most its first 64 characters.
+        name: String,
+        /// The name that the directory should have.
+        directory: Vec<u8>,
+    },
+    /// A name that must not be empty.
+    #[error("expected a name that is not empty")]
+    EmptyName,
+    /// A key without a hash key.
+    #[error("expected a hash_key with a name")]
+    MissingHashKey,
+    /// A name that must not come again.
+    #[error("the {element} {name:?} comes twice: names must be unique")]
+    RepeatedName {
+        /// What it names.
+        element: &'static str,
+        /// The name, at most its first 64 characters.
+        name: String,
+    },
+    /// A schema with more names than a table can have.
+    #[error("the names and types of the schema have more than {len_max} bytes together")]
+    SchemaTooLarge {
+        /// The limit in bytes.
+        len_max: usize,
+    },
+    /// An attribute that an item, or a map in it, has twice.
+    #[error("the attribute {name:?} on line {first_line} comes again: names must be unique")]
+    RepeatedAttribute {
+        /// Its name, at most the first 64 characters.
+        name: String,
+        /// The first line.
+        first_line: u64,
+    },
+    /// Lists and maps inside each other beyond the limit.
+    #[error("lists and maps are nested more than {level_max} deep")]
+    ItemTooDeep {
+        /// The limit.
+        level_max: usize,
+    },
+    /// An item with more attributes than can be sorted.
+    #[error("the names of the attributes of the item take more than 32 MiB")]
+    ItemTooLarge,
+    /// An item without an attribute that is its key.
+    #[error("the item has no attribute {attribute:?}, which is the {role} of its table")]
+    MissingKey {
+        /// Its name, at most the first 64 characters.
+        attribute: String,
+        /// Which part of the key it is.
+        role: &'static str,
+    },
+    /// A key attribute that cannot be a key.
+    #[error("the key attribute {attribute:?} must have the type S, N or B")]
+    KeyType {
+        /// Its name, at most the first 64 characters.
+        attribute: String,
+    },
+    /// A key attribute of type N whose text is no number.
+    #[error("the key attribute {attribute:?} must be a decimal number, such as -1.5 or 2e10")]
+    KeyNumber {
+        /// Its name, at most the first 64 characters.
+        attribute: String,
+    },
+    /// An item in a file of another name than its key has.
+    #[error("the key of this item belongs into the file items/{}", Escaped(.expected))]
+    ItemName {
+        /// Path of the file below `items/`.
+        expected: Vec<u8>,
+    },
+    /// An item whose key another item of its table has.
+    #[error("the item in {}, line {line}, has the same key", Escaped(.path))]
+    RepeatedItem {
+        /// File of the other item.
+        path: Vec<u8>,
+        /// Its line.
+        line: u64,
     },
     /// A file of another version.
     #[error("expected format_version 1")]

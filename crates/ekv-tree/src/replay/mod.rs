@@ -9,11 +9,12 @@
 //! | `listing.rs`, `listing_sink.rs` | what was read, and what would be written, to compare the two |
 //! | `value.rs`, `text.rs` | values of any size, and pieces of text that several protocols have |
 //! | `place.rs`, `selection.rs`, `scopes.rs`, `fault.rs` | where a replay is, what is asked for, what must be there, what is refused |
-//! | `redis/`, `sqs/` | the readers of the protocols, one folder each |
+//! | `redis/`, `dynamodb/`, `sqs/` | the readers of the protocols, one folder each |
 //!
 //! A reader for another protocol is a folder here with a function `read(&mut Reading, &mut dyn Target) -> Result<()>` and a row in
 //! `PROTOCOLS`.
 
+mod dynamodb;
 mod fault;
 pub(crate) mod listing;
 mod listing_sink;
@@ -89,7 +90,12 @@ const PROTOCOLS: [Protocol; 4] = [
         read: redis::read,
         check_absent: redis::check_absent,
     },
-    unread("dynamodb", |included| included.dynamodb, |_, _| refuse("dynamodb")),
+    Protocol {
+        directory: dynamodb::DIRECTORY,
+        is_included: |included| included.dynamodb,
+        read: dynamodb::read,
+        check_absent: dynamodb::check_absent,
+    },
     unread("s3", |included| included.s3, |_, _| refuse("s3")),
     Protocol {
         directory: sqs::DIRECTORY,

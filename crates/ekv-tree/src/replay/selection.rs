@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// Names that are replayed: those given, and those with one of the prefixes given; all of them if nothing was given.
 ///
-/// What a name is depends on the protocol: the key in Redis.
+/// What a name is depends on the protocol: the key in Redis, the name of the table in DynamoDB.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     names: BTreeSet<Vec<u8>>,

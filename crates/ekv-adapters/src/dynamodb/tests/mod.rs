@@ -7,13 +7,13 @@ mod values;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use ekv_model::dynamodb::{Event, Node};
+use ekv_model::dynamodb::{Event, Node, push_ordered};
 use ekv_model::{Body, Event as ModelEvent, Findings, NoMonitor, Result, Target};
 use ekv_snapshot::{NoWatch, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 
-use super::keys::{generation_key, generation_prefix, push_name, push_ordered, schema_key};
+use super::keys::{generation_key, generation_prefix, push_name, schema_key};
 use crate::{Family, Outcome, Owner, Router, Run, Tally};
 use ekv_model::dynamodb::{KeyType, KeyValue};
 

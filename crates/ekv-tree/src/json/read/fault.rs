@@ -35,7 +35,7 @@ pub enum JsonFault {
         name: &'static str,
     },
     /// Bytes that are not UTF-8.
-    #[error("the string is not UTF-8: bytes that are no text belong into {{\"base64\": …}}")]
+    #[error("the string is not UTF-8")]
     Utf8,
     /// `\ud800` to `\udfff` without its other half.
     #[error("the escape is half of a surrogate pair")]

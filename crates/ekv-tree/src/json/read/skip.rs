@@ -3,6 +3,7 @@
 use super::text::plain_len;
 use super::{JsonFault, JsonReader, ValueKind};
 use crate::Result;
+use crate::json::Bracket;
 
 /// Objects and arrays inside each other, at most.
 const DEPTH_MAX: usize = 1000;
@@ -15,26 +16,50 @@ impl JsonReader<'_> {
     /// # Errors
     /// [`JsonFault::Expected`] if there is no value, [`JsonFault::Nesting`] beyond 1000 levels.
     pub fn skip(&mut self) -> Result<()> {
-        self.skip_below(0)
+        self.skip_within(DEPTH_MAX)
     }
 
-    fn skip_below(&mut self, depth: usize) -> Result<()> {
-        if depth > DEPTH_MAX {
-            return Err(self.fault(JsonFault::Nesting { depth_max: DEPTH_MAX }));
+    /// As [`JsonReader::skip`], with another limit. Cost: no recursion; a few bytes for each level.
+    ///
+    /// # Errors
+    /// As [`JsonReader::skip`].
+    pub fn skip_within(&mut self, depth_max: usize) -> Result<()> {
+        let mut open: Vec<Bracket> = Vec::new();
+        loop {
+            let opened = self.skip_or_enter()?;
+            if opened.is_some() && open.len() >= depth_max {
+                return Err(self.fault(JsonFault::Nesting { depth_max }));
+            }
+            let mut is_first = opened.is_some();
+            open.extend(opened);
+            loop {
+                let Some(innermost) = open.last() else { return Ok(()) };
+                let innermost = *innermost;
+                if self.more(innermost, is_first)? {
+                    if innermost == Bracket::Object {
+                        self.skip_string("the name of a member")?;
+                        self.take(b':', "a colon")?;
+                    }
+                    break;
+                }
+                open.pop();
+                is_first = false;
+            }
         }
-        let deeper = depth.saturating_add(1);
-        match self.kind(A_VALUE)? {
-            ValueKind::Object => self.members(A_VALUE, |reader| {
-                reader.skip_string("the name of a member")?;
-                reader.take(b':', "a colon")?;
-                reader.skip_below(deeper)
-            }),
-            ValueKind::Array => self.array(A_VALUE, |reader| reader.skip_below(deeper)),
-            ValueKind::String => self.skip_string(A_VALUE),
-            ValueKind::Number => self.number(A_VALUE).map(|_| ()),
-            ValueKind::Bool => self.boolean(A_VALUE).map(|_| ()),
-            ValueKind::Null => self.null().map(|_| ()),
-        }
+    }
+
+    /// Passes over a value that is neither object nor array, or over the bracket that opens one.
+    fn skip_or_enter(&mut self) -> Result<Option<Bracket>> {
+        let bracket = match self.kind(A_VALUE)? {
+            ValueKind::Object => Bracket::Object,
+            ValueKind::Array => Bracket::Array,
+            ValueKind::String => return self.skip_string(A_VALUE).map(|()| None),
+            ValueKind::Number => return self.number(A_VALUE).map(|_| None),
+            ValueKind::Bool => return self.boolean(A_VALUE).map(|_| None),
+            ValueKind::Null => return self.null().map(|_| None),
+        };
+        self.enter(bracket, A_VALUE)?;
+        Ok(Some(bracket))
     }
 
     fn skip_string(&mut self, expected: &'static str) -> Result<()> {

@@ -3,9 +3,9 @@
 mod findings;
 mod item;
 mod mixed;
-mod names;
+pub(crate) mod names;
 mod number;
-mod schema;
+pub(crate) mod schema;
 
 #[cfg(test)]
 mod tests;

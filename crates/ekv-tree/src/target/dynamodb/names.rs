@@ -2,25 +2,25 @@
 
 use ekv_model::dynamodb::{ItemKey, KeyType, KeyValue};
 
-use super::number::canonical;
+use super::number::{canonical, is_expanded_elsewhere};
 use crate::segment::{component_into, encode_binary_segment_into, sha_fallback_into};
 
 /// Extension of an item's file.
-const EXTENSION: &[u8] = b".json";
+pub(crate) const EXTENSION: &[u8] = b".json";
 /// Hex digits and separator at the front of a fallback name.
 const FALLBACK_FRONT_LEN: usize = 34;
 
 /// Where an item lies below `items/`, in buffers that are used again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ItemName {
+pub(crate) struct ItemName {
     /// The folder for the items of one hash key; empty if the file lies directly in `items/`.
-    pub(super) folder: Vec<u8>,
-    pub(super) file: Vec<u8>,
+    pub(crate) folder: Vec<u8>,
+    pub(crate) file: Vec<u8>,
 }
 
 impl ItemName {
     /// Names an item by its hash key, and its range key if there is one.
-    pub(super) fn set(&mut self, key: &ItemKey<'_>) {
+    pub(crate) fn set(&mut self, key: &ItemKey<'_>) {
         self.folder.clear();
         self.file.clear();
         match &key.range {
@@ -35,12 +35,17 @@ impl ItemName {
 }
 
 /// Writes the file name for an item whose own name another item has into `out`.
-pub(super) fn put_fallback(key: &ItemKey<'_>, out: &mut Vec<u8>) {
+pub(crate) fn put_fallback(key: &ItemKey<'_>, out: &mut Vec<u8>) {
     out.clear();
     sha_fallback_into(key.sort_key, out);
     out.truncate(FALLBACK_FRONT_LEN);
     push_shown(key.range.as_ref().unwrap_or(&key.hash), out);
     out.extend_from_slice(EXTENSION);
+}
+
+/// Whether the reference decoder names a key by the hash of a text that is too long for this one to make: some numbers far from 1.
+pub(crate) fn has_foreign_name(value: &KeyValue<'_>) -> bool {
+    value.key_type == KeyType::Number && std::str::from_utf8(value.bytes).is_ok_and(is_expanded_elsewhere)
 }
 
 /// The text by which a key is known: the canonical number, or the bytes themselves.

@@ -28,6 +28,15 @@ pub(super) fn canonical(text: &str) -> Cow<'_, str> {
     expanded.map_or(trimmed, Cow::Owned)
 }
 
+/// Whether the reference decoder expands a text that [`canonical`] leaves as it is.
+pub(super) fn is_expanded_elsewhere(text: &str) -> bool {
+    Number::parse(text).is_ok_and(|number| {
+        let scale = number.written_scale.unsigned_abs();
+        let is_in_range = scale > LONG_SCALE_MAX && scale <= SCALE_MAX && !number.has_inner_space;
+        is_in_range && expand(&number, false).is_none()
+    })
+}
+
 /// The number as `n` or `n/d`; `None` if it would be longer than a segment and may not be.
 fn expand(number: &Number<'_>, may_be_long: bool) -> Option<String> {
     if number.digits.is_empty() {

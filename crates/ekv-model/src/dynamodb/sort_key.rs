@@ -1,18 +1,59 @@
-//! Numbers in ordered keys. Source: `docs/format/dynamodb.md`, section 2.2.
+//! The order of items. Source: `docs/format/dynamodb.md`, section 2.1.
 
-use ekv_model::dynamodb::Number;
+use super::{KeyType, KeyValue, Number};
 
+// Signs of a number, and of its magnitude.
 const NEGATIVE: u8 = 0x00;
 const ZERO: u8 = 0x01;
 const POSITIVE: u8 = 0x02;
+/// First byte of the raw form of a text that should be a number and is none; only legacy keys have such. Above all numbers.
+const NO_NUMBER: u8 = 0x03;
 /// Between magnitude and digits.
 const SEPARATOR: u8 = 0x00;
 
-/// Appends the raw bytes of a number: equal for equal numbers, and in their order.
+/// Writes the sort key of an item into `out`: equal for equal keys, in the order of the table.
+pub fn put_sort_key(hash: &KeyValue<'_>, range: Option<&KeyValue<'_>>, out: &mut Vec<u8>) {
+    out.clear();
+    push_ordered(hash, out);
+    if let Some(range) = range {
+        push_ordered(range, out);
+    }
+}
+
+/// Appends one value to a sort key; no result begins with another one.
+///
+/// A number that is none, which only legacy tables hold, sorts behind all numbers by its text.
+pub fn push_ordered(value: &KeyValue<'_>, out: &mut Vec<u8>) {
+    if value.key_type != KeyType::Number {
+        return push_segment(value.bytes, out);
+    }
+    let mut raw = Vec::new();
+    match value.number() {
+        Some(number) => push_number(&number, &mut raw),
+        None => {
+            raw.push(NO_NUMBER);
+            raw.extend_from_slice(value.bytes);
+        }
+    }
+    push_segment(&raw, out);
+}
+
+/// Appends raw bytes with every zero escaped, and a terminator.
+fn push_segment(raw: &[u8], out: &mut Vec<u8>) {
+    for byte in raw {
+        out.push(*byte);
+        if *byte == 0 {
+            out.push(0xff);
+        }
+    }
+    out.extend_from_slice(&[0, 1]);
+}
+
+/// Appends the raw bytes of a number: equal for equal numbers, and in their order. Source: section 2.2.
 ///
 /// One flaw of the format is kept: of two negative numbers of one magnitude where the digits of the first begin those of the second, the
 /// first, larger one comes first.
-pub fn push_number(number: &Number<'_>, out: &mut Vec<u8>) {
+fn push_number(number: &Number<'_>, out: &mut Vec<u8>) {
     if number.digits.is_empty() {
         return out.push(ZERO);
     }
@@ -86,7 +127,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn texts_that_are_no_numbers_sort_behind_all_numbers_and_stay_apart() {
+        let ordered = |text: &'static str| {
+            let mut out = Vec::new();
+            push_ordered(&KeyValue { key_type: KeyType::Number, bytes: text.as_bytes() }, &mut out);
+            out
+        };
+        assert!(ordered("1e9223372036854775806") < ordered("abc"));
+        assert_ne!(ordered(" abc"), ordered("abc"));
+        assert_eq!(ordered("1"), ordered("10e-1"));
+    }
+
     proptest! {
+        #[test]
+        fn values_keep_the_order_of_their_bytes_and_never_begin_with_each_other(
+            a in prop::collection::vec(prop::sample::select(vec![0_u8, 1, 2, 0xfe, 0xff]), 0..6),
+            b in prop::collection::vec(prop::sample::select(vec![0_u8, 1, 2, 0xfe, 0xff]), 0..6),
+        ) {
+            let segment = |raw: &[u8]| {
+                let mut out = Vec::new();
+                push_segment(raw, &mut out);
+                out
+            };
+            let (x, y) = (segment(&a), segment(&b));
+            prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            prop_assert_eq!(x.starts_with(&y), a == b);
+        }
+
         #[test]
         fn bytes_have_the_order_of_numbers_except_where_digits_of_negative_ones_begin_with_each_other(
             a in (-999_i64..1000, -9_i32..10), b in (-999_i64..1000, -9_i32..10),
