@@ -6,7 +6,7 @@ use ekv_model::{Class, Error, Event, Result, Target};
 use ekv_snapshot::RecordSink;
 use ekv_spill::Scratch;
 
-use crate::{redis, sqs};
+use crate::{dynamodb, redis, sqs};
 
 /// Turns events into records and puts them into a sink, in the order in which they come.
 ///
@@ -15,6 +15,7 @@ use crate::{redis, sqs};
 pub struct Encoder<'s> {
     sink: &'s mut dyn RecordSink,
     redis: redis::Encoder,
+    dynamodb: dynamodb::Encoder,
     sqs: sqs::Encoder,
 }
 
@@ -48,6 +49,22 @@ pub enum EncodeError {
         /// Id of the entry.
         id: String,
     },
+    /// A DynamoDB key of type N whose text is no number, as only tables with legacy keys have it.
+    #[error("the key {text:?} of type N cannot be encoded: it is no decimal number")]
+    DynamoDbKeyNumber {
+        /// The text, at most its first 64 characters.
+        text: String,
+    },
+    /// An attribute of a DynamoDB item that cannot be the key of an index.
+    #[error("the attribute {attribute:?} is a key of the index {index:?} and must be {expected}")]
+    DynamoDbIndexKey {
+        /// Its name, at most the first 64 characters.
+        attribute: String,
+        /// An index that it is a key of, at most the first 64 characters of the name.
+        index: String,
+        /// What it must be.
+        expected: &'static str,
+    },
     /// SQS settings, messages or side records that no server would have stored.
     #[error(transparent)]
     Sqs(#[from] sqs::EncodeFault),
@@ -73,7 +90,8 @@ impl<'s> Encoder<'s> {
 
     /// As [`Encoder::new`], with options.
     pub fn with_options(sink: &'s mut dyn RecordSink, scratch: &Arc<dyn Scratch>, options: EncodeOptions) -> Self {
-        Encoder { sink, redis: redis::Encoder::new(scratch), sqs: sqs::Encoder::new(scratch, options) }
+        Encoder { sink, redis: redis::Encoder::new(scratch),
+            dynamodb: dynamodb::Encoder::new(scratch), sqs: sqs::Encoder::new(scratch, options) }
     }
 }
 
@@ -82,7 +100,7 @@ impl Target for Encoder<'_> {
         let protocol = match event {
             Event::Redis { database, event } => return self.redis.event(self.sink, database, event),
             Event::Sqs(event) => return self.sqs.event(self.sink, event),
-            Event::DynamoDb(_) => "DynamoDB",
+            Event::DynamoDb(event) => return self.dynamodb.event(self.sink, event),
             Event::S3(_) => "S3",
             _ => "records that no adapter decodes",
         };

@@ -313,6 +313,35 @@ pub(crate) fn put_len_prefix(number: u64, len: u64, out: &mut Vec<u8>) {
     put_varint(len, out);
 }
 
+/// Appends a field of bytes, also if there are none.
+pub(crate) fn put_bytes(number: u64, bytes: &[u8], out: &mut Vec<u8>) {
+    put_len_prefix(number, Body::Inline(bytes).len(), out);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends a text as proto3 does: nothing if it is empty.
+pub(crate) fn put_text(number: u64, text: &str, out: &mut Vec<u8>) {
+    if !text.is_empty() {
+        put_bytes(number, text.as_bytes(), out);
+    }
+}
+
+/// Appends a field with a number, also if it is 0.
+pub(crate) fn put_number(number: u64, value: u64, out: &mut Vec<u8>) {
+    put_varint(number << 3, out);
+    put_varint(value, out);
+}
+
+/// Length of what [`put_len_prefix`] appends, in bytes.
+pub(crate) fn len_prefix_len(number: u64, len: u64) -> u64 {
+    varint_len(number << 3).saturating_add(varint_len(len))
+}
+
+fn varint_len(value: u64) -> u64 {
+    // Seven bits a byte; 0 takes one.
+    u64::from((u64::BITS - (value | 1).leading_zeros()).div_ceil(7))
+}
+
 fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.extend(u8::try_from(value & 0x7f | 0x80));

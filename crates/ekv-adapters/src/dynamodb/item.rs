@@ -10,7 +10,7 @@ use super::{check, findings};
 use crate::protobuf::{Fault, Malformed, Source, split};
 
 /// Front of an item record's value.
-const MAGIC: &[u8] = b"\0DI\x01";
+pub(super) const MAGIC: &[u8] = b"\0DI\x01";
 /// Items up to this length are read at once, in bytes; longer ones in pieces.
 const LOADED_LEN_MAX: usize = 4 << 20;
 

@@ -7,9 +7,11 @@
 //! | `schema.rs`, `item.rs` | the records of tables and items |
 //! | `check.rs`, `value.rs`, `document.rs` | the message inside an item: checked, found, emitted |
 //! | `keys.rs` | bytes of keys |
+//! | `encode.rs` | events to records |
 
 mod check;
 mod document;
+mod encode;
 pub mod findings;
 mod item;
 pub mod keys;
@@ -23,6 +25,8 @@ mod tests;
 
 use ekv_model::Result;
 use ekv_snapshot::Range;
+
+pub(crate) use encode::Encoder;
 
 use crate::{Family, Outcome, Run};
 

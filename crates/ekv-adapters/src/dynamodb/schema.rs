@@ -10,12 +10,12 @@ use super::findings;
 use crate::protobuf::{Fault, Fields, Malformed, Source, Span, Wire, split};
 
 /// Front of a schema record's value.
-const MAGIC: &[u8] = b"\0DS\x01";
+pub(super) const MAGIC: &[u8] = b"\0DS\x01";
 /// Longest schema record that is read, in bytes.
 pub(super) const SCHEMA_LEN_MAX: usize = 4 << 20;
 
 /// Below this version a table has legacy keys.
-const ORDERED_KEYS_VERSION: u64 = 2;
+pub(super) const ORDERED_KEYS_VERSION: u64 = 2;
 
 /// A schema record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

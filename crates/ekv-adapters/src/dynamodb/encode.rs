@@ -1,0 +1,135 @@
+//! DynamoDB: events to records. Source: `docs/format/dynamodb.md`, section 6.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `schema.rs` | the record of a table |
+//! | `item.rs` | the record of an item, put together from its steps |
+//! | `indexes.rs` | the rows of the indexes |
+//!
+//! Every table gets ordered keys and generation 1, whatever it was decoded from.
+
+mod indexes;
+mod item;
+mod schema;
+
+use std::sync::Arc;
+
+use ekv_model::dynamodb::{Event, ItemKey, KeyType, KeyValue, Table};
+use ekv_model::{Body, Result};
+use ekv_snapshot::RecordSink;
+use ekv_spill::Scratch;
+
+use super::item::MAGIC;
+use super::keys::{generation_key, generation_prefix, push_name, schema_key};
+use crate::EncodeError;
+
+use indexes::Indexes;
+use item::ItemMessage;
+
+/// Generation of every table.
+const GENERATION: u64 = 1;
+/// Longest part of a name in a message, in characters.
+const SHOWN_LEN: usize = 64;
+
+/// Builds records from the events of one table after the other.
+pub(crate) struct Encoder {
+    scratch: Arc<dyn Scratch>,
+    table: Option<OpenTable>,
+    user_key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// The table whose items come.
+struct OpenTable {
+    items_prefix: Vec<u8>,
+    indexes: Indexes,
+    item: Option<ItemMessage>,
+    /// Sort key of the open item.
+    sort_key: Vec<u8>,
+}
+
+impl Encoder {
+    pub(crate) fn new(scratch: &Arc<dyn Scratch>) -> Self {
+        Encoder { scratch: Arc::clone(scratch), table: None, user_key: Vec::new(), value: Vec::new() }
+    }
+
+    pub(crate) fn event(&mut self, sink: &mut dyn RecordSink, event: Event<'_>) -> Result<()> {
+        match (event, &mut self.table) {
+            (Event::TableBegin(table), None) => self.begin(sink, table),
+            (Event::ItemBegin(key), Some(table)) if table.item.is_none() => {
+                check_number(&key)?;
+                table.sort_key.clear();
+                table.sort_key.extend_from_slice(key.sort_key);
+                table.indexes.begin_item();
+                table.item = Some(ItemMessage::new(&self.scratch));
+                Ok(())
+            }
+            (Event::Node(node), Some(OpenTable { item: Some(item), indexes, .. })) => {
+                indexes.node(item.is_at_top(), &node)?;
+                item.node(node)
+            }
+            (Event::ItemEnd, Some(_)) => self.end_item(sink),
+            (Event::TableEnd, Some(OpenTable { item: None, .. })) => {
+                self.table = None;
+                Ok(())
+            }
+            (Event::TableBegin(_), Some(_)) => Err(misplaced("a table inside a table")),
+            (Event::ItemBegin(_), Some(_)) => Err(misplaced("an item inside an item")),
+            (Event::TableEnd, Some(_)) => Err(misplaced("the end of a table inside an item")),
+            (Event::Node(_), Some(_)) => Err(misplaced("an attribute outside of an item")),
+            (_, None) => Err(misplaced("an item outside of a table")),
+        }
+    }
+
+    fn begin(&mut self, sink: &mut dyn RecordSink, table: &Table<'_>) -> Result<()> {
+        self.value.clear();
+        schema::put_schema(table, &mut self.value);
+        sink.put(&schema_key(table.name), &[Body::Inline(&self.value)])?;
+        sink.put(&generation_key(table.name), &[Body::Inline(GENERATION.to_string().as_bytes())])?;
+        let mut encoded = Vec::new();
+        push_name(table.name.as_bytes(), &mut encoded);
+        self.table = Some(OpenTable {
+            items_prefix: generation_prefix(&encoded, GENERATION),
+            indexes: Indexes::of(table),
+            item: None,
+            sort_key: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn end_item(&mut self, sink: &mut dyn RecordSink) -> Result<()> {
+        let Encoder { table, user_key, value, .. } = self;
+        let Some(table) = table else { return Err(misplaced("the end of no item")) };
+        let Some(item) = table.item.take() else { return Err(misplaced("the end of no item")) };
+        user_key.clear();
+        user_key.extend_from_slice(&table.items_prefix);
+        user_key.extend_from_slice(&table.sort_key);
+        sink.put(user_key, &[Body::Inline(MAGIC), item.finish()?.body()])?;
+        table.indexes.for_each_row(&table.sort_key, value, |row_key| sink.put(row_key, &[Body::Inline(user_key)]))
+    }
+}
+
+/// Refuses keys that only tables with legacy keys can have.
+fn check_number(key: &ItemKey<'_>) -> Result<()> {
+    let is_no_number = |value: &KeyValue<'_>| value.key_type == KeyType::Number && value.number().is_none();
+    for value in [Some(key.hash), key.range].iter().flatten() {
+        if is_no_number(value) {
+            let text = shown(value.bytes);
+            return Err(EncodeError::DynamoDbKeyNumber { text }.into());
+        }
+    }
+    Ok(())
+}
+
+/// A name or text in a message.
+fn shown(text: &[u8]) -> String {
+    let start = text.get(..SHOWN_LEN.saturating_mul(4)).unwrap_or(text);
+    String::from_utf8_lossy(start).chars().take(SHOWN_LEN).collect()
+}
+
+fn misplaced(what: &'static str) -> ekv_model::Error {
+    EncodeError::Misplaced { what }.into()
+}
+
+#[cfg(test)]
+mod tests;
