@@ -12,13 +12,13 @@ use crate::checksums::write_line;
 use crate::manifest::{Adapters, DynamodbLayout, Exclusions, Origin, RedisScopes, SnapshotOrigin};
 use crate::sink::{MemoryDump, MemoryEntries, MemorySink};
 use crate::source::MemorySource;
-use crate::{DumpWriter, TreeTarget};
+use crate::{DumpWriter, TreeOptions, TreeTarget};
 
 pub(super) fn scratch() -> Arc<dyn Scratch> {
     Arc::new(SystemScratch::new())
 }
 
-fn manifest() -> Manifest {
+pub(super) fn manifest() -> Manifest {
     Manifest {
         elastickv_version: "ekv-backup/0.1.0".to_owned(),
         cluster_id: String::new(),
@@ -41,13 +41,22 @@ pub(super) struct Dump {
 impl Dump {
     /// The dump of these events.
     pub(super) fn of(events: &[RedisEvent<'_>]) -> Self {
+        Dump::sent(&manifest(), |target| {
+            for event in events {
+                target.event(Event::Redis { database: 0, event: *event }).unwrap();
+            }
+        })
+    }
+
+    /// The dump of the events that `send` sends.
+    pub(super) fn sent(manifest: &Manifest, send: impl FnOnce(&mut dyn Target)) -> Self {
         let memory = MemoryDump::new();
-        let mut target = TreeTarget::new(DumpWriter::new(Box::new(MemorySink::new(&memory))));
-        for event in events {
-            target.event(Event::Redis { database: 0, event: *event }).unwrap();
-        }
+        let options = TreeOptions { dynamodb_layout: manifest.dynamodb_layout, ..TreeOptions::default() };
+        let writer = DumpWriter::new(Box::new(MemorySink::new(&memory)));
+        let mut target = TreeTarget::with_options(writer, options);
+        send(&mut target);
         let (writer, _) = target.finish().unwrap();
-        writer.finish(&manifest().to_bytes::<()>(None).unwrap()).unwrap();
+        writer.finish(&manifest.to_bytes::<()>(None).unwrap()).unwrap();
         Dump { entries: memory.entries().unwrap() }
     }
 
@@ -93,9 +102,13 @@ impl Dump {
 
     pub(super) fn replay_with(&self, options: &ReplayOptions) -> Result<(Vec<String>, Replayed)> {
         let mut recorder = Recorder::default();
-        let mut source = MemorySource::new(self.entries.clone());
-        let replayed = replay(&mut source, &scratch(), options, &mut recorder, &Place::default(), &mut |_| Ok(()))?;
+        let replayed = self.replay_to(options, &mut recorder)?;
         Ok((recorder.0, replayed))
+    }
+
+    pub(super) fn replay_to(&self, options: &ReplayOptions, target: &mut dyn Target) -> Result<Replayed> {
+        let mut source = MemorySource::new(self.entries.clone());
+        replay(&mut source, &scratch(), options, target, &Place::default(), &mut |_| Ok(()))
     }
 
     /// The events, one text each.

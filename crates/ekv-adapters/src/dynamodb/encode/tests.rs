@@ -1,1 +1,199 @@
+use std::collections::BTreeMap;
 
+use ekv_model::dynamodb::{Index, KeySchema, Node, Projection, SetKind, put_sort_key};
+use ekv_model::{Event as ModelEvent, Target};
+use ekv_spill::SystemScratch;
+
+use super::*;
+
+/// Records by user key.
+#[derive(Default)]
+struct Records(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl RecordSink for Records {
+    fn put(&mut self, user_key: &[u8], parts: &[Body<'_>]) -> Result<()> {
+        let mut value = Vec::new();
+        for part in parts {
+            part.for_each_chunk(|chunk| {
+                value.extend_from_slice(chunk);
+                Ok(())
+            })?;
+        }
+        assert!(self.0.insert(user_key.to_vec(), value).is_none(), "{} twice", user_key.escape_ascii());
+        Ok(())
+    }
+}
+
+const INDEX: Index<'_> = Index {
+    name: "i",
+    key_schema: KeySchema { hash_key: "x", range_key: "y" },
+    projection: Projection { projection_type: "", non_key_attributes: &["", "a"] },
+};
+
+const TABLE: Table<'_> = Table {
+    name: "t",
+    schema_name: "t",
+    primary_key: KeySchema { hash_key: "h", range_key: "" },
+    attribute_definitions: &[],
+    indexes: &[INDEX],
+    key_encoding_version: 0,
+    generation: 7,
+    migrating_from_generation: 6,
+    key_forms: ekv_model::dynamodb::KeyForms::Uniform,
+};
+
+fn encode(events: &[Event<'_>]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let mut records = Records::default();
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let mut encoder = crate::Encoder::new(&mut records, &scratch);
+    events.iter().try_for_each(|event| encoder.event(ModelEvent::DynamoDb(*event)))?;
+    Ok(records.0)
+}
+
+/// Encodes one item with hash key `k` and these attributes.
+fn item(nodes: &[Node<'_>]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let hash = KeyValue { key_type: KeyType::String, bytes: b"k" };
+    let mut sort_key = Vec::new();
+    put_sort_key(&hash, None, &mut sort_key);
+    let mut events = vec![
+        Event::TableBegin(&TABLE),
+        Event::ItemBegin(ItemKey { hash, range: None, sort_key: &sort_key }),
+        Event::Node(Node::Name("h")),
+        Event::Node(Node::String(Body::Inline(b"k"))),
+    ];
+    events.extend(nodes.iter().map(|node| Event::Node(*node)));
+    events.extend([Event::ItemEnd, Event::TableEnd]);
+    encode(&events)
+}
+
+fn text(text: &str) -> Node<'_> {
+    Node::String(Body::Inline(text.as_bytes()))
+}
+
+const KEY: &[u8] = b"!ddb|item|dA|1|k\0\x01";
+
+#[test]
+fn every_table_gets_generation_1_and_ordered_keys_and_canonical_bytes() {
+    let records = item(&[]).unwrap();
+    let schema = b"\0DS\x01\x0a\x01t\x1a\x03\x0a\x01h\x22\x14\x0a\x01i\x12\x0f\x0a\x06\x0a\x01x\x12\x01y\x12\x05\x12\x00\x12\x01a\x28\x02\x38\x01";
+    assert_eq!(records[b"!ddb|meta|table|dA".as_slice()].escape_ascii().to_string(), schema.escape_ascii().to_string());
+    assert_eq!(records[b"!ddb|meta|gen|dA".as_slice()], b"1");
+    assert_eq!(records[KEY], b"\0DI\x01\x0a\x08\x0a\x01h\x12\x03\x0a\x01k");
+    assert_eq!(records.len(), 3);
+}
+
+#[test]
+fn index_rows_exist_for_items_with_all_attributes_of_the_key() {
+    let number = |text: &'static str| Node::Number(Body::Inline(text.as_bytes()));
+    let both = item(&[Node::Name("x"), text("a\0"), Node::Name("y"), number("-1.50")]).unwrap();
+    let row = b"!ddb|gsi|dA|1|aQ|a\0\xff\0\x01\0\xff\xfd\xfe\xfe\xff\xce\xca\0\x01k\0\x01";
+    assert_eq!(both[row.as_slice()], KEY);
+    assert_eq!(both.len(), 4);
+    assert_eq!(item(&[Node::Name("x"), text("a")]).unwrap().len(), 3);
+    assert_eq!(item(&[Node::Name("y"), text("a")]).unwrap().len(), 3);
+    // Attributes of the same name inside a map are none of the item.
+    let nested = [Node::Name("m"), Node::MapBegin, Node::Name("x"), text("a"), Node::Name("y"), text("a"), Node::End];
+    assert_eq!(item(&nested).unwrap().len(), 3);
+}
+
+#[test]
+fn values_that_cannot_be_keys_of_an_index_are_refused() {
+    let long = vec![b'k'; (1 << 20) + 1];
+    for (node, expected) in [
+        (Node::Bool(true), "of type S, N or B"),
+        (Node::Missing, "of type S, N or B"),
+        (Node::ListBegin, "of type S, N or B"),
+        (Node::SetBegin(SetKind::String), "of type S, N or B"),
+        (Node::Number(Body::Inline(b"abc")), "a decimal number"),
+        (Node::String(Body::Inline(&long)), "at most 1 MiB long"),
+    ] {
+        let error = item(&[Node::Name("y"), node]).unwrap_err().to_string();
+        assert_eq!(error, format!("the attribute \"y\" is a key of the index \"i\" and must be {expected}"));
+    }
+}
+
+#[test]
+fn keys_of_legacy_tables_that_are_no_numbers_are_refused() {
+    let hash = KeyValue { key_type: KeyType::Number, bytes: b"abc" };
+    let begin = Event::ItemBegin(ItemKey { hash, range: None, sort_key: b"x" });
+    let error = encode(&[Event::TableBegin(&TABLE), begin]).unwrap_err().to_string();
+    assert_eq!(error, "the key \"abc\" of type N cannot be encoded: it is no decimal number");
+}
+
+#[test]
+fn lengths_of_messages_of_any_size_stand_before_them() {
+    for len in [0_usize, 1, 100, 127, 128, 16_383, 16_384, 300_000, 2_100_000] {
+        let long = "x".repeat(len);
+        let records = item(&[
+            Node::Name("l"),
+            Node::ListBegin,
+            Node::MapBegin,
+            Node::Name(&long),
+            Node::ListBegin,
+            text(&long),
+            Node::End,
+            Node::End,
+            Node::SetBegin(SetKind::Binary),
+            Node::Member(Body::Inline(long.as_bytes())),
+            Node::End,
+            Node::End,
+        ])
+        .unwrap();
+        let field = |number: u8, content: &[u8]| {
+            let mut out = vec![number << 3 | 2];
+            let mut len = content.len();
+            while len >= 128 {
+                out.push(u8::try_from(len % 128).unwrap() | 0x80);
+                len /= 128;
+            }
+            out.push(u8::try_from(len).unwrap());
+            [out, content.to_vec()].concat()
+        };
+        let bytes = long.as_bytes();
+        let entry = |name: &[u8], value: &[u8]| field(1, &[field(1, name), field(2, value)].concat());
+        let inner = field(9, &field(1, &field(1, bytes)));
+        let map = field(1, &field(10, &entry(bytes, &inner)));
+        let set = field(1, &field(8, &field(1, bytes)));
+        let list = field(9, &[map, set].concat());
+        let expected = [b"\0DI\x01".to_vec(), entry(b"h", &field(1, b"k")), entry(b"l", &list)].concat();
+        assert!(records[KEY] == expected, "{len}");
+    }
+}
+
+#[test]
+fn events_without_meaning_are_refused() {
+    let table = Event::TableBegin(&TABLE);
+    let hash = KeyValue { key_type: KeyType::String, bytes: b"k" };
+    let begin = Event::ItemBegin(ItemKey { hash, range: None, sort_key: b"k\0\x01" });
+    let node = Event::Node;
+    let name = node(Node::Name("a"));
+    for events in [
+        &[begin][..],
+        &[node(Node::End)],
+        &[Event::ItemEnd],
+        &[Event::TableEnd],
+        &[table, table],
+        &[table, name],
+        &[table, Event::ItemEnd],
+        &[table, begin, begin],
+        &[table, begin, Event::TableEnd],
+        &[table, begin, node(Node::Bool(true))],
+        &[table, begin, name, name],
+        &[table, begin, name, Event::ItemEnd],
+        &[table, begin, node(Node::End)],
+        &[table, begin, name, node(Node::ListBegin), name],
+        &[table, begin, name, node(Node::ListBegin), Event::ItemEnd],
+        &[table, begin, name, node(Node::ListBegin), node(Node::Member(Body::Inline(b"")))],
+        &[table, begin, name, node(Node::MapBegin), node(Node::Bool(true))],
+        &[table, begin, name, node(Node::MapBegin), name, node(Node::End)],
+        &[table, begin, name, node(Node::SetBegin(SetKind::String)), node(Node::Bool(true))],
+    ] {
+        let error = encode(events).unwrap_err().to_string();
+        assert!(error.starts_with("an event came where it has no meaning"), "{error}");
+    }
+    let mut deep = vec![table, begin, name];
+    deep.extend([node(Node::ListBegin); 1000]);
+    assert!(encode(&deep).is_ok());
+    deep.push(node(Node::Missing));
+    assert!(encode(&deep).unwrap_err().to_string().ends_with("a value more than 1,000 levels deep"));
+}

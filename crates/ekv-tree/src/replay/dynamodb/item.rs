@@ -64,6 +64,8 @@ pub(super) struct Walk<'b> {
     /// Where the name at hand lies in `names`.
     name: (usize, usize),
     next_name: Vec<u8>,
+    /// Line on which the step at hand begins.
+    line: u64,
     /// Whether the names that came so far ascend in every map.
     is_ordered: bool,
     /// What the names so far count for, in bytes.
@@ -112,6 +114,7 @@ impl<'b> Walk<'b> {
             names: Vec::new(),
             name: (0, 0),
             next_name: Vec::new(),
+            line: 1,
             is_ordered: true,
             names_len: 0,
         }
@@ -125,6 +128,11 @@ impl<'b> Walk<'b> {
     /// Whether the step at hand is at the top level of the item.
     pub(super) fn is_at_top(&self) -> bool {
         self.open.len() == 1
+    }
+
+    /// The line on which the step at hand begins.
+    pub(super) fn line(&self) -> u64 {
+        self.line
     }
 
     /// The name of the attribute at hand.
@@ -184,6 +192,7 @@ impl<'b> Walk<'b> {
             Some(Open::Set { kind, is_first }) => {
                 let kind = *kind;
                 if reader.more(Bracket::Array, std::mem::replace(is_first, false))? {
+                    self.line = reader.position()?.line;
                     match kind {
                         SetKind::String => self.text(reader, A_STRING)?,
                         SetKind::Number => self.text(reader, A_NUMBER)?,
@@ -209,6 +218,7 @@ impl<'b> Walk<'b> {
             return Err(reader.refuse(ReplayFault::ItemTooDeep { level_max: ATTRIBUTE_LEVEL_MAX }));
         }
         reader.enter(Bracket::Object, A_VALUE)?;
+        self.line = reader.line();
         let type_index = reader.known_name(A_TYPE, TYPES)?;
         let set = |kind| (Open::Set { kind, is_first: true }, Step::SetBegin(kind));
         let (open, step) = match type_index {
@@ -284,6 +294,7 @@ impl<'b> Walk<'b> {
             sorted.next = sorted.next.saturating_add(1);
             map.has_name = true;
             self.name = entry.name;
+            self.line = entry.line;
             reader.seek(entry.value);
             return Ok(true);
         }
@@ -310,6 +321,7 @@ impl<'b> Walk<'b> {
         self.names.truncate(map.names_start);
         self.names.extend_from_slice(&self.next_name);
         self.name = (map.names_start, self.names.len());
+        self.line = line;
         (map.line, map.is_first, map.has_name) = (line, false, true);
         Ok(true)
     }

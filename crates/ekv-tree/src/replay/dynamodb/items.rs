@@ -196,7 +196,7 @@ impl Emission<'_> {
         let order = if outline.is_ordered { Order::Written } else { Order::Sorted };
         let mut walk = Walk::new(order, Some(value));
         while let Some(step) = walk.next(reader)? {
-            place.enter_line(reader.line());
+            place.enter_line(walk.line());
             emit(*target, place, ModelEvent::DynamoDb(Event::Node(walk.node(step))))?;
         }
         emit(*target, place, ModelEvent::DynamoDb(Event::ItemEnd))
