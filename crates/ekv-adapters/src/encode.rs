@@ -90,8 +90,12 @@ impl<'s> Encoder<'s> {
 
     /// As [`Encoder::new`], with options.
     pub fn with_options(sink: &'s mut dyn RecordSink, scratch: &Arc<dyn Scratch>, options: EncodeOptions) -> Self {
-        Encoder { sink, redis: redis::Encoder::new(scratch),
-            dynamodb: dynamodb::Encoder::new(scratch), sqs: sqs::Encoder::new(scratch, options) }
+        Encoder {
+            sink,
+            redis: redis::Encoder::new(scratch),
+            dynamodb: dynamodb::Encoder::new(scratch),
+            sqs: sqs::Encoder::new(scratch, options),
+        }
     }
 }
 

@@ -147,23 +147,6 @@ pub enum ReplayFault {
         /// Where items lie in that layout.
         expected: &'static str,
     },
-    /// A file that every scope has.
-    #[error("there is no such file: every {scope} has one")]
-    MissingFile {
-        /// What should have it.
-        scope: &'static str,
-    },
-    /// A directory that is not named after what it holds.
-    #[error("{:?} belongs into the directory {}", .name, Escaped(.directory))]
-    ScopeName {
-        /// The name in the file, at most its first 64 characters.
-        name: String,
-        /// The name that the directory should have.
-        directory: Vec<u8>,
-    },
-    /// A name that must not be empty.
-    #[error("expected a name that is not empty")]
-    EmptyName,
     /// A key without a hash key.
     #[error("expected a hash_key with a name")]
     MissingHashKey,

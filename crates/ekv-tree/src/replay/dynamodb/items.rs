@@ -221,10 +221,12 @@ impl<'f> Found<'f> {
         let range = keys.range.unwrap_or_default();
         let has_range = if keys.range.is_some() { HAS_RANGE } else { 0 };
         let flags = has_range | if is_ordered { IS_ORDERED } else { 0 };
-        let places = [start, keys.hash, range].map(|place| [place.byte_offset, place.line]);
         out.clear();
-        for number in [self.text.start, self.text.len, flags].iter().chain(places.as_flattened()) {
-            out.extend_from_slice(&number.to_le_bytes());
+        for number in [self.text.start, self.text.len, flags] {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        for place in [start, keys.hash, range] {
+            out.extend_from_slice(&place.to_bytes());
         }
         out.extend_from_slice(self.file);
     }
@@ -234,10 +236,14 @@ impl<'f> Found<'f> {
         let mut number = || {
             let (number, behind) = rest.split_first_chunk().unwrap_or((&[0; 8], &[]));
             rest = behind;
-            u64::from_le_bytes(*number)
+            u64::from_be_bytes(*number)
         };
         let (text, flags) = (TextPlace { start: number(), len: number() }, number());
-        let mut position = || Position { byte_offset: number(), line: number() };
+        let mut position = || {
+            let (place, behind) = rest.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+            rest = behind;
+            Position::from_bytes(place)
+        };
         let (start, hash, range) = (position(), position(), position());
         let keys = KeyPlaces { hash, range: (flags & HAS_RANGE != 0).then_some(range) };
         Found { outline: Outline { start, keys, is_ordered: flags & IS_ORDERED != 0 }, text, file: rest }

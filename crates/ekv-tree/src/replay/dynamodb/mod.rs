@@ -16,69 +16,46 @@ mod table;
 use ekv_model::Target;
 use ekv_spill::Sorter;
 
-use super::ReplayFault;
 use super::reading::{DumpFile, Reading, Visit, unknown};
-use crate::segment::component;
-use crate::{DumpPath, Error, Result};
+use super::scopes::ListedScopes;
+use crate::{DumpPath, Result};
 
 /// Directory of the protocol.
 pub(super) const DIRECTORY: &str = "dynamodb";
 
 const IN_PROTOCOL: &str = "directories only, one for each table";
 
-// What is known about a directory.
-const THERE: &[u8] = b"there";
-const LISTED: &[u8] = b"listed";
-
 /// Replays the selected tables, in byte order of their directories.
 pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
-    let path = DumpPath::new(DIRECTORY.as_bytes())?;
-    let mut tables = Tables { sorter: reading.sorter() };
-    for name in listed(reading) {
-        tables.sorter.push(&component(name.as_bytes()), LISTED)?;
+    let mut tables = Tables { directories: reading.sorter(), listed: listed(reading) };
+    reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut tables)?;
+    tables.listed.check()?;
+    let mut directories = tables.directories.finish()?;
+    while let Some((path, _)) = directories.next()? {
+        table::read(reading, &DumpPath::new(path)?, target)?;
     }
-    reading.show(&path, &mut tables)?;
-    let mut sorted = tables.sorter.finish()?;
-    // Equal names come in the order of pushing.
-    let mut missing: Option<Vec<u8>> = None;
-    while let Some((directory, what)) = sorted.next()? {
-        if what == LISTED {
-            expect_found(missing.take().filter(|missing| missing != directory))?;
-            missing = Some(directory.to_vec());
-            continue;
-        }
-        expect_found(missing.take().filter(|missing| missing != directory))?;
-        let mut path = path.clone();
-        path.push(directory)?;
-        table::read(reading, &path, target)?;
-    }
-    expect_found(missing)
+    Ok(())
 }
 
 /// What the manifest lists must be there; to be called where the protocol has no directory.
 pub(super) fn check_absent(reading: &Reading<'_>) -> Result<()> {
-    expect_found(listed(reading).first().map(|name| component(name.as_bytes())))
+    listed(reading).check()
 }
 
-/// The tables that the manifest lists.
-fn listed<'r>(reading: &'r Reading<'_>) -> &'r [String] {
-    reading.manifest().adapters.dynamodb.as_ref().map_or(&[], |scopes| scopes.tables.as_slice())
-}
-
-fn expect_found(missing: Option<Vec<u8>>) -> Result<()> {
-    let Some(directory) = missing else { return Ok(()) };
-    let path = [DIRECTORY.as_bytes(), b"/", &directory].concat();
-    Err(Error::from(ReplayFault::MissingScope).at(&path))
+fn listed(reading: &Reading<'_>) -> ListedScopes {
+    ListedScopes::new(DIRECTORY, reading.manifest().adapters.dynamodb.as_ref().map(|scopes| &scopes.tables))
 }
 
 /// Looks for tables.
 struct Tables {
-    sorter: Sorter,
+    directories: Sorter,
+    listed: ListedScopes,
 }
 
 impl Visit for Tables {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        Ok(self.sorter.push(path.split_last().1, THERE)?)
+        self.listed.saw(path.split_last().1);
+        Ok(self.directories.push(path.as_bytes(), b"")?)
     }
 
     fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {

@@ -10,6 +10,7 @@ use super::shown_name;
 use crate::Result;
 use crate::json::{JsonFault, JsonReader};
 use crate::replay::ReplayFault;
+use crate::replay::text::read_version;
 
 /// Version of item keys that every table gets.
 const KEY_ENCODING_VERSION: u64 = 2;
@@ -30,7 +31,6 @@ const INDEX: &[&str] = &["name", "key_schema", "projection"];
 const PROJECTION: &[&str] = &["type", "non_key_attributes"];
 
 const A_SCHEMA: &str = "an object with the schema of a table";
-const VERSION: &str = "format_version 1";
 const A_KEY_SCHEMA: &str = "an object with hash_key and range_key";
 const A_KEY: &str = "an object with the name of a key attribute";
 const AN_ARRAY: &str = "an array";
@@ -77,7 +77,7 @@ impl Schema {
             match member {
                 0 => read_version(reader),
                 1 => {
-                    schema.table_name = texts.not_empty(reader)?;
+                    schema.table_name = texts.not_empty(reader, "table_name")?;
                     Ok(())
                 }
                 2 => {
@@ -132,15 +132,6 @@ impl KeySchema {
     }
 }
 
-fn read_version(reader: &mut JsonReader<'_>) -> Result<()> {
-    let start = reader.position()?;
-    if reader.u64(VERSION, u64::MAX)? == 1 {
-        return Ok(());
-    }
-    reader.seek(start);
-    Err(reader.refuse(ReplayFault::FormatVersion))
-}
-
 /// Reads texts as long as there is memory for them.
 struct Texts {
     room: usize,
@@ -157,12 +148,12 @@ impl Texts {
         Ok(String::from_utf8(bytes).unwrap_or_default())
     }
 
-    fn not_empty(&mut self, reader: &mut JsonReader<'_>) -> Result<String> {
+    fn not_empty(&mut self, reader: &mut JsonReader<'_>, member: &'static str) -> Result<String> {
         let start = reader.position()?;
         let text = self.text(reader)?;
         if text.is_empty() {
             reader.seek(start);
-            return Err(reader.refuse(ReplayFault::EmptyName));
+            return Err(reader.refuse(ReplayFault::EmptyMember { member }));
         }
         Ok(text)
     }
@@ -173,7 +164,7 @@ impl Texts {
         reader.known_members(A_KEY_SCHEMA, KEY_SCHEMA, |reader, member| {
             reader.known_members(A_KEY, KEY, |reader, _| {
                 match member {
-                    0 => key.hash_key = self.not_empty(reader)?,
+                    0 => key.hash_key = self.not_empty(reader, "the name of the hash_key")?,
                     _ => key.range_key = self.text(reader)?,
                 }
                 Ok(())

@@ -5,7 +5,6 @@ use ekv_spill::{Sorter, Spool};
 
 use super::items::{ItemPlace, Items, TextPlace};
 use super::schema::Schema;
-use super::shown_name;
 use crate::json::JsonReader;
 use crate::manifest::DynamodbLayout;
 use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
@@ -46,7 +45,7 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut
     reading.show(directory, &mut files)?;
     let TableFiles { table, has_items, content, found, .. } = files;
     let Some(Table { schema, items, is_selected }) = table else {
-        return Err(missing_schema(directory)?);
+        return Err(Error::from(ReplayFault::MissingFile { name: SCHEMA_FILE }).at(directory.as_bytes()));
     };
     let mut items_path = directory.clone();
     items_path.push(ITEMS_DIRECTORY.as_bytes())?;
@@ -60,12 +59,6 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut
             items.emit(&schema, &content, ItemPlace::Lines(&lines), found, target, reading)
         }
     }
-}
-
-fn missing_schema(directory: &DumpPath) -> Result<Error> {
-    let mut path = directory.clone();
-    path.push(SCHEMA_FILE)?;
-    Ok(Error::from(ReplayFault::MissingFile { scope: "table" }).at(path.as_bytes()))
 }
 
 /// Replays the items in a directory.
@@ -127,8 +120,7 @@ impl TableFiles<'_> {
         self.content.clear();
         let expected = component(schema.table_name.as_bytes());
         if expected != self.folder {
-            let name = shown_name(schema.table_name.as_bytes());
-            return Err(ReplayFault::ScopeName { name, directory: expected }.into());
+            return Err(ReplayFault::OtherDirectory { directory: expected }.into());
         }
         let is_selected = self.selection.includes(schema.table_name.as_bytes());
         self.table = Some(Table { schema, items: Items::default(), is_selected });
@@ -165,7 +157,7 @@ impl Visit for TableFiles<'_> {
 
     fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
         match file.name() {
-            name if name == SCHEMA_FILE => self.read_schema(file),
+            name if name == SCHEMA_FILE.as_bytes() => self.read_schema(file),
             name if name == ITEMS_FILE.as_bytes() => self.read_lines(file),
             _ => Err(unknown(file.path(), IN_TABLE)),
         }

@@ -163,10 +163,10 @@ fn edits_that_mean_nothing_are_refused_with_file_line_and_expectation() {
     let cases = [
         (SCHEMA, "\"format_version\": 1", "\"format_version\": 2", "line 2, byte 22: expected format_version 1"),
         (SCHEMA, "  \"format_version\": 1,\n", "", "the member \"format_version\" is missing"),
-        (SCHEMA, "\"table_name\": \"t\"", "\"table_name\": \"\"", "line 3, byte 41: expected a name that is not empty"),
-        (SCHEMA, "\"table_name\": \"t\"", "\"table_name\": \"u/\"", "\"u/\" belongs into the directory u%2F"),
+        (SCHEMA, "\"table_name\": \"t\"", "\"table_name\": \"\"", "line 3, byte 41: table_name must not be empty"),
+        (SCHEMA, "\"table_name\": \"t\"", "\"table_name\": \"u/\"", ": this name belongs into the directory u%2F"),
         (SCHEMA, "  \"table_name\": \"t\",\n", "", "the member \"table_name\" is missing"),
-        (SCHEMA, "\"name\": \"h\"", "\"name\": \"\"", "line 6, byte 97: expected a name that is not empty"),
+        (SCHEMA, "\"name\": \"h\"", "\"name\": \"\"", "line 6, byte 97: the name of the hash_key must not be empty"),
         (SCHEMA, "\"hash_key\"", "\"hash\"", "line 10, byte 146: expected a hash_key with a name"),
         (SCHEMA, "\"key_schema\"", "\"keys\"", "line 18, byte 271: expected a hash_key with a name"),
         (SCHEMA, "\"name\": \"by_v\"", "\"name\": 7", "line 19, byte 287: expected a string, found '7'"),
@@ -243,7 +243,7 @@ fn entries_without_a_meaning_are_refused_with_what_may_be_there() {
         (&files, "dynamodb/t/old/x", "dynamodb/t/old: nothing in a dump has this name: expected _schema.json"),
         (&files, "dynamodb/t/items/x", "dynamodb/t/items/x: nothing in a dump has this name: expected files that end"),
         (&files, "dynamodb/t/items/x/y.json", "dynamodb/t/items/x: nothing in a dump has this name: expected files"),
-        (&files, "dynamodb/u/items/x.json", "dynamodb/u/_schema.json: there is no such file: every table has one"),
+        (&files, "dynamodb/u/items/x.json", "dynamodb/u: _schema.json is missing in it"),
         (&files, "dynamodb/%75/x", "dynamodb/%75: the name is not in its canonical form"),
         (&files, "dynamodb/b64.AA/x", "dynamodb/b64.AA: the name is not in its canonical form"),
         (

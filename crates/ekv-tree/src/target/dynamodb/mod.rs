@@ -144,7 +144,7 @@ impl Tables {
         self.path = DumpPath::new(TABLES_DIRECTORY)?;
         self.path.push(&folder)?;
         let table_len = self.path.len();
-        self.path.push(schema::SCHEMA_FILE)?;
+        self.path.push(schema::SCHEMA_FILE.as_bytes())?;
         writer.write_file(&self.path, &schema::schema_text(table)?)?;
         self.path.truncate(table_len);
         match self.layout {

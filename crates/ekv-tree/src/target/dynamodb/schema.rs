@@ -7,7 +7,7 @@ use crate::Result;
 use crate::json::{EscapeMode, Style, serialize_into};
 
 /// Name of the file in a table's folder.
-pub(crate) const SCHEMA_FILE: &[u8] = b"_schema.json";
+pub(crate) const SCHEMA_FILE: &str = "_schema.json";
 
 const FORMAT_VERSION: u32 = 1;
 
