@@ -187,6 +187,8 @@ pub struct Router {
     bare: usize,
     unknown: usize,
     unknown_prefixes: UnknownPrefixes,
+    /// The row to which the last classified key belongs; its neighbours in a file mostly belong there too.
+    last_row: usize,
 }
 
 impl Default for Router {
@@ -207,6 +209,7 @@ impl Default for Router {
             bare: Family::Bare.number(),
             unknown: Family::Unknown.number(),
             unknown_prefixes: UnknownPrefixes::default(),
+            last_row: 0,
         }
     }
 }
@@ -214,15 +217,31 @@ impl Default for Router {
 impl Router {
     /// The number of the family of a user key.
     pub fn number_of(&self, user_key: &[u8]) -> usize {
+        let row = self.row_of(user_key).and_then(|at| self.rows.get(at));
+        row.map_or_else(|| self.without_row(user_key), |row| row.1)
+    }
+
+    /// The longest row with which the key begins.
+    fn row_of(&self, user_key: &[u8]) -> Option<usize> {
         // Any row that the key begins with is the last row at or below the key, or one that this row extends.
         let mut at = self.rows.partition_point(|row| row.0 <= user_key).checked_sub(1);
-        while let Some(&(prefix, number, parent)) = at.and_then(|i| self.rows.get(i)) {
+        while let Some(&(prefix, _, parent)) = at.and_then(|i| self.rows.get(i)) {
             if user_key.starts_with(prefix) {
-                return number;
+                return at;
             }
             at = parent;
         }
+        None
+    }
+
+    fn without_row(&self, user_key: &[u8]) -> usize {
         if user_key.first() == Some(&b'!') || user_key.starts_with(b"_meta_") { self.unknown } else { self.bare }
+    }
+
+    /// Whether the longest row with which the key begins is the last one that was asked for: no row between it and the key.
+    fn is_in_last_row(&self, user_key: &[u8]) -> bool {
+        let begins = self.rows.get(self.last_row).is_some_and(|row| user_key.starts_with(row.0));
+        begins && self.rows.get(self.last_row.saturating_add(1)).is_none_or(|next| user_key < next.0)
     }
 
     /// The family of a user key.
@@ -238,11 +257,19 @@ impl Router {
 
 impl Classify for Router {
     fn family(&mut self, user_key: &[u8]) -> usize {
-        let number = self.number_of(user_key);
-        if number == self.unknown {
-            self.unknown_prefixes.count(user_key);
+        if !self.is_in_last_row(user_key) {
+            match self.row_of(user_key) {
+                Some(row) => self.last_row = row,
+                None => {
+                    let number = self.without_row(user_key);
+                    if number == self.unknown {
+                        self.unknown_prefixes.count(user_key);
+                    }
+                    return number;
+                }
+            }
         }
-        number
+        self.rows.get(self.last_row).map_or(self.unknown, |row| row.1)
     }
 
     fn reset(&mut self) {
@@ -299,6 +326,23 @@ mod tests {
             (b"", Family::Bare),
         ] {
             assert_eq!(router.family_of(key), family, "{}", key.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn family_of_a_key_does_not_depend_on_the_key_before_it() {
+        let mut keys: Vec<Vec<u8>> = vec![b"".to_vec(), b"plain".to_vec(), b"!zz".to_vec(), b"\xff".to_vec()];
+        for family in Family::ALL {
+            keys.push(family.prefix().to_vec());
+            keys.push([family.prefix(), b"\0"].concat());
+            keys.push([family.prefix(), b"zz"].concat());
+        }
+        let mut router = Router::default();
+        for before in &keys {
+            for key in &keys {
+                router.family(before);
+                assert_eq!(router.family(key), router.number_of(key), "{}", key.escape_ascii());
+            }
         }
     }
 

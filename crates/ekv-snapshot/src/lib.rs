@@ -21,6 +21,7 @@ mod merge;
 mod mvcc2;
 mod protobuf;
 pub mod raft;
+mod read_ahead;
 mod record;
 mod record_sink;
 mod record_writer;

@@ -275,7 +275,7 @@ fn scan_store(
     classify: &mut dyn Classify,
     watch: &dyn Watch,
 ) -> Result<(Scan, RecordFile)> {
-    let mut reader = Sequential::new(input, watch);
+    let mut reader = Sequential::new(input, watch).reading_ahead();
     let mut pass = Pass {
         options,
         classify,

@@ -1,6 +1,7 @@
 //! Front-to-back reading with a running checksum.
 
 use crate::format::FOOTER_LEN;
+use crate::read_ahead::{Block, ReadAhead};
 use crate::{Error, ErrorKind, Input, Result, Watch};
 
 /// Bytes read at a time.
@@ -15,14 +16,27 @@ pub(crate) struct Sequential<'i> {
     filled: usize,
     /// Offset in the input of the first unread byte.
     offset: u64,
-    crc32c: u32,
-    /// Bytes that are already in the checksum.
-    hashed: u64,
+    checksum: Checksum,
+    ahead: Option<ReadAhead>,
 }
 
 impl<'i> Sequential<'i> {
     pub(crate) fn new(input: &'i Input, watch: &'i dyn Watch) -> Self {
-        Sequential { input, watch, buffer: vec![0; BUFFER_LEN], start: 0, filled: 0, offset: 0, crc32c: 0, hashed: 0 }
+        Sequential {
+            input,
+            watch,
+            buffer: Vec::new(),
+            start: 0,
+            filled: 0,
+            offset: 0,
+            checksum: Checksum::new(input),
+            ahead: None,
+        }
+    }
+
+    /// Reads and hashes in a thread of its own, if the input is long enough to be worth it and the platform has threads.
+    pub(crate) fn reading_ahead(self) -> Self {
+        Sequential { ahead: ReadAhead::start(self.input), ..self }
     }
 
     /// Offset of the next byte.
@@ -55,21 +69,51 @@ impl<'i> Sequential<'i> {
 
     fn refill(&mut self, len: usize) -> Result<()> {
         self.watch.progress(self.offset)?;
+        if let Some(mut ahead) = self.ahead.take() {
+            let filled = self.fill_from(&mut ahead, len);
+            self.ahead = Some(ahead);
+            return filled;
+        }
         self.buffer.copy_within(self.start..self.filled, 0);
         self.filled = self.filled.saturating_sub(self.start);
         self.start = 0;
-        if self.buffer.len() < len {
-            self.buffer.resize(len, 0);
+        if self.buffer.len() < len.max(BUFFER_LEN) {
+            self.buffer.resize(len.max(BUFFER_LEN), 0);
         }
         let at = self.offset.saturating_add(u64::try_from(self.filled).unwrap_or(u64::MAX));
         let room = self.buffer.get_mut(self.filled..).unwrap_or(&mut []);
         let got = self.input.fill_at(at, room)?;
-        let hashed_end = self.input.len.saturating_sub(FOOTER_LEN);
-        let to_hash = usize::try_from(hashed_end.saturating_sub(self.hashed)).unwrap_or(usize::MAX).min(got);
-        self.crc32c = crc32c::crc32c_append(self.crc32c, room.get(..to_hash).unwrap_or(&[]));
-        self.hashed = self.hashed.saturating_add(u64::try_from(to_hash).unwrap_or(u64::MAX));
+        self.checksum.add(room.get(..got).unwrap_or(&[]));
         self.filled = self.filled.saturating_add(got);
         Ok(())
+    }
+
+    fn fill_from(&mut self, ahead: &mut ReadAhead, len: usize) -> Result<()> {
+        while self.filled.saturating_sub(self.start) < len {
+            let Some(block) = ahead.next()? else { break };
+            ahead.give_back(self.put_before(block));
+        }
+        Ok(())
+    }
+
+    /// Makes a block the buffer, with what was left of the old one before it; returns the old one.
+    fn put_before(&mut self, mut block: Block) -> Vec<u8> {
+        self.checksum = block.checksum;
+        let left = self.buffer.get(self.start..self.filled).unwrap_or(&[]);
+        if let Some(start) = block.start.checked_sub(left.len())
+            && let Some(room) = block.bytes.get_mut(start..block.start)
+        {
+            room.copy_from_slice(left);
+            self.start = start;
+            self.filled = block.bytes.len();
+            return std::mem::replace(&mut self.buffer, block.bytes);
+        }
+        self.buffer.truncate(self.filled);
+        self.buffer.drain(..self.start);
+        self.buffer.extend_from_slice(block.bytes.get(block.start..).unwrap_or(&[]));
+        self.start = 0;
+        self.filled = self.buffer.len();
+        block.bytes
     }
 
     /// Moves past the next `len` bytes, which may be many; the caller has checked that they exist.
@@ -85,7 +129,7 @@ impl<'i> Sequential<'i> {
                 return Ok(());
             }
             self.refill(1)?;
-            if self.filled == 0 {
+            if self.filled == self.start {
                 return Err(self.ended());
             }
         }
@@ -104,6 +148,27 @@ impl<'i> Sequential<'i> {
         let mut footer = [0_u8; 4];
         self.input.fill_at(self.input.len.saturating_sub(FOOTER_LEN), &mut footer)?;
         self.watch.progress(self.input.len)?;
-        Ok(Some((u32::from_be_bytes(footer), self.crc32c)))
+        Ok(Some((u32::from_be_bytes(footer), self.checksum.crc32c)))
+    }
+}
+
+/// The checksum of all bytes so far, the footer's excepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checksum {
+    crc32c: u32,
+    /// Bytes that are yet to be hashed.
+    left: u64,
+}
+
+impl Checksum {
+    pub(crate) fn new(input: &Input) -> Self {
+        Checksum { crc32c: 0, left: input.len.saturating_sub(FOOTER_LEN) }
+    }
+
+    /// Takes the next bytes of the input.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        let to_hash = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes.get(..to_hash).unwrap_or(&[]));
+        self.left = self.left.saturating_sub(u64::try_from(to_hash).unwrap_or(u64::MAX));
     }
 }

@@ -3,16 +3,20 @@
 //! Source: `docs/format/tree.md`, section 5. Names are never changed for it: a dump must not depend on the machine that wrote it.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
-use ekv_spill::{Scratch, Sorter};
+use ekv_spill::{Scratch, Sorter, Spool, Spooled};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::path::Escaped;
+use crate::path::{Escaped, split_last};
 use crate::{DumpPath, ErrorKind, Result};
 
 /// Names that a report shows.
 const EXAMPLES_MAX: usize = 8;
+
+/// Bytes of plain names that are gathered before they are set aside.
+const WAITING_LEN: usize = 64 << 10;
 
 /// What to do about names that are not portable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,11 +70,18 @@ fn is_device_name(name: &[u8]) -> bool {
 
 /// Collects the names of a dump and counts those that are not portable.
 ///
-/// Shape: the path of every file once, in any order; the directories follow from them. Cost: memory within the budget, the names go
-/// through an external sort.
+/// Shape: the path of every file once, in any order; the directories follow from them. Cost: memory within the budget and 128 KiB. Names
+/// that could collide go through an external sort; those that only another kind of name can collide with are set aside, and join
+/// the sort if there seems to be such a name.
 pub struct PortableCheck {
     /// Key: directory, NUL, folded name, NUL, name.
     names: Sorter,
+    /// The keys in `names`, without the name itself.
+    folded: KeyFilter,
+    /// Paths of files with plain names, a NUL behind each.
+    plain: Spool,
+    /// What goes to `plain` next.
+    plain_waiting: Vec<u8>,
     key: Vec<u8>,
     /// Directory of the last file; its names are already collected.
     last_directory: Vec<u8>,
@@ -94,7 +105,15 @@ pub struct PortableReport {
 impl PortableCheck {
     /// Begins a check. `memory_budget` in bytes.
     pub fn new(scratch: Arc<dyn Scratch>, memory_budget: usize) -> Self {
-        PortableCheck { names: Sorter::new(scratch, memory_budget), key: Vec::new(), last_directory: Vec::new() }
+        let plain = Spool::new(Arc::clone(&scratch), memory_budget / 4);
+        PortableCheck {
+            names: Sorter::new(scratch, memory_budget / 2),
+            folded: KeyFilter::default(),
+            plain,
+            plain_waiting: Vec::new(),
+            key: Vec::new(),
+            last_directory: Vec::new(),
+        }
     }
 
     /// Takes the path of a file.
@@ -112,14 +131,29 @@ impl PortableCheck {
                 let is_known =
                     self.last_directory.strip_prefix(this).is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
                 if !is_known {
-                    push_name(&mut self.names, &mut self.key, parent, component)?;
+                    self.push_name(parent, component)?;
                 }
                 parent_len = end;
             }
             self.last_directory.clear();
             self.last_directory.extend_from_slice(directory);
         }
-        push_name(&mut self.names, &mut self.key, directory, name)
+        if is_plain(name) {
+            self.plain_waiting.extend_from_slice(path.as_bytes());
+            self.plain_waiting.push(0);
+            if self.plain_waiting.len() >= WAITING_LEN {
+                self.plain.write_all(&self.plain_waiting)?;
+                self.plain_waiting.clear();
+            }
+            return Ok(());
+        }
+        self.push_name(directory, name)
+    }
+
+    fn push_name(&mut self, directory: &[u8], name: &[u8]) -> Result<()> {
+        set_key(&mut self.key, directory, name);
+        self.folded.insert(folded_part(&self.key));
+        Ok(self.names.push(&self.key, b"")?)
     }
 
     /// Counts.
@@ -127,8 +161,21 @@ impl PortableCheck {
     /// # Errors
     /// If a scratch file fails.
     pub fn finish(self) -> Result<PortableReport> {
+        let PortableCheck { mut names, folded, mut plain, plain_waiting, mut key, .. } = self;
+        if names.is_empty() {
+            return Ok(PortableReport::default());
+        }
+        plain.write_all(&plain_waiting)?;
+        for_each_line(&plain.into_reader()?, &mut |path| {
+            let (directory, name) = split_last(path);
+            set_key(&mut key, directory, name);
+            match folded.may_hold(folded_part(&key)) {
+                true => Ok(names.push(&key, b"")?),
+                false => Ok(()),
+            }
+        })?;
         let mut report = PortableReport::default();
-        let mut names = self.names.finish()?;
+        let mut names = names.finish()?;
         let mut last = Vec::new();
         while let Some((key, _)) = names.next()? {
             if key == last {
@@ -197,15 +244,86 @@ impl fmt::Display for PortableReport {
     }
 }
 
+/// Whether a name is portable by itself and can only collide with one that is not plain: ASCII, with capitals only in percent escapes,
+/// which are all in capitals. Two such names that fold to the same are the same.
+fn is_plain(name: &[u8]) -> bool {
+    let mut rest = name;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = match (byte, behind) {
+            (b'%', [high, low, behind @ ..]) if is_capital_hex(*high) && is_capital_hex(*low) => behind,
+            (b'%' | b'A'..=b'Z' | 0x80.., _) => return false,
+            _ => behind,
+        };
+    }
+    !NameFaults::of(name).any()
+}
+
+fn is_capital_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'A'..=b'F')
+}
+
+/// Tells of most keys that they are not in a set. Cost: fixed.
+struct KeyFilter {
+    bits: Vec<u64>,
+}
+
+/// Bits of a [`KeyFilter`], a power of two.
+const FILTER_BITS: u64 = 1 << 20;
+
+impl Default for KeyFilter {
+    fn default() -> Self {
+        KeyFilter { bits: vec![0; usize::try_from(FILTER_BITS / 64).unwrap_or(0)] }
+    }
+}
+
+impl KeyFilter {
+    fn insert(&mut self, key: &[u8]) {
+        for (word, mask) in Self::places(key) {
+            if let Some(word) = self.bits.get_mut(word) {
+                *word |= mask;
+            }
+        }
+    }
+
+    fn may_hold(&self, key: &[u8]) -> bool {
+        Self::places(key).into_iter().all(|(word, mask)| self.bits.get(word).is_some_and(|word| word & mask != 0))
+    }
+
+    fn places(key: &[u8]) -> [(usize, u64); 2] {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(key);
+        let hash = hasher.finish();
+        [hash, hash >> 32].map(|hash| {
+            let bit = hash % FILTER_BITS;
+            (usize::try_from(bit / 64).unwrap_or(0), 1 << (bit % 64))
+        })
+    }
+}
+
+/// Calls `f` with what stands before each NUL.
+fn for_each_line(spooled: &Spooled, f: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut line = Vec::new();
+    spooled.for_each_chunk(|chunk| {
+        let mut parts = chunk.split(|byte| *byte == 0);
+        let last = parts.next_back().unwrap_or_default();
+        for part in parts {
+            line.extend_from_slice(part);
+            f(&line)?;
+            line.clear();
+        }
+        line.extend_from_slice(last);
+        Ok(())
+    })
+}
+
 /// Paths hold no NUL, so it separates the parts of the key.
-fn push_name(names: &mut Sorter, key: &mut Vec<u8>, directory: &[u8], name: &[u8]) -> Result<()> {
+fn set_key(key: &mut Vec<u8>, directory: &[u8], name: &[u8]) {
     key.clear();
     key.extend_from_slice(directory);
     key.push(0);
     fold_into(name, key);
     key.push(0);
     key.extend_from_slice(name);
-    Ok(names.push(key, b"")?)
 }
 
 /// Directory and folded name of a key.
@@ -232,6 +350,7 @@ fn fold_into(name: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use ekv_model::Class;
     use ekv_spill::SystemScratch;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -270,6 +389,49 @@ mod tests {
             report(&["d/Case", "d/case", "d/CASE", "e/case", "d/\u{e9}", "d/e\u{301}", "d/E\u{301}", "d/x", "e/X"]);
         assert_eq!(found.collisions, 4);
         assert_eq!(found.examples, [&b"d/Case"[..], b"d/case", "d/e\u{301}".as_bytes(), "d/\u{e9}".as_bytes()]);
+    }
+
+    #[test]
+    fn plain_names_are_found_to_collide_with_others_whichever_comes_first() {
+        for paths in [["d/user%3A1.bin", "d/User%3A1.bin"], ["d/user%3A1.bin", "d/user%3a1.bin"], ["d/x", "d/X"]] {
+            let mut paths = paths.to_vec();
+            for _ in 0..2 {
+                assert_eq!(report(&paths).collisions, 1, "{paths:?}");
+                paths.reverse();
+            }
+        }
+        let plain: Vec<String> = (0..20_000).map(|i| format!("d/user%3A{i}.bin")).collect();
+        let mut paths: Vec<&str> = plain.iter().map(String::as_str).collect();
+        assert!(report(&paths).is_portable());
+        paths.extend(["d/User%3A7.bin", "e/User%3A8.bin", "d/USER%3A19999.bin"]);
+        let found = report(&paths);
+        assert_eq!(found.collisions, 2);
+        assert_eq!(found.examples, [&b"d/user%3A19999.bin"[..], b"d/user%3A7.bin"]);
+    }
+
+    #[test]
+    fn names_with_capitals_outside_of_escapes_are_not_plain() {
+        for plain in ["a%3Ab.bin", "%2F", "x", "a%20"] {
+            assert!(is_plain(plain.as_bytes()), "{plain}");
+        }
+        for other in ["A", "a%3ab", "%2f", "%", "%3", "a%zz", "\u{e9}", "con", "a:", "a."] {
+            assert!(!is_plain(other.as_bytes()), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn collisions_are_those_of_comparing_every_pair(names in prop::collection::btree_set("[aAbB%3éÉ]{1,4}", 1..30)) {
+            let paths: Vec<String> = names.iter().map(|name| format!("d/{name}")).collect();
+            let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+            let folds: std::collections::BTreeSet<Vec<u8>> = names.iter().map(|name| {
+                let mut folded = Vec::new();
+                fold_into(name.as_bytes(), &mut folded);
+                folded
+            }).collect();
+            let expected = u64::try_from(names.len() - folds.len()).unwrap();
+            prop_assert_eq!(report(&paths).collisions, expected);
+        }
     }
 
     #[test]

@@ -62,7 +62,10 @@ impl Batch {
     pub(super) fn push(&mut self, key: &[u8], payload: &[u8]) {
         self.common_len = match self.entries.first() {
             None => key.len(),
-            Some(first) => common_prefix_len(part(&self.arena, first.offset, self.common_len), key),
+            Some(first) => {
+                let common = part(&self.arena, first.offset, self.common_len);
+                if key.starts_with(common) { self.common_len } else { common_prefix_len(common, key) }
+            }
         };
         self.entries.push(Entry {
             prefix: 0,
@@ -86,10 +89,16 @@ impl Batch {
             return Ok(());
         }
         self.sort_entries();
+        if let Some(first) = self.entries.first() {
+            runs.begin_run(first.key(&self.arena));
+        }
         for entry in &self.entries {
             runs.append(entry.key(&self.arena), entry.payload(&self.arena))?;
         }
         runs.end_run()?;
+        if let Some(last) = self.entries.last() {
+            runs.set_last_key(last.key(&self.arena));
+        }
         self.entries.clear();
         self.arena.clear();
         self.arena.shrink_to(self.memory_budget);

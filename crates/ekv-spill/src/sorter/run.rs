@@ -31,7 +31,12 @@ pub(super) struct Runs {
     len: u64,
     open_start: u64,
     open_record_len_max: usize,
+    /// Key of the last record of the last run, if it is known.
+    last_key: Option<Vec<u8>>,
 }
+
+/// Longer keys are not remembered.
+const LAST_KEY_LEN_MAX: usize = 4096;
 
 impl Runs {
     pub(super) fn create(scratch: &dyn Scratch) -> Result<Self> {
@@ -42,7 +47,25 @@ impl Runs {
             len: 0,
             open_start: 0,
             open_record_len_max: 0,
+            last_key: None,
         })
+    }
+
+    /// Begins a run, or goes on with the last one if the new records all come behind it: records that were pushed in order are merged
+    /// already.
+    pub(super) fn begin_run(&mut self, first_key: &[u8]) {
+        if self.last_key.as_deref().is_some_and(|last| last <= first_key)
+            && let Some(last) = self.runs.pop()
+        {
+            self.open_start = last.start;
+            self.open_record_len_max = last.record_len_max;
+        }
+        self.last_key = None;
+    }
+
+    /// Says what the last key of the run is that was just ended.
+    pub(super) fn set_last_key(&mut self, key: &[u8]) {
+        self.last_key = (key.len() <= LAST_KEY_LEN_MAX).then(|| key.to_vec());
     }
 
     /// Adds a record to the open run; the caller sees to the order.

@@ -179,11 +179,11 @@ fn names_that_a_file_system_takes_for_one_end_the_run_naming_both() {
         let memory = MemoryDump::new();
         let sink = FoldingSink::new(Box::new(MemorySink::new(&memory)));
         let mut tree = TreeTarget::new(DumpWriter::new(Box::new(sink)));
-        let error = store.decode_into(Options::default(), &[], &mut tree).map(drop).unwrap_err();
+        store.decode_into(Options::default(), &[], &mut tree).unwrap();
+        let error = tree.finish().and_then(|(writer, _)| writer.finish(b"{}")).unwrap_err();
         assert_eq!(error.class(), Class::Data);
         let text = error.to_string();
         assert!(said.iter().all(|name| text.contains(name)), "{text}");
-        tree.abort().unwrap();
         assert!(memory.entries().is_none());
         // Where names are told apart, both objects are there.
         assert_eq!(store.dump().bodies("bkt").len(), 2);

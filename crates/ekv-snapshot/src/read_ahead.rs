@@ -1,0 +1,138 @@
+//! Reads an input in a thread of its own, a few blocks ahead of who needs them.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
+
+use crate::sequential::Checksum;
+use crate::{Input, Result};
+
+/// Bytes of the input in a block.
+const BLOCK_LEN: usize = 256 << 10;
+/// Room before them, for what is left of the block before.
+const ROOM_LEN: usize = 8 << 10;
+/// Blocks that wait to be taken.
+const QUEUE_LEN: usize = 2;
+/// Shorter inputs are read as fast without a thread.
+const INPUT_LEN_MIN: u64 = 4 << 20;
+
+/// A stretch of the input.
+pub(crate) struct Block {
+    /// Room, then bytes of the input.
+    pub(crate) bytes: Vec<u8>,
+    /// Where the bytes of the input begin.
+    pub(crate) start: usize,
+    /// The checksum up to the end of this block.
+    pub(crate) checksum: Checksum,
+}
+
+/// A thread that reads and hashes. It ends with the input, with the first error, and when this is dropped.
+///
+/// Cost: at most five blocks of 264 KiB.
+pub(crate) struct ReadAhead {
+    blocks: Receiver<Result<Block>>,
+    used: SyncSender<Vec<u8>>,
+}
+
+impl ReadAhead {
+    /// Starts at the front of an input; `None` if that is not worth a thread, or there are no threads.
+    pub(crate) fn start(input: &Input) -> Option<Self> {
+        if input.len < INPUT_LEN_MIN {
+            return None;
+        }
+        let (give, blocks) = sync_channel(QUEUE_LEN);
+        let (used, spare) = sync_channel(QUEUE_LEN.saturating_add(2));
+        let input = input.clone();
+        let thread = Builder::new().name("read".to_owned()).spawn(move || read(&input, &give, &spare));
+        thread.ok().map(|_| ReadAhead { blocks, used })
+    }
+
+    /// The next block; `None` behind the last one.
+    ///
+    /// # Errors
+    /// A failing read, once.
+    pub(crate) fn next(&mut self) -> Result<Option<Block>> {
+        self.blocks.recv().ok().transpose()
+    }
+
+    /// Gives a buffer back to be filled again.
+    pub(crate) fn give_back(&mut self, buffer: Vec<u8>) {
+        // The thread makes new ones if it has none.
+        let _ = self.used.try_send(buffer);
+    }
+}
+
+fn read(input: &Input, give: &SyncSender<Result<Block>>, spare: &Receiver<Vec<u8>>) {
+    let mut checksum = Checksum::new(input);
+    let mut offset = 0_u64;
+    while offset < input.len {
+        let mut bytes = spare.try_recv().unwrap_or_default();
+        bytes.resize(ROOM_LEN + BLOCK_LEN, 0);
+        let filled = input.fill_at(offset, bytes.get_mut(ROOM_LEN..).unwrap_or_default());
+        let block = filled.map(|filled| {
+            bytes.truncate(ROOM_LEN.saturating_add(filled));
+            checksum.add(bytes.get(ROOM_LEN..).unwrap_or_default());
+            offset = offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
+            Block { bytes, start: ROOM_LEN, checksum }
+        });
+        let is_last = block.is_err();
+        if give.send(block).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sequential::Sequential;
+    use crate::{FooterPolicy, MemoryInput, NoWatch};
+
+    fn input(len: usize) -> Input {
+        let bytes: Vec<u8> =
+            (0..len).map(|i| u8::try_from(i.wrapping_mul(2_654_435_761) >> 7 & 0xff).unwrap()).collect();
+        Input {
+            source: Arc::new(MemoryInput(bytes.into())),
+            len: u64::try_from(len).unwrap(),
+            name: "memory".to_owned(),
+            footer: FooterPolicy::Optional,
+            token_crc32c: None,
+        }
+    }
+
+    #[test]
+    fn bytes_and_checksum_are_those_of_a_reader_without_a_thread() {
+        let input = input((5 << 20) + 3);
+        assert!(ReadAhead::start(&input).is_some());
+        let mut plain = Sequential::new(&input, &NoWatch);
+        let mut ahead = Sequential::new(&input, &NoWatch).reading_ahead();
+        // Looks far beyond a block and its room, and skips over several blocks.
+        for (look, skip) in [(16, 16), (300_000, 299_990), (1 << 20, 5), (9, 700_001), (0, 0)].into_iter().cycle() {
+            if plain.left() < (2 << 20) {
+                break;
+            }
+            assert_eq!(plain.ahead(look).unwrap(), ahead.ahead(look).unwrap());
+            plain.skip(skip).unwrap();
+            ahead.skip(skip).unwrap();
+            assert_eq!(plain.offset(), ahead.offset());
+        }
+        let ending = plain.finish().unwrap();
+        assert!(ending.is_some());
+        assert_eq!(ending, ahead.finish().unwrap());
+    }
+
+    #[test]
+    fn short_input_is_read_without_a_thread() {
+        assert!(ReadAhead::start(&input(1000)).is_none());
+    }
+
+    #[test]
+    fn file_that_became_shorter_is_reported_where_it_ends() {
+        let whole = input(6 << 20);
+        let shorter = Input { len: whole.len + (1 << 20), ..whole };
+        let mut ahead = Sequential::new(&shorter, &NoWatch).reading_ahead();
+        let error = ahead.skip(shorter.len).unwrap_err();
+        assert!(error.to_string().contains("read the snapshot"), "{error}");
+    }
+}
