@@ -36,7 +36,7 @@ use crate::restore::{EncodeInfo, Payload, SelfTest, format_sha256};
 use crate::{Adapter, Moment};
 
 use differences::Differences;
-use payload::{Encoded, write_payload};
+use payload::{Encoded, warnings_of, write_payload};
 use plan::Plan;
 use self_test::{Verdict, self_test, staged_input};
 use stage::{INFO, Stage, write_file};
@@ -68,6 +68,9 @@ pub struct EncodeOptions {
     pub sink: DirOptions,
     /// Whether every warning is an error.
     pub strict: bool,
+    /// Whether records are those of the reference encoder, with what it leaves out, instead of those that a server would have stored.
+    /// Source: `docs/format/sqs.md`, section 6.
+    pub reference_bytes: bool,
     /// What the info file calls the program.
     pub encoder_version: String,
     /// This machine's clock.
@@ -91,6 +94,7 @@ impl Default for EncodeOptions {
             sort_memory: EncodeOptions::SORT_MEMORY,
             sink: DirOptions::default(),
             strict: false,
+            reference_bytes: false,
             encoder_version: format!("ekv-backup/{}", env!("CARGO_PKG_VERSION")),
             now: Timestamp::now(),
         }
@@ -188,7 +192,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
         payload: payload_report(&plan, options.form, &encoded, verdict.as_ref()),
         published_by: published.method.name(),
         fsync: published.fsync.name(),
-        warnings: plan.warnings.iter().cloned().chain(left_behind).collect(),
+        warnings: warnings(&plan, &encoded).into_iter().chain(left_behind).collect(),
     })
 }
 
@@ -224,7 +228,7 @@ pub(crate) fn encode_unnamed(
     let info = encode_info(&plan, options, &encoded, verdict.as_ref(), dump, place);
     let payload = Payload { input: staged_input(&mut stage, options.form)?, info };
     let report = payload_report(&plan, options.form, &encoded, verdict.as_ref());
-    Ok(UnnamedPayload { payload, report, warnings: plan.warnings, stage })
+    Ok(UnnamedPayload { payload, report, warnings: warnings(&plan, &encoded), stage })
 }
 
 /// Opens what the user named as a dump.
@@ -235,11 +239,7 @@ fn open_dump(dump: &Path) -> Result<Box<dyn ScopedSource>> {
 
 /// Reads the manifest and decides what will be done.
 fn plan(source: &mut dyn ScopedSource, options: &EncodeOptions) -> Result<Plan> {
-    let plan = Plan::of(read_manifest(source)?, options)?;
-    match plan.warnings.first().filter(|_| options.strict) {
-        Some(warning) => Err(EncodeRefusal::Strict { warning: warning.clone() }.into()),
-        None => Ok(plan),
-    }
+    Plan::of(read_manifest(source)?, options)
 }
 
 /// One encode into a payload with an info file.
@@ -328,6 +328,10 @@ fn write_and_test(
     Ok((encoded, verdict))
 }
 
+fn warnings(plan: &Plan, encoded: &Encoded) -> Vec<String> {
+    plan.warnings.iter().cloned().chain(warnings_of(&encoded.replayed.findings)).collect()
+}
+
 /// What a self test found wrong.
 fn failed(verdict: Option<&Verdict>) -> Option<&Differences> {
     verdict.map(|verdict| &verdict.differences).filter(|differences| differences.count > 0)
@@ -373,7 +377,7 @@ fn self_test_report(verdict: Option<&Verdict>) -> SelfTestReport {
 }
 
 fn payload_report(plan: &Plan, form: WrittenForm, encoded: &Encoded, verdict: Option<&Verdict>) -> PayloadReport {
-    let Encoded { replayed, written } = encoded;
+    let Encoded { replayed, written, .. } = encoded;
     PayloadReport {
         form: match form {
             WrittenForm::Payload => "payload",

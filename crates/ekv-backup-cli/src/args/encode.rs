@@ -100,6 +100,12 @@ pub(crate) struct DumpReadArguments {
     /// Make every warning an error; nothing is published then
     #[arg(long, help_heading = "What is encoded")]
     pub(crate) strict: bool,
+    /// Write the records of the reference encoder, also where a server would have stored others
+    ///
+    /// It begins every SQS queue anew: generation, sequence numbers and deduplication windows are lost, and delayed messages count as
+    /// visible. Without it records are those that the live server would have stored.
+    #[arg(long, help_heading = "What is encoded")]
+    pub(crate) reference_bytes: bool,
     /// Memory for sorting records, in MiB; what does not fit goes to scratch files
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536),
         help_heading = "How it is written")]

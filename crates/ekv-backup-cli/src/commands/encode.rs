@@ -61,6 +61,7 @@ pub(crate) fn read_options(arguments: &DumpReadArguments) -> EncodeOptions {
         last_commit_ts: arguments.last_commit_ts,
         allow_future_timestamps: arguments.allow_future_timestamps,
         strict: arguments.strict,
+        reference_bytes: arguments.reference_bytes,
         sort_memory: usize::try_from(sort_memory).unwrap_or(usize::MAX),
         ..EncodeOptions::default()
     }

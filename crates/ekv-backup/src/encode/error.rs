@@ -25,6 +25,12 @@ pub enum EncodeRefusal {
         /// The one in the manifest.
         manifest: u64,
     },
+    /// Receives of messages, which the reference's records cannot carry.
+    #[error(
+        "the dump was decoded with --preserve-sqs-visibility, which --reference-bytes would lose: leave one of them out, or choose \
+         other adapters with --adapter"
+    )]
+    ReferenceVisibility,
     /// The dump is not what it was a moment ago.
     #[error("the dump changed while it was read")]
     DumpChanged,

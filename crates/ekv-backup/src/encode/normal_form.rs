@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Event, Result, Target, redis};
+use ekv_model::{Event, Result, Target, redis, s3, sqs};
 use ekv_spill::Scratch;
 use ekv_tree::replay::{Listing, ListingSink, ListingSlot, Place, ReplayOptions, Replayed, replay};
 use ekv_tree::source::ScopedSource;
@@ -39,20 +39,59 @@ impl ListedTree {
 
 const UNPUBLISHED: &str = "a listing was asked for that was not finished";
 
-/// What the server can store of an event.
+/// What records can carry of an event.
 struct Storable<'t> {
     tree: &'t mut TreeTarget,
+    reference_bytes: bool,
 }
 
 impl Target for Storable<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
-        self.tree.event(match event {
+        match event {
             // 0 would mean that a collection never expires; the moment after it is past as well.
             Event::Redis { database, event: redis::Event::Begin { kind, key, expire_at_ms: Some(0) } } => {
-                Event::Redis { database, event: redis::Event::Begin { kind, key, expire_at_ms: Some(1) } }
+                let event = redis::Event::Begin { kind, key, expire_at_ms: Some(1) };
+                self.tree.event(Event::Redis { database, event })
             }
-            event => event,
-        })
+            // The reference encoder begins every queue anew.
+            Event::Sqs(sqs::Event::Message(message)) if self.reference_bytes => {
+                let message = sqs::Message { queue_generation: 1, ..*message };
+                self.tree.event(Event::Sqs(sqs::Event::Message(&message)))
+            }
+            event => self.tree.event(event),
+        }
+    }
+}
+
+/// Passes events on, and looks whether the dump was written with `--extended`.
+pub(super) struct ExtendedCheck<'t> {
+    target: &'t mut dyn Target,
+    pub(super) is_extended: bool,
+}
+
+impl<'t> ExtendedCheck<'t> {
+    pub(super) fn new(target: &'t mut dyn Target) -> Self {
+        ExtendedCheck { target, is_extended: false }
+    }
+}
+
+impl Target for ExtendedCheck<'_> {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        self.is_extended |= match &event {
+            Event::Sqs(sqs::Event::Queue(queue)) => {
+                queue.incarnation != 0
+                    || queue.created_at_hlc != 0
+                    || queue.created_at_ms != 0
+                    || queue.last_modified_at_ms != 0
+                    || queue.last_purged_at_ms != 0
+                    || queue.last_sequence_number.is_some()
+                    || !queue.tags.is_empty()
+                    || queue.throttle != sqs::Throttle::default()
+            }
+            Event::S3(s3::Event::Begin(bucket)) => bucket.record.is_some_and(|record| record.created_at_hlc != 0),
+            _ => false,
+        };
+        self.target.event(event)
     }
 }
 
@@ -61,13 +100,13 @@ pub(super) fn normal_listing(
     source: &mut dyn ScopedSource,
     scratch: &Arc<dyn Scratch>,
     replay_options: &ReplayOptions,
-    tree_options: TreeOptions,
+    (tree_options, reference_bytes): (TreeOptions, bool),
     progress: &dyn Progress,
 ) -> Result<(Replayed, Listing)> {
     let mut listed = ListedTree::new(scratch, tree_options);
     progress.begin(Phase::Encode, None);
     let counter = ByteCounter::new(progress);
-    let mut target = Storable { tree: &mut listed.tree };
+    let mut target = Storable { tree: &mut listed.tree, reference_bytes };
     let replayed =
         replay(source, scratch, replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
     Ok((replayed, listed.finish()?))

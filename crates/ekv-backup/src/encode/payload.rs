@@ -1,12 +1,13 @@
 //! From files to a sorted payload. Source: `docs/format/restore.md`, section 3.
 
-use ekv_adapters::Encoder;
-use ekv_model::Result;
+use ekv_adapters::{EncodeOptions as RecordOptions, Encoder};
+use ekv_model::{Finding, FindingTotals, Findings, Result};
 use ekv_snapshot::{Writer, Written};
 use ekv_tree::replay::{Place, ReplayOptions, Replayed, replay};
 use ekv_tree::source::ScopedSource;
 
-use super::plan::Plan;
+use super::normal_form::ExtendedCheck;
+use super::plan::{Plan, refuse_if_strict};
 use super::stage::{PAYLOAD, Stage, write_file};
 use super::{EncodeOptions, EncodeRefusal};
 use crate::progress::{ByteCounter, Follower, Phase, Progress};
@@ -16,6 +17,8 @@ use crate::{Adapter, WrittenForm};
 pub(super) struct Encoded {
     pub(super) replayed: Replayed,
     pub(super) written: Written,
+    /// Whether the dump was written with `--extended`.
+    pub(super) is_extended: bool,
 }
 
 /// How the dump is read: half as much memory as the records have.
@@ -41,15 +44,31 @@ pub(super) fn write_payload(
     let budget = options.sort_memory.saturating_sub(replay_options.memory_budget);
     let mut writer = Writer::new(&scratch, plan.commit_ts, budget)?;
     progress.begin(Phase::Encode, None);
-    let mut encoder = Encoder::new(&mut writer, &scratch);
+    let record_options = RecordOptions { reference_bytes: options.reference_bytes };
+    let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options);
+    let mut target = ExtendedCheck::new(&mut encoder);
     let counter = ByteCounter::new(progress);
     let replayed =
-        replay(source, &scratch, &replay_options, &mut encoder, &Place::default(), &mut |bytes| counter.add(bytes))?;
+        replay(source, &scratch, &replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
+    let is_extended = target.is_extended;
     if replayed.manifest != plan.manifest {
         return Err(EncodeRefusal::DumpChanged.into());
     }
+    refuse_if_strict(options, &warnings_of(&replayed.findings))?;
     progress.begin(Phase::WritePayload, None);
     let follower = Follower::new(progress);
     let written = write_file(stage, PAYLOAD, |output| Ok(writer.finish(form, output, &follower)?))?;
-    Ok(Encoded { replayed, written })
+    Ok(Encoded { replayed, written, is_extended })
+}
+
+/// What stays in the dump, as warnings.
+pub(super) fn warnings_of(findings: &Findings) -> Vec<String> {
+    let warning = |(finding, totals): (&Finding, &FindingTotals)| {
+        let first = totals.examples.first().map_or_else(String::new, |example| {
+            let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
+            format!("; first: {}{}", key.unwrap_or_default(), example.detail)
+        });
+        format!("{}: {} ({}{first})", finding.name, finding.meaning, totals.count)
+    };
+    findings.iter().map(warning).collect()
 }

@@ -1,6 +1,5 @@
 //! What will be encoded, decided from the manifest alone. Source: `docs/format/restore.md`, sections 2.2 and 3.2.
 
-use ekv_adapters::sqs;
 use ekv_model::Result;
 use ekv_snapshot::CommitTs;
 use ekv_tree::manifest::Manifest;
@@ -31,32 +30,26 @@ impl Plan {
             );
         }
         check_last_commit_ts(commit_ts, options.now, options.allow_future_timestamps)?;
-        let warnings = timestamp_warning(commit_ts).into_iter().collect();
+        if options.reference_bytes && manifest.exclusions.preserve_sqs_visibility && adapters.contains(&Adapter::Sqs) {
+            return Err(EncodeRefusal::ReferenceVisibility.into());
+        }
+        let warnings: Vec<String> = timestamp_warning(commit_ts).into_iter().collect();
+        refuse_if_strict(options, &warnings)?;
         Ok(Plan { manifest, adapters, commit_ts, warnings })
     }
 
-    /// The options with which a decode writes such a dump.
-    pub(super) fn decode_options(&self) -> DecodeOptions {
-        let exclusions = &self.manifest.exclusions;
-        let mut options = DecodeOptions {
-            adapters: self.adapters.clone(),
-            sqs: sqs::Options {
-                include_orphans: exclusions.include_orphans,
-                include_side_records: exclusions.include_sqs_side_records,
-            },
-            tree: TreeOptions {
-                dynamodb_layout: self.manifest.dynamodb_layout,
-                sqs_visibility: match exclusions.preserve_sqs_visibility {
-                    true => SqsVisibility::Keep,
-                    false => SqsVisibility::Reset,
-                },
-                ..TreeOptions::default()
-            },
-            ..DecodeOptions::default()
+    /// The options with which a decode writes the files that are encoded of such a dump. What no client can see (orphans, unfinished
+    /// uploads, bookkeeping of SQS) is not among them: it stays in the dump, or is made anew.
+    pub(super) fn decode_options(&self, extended: bool) -> DecodeOptions {
+        let sqs_visibility = match self.manifest.exclusions.preserve_sqs_visibility {
+            true => SqsVisibility::Keep,
+            false => SqsVisibility::Reset,
         };
-        options.s3.include_incomplete_uploads = exclusions.include_incomplete_uploads;
-        options.s3.include_orphans = exclusions.include_orphans;
-        options
+        DecodeOptions {
+            adapters: self.adapters.clone(),
+            tree: TreeOptions { dynamodb_layout: self.manifest.dynamodb_layout, extended, sqs_visibility },
+            ..DecodeOptions::default()
+        }
     }
 }
 
@@ -77,5 +70,13 @@ fn choose_adapters(manifest: &Manifest, wanted: Option<&[Adapter]>) -> Result<Ve
             present: present.iter().map(|adapter| adapter.name()).collect(),
         }),
         None => Ok(present.into_iter().filter(|adapter| wanted.contains(adapter)).collect()),
+    }
+}
+
+/// The error for the first warning, in strict mode.
+pub(super) fn refuse_if_strict(options: &EncodeOptions, warnings: &[String]) -> Result<(), EncodeRefusal> {
+    match warnings.first().filter(|_| options.strict) {
+        Some(warning) => Err(EncodeRefusal::Strict { warning: warning.clone() }),
+        None => Ok(()),
     }
 }

@@ -21,6 +21,7 @@ use super::payload::{Encoded, replay_options};
 use super::plan::Plan;
 use super::stage::{PAYLOAD, Stage};
 use super::{EncodeOptions, EncodeRefusal, WrittenForm};
+use crate::DecodeOptions;
 use crate::decode::run_adapters;
 use crate::load::{ReadOptions, load_input};
 use crate::progress::{Follower, Phase, Progress};
@@ -58,7 +59,8 @@ pub(super) fn self_test(
     if verdict.differences.count > 0 {
         return Ok(verdict);
     }
-    let decoded = match list_decoded(&input, plan, &scratch, &mut verdict.differences, progress) {
+    let decode_options = plan.decode_options(encoded.is_extended && !options.reference_bytes);
+    let decoded = match list_decoded(&input, &decode_options, &scratch, &mut verdict.differences, progress) {
         Ok(decoded) => decoded,
         Err(error) => {
             note_data_error(error, &mut verdict.differences)?;
@@ -68,8 +70,8 @@ pub(super) fn self_test(
     if count_differences(&encoded.replayed.listing, &decoded)? == 0 {
         return Ok(verdict);
     }
-    let tree_options = plan.decode_options().tree;
-    let (again, normal) = normal_listing(source, &scratch, &replay_options(plan, options), tree_options, progress)?;
+    let layout = (decode_options.tree, options.reference_bytes);
+    let (again, normal) = normal_listing(source, &scratch, &replay_options(plan, options), layout, progress)?;
     if count_differences(&encoded.replayed.listing, &again.listing)? > 0 {
         return Err(EncodeRefusal::DumpChanged.into());
     }
@@ -158,7 +160,7 @@ fn check_records(
 /// Decodes the payload and lists the files of the dump that it would become.
 fn list_decoded(
     input: &Input,
-    plan: &Plan,
+    options: &DecodeOptions,
     scratch: &Arc<dyn Scratch>,
     differences: &mut Differences,
     progress: &dyn Progress,
@@ -166,11 +168,10 @@ fn list_decoded(
     let read = ReadOptions::default();
     let mut loaded = load_input(input.clone(), &read, scratch, progress)?;
     let state = State::of(&mut loaded, &read, scratch, progress)?;
-    let options = plan.decode_options();
     let mut listed = ListedTree::new(scratch, options.tree);
     let visible = state.families.iter().map(|family| family.visible).sum();
     progress.begin(Phase::SelfTest, Some(visible));
-    let (tally, findings) = run_adapters(&loaded, &state, &[], &options, &mut listed.tree, progress)?;
+    let (tally, findings) = run_adapters(&loaded, &state, &[], options, &mut listed.tree, progress)?;
     for family in Family::ALL {
         let outcomes = tally.of(*family);
         for outcome in NOT_OF_A_DUMP {

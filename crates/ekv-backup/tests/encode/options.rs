@@ -3,8 +3,9 @@
 use std::fs;
 
 use ekv_backup::restore::EncodeInfo;
-use ekv_backup::{Adapter, Class, ExistingTarget, Selection};
+use ekv_backup::{Adapter, ChecksumsOptions, Class, ExistingTarget, NoProgress, Selection, SqsVisibility, checksums};
 use ekv_testkit::SnapshotBuilder;
+use ekv_testkit::fixtures::ALL_3;
 
 use crate::room::{Room, decode_options, options};
 
@@ -125,4 +126,43 @@ fn payload_without_self_test_says_so() {
     let info = EncodeInfo::parse(&room.bytes("out.fsm.encode_info.json")).unwrap();
     assert!(!info.self_test.ran && !info.self_test.matched);
     assert_eq!(info.manifest_cluster_id, "lab");
+}
+
+#[test]
+fn what_no_client_can_see_stays_in_the_dump_with_a_warning_that_strict_mode_refuses() {
+    let mut with_all = decode_options();
+    with_all.adapters = vec![Adapter::Sqs];
+    with_all.sqs.include_side_records = true;
+    with_all.sqs.include_orphans = true;
+    with_all.include_unknown = true;
+    let room = Room::with_dump_of(&ALL_3.bytes(), &with_all);
+    fs::create_dir_all(room.path("dump/_unknown")).unwrap();
+    fs::write(room.path("dump/_unknown/unknown.jsonl"), b"{}\n").unwrap();
+    checksums(&room.path("dump"), &ChecksumsOptions::default(), &NoProgress).unwrap();
+    let report = room.encode("dump", "out.fsm", &options()).unwrap();
+    assert!(report.payload.self_test.matched && report.payload.self_test.reformatted == 0);
+    assert!(report.warnings.iter().any(|warning| warning.starts_with("raw_records_not_encoded: ")), "{report:?}");
+    let mut strict = options();
+    strict.strict = true;
+    strict.sink.existing = ExistingTarget::Replace;
+    let error = room.refusal(Class::Data, &strict);
+    assert!(error.to_string().starts_with("strict mode: "), "{error}");
+}
+
+#[test]
+fn records_of_the_reference_pass_the_self_test_and_do_not_lose_receives_in_silence() {
+    let mut only_sqs = decode_options();
+    only_sqs.adapters = vec![Adapter::Sqs];
+    let room = Room::with_dump_of(&ALL_3.bytes(), &only_sqs);
+    let mut reference = options();
+    reference.reference_bytes = true;
+    let report = room.encode("dump", "out.fsm", &reference).unwrap();
+    assert!(report.payload.self_test.matched);
+    room.encode("dump", "ours.fsm", &options()).unwrap();
+    assert!(room.bytes("out.fsm") != room.bytes("ours.fsm"));
+
+    only_sqs.tree.sqs_visibility = SqsVisibility::Keep;
+    let room = Room::with_dump_of(&ALL_3.bytes(), &only_sqs);
+    let error = room.refusal(Class::Data, &reference);
+    assert!(error.to_string().contains("--preserve-sqs-visibility"), "{error}");
 }

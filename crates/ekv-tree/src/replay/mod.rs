@@ -30,7 +30,7 @@ mod value;
 use std::io::BufReader;
 use std::sync::Arc;
 
-use ekv_model::{Findings, Target};
+use ekv_model::{Example, Finding, Findings, Target};
 use ekv_spill::Scratch;
 
 use crate::checksums::CHECKSUMS_FILE;
@@ -171,8 +171,17 @@ fn read_all(reading: &mut Reading<'_>, included: Included, target: &mut dyn Targ
             reading.leave_out(&DumpPath::new(other.as_bytes())?)?;
         }
     }
+    if root.directories.contains(&UNKNOWN_DIRECTORY) {
+        reading.find(NOT_ENCODED_RAW, || Example::new(None, None, format!("{UNKNOWN_DIRECTORY}/")));
+    }
     Ok(())
 }
+
+/// Records as they were stored, which stay in the dump. Source: `docs/format/tree.md`, section 14.
+pub const NOT_ENCODED_RAW: Finding = Finding::warning(
+    "raw_records_not_encoded",
+    "records that no adapter understands: what a new cluster would make of them is unknown, and they stay in the dump",
+);
 
 /// Empty directory that the reference decoder leaves in the root.
 const REFERENCE_LEFTOVER: &str = ".scratch";
