@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ekv_backup::{
-    Adapter, Class, DecodeOptions, DecodeReport, EncodeOptions, EncodeReport, Error, Fsync, NoProgress, SqsVisibility,
-    decode, encode, verify,
+    Adapter, Class, DecodeOptions, DecodeReport, DynamodbLayout, EncodeOptions, EncodeReport, Error, Fsync, NoProgress,
+    SqsVisibility, decode, encode, verify,
 };
 use ekv_testkit::read_files;
 use tempfile::TempDir;
@@ -114,8 +114,10 @@ pub(crate) fn assert_same_files(found: &BTreeMap<String, Vec<u8>>, expected: &BT
 pub(crate) type Row = (&'static str, Adapter, fn(&mut DecodeOptions));
 
 /// Every adapter that can be encoded, in every form that its files have.
-pub(crate) const ROWS: [Row; 4] = [
+pub(crate) const ROWS: [Row; 6] = [
     ("redis", Adapter::Redis, |_| {}),
+    ("dynamodb", Adapter::DynamoDb, |_| {}),
+    ("dynamodb in lines", Adapter::DynamoDb, |options| options.tree.dynamodb_layout = DynamodbLayout::Jsonl),
     ("sqs", Adapter::Sqs, |_| {}),
     ("sqs with visibility", Adapter::Sqs, |options| options.tree.sqs_visibility = SqsVisibility::Keep),
     ("sqs with all fields", Adapter::Sqs, |options| options.tree.extended = true),
