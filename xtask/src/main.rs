@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
+mod bench;
 mod ci;
 mod command;
 mod cross;
@@ -21,6 +22,7 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
   demo           build ekv-backup, decode the sample snapshot and show what came out
+  bench [ARGS]   compare speed and memory with other programs; `bench --help` lists the options
   test [ARGS]    run the tests of the whole workspace; ARGS go to `cargo test`
   licences       check the licence and the source of every dependency against deny.toml
   cross          check that the libraries compile for the other platforms
@@ -46,8 +48,12 @@ fn main() -> ExitCode {
 }
 
 fn run(task: Option<&str>, rest: &[String]) -> Result<(), Error> {
+    if let Some(done) = task.and_then(|task| bench::hidden_task(task, rest)) {
+        return done;
+    }
     match task {
         Some("test") => ci::test(rest),
+        Some("bench") => bench::run(rest),
         Some("help" | "-h" | "--help") => {
             print!("{USAGE}");
             Ok(())

@@ -1,0 +1,229 @@
+//! The benchmark: makes its inputs, runs ekv-backup and something to compare with in turn, and prints the ratios.
+//!
+//! Every run is a whole process. Both sides of a row run alternately, and the shortest time of each counts: what disturbs a run only
+//! makes it longer.
+
+mod baseline;
+mod case;
+mod input;
+mod measure;
+mod options;
+mod report;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::quoted;
+use crate::error::Error;
+use crate::workspace::Workspace;
+
+use case::Case;
+use input::Mix;
+use options::Options;
+use report::Report;
+
+/// Runs the benchmark.
+pub(crate) fn run(args: &[String]) -> Result<(), Error> {
+    let options = Options::parse(args)?;
+    let workspace = Workspace::load()?;
+    workspace.command("cargo").args(["build", "--release", "--locked", "--package", "ekv-backup-cli"]).run()?;
+    let program = workspace.target_directory.join("release/ekv-backup");
+    let disk = options.disk.clone().unwrap_or_else(|| workspace.target_directory.join("bench"));
+    let places = Places { tmpfs: Folder::create(&options.tmpfs)?, disk: Folder::create(&disk)? };
+    let mut report = Report::default();
+    for (mix, keys) in [(Mix::Strings, options.keys), (Mix::Mixed, options.mixed_keys)] {
+        if keys > 0 {
+            let bench = Bench { program: &program, places: &places, options: &options, mix, keys };
+            bench.run(&mut report)?;
+        }
+    }
+    print!("\n{report}");
+    let json = workspace.target_directory.join("bench.json");
+    fs::write(&json, report.to_json()).map_err(Error::io(&json))?;
+    println!("\nThe same as JSON: {}", workspace.shown(&json));
+    Ok(())
+}
+
+/// Runs what the benchmark calls itself for, if `task` is such a thing.
+pub(crate) fn hidden_task(task: &str, args: &[String]) -> Option<Result<(), Error>> {
+    match (task, args) {
+        (measure::TASK, [line]) => Some(measure::measure_child(line)),
+        (baseline::TASK, [listing, target]) => Some(baseline::create_files(Path::new(listing), Path::new(target))),
+        _ => None,
+    }
+}
+
+/// Where the files of the benchmark lie.
+struct Places {
+    /// Memory: what is measured is the program and the kernel.
+    tmpfs: Folder,
+    /// A disk.
+    disk: Folder,
+}
+
+/// A folder of the benchmark's own, removed when it ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create(parent: &Path) -> Result<Self, Error> {
+        let folder = parent.join(format!("ekv-backup-bench-{}", std::process::id()));
+        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        Ok(Folder(folder))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left is named after this program.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// All rows for one kind of input.
+struct Bench<'a> {
+    program: &'a Path,
+    places: &'a Places,
+    options: &'a Options,
+    mix: Mix,
+    keys: u64,
+}
+
+impl Bench<'_> {
+    fn run(&self, report: &mut Report) -> Result<(), Error> {
+        let snapshot = self.places.tmpfs.path("input.fsm");
+        input::write(&snapshot, self.mix, self.keys)?;
+        println!("\n{} keys, {}: {}", self.keys, self.mix.name(), quoted(&snapshot.display().to_string()));
+        let listing = self.places.disk.path("listing");
+        self.prepare(&snapshot, &listing)?;
+        for case in self.cases(&snapshot, &listing) {
+            if self.options.only.as_ref().is_some_and(|only| !case.name.contains(only)) {
+                continue;
+            }
+            let row = case.measure(self.options.runs, self.keys, self.mix)?;
+            println!("  {row}");
+            report.rows.push(row);
+        }
+        for name in ["dump", "dump.tar", "dump.tar.zst"] {
+            case::remove(&self.places.tmpfs.path(name))?;
+        }
+        Ok(())
+    }
+
+    /// Makes what the comparisons read: a dump, its archives, and the list of its files.
+    fn prepare(&self, snapshot: &Path, listing: &Path) -> Result<(), Error> {
+        let dump = self.places.tmpfs.path("dump");
+        for name in ["dump", "dump.tar", "dump.tar.zst"] {
+            let target = self.places.tmpfs.path(name);
+            case::remove(&target)?;
+            measure::run(&self.ours(&["decode", &text(snapshot), &text(&target), "--fsync", "none", "--quiet"]))?;
+        }
+        baseline::write_listing(&dump, listing)
+    }
+
+    fn ours(&self, args: &[&str]) -> String {
+        std::iter::once(text(self.program))
+            .chain(args.iter().map(|arg| quoted(arg).into_owned()))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn cases(&self, snapshot: &Path, listing: &Path) -> Vec<Case> {
+        let Places { tmpfs, disk } = self.places;
+        let input = text(snapshot);
+        let decode =
+            |target: &Path, fsync: &str| self.ours(&["decode", &input, &text(target), "--fsync", fsync, "--quiet"]);
+        let (dump, tar, packed) = (tmpfs.path("dump"), tmpfs.path("dump.tar"), tmpfs.path("dump.tar.zst"));
+        let out = |folder: &Folder| (folder.path("out"), folder.path("out2"));
+        let (tmpfs_out, tmpfs_out2) = out(tmpfs);
+        let (disk_out, disk_out2) = out(disk);
+        let (tar_out, tar_out2) = (tmpfs.path("out.tar"), tmpfs.path("out2.tar"));
+        let (packed_out, packed_out2) = (tmpfs.path("out.tar.zst"), tmpfs.path("out2.tar.zst"));
+        let loop_to = |target: &Path| baseline::command(listing, target);
+        let cat = format!("cat {} > /dev/null", quoted(&input));
+        let mut cases = vec![
+            Case::new("directory, tmpfs", decode(&tmpfs_out, "none"), "create/write/close loop", loop_to(&tmpfs_out2))
+                .at_most(1.25)
+                .removing([&tmpfs_out, &tmpfs_out2]),
+            Case::new("directory, disk", decode(&disk_out, "none"), "create/write/close loop", loop_to(&disk_out2))
+                .at_most(1.15)
+                .removing([&disk_out, &disk_out2]),
+            Case::new(
+                "directory, disk, synced",
+                decode(&disk_out, "full"),
+                "the loop, then sync -f",
+                format!("{} && sync -f {}", loop_to(&disk_out2), quoted(&text(&disk_out2))),
+            )
+            .removing([&disk_out, &disk_out2]),
+            Case::new(
+                "tar, tmpfs",
+                decode(&tar_out, "none"),
+                "sha256sum of the snapshot, cp of the tar",
+                format!(
+                    "sha256sum {} > /dev/null && cp {} {}",
+                    quoted(&input),
+                    quoted(&text(&tar)),
+                    quoted(&text(&tar_out2))
+                ),
+            )
+            .at_most(1.5)
+            .removing([&tar_out, &tar_out2]),
+            Case::new(
+                "tar.zst, tmpfs",
+                decode(&packed_out, "none"),
+                "zstd -3 -T2 of the tar",
+                format!("zstd -q -3 -T2 {} -o {}", quoted(&text(&tar)), quoted(&text(&packed_out2))),
+            )
+            .at_most(1.3)
+            .removing([&packed_out, &packed_out2]),
+            Case::new(
+                "tar to a pipe",
+                format!("{} | cat > /dev/null", self.ours(&["decode", &input, "-", "--quiet"])),
+                "tar of ready files to a pipe",
+                format!("tar cf - -C {} . | cat > /dev/null", quoted(&text(&dump))),
+            ),
+            Case::new(
+                "verify a directory",
+                self.ours(&["verify", &text(&dump), "--quiet"]),
+                "sha256sum -c",
+                format!("cd {} && sha256sum -c --quiet CHECKSUMS", quoted(&text(&dump))),
+            )
+            .at_least_speed(0.7),
+            Case::new(
+                "verify a tar",
+                self.ours(&["verify", &text(&tar), "--quiet"]),
+                "sha256sum of it",
+                format!("sha256sum {} > /dev/null", quoted(&text(&tar))),
+            )
+            .at_least_speed(0.7),
+            Case::new(
+                "verify a tar.zst",
+                self.ours(&["verify", &text(&packed), "--quiet"]),
+                "zstd -d, sha256sum",
+                format!("zstd -q -d -c {} | sha256sum > /dev/null", quoted(&text(&packed))),
+            ),
+            Case::new("inspect", format!("{} > /dev/null", self.ours(&["inspect", &input])), "cat", cat)
+                .at_least_speed(0.7),
+            Case::new(
+                "encode",
+                self.ours(&["encode", &text(&dump), &text(&tmpfs_out), "--fsync", "none", "--no-self-test", "--quiet"]),
+                "tar of the dump to wc",
+                format!("tar cf - -C {} . | wc -c > /dev/null", quoted(&text(&dump))),
+            )
+            .removing([&tmpfs_out, &tmpfs.path("out.encode_info.json")]),
+        ];
+        if let Some(peer) = &self.options.peer {
+            let theirs = peer.replace("{input}", &quoted(&input)).replace("{output}", &quoted(&text(&tmpfs_out2)));
+            let case = Case::new("directory, tmpfs, peer", decode(&tmpfs_out, "none"), "the peer", theirs);
+            cases.push(case.removing([&tmpfs_out, &tmpfs_out2]));
+        }
+        cases
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
