@@ -8,6 +8,12 @@ use std::collections::BTreeMap;
 
 use crate::Body;
 
+/// Longest string in the record of a bucket or object, in bytes. Source: `docs/format/s3.md`, section 5.
+pub const STRING_LEN_MAX: usize = 64 << 10;
+
+/// Most bytes of user metadata, names and values together; far more than a request can carry.
+pub const METADATA_LEN_MAX: usize = 1 << 20;
+
 /// A bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket<'a> {

@@ -3,6 +3,7 @@
 pub mod checksums;
 mod error;
 pub mod expiry;
+mod hlc;
 pub mod json;
 pub mod keymap;
 mod lines;

@@ -13,6 +13,7 @@ use crate::json::{EscapeMode, Style, serialize_into};
 
 pub use error::ManifestError;
 pub use time::format_wall_time;
+pub(crate) use time::parse_rfc3339;
 
 /// Name of the file in the root of the dump.
 pub const MANIFEST_FILE: &str = "MANIFEST.json";
@@ -29,6 +30,9 @@ const ENCODED_FILENAME_CHARSET: &str = "rfc3986-unreserved-plus-percent";
 const KEY_SEGMENT_MAX_BYTES: u32 = 240;
 const S3_META_SUFFIX: &str = ".elastickv-meta.json";
 const S3_COLLISION_STRATEGY: &str = "leaf-data-suffix";
+
+/// Front of `elastickv_version` in dumps that this tool wrote.
+const OWN_VERSION_PREFIX: &str = "ekv-backup/";
 
 /// Name of the member that carries this tool's own report; other readers ignore it.
 const EXTENSION_MEMBER: &str = "ekv_backup";
@@ -221,6 +225,11 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Manifest {
+    /// Whether this tool wrote the dump, and not the reference decoder.
+    pub(crate) fn is_own(&self) -> bool {
+        self.elastickv_version.starts_with(OWN_VERSION_PREFIX)
+    }
+
     /// The bytes of the file: pretty-printed, one line feed at the end. `extension` becomes the last member, `ekv_backup`.
     ///
     /// Runs the checks of a reader on the result, so that nothing is written that cannot be read. Cost: a few times the text in memory.
@@ -265,7 +274,7 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError::WallTime`] if the text is not RFC 3339.
     pub fn wall_time(&self) -> Result<Timestamp, ManifestError> {
-        time::parse_rfc3339(&self.wall_time_iso)
+        time::parse_wall_time(&self.wall_time_iso)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Source: `docs/format/tree.md`, section 4.
 
-use crate::keymap::KeymapKind;
+use crate::DumpPath;
+use crate::keymap::{KeymapKind, KeymapRecord};
 use crate::path::COMPONENT_LEN_MAX;
 use crate::segment::{has_fallback_shape, sha_fallback};
 
@@ -117,6 +118,40 @@ pub fn renamed_path(key: &[u8], kind: KeymapKind) -> Option<Vec<u8>> {
         KeymapKind::ShaFallback => Some(object_fallback(key)),
         KeymapKind::S3LeafData => (!key.is_empty()).then(|| [key, LEAF_SUFFIX].concat()),
         KeymapKind::MetaSuffixRename => key.ends_with(META_SUFFIX).then(|| [key, USER_SUFFIX].concat()),
+    }
+}
+
+/// The path of an object inside its bucket.
+pub(crate) fn object_path(key: &[u8], kind: Option<KeymapKind>) -> Vec<u8> {
+    kind.and_then(|kind| renamed_path(key, kind)).unwrap_or_else(|| key.to_vec())
+}
+
+/// What is the matter with a KEYMAP record that is well formed by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordFault {
+    /// No renamed object can have the path.
+    #[error("the path in encoded cannot be that of a renamed object")]
+    Path,
+    /// The key is renamed to something else.
+    #[error("the key in original does not have the path in encoded")]
+    Original,
+}
+
+/// Checks that a KEYMAP record renames an object as the format does. Source: `docs/format/tree.md`, sections 3.2 and 4.
+pub(crate) fn check_record(record: &KeymapRecord) -> Result<(), RecordFault> {
+    let encoded = record.encoded.as_bytes();
+    let first = encoded.split(|byte| *byte == b'/').next().unwrap_or_default();
+    if DumpPath::new(encoded).is_err()
+        || encoded.contains(&b'\\')
+        || encoded.ends_with(META_SUFFIX)
+        || is_reserved(first)
+    {
+        return Err(RecordFault::Path);
+    }
+    match renamed_path(&record.original, record.kind) {
+        Some(path) if path == encoded => Ok(()),
+        _ => Err(RecordFault::Original),
     }
 }
 

@@ -1,12 +1,9 @@
 //! The record of a bucket. Source: `docs/format/s3.md`, section 2.1.
 
 use ekv_model::ByteSource;
-use ekv_model::s3::BucketRecord;
+use ekv_model::s3::{BucketRecord, STRING_LEN_MAX};
 
 use crate::json::{JsonReader, JsonResult, is_name};
-
-/// Longest string in the record, in bytes.
-const STRING_LEN_MAX: usize = 64 << 10;
 
 /// What is stored about a bucket, apart from its name, which is in the key.
 #[derive(Debug, Default, PartialEq, Eq)]

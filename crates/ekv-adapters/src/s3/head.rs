@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_model::ByteSource;
+use ekv_model::s3::{METADATA_LEN_MAX, STRING_LEN_MAX};
 use ekv_spill::Scratch;
 
 use super::parts::{Part, Parts, PartsWriter};
 use crate::json::{JsonError, JsonReader, JsonResult, is_name};
-
-/// Longest string in the record, in bytes.
-const STRING_LEN_MAX: usize = 64 << 10;
-/// Most bytes of user metadata, names and values together; far more than a request can carry.
-const METADATA_LEN_MAX: usize = 1 << 20;
 
 /// An object as its record describes it. Memory: the strings within their limits; parts are spooled.
 pub(super) struct Head {

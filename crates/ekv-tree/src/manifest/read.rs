@@ -199,7 +199,7 @@ impl Raw {
             _ => return Err(value_error("phase", &phase, Origin::PHASE_SNAPSHOT)),
         };
         let wall_time_iso = required("wall_time_iso", self.wall_time_iso)?;
-        time::parse_rfc3339(&wall_time_iso)?;
+        time::parse_wall_time(&wall_time_iso)?;
         let Object(adapters) = self.adapters.ok_or(ManifestError::Missing { member: "adapters" })?;
 
         constant("checksum_algorithm", self.checksum_algorithm, CHECKSUM_ALGORITHM)?;

@@ -1,10 +1,12 @@
 //! Why a file of a dump has no meaning.
 
 use crate::path::Escaped;
+use crate::s3_name::{RecordFault, UnnaturalKey};
 
 /// Why a file or line cannot be turned into events, beyond the text itself.
 ///
-/// Source: `docs/format/redis.md`, section 9; `docs/format/dynamodb.md`, section 6; `docs/format/tree.md`, sections 3.2 and 8.4.
+/// Source: `docs/format/redis.md`, section 9; `docs/format/dynamodb.md`, section 6; `docs/format/s3.md`, section 6;
+/// `docs/format/tree.md`, sections 3.2 and 8.4.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayFault {
@@ -22,12 +24,6 @@ pub enum ReplayFault {
     MissingFile {
         /// The file.
         name: &'static str,
-    },
-    /// A protocol whose files this version cannot read.
-    #[error("this version cannot encode {protocol}; choose other adapters with --adapter")]
-    NoReader {
-        /// The protocol.
-        protocol: &'static str,
     },
     /// A database other than the one that the server has.
     #[error("only db_0 can be encoded: the server has one key space")]
@@ -218,6 +214,83 @@ pub enum ReplayFault {
     /// A file of another version.
     #[error("expected format_version 1")]
     FormatVersion,
+    /// A document that is too long to be what it should be.
+    #[error("the file is longer than {len_max} bytes")]
+    LongDocument {
+        /// The limit in bytes.
+        len_max: usize,
+    },
+    /// A time that is not written as the format writes it.
+    #[error("expected a time as RFC 3339 from 1970 on, such as \"2026-11-22T14:56:56.793Z\"")]
+    Time,
+    /// A bucket without its own record.
+    #[error("there is no _bucket.json in it: without one the server does not see the bucket")]
+    BucketRecordMissing,
+    /// A name that no bucket can have.
+    #[error("expected the name of the bucket, which is not empty and has no NUL")]
+    BucketName,
+    /// A bucket in a directory that is named after another one.
+    #[error("the directory is not named after the bucket {name:?}")]
+    BucketDirectory {
+        /// Name of the bucket.
+        name: String,
+    },
+    /// An S3 object without its metadata.
+    #[error("the object has no metadata file")]
+    BodyWithoutSidecar,
+    /// S3 metadata without its object.
+    #[error("there is no object for this metadata file")]
+    SidecarWithoutBody,
+    /// An S3 object at a path that its key cannot have.
+    #[error("no object key has this path: {0}")]
+    UnnaturalPath(UnnaturalKey),
+    /// A KEYMAP record that does not rename a key as the format does.
+    #[error("{0}")]
+    KeymapRecord(RecordFault),
+    /// KEYMAP records that give one name to several keys.
+    #[error("{} has another key on line {first_line}", Escaped(.path))]
+    KeymapConflict {
+        /// The name.
+        path: Vec<u8>,
+        /// The first line.
+        first_line: u64,
+    },
+    /// An S3 object with several files.
+    #[error("{} is the same object: a key has one file", Escaped(.other))]
+    SeveralFiles {
+        /// The other file.
+        other: Vec<u8>,
+    },
+    /// An S3 object whose length is not what its metadata says.
+    #[error("the object has {found} bytes, but line {line} of {} says {stated}", Escaped(.sidecar))]
+    ObjectSize {
+        /// Its length in bytes.
+        found: u64,
+        /// What the metadata says.
+        stated: u64,
+        /// The metadata file.
+        sidecar: Vec<u8>,
+        /// The line that says it.
+        line: u64,
+    },
+    /// An S3 object whose content is not what its entity tag says.
+    #[error("the MD5 of the object is {found}, but the etag on line {line} of {} is {stated}", Escaped(.sidecar))]
+    ObjectEtag {
+        /// MD5 of the content, in hex.
+        found: String,
+        /// The entity tag.
+        stated: String,
+        /// The metadata file.
+        sidecar: Vec<u8>,
+        /// The line that says it.
+        line: u64,
+    },
+    /// More user metadata than an object can have.
+    #[error("the user metadata is longer than {len_max} bytes")]
+    LongMetadata {
+        /// The limit in bytes.
+        len_max: usize,
+    },
     /// A score that is no number.
     #[error("expected a score: a number in the range of a double, \"+inf\", \"-inf\" or \"nan\"")]
     Score,

@@ -9,7 +9,7 @@
 //! | `listing.rs`, `listing_sink.rs` | what was read, and what would be written, to compare the two |
 //! | `value.rs`, `text.rs` | values of any size, and pieces of text that several protocols have |
 //! | `place.rs`, `selection.rs`, `scopes.rs`, `fault.rs` | where a replay is, what is asked for, what must be there, what is refused |
-//! | `redis/`, `dynamodb/`, `sqs/` | the readers of the protocols, one folder each |
+//! | `redis/`, `dynamodb/`, `s3/`, `sqs/` | the readers of the protocols, one folder each |
 //!
 //! A reader for another protocol is a folder here with a function `read(&mut Reading, &mut dyn Target) -> Result<()>` and a row in
 //! `PROTOCOLS`.
@@ -21,6 +21,7 @@ mod listing_sink;
 mod place;
 mod reading;
 mod redis;
+mod s3;
 mod scopes;
 mod selection;
 mod sqs;
@@ -47,6 +48,7 @@ pub use listing::{Difference, Listing, is_document};
 pub use listing_sink::{ListingSink, ListingSlot};
 pub use place::Place;
 pub use reading::{Monitor, ReadTotals};
+pub use s3::S3_SIDE_RECORDS_NOT_RESTORED;
 pub use selection::Selection;
 pub use sqs::NOT_ENCODED_ORPHANS;
 
@@ -96,7 +98,12 @@ const PROTOCOLS: [Protocol; 4] = [
         read: dynamodb::read,
         check_absent: dynamodb::check_absent,
     },
-    unread("s3", |included| included.s3, |_, _| refuse("s3")),
+    Protocol {
+        directory: s3::DIRECTORY,
+        is_included: |included| included.s3,
+        read: s3::read,
+        check_absent: s3::check_absent,
+    },
     Protocol {
         directory: sqs::DIRECTORY,
         is_included: |included| included.sqs,
@@ -104,19 +111,6 @@ const PROTOCOLS: [Protocol; 4] = [
         check_absent: sqs::check_absent,
     },
 ];
-
-/// A protocol without a reader.
-const fn unread(
-    directory: &'static str,
-    is_included: fn(Included) -> bool,
-    read: fn(&mut Reading<'_>, &mut dyn Target) -> Result<()>,
-) -> Protocol {
-    Protocol { directory, is_included, read, check_absent: |_| Ok(()) }
-}
-
-fn refuse(protocol: &'static str) -> Result<()> {
-    Err(ReplayFault::NoReader { protocol }.into())
-}
 
 /// Reads the manifest of a dump and nothing else.
 ///
@@ -132,6 +126,8 @@ pub fn read_manifest(source: &mut dyn ScopedSource) -> Result<Manifest> {
 ///
 /// Every file that is read is hashed from the bytes that are used and compared with CHECKSUMS; every file present must be listed and
 /// every listed one present. `place` says at any time where the replay is. `monitor` is told how many bytes were read since the last call.
+///
+/// Bodies longer than 1 MiB that come from files of S3 objects can be read once, from front to back.
 ///
 /// Cost: each file is read once. Memory within the budget and a few buffers, whatever the number and size of files.
 ///

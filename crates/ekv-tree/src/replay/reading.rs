@@ -127,15 +127,15 @@ impl<'a> Reading<'a> {
         source.walk_directory(directory, &mut Shown { books, place, visit })
     }
 
-    /// Notes everything below a directory as there and does not read it.
-    pub(super) fn leave_out(&mut self, directory: &DumpPath) -> Result<()> {
+    /// Shows the entries of a directory and of all directories below it.
+    pub(super) fn show_below(&mut self, directory: &DumpPath, visit: &mut dyn Visit) -> Result<()> {
         let mut deeper = self.sorter();
         deeper.push(directory.as_bytes(), b"")?;
         while !deeper.is_empty() {
             let next = self.sorter();
             let mut level = std::mem::replace(&mut deeper, next).finish()?;
             while let Some((path, _)) = level.next()? {
-                self.show(&DumpPath::new(path)?, &mut LeaveOut { deeper: &mut deeper })?;
+                self.show(&DumpPath::new(path)?, &mut Deep { visit, deeper: &mut deeper })?;
             }
         }
         Ok(())
@@ -144,6 +144,28 @@ impl<'a> Reading<'a> {
     /// Notes something that the user should know.
     pub(super) fn find(&mut self, finding: Finding, example: impl FnOnce() -> Example) {
         self.books.findings.record(finding, example);
+    }
+
+    /// Reads one file; where it is shown it must be passed over.
+    pub(super) fn read_file(
+        &mut self,
+        path: &DumpPath,
+        use_it: &mut dyn FnMut(&mut DumpFile<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Reading { source, place, books, .. } = self;
+        place.enter_file(path.as_bytes());
+        let mut content = source.open_file(path).map_err(|error| error.or_at(path.as_bytes(), None))?;
+        books.read(path, &mut content, use_it)
+    }
+
+    /// Notes a file as there and does not read it; where it is shown it must be passed over.
+    pub(super) fn leave_out_file(&mut self, path: &DumpPath) -> Result<()> {
+        self.books.leave_out(path)
+    }
+
+    /// Notes everything below a directory as there and does not read it.
+    pub(super) fn leave_out(&mut self, directory: &DumpPath) -> Result<()> {
+        self.show_below(directory, &mut LeaveOut)
     }
 
     /// Compares all files with CHECKSUMS and tells what was read.
@@ -228,13 +250,15 @@ impl Books<'_> {
                 (Err(source), Ok(())) => return Err(read_error(source).at(path.as_bytes())),
             },
             (_, Err(error)) => return Err(error),
-            (Fate::LeftOut, Ok(())) => {
-                totals.files_left_out = totals.files_left_out.saturating_add(1);
-                entries.add_present(path.as_bytes())?;
-            }
+            (Fate::LeftOut, Ok(())) => self.leave_out(path)?,
             (Fate::PassedOver, Ok(())) => {}
         }
         Ok(())
+    }
+
+    fn leave_out(&mut self, path: &DumpPath) -> Result<()> {
+        self.totals.files_left_out = self.totals.files_left_out.saturating_add(1);
+        self.entries.add_present(path.as_bytes())
     }
 }
 
@@ -309,14 +333,29 @@ impl Visitor for Shown<'_, '_> {
     }
 }
 
-/// Notes files and collects directories.
-struct LeaveOut<'d> {
-    deeper: &'d mut Sorter,
+/// Passes entries on and collects directories.
+struct Deep<'v> {
+    visit: &'v mut dyn Visit,
+    deeper: &'v mut Sorter,
 }
 
-impl Visit for LeaveOut<'_> {
+impl Visit for Deep<'_> {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        self.visit.directory(path)?;
         Ok(self.deeper.push(path.as_bytes(), b"")?)
+    }
+
+    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        self.visit.file(file)
+    }
+}
+
+/// Reads nothing.
+struct LeaveOut;
+
+impl Visit for LeaveOut {
+    fn directory(&mut self, _path: &DumpPath) -> Result<()> {
+        Ok(())
     }
 
     fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
@@ -351,12 +390,18 @@ pub(super) fn open_or_no_dump<'s>(
     path: &DumpPath,
     missing: &'static str,
 ) -> Result<Box<dyn Read + 's>> {
-    source.open_file(path).map_err(|error| match error.kind() {
-        ErrorKind::Source(SourceError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            ErrorKind::NotADump { missing }.into()
-        }
-        _ => error.or_at(path.as_bytes(), None),
+    source.open_file(path).map_err(|error| match is_missing(&error) {
+        true => ErrorKind::NotADump { missing }.into(),
+        false => error.or_at(path.as_bytes(), None),
     })
+}
+
+/// Whether an error says that there is no such file.
+pub(super) fn is_missing(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Source(SourceError::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    }
 }
 
 /// What CHECKSUMS says about one file.

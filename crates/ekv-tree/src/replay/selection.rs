@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 /// Names that are replayed: those given, and those with one of the prefixes given; all of them if nothing was given.
 ///
-/// What a name is depends on the protocol: the key in Redis, the name of the table in DynamoDB.
+/// What a name is depends on the protocol: the key in Redis, the name of the table in DynamoDB and of the queue in SQS; in S3 the name of
+/// the bucket, which stands for all of its objects, or `bucket/key`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     names: BTreeSet<Vec<u8>>,
@@ -20,6 +21,17 @@ impl Selection {
     /// Whether everything is selected.
     pub fn is_everything(&self) -> bool {
         self.names.is_empty() && self.prefixes.is_empty()
+    }
+
+    /// Whether everything in a scope is selected: by the scope's own name, or by a prefix of `scope/`.
+    pub(crate) fn includes_scope(&self, scope: &[u8]) -> bool {
+        self.includes(scope) || self.prefixes.iter().any(|prefix| prefix.strip_suffix(b"/") == Some(scope))
+    }
+
+    /// Whether anything in a scope may be selected.
+    pub(crate) fn reaches_into(&self, scope: &[u8]) -> bool {
+        let is_below = |name: &Vec<u8>| name.strip_prefix(scope).is_some_and(|rest| rest.starts_with(b"/"));
+        self.includes_scope(scope) || self.names.iter().any(is_below) || self.prefixes.iter().any(is_below)
     }
 
     /// Whether a name is selected.
@@ -44,6 +56,23 @@ mod tests {
             (b"\xff\0", true),
         ] {
             assert_eq!(both.includes(name), included, "{}", name.escape_ascii());
+        }
+        for (name, reached, whole) in [
+            (&b"exact"[..], true, true),
+            (b"user:", true, true),
+            (b"user", false, false),
+            (b"logs", true, false),
+            (b"log", false, false),
+            (b"all", true, true),
+            (b"pre", true, false),
+            (b"prefix", false, false),
+        ] {
+            let within = Selection::new(
+                [b"exact".to_vec(), b"logs/2024/a".to_vec()],
+                [b"user:".to_vec(), b"all/".to_vec(), b"pre/x".to_vec()],
+            );
+            assert_eq!(within.reaches_into(name), reached, "{}", name.escape_ascii());
+            assert_eq!(within.includes_scope(name), whole, "{}", name.escape_ascii());
         }
         assert!(Selection::default().includes(b"anything") && Selection::default().is_everything());
         assert!(Selection::new([], [Vec::new()]).includes(b"anything"));

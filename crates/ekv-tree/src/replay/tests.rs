@@ -50,8 +50,13 @@ impl Dump {
 
     /// The dump of the events that `send` sends.
     pub(super) fn sent(manifest: &Manifest, send: impl FnOnce(&mut dyn Target)) -> Self {
-        let memory = MemoryDump::new();
         let options = TreeOptions { dynamodb_layout: manifest.dynamodb_layout, ..TreeOptions::default() };
+        Dump::sent_with(manifest, options, send)
+    }
+
+    /// As [`Dump::sent`], with other files than those of the default.
+    pub(super) fn sent_with(manifest: &Manifest, options: TreeOptions, send: impl FnOnce(&mut dyn Target)) -> Self {
+        let memory = MemoryDump::new();
         let writer = DumpWriter::new(Box::new(MemorySink::new(&memory)));
         let mut target = TreeTarget::with_options(writer, options);
         send(&mut target);

@@ -14,7 +14,7 @@ mod redis;
 mod relist;
 mod s3;
 mod scopes;
-mod structure;
+pub(crate) mod structure;
 pub(crate) mod walk;
 
 use std::io;

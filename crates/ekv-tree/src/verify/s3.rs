@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use super::key::{KeyBuffer, parts, split_tag};
 use super::problem::{ProblemKind, Problems};
 use super::walk::read_error;
-use crate::keymap::{KEYMAP_FILE, KeymapError, KeymapFault, KeymapReader, KeymapRecord};
-use crate::s3_name::{META_SUFFIX, UnnaturalKey, check_natural_key, is_reserved, renamed_path};
-use crate::{DumpPath, LineError, Result};
+use crate::keymap::{KEYMAP_FILE, KeymapError, KeymapFault, KeymapReader};
+use crate::s3_name::{META_SUFFIX, UnnaturalKey, check_natural_key, check_record};
+use crate::{LineError, Result};
 
 /// An object named KEYMAP.jsonl lies where the tracker would lie; a tag of the bucket, which comes before its paths.
 const KEYMAP_IS_OBJECT: u8 = b'0';
@@ -25,10 +25,6 @@ const TRACKER: u8 = b't';
 
 /// Payload of an empty [`TRACKER`].
 const EMPTY: &[u8] = b"empty";
-
-/// What is the matter with a record that is well formed by itself.
-const BAD_PATH: &str = "the path in encoded cannot be that of a renamed object";
-const BAD_ORIGINAL: &str = "the key in original does not have the path in encoded";
 
 /// Everything about names, by bucket directory and path in it.
 pub(super) struct S3Names {
@@ -52,7 +48,7 @@ impl S3Names {
                         let payload = [record.kind.as_str().as_bytes(), &Sha256::digest(&record.original)].concat();
                         self.add(bucket, record.encoded.as_bytes(), RECORD, &payload)?;
                     }
-                    Err(message) => self.add_keymap_fault(bucket, reader.line_number(), message)?,
+                    Err(fault) => self.add_keymap_fault(bucket, reader.line_number(), &fault.to_string())?,
                 },
                 Err(KeymapError { fault: KeymapFault::Line(LineError::Io(source)), .. }) => {
                     return Err(read_error(source));
@@ -143,23 +139,6 @@ impl S3Names {
 
     fn add(&mut self, bucket: &[u8], path: &[u8], tag: u8, payload: &[u8]) -> Result<()> {
         Ok(self.sorter.push(self.key.of(&[bucket, path], tag), payload)?)
-    }
-}
-
-/// Checks that a record renames an object as the format does. Source: `docs/format/tree.md`, sections 3.2 and 4.
-fn check_record(record: &KeymapRecord) -> Result<(), &'static str> {
-    let encoded = record.encoded.as_bytes();
-    let first = encoded.split(|byte| *byte == b'/').next().unwrap_or_default();
-    if DumpPath::new(encoded).is_err()
-        || encoded.contains(&b'\\')
-        || encoded.ends_with(META_SUFFIX)
-        || is_reserved(first)
-    {
-        return Err(BAD_PATH);
-    }
-    match renamed_path(&record.original, record.kind) {
-        Some(path) if path == encoded => Ok(()),
-        _ => Err(BAD_ORIGINAL),
     }
 }
 

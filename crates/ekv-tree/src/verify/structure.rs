@@ -14,9 +14,6 @@ use crate::target::dynamodb::{ITEMS_DIRECTORY, ITEMS_FILE};
 use crate::target::raw::{UNKNOWN_DIRECTORY, is_family_file};
 use crate::target::sqs::{INTERNALS_DIRECTORY, MESSAGES_FILE, QUEUE_FILE, SIDE_RECORDS_FILE};
 
-/// Front of `elastickv_version` in dumps that this tool wrote.
-const OWN_VERSION_PREFIX: &str = "ekv-backup/";
-
 /// Empty directory that the reference decoder leaves in the root.
 const REFERENCE_LEFTOVER: &[u8] = b".scratch";
 
@@ -45,7 +42,7 @@ const UNKNOWN: Verdict = Ok(Some(ProblemKind::Unknown));
 
 impl<'a> Structure<'a> {
     pub(super) fn new(manifest: &'a Manifest, redis: RedisNames, s3: S3Names, scopes: Scopes) -> Self {
-        let is_own = manifest.elastickv_version.starts_with(OWN_VERSION_PREFIX);
+        let is_own = manifest.is_own();
         Structure { manifest, is_own, redis, s3, scopes }
     }
 
@@ -292,7 +289,7 @@ fn check_attribute(name: &[u8]) -> Option<ProblemKind> {
 }
 
 /// `<object>` or `<object>/gen-<decimal>` below `_orphans`.
-fn check_orphan_directory(path: &[u8]) -> Option<ProblemKind> {
+pub(crate) fn check_orphan_directory(path: &[u8]) -> Option<ProblemKind> {
     let mut components = path.split(|byte| *byte == b'/');
     match (components.next(), components.next(), components.next()) {
         (Some(object), None, _) => check_component(object),
@@ -302,7 +299,7 @@ fn check_orphan_directory(path: &[u8]) -> Option<ProblemKind> {
 }
 
 /// `<object>/gen-<decimal>/<chunk>` below `_orphans`.
-fn check_orphan_chunk(path: &[u8]) -> Option<ProblemKind> {
+pub(crate) fn check_orphan_chunk(path: &[u8]) -> Option<ProblemKind> {
     let mut components = path.split(|byte| *byte == b'/');
     match (components.next(), components.next(), components.next(), components.next()) {
         (Some(_), Some(generation), Some(chunk), None) if is_generation(generation) && is_chunk(chunk) => None,

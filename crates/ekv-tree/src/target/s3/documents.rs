@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ekv_model::s3::{Bucket, BucketRecord, Object, UploadRecord};
 use serde::Serialize;
 
-use super::time::format_hlc;
+use crate::hlc::format_hlc;
 use crate::json::{Base64Stream, EscapeMode, Style, escape_into, serialize_into};
 use crate::{DumpWriter, Result};
 

@@ -3,19 +3,18 @@
 mod documents;
 mod orphans;
 mod paths;
-mod time;
 
 use ekv_model::Body;
 use ekv_model::s3::{Bucket, Event, Object, OrphanChunk, UploadRecord};
 use ekv_spill::Sorter;
 
 use crate::keymap::{self, KEYMAP_FILE, KeymapKind};
-use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, META_SUFFIX, UPLOAD_RECORDS_FILE};
+use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, META_SUFFIX, UPLOAD_RECORDS_FILE, object_path};
 use crate::segment::component;
 use crate::sink::SinkError;
 use crate::{DumpPath, DumpWriter, Error, Result};
 
-use paths::{PathAssigner, Paths, path_of};
+use paths::{PathAssigner, Paths};
 
 /// Memory for the KEYMAP of a bucket, in bytes; more goes to scratch files.
 const KEYMAP_BUDGET_LEN: usize = 1 << 20;
@@ -135,7 +134,7 @@ impl BucketFiles {
 
     fn object(&mut self, writer: &mut DumpWriter, object: &Object<'_>) -> Result<()> {
         let kind = self.kind_of(object.key)?;
-        let object_path = path_of(object.key, kind);
+        let object_path = object_path(object.key, kind);
         self.path.extend(&object_path)?;
         self.write_body(writer, &object.body)?;
         self.path.extend(&[&object_path, META_SUFFIX].concat())?;

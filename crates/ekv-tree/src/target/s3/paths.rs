@@ -6,7 +6,7 @@ use ekv_spill::{Scratch, Sorted, Sorter};
 
 use crate::keymap::KeymapKind;
 use crate::path::{COMPONENT_LEN_MAX, split_last};
-use crate::s3_name::{LEAF_SUFFIX, META_SUFFIX, USER_SUFFIX, check_natural_key, renamed_path};
+use crate::s3_name::{LEAF_SUFFIX, META_SUFFIX, USER_SUFFIX, check_natural_key};
 use crate::sink::SinkError;
 use crate::{Error, Result};
 
@@ -171,11 +171,6 @@ impl Paths {
         self.next = next.map(|(key, tag)| (key.to_vec(), Moved::kind(tag.first().copied().unwrap_or_default())));
         Ok(())
     }
-}
-
-/// The path of an object inside its bucket.
-pub(super) fn path_of(key: &[u8], kind: Option<KeymapKind>) -> Vec<u8> {
-    kind.and_then(|kind| renamed_path(key, kind)).unwrap_or_else(|| key.to_vec())
 }
 
 #[cfg(test)]

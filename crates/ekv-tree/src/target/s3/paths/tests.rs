@@ -4,14 +4,14 @@ use ekv_spill::SystemScratch;
 use proptest::prelude::*;
 
 use super::*;
-use crate::s3_name::object_fallback;
+use crate::s3_name::{object_fallback, object_path};
 
 /// The paths of a set of keys.
 fn assigned(keys: &BTreeSet<Vec<u8>>) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut assigner = PathAssigner::new(Arc::new(SystemScratch::new()));
     keys.iter().try_for_each(|key| assigner.add(key)).unwrap();
     let mut paths = assigner.finish().unwrap();
-    keys.iter().map(|key| (key.clone(), path_of(key, paths.kind_of(key).unwrap()))).collect()
+    keys.iter().map(|key| (key.clone(), object_path(key, paths.kind_of(key).unwrap()))).collect()
 }
 
 fn set(keys: &[&str]) -> BTreeSet<Vec<u8>> {

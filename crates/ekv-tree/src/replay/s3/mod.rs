@@ -1,0 +1,107 @@
+//! S3: files to events. Source: `docs/format/s3.md`, sections 4 and 6; `docs/format/tree.md`, sections 3.2 and 4.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `bucket.rs` | the record of a bucket, and the events of one bucket |
+//! | `files.rs`, `keymap.rs`, `side.rs` | the files of a bucket: bodies, sidecars, names; what is not restored |
+//! | `keys.rs` | which file is which object, in the order of the keys |
+//! | `object.rs`, `sidecar.rs`, `content.rs` | one object: its metadata and its content |
+
+mod bucket;
+mod content;
+mod files;
+mod keymap;
+mod keys;
+mod object;
+mod side;
+mod sidecar;
+
+use ekv_model::Target;
+use ekv_spill::Sorter;
+
+use super::reading::{DumpFile, Reading, Visit, unknown};
+use super::scopes::ListedScopes;
+use crate::path::split_last;
+use crate::segment::{Decoded, SegmentError, decode_component};
+use crate::{DumpPath, Error, Result};
+
+use bucket::Bucket;
+
+pub use side::S3_SIDE_RECORDS_NOT_RESTORED;
+
+/// Directory of the protocol.
+pub(super) const DIRECTORY: &str = "s3";
+
+const IN_PROTOCOL: &str = "directories only, one for each bucket";
+
+/// Replays the buckets.
+pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
+    let mut buckets = Buckets { found: reading.sorter(), listed: listed(reading) };
+    reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut buckets)?;
+    buckets.listed.check()?;
+    let mut found = buckets.found.finish()?;
+    // Directories are not in the order of the names that they stand for.
+    let mut by_name = reading.sorter();
+    while let Some((directory, _)) = found.next()? {
+        if let Some((name, text)) = select(reading, &DumpPath::new(directory)?)? {
+            by_name.push(name.as_bytes(), &[directory, &[0], &text].concat())?;
+        }
+    }
+    let mut by_name = by_name.finish()?;
+    while let Some((_, directory_and_text)) = by_name.next()? {
+        let mut parts = directory_and_text.splitn(2, |byte| *byte == 0);
+        let directory = DumpPath::new(parts.next().unwrap_or_default())?;
+        Bucket::parse(parts.next().unwrap_or_default())?.replay(reading, directory, target)?;
+    }
+    Ok(())
+}
+
+/// What the manifest lists must be there; to be called where the protocol has no directory.
+pub(super) fn check_absent(reading: &Reading<'_>) -> Result<()> {
+    listed(reading).check()
+}
+
+/// The buckets that the manifest lists.
+fn listed(reading: &Reading<'_>) -> ListedScopes {
+    ListedScopes::new(DIRECTORY, reading.manifest().adapters.s3.as_ref().map(|scopes| &scopes.buckets))
+}
+
+/// The name of the bucket and the text of its record; `None` if nothing of it is selected: then all of it is left out.
+fn select(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<Option<(String, Vec<u8>)>> {
+    let selection = reading.selection();
+    let at = |error: Error| error.or_at(directory.as_bytes(), None);
+    let is_selected = match decode_component(split_last(directory.as_bytes()).1).map_err(|error| at(error.into()))? {
+        Decoded::Raw(name) => selection.reaches_into(&name),
+        Decoded::Binary(_) => return Err(at(SegmentError::NotCanonical.into())),
+        // Only its record tells the name.
+        Decoded::Fallback => true,
+    };
+    if is_selected {
+        let (name, text) = bucket::read(reading, directory)?;
+        if selection.reaches_into(name.as_bytes()) {
+            return Ok(Some((name, text)));
+        }
+    }
+    reading.leave_out(directory)?;
+    Ok(None)
+}
+
+/// Looks for buckets.
+struct Buckets {
+    found: Sorter,
+    listed: ListedScopes,
+}
+
+impl Visit for Buckets {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        self.listed.saw(path.split_last().1);
+        Ok(self.found.push(path.as_bytes(), b"")?)
+    }
+
+    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        Err(unknown(file.path(), IN_PROTOCOL))
+    }
+}
+
+#[cfg(test)]
+mod tests;
