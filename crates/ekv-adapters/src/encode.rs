@@ -6,7 +6,7 @@ use ekv_model::{Class, Error, Event, Result, Target};
 use ekv_snapshot::RecordSink;
 use ekv_spill::Scratch;
 
-use crate::{dynamodb, redis, sqs};
+use crate::{dynamodb, redis, s3, sqs};
 
 /// Turns events into records and puts them into a sink, in the order in which they come.
 ///
@@ -16,6 +16,7 @@ pub struct Encoder<'s> {
     sink: &'s mut dyn RecordSink,
     redis: redis::Encoder,
     dynamodb: dynamodb::Encoder,
+    s3: s3::Encoder,
     sqs: sqs::Encoder,
 }
 
@@ -65,6 +66,18 @@ pub enum EncodeError {
         /// What it must be.
         expected: &'static str,
     },
+    /// An S3 bucket of which the dump knows only objects.
+    #[error("bucket {bucket} has no record of its own: without one the server does not see its objects")]
+    S3BucketRecord {
+        /// Its name.
+        bucket: String,
+    },
+    /// Something of an S3 bucket that no client can see.
+    #[error("{what} cannot be encoded: no client sees them")]
+    S3Leftover {
+        /// What it is.
+        what: &'static str,
+    },
     /// SQS settings, messages or side records that no server would have stored.
     #[error(transparent)]
     Sqs(#[from] sqs::EncodeFault),
@@ -94,6 +107,7 @@ impl<'s> Encoder<'s> {
             sink,
             redis: redis::Encoder::new(scratch),
             dynamodb: dynamodb::Encoder::new(scratch),
+            s3: s3::Encoder::new(scratch),
             sqs: sqs::Encoder::new(scratch, options),
         }
     }
@@ -103,9 +117,9 @@ impl Target for Encoder<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let protocol = match event {
             Event::Redis { database, event } => return self.redis.event(self.sink, database, event),
+            Event::S3(event) => return self.s3.event(self.sink, event),
             Event::Sqs(event) => return self.sqs.event(self.sink, event),
             Event::DynamoDb(event) => return self.dynamodb.event(self.sink, event),
-            Event::S3(_) => "S3",
             _ => "records that no adapter decodes",
         };
         Err(EncodeError::Unsupported { protocol }.into())

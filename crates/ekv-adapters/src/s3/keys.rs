@@ -200,6 +200,28 @@ pub(crate) fn put_chunk(out: &mut Vec<u8>, family: Family, group: &[u8], upload:
     }
 }
 
+/// Writes the key of a record of a bucket into `out`.
+pub(crate) fn put_bucket(out: &mut Vec<u8>, family: Family, bucket_name: &str) {
+    out.clear();
+    out.extend_from_slice(family.prefix());
+    push_segment(bucket_name.as_bytes(), out);
+}
+
+/// Writes what every key of an object begins with behind its prefix into `out`: bucket, generation, object.
+pub(crate) fn put_group(out: &mut Vec<u8>, bucket_name: &str, generation: u64, object_key: &[u8]) {
+    out.clear();
+    push_segment(bucket_name.as_bytes(), out);
+    push_u64(generation, out);
+    push_segment(object_key, out);
+}
+
+/// Writes the key of an object's record into `out`; `group` is that of the object.
+pub(crate) fn put_object(out: &mut Vec<u8>, group: &[u8]) {
+    out.clear();
+    out.extend_from_slice(Family::S3Object.prefix());
+    out.extend_from_slice(group);
+}
+
 /// Writes what all object heads of a generation begin with; `bucket` is a segment.
 pub(crate) fn put_generation(out: &mut Vec<u8>, family: Family, bucket: &[u8], generation: u64) {
     out.clear();
@@ -238,26 +260,6 @@ pub(crate) fn put_chunk_blob(out: &mut Vec<u8>, digest: &ChunkDigest) {
 /// Lower-case hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-pub(crate) mod build {
-    //! Whole user keys, for tests.
-
-    use super::*;
-
-    pub(crate) fn bucket(family: Family, name: &[u8]) -> Vec<u8> {
-        let mut key = family.prefix().to_vec();
-        push_segment(name, &mut key);
-        key
-    }
-
-    pub(crate) fn object(family: Family, bucket_name: &[u8], generation: u64, object: &[u8]) -> Vec<u8> {
-        let mut key = bucket(family, bucket_name);
-        push_u64(generation, &mut key);
-        push_segment(object, &mut key);
-        key
-    }
 }
 
 #[cfg(test)]

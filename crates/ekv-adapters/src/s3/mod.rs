@@ -1,4 +1,4 @@
-//! S3: records to events. Source: `docs/format/s3.md`.
+//! S3: records to events and back. Source: `docs/format/s3.md`.
 //!
 //! | file | holds |
 //! |---|---|
@@ -8,11 +8,13 @@
 //! | `bucket.rs`, `head.rs`, `parts.rs`, `chunk_ref.rs` | bytes of stored values |
 //! | `chunks.rs`, `offloaded.rs`, `content.rs` | where the content of an object lies, and reading it |
 //! | `keys.rs` | bytes of keys |
+//! | `encode.rs` | the way back: records from events |
 
 mod bucket;
 mod chunk_ref;
 mod chunks;
 mod content;
+mod encode;
 pub mod findings;
 mod head;
 mod keys;
@@ -27,6 +29,8 @@ use ekv_model::Result;
 use ekv_snapshot::View;
 
 use crate::{Family, Outcome, Run};
+
+pub(crate) use encode::Encoder;
 
 /// Options of the S3 adapter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

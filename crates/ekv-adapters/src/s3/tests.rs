@@ -1,6 +1,7 @@
-//! S3 records to files: what the specification promises about whole buckets.
+//! S3 records to files and back: what the specification promises about whole buckets.
 
 mod content;
+mod encode;
 mod generations;
 mod golden;
 mod hostile;

@@ -42,7 +42,12 @@ fn names_with_any_bytes_come_back_and_sort_like_the_names() {
 
 #[test]
 fn keys_of_all_families_are_read_and_anything_else_is_malformed() {
-    let object = &build::object(Family::S3Object, b"b", 7, b"k\0ey")[Family::S3Object.prefix().len()..];
+    let mut group = Vec::new();
+    put_group(&mut group, "b", 7, b"k\0ey");
+    let mut whole = Vec::new();
+    put_object(&mut whole, &group);
+    assert_eq!(whole, [b"!s3|obj|head|".as_slice(), &group].concat());
+    let object = group.as_slice();
     let key = ObjectKey::parse(object).unwrap();
     assert_eq!((key.generation, unescape(key.object).as_slice(), key.group), (7, &b"k\0ey"[..], object));
 

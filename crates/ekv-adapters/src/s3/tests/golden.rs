@@ -34,7 +34,7 @@ const FILES: [(&str, usize, &str); 8] = [
 /// One object: key, upload id, body, commit timestamp of the chunk, record. The record's own is one later.
 type Row<'a> = (&'a [u8], &'a str, &'a [u8], u64, &'a str);
 
-fn store() -> Store {
+pub(super) fn store() -> Store {
     let objects: [Row<'_>; 3] = [
         (b"a/b", "c9a96c2c433374d511e82452d58c4721", b"leaf and dir", 117660674738946192, M1),
         (b"a/b/c.txt", "905c22fc21b1b2b68693b76086225b96", b"hello v2", 117660674738946189, M2),

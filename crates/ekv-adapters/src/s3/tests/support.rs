@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_model::{Finding, Findings, NoMonitor, Target};
-use ekv_snapshot::{CommitTs, FamilyTotals, NoWatch, ScanOptions, View, scan};
+use ekv_snapshot::{CommitTs, FamilyTotals, Input, NoWatch, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 use ekv_tree::sink::{MemoryDump, MemorySink};
 use ekv_tree::{DumpWriter, Scopes, TreeOptions, TreeTarget};
 use md5::{Digest, Md5};
 
-use crate::s3::keys::{ChunkPlace, hex, push_segment, put_chunk, put_chunk_blob};
+use crate::s3::keys::{ChunkPlace, hex, push_segment, put_bucket, put_chunk, put_chunk_blob, put_group, put_object};
 use crate::s3::{Options, decode};
 use crate::{Family, Outcome, Owner, Router, Run, Tally};
 
@@ -31,22 +31,22 @@ pub(super) struct TestPart {
 pub(super) struct Store(pub(super) SnapshotBuilder);
 
 pub(super) fn bucket_key(family: Family, bucket: &str) -> Vec<u8> {
-    let mut key = family.prefix().to_vec();
-    push_segment(bucket.as_bytes(), &mut key);
+    let mut key = Vec::new();
+    put_bucket(&mut key, family, bucket);
     key
 }
 
 /// Bucket, generation and object as they stand in keys.
 pub(super) fn group(bucket: &str, generation: u64, key: &[u8]) -> Vec<u8> {
-    let mut group = Vec::new();
-    push_segment(bucket.as_bytes(), &mut group);
-    group.extend_from_slice(&generation.to_be_bytes());
-    push_segment(key, &mut group);
-    group
+    let mut out = Vec::new();
+    put_group(&mut out, bucket, generation, key);
+    out
 }
 
 pub(super) fn head_key(bucket: &str, generation: u64, key: &[u8]) -> Vec<u8> {
-    [Family::S3Object.prefix(), &group(bucket, generation, key)].concat()
+    let mut out = Vec::new();
+    put_object(&mut out, &group(bucket, generation, key));
+    out
 }
 
 pub(super) fn chunk_key(family: Family, group: &[u8], upload_id: &str, place: [u64; 3]) -> Vec<u8> {
@@ -160,11 +160,15 @@ impl Store {
     }
 
     fn view(&self) -> (View, Vec<FamilyTotals>) {
-        let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-        let input = self.0.input();
-        let (scan, file) = scan(&input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoWatch).unwrap();
-        (View::of_file(&file, CommitTs(scan.effective_last_commit_ts.0)), scan.families)
+        view_of(&self.0.input())
     }
+}
+
+/// What a snapshot shows at its end.
+pub(super) fn view_of(input: &Input) -> (View, Vec<FamilyTotals>) {
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let (scan, file) = scan(input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoWatch).unwrap();
+    (View::of_file(&file, CommitTs(scan.effective_last_commit_ts.0)), scan.families)
 }
 
 /// What was written, without MANIFEST.json and CHECKSUMS, and the books.
