@@ -162,7 +162,8 @@ pub struct SelfTestReport {
     pub ran: bool,
     /// Whether it was equal; false if it was not compared.
     pub matched: bool,
-    /// Texts of the dump that somebody laid out in another way; their content was compared.
+    /// Texts of the dump that somebody laid out in another way, and S3 objects whose files are named in another way than a decode of the
+    /// payload does it; their content was compared.
     pub reformatted: u64,
 }
 

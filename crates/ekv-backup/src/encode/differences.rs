@@ -35,6 +35,13 @@ impl Differences {
         self.note(format_args!("{} ({what})", ekv_snapshot::escape(path)));
     }
 
+    /// Notes those of `other`.
+    pub(super) fn add(&mut self, other: Differences) {
+        self.count = self.count.saturating_add(other.count);
+        let room = KEPT_MAX.saturating_sub(self.lines.len());
+        self.lines.extend(other.lines.into_iter().take(room));
+    }
+
     /// The content of the file that lists them.
     pub(super) fn to_text(&self) -> String {
         let mut text = String::new();

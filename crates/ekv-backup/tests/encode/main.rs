@@ -9,3 +9,4 @@ mod options;
 mod random;
 mod restore;
 mod room;
+mod s3;

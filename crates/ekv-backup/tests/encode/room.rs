@@ -114,10 +114,12 @@ pub(crate) fn assert_same_files(found: &BTreeMap<String, Vec<u8>>, expected: &BT
 pub(crate) type Row = (&'static str, Adapter, fn(&mut DecodeOptions));
 
 /// Every adapter that can be encoded, in every form that its files have.
-pub(crate) const ROWS: [Row; 6] = [
+pub(crate) const ROWS: [Row; 8] = [
     ("redis", Adapter::Redis, |_| {}),
     ("dynamodb", Adapter::DynamoDb, |_| {}),
     ("dynamodb in lines", Adapter::DynamoDb, |options| options.tree.dynamodb_layout = DynamodbLayout::Jsonl),
+    ("s3", Adapter::S3, |_| {}),
+    ("s3 with all fields", Adapter::S3, |options| options.tree.extended = true),
     ("sqs", Adapter::Sqs, |_| {}),
     ("sqs with visibility", Adapter::Sqs, |options| options.tree.sqs_visibility = SqsVisibility::Keep),
     ("sqs with all fields", Adapter::Sqs, |options| options.tree.extended = true),

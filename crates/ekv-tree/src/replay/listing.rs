@@ -44,6 +44,18 @@ impl Listing {
     /// # Errors
     /// A failing scratch file, or the first error of `report`.
     pub fn compare(&self, second: &Listing, mut report: impl FnMut(&[u8], Difference) -> Result<()>) -> Result<()> {
+        self.compare_digests(second, |path, difference, _| report(path, difference))
+    }
+
+    /// As [`Listing::compare`], with the digest of the file: that of the first listing where both have it.
+    ///
+    /// # Errors
+    /// As [`Listing::compare`].
+    pub fn compare_digests(
+        &self,
+        second: &Listing,
+        mut report: impl FnMut(&[u8], Difference, &FileDigest) -> Result<()>,
+    ) -> Result<()> {
         let (mut a, mut b) = (Rows::new(self), Rows::new(second));
         a.advance()?;
         b.advance()?;
@@ -55,16 +67,16 @@ impl Listing {
             };
             match order {
                 std::cmp::Ordering::Less => {
-                    report(&a.path, Difference::OnlyFirst)?;
+                    report(&a.path, Difference::OnlyFirst, &a.digest)?;
                     a.advance()?;
                 }
                 std::cmp::Ordering::Greater => {
-                    report(&b.path, Difference::OnlySecond)?;
+                    report(&b.path, Difference::OnlySecond, &b.digest)?;
                     b.advance()?;
                 }
                 std::cmp::Ordering::Equal => {
                     if a.digest != b.digest {
-                        report(&a.path, Difference::Contents)?;
+                        report(&a.path, Difference::Contents, &a.digest)?;
                     }
                     a.advance()?;
                     b.advance()?;
