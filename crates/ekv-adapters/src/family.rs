@@ -184,6 +184,8 @@ impl Family {
 pub struct Router {
     /// Families in order of their prefixes, each with its number and the place of the longest other prefix that it extends.
     rows: Vec<(&'static [u8], usize, Option<usize>)>,
+    /// Whether another prefix extends that of a row.
+    is_extended: Vec<bool>,
     bare: usize,
     unknown: usize,
     unknown_prefixes: UnknownPrefixes,
@@ -204,8 +206,10 @@ impl Default for Router {
             let before = prefixes.get(..at).unwrap_or(&[]);
             row.2 = before.iter().rposition(|prefix| row.0.starts_with(prefix));
         }
+        let is_extended = (0..rows.len()).map(|at| rows.iter().any(|row| row.2 == Some(at))).collect();
         Router {
             rows,
+            is_extended,
             bare: Family::Bare.number(),
             unknown: Family::Unknown.number(),
             unknown_prefixes: UnknownPrefixes::default(),
@@ -238,10 +242,10 @@ impl Router {
         if user_key.first() == Some(&b'!') || user_key.starts_with(b"_meta_") { self.unknown } else { self.bare }
     }
 
-    /// Whether the longest row with which the key begins is the last one that was asked for: no row between it and the key.
+    /// Whether the longest row with which the key begins is surely the last one that was asked for.
     fn is_in_last_row(&self, user_key: &[u8]) -> bool {
-        let begins = self.rows.get(self.last_row).is_some_and(|row| user_key.starts_with(row.0));
-        begins && self.rows.get(self.last_row.saturating_add(1)).is_none_or(|next| user_key < next.0)
+        let is_extended = self.is_extended.get(self.last_row).copied().unwrap_or(true);
+        !is_extended && self.rows.get(self.last_row).is_some_and(|row| user_key.starts_with(row.0))
     }
 
     /// The family of a user key.

@@ -458,7 +458,8 @@ impl Pass<'_> {
         let previous = self.resolver.previous();
         let previous_user_key = previous.get(..previous.len().saturating_sub(8)).unwrap_or(&[]);
         let from = common.min(user_key.len()).min(previous_user_key.len());
-        let descends = user_key.get(from..) < previous_user_key.get(from..);
+        // They differ at this byte, or one of them ends here.
+        let descends = user_key.get(from) < previous_user_key.get(from);
         let resolution = self.resolver.next(raw_key, common, commit_ts, read_ts);
         let decides = resolution.standing == Standing::Decides;
         let header = match ValueHeader::parse(head, value_len) {

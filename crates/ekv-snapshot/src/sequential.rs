@@ -57,8 +57,13 @@ impl<'i> Sequential<'i> {
         self.buffered(len).ok_or_else(|| self.ended())
     }
 
+    /// The next bytes that are in memory already; may be none.
+    pub(crate) fn window(&self) -> &[u8] {
+        self.buffer.get(self.start..self.filled).unwrap_or(&[])
+    }
+
     fn buffered(&self, len: usize) -> Option<&[u8]> {
-        self.buffer.get(self.start..self.filled)?.get(..len)
+        self.window().get(..len)
     }
 
     fn ended(&self) -> Error {
@@ -99,7 +104,7 @@ impl<'i> Sequential<'i> {
     /// Makes a block the buffer, with what was left of the old one before it; returns the old one.
     fn put_before(&mut self, mut block: Block) -> Vec<u8> {
         self.checksum = block.checksum;
-        let left = self.buffer.get(self.start..self.filled).unwrap_or(&[]);
+        let left = self.window();
         if let Some(start) = block.start.checked_sub(left.len())
             && let Some(room) = block.bytes.get_mut(start..block.start)
         {
