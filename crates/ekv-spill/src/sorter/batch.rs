@@ -15,7 +15,7 @@ const FIRST_ENTRIES: usize = 64;
 struct Entry {
     /// The key's bytes behind the prefix common to all keys, big-endian; set before sorting.
     prefix: u64,
-    /// Ascends in the order of pushing.
+    /// Ascends in the order of pushing; a record without a byte shares it with the next one.
     offset: usize,
     key_len: u32,
     payload_len: u32,
@@ -124,7 +124,9 @@ impl Batch {
         }
         self.entries.sort_unstable_by(|a, b| {
             let by_key = || a.key(arena).cmp(b.key(arena));
-            a.prefix.cmp(&b.prefix).then_with(by_key).then_with(|| a.offset.cmp(&b.offset))
+            // Of records at one offset all but the last are empty.
+            let by_push = || (a.offset, a.payload_len).cmp(&(b.offset, b.payload_len));
+            a.prefix.cmp(&b.prefix).then_with(by_key).then_with(by_push)
         });
     }
 }

@@ -38,6 +38,12 @@ fn scrambled(count: u32) -> Vec<Record> {
         .collect()
 }
 
+#[test]
+fn records_without_a_byte_keep_their_place_among_equal_keys() {
+    let records: Vec<Record> = (0..100_u8).map(|i| (Vec::new(), if i % 7 == 3 { vec![i] } else { Vec::new() })).collect();
+    assert_eq!(sort(&records, 1 << 20).unwrap(), records);
+}
+
 proptest! {
     #[test]
     fn sorter_agrees_with_a_stable_sort(
