@@ -42,6 +42,10 @@ pub const LIST_LENGTH_MISMATCH: Finding =
     Finding::warning("redis_list_length_mismatch", "lists whose stored length differs from their items");
 pub const STREAM_LENGTH_MISMATCH: Finding =
     Finding::warning("redis_stream_length_mismatch", "streams whose stored length differs from their entries");
+pub const STREAM_LAST: Finding = Finding::warning(
+    "redis_stream_last_below_entry",
+    "streams whose stored last id is below an entry; the entry's id is written as the last one",
+);
 pub const NEGATIVE_LENGTH: Finding =
     Finding::warning("redis_negative_length", "collections with a negative stored length");
 pub const LIST_META_INVARIANT: Finding =

@@ -81,6 +81,8 @@ struct Metas {
 struct Survey {
     visible: u64,
     trimmed: u64,
+    /// Greatest id of the visible entries.
+    last: StreamId,
     damage: Option<Damage>,
 }
 
@@ -178,7 +180,14 @@ impl Streams<'_> {
                 format!("stored length {declared}, observed entries {observed}")
             });
         }
-        begin(run, self.options, CollectionKind::Stream { last: meta.last }, key, expire_at_ms)?;
+        if meta.last < survey.last {
+            run.find(findings::STREAM_LAST, key, None, || {
+                let (stored, observed) = (meta.last, survey.last);
+                format!("stored last id {}-{}, greatest entry {}-{}", stored.ms, stored.seq, observed.ms, observed.seq)
+            });
+        }
+        let last = meta.last.max(survey.last);
+        begin(run, self.options, CollectionKind::Stream { last }, key, expire_at_ms)?;
         self.entries.rewind(&start)?;
         while let (Some(tail), Some(found)) = (self.tail(group), self.entries.current()) {
             if let Some(id) = parse_id(tail).filter(|id| is_visible(*id, trimmed)) {
@@ -198,7 +207,10 @@ impl Streams<'_> {
             let id = parse_id(tail);
             match id {
                 Some(id) if !is_visible(id, trimmed) => survey.trimmed = survey.trimmed.saturating_add(1),
-                _ => survey.visible = survey.visible.saturating_add(1),
+                _ => {
+                    survey.visible = survey.visible.saturating_add(1);
+                    survey.last = survey.last.max(id.unwrap_or_default());
+                }
             }
             let problem = match id {
                 None => Some(format!("entry key with {} bytes after the stream's name, expected 16", tail.len())),

@@ -254,3 +254,14 @@ fn streams_beside_streams_without_metadata_keep_their_entries() {
     assert_eq!(decoded.count(findings::STREAM_ORPHAN_ENTRIES), 3, "one for each stream");
     assert_eq!(decoded.outcome(Family::StreamEntry, Outcome::Orphaned), 6);
 }
+
+#[test]
+fn stream_whose_last_id_is_below_an_entry_gets_the_id_of_the_entry() {
+    let records = RedisRecords::new()
+        .put(key::stream_meta(b"s"), value::stream_meta_24(1, id(1, 5)))
+        .put(key::stream_entry(b"s", id(2, 1)), value::stream_entry("2-1", &[]));
+    let decoded = decode(&records);
+    let RedisValue::Stream { last, .. } = decoded.value(b"s") else { panic!("a stream") };
+    assert_eq!(*last, id(2, 1), "a dump that contradicts itself could not be encoded");
+    assert_eq!(decoded.found(), [("redis_stream_last_below_entry", 1)]);
+}
