@@ -31,8 +31,11 @@ pub(super) fn account(run: &mut Run<'_>) -> Result<()> {
                 found = scan.next_visible()?.is_some();
             }
             Some((table, name)) => {
-                if schemas.get(&schema_key(&name))?.is_none() {
-                    orphans(run, &mut scan, table, &name)?;
+                let schema = schemas.get(&schema_key(&name))?.map(|schema| schema.is_damaged);
+                // A schema with a damaged value header is not among the tables that a range read shows.
+                if schema != Some(false) {
+                    let has_schema = schema.is_some();
+                    rest_of_table(run, &mut scan, table, &name, has_schema)?;
                     found = scan.current().is_some();
                 } else {
                     let next = [Family::DdbItem.prefix(), table, &[AFTER_SEPARATOR]].concat();
@@ -45,19 +48,32 @@ pub(super) fn account(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Counts the items of a table without schema, and moves beyond them.
-fn orphans(run: &mut Run<'_>, scan: &mut RangeScan, table: &[u8], name: &str) -> Result<()> {
+/// Counts the items of a table without a readable schema, and moves beyond them.
+fn rest_of_table(
+    run: &mut Run<'_>,
+    scan: &mut RangeScan,
+    table: &[u8],
+    name: &str,
+    has_schema: bool,
+) -> Result<()> {
     let prefix = items_prefix(table);
     let byte_offset = scan.current().map(|item| item.byte_offset);
+    let outcome = if has_schema { Outcome::Lost } else { Outcome::Orphaned };
     let mut count = 0_u64;
     while scan.current().is_some_and(|item| item.user_key.starts_with(&prefix)) {
-        run.account(Family::DdbItem, Outcome::Orphaned, 1)?;
+        run.account(Family::DdbItem, outcome, 1)?;
         count = count.saturating_add(1);
         scan.next_visible()?;
     }
-    run.find(findings::ORPHAN_ITEMS, name.as_bytes(), byte_offset, || {
-        format!("encoded_table {}, buffered_items {count}", table.escape_ascii())
-    });
+    if has_schema {
+        run.find(findings::INVALID_SCHEMA, name.as_bytes(), byte_offset, || {
+            format!("the value header of the schema is damaged; {count} items are left out with it")
+        });
+    } else {
+        run.find(findings::ORPHAN_ITEMS, name.as_bytes(), byte_offset, || {
+            format!("encoded_table {}, buffered_items {count}", table.escape_ascii())
+        });
+    }
     Ok(())
 }
 

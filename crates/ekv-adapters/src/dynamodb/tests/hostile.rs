@@ -186,3 +186,15 @@ proptest! {
         prop_assert!(decoded.lines.len() != 1);
     }
 }
+
+#[test]
+fn items_of_a_schema_with_a_damaged_value_header_are_lost_with_it() {
+    let reserved_flags = 0xaa;
+    let snapshot = SnapshotBuilder::new()
+        .version(&schema_key("t"), TS, reserved_flags, 0, &schema("t", false, [2, 0, 1]))
+        .put(&ordered("t", 1, &[('S', b"k")]), TS, &item(&[("h", s("k"))]));
+    let decoded = decode(&snapshot);
+    assert!(decoded.lines.is_empty(), "{:?}", decoded.lines);
+    assert_eq!(decoded.count("ddb_invalid_schema"), 1);
+    assert_eq!(decoded.items(Outcome::Lost), 1);
+}
