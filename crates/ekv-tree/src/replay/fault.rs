@@ -25,6 +25,9 @@ pub enum ReplayFault {
         /// The file.
         name: &'static str,
     },
+    /// The directory of a protocol that was left out when the dump was made.
+    #[error("the manifest says that this was left out, yet it is there")]
+    Unlisted,
     /// A database other than the one that the server has.
     #[error("only db_0 can be encoded: the server has one key space")]
     SeveralDatabases,

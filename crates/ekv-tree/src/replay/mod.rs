@@ -39,7 +39,7 @@ use crate::manifest::{MANIFEST_FILE, Manifest};
 use crate::source::ScopedSource;
 use crate::target::raw::UNKNOWN_DIRECTORY;
 use crate::verify::walk::read_manifest as parse_manifest;
-use crate::{DumpPath, Included, Result};
+use crate::{DumpPath, Error, Included, Result};
 
 use reading::{DumpFile, Reading, Visit, unknown};
 
@@ -155,6 +155,9 @@ fn read_all(reading: &mut Reading<'_>, included: Included, target: &mut dyn Targ
     for protocol in &PROTOCOLS {
         let path = DumpPath::new(protocol.directory.as_bytes())?;
         let is_there = root.directories.contains(&protocol.directory);
+        if is_there && !is_listed(reading, protocol.directory) {
+            return Err(Error::from(ReplayFault::Unlisted).at(path.as_bytes()));
+        }
         match ((protocol.is_included)(included), is_there) {
             (true, true) => (protocol.read)(reading, target)?,
             (true, false) => (protocol.check_absent)(reading)?,
@@ -178,6 +181,17 @@ pub const NOT_ENCODED_RAW: Finding = Finding::warning(
     "raw_records_not_encoded",
     "records that no adapter understands: what a new cluster would make of them is unknown, and they stay in the dump",
 );
+
+/// Whether the manifest says that a protocol was decoded.
+fn is_listed(reading: &Reading<'_>, directory: &str) -> bool {
+    let adapters = &reading.manifest().adapters;
+    match directory {
+        "dynamodb" => adapters.dynamodb.is_some(),
+        "s3" => adapters.s3.is_some(),
+        "sqs" => adapters.sqs.is_some(),
+        _ => adapters.redis.is_some(),
+    }
+}
 
 /// Empty directory that the reference decoder leaves in the root.
 const REFERENCE_LEFTOVER: &str = ".scratch";

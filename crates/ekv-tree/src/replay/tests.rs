@@ -258,6 +258,12 @@ pub(super) fn sample() -> Vec<RedisEvent<'static>> {
 }
 
 #[test]
+fn directory_of_a_protocol_that_the_manifest_leaves_out_is_refused() {
+    let dump = Dump::of(&sample()).edited(MANIFEST_FILE, "\"redis\"", "\"other\"").signed();
+    assert_eq!(dump.error(), "redis: the manifest says that this was left out, yet it is there");
+}
+
+#[test]
 fn every_flipped_bit_of_a_dump_is_refused() {
     let stream = CollectionKind::Stream { last: id(9, 0) };
     let dump = Dump::of(&[
