@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 use crate::command::Command;
 use crate::error::Error;
 use crate::workspace::Workspace;
-use crate::{cross, licences, oldest};
+use crate::{cross, fuzz, licences, oldest};
 
 type Check = fn() -> Result<(), Error>;
 
 /// The checks in their order: the quick ones first, the tests last, so that a run ends with their result.
-const CHECKS: [(&str, Check); 7] = [
+const CHECKS: [(&str, Check); 8] = [
     ("format", format),
     ("licences", licences::run),
     ("lints", lints),
+    ("fuzz targets", fuzz::check),
     ("documentation", documentation),
     ("other platforms", cross::run),
     ("oldest Rust", oldest::run),

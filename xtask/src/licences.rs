@@ -35,6 +35,8 @@ pub(crate) fn run() -> Result<(), Error> {
 #[derive(Debug)]
 struct Rules {
     licences: Vec<Licensee>,
+    /// Licences that single packages may have besides, by the name of the package.
+    exceptions: BTreeMap<String, Vec<Licensee>>,
     registries: Vec<String>,
 }
 
@@ -69,6 +71,15 @@ struct Settings {
 #[derive(Debug, Deserialize)]
 struct LicenceSettings {
     allow: Vec<String>,
+    #[serde(default)]
+    exceptions: Vec<LicenceException>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LicenceException {
+    #[serde(rename = "crate")]
+    package: String,
+    allow: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,8 +98,14 @@ impl Rules {
     /// Fails with the licence that is not an SPDX identifier.
     fn new(settings: Settings) -> Result<Self, String> {
         let parse = |text: String| Licensee::parse(&text).map_err(|_| text);
-        let licences = settings.licenses.allow.into_iter().map(parse).collect::<Result<_, _>>()?;
-        Ok(Rules { licences, registries: settings.sources.allow_registry })
+        let parse_all = |texts: Vec<String>| texts.into_iter().map(parse).collect::<Result<Vec<_>, _>>();
+        let LicenceSettings { allow, exceptions } = settings.licenses;
+        let exceptions = exceptions.into_iter().map(|exception| Ok((exception.package, parse_all(exception.allow)?)));
+        Ok(Rules {
+            licences: parse_all(allow)?,
+            exceptions: exceptions.collect::<Result<_, _>>()?,
+            registries: settings.sources.allow_registry,
+        })
     }
 
     /// What does not hold, by package.
@@ -115,7 +132,9 @@ impl Rules {
         let Ok(expression) = Expression::parse_mode(&licence, ParseMode::LAX) else {
             return Some(Problem::UnreadableLicence { licence });
         };
-        let is_allowed = expression.evaluate(|wanted| self.licences.iter().any(|allowed| allowed.satisfies(wanted)));
+        let exceptions = self.exceptions.get(&package.name).map_or(&[][..], Vec::as_slice);
+        let allowed = || self.licences.iter().chain(exceptions);
+        let is_allowed = expression.evaluate(|wanted| allowed().any(|allowed| allowed.satisfies(wanted)));
         (!is_allowed).then_some(Problem::LicenceNotAllowed { licence })
     }
 }
@@ -128,7 +147,9 @@ mod tests {
 
     fn rules(allow: &[&str]) -> Rules {
         let registry = "https://github.com/rust-lang/crates.io-index".to_owned();
-        let licenses = LicenceSettings { allow: allow.iter().map(|&text| text.to_owned()).collect() };
+        let exception = LicenceException { package: "odd-crate".to_owned(), allow: vec!["NCSA".to_owned()] };
+        let allow = allow.iter().map(|&text| text.to_owned()).collect();
+        let licenses = LicenceSettings { allow, exceptions: vec![exception] };
         Rules::new(Settings { licenses, sources: SourceSettings { allow_registry: vec![registry] } }).unwrap()
     }
 
@@ -184,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn exception_holds_for_its_package_alone() {
+        let licence = "MIT AND NCSA";
+        assert_eq!(licence_problem(&["MIT"], licence), not_allowed(licence));
+        let odd = Package { name: "odd-crate".to_owned(), ..package(Some(licence), Some(CRATES_IO)) };
+        assert_eq!(rules(&["MIT"]).licence_problem(&odd), None);
+        assert_eq!(rules(&["Zlib"]).licence_problem(&odd), not_allowed(licence));
+    }
+
+    #[test]
     fn package_without_a_readable_licence_is_a_problem() {
         assert_eq!(problem(&["MIT"], package(None, Some(CRATES_IO))), Some(Problem::NoLicence));
         let unreadable = Some(Problem::UnreadableLicence { licence: "see LICENSE".to_owned() });
@@ -205,7 +235,7 @@ mod tests {
 
     #[test]
     fn allow_list_accepts_spdx_identifiers_only() {
-        let licenses = LicenceSettings { allow: vec!["MIT".to_owned(), "Mitt".to_owned()] };
+        let licenses = LicenceSettings { allow: vec!["MIT".to_owned(), "Mitt".to_owned()], exceptions: Vec::new() };
         let settings = Settings { licenses, sources: SourceSettings { allow_registry: Vec::new() } };
         assert_eq!(Rules::new(settings).unwrap_err(), "Mitt");
     }

@@ -8,6 +8,7 @@ mod command;
 mod cross;
 mod demo;
 mod error;
+mod fuzz;
 mod licences;
 mod listing;
 mod oldest;
@@ -24,10 +25,12 @@ usage: cargo xtask TASK
   demo           build ekv-backup, decode the sample snapshot and show what came out
   bench [ARGS]   compare speed and memory with other programs; `bench --help` lists the options
   test [ARGS]    run the tests of the whole workspace; ARGS go to `cargo test`
+  fuzz TARGET… | --all [--seconds N] [--pack] [-- FILE…]
+                 run fuzz targets (needs a C++ compiler), N seconds each; --pack keeps the minimised corpus, FILEs are run once instead
   licences       check the licence and the source of every dependency against deny.toml
   cross          check that the libraries compile for the other platforms
   oldest         check that everything compiles with the oldest Rust version that Cargo.toml names
-  ci             all checks: format, licences, lints, documentation, cross, oldest, tests
+  ci             all checks: format, licences, lints, fuzz targets, documentation, cross, oldest, tests
 ";
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn run(task: Option<&str>, rest: &[String]) -> Result<(), Error> {
     match task {
         Some("test") => ci::test(rest),
         Some("bench") => bench::run(rest),
+        Some("fuzz") => fuzz::run(rest),
         Some("help" | "-h" | "--help") => {
             print!("{USAGE}");
             Ok(())

@@ -57,7 +57,8 @@ impl Workspace {
     /// # Errors
     /// As [`Command::output`], or [`Error::Output`] if the answer is not what cargo documents.
     pub(crate) fn load() -> Result<Self, Error> {
-        let command = Command::new("cargo", Path::new(".")).args(["metadata", "--format-version", "1", "--locked"]);
+        let args = ["metadata", "--format-version", "1", "--all-features", "--locked"];
+        let command = Command::new("cargo", Path::new(".")).args(args);
         let json = command.output()?;
         serde_json::from_slice(&json).map_err(|source| Error::Output { command: command.to_string(), source })
     }

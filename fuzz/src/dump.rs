@@ -1,0 +1,214 @@
+//! The whole decode in memory, and what must hold of its result.
+
+use std::sync::Arc;
+
+use ekv_adapters::{Family, Owner, Router, Run, dynamodb, raw, redis, s3, sqs};
+use ekv_model::{Class, Findings, NoMonitor, Severity};
+use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnView, resolve};
+use ekv_snapshot::{CommitTs, Group, Input, NoWatch, ScanOptions, View, Writer, WrittenForm, scan};
+use ekv_spill::{Scratch, SystemScratch};
+use ekv_tree::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
+use ekv_tree::replay::{Place, ReplayOptions, Selection, replay};
+use ekv_tree::sink::{MemoryDump, MemoryEntries, MemorySink};
+use ekv_tree::source::MemorySource;
+use ekv_tree::verify::verify;
+use ekv_tree::{DumpWriter, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
+use jiff::Timestamp;
+
+/// Memory for each external sort, in bytes.
+const SORT_BUDGET: usize = 1 << 20;
+
+/// Options of a decode.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) redis: redis::Options,
+    pub(crate) s3: s3::Options,
+    pub(crate) sqs: sqs::Options,
+    pub(crate) tree: TreeOptions,
+    pub(crate) view: TxnView,
+}
+
+impl Options {
+    /// Options from the bits of a byte.
+    pub(crate) fn of(bits: u8) -> Options {
+        let is_set = |bit: u8| bits >> bit & 1 == 1;
+        Options {
+            redis: redis::Options {
+                database: 0,
+                expired: if is_set(0) { redis::Expired::Drop } else { redis::Expired::Keep },
+                bare_keys: if is_set(1) { redis::BareKeys::Ignore } else { redis::BareKeys::Strings },
+            },
+            s3: s3::Options { include_incomplete_uploads: is_set(2), include_orphans: is_set(3) },
+            sqs: sqs::Options { include_orphans: is_set(3), include_side_records: is_set(4) },
+            tree: TreeOptions {
+                dynamodb_layout: if is_set(5) { DynamodbLayout::Jsonl } else { DynamodbLayout::PerItem },
+                extended: is_set(6),
+                sqs_visibility: if is_set(4) { SqsVisibility::Keep } else { SqsVisibility::Reset },
+            },
+            view: if is_set(7) { TxnView::Live } else { TxnView::Protocol },
+        }
+    }
+}
+
+/// A dump in memory.
+pub(crate) struct Dump {
+    pub(crate) entries: MemoryEntries,
+    pub(crate) findings: Findings,
+    pub(crate) read_ts: CommitTs,
+}
+
+fn scratch() -> Arc<dyn Scratch> {
+    Arc::new(SystemScratch::new())
+}
+
+/// Decodes a snapshot; `None` if it is refused, which no well-formed snapshot may be.
+///
+/// # Panics
+/// If a record is not accounted for exactly once, if the dump does not verify, or if there is an error of another class than `Data`.
+pub(crate) fn decode(input: &Input, options: Options) -> Option<Dump> {
+    let scratch = scratch();
+    let (scan, file) = match scan(input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoWatch) {
+        Ok(scanned) => scanned,
+        Err(error) => {
+            assert_eq!(error.class(), Class::Data, "{error}: bytes in memory can only be damaged");
+            return None;
+        }
+    };
+    let group = TxnGroup { file: file.clone(), group_id: None, last_commit_ts: scan.effective_last_commit_ts };
+    let txn_options = TxnOptions { view: options.view, read_point: ReadPoint::NewestOfEach, owner_of: &|_| None };
+    let mut resolved = resolve(&[group], &txn_options, &scratch, &NoWatch).expect("transactions can be resolved");
+    let state = resolved.groups.remove(0);
+    let mut families = scan.families.clone();
+    let has_overlay = state.overlay.is_some();
+    let files = state.overlay.into_iter().chain([file]).filter(|file| !file.is_empty()).collect();
+    let view = View::new(vec![Group { files, read_ts: state.read_ts, owns: None }]);
+    if has_overlay {
+        let router = Router::default();
+        let counts = view.count(&|user_key| router.number_of(user_key), &NoWatch).expect("a sound snapshot is counted");
+        families.resize(families.len().max(counts.families.len()), Default::default());
+        let counted = counts.families.iter().copied().chain(std::iter::repeat(Default::default()));
+        families.iter_mut().zip(counted).for_each(|(family, counted)| family.recount(&counted));
+    }
+
+    let dump = MemoryDump::new();
+    let writer = DumpWriter::new(Box::new(MemorySink::new(&dump)));
+    let mut tree = TreeTarget::with_options(writer, options.tree);
+    let mut run = Run::new(&view, &families, &mut tree, &NoMonitor, scratch);
+    run_adapters(&mut run, options).expect("damage to records is a finding, not an error");
+    let (_, mut findings) = run.into_books();
+    findings.merge(resolved.findings);
+    let (writer, scopes) = tree.finish().expect("a dump in memory is finished");
+    let manifest = manifest(&scopes, options, state.read_ts).to_bytes::<()>(None).expect("a manifest is written");
+    writer.finish(&manifest).expect("a dump in memory is published");
+    let entries = dump.entries().expect("the dump was published");
+    check_sound(&entries);
+    Some(Dump { entries, findings, read_ts: state.read_ts })
+}
+
+/// Runs all adapters; every visible record must have got its outcome.
+fn run_adapters(run: &mut Run<'_>, options: Options) -> ekv_model::Result<()> {
+    redis::decode(run, &options.redis)?;
+    dynamodb::decode(run)?;
+    sqs::decode(run, &options.sqs)?;
+    s3::decode(run, &options.s3, &[])?;
+    raw::decode(run)?;
+    for family in Family::ALL {
+        if matches!(family.owner(), Owner::Redis | Owner::DynamoDb | Owner::Sqs | Owner::S3) {
+            let left = run.unaccounted(*family);
+            assert_eq!(left, 0, "visible records of {} without an outcome", family.name());
+        }
+    }
+    Ok(())
+}
+
+fn manifest(scopes: &Scopes, options: Options, read_ts: CommitTs) -> Manifest {
+    let all = Included { dynamodb: true, s3: true, redis: true, sqs: true };
+    Manifest {
+        elastickv_version: "fuzz".to_owned(),
+        cluster_id: String::new(),
+        snapshot_index: 0,
+        last_commit_ts: read_ts.0,
+        wall_time_iso: format_wall_time(Timestamp::UNIX_EPOCH),
+        origin: Origin::Snapshot(SnapshotOrigin { fsm_path: "fuzz.fsm".to_owned(), fsm_crc32c: String::new() }),
+        adapters: scopes.to_adapters(all),
+        exclusions: Exclusions {
+            include_incomplete_uploads: options.s3.include_incomplete_uploads,
+            include_orphans: options.s3.include_orphans || options.sqs.include_orphans,
+            preserve_sqs_visibility: options.tree.sqs_visibility == SqsVisibility::Keep,
+            include_sqs_side_records: options.sqs.include_side_records,
+            rename_s3_collisions: scopes.has_s3_meta_suffix_rename,
+        },
+        dynamodb_layout: options.tree.dynamodb_layout,
+    }
+}
+
+/// What was written is what `verify` calls sound.
+fn check_sound(entries: &MemoryEntries) {
+    let verification = verify(&mut MemorySource::new(entries.clone()), &scratch(), SORT_BUDGET, &mut |_| Ok(()));
+    let verification = verification.expect("a dump that was just written can be verified");
+    assert!(verification.is_sound(), "a dump that was just written is not sound: {}", verification.problems);
+}
+
+/// Verifies and replays a dump that anyone may have made; what can be replayed is sound.
+pub(crate) fn read(entries: &MemoryEntries, target: &mut dyn ekv_model::Target) {
+    let scratch = scratch();
+    let verification = verify(&mut MemorySource::new(entries.clone()), &scratch, SORT_BUDGET, &mut |_| Ok(()));
+    let replayed = replay_redis(entries, target);
+    if replayed.is_ok() {
+        let verification = verification.expect("what can be replayed can be verified");
+        let problems = &verification.problems.first;
+        let first = problems.iter().find(|problem| problem.path.starts_with(b"redis")).map(ToString::to_string);
+        assert!(first.is_none(), "replayed, but not sound: {first:?}");
+    }
+}
+
+fn replay_redis(entries: &MemoryEntries, target: &mut dyn ekv_model::Target) -> ekv_tree::Result<()> {
+    let options = ReplayOptions {
+        included: Included { redis: true, ..Included::default() },
+        selection: Selection::default(),
+        memory_budget: SORT_BUDGET,
+    };
+    let mut source = MemorySource::new(entries.clone());
+    replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(())).map(|_| ())
+}
+
+/// Redis keys survive the way from files to records and back.
+pub(crate) fn check_redis_round_trip(dump: &Dump, options: Options) {
+    let scratch = scratch();
+    let mut writer = Writer::new(&scratch, dump.read_ts, SORT_BUDGET).expect("a timestamp that was read can be written");
+    let mut encoder = ekv_adapters::Encoder::new(&mut writer, &scratch);
+    if let Err(error) = replay_redis(&dump.entries, &mut encoder) {
+        panic!("a dump that was just written cannot be encoded: {}", chain(&error));
+    }
+    let mut payload = Vec::new();
+    writer.finish(WrittenForm::File, &mut payload, &NoWatch).expect("records in memory are written");
+    let again = decode(&ekv_testkit::memory_input(payload), options).expect("what was encoded can be decoded");
+    assert_eq!(again.findings.count_of(Severity::Loss), 0, "what was encoded has losses: {:?}", again.findings);
+    let (before, after) = (redis_files(&dump.entries), redis_files(&again.entries));
+    assert!(before == after, "{}", difference(&before, &after));
+}
+
+fn redis_files(entries: &MemoryEntries) -> MemoryEntries {
+    entries.iter().filter(|(path, _)| path.starts_with(b"redis")).map(|(p, c)| (p.clone(), c.clone())).collect()
+}
+
+fn difference(before: &MemoryEntries, after: &MemoryEntries) -> String {
+    let shown = |entries: &MemoryEntries, path: &[u8]| match entries.get(path) {
+        None => "absent".to_owned(),
+        Some(None) => "a directory".to_owned(),
+        Some(Some(content)) => content.escape_ascii().to_string(),
+    };
+    let mut paths = before.keys().chain(after.keys());
+    let path = paths.find(|path| before.get(*path) != after.get(*path)).expect("something differs");
+    format!("{} was\n  {}\nand became\n  {}", path.escape_ascii(), shown(before, path), shown(after, path))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    text
+}
