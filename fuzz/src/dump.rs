@@ -175,7 +175,8 @@ fn replay_redis(entries: &MemoryEntries, target: &mut dyn ekv_model::Target) -> 
 /// Redis keys survive the way from files to records and back.
 pub(crate) fn check_redis_round_trip(dump: &Dump, options: Options) {
     let scratch = scratch();
-    let mut writer = Writer::new(&scratch, dump.read_ts, SORT_BUDGET).expect("a timestamp that was read can be written");
+    let mut writer =
+        Writer::new(&scratch, dump.read_ts, SORT_BUDGET).expect("a timestamp that was read can be written");
     let mut encoder = ekv_adapters::Encoder::new(&mut writer, &scratch);
     if let Err(error) = replay_redis(&dump.entries, &mut encoder) {
         panic!("a dump that was just written cannot be encoded: {}", chain(&error));

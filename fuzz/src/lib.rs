@@ -1,7 +1,8 @@
 //! Fuzz targets: each is a plain function over bytes that panics if a promise of the product does not hold.
 //!
 //! `cargo xtask fuzz TARGET` drives a target with a coverage-guided engine; the test `replay.rs` runs all of them over their corpora
-//! and finds on every test run. `docs/testing.md` says how both are used.
+//! and finds on every test run. `tests/damage/` changes, cuts and exchanges bytes and files exhaustively. `docs/testing.md` says how all of it
+//! is used.
 //!
 //! | file | holds |
 //! |---|---|
@@ -24,6 +25,8 @@ mod seeds;
 pub mod targets;
 
 use std::path::PathBuf;
+
+pub use seeds::small_dump;
 
 /// A fuzz target.
 pub struct Target {

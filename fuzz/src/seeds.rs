@@ -24,6 +24,9 @@ const FAMILY_RECORDS_MAX: usize = 6;
 /// Seeds with records of the same families.
 const ALIKE_MAX: usize = 2;
 
+/// What stands before the queue's name in the keys of messages of partitioned queues.
+const PARTITIONED: &[u8] = b"p|";
+
 /// Visible records of a real snapshot that are short enough.
 fn real_records(snapshot: &KnownSnapshot) -> Vec<Record> {
     let (scan, file) = scan_input(&ekv_testkit::memory_input(snapshot.bytes())).unwrap();
@@ -82,6 +85,7 @@ fn scope(family: Family, rest: &[u8]) -> &[u8] {
     match family {
         F::ListItem | F::ListClaim => &rest[..rest.len().saturating_sub(8)],
         _ if family.owner() == Owner::Redis => rest,
+        _ if rest.starts_with(PARTITIONED) => scope(family, &rest[PARTITIONED.len()..]),
         _ => &rest[..rest.iter().position(|byte| matches!(byte, b'|' | 0)).unwrap_or(rest.len())],
     }
 }
@@ -197,6 +201,14 @@ pub(crate) fn nodes() -> Vec<Vec<u8>> {
     seeds
 }
 
+/// A dump of a few kilobytes with data of every protocol, from real records.
+pub fn small_dump() -> MemoryEntries {
+    let owners = [records_of_dynamodb(), records_of_s3(), records_of_sqs(), records_of_redis()];
+    let few = owners.iter().flat_map(|seeds| seeds.iter().take(12));
+    let records: Vec<Record> = few.flat_map(|input| records::parse(&input[1..])).collect();
+    dump::decode(&records::snapshot(&records).input(), Options::of(0b0101_1100)).unwrap().entries
+}
+
 /// Dumps of the records of the other targets.
 fn small_dumps() -> Vec<MemoryEntries> {
     let inputs = records_of_redis().into_iter().chain(records_of_all()).filter(|input| input.len() < 3000);
@@ -289,7 +301,8 @@ pub(crate) fn snaps() -> Vec<Vec<u8>> {
 pub(crate) fn wals() -> Vec<Vec<u8>> {
     let mut whole = wal::encode(&position());
     whole.truncate(512);
-    let records: &[u8] = b"\x01\x04\0\x01\0\x05\x04\x08\x00\x10\x00\x05\x04\x08\x07\x10\x03\x03\x04\x08\x03\x18\x07\x02\x02\x08\x01";
+    let records: &[u8] =
+        b"\x01\x04\0\x01\0\x05\x04\x08\x00\x10\x00\x05\x04\x08\x07\x10\x03\x03\x04\x08\x03\x18\x07\x02\x02\x08\x01";
     vec![[&[0][..], &whole].concat(), records.to_vec()]
 }
 

@@ -26,6 +26,14 @@ pub(crate) fn test(args: &[String]) -> Result<(), Error> {
     cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])?.args(args.iter().cloned()).run()
 }
 
+/// Runs the tests that are too long for every day: those marked `ignore`. Optimised, with all checks of a debug build.
+pub(crate) fn long(args: &[String]) -> Result<(), Error> {
+    let test =
+        cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--profile", "fuzz"])?.args(args.iter().cloned());
+    let after_dashes: &[&str] = if args.iter().any(|arg| arg == "--") { &[] } else { &["--"] };
+    test.args(after_dashes.iter().copied()).args(["--ignored", "--nocapture"]).run()
+}
+
 /// Runs all checks and stops at the first that fails.
 pub(crate) fn run() -> Result<(), Error> {
     let mut times: Vec<(&str, Duration)> = Vec::new();

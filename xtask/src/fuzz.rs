@@ -68,7 +68,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
     let request = Request::parse(args)?;
     let fuzzer = Fuzzer::build()?;
     let known = fuzzer.targets()?;
-    let names = if request.all { known.iter().map(|(name, _)| name.clone()).collect() } else { request.targets.clone() };
+    let names =
+        if request.all { known.iter().map(|(name, _)| name.clone()).collect() } else { request.targets.clone() };
     for name in &names {
         let Some((_, len_max)) = known.iter().find(|(known, _)| known == name) else {
             let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
@@ -88,7 +89,18 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
 
 /// Checks that the engine compiles; without coverage, which a check has no use for.
 pub(crate) fn check() -> Result<(), Error> {
-    let args = ["clippy", "--package", "ekv-fuzz", "--features", "engine", "--all-targets", "--locked", "--", "-D", "warnings"];
+    let args = [
+        "clippy",
+        "--package",
+        "ekv-fuzz",
+        "--features",
+        "engine",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
     Workspace::load()?.command("cargo").args(args).run()
 }
 

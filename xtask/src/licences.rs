@@ -100,12 +100,11 @@ impl Rules {
         let parse = |text: String| Licensee::parse(&text).map_err(|_| text);
         let parse_all = |texts: Vec<String>| texts.into_iter().map(parse).collect::<Result<Vec<_>, _>>();
         let LicenceSettings { allow, exceptions } = settings.licenses;
-        let exceptions = exceptions.into_iter().map(|exception| Ok((exception.package, parse_all(exception.allow)?)));
-        Ok(Rules {
-            licences: parse_all(allow)?,
-            exceptions: exceptions.collect::<Result<_, _>>()?,
-            registries: settings.sources.allow_registry,
-        })
+        let mut by_package = BTreeMap::new();
+        for LicenceException { package, allow } in exceptions {
+            by_package.insert(package, parse_all(allow)?);
+        }
+        Ok(Rules { licences: parse_all(allow)?, exceptions: by_package, registries: settings.sources.allow_registry })
     }
 
     /// What does not hold, by package.

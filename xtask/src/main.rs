@@ -25,6 +25,7 @@ usage: cargo xtask TASK
   demo           build ekv-backup, decode the sample snapshot and show what came out
   bench [ARGS]   compare speed and memory with other programs; `bench --help` lists the options
   test [ARGS]    run the tests of the whole workspace; ARGS go to `cargo test`
+  long [ARGS]    run the long forms of the tests of the whole workspace; ARGS go to `cargo test`
   fuzz TARGET… | --all [--seconds N] [--pack] [-- FILE…]
                  run fuzz targets (needs a C++ compiler), N seconds each; --pack keeps the minimised corpus, FILEs are run once instead
   licences       check the licence and the source of every dependency against deny.toml
@@ -57,6 +58,7 @@ fn run(task: Option<&str>, rest: &[String]) -> Result<(), Error> {
     match task {
         Some("test") => ci::test(rest),
         Some("bench") => bench::run(rest),
+        Some("long") => ci::long(rest),
         Some("fuzz") => fuzz::run(rest),
         Some("help" | "-h" | "--help") => {
             print!("{USAGE}");

@@ -92,9 +92,10 @@ fn check_model(bytes: &[u8], read_ts: u64, file: &ekv_snapshot::RecordFile) {
         let (raw_key, value);
         (raw_key, rest) = take(rest);
         (value, rest) = take(rest);
-        let is_store_row = ["_meta_last_commit_ts", "_meta_min_retained_ts", "_meta_pending_min_retained_ts", "_meta_applied_index"]
-            .iter()
-            .any(|row| row.as_bytes() == raw_key);
+        let is_store_row =
+            ["_meta_last_commit_ts", "_meta_min_retained_ts", "_meta_pending_min_retained_ts", "_meta_applied_index"]
+                .iter()
+                .any(|row| row.as_bytes() == raw_key);
         let Some((user_key, commit_ts)) = split_raw_key(raw_key).filter(|_| !is_store_row) else { continue };
         has_damage |= value.len() < 9 || value[0] & !1 != 0 || user_key.starts_with(b"!s3|chunkblob|");
         let known = newest.get(user_key).is_some_and(|(ts, _)| *ts > commit_ts.0);

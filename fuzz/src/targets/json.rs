@@ -1,7 +1,9 @@
 //! JSON: our reader against serde_json's, and our writers against both.
 
 use ekv_model::InMemory;
-use ekv_tree::json::{Base64Stream, EscapeMode, EscapeStream, JsonReader, Utf8Check, ValueKind, escape_into, push_score};
+use ekv_tree::json::{
+    Base64Stream, EscapeMode, EscapeStream, JsonReader, Utf8Check, ValueKind, escape_into, push_score,
+};
 use serde_json::{Map, Number, Value};
 
 /// Deepest nesting that is read here, below the limit of serde_json.
