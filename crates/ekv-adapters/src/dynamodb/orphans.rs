@@ -49,13 +49,7 @@ pub(super) fn account(run: &mut Run<'_>) -> Result<()> {
 }
 
 /// Counts the items of a table without a readable schema, and moves beyond them.
-fn rest_of_table(
-    run: &mut Run<'_>,
-    scan: &mut RangeScan,
-    table: &[u8],
-    name: &str,
-    has_schema: bool,
-) -> Result<()> {
+fn rest_of_table(run: &mut Run<'_>, scan: &mut RangeScan, table: &[u8], name: &str, has_schema: bool) -> Result<()> {
     let prefix = items_prefix(table);
     let byte_offset = scan.current().map(|item| item.byte_offset);
     let outcome = if has_schema { Outcome::Lost } else { Outcome::Orphaned };

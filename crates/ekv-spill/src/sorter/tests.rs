@@ -40,7 +40,8 @@ fn scrambled(count: u32) -> Vec<Record> {
 
 #[test]
 fn records_without_a_byte_keep_their_place_among_equal_keys() {
-    let records: Vec<Record> = (0..100_u8).map(|i| (Vec::new(), if i % 7 == 3 { vec![i] } else { Vec::new() })).collect();
+    let records: Vec<Record> =
+        (0..100_u8).map(|i| (Vec::new(), if i % 7 == 3 { vec![i] } else { Vec::new() })).collect();
     assert_eq!(sort(&records, 1 << 20).unwrap(), records);
 }
 

@@ -155,10 +155,10 @@ fn read_all(reading: &mut Reading<'_>, included: Included, target: &mut dyn Targ
     for protocol in &PROTOCOLS {
         let path = DumpPath::new(protocol.directory.as_bytes())?;
         let is_there = root.directories.contains(&protocol.directory);
-        if is_there && !is_listed(reading, protocol.directory) {
-            return Err(Error::from(ReplayFault::Unlisted).at(path.as_bytes()));
-        }
         match ((protocol.is_included)(included), is_there) {
+            (true, true) if !is_listed(reading, protocol.directory) => {
+                return Err(Error::from(ReplayFault::Unlisted).at(path.as_bytes()));
+            }
             (true, true) => (protocol.read)(reading, target)?,
             (true, false) => (protocol.check_absent)(reading)?,
             (false, true) => reading.leave_out(&path)?,

@@ -258,6 +258,14 @@ pub(super) fn sample() -> Vec<RedisEvent<'static>> {
 }
 
 #[test]
+fn another_database_in_the_manifest_is_refused_although_its_directory_is_not_there() {
+    for listed in ["1", "0, 1"] {
+        let dump = Dump::of(&sample()).edited(MANIFEST_FILE, "0\n      ]", &format!("{listed}\n      ]")).signed();
+        assert_eq!(dump.error(), "redis: only db_0 can be encoded: the server has one key space");
+    }
+}
+
+#[test]
 fn directory_of_a_protocol_that_the_manifest_leaves_out_is_refused() {
     let dump = Dump::of(&sample()).edited(MANIFEST_FILE, "\"redis\"", "\"other\"").signed();
     assert_eq!(dump.error(), "redis: the manifest says that this was left out, yet it is there");

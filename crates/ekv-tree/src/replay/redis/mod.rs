@@ -42,6 +42,7 @@ const IN_DATABASE: &str =
 
 /// Replays the keys of the database.
 pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
+    check_listed(reading)?;
     let mut path = DumpPath::new(DIRECTORY.as_bytes())?;
     let mut databases = Databases::default();
     reading.show(&path, &mut databases)?;
@@ -53,16 +54,26 @@ pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result
     }
 }
 
+/// The databases that the manifest lists.
+fn listed<'r>(reading: &'r Reading<'_>) -> &'r [u32] {
+    reading.manifest().adapters.redis.as_ref().map_or(&[], |scopes| &scopes.databases)
+}
+
+/// The manifest may list no other database than the one of a server.
+fn check_listed(reading: &Reading<'_>) -> Result<()> {
+    if listed(reading).iter().all(|index| *index == DATABASE_INDEX) {
+        return Ok(());
+    }
+    Err(Error::from(ReplayFault::SeveralDatabases).at(DIRECTORY.as_bytes()))
+}
+
 /// What the manifest lists must be there; to be called where the protocol has no directory or database.
 pub(super) fn check_absent(reading: &Reading<'_>) -> Result<()> {
-    let listed = reading.manifest().adapters.redis.as_ref().map(|scopes| scopes.databases.as_slice());
-    match listed.unwrap_or_default() {
-        [] => Ok(()),
-        [DATABASE_INDEX] => {
-            Err(Error::from(ReplayFault::MissingScope).at(&[DIRECTORY, "/", DATABASE].concat().into_bytes()))
-        }
-        _ => Err(Error::from(ReplayFault::SeveralDatabases).at(DIRECTORY.as_bytes())),
+    check_listed(reading)?;
+    if listed(reading).is_empty() {
+        return Ok(());
     }
+    Err(Error::from(ReplayFault::MissingScope).at(&[DIRECTORY, "/", DATABASE].concat().into_bytes()))
 }
 
 /// Looks for the database.
