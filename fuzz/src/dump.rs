@@ -1,11 +1,12 @@
 //! The whole decode in memory, and what must hold of its result.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Owner, Router, Run, dynamodb, raw, redis, s3, sqs};
-use ekv_model::{Class, Findings, NoMonitor, Severity};
+use ekv_model::{Body, Class, Findings, NoMonitor, Severity};
 use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnView, resolve};
-use ekv_snapshot::{CommitTs, Group, Input, NoWatch, ScanOptions, View, Writer, WrittenForm, scan};
+use ekv_snapshot::{CommitTs, Group, Input, NoWatch, RecordSink, ScanOptions, View, Writer, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_tree::replay::{Place, ReplayOptions, Selection, replay};
@@ -149,27 +150,48 @@ fn check_sound(entries: &MemoryEntries) {
     assert!(verification.is_sound(), "a dump that was just written is not sound: {}", verification.problems);
 }
 
-/// Verifies and replays a dump that anyone may have made; what can be replayed is sound.
-pub(crate) fn read(entries: &MemoryEntries, target: &mut dyn ekv_model::Target) {
-    let scratch = scratch();
-    let verification = verify(&mut MemorySource::new(entries.clone()), &scratch, SORT_BUDGET, &mut |_| Ok(()));
-    let replayed = replay_redis(entries, target);
-    if replayed.is_ok() {
-        let verification = verification.expect("what can be replayed can be verified");
-        let problems = &verification.problems.first;
-        let first = problems.iter().find(|problem| problem.path.starts_with(b"redis")).map(ToString::to_string);
-        assert!(first.is_none(), "replayed, but not sound: {first:?}");
+/// Verifies a dump that anyone may have made, and encodes each protocol of it; what can be encoded is sound and gives each key once.
+pub(crate) fn read(entries: &MemoryEntries) {
+    let verification = verify(&mut MemorySource::new(entries.clone()), &scratch(), SORT_BUDGET, &mut |_| Ok(()));
+    let protocols = [
+        ("redis", Included { redis: true, ..Included::default() }),
+        ("dynamodb", Included { dynamodb: true, ..Included::default() }),
+        ("s3", Included { s3: true, ..Included::default() }),
+        ("sqs", Included { sqs: true, ..Included::default() }),
+    ];
+    for (directory, included) in protocols {
+        let mut keys = UserKeys::default();
+        if encode(entries, included, &mut keys).is_ok() {
+            assert!(!keys.is_repeated, "encoded, but with two records for one key");
+            let verification = verification.as_ref().expect("what can be encoded can be verified");
+            let problems = &verification.problems.first;
+            let first = problems.iter().find(|problem| problem.path.starts_with(directory.as_bytes()));
+            assert!(first.is_none(), "encoded, but not sound: {}", first.map(ToString::to_string).unwrap_or_default());
+        }
     }
 }
 
-fn replay_redis(entries: &MemoryEntries, target: &mut dyn ekv_model::Target) -> ekv_tree::Result<()> {
-    let options = ReplayOptions {
-        included: Included { redis: true, ..Included::default() },
-        selection: Selection::default(),
-        memory_budget: SORT_BUDGET,
-    };
+/// Remembers which user keys there were.
+#[derive(Default)]
+struct UserKeys {
+    seen: BTreeSet<Vec<u8>>,
+    is_repeated: bool,
+}
+
+impl RecordSink for UserKeys {
+    fn put(&mut self, user_key: &[u8], parts: &[Body<'_>]) -> ekv_model::Result<()> {
+        self.is_repeated |= !self.seen.insert(user_key.to_vec());
+        parts.iter().try_for_each(|part| part.for_each_chunk(|_| Ok(())))
+    }
+}
+
+/// Replays protocols of a dump as records.
+fn encode(entries: &MemoryEntries, included: Included, sink: &mut dyn RecordSink) -> ekv_tree::Result<()> {
+    let options = ReplayOptions { included, selection: Selection::default(), memory_budget: SORT_BUDGET };
+    let scratch = scratch();
+    let mut encoder = ekv_adapters::Encoder::new(sink, &scratch);
     let mut source = MemorySource::new(entries.clone());
-    replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(())).map(|_| ())
+    replay(&mut source, &scratch, &options, &mut encoder, &Place::default(), &mut |_| Ok(())).map(|_| ())
 }
 
 /// Redis keys survive the way from files to records and back.
@@ -177,8 +199,8 @@ pub(crate) fn check_redis_round_trip(dump: &Dump, options: Options) {
     let scratch = scratch();
     let mut writer =
         Writer::new(&scratch, dump.read_ts, SORT_BUDGET).expect("a timestamp that was read can be written");
-    let mut encoder = ekv_adapters::Encoder::new(&mut writer, &scratch);
-    if let Err(error) = replay_redis(&dump.entries, &mut encoder) {
+    let included = Included { redis: true, ..Included::default() };
+    if let Err(error) = encode(&dump.entries, included, &mut writer) {
         panic!("a dump that was just written cannot be encoded: {}", chain(&error));
     }
     let mut payload = Vec::new();

@@ -1,6 +1,6 @@
 //! Damage to files, exhaustively: every byte, every bit, every length. Tests whose name begins with `all_` are long forms, which
 //! `cargo xtask long` runs; the others take a sample of the same cases.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
 mod cases;
 mod dump;
