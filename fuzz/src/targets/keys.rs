@@ -2,7 +2,7 @@
 
 use ekv_adapters::redis::{Form, parse_form};
 use ekv_adapters::{Router, dynamodb, sqs};
-use ekv_model::dynamodb::Number;
+use ekv_model::dynamodb::{KeyType, KeyValue, Number, push_ordered};
 use ekv_model::redis::ScalarKind;
 use ekv_snapshot::{CommitTs, UnversionedRow, ValueHeader, split_raw_key};
 
@@ -30,15 +30,10 @@ pub(super) fn run(bytes: &[u8]) {
 }
 
 fn segments(bytes: &[u8]) {
-    let mut segment = Vec::new();
-    dynamodb::keys::push_segment(bytes, &mut segment);
-    assert_eq!(dynamodb::keys::split_segment(&segment), Some((bytes.to_vec(), &b""[..])));
-    if let Some((raw, rest)) = dynamodb::keys::split_segment(bytes) {
-        let mut again = Vec::new();
-        dynamodb::keys::push_segment(&raw, &mut again);
-        again.extend_from_slice(rest);
-        assert_eq!(again, bytes);
-    }
+    let (a, b) = bytes.split_at(bytes.len() / 2);
+    let (ordered_a, ordered_b) = (ordered(KeyType::Binary, a), ordered(KeyType::Binary, b));
+    assert_eq!(ordered_a.cmp(&ordered_b), a.cmp(b), "ordered forms are in the order of the bytes");
+    assert!(a == b || !ordered_a.starts_with(&ordered_b), "no ordered form begins with another one");
     let mut name = Vec::new();
     dynamodb::keys::push_name(bytes, &mut name);
     let decoded = dynamodb::keys::decode_name(&name);
@@ -65,20 +60,23 @@ fn values(bytes: &[u8]) {
 
 /// Ordered forms of numbers are equal for equal numbers, and order numbers of different sign or magnitude.
 fn numbers(a: &str, b: &str) {
+    let (ordered_a, ordered_b) = (ordered(KeyType::Number, a.as_bytes()), ordered(KeyType::Number, b.as_bytes()));
     let (Ok(a), Ok(b)) = (Number::parse(a), Number::parse(b)) else { return };
-    let ordered = |number: &Number<'_>| {
-        let mut out = Vec::new();
-        dynamodb::push_number(number, &mut out);
-        out
-    };
     let rank = |number: &Number<'_>| match (number.digits.is_empty(), number.is_negative) {
         (true, _) => (0, 0),
         (false, false) => (1, number.magnitude),
         (false, true) => (-1, number.magnitude.saturating_neg()),
     };
     let same = (a.is_negative, &a.digits, a.magnitude) == (b.is_negative, &b.digits, b.magnitude);
-    assert_eq!(ordered(&a) == ordered(&b), same, "{a:?} and {b:?}");
+    assert_eq!(ordered_a == ordered_b, same, "{a:?} and {b:?}");
     if rank(&a) != rank(&b) {
-        assert_eq!(ordered(&a).cmp(&ordered(&b)), rank(&a).cmp(&rank(&b)), "{a:?} and {b:?}");
+        assert_eq!(ordered_a.cmp(&ordered_b), rank(&a).cmp(&rank(&b)), "{a:?} and {b:?}");
     }
+}
+
+/// The form of a value in an ordered primary key.
+fn ordered(key_type: KeyType, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_ordered(&KeyValue { key_type, bytes }, &mut out);
+    out
 }
