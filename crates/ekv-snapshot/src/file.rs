@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::index::SparseIndex;
+use ekv_spill::SparseIndex;
+
 use crate::record::StoredValue;
 use crate::{Error, ErrorKind, Input, Result};
 

@@ -14,7 +14,6 @@ mod file;
 pub mod findings;
 pub mod format;
 mod hlc;
-mod index;
 mod input;
 mod input_reader;
 mod merge;

@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use ekv_model::{Class, Findings};
-use ekv_spill::Scratch;
+use ekv_spill::{Scratch, SparseIndex};
 
 use crate::entry::{self, Entry, check_order, need};
 use crate::envelope::{Envelope, Form, Header};
 use crate::findings;
 use crate::format::{FOOTER_LEN, NEWEST_ALWAYS_PREFIX, PAYLOAD_HEADER_LEN, RAW_KEY_LEN_MAX, VALUE_HEADER_LEN};
-use crate::index::SparseIndex;
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{Resolver, Standing, common_prefix_len};
 use crate::sequential::Sequential;

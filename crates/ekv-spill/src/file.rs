@@ -36,7 +36,7 @@ impl ScratchFile {
     fn try_read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         #[cfg(test)]
         fault::hit(Operation::Read)?;
-        read_exact_at(&self.file, buf, offset)
+        crate::read_exact_at(&self.file, buf, offset)
     }
 
     pub(crate) fn into_file(self) -> File {
@@ -46,19 +46,6 @@ impl ScratchFile {
     fn error(&self, operation: Operation, source: io::Error) -> Error {
         Error::Io { operation, place: self.place.clone(), source }
     }
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buf, offset)
-}
-
-/// Moves the file's position; sound because no scratch file is shared between threads or written to after it was read.
-#[cfg(not(unix))]
-fn read_exact_at(mut file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    file.seek(SeekFrom::Start(offset))?;
-    file.read_exact(buf)
 }
 
 /// Makes the n-th operation of a kind fail, per thread.

@@ -3,6 +3,7 @@
 //! * [`Scratch`] gives fresh, private, nameless files; [`SystemScratch`] takes them from the system's temporary directory.
 //! * [`Spool`] collects bytes, in memory up to a budget, then in a scratch file.
 //! * [`Sorter`] orders records by key within a memory budget.
+//! * [`SparseIndex`] finds records of a sorted file by key.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -21,14 +22,18 @@
 mod error;
 mod file;
 mod out_of_space;
+mod positioned;
 mod scratch;
 mod sorter;
+mod sparse_index;
 mod spool;
 
 pub use error::{Error, Operation, Result};
 pub use out_of_space::is_out_of_space;
+pub use positioned::{read_exact_at, write_all_at};
 pub use scratch::{Scratch, SystemScratch};
 pub use sorter::{RECORD_LEN_MAX, Sorted, Sorter};
+pub use sparse_index::SparseIndex;
 pub use spool::{Spool, Spooled};
 
 /// A length in memory as a length in a file.

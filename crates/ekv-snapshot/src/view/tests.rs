@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ekv_spill::SparseIndex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::index::SparseIndex;
 use crate::{FooterPolicy, Input, MemoryInput};
 
 /// What a version is: tombstone, store expiry, body.

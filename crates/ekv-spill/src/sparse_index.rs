@@ -1,4 +1,4 @@
-//! A sparse index over records, of fixed size whatever the file.
+//! A sparse index over sorted records, of fixed size whatever the file.
 
 /// Bytes that keys and entries may take together.
 const BUDGET_BYTES: usize = 1 << 20;
@@ -7,11 +7,11 @@ const FIRST_STRIDE: u64 = 16 << 10;
 /// Longest key prefix kept.
 const KEPT_KEY_LEN: usize = 512;
 
-/// Maps raw keys to offsets of records at or before them.
+/// Maps keys to offsets of records at or before them.
 ///
 /// The stride doubles whenever the fixed budget is used up, so that memory does not follow the file.
 #[derive(Clone, Debug)]
-pub(crate) struct SparseIndex {
+pub struct SparseIndex {
     entries: Vec<Entry>,
     keys: Vec<u8>,
     stride: u64,
@@ -35,17 +35,17 @@ impl Default for SparseIndex {
 
 impl SparseIndex {
     /// An index of at most `budget` bytes that begins with one entry per `stride` bytes of the file.
-    pub(crate) fn new(budget: usize, stride: u64) -> Self {
+    pub fn new(budget: usize, stride: u64) -> Self {
         SparseIndex { entries: Vec::new(), keys: Vec::new(), stride, next_at: 0, budget }
     }
 
     /// Offers the record at `offset`; records must be offered in file order.
-    pub(crate) fn offer(&mut self, offset: u64, raw_key: &[u8]) {
+    pub fn offer(&mut self, offset: u64, key: &[u8]) {
         if offset < self.next_at {
             return;
         }
-        let kept = raw_key.get(..KEPT_KEY_LEN).unwrap_or(raw_key);
-        let truncated = kept.len() < raw_key.len();
+        let kept = key.get(..KEPT_KEY_LEN).unwrap_or(key);
+        let truncated = kept.len() < key.len();
         self.entries.push(Entry { offset, key_start: self.keys.len(), key_len: kept.len(), truncated });
         self.keys.extend_from_slice(kept);
         self.next_at = offset.saturating_add(self.stride);
@@ -72,8 +72,8 @@ impl SparseIndex {
         self.keys.get(entry.key_start..entry.key_start.saturating_add(entry.key_len)).unwrap_or(&[])
     }
 
-    /// Offset of the last known record whose raw key is certainly at or below `target`; `None` if there is none.
-    pub(crate) fn start_for(&self, target: &[u8]) -> Option<u64> {
+    /// Offset of the last known record whose key is certainly at or below `target`; `None` if there is none.
+    pub fn start_for(&self, target: &[u8]) -> Option<u64> {
         let mut at = self.entries.partition_point(|entry| self.key(entry) <= target);
         while let Some(entry) = at.checked_sub(1).and_then(|before| self.entries.get(before)) {
             // A cut key only tells that the record is at or above it.
