@@ -5,6 +5,7 @@ use std::fmt;
 
 use ekv_model::Class;
 
+use crate::archive::ArchiveFault;
 use crate::checksums::ChecksumsFault;
 use crate::expiry::ExpiryFault;
 use crate::json::JsonFault;
@@ -46,6 +47,9 @@ pub enum ErrorKind {
     /// Reading a dump failed.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// An archive is refused.
+    #[error(transparent)]
+    Archive(#[from] ArchiveFault),
     /// The JSON text of a file is refused.
     #[error(transparent)]
     Json(#[from] JsonFault),
@@ -83,6 +87,7 @@ impl ErrorKind {
             | ErrorKind::NotADump { .. }
             | ErrorKind::Manifest(_)
             | ErrorKind::Checksums(_)
+            | ErrorKind::Archive(_)
             | ErrorKind::Json(_)
             | ErrorKind::Segment(_)
             | ErrorKind::Keymap(_)

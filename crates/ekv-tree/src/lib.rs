@@ -1,6 +1,8 @@
 //! The dump of plain files: names, KEYMAP, MANIFEST, CHECKSUMS, safe writing and checked reading.
 
+pub mod archive;
 pub mod checksums;
+mod copy;
 mod error;
 pub mod expiry;
 mod hlc;
@@ -15,10 +17,12 @@ pub mod s3_name;
 pub mod segment;
 pub mod sink;
 pub mod source;
+mod taken;
 mod target;
 pub mod verify;
 mod writer;
 
+pub use copy::{Copied, copy};
 pub use error::{Error, ErrorKind, Location, Result};
 pub use lines::LineError;
 pub use path::{COMPONENT_LEN_MAX, DumpPath, PathError};

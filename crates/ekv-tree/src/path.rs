@@ -152,6 +152,17 @@ pub(crate) fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
     (parent, rest.strip_prefix(b"/").unwrap_or(rest))
 }
 
+/// The directories on the way to `path` from the root downwards, and `path` itself last.
+pub(crate) fn prefixes(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    slashes.chain([path.len()]).filter_map(|end| path.get(..end)).filter(|prefix| !prefix.is_empty())
+}
+
+/// Whether `path` is `directory` or lies below it.
+pub(crate) fn is_at_or_below(path: &[u8], directory: &[u8]) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
 /// Checks one path component.
 pub(crate) fn check_component(component: &[u8]) -> Result<(), PathError> {
     if component.is_empty() {
@@ -239,6 +250,17 @@ mod tests {
         assert!(path.is_empty() && path.components().next().is_none());
         path.push(b"x").unwrap();
         assert_eq!(path.as_bytes(), b"x");
+    }
+
+    #[test]
+    fn prefixes_are_the_directories_from_the_root_downwards() {
+        assert_eq!(prefixes(b"a/bc/d").collect::<Vec<_>>(), [&b"a"[..], b"a/bc", b"a/bc/d"]);
+        assert_eq!(prefixes(b"").count(), 0);
+        let cases: [(&[u8], &[u8], bool); 4] =
+            [(b"a/b", b"a", true), (b"a", b"a", true), (b"ab", b"a", false), (b"a", b"a/b", false)];
+        for (path, directory, expected) in cases {
+            assert_eq!(is_at_or_below(path, directory), expected);
+        }
     }
 
     #[test]

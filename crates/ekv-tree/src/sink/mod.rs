@@ -1,8 +1,9 @@
 //! Where a dump is written.
 //!
 //! A [`Sink`] takes directories and files one after the other and publishes them all at once, or not at all. [`DirSink`] writes a
-//! directory, [`MemorySink`] is the strict test double.
+//! directory, [`ArchiveSink`] an archive, [`MemorySink`] is the strict test double.
 
+mod archive;
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 mod dir;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
@@ -11,11 +12,13 @@ mod dir;
 mod error;
 mod memory;
 mod options;
+mod path_table;
 
 use std::sync::Arc;
 
 use ekv_spill::Scratch;
 
+pub use archive::ArchiveSink;
 pub use dir::{DirSink, Leftover, StagedFiles, leftovers};
 pub use error::{SinkError, SinkOperation};
 pub use memory::{MemoryDump, MemoryEntries, MemorySink};
@@ -26,8 +29,8 @@ use crate::{DumpPath, Error, Result};
 /// Takes the files of a dump and publishes them as a whole.
 ///
 /// One file is open at a time: [`begin`](Sink::begin), any number of [`write`](Sink::write), [`end`](Sink::end). A path is
-/// created once in the life of a sink; directories above a file are created with it. After an error only
-/// [`abort`](Sink::abort) may follow. A sink that is dropped without being published leaves nothing behind.
+/// created once in the life of a sink; directories above a file are created with it. A sink that keeps no names cannot see that one is
+/// taken; [`crate::DumpWriter`] sees it before a dump is published. After an error only [`abort`](Sink::abort) may follow. A sink that is dropped without being published leaves nothing behind.
 ///
 /// Source: `docs/format/tree.md`, section 8.1.
 pub trait Sink: Send {

@@ -72,6 +72,8 @@ pub enum PublishMethod {
     Replace,
     /// A file, where the platform has no safe rename: created exclusively under its final name, and removed after an error.
     CreateExclusively,
+    /// Written to a stream as it came.
+    Stream,
     /// Kept in memory.
     Memory,
 }
@@ -87,6 +89,7 @@ impl PublishMethod {
             PublishMethod::Link => "hard link without replacement",
             PublishMethod::Replace => "rename over the old file",
             PublishMethod::CreateExclusively => "exclusive create of the final name",
+            PublishMethod::Stream => "stream",
             PublishMethod::Memory => "memory",
         }
     }

@@ -60,6 +60,68 @@ impl DirSource {
         opened.map_err(|refusal| Error::from(SourceError::Refused(refusal)).at(path.as_bytes()))
     }
 
+    /// The same dump, with entries shown in byte order of their paths, as archives hold them.
+    ///
+    /// Cost: lists everything before the first entry is shown.
+    pub fn in_path_order(&mut self) -> impl Source + '_ {
+        PathOrder { source: self }
+    }
+
+    /// All entries below the root: paths and kinds.
+    fn list_all(&mut self) -> Result<Sorted> {
+        let mut all = self.sorter();
+        let mut deeper = self.sorter();
+        deeper.push(b"", b"")?;
+        while !deeper.is_empty() {
+            let mut level = std::mem::replace(&mut deeper, self.sorter()).finish()?;
+            while let Some((directory, _)) = level.next()? {
+                let mut path = DumpPath::root();
+                if !directory.is_empty() {
+                    path.extend(directory)?;
+                }
+                let parent_len = path.len();
+                let opened = self.directories.open(directory).map_err(|error| locate(error, directory))?;
+                let mut names = match opened {
+                    Ok(opened) => list(opened, false, &self.scratch).map_err(|error| locate(error, directory))?,
+                    // Seen again, and refused, when it is shown.
+                    Err(_) => continue,
+                };
+                while let Some((rank_and_name, kind)) = names.next()? {
+                    path.push(rank_and_name.get(1..).unwrap_or_default())?;
+                    all.push(path.as_bytes(), kind)?;
+                    if matches!(EntryKind::of(kind), EntryKind::Directory) && path.len() <= PATH_LEN_MAX {
+                        deeper.push(path.as_bytes(), b"")?;
+                    }
+                    path.truncate(parent_len);
+                }
+            }
+        }
+        Ok(all.finish()?)
+    }
+
+    /// Shows one entry that was listed.
+    fn show_entry(&mut self, path: &DumpPath, kind: EntryKind, visitor: &mut dyn Visitor) -> Result<()> {
+        let (parent, name) = path.split_last();
+        match kind {
+            _ if path.len() > PATH_LEN_MAX => visitor.refused(path, Refusal::PathTooLong),
+            EntryKind::Refused(refusal) => visitor.refused(path, refusal),
+            EntryKind::Directory => match self.directories.open(path.as_bytes())? {
+                Ok(_) => visitor.directory(path),
+                Err(refusal) => visitor.refused(path, refusal),
+            },
+            EntryKind::File => {
+                let opened = match self.directories.open(parent)? {
+                    Ok(directory) => open_regular(directory, name).map_err(|error| error.at(path.as_bytes()))?,
+                    Err(refusal) => Err(refusal),
+                };
+                match opened {
+                    Ok(mut file) => visitor.file(path, &mut file),
+                    Err(refusal) => visitor.refused(path, refusal),
+                }
+            }
+        }
+    }
+
     /// Shows what a directory holds but directories, which go to `on_directory`; says first that it is `entered`.
     fn show_entries(
         &mut self,
@@ -109,6 +171,21 @@ impl Source for DirSource {
                 })
                 .map_err(|error| locate(error, directory))?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// A directory, shown in byte order of the paths.
+struct PathOrder<'s> {
+    source: &'s mut DirSource,
+}
+
+impl Source for PathOrder<'_> {
+    fn walk(&mut self, visitor: &mut dyn Visitor) -> Result<()> {
+        let mut entries = self.source.list_all()?;
+        while let Some((path, kind)) = entries.next()? {
+            self.source.show_entry(&DumpPath::new(path)?, EntryKind::of(kind), visitor)?;
         }
         Ok(())
     }

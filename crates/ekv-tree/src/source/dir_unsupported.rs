@@ -26,11 +26,27 @@ impl DirSource {
     }
 
     /// Cannot be called on this platform.
+    pub fn in_path_order(&mut self) -> impl Source + '_ {
+        Unreachable { source: self }
+    }
+
+    /// Cannot be called on this platform.
     ///
     /// # Errors
     /// None.
     pub fn open_file(&mut self, _path: &DumpPath) -> Result<File> {
         match self.never {}
+    }
+}
+
+/// As [`DirSource`].
+struct Unreachable<'s> {
+    source: &'s mut DirSource,
+}
+
+impl Source for Unreachable<'_> {
+    fn walk(&mut self, _visitor: &mut dyn Visitor) -> Result<()> {
+        match self.source.never {}
     }
 }
 

@@ -1,26 +1,33 @@
 //! Where a dump is read from.
 
+mod archive;
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 mod dir;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 #[path = "dir_unsupported.rs"]
 mod dir;
 mod error;
+mod indexed;
 mod memory;
+mod parents;
 
 use std::io::Read;
 
 use crate::{DumpPath, Result};
 
+pub use archive::ArchiveSource;
 pub use dir::DirSource;
+pub(crate) use error::read_error;
 pub use error::{PATH_LEN_MAX, Refusal, SourceError, SourceOperation};
+pub use indexed::IndexedArchive;
 pub use memory::MemorySource;
 
 /// A dump that is read entry by entry: a directory or an archive.
 ///
 /// Source: `docs/format/tree.md`, section 8.4.
 pub trait Source {
-    /// Shows every entry below the root to `visitor`, each file once, in an order that depends on the dump alone.
+    /// Shows every entry below the root to `visitor`, in an order that depends on the dump alone: each file once, each directory at least
+    /// once. An archive that holds a name twice shows it twice.
     ///
     /// Cost: bounded memory, however many entries there are and however deep they lie.
     ///
@@ -29,7 +36,7 @@ pub trait Source {
     fn walk(&mut self, visitor: &mut dyn Visitor) -> Result<()>;
 }
 
-/// A dump whose parts can be read in any order. An archive that cannot do that is unpacked first.
+/// A dump whose parts can be read in any order.
 pub trait ScopedSource: Source {
     /// Shows the entries of one directory to `visitor`, in byte order of their names. Directories in it are named and not entered.
     ///

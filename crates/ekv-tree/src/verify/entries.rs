@@ -67,6 +67,8 @@ struct Entry {
     is_present: bool,
     /// Digest and length of the file.
     file: Option<(FileDigest, u64)>,
+    /// Whether there are several files of this name.
+    is_repeated: bool,
     /// Digest of the first line, and how many lines there are.
     listed: FileDigest,
     listed_count: u64,
@@ -120,7 +122,7 @@ impl Entries {
                 FILE => {
                     let (digest, len) = payload.split_first_chunk().unwrap_or((&[0; size_of::<FileDigest>()], &[]));
                     let len = len.first_chunk().map_or(0, |len| u64::from_be_bytes(*len));
-                    entry.file = Some((*digest, len));
+                    entry.is_repeated |= entry.file.replace((*digest, len)).is_some();
                 }
                 _ => {
                     if entry.listed_count == 0 {
@@ -144,6 +146,12 @@ impl Entry {
         if self.listed_count > 1 {
             problems.add(path, ProblemKind::ListedTwice);
             changes.removed = changes.removed.saturating_add(self.listed_count.saturating_sub(1));
+        }
+        if self.is_repeated {
+            problems.add(path, ProblemKind::Repeated);
+        }
+        if self.file.is_some() && self.is_directory {
+            problems.add(path, ProblemKind::FileAndDirectory);
         }
         let is_listed = self.listed_count > 0;
         let (kind, count) = match &self.file {

@@ -80,6 +80,12 @@ pub enum ProblemKind {
     /// More than one line in CHECKSUMS.
     #[error("CHECKSUMS lists it more than once")]
     ListedTwice,
+    /// An archive holds several files of this name.
+    #[error("there are several files of this name")]
+    Repeated,
+    /// An archive holds both a file and a directory of this name.
+    #[error("there are both a file and a directory of this name")]
+    FileAndDirectory,
     /// A name that has no meaning in its place.
     #[error("nothing in a dump has this name")]
     Unknown,

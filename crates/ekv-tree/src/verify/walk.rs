@@ -14,7 +14,8 @@ use crate::checksums::{CHECKSUMS_FILE, ChecksumsError, ChecksumsFault, Checksums
 use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_FILE;
 use crate::manifest::{MANIFEST_FILE, MANIFEST_LEN_MAX, Manifest};
-use crate::source::{Refusal, SourceError, SourceOperation, Visitor};
+pub(crate) use crate::source::read_error;
+use crate::source::{Refusal, SourceError, Visitor};
 use crate::{DumpPath, Error, ErrorKind, LineError, Result};
 
 /// Looks at every entry.
@@ -195,9 +196,4 @@ pub(crate) fn read_checksums(input: &mut dyn BufRead, entries: &mut Entries) -> 
             }
         }
     }
-}
-
-/// A file that cannot be read.
-pub(crate) fn read_error(source: io::Error) -> Error {
-    SourceError::Io { operation: SourceOperation::Read, source }.into()
 }

@@ -11,8 +11,10 @@ use ekv_spill::{Scratch, Sorter, Spooled};
 
 use crate::checksums::{CHECKSUMS_FILE, FileDigest, write_line};
 use crate::manifest::MANIFEST_FILE;
+use crate::path::{Escaped, is_at_or_below};
 use crate::portable::{PortableCheck, PortableReport};
 use crate::sink::{Published, Sink, SinkError};
+use crate::taken::TakenNames;
 use crate::{DumpPath, Error, Result};
 
 use batch::Batch;
@@ -168,6 +170,7 @@ impl DumpWriter {
     /// Writes MANIFEST.json with this content, then CHECKSUMS, then publishes the dump.
     ///
     /// # Errors
+    /// [`SinkError::NameTaken`] for a file whose name another file has or needs as a directory, also where the sink cannot see it.
     /// Whatever the sink reports. Nothing is published then and nothing is left behind, except as [`Sink::publish`] says.
     pub fn finish(mut self, manifest: &[u8]) -> Result<Published> {
         match self.write_last_files(manifest) {
@@ -239,7 +242,11 @@ impl DumpWriter {
         let sink = &mut output.sink;
         sink.begin(&DumpPath::new(CHECKSUMS_FILE.as_bytes())?)?;
         let mut line = Vec::new();
+        let mut names = TakenNames::default();
         while let Some((path, digest)) = sorted.next()? {
+            if names.is_taken(path) || is_at_or_below(path, CHECKSUMS_FILE.as_bytes()) {
+                return Err(SinkError::NameTaken { path: Escaped(path).to_string(), alias: None }.into());
+            }
             let digest = FileDigest::try_from(digest).unwrap_or_default();
             line.clear();
             write_line(&digest, path, &mut line);

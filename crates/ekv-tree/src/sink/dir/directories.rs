@@ -11,10 +11,10 @@ use ekv_spill::Scratch;
 use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
-use super::ledger::Ledger;
 use super::place::{below, io_error};
 use super::sys::{Access, FileId, SyncScope, System, has_errno};
 use crate::path::{Escaped, split_last};
+use crate::sink::path_table::PathTable;
 use crate::sink::{SinkError, SinkOperation};
 use crate::{Error, Result};
 
@@ -39,7 +39,7 @@ pub(super) struct Directories<S> {
     open_max: usize,
     /// Counts uses, to find the directory that was not used for the longest time.
     clock: u64,
-    ledger: Ledger,
+    made: PathTable,
     /// Whether a directory is synced before it is closed.
     sync: bool,
     /// Mode of a new directory, before the umask.
@@ -66,7 +66,7 @@ impl<S: System> Directories<S> {
             open: Vec::new(),
             open_max: share.clamp(OPEN_MIN, OPEN_MAX),
             clock: 0,
-            ledger: Ledger::new(scratch),
+            made: PathTable::new(scratch),
             sync: false,
             mode: SHARED_MODE,
         }
@@ -115,7 +115,7 @@ impl<S: System> Directories<S> {
         let (parent, name) = split_last(path);
         let fail =
             |directories: &Self, source| io_error(SinkOperation::ReadBack, below(&directories.place, path), source);
-        if !parent.is_empty() && self.ledger.get(parent)?.is_none() {
+        if !parent.is_empty() && self.made.get(parent)?.is_none() {
             return Err(fail(self, io::ErrorKind::NotFound.into()));
         }
         self.enter(parent)?;
@@ -149,7 +149,7 @@ impl<S: System> Directories<S> {
     /// Opens a directory inside an open one, making it if this run did not do so before.
     fn enter_child(&mut self, parent: &[u8], path: &[u8]) -> Result<()> {
         let name = split_last(path).1;
-        let known_id = self.ledger.get(path)?;
+        let known_id = self.made.get(path)?.map(FileId::from_mark);
         if known_id.is_none() {
             let created = self.system.create_directory(self.fd(parent), name, self.mode);
             created.map_err(|source| self.creation_error(SinkOperation::CreateDirectory, path, source))?;
@@ -174,7 +174,7 @@ impl<S: System> Directories<S> {
             return Err(self.replaced(path));
         }
         if known_id.is_none() {
-            self.ledger.insert(path, stat.id)?;
+            self.made.insert(path, stat.id.to_mark())?;
         }
         self.clock = self.clock.saturating_add(1);
         // A directory that is new, or was closed before, has changes only once something is made in it.

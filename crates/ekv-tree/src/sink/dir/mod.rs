@@ -5,7 +5,6 @@
 
 mod directories;
 mod files;
-mod ledger;
 mod leftover;
 mod place;
 mod publish;

@@ -18,6 +18,18 @@ pub(super) struct FileId {
     pub(super) inode: u64,
 }
 
+impl FileId {
+    /// Both numbers in a fixed form.
+    pub(super) fn to_mark(self) -> [u8; 16] {
+        (u128::from(self.device) << 64 | u128::from(self.inode)).to_be_bytes()
+    }
+
+    pub(super) fn from_mark(mark: [u8; 16]) -> Self {
+        let number = |half: Option<&[u8; 8]>| u64::from_be_bytes(half.copied().unwrap_or_default());
+        FileId { device: number(mark.first_chunk()), inode: number(mark.last_chunk()) }
+    }
+}
+
 /// What the sink wants to know about a directory entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stat {

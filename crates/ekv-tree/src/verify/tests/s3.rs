@@ -11,17 +11,17 @@ fn with_object(tree: Tree, path: &str) -> Tree {
 
 #[test]
 fn s3_bodies_and_sidecars_must_pair() {
-    let base = with_object(with_object(empty(), "s3/b/a"), "s3/b/a/x");
+    let base = with_object(with_object(empty(), "s3/b/a"), "s3/b/d/x");
     assert_eq!(base.problems(), [""; 0]);
     assert_eq!(
         base.clone().without("s3/b/a.elastickv-meta.json").problems(),
         ["s3/b/a: the object has no metadata file"]
     );
     assert_eq!(
-        base.clone().without("s3/b/a/x").problems(),
-        ["s3/b/a/x.elastickv-meta.json: there is no object for this metadata file"]
+        base.clone().without("s3/b/d/x").problems(),
+        ["s3/b/d/x.elastickv-meta.json: there is no object for this metadata file"]
     );
-    for path in ["s3/b/.elastickv-meta.json", "s3/b/a/.elastickv-meta.json"] {
+    for path in ["s3/b/.elastickv-meta.json", "s3/b/d/.elastickv-meta.json"] {
         let expected = format!("{path}: there is no object for this metadata file");
         assert_eq!(base.clone().with(path, b"{}").problems(), [expected]);
     }

@@ -1,53 +1,53 @@
-//! Remembers the identity of every directory that a run made, in bounded memory.
+//! Remembers every directory that a run made, in bounded memory.
 
 use std::collections::HashMap;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use ekv_spill::{Error as SpillError, Operation, Scratch};
+use ekv_spill::{Error as SpillError, Operation, Scratch, read_exact_at, write_all_at};
 use sha2::{Digest, Sha256};
-
-use super::sys::FileId;
 
 /// Directories that are remembered in memory; more go to a scratch file.
 const MEMORY_ENTRIES: usize = 32 * 1024;
 
-/// A slot of the file: the hash of the path, device, inode, each little-endian. A slot of zeros is empty.
+/// A slot of the file: the hash of the path, then the mark. A slot of zeros is empty.
 const SLOT_LEN: usize = 32;
+
+/// What is remembered about a path.
+pub(super) type Mark = [u8; 16];
 
 type PathHash = [u8; 16];
 type Slot = [u8; SLOT_LEN];
 
-/// Directory path -> identity.
+/// Directory path -> mark.
 ///
 /// Cost: at most 2 MiB of memory; 64 to 128 bytes of scratch file per directory beyond the first ones. One or two small reads
 /// per look-up in the file.
-pub(super) struct Ledger {
+pub(super) struct PathTable {
     scratch: Arc<dyn Scratch>,
     memory_entries: usize,
-    memory: HashMap<PathHash, FileId>,
+    memory: HashMap<PathHash, Mark>,
     table: Option<Table>,
 }
 
-impl Ledger {
+impl PathTable {
     pub(super) fn new(scratch: Arc<dyn Scratch>) -> Self {
-        Ledger { scratch, memory_entries: MEMORY_ENTRIES, memory: HashMap::new(), table: None }
+        PathTable { scratch, memory_entries: MEMORY_ENTRIES, memory: HashMap::new(), table: None }
     }
 
-    pub(super) fn get(&self, path: &[u8]) -> Result<Option<FileId>, SpillError> {
+    pub(super) fn get(&self, path: &[u8]) -> Result<Option<Mark>, SpillError> {
         let hash = path_hash(path);
         match (self.memory.get(&hash), &self.table) {
-            (Some(id), _) => Ok(Some(*id)),
+            (Some(mark), _) => Ok(Some(*mark)),
             (None, Some(table)) => table.get(&hash),
             (None, None) => Ok(None),
         }
     }
 
     /// Adds a directory that is not known yet.
-    pub(super) fn insert(&mut self, path: &[u8], id: FileId) -> Result<(), SpillError> {
+    pub(super) fn insert(&mut self, path: &[u8], mark: Mark) -> Result<(), SpillError> {
         let hash = path_hash(path);
         if self.memory.len() < self.memory_entries {
-            self.memory.insert(hash, id);
+            self.memory.insert(hash, mark);
             return Ok(());
         }
         let table = match &mut self.table {
@@ -57,7 +57,7 @@ impl Ledger {
         if table.is_half_full() {
             *table = table.doubled(self.scratch.as_ref())?;
         }
-        table.insert(&slot(&hash, id))
+        table.insert(&slot(&hash, &mark))
     }
 }
 
@@ -82,14 +82,14 @@ impl Table {
         self.used.saturating_mul(2) >= self.slots
     }
 
-    fn get(&self, hash: &PathHash) -> Result<Option<FileId>, SpillError> {
+    fn get(&self, hash: &PathHash) -> Result<Option<Mark>, SpillError> {
         let (_, found) = self.probe(hash)?;
-        Ok(found.map(|slot| id_of(&slot)))
+        Ok(found.map(|slot| mark_of(&slot)))
     }
 
     fn insert(&mut self, slot: &Slot) -> Result<(), SpillError> {
         let (index, _) = self.probe(hash_of(slot))?;
-        self.file.write_all_at(slot, offset(index)).map_err(|source| self.error(Operation::Write, source))?;
+        write_all_at(&self.file, slot, offset(index)).map_err(|source| self.error(Operation::Write, source))?;
         self.used = self.used.saturating_add(1);
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Table {
 
     fn read(&self, index: u64) -> Result<Slot, SpillError> {
         let mut slot = [0; SLOT_LEN];
-        self.file.read_exact_at(&mut slot, offset(index)).map_err(|source| self.error(Operation::Read, source))?;
+        read_exact_at(&self.file, &mut slot, offset(index)).map_err(|source| self.error(Operation::Read, source))?;
         Ok(slot)
     }
 
@@ -151,18 +151,13 @@ fn first_8(bytes: &PathHash) -> &[u8; 8] {
     first
 }
 
-fn id_of(slot: &Slot) -> FileId {
-    let number = |at: usize| {
-        let bytes = slot.get(at..).and_then(|rest| rest.first_chunk::<8>());
-        u64::from_le_bytes(*bytes.unwrap_or(&[0; 8]))
-    };
-    FileId { device: number(16), inode: number(24) }
+fn mark_of(slot: &Slot) -> Mark {
+    slot.last_chunk().copied().unwrap_or_default()
 }
 
-fn slot(hash: &PathHash, id: FileId) -> Slot {
+fn slot(hash: &PathHash, mark: &Mark) -> Slot {
     let mut slot = [0; SLOT_LEN];
-    let bytes = hash.iter().copied().chain(id.device.to_le_bytes()).chain(id.inode.to_le_bytes());
-    slot.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    slot.iter_mut().zip(hash.iter().chain(mark)).for_each(|(to, from)| *to = *from);
     slot
 }
 
@@ -172,18 +167,18 @@ mod tests {
     use ekv_spill::SystemScratch;
 
     #[test]
-    fn ledger_finds_every_directory_and_no_other_in_memory_and_in_its_file() {
-        let mut ledger = Ledger::new(Arc::new(SystemScratch::new()));
-        ledger.memory_entries = 5;
-        let id = |i: u64| FileId { device: i % 3, inode: i * 7 };
+    fn table_finds_every_directory_and_no_other_in_memory_and_in_its_file() {
+        let mut table = PathTable::new(Arc::new(SystemScratch::new()));
+        table.memory_entries = 5;
+        let mark = |i: u64| u128::from(i * 7).to_le_bytes();
         for i in 0..500 {
             let path = format!("dir/{i}");
-            assert_eq!(ledger.get(path.as_bytes()).unwrap(), None);
-            ledger.insert(path.as_bytes(), id(i)).unwrap();
+            assert_eq!(table.get(path.as_bytes()).unwrap(), None);
+            table.insert(path.as_bytes(), mark(i)).unwrap();
         }
         for i in 0..500 {
-            assert_eq!(ledger.get(format!("dir/{i}").as_bytes()).unwrap(), Some(id(i)));
+            assert_eq!(table.get(format!("dir/{i}").as_bytes()).unwrap(), Some(mark(i)));
         }
-        assert_eq!(ledger.get(b"dir/500").unwrap(), None);
+        assert_eq!(table.get(b"dir/500").unwrap(), None);
     }
 }

@@ -1,0 +1,103 @@
+//! Why an archive is refused.
+
+/// Why an archive is refused. Offsets count bytes of the tar, after decompression.
+///
+/// Source: `docs/format/tree.md`, section 9.2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchiveFault {
+    /// The first bytes are those of another kind of file.
+    #[error("this is no archive of a dump: it begins neither like a tar archive nor like a zstd frame")]
+    NotAnArchive,
+    /// The archive is compressed and this build cannot read that.
+    #[error(
+        "the archive is compressed with zstd, which this build does not read: decompress it first, for example with zstd -d"
+    )]
+    ZstdUnsupported,
+    /// The compressed data are damaged, or need too much memory.
+    #[error("the compressed data are damaged or not acceptable: {reason}")]
+    Zstd {
+        /// What the decompressor says.
+        reason: String,
+    },
+    /// The archive ends too early.
+    #[error("the archive is cut off: it ends {place}")]
+    Truncated {
+        /// Where it ends.
+        place: &'static str,
+    },
+    /// A header whose checksum does not match.
+    #[error("the checksum of a header does not match: the archive is damaged")]
+    HeaderChecksum,
+    /// A header of another kind of archive.
+    #[error("a header does not say ustar: this kind of archive is not supported")]
+    HeaderMagic,
+    /// A number of a header that is not one.
+    #[error("the {field} of a header is not a valid number")]
+    Number {
+        /// The field.
+        field: &'static str,
+    },
+    /// A negative size.
+    #[error("the size of an entry is negative")]
+    NegativeSize,
+    /// Something other than a file that declares content.
+    #[error("an entry that is no file declares {len} bytes of content")]
+    ContentWithoutFile {
+        /// What it declares.
+        len: u64,
+    },
+    /// An extended header or long name beyond the limit.
+    #[error("a header of {len} bytes is longer than {max} bytes")]
+    LongHeader {
+        /// Its length.
+        len: u64,
+        /// The limit.
+        max: usize,
+    },
+    /// An extended header that does not consist of records.
+    #[error("an extended header is malformed")]
+    ExtendedHeader,
+    /// A header that says something about the next entry, where another one has said it or none follows.
+    #[error("a header that describes the next entry stands alone, or is given twice")]
+    StrayHeader,
+    /// An extended header for all entries that changes names or sizes.
+    #[error("a global header changes names or sizes of entries")]
+    GlobalHeader,
+    /// A sparse file, whose layout cannot be skipped.
+    #[error("sparse files are not supported")]
+    Sparse,
+    /// A file name that ends in a slash.
+    #[error("the name of a file ends in a slash")]
+    FileNameSlash,
+    /// A name that came before, as another file or as a directory.
+    #[error("the archive has another entry of this name")]
+    Repeated,
+    /// Bytes other than zero behind a file or behind the end of the archive.
+    #[error("there are other bytes than zeros {place}")]
+    NotZero {
+        /// Where they are.
+        place: &'static str,
+    },
+    /// More zeros behind the end of the archive than any program writes.
+    #[error("more than {max} bytes of zeros follow the end of the archive")]
+    LongEnd {
+        /// The limit.
+        max: u64,
+    },
+    /// More entries than are accepted.
+    #[error("the archive has more than {max} entries; --max-entries allows more")]
+    TooManyEntries {
+        /// The limit.
+        max: u64,
+    },
+    /// More content than is accepted.
+    #[error("the files of the archive have more than {max} bytes; --max-bytes allows more")]
+    TooManyBytes {
+        /// The limit.
+        max: u64,
+    },
+    /// The archive was shown already, and a stream passes only once.
+    #[error("the archive was read already, and it can be read only once")]
+    ReadTwice,
+}

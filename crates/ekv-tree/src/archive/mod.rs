@@ -1,0 +1,41 @@
+//! Dumps as tar archives, plain or compressed with zstd.
+//!
+//! Source: `docs/format/tree.md`, section 9.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `header.rs` | the 512-byte header block, both directions |
+//! | `pax.rs` | the records of extended headers, both directions |
+//! | `writer.rs` | entries to bytes, reproducibly |
+//! | `reader.rs` | bytes to entries, distrusting all of them |
+//! | `compress.rs`, `decompress.rs` | what lies around the tar |
+//! | `options.rs`, `fault.rs` | what is asked for, and what is refused |
+//!
+//! [`crate::sink::ArchiveSink`] writes with these, [`crate::source::ArchiveSource`] and [`crate::source::IndexedArchive`] read.
+
+pub(crate) mod compress;
+pub(crate) mod decompress;
+mod fault;
+mod header;
+mod options;
+mod pax;
+pub(crate) mod reader;
+pub(crate) mod writer;
+
+pub use fault::ArchiveFault;
+pub use options::{ArchiveLimits, ArchiveOptions, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
+
+/// Everything in a tar archive begins at a multiple of this length, in bytes.
+const BLOCK_LEN: usize = 512;
+
+/// One block.
+type Block = [u8; BLOCK_LEN];
+
+/// A block of zeros.
+const ZERO_BLOCK: Block = [0; BLOCK_LEN];
+
+/// Bytes from `len` to the next multiple of [`BLOCK_LEN`].
+fn padding_len(len: u64) -> usize {
+    let block_len = u64::try_from(BLOCK_LEN).unwrap_or(u64::MAX);
+    usize::try_from(len.wrapping_neg() % block_len).unwrap_or_default()
+}

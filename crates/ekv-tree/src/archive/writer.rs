@@ -1,0 +1,212 @@
+//! Entries to the bytes of a tar archive. Equal entries in equal order give equal bytes.
+//!
+//! Source: `docs/format/tree.md`, section 9.2.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use ekv_spill::{Scratch, Spool};
+
+use super::header::{HeaderMaker, Kind, OCTAL_11_MAX, seal, split, stand_in};
+use super::{BLOCK_LEN, ZERO_BLOCK, padding_len, pax};
+
+/// Bytes that are gathered before they are written. A file that does not fit waits in a scratch file until its length is known.
+const BUFFER_LEN: usize = 1 << 20;
+
+/// Why writing failed.
+pub(crate) enum WriteError {
+    /// The archive cannot be written.
+    Output(io::Error),
+    /// A scratch file failed.
+    Scratch(ekv_spill::Error),
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        WriteError::Output(error)
+    }
+}
+
+impl From<ekv_spill::Error> for WriteError {
+    fn from(error: ekv_spill::Error) -> Self {
+        WriteError::Scratch(error)
+    }
+}
+
+/// Writes entries one after the other. The caller sees to the order of calls and to the names.
+///
+/// Cost: one buffer of 1 MiB and no system call for small files; larger files pass through a scratch file, since the header that
+/// states their length comes first.
+pub(crate) struct TarWriter<W> {
+    output: W,
+    headers: HeaderMaker,
+    /// What is not written yet: whole entries, and at the end the open file from its first header on.
+    buffer: Vec<u8>,
+    /// Where the open file begins in the buffer, and where its content does.
+    entry_start: usize,
+    content_start: usize,
+    /// The path of the open file.
+    path: Vec<u8>,
+    /// The content of an open file that is too large for the buffer.
+    spool: Option<Spool>,
+    /// Extended headers so far.
+    extended: u64,
+    records: Vec<u8>,
+    scratch: Arc<dyn Scratch>,
+}
+
+impl<W: Write> TarWriter<W> {
+    /// Begins an archive whose entries have this time, in Unix seconds.
+    pub(crate) fn new(output: W, modified_unix_s: u64, scratch: Arc<dyn Scratch>) -> Self {
+        TarWriter {
+            output,
+            headers: HeaderMaker::new(modified_unix_s.min(OCTAL_11_MAX)),
+            buffer: Vec::with_capacity(BUFFER_LEN),
+            entry_start: 0,
+            content_start: 0,
+            path: Vec::new(),
+            spool: None,
+            extended: 0,
+            records: Vec::new(),
+            scratch,
+        }
+    }
+
+    pub(crate) fn directory(&mut self, path: &[u8]) -> Result<(), WriteError> {
+        self.make_room(BLOCK_LEN)?;
+        self.push_headers(Kind::Directory, path, 0);
+        Ok(())
+    }
+
+    pub(crate) fn begin(&mut self, path: &[u8]) -> Result<(), WriteError> {
+        self.make_room(BLOCK_LEN)?;
+        self.path.clear();
+        self.path.extend_from_slice(path);
+        self.entry_start = self.buffer.len();
+        self.push_headers(Kind::File, path, 0);
+        self.content_start = self.buffer.len();
+        Ok(())
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        if let Some(spool) = &mut self.spool {
+            return Ok(spool.write_all(bytes)?);
+        }
+        if self.buffer.len().saturating_add(bytes.len()) > BUFFER_LEN {
+            self.write_out_whole_entries()?;
+            if self.buffer.len().saturating_add(bytes.len()) > BUFFER_LEN {
+                return self.spill(bytes);
+            }
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    pub(crate) fn end(&mut self) -> Result<(), WriteError> {
+        if let Some(spool) = self.spool.take() {
+            return self.end_spilled(spool);
+        }
+        let len = u64::try_from(self.buffer.len().saturating_sub(self.content_start)).unwrap_or(u64::MAX);
+        let header_start = self.content_start.saturating_sub(BLOCK_LEN);
+        if let Some(header) = self.buffer.get_mut(header_start..self.content_start) {
+            seal(header, len);
+        }
+        self.pad(len);
+        Ok(())
+    }
+
+    /// Writes the end of the archive and gives the output back.
+    pub(crate) fn finish(mut self) -> Result<W, WriteError> {
+        for _ in 0..2 {
+            self.buffer.extend_from_slice(&ZERO_BLOCK);
+        }
+        self.output.write_all(&self.buffer)?;
+        Ok(self.output)
+    }
+
+    /// Gives the output back as it is, without the end of an archive.
+    pub(crate) fn into_output(self) -> W {
+        self.output
+    }
+
+    /// Writes out what is gathered, if there is no room for more.
+    fn make_room(&mut self, len: usize) -> Result<(), WriteError> {
+        if self.buffer.len().saturating_add(len) > BUFFER_LEN {
+            self.output.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes out everything before the open file.
+    fn write_out_whole_entries(&mut self) -> Result<(), WriteError> {
+        let whole = self.buffer.get(..self.entry_start).unwrap_or_default();
+        self.output.write_all(whole)?;
+        self.buffer.drain(..self.entry_start);
+        self.content_start = self.content_start.saturating_sub(self.entry_start);
+        self.entry_start = 0;
+        Ok(())
+    }
+
+    /// Moves the open file, and `bytes` behind it, to a scratch file.
+    fn spill(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        let mut spool = Spool::new(Arc::clone(&self.scratch), 0);
+        spool.write_all(self.buffer.get(self.content_start..).unwrap_or_default())?;
+        spool.write_all(bytes)?;
+        self.spool = Some(spool);
+        // Its headers are made again when the length is known.
+        self.buffer.clear();
+        if split(&self.path).is_none() {
+            self.extended = self.extended.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    fn end_spilled(&mut self, spool: Spool) -> Result<(), WriteError> {
+        let content = spool.into_reader()?;
+        let path = std::mem::take(&mut self.path);
+        self.push_headers(Kind::File, &path, content.len());
+        self.path = path;
+        self.output.write_all(&self.buffer)?;
+        self.buffer.clear();
+        content.for_each_chunk(|chunk| Ok::<(), WriteError>(self.output.write_all(chunk)?))?;
+        self.pad(content.len());
+        Ok(())
+    }
+
+    /// Appends the headers of an entry.
+    fn push_headers(&mut self, kind: Kind, path: &[u8], size: u64) {
+        let parts = split(path);
+        let is_large = size > OCTAL_11_MAX;
+        if parts.is_none() || is_large {
+            self.records.clear();
+            if parts.is_none() {
+                pax::push_record(b"path", path, &mut self.records);
+            }
+            if is_large {
+                pax::push_record(b"size", size.to_string().as_bytes(), &mut self.records);
+            }
+            let records_len = u64::try_from(self.records.len()).unwrap_or(u64::MAX);
+            let name = format!("PaxHeaders/{}", self.extended);
+            self.extended = self.extended.saturating_add(1);
+            self.push_header(Kind::Extended, (b"", name.as_bytes()), records_len);
+            self.buffer.extend_from_slice(&self.records);
+            self.pad(records_len);
+        }
+        match parts {
+            Some(parts) => self.push_header(kind, parts, size),
+            None => self.push_header(kind, (b"", &stand_in(path)), size),
+        }
+    }
+
+    fn push_header(&mut self, kind: Kind, (prefix, name): (&[u8], &[u8]), size: u64) {
+        let mut header = self.headers.make(kind, prefix, name);
+        seal(&mut header, size);
+        self.buffer.extend_from_slice(&header);
+    }
+
+    /// Fills the last block of a file.
+    fn pad(&mut self, len: u64) {
+        self.buffer.extend_from_slice(ZERO_BLOCK.get(..padding_len(len)).unwrap_or_default());
+    }
+}
