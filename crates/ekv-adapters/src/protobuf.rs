@@ -4,13 +4,12 @@
 
 use ekv_model::{Body, ByteSource, Error, Result};
 use ekv_snapshot::StoredValue;
+use ekv_snapshot::wire::{self, put_varint};
 
 /// Bytes read at a time from values that are not in memory.
 const BUFFER_LEN: usize = 16 << 10;
 /// Groups inside each other that are skipped; no server writes any.
 const GROUP_DEPTH_MAX: usize = 10_000;
-/// Largest number of a field.
-const FIELD_NUMBER_MAX: u64 = 0x1fff_ffff;
 
 /// A field of a message.
 #[derive(Clone, Copy)]
@@ -208,11 +207,7 @@ impl Fields {
     }
 
     fn tag(&mut self, source: &mut Source<'_>) -> Result<(u64, u64), Fault> {
-        let tag = self.varint(source)?;
-        match tag >> 3 {
-            number @ 1..=FIELD_NUMBER_MAX => Ok((number, tag & 7)),
-            _ => Err(Fault::Malformed),
-        }
+        wire::split_tag(self.varint(source)?).ok_or(Fault::Malformed)
     }
 
     /// Moves over a group whose first tag has been read.
@@ -252,19 +247,11 @@ impl Fields {
     }
 
     fn varint(&mut self, source: &mut Source<'_>) -> Result<u64, Fault> {
-        let mut value = 0_u64;
-        for i in 0..10_u32 {
+        let read = wire::read_varint(|| {
             let span = self.take(1)?;
-            let byte = u64::from(source.byte(span.start)?);
-            if i == 9 && byte > 1 {
-                return Err(Fault::Malformed);
-            }
-            value |= (byte & 0x7f) << i.saturating_mul(7);
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(Fault::Malformed)
+            Ok::<_, Fault>(source.byte(span.start)?)
+        });
+        read?.ok_or(Fault::Malformed)
     }
 }
 
@@ -340,14 +327,6 @@ pub(crate) fn len_prefix_len(number: u64, len: u64) -> u64 {
 fn varint_len(value: u64) -> u64 {
     // Seven bits a byte; 0 takes one.
     u64::from((u64::BITS - (value | 1).leading_zeros()).div_ceil(7))
-}
-
-fn put_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.extend(u8::try_from(value & 0x7f | 0x80));
-        value >>= 7;
-    }
-    out.extend(u8::try_from(value));
 }
 
 /// Whether the bytes are UTF-8, as a proto3 string must be.

@@ -35,6 +35,7 @@ mod sst;
 mod stream;
 pub mod txn;
 mod view;
+pub mod wire;
 mod writer;
 
 pub use envelope::{Envelope, Form, Header};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::stream::len_u64;
-use crate::{Error, ErrorKind, Input, Result};
+use crate::{Error, ErrorKind, Input, Result, wire};
 
 /// Length of the buffer behind varints, in bytes.
 const BUFFER_LEN: usize = 512;
@@ -80,26 +80,15 @@ pub(crate) fn packed_varints(
 
 /// Appends a varint field.
 pub(crate) fn put_varint(out: &mut Vec<u8>, number: u64, value: u64) {
-    put_raw_varint(out, number << 3 | WIRE_VARINT);
-    put_raw_varint(out, value);
+    wire::put_varint(number << 3 | WIRE_VARINT, out);
+    wire::put_varint(value, out);
 }
 
 /// Appends a bytes field.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    put_raw_varint(out, number << 3 | WIRE_BYTES);
-    put_raw_varint(out, len_u64(bytes));
+    wire::put_varint(number << 3 | WIRE_BYTES, out);
+    wire::put_varint(len_u64(bytes), out);
     out.extend_from_slice(bytes);
-}
-
-fn put_raw_varint(out: &mut Vec<u8>, mut value: u64) {
-    loop {
-        let [low, ..] = value.to_le_bytes();
-        value >>= 7;
-        if value == 0 {
-            return out.push(low & 0x7f);
-        }
-        out.push(low | 0x80);
-    }
 }
 
 fn field(stream: &mut Bytes<'_>, budget: &mut Budget) -> Result<(u64, Value)> {
@@ -152,26 +141,11 @@ fn skip_fixed(stream: &mut Bytes<'_>, wire_type: u64) -> Result<()> {
 }
 
 fn tag(stream: &mut Bytes<'_>) -> Result<(u64, u64)> {
-    let tag = varint(stream)?;
-    match tag >> 3 {
-        0 => Err(invalid("it is not in Protocol Buffers format")),
-        number => Ok((number, tag & 7)),
-    }
+    wire::split_tag(varint(stream)?).ok_or_else(|| invalid("it is not in Protocol Buffers format"))
 }
 
 fn varint(stream: &mut Bytes<'_>) -> Result<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let byte = stream.next()?;
-        if shift == 63 && byte > 1 {
-            break;
-        }
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(invalid("a number in it has more than 64 bits"))
+    wire::read_varint(|| stream.next())?.ok_or_else(|| invalid("a number in it has more than 64 bits"))
 }
 
 /// Walks over the bytes of one message through a small buffer.
