@@ -35,7 +35,7 @@ pub(super) enum ItemPlace<'p> {
     Lines(&'p DumpPath),
 }
 
-/// Where the text of an item lies among those of all files.
+/// Where a text with an item lies among those of all files; positions in the item count from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TextPlace {
     /// Offset in bytes.
@@ -141,7 +141,6 @@ impl Items {
         let mut emission =
             Emission { schema, place: reading.place(), target, key: self.key, value: ValueBuffer::new(&scratch) };
         schema.with_table(self.census.verdict(), |table| emission.emit(Event::TableBegin(table)))?;
-        let mut lines = JsonReader::lines(texts);
         let mut sorted = found.finish()?;
         let mut previous: Option<(Vec<u8>, Vec<u8>, u64)> = None;
         while let Some((sort_key, payload)) = sorted.next()? {
@@ -159,13 +158,8 @@ impl Items {
             }
             emission.place.enter_file(&path);
             emission.place.enter_line(line);
-            let result = match place {
-                ItemPlace::Lines(_) => emission.item(&mut lines, &item.outline),
-                ItemPlace::Files(_) => {
-                    let text = Text { texts, place: item.text };
-                    emission.item(&mut JsonReader::document(&text), &item.outline)
-                }
-            };
+            let text = Text { texts, place: item.text };
+            let result = emission.item(&mut JsonReader::document(&text), &item.outline);
             result.map_err(|error| error.or_at(&path, Some(line)))?;
             previous = Some((sort_key.to_vec(), path, line));
         }

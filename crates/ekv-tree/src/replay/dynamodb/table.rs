@@ -138,7 +138,9 @@ impl TableFiles<'_> {
         let mut reader = JsonReader::lines(&self.content);
         while !reader.is_at_end()? {
             let outline = items.check(&mut reader, schema)?;
-            items.note(&outline, b"", TextPlace::default(), &mut self.found)?;
+            // Up to the end of the line, so that nothing behind it is read with it.
+            let text = TextPlace { start: 0, len: reader.position()?.byte_offset };
+            items.note(&outline, b"", text, &mut self.found)?;
             reader.end_or_last()?;
         }
         Ok(())
