@@ -26,5 +26,5 @@ pub use copy::{Copied, copy};
 pub use error::{Error, ErrorKind, Location, Result};
 pub use lines::LineError;
 pub use path::{COMPONENT_LEN_MAX, DumpPath, PathError};
-pub use target::{Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
+pub use target::{DYNAMODB_NAME_COLLISION, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 pub use writer::{DumpTotals, DumpWriter};

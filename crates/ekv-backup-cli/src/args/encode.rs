@@ -82,6 +82,8 @@ pub(crate) struct DumpReadArguments {
     #[arg(long, value_name = "LIST", value_parser = parse_adapters, help_heading = "What is encoded")]
     pub(crate) adapter: Option<AdapterList>,
     /// Encode names that begin with TEXT; may be given more than once, also together with --key
+    ///
+    /// A name is a Redis key, a DynamoDB table, an SQS queue, or an S3 object as BUCKET/KEY; a BUCKET alone is all of it.
     #[arg(long, value_name = "TEXT", help_heading = "What is encoded")]
     pub(crate) prefix: Vec<OsString>,
     /// Encode the name TEXT; may be given more than once

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use ekv_adapters::{Family, Outcome};
-use ekv_model::{Class, Findings, Result, Severity};
+use ekv_adapters::{Family, Outcome, redis};
+use ekv_model::{Class, Finding, Findings, Result};
 use ekv_snapshot::server_file::FramedPayload;
 use ekv_snapshot::{CommitTs, FooterPolicy, Input, RestorablePayload, Written};
 use ekv_spill::Scratch;
@@ -31,6 +31,23 @@ use crate::state::State;
 /// What becomes of records that a dump cannot have come from.
 const NOT_OF_A_DUMP: [Outcome; 5] =
     [Outcome::Shadowed, Outcome::Orphaned, Outcome::Expired, Outcome::Lost, Outcome::NotDecoded];
+
+/// What is odd about keys and values of users, not about the payload.
+const OF_VALUES: [Finding; 6] = [
+    ekv_tree::DYNAMODB_NAME_COLLISION,
+    redis::findings::EXPIRED_KEYS,
+    redis::findings::ZERO_EXPIRY,
+    redis::findings::NAN_SCORE,
+    redis::findings::HLL_PAYLOAD,
+    ekv_snapshot::findings::NO_CHECKSUM,
+];
+
+/// Families of which each record has one in an index that decode does not need, but the server does.
+const ONE_TO_ONE: [(Family, Family); 3] = [
+    (Family::ZSetMember, Family::ZSetScore),
+    (Family::SqsMessage, Family::SqsVisibility),
+    (Family::SqsMessage, Family::SqsAge),
+];
 
 /// What a self test says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -224,24 +241,26 @@ fn list_decoded(
             }
         }
     }
-    note_losses(&findings, differences);
+    for (family, index) in ONE_TO_ONE {
+        let count = |family: Family| state.families.get(family.number()).map_or(0, |totals| totals.visible);
+        if count(family) != count(index) {
+            let (name, index_name) = (family.name(), index.name());
+            differences.note(format_args!("{} records of {name}, {} of {index_name}", count(family), count(index)));
+        }
+    }
+    note_findings(&findings, differences);
     listed.finish()
 }
 
-/// A decode of a fresh payload loses nothing.
-fn note_losses(findings: &Findings, differences: &mut Differences) {
-    for (finding, totals) in findings.iter().filter(|(finding, _)| finding.severity == Severity::Loss) {
+/// Notes what is odd about a payload of which nothing should be.
+fn note_findings(findings: &Findings, differences: &mut Differences) {
+    for (finding, totals) in findings.iter().filter(|(finding, _)| !OF_VALUES.contains(finding)) {
         let first = totals.examples.first().map(|example| {
             let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
             format!("; first: {}{}", key.unwrap_or_default(), example.detail)
         });
-        differences.note(format_args!(
-            "{}: {}, {} times{}",
-            finding.name,
-            finding.meaning,
-            totals.count,
-            first.unwrap_or_default()
-        ));
+        let (name, meaning, count) = (finding.name, finding.meaning, totals.count);
+        differences.note(format_args!("{name}: {meaning} ({count}{})", first.unwrap_or_default()));
     }
 }
 

@@ -1,17 +1,15 @@
-//! Payloads that are not what they should be, and stages that fail.
+//! Stages that fail, and wishes to stop.
+
+mod defects;
 
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::rc::Rc;
 
-use ekv_adapters::Encoder;
-use ekv_model::{Body, Class};
-use ekv_snapshot::{RecordSink, Writer};
-use ekv_tree::replay::{Place, replay};
+use ekv_model::Class;
 use ekv_tree::sink::{Fsync, SinkError, SinkOperation};
 use tempfile::TempDir;
 
-use super::payload::replay_options;
 use super::*;
 use crate::{DecodeOptions, NoProgress, decode};
 
@@ -22,9 +20,8 @@ struct Scene {
 }
 
 impl Scene {
+    /// Three strings: one expires, one has a name that only a KEYMAP explains.
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (snapshot, dump) = (dir.path().join("snapshot.fsm"), dir.path().join("dump"));
         let builder = ekv_testkit::SnapshotBuilder::new();
         let long = [b"!redis|str|".as_slice(), &[b'k'; 300]].concat();
         let bytes = builder
@@ -32,9 +29,16 @@ impl Scene {
             .put(b"!redis|str|b", 7 << 16, b"\xff\x01\x01\x00\x00\x01\x90\x00\x00\x00\x00two")
             .put(&long, 7 << 16, b"\xff\x01\x00three")
             .build();
+        Scene::of(&bytes, Adapter::Redis)
+    }
+
+    /// The dump of one adapter.
+    fn of(bytes: &[u8], adapter: Adapter) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (snapshot, dump) = (dir.path().join("snapshot.fsm"), dir.path().join("dump"));
         fs::write(&snapshot, bytes).unwrap();
         let sink = DirOptions { existing: ExistingTarget::Refuse, fsync: Fsync::None };
-        let options = DecodeOptions { adapters: vec![Adapter::Redis], sink, ..DecodeOptions::default() };
+        let options = DecodeOptions { adapters: vec![adapter], sink, ..DecodeOptions::default() };
         decode(&snapshot, &dump, &options, &NoProgress).unwrap();
         fs::remove_file(snapshot).unwrap();
         Scene { dir, dump }
@@ -66,112 +70,11 @@ impl Scene {
         let job = Job { dump: &self.dump, snapshot: &snapshot, plan: &plan, options: &options };
         job.run(source.as_mut(), stage, &NoProgress).map(|_| ())
     }
-
-    /// Tests a payload for which `defect` had its hand in every record.
-    fn verdict(&self, defect: Defect) -> Verdict {
-        let options = options();
-        let mut source = open_dump(&self.dump).unwrap();
-        let plan = plan(source.as_mut(), &options).unwrap();
-        let mut stage = self.stage();
-        let scratch = Stage::scratch(stage.as_ref());
-        let mut writer = Writer::new(&scratch, plan.commit_ts, 1 << 20).unwrap();
-        let mut sink = DefectiveSink { writer: &mut writer, defect };
-        let mut encoder = Encoder::new(&mut sink, &scratch);
-        let (place, options) = (Place::default(), &options);
-        let replay_options = replay_options(&plan, options);
-        let replayed =
-            replay(source.as_mut(), &scratch, &replay_options, &mut encoder, &place, &mut |_| Ok(())).unwrap();
-        let written = write_file(stage.as_mut(), stage::PAYLOAD, |output| {
-            Ok(writer.finish(WrittenForm::Payload, output, &ekv_snapshot::NoWatch)?)
-        });
-        let encoded = Encoded { replayed, written: written.unwrap(), is_extended: false };
-        self_test(source.as_mut(), stage.as_mut(), &plan, options, WrittenForm::Payload, &encoded, &NoProgress).unwrap()
-    }
 }
 
 fn options() -> EncodeOptions {
     let sink = DirOptions { existing: ExistingTarget::Replace, fsync: Fsync::None };
     EncodeOptions { sink, ..EncodeOptions::default() }
-}
-
-/// What becomes of a record: its key and value.
-type Defect = fn(&mut dyn RecordSink, &[u8], Vec<u8>) -> Result<()>;
-
-/// Puts something else than it is given.
-struct DefectiveSink<'w> {
-    writer: &'w mut Writer,
-    defect: Defect,
-}
-
-impl RecordSink for DefectiveSink<'_> {
-    fn put(&mut self, user_key: &[u8], parts: &[Body<'_>]) -> Result<()> {
-        let mut value = Vec::new();
-        for part in parts {
-            part.for_each_chunk(|chunk| {
-                value.extend_from_slice(chunk);
-                Ok(())
-            })?;
-        }
-        (self.defect)(self.writer, user_key, value)
-    }
-}
-
-#[test]
-fn defects_of_an_encoder_are_found_and_named() {
-    let scene = Scene::new();
-    let kept = scene.verdict(|sink, key, value| sink.put(key, &[Body::Inline(&value)]));
-    assert_eq!(kept, Verdict::default());
-    let cases: [(&str, Defect); 6] = [
-        ("redis/db_0/strings/a.bin (missing in the decoded payload)", |sink, key, value| {
-            if key == b"!redis|str|a" { Ok(()) } else { sink.put(key, &[Body::Inline(&value)]) }
-        }),
-        ("redis/db_0/strings/a.bin (the contents differ)", |sink, key, mut value| {
-            if key == b"!redis|str|a" {
-                value[4] ^= 1;
-            }
-            sink.put(key, &[Body::Inline(&value)])
-        }),
-        ("redis/db_0/strings/a2.bin (missing in the dump)", |sink, key, value| {
-            if key == b"!redis|str|a" {
-                sink.put(b"!redis|str|a2", &[Body::Inline(&value)])?;
-            }
-            sink.put(key, &[Body::Inline(&value)])
-        }),
-        ("redis/db_0/strings_ttl.jsonl (missing in the decoded payload)", |sink, key, value| {
-            match value.split_at_checked(11) {
-                Some((_, body)) if key == b"!redis|str|b" => {
-                    sink.put(key, &[Body::Inline(&[b"\xff\x01\x00", body].concat())])
-                }
-                _ => sink.put(key, &[Body::Inline(&value)]),
-            }
-        }),
-        ("redis/db_0/KEYMAP.jsonl (the contents differ)", |sink, key, value| {
-            let key = if key.len() > 200 { [key, b"k"].concat() } else { key.to_vec() };
-            sink.put(&key, &[Body::Inline(&value)])
-        }),
-        ("1 records of dynamodb_item: not_decoded", |sink, key, value| {
-            if key == b"!redis|str|a" {
-                sink.put(b"!ddb|item|x", &[Body::Inline(&value)])?;
-            }
-            sink.put(key, &[Body::Inline(&value)])
-        }),
-    ];
-    for (expected, defect) in cases {
-        let verdict = scene.verdict(defect);
-        assert!(verdict.differences.lines.iter().any(|line| line == expected), "{expected}: {verdict:?}");
-    }
-}
-
-#[test]
-fn rows_of_the_store_are_found() {
-    let scene = Scene::new();
-    let verdict = scene.verdict(|sink, key, value| {
-        if key == b"!redis|str|a" {
-            sink.put(b"_meta_applied_index", &[Body::Inline(b"12345678")])?;
-        }
-        sink.put(key, &[Body::Inline(&value)])
-    });
-    assert!(verdict.differences.lines[0].starts_with("the payload cannot be decoded: "), "{verdict:?}");
 }
 
 /// A stage whose n-th call fails, or which changes bytes of the payload.

@@ -21,6 +21,7 @@ use redis::Databases;
 use s3::{BucketTotals, Buckets};
 use sqs::{QueueOptions, Queues};
 
+pub use dynamodb::findings::NAME_COLLISION as DYNAMODB_NAME_COLLISION;
 pub use sqs::SqsVisibility;
 
 /// Writes events into a dump.

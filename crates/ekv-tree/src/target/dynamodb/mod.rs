@@ -1,6 +1,6 @@
 //! DynamoDB tables as files. Source: `docs/format/dynamodb.md`, section 4.
 
-mod findings;
+pub(crate) mod findings;
 mod item;
 mod mixed;
 pub(crate) mod names;
