@@ -9,11 +9,12 @@ use ekv_snapshot::raft::wal;
 use ekv_snapshot::snapfile::{ConfState, SnapMetadata, Token};
 use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1};
 use ekv_testkit::{SnapshotBuilder, intent_body, lock_body, scan_input, vectors, visible_at};
+use ekv_tree::archive::{Compression, ZstdLevel};
 use ekv_tree::sink::MemoryEntries;
 
 use crate::dump::{self, Options};
 use crate::records::{self, Record};
-use crate::targets::{PATHS, SECOND_GROUP, dump_input};
+use crate::targets::{PATHS, SECOND_GROUP, dump_input, to_archive};
 
 /// Longest body of a record in a seed, in bytes.
 const BODY_LEN_MAX: usize = 600;
@@ -221,6 +222,34 @@ fn small_dumps() -> Vec<MemoryEntries> {
 
 pub(crate) fn dumps() -> Vec<Vec<u8>> {
     small_dumps().iter().map(dump_input).filter(|input| input.len() <= 12_000).collect()
+}
+
+/// Archives of our writer and of another one, plain and compressed.
+pub(crate) fn archives() -> Vec<Vec<u8>> {
+    let long = "k".repeat(200);
+    let paths = ["MANIFEST.json", "redis/db_0/strings/k.bin", &long];
+    let mut files: MemoryEntries =
+        paths.iter().map(|path| (path.as_bytes().to_vec(), Some(b"content".to_vec()))).collect();
+    for directory in ["redis", "redis/db_0", "redis/db_0/strings"] {
+        files.insert(directory.as_bytes().to_vec(), None);
+    }
+    let mut other = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(7);
+    header.set_mode(0o644);
+    header.set_cksum();
+    for path in paths {
+        other.append_data(&mut header.clone(), path, &b"content"[..]).unwrap();
+    }
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    other.append_link(&mut link, "link", "MANIFEST.json").unwrap();
+    let plain = [to_archive(&files, Compression::None), other.into_inner().unwrap()];
+    let mut seeds: Vec<Vec<u8>> =
+        (0..4_u8).flat_map(|bits| plain.iter().map(move |tar| [&[bits][..], tar].concat())).collect();
+    seeds.push([&[0][..], &to_archive(&files, Compression::Zstd(ZstdLevel::DEFAULT))].concat());
+    seeds
 }
 
 /// Contents of the files of small dumps whose path ends like one of these.

@@ -38,7 +38,7 @@ pub(crate) const PATHS: [&str; 20] = [
 const OWN_PATH: u8 = 0x80;
 
 /// Files of the input: `path u8 | length u16 LE | content`, the path spelled out as `0x80 | length`, then its bytes.
-fn parse_files(mut input: &[u8]) -> MemoryEntries {
+pub(super) fn parse_files(mut input: &[u8]) -> MemoryEntries {
     let mut entries = MemoryEntries::new();
     while let Some((&first, rest)) = input.split_first() {
         let (path, rest) = if first & OWN_PATH == 0 {

@@ -1,5 +1,6 @@
 //! The targets, by what they attack.
 
+mod archive;
 mod container;
 mod files;
 mod json;
@@ -12,6 +13,7 @@ mod spill;
 
 use crate::{Target, seeds};
 
+pub(crate) use archive::to_archive;
 pub(crate) use files::{PATHS, to_input as dump_input};
 pub(crate) use nodes::SECOND_GROUP;
 
@@ -28,6 +30,8 @@ pub const ALL: &[Target] = &[
     Target { name: "node", run: nodes::run, seeds: seeds::nodes, len_max: 4096 },
     Target { name: "file", run: nodes::run_file, seeds: seeds::compressed, len_max: 4096 },
     Target { name: "dump", run: files::run_dump, seeds: seeds::dumps, len_max: 16384 },
+    Target { name: "archive", run: archive::run, seeds: seeds::archives, len_max: 20_000 },
+    Target { name: "archive_write", run: archive::run_write, seeds: seeds::dumps, len_max: 16384 },
     Target { name: "lines", run: files::run_lines, seeds: seeds::lines, len_max: 4096 },
     Target { name: "manifest", run: files::run_manifest, seeds: seeds::manifests, len_max: 8192 },
     Target { name: "encode_info", run: files::run_encode_info, seeds: seeds::encode_infos, len_max: 8192 },
