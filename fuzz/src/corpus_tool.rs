@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::Path;
 
 /// Bytes of all inputs of a packed corpus together.
-const CORPUS_LEN_MAX: usize = 64 << 10;
+const CORPUS_LEN_MAX: usize = 32 << 10;
 
 const USAGE: &str = "usage: ekv-fuzz-corpus (list | unpack TARGET DIRECTORY | pack TARGET DIRECTORY)";
 
