@@ -123,7 +123,7 @@ fn family(key: &[u8]) -> String {
 }
 
 /// Tests once for each family of records, with a defect that strikes its first record.
-fn unnoticed(scene: &Scene, strike: &dyn Fn(&mut dyn RecordSink, &[u8], Vec<u8>) -> Result<()>) -> Vec<String> {
+fn unnoticed(scene: &Scene, strike: &Defect<'_>) -> Vec<String> {
     let families = std::cell::RefCell::new(BTreeSet::new());
     let sound = scene.verdict(&|sink, key, value| {
         families.borrow_mut().insert(family(key));
