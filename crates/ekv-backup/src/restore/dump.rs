@@ -22,7 +22,7 @@ pub struct RestoreReport {
     pub encoded: PayloadReport,
 }
 
-/// Makes the data directory `data_dir` from the dump at `dump`: [`encode`](crate::encode()) and [`prepare`] with a payload that never
+/// Makes the data directory `data_dir` from the dump at `dump`: [`encode`](crate::encode()) and [`prepare()`] with a payload that never
 /// has a name. It is always decoded again and compared with the dump.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ use crate::{DumpPath, Error, Result};
 ///
 /// Entries stand in the order in which they are written, each directory once, before anything in it. A name that is taken cannot be
 /// seen here without keeping all names; who writes a whole dump sees it when sorting them, before anything is published
-/// ([`crate::DumpWriter`] and [`crate::verify()`] do).
+/// ([`crate::DumpWriter`] and [`mod@crate::verify`] do).
 ///
 /// Cost: a buffer of 1 MiB, 2 MiB for directories, and what the compression needs. Files that do not fit into the buffer pass through a
 /// scratch file.

@@ -13,7 +13,7 @@ use crate::{DumpPath, Error, Result};
 
 /// A dump in a tar archive, plain or compressed with zstd, read once from front to back: from a file or a pipe.
 ///
-/// Entries are shown in the order of the archive. It is for the visitor to find names that come twice, as [`crate::verify()`] does.
+/// Entries are shown in the order of the archive. It is for the visitor to find names that come twice, as [`mod@crate::verify`] does.
 pub struct ArchiveSource<'i> {
     reader: Option<TarReader<TarStream<Box<dyn Read + 'i>>>>,
 }

@@ -10,7 +10,7 @@ use crate::replay::ReplayFault;
 use crate::replay::value::ValueBuffer;
 use crate::{Error, Result};
 
-/// The types of values, in the order of [`Type::OF`].
+/// The types of values, in the order of their names in `Type::OF`.
 pub(super) const TYPES: &[&str] = &["S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M"];
 
 const AN_ITEM: &str = "an object with the attributes of an item";
