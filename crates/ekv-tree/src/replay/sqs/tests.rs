@@ -1,7 +1,8 @@
 use ekv_model::sqs::Event;
 use ekv_model::{Event as ModelEvent, Target};
 
-use crate::replay::tests::{Dump, options, scratch};
+use crate::manifest::{Adapters, Manifest, SqsScopes};
+use crate::replay::tests::{Dump, manifest, options, scratch};
 use crate::replay::{Place, ReplayOptions, Selection, replay};
 use crate::source::MemorySource;
 use crate::{Included, Result};
@@ -53,7 +54,9 @@ fn line(id: &str, send_ms: i64, generation: u64) -> String {
 }
 
 fn with_messages(lines: &[String]) -> Dump {
-    Dump::of(&[]).with(QUEUE, SETTINGS.as_bytes()).with(MESSAGES, lines.concat().as_bytes())
+    let adapters = Adapters { sqs: Some(SqsScopes { queues: Vec::new() }), ..Adapters::default() };
+    let empty = Dump::sent(&Manifest { adapters, ..manifest() }, |_| {});
+    empty.with(QUEUE, SETTINGS.as_bytes()).with(MESSAGES, lines.concat().as_bytes())
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn crash_everywhere(options: DirOptions, has_rename_flags: bool) {
 
         for leftover in leftovers(parent.path()).unwrap() {
             assert_eq!(leftover.state(), LeftoverState::Abandoned, "{name}");
-            leftover.remove().unwrap();
+            remove(&leftover);
         }
         assert!(left_over(parent.path()).is_empty(), "{name}: {:?}", left_over(parent.path()));
         let cleaned = found(parent.path());

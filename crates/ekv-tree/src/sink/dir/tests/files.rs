@@ -153,7 +153,7 @@ fn run_killed_after_any_call_leaves_no_pair_of_old_and_new() {
             let result = case.run(&case.lack.of(Faulty::frozen_from(calls)), parent.path());
             let name = format!("killed after {calls} calls, {case:?}");
             for leftover in leftovers(parent.path()).unwrap() {
-                leftover.remove().unwrap();
+                remove(&leftover);
             }
             assert!(Case::left_over(parent.path()).is_empty(), "{name}");
             let found = case.found(parent.path());

@@ -16,7 +16,7 @@ use ekv_model::Class;
 use tempfile::TempDir;
 
 use self::faulty::Faulty;
-use super::DirWriter;
+use super::{DirWriter, Leftover};
 use crate::sink::{DirOptions, ExistingTarget, Fsync, Published, SinkError};
 use crate::{DumpPath, Error, ErrorKind, Result};
 
@@ -116,6 +116,14 @@ fn entries(directory: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
         }
     }
     found
+}
+
+/// Removes a staging directory. A process that another test starts holds its lock until it has become another program.
+fn remove(leftover: &Leftover) {
+    while let Err(error) = leftover.remove() {
+        assert!(matches!(sink_error(&error), SinkError::StagingForeign { found: "a run uses it", .. }), "{error}");
+        std::thread::yield_now();
+    }
 }
 
 /// Names in the parent beside the target.
