@@ -1,5 +1,6 @@
 //! The command line: every option is declared here, once.
 
+mod archive;
 mod checksums;
 mod encode;
 mod prepare_restore;
@@ -13,6 +14,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ekv_backup::{Adapter, ReadTime};
 
+pub(crate) use archive::{CompressionArguments, CompressionRule, LimitArguments, PackArguments, UnpackArguments};
 pub(crate) use checksums::ChecksumsArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
@@ -81,6 +83,8 @@ pub(crate) enum Command {
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
     PrepareRestore(Box<PrepareRestoreArguments>),
+    Pack(PackArguments),
+    Unpack(UnpackArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),
     Manual(ManualArguments),
@@ -125,6 +129,8 @@ Examples:
   ekv-backup decode /var/lib/elastickv/n1 dump      a node: its newest valid snapshots
   zstd -dc old.fsm.zst | ekv-backup decode - dump   standard input
   ekv-backup decode old.fsm.zst dump                the same
+  ekv-backup decode snapshot.fsm dump.tar.zst       one file instead of a directory
+  ekv-backup decode snapshot.fsm - | ssh HOST tar -x
   ekv-backup decode snapshot.fsm dump --at 2026-11-22T15:00:00Z --adapter redis
 
 A dump is complete or absent: files are written into a private directory beside
@@ -135,7 +141,7 @@ is left.
 A snapshot holds what was applied up to its Raft index; later writes are in the
 node's log only.";
 
-/// Turn a snapshot into a dump: a directory of plain files.
+/// Turn a snapshot into a dump: a directory of plain files, or an archive of one.
 ///
 /// One file per Redis string, JSON for collections, MANIFEST.json with the account of every record, and CHECKSUMS, which
 /// `sha256sum -c` accepts. The snapshot is checked as a whole before the first file is created.
@@ -145,7 +151,7 @@ pub(crate) struct DecodeArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
     #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
     pub(crate) snapshot: Option<PathBuf>,
-    /// Directory to create; its parent must exist
+    /// Directory to create, archive if it ends in .tar or .tar.zst, or - for a tar stream; the parent must exist
     #[arg(value_name = "DUMP", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
     pub(crate) dump: Option<PathBuf>,
 
@@ -228,7 +234,7 @@ pub(crate) struct DecodeArguments {
 
     /// Replace an existing dump
     ///
-    /// DUMP must be a dump or an empty directory. Old and new trade places in one step where the file system can do that;
+    /// DUMP must be a dump or an empty directory; an archive must be a regular file. Old and new trade places in one step where the file system can do that;
     /// elsewhere (many network file systems) the old dump is first moved aside, so that for a moment the name is absent.
     #[arg(long, help_heading = "How it is written")]
     pub(crate) force: bool,
@@ -249,6 +255,8 @@ pub(crate) struct DecodeArguments {
     /// Read the finished dump once more and compare
     #[arg(long, help_heading = "How it is written")]
     pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) compression: CompressionArguments,
     /// What happens to file names that other systems refuse or take for each other (CON, Case and case, trailing dots)
     ///
     /// off: they are counted and reported. require: such a name is an error, and nothing is published.
@@ -277,12 +285,14 @@ fn decode_long_help() -> String {
 /// Every file is read once. Exit code 0 means that the dump is what was written; 2 that it is not, with the first differences listed.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct VerifyArguments {
-    /// The dump
+    /// The dump: a directory, an archive, or - for an archive on standard input
     #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with = "input")]
     pub(crate) dump: Option<PathBuf>,
     /// DUMP, as an option
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) input: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
 }
 
 /// Show what a snapshot holds, without writing anything.

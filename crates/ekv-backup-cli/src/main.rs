@@ -34,6 +34,8 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Encode(encode) => commands::encode::run(encode, output),
         Command::Restore(restore) => commands::restore::run(restore, output),
         Command::PrepareRestore(prepare) => commands::prepare_restore::run(prepare, output),
+        Command::Pack(pack) => commands::pack::run_pack(pack, output),
+        Command::Unpack(unpack) => commands::pack::run_unpack(unpack, output),
         Command::Clean(clean) => commands::clean::run(clean, output),
         Command::Completions(completions) => commands::documents::completions(completions, output),
         Command::Manual(manual) => commands::documents::manual(manual, output),

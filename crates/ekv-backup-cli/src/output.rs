@@ -17,6 +17,8 @@ pub(crate) struct Output {
     colour: bool,
     /// The first failure to write to standard output.
     failed: Option<io::Error>,
+    /// Whether standard output carries something else than results.
+    is_standard_output_taken: bool,
 }
 
 impl Output {
@@ -34,7 +36,13 @@ impl Output {
             screen,
             colour: fancy && !(no_colour && arguments.color == When::Auto),
             failed: None,
+            is_standard_output_taken: false,
         }
+    }
+
+    /// Shows results on standard error from now on: an archive goes to standard output.
+    pub(crate) fn leave_standard_output_alone(&mut self) {
+        self.is_standard_output_taken = true;
     }
 
     /// Draws progress and learns of Ctrl-C.
@@ -62,7 +70,11 @@ impl Output {
         if self.failed.is_some() {
             return;
         }
-        match io::stdout().lock().write_all(text.as_bytes()) {
+        let written = match self.is_standard_output_taken {
+            true => io::stderr().lock().write_all(text.as_bytes()),
+            false => io::stdout().lock().write_all(text.as_bytes()),
+        };
+        match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.failed = Some(error),
             _ => {}
         }
@@ -101,7 +113,11 @@ impl Output {
 
     /// Makes `text` bold on a terminal.
     pub(crate) fn bold(&self, text: &str) -> String {
-        if self.colour && io::stdout().is_terminal() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+        let is_terminal = match self.is_standard_output_taken {
+            true => io::stderr().is_terminal(),
+            false => io::stdout().is_terminal(),
+        };
+        if self.colour && is_terminal { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     fn message(&self, kind: &str, colour: &str, text: &str) {

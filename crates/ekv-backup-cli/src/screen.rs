@@ -53,6 +53,7 @@ impl Progress for Screen {
             Phase::Decode => ("writing files", false),
             Phase::Publish => ("syncing to disk", false),
             Phase::Verify => ("checking the dump", true),
+            Phase::CopyDump => ("copying the dump", true),
             Phase::Encode => ("reading the dump", true),
             Phase::WritePayload => ("writing the payload", true),
             Phase::SelfTest => ("decoding it again", false),

@@ -72,7 +72,8 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
         };
         stage.write(line)
     };
-    let found = follow(progress, |advance| relist(&mut source, &scratch, SORT_BUDGET_LEN, advance, &mut write))?;
+    let found =
+        follow(progress, Phase::Verify, |advance| relist(&mut source, &scratch, SORT_BUDGET_LEN, advance, &mut write))?;
     let Relisting { files, bytes, changes, problems } = found;
     let mut report = ChecksumsReport {
         format_version: 1,

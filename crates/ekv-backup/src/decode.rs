@@ -10,7 +10,7 @@ use ekv_snapshot::View;
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_tree::portable::PortableNames;
-use ekv_tree::sink::{DirOptions, DirSink, Published};
+use ekv_tree::sink::Published;
 use ekv_tree::{DumpTotals, DumpWriter, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,7 +22,7 @@ use crate::report::{
     Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, TransactionsReport, families, findings,
 };
 use crate::state::State;
-use crate::{Adapter, CommandError};
+use crate::{Adapter, CommandError, DumpTarget};
 
 /// Data that nothing in the dump represents.
 const NOT_DECODED: Finding =
@@ -54,12 +54,8 @@ pub struct DecodeOptions {
     pub include_unknown: bool,
     /// What the files hold, and how.
     pub tree: TreeOptions,
-    /// How the dump is written.
-    pub sink: DirOptions,
     /// Threads at work: with more than one, reading, hashing and writing overlap. The dump does not depend on it.
     pub jobs: NonZeroUsize,
-    /// Whether missing parent directories of the target are created.
-    pub parents: bool,
     /// What happens to names that other systems refuse.
     pub portable_names: PortableNames,
     /// Whether every loss and every unknown thing is an error.
@@ -83,9 +79,7 @@ impl Default for DecodeOptions {
             sqs: sqs::Options::default(),
             include_unknown: false,
             tree: TreeOptions::default(),
-            sink: DirOptions::default(),
             jobs: available_jobs(),
-            parents: false,
             portable_names: PortableNames::default(),
             strict: false,
             cluster_id: String::new(),
@@ -152,29 +146,37 @@ pub struct Books {
 
 /// Decodes what `input` names into a new dump at `target`.
 ///
-/// The snapshot is read once and checked before anything is created; then records become files in a staging directory beside
-/// `target`, which gets its name in one step. Cost: fixed memory, whatever the snapshot holds.
+/// The snapshot is read once and checked before anything is created; then records become files in a private place, which get their name in
+/// one step, or go into a stream. Cost: fixed memory, whatever the snapshot holds.
 ///
 /// # Errors
 /// Nothing is published and nothing is left behind, except as `docs/format/tree.md`, section 8.1, says for a failure after the dump
-/// got its name.
-pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &dyn Progress) -> Result<DecodeReport> {
+/// got its name. A stream has no end then.
+pub fn decode(
+    input: &Path,
+    target: impl Into<DumpTarget>,
+    options: &DecodeOptions,
+    progress: &dyn Progress,
+) -> Result<DecodeReport> {
+    decode_to(input, target.into(), options, progress)
+}
+
+fn decode_to(
+    input: &Path,
+    target: DumpTarget,
+    options: &DecodeOptions,
+    progress: &dyn Progress,
+) -> Result<DecodeReport> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let missing_parent = missing_parent(target).filter(|_| options.parents);
-    if missing_parent.is_none() {
-        DirSink::check_target(target, options.sink)?;
-    }
+    target.check()?;
     let mut loaded = load(input, &options.read, &scratch, progress)?;
     loaded.check_has_data(input)?;
     let blob_sources = load_blob_sources(options, &scratch, progress)?;
     let state = State::of(&mut loaded, &options.read, &scratch, progress)?;
     let visible = state.families.iter().map(|family| family.visible).sum();
 
-    if let Some(parent) = missing_parent {
-        create_parents(parent)?;
-    }
-    let sink = DirSink::create(target, options.sink)?;
-    let mut tree = TreeTarget::with_options(DumpWriter::with_jobs(Box::new(sink), options.jobs), options.tree);
+    let sink = target.create(options.now, options.jobs.get())?;
+    let mut tree = TreeTarget::with_options(DumpWriter::with_jobs(sink, options.jobs), options.tree);
     progress.begin(Phase::Decode, Some(visible));
     // From here on an error drops the sink, which removes everything.
     let (tally, findings) = run_adapters(&loaded, &state, &blob_sources, options, &mut tree, progress)?;
@@ -190,16 +192,6 @@ pub fn decode(input: &Path, target: &Path, options: &DecodeOptions, progress: &d
     dumped.bytes = dumped.bytes.saturating_add(u64::try_from(manifest.len()).unwrap_or(u64::MAX));
     let notes = loaded.notes().chain(state.notes).collect();
     Ok(report(published, dumped, losses, notes, books))
-}
-
-/// The target's parent, if it does not exist.
-fn missing_parent(target: &Path) -> Option<&Path> {
-    target.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists())
-}
-
-fn create_parents(parent: &Path) -> Result<()> {
-    std::fs::create_dir_all(parent)
-        .map_err(|source| CommandError::Parents { path: parent.display().to_string(), source }.into())
 }
 
 /// Counts names that other systems refuse, and refuses them where that was asked for.

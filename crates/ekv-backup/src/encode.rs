@@ -20,17 +20,17 @@ mod stage;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use ekv_model::Result;
-use ekv_spill::{Scratch, SystemScratch};
+use ekv_tree::archive::ArchiveLimits;
 use ekv_tree::manifest::format_wall_time;
 use ekv_tree::replay::{Selection, read_manifest};
 use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Published, StagedFiles};
-use ekv_tree::source::{DirSource, ScopedSource};
+use ekv_tree::source::ScopedSource;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::dump_source::open_dump;
 use crate::progress::{Phase, Progress};
 use crate::restore::{EncodeInfo, Payload, SelfTest, format_sha256};
 use crate::{Adapter, Moment};
@@ -62,6 +62,8 @@ pub struct EncodeOptions {
     pub form: WrittenForm,
     /// Whether the payload is decoded again and compared before it gets its name.
     pub self_test: bool,
+    /// How much a dump may hold that is an archive.
+    pub archive_limits: ArchiveLimits,
     /// Memory for sorting, in bytes.
     pub sort_memory: usize,
     /// How the payload is written.
@@ -91,6 +93,7 @@ impl Default for EncodeOptions {
             allow_future_timestamps: false,
             form: WrittenForm::default(),
             self_test: true,
+            archive_limits: ArchiveLimits::default(),
             sort_memory: EncodeOptions::SORT_MEMORY,
             sink: DirOptions::default(),
             strict: false,
@@ -167,7 +170,7 @@ pub struct SelfTestReport {
     pub reformatted: u64,
 }
 
-/// Encodes the dump at `dump` into a new payload at `snapshot`, with its info file beside it.
+/// Encodes the dump at `dump`, a directory or an archive, into a new payload at `snapshot`, with its info file beside it.
 ///
 /// Everything is written into a private directory beside `snapshot`, read back, decoded and compared with the dump; then payload and
 /// info file get their names, the info file last. Cost: memory as the options say, whatever the dump holds; in the file system of
@@ -180,7 +183,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
     let info_path = EncodeInfo::path_beside(snapshot);
     let targets = [snapshot, info_path.as_path()];
     StagedFiles::check_targets(&targets, options.sink)?;
-    let mut source = open_dump(dump)?;
+    let mut source = open_dump(dump, options.archive_limits)?;
     let plan = plan(source.as_mut(), options)?;
     let stage = StagedFiles::create(&targets, options.sink)?;
     let job = Job { dump, snapshot, plan: &plan, options };
@@ -217,7 +220,7 @@ pub(crate) fn encode_unnamed(
     check_cluster: &dyn Fn(&str) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<UnnamedPayload> {
-    let mut source = open_dump(dump)?;
+    let mut source = open_dump(dump, options.archive_limits)?;
     let plan = plan(source.as_mut(), options)?;
     check_cluster(&plan.manifest.cluster_id)?;
     let sink = DirOptions { existing: ExistingTarget::Refuse, fsync: Fsync::None };
@@ -230,12 +233,6 @@ pub(crate) fn encode_unnamed(
     let payload = Payload { input: staged_input(&mut stage, options.form)?, info };
     let report = payload_report(&plan, options.form, &encoded, verdict.as_ref());
     Ok(UnnamedPayload { payload, report, warnings: warnings(&plan, &encoded), stage })
-}
-
-/// Opens what the user named as a dump.
-fn open_dump(dump: &Path) -> Result<Box<dyn ScopedSource>> {
-    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    Ok(Box::new(DirSource::open(dump, scratch)?))
 }
 
 /// Reads the manifest and decides what will be done.

@@ -39,6 +39,21 @@ pub enum CommandError {
         #[source]
         source: std::io::Error,
     },
+    /// An archive that would lie in the dump that it is made of.
+    #[error("{path} lies inside the dump that is to be packed")]
+    ArchiveInsideDump {
+        /// The archive.
+        path: String,
+    },
+    /// A directory where an archive is needed.
+    #[error("{path} is a directory, not an archive")]
+    NotAnArchive {
+        /// The directory.
+        path: String,
+    },
+    /// MANIFEST.json of a dump changed while the dump was packed.
+    #[error("MANIFEST.json changed while the dump was packed")]
+    DumpChanged,
     /// The user asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -48,9 +63,12 @@ impl CommandError {
     /// What the error means to the user.
     pub fn class(&self) -> Class {
         match self {
-            CommandError::Strict { .. } | CommandError::NoData { .. } => Class::Data,
+            CommandError::Strict { .. } | CommandError::NoData { .. } | CommandError::DumpChanged => Class::Data,
             CommandError::Parents { source, .. } if ekv_spill::is_out_of_space(source) => Class::OutOfSpace,
-            CommandError::Time { .. } | CommandError::Parents { .. } => Class::Environment,
+            CommandError::Time { .. }
+            | CommandError::Parents { .. }
+            | CommandError::ArchiveInsideDump { .. }
+            | CommandError::NotAnArchive { .. } => Class::Environment,
             CommandError::Cancelled => Class::Cancelled,
         }
     }

@@ -5,7 +5,8 @@
 //! | `open.rs` | what did the user name? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
-//! | `decode.rs`, `inspect.rs`, `verify.rs`, `checksums.rs` | the commands |
+//! | `dump_target.rs`, `dump_source.rs` | a dump as a directory, an archive or a stream: where to, where from? |
+//! | `decode.rs`, `inspect.rs`, `verify.rs`, `checksums.rs`, `pack.rs` | the commands |
 //! | `encode.rs`, `restore.rs` | the way back into a cluster |
 //! | `report.rs` | what is told, for people and machines |
 //! | `progress.rs` | how far is it, and shall it stop? |
@@ -16,12 +17,15 @@ mod adapter;
 mod checksums;
 mod clean;
 mod decode;
+mod dump_source;
+mod dump_target;
 mod encode;
 mod error;
 mod inspect;
 mod load;
 mod open;
 mod ownership;
+mod pack;
 mod progress;
 mod report;
 pub mod restore;
@@ -33,11 +37,14 @@ pub use adapter::Adapter;
 pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};
 pub use decode::{Books, DecodeOptions, DecodeReport, available_jobs, decode};
+pub use dump_source::open_dump;
+pub use dump_target::{DumpTarget, NewName};
 pub use ekv_adapters::redis::{BareKeys, Expired, Options as RedisOptions};
 pub use ekv_adapters::s3::Options as S3Options;
 pub use ekv_adapters::sqs::Options as SqsOptions;
 pub use ekv_model::{Class, Error, Result};
 pub use ekv_snapshot::txn::TxnView;
+pub use ekv_tree::archive::{ArchiveLimits, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
 pub use ekv_tree::manifest::DynamodbLayout;
 pub use ekv_tree::portable::PortableNames;
 pub use ekv_tree::replay::Selection;
@@ -48,10 +55,11 @@ pub use error::CommandError;
 pub use inspect::{Inspection, PrefixReport, inspect};
 pub use load::{ReadOptions, Unowned};
 pub use open::{Opened, OpenedSnapshot, open};
+pub use pack::{CopyReport, PublishedReport, pack, unpack};
 pub use progress::{NoProgress, Phase, Progress};
 pub use report::{
     Accounts, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport, SnapshotReport, Text,
     TransactionsReport,
 };
 pub use time::{ReadTime, format_commit_ts, format_unix_ms};
-pub use verify::{VerifyReport, verify};
+pub use verify::{VerifyReport, verify, verify_within};

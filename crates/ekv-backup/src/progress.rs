@@ -21,6 +21,8 @@ pub enum Phase {
     Publish,
     /// Reading a dump. Counted in bytes.
     Verify,
+    /// Copying a dump, and checking it. Counted in bytes.
+    CopyDump,
     /// Reading a dump and turning it into records. Counted in bytes.
     Encode,
     /// Writing the records in their order. Counted in bytes.

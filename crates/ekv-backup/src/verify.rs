@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use ekv_model::Result;
 use ekv_spill::{Scratch, SystemScratch};
-use ekv_tree::source::DirSource;
+use ekv_tree::archive::ArchiveLimits;
+use ekv_tree::verify::Verification;
 use serde::Serialize;
 
 use crate::CommandError;
+use crate::dump_source::open_dump_once;
 use crate::progress::{Phase, Progress};
 
 /// Memory for the sorts of a check, in bytes.
@@ -36,34 +38,51 @@ pub struct VerifyReport {
     pub problems: Vec<String>,
 }
 
+impl VerifyReport {
+    pub(crate) fn new(found: &Verification) -> Self {
+        VerifyReport {
+            format_version: 1,
+            sound: found.is_sound(),
+            files: found.files,
+            bytes: found.bytes,
+            written_by: found.manifest.elastickv_version.clone(),
+            wall_time_iso: found.manifest.wall_time_iso.clone(),
+            problem_count: found.problems.count,
+            problems: found.problems.first.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 /// Checks a dump: manifest, checksums, names and structure; nothing missing, nothing extra.
 ///
-/// Cost: every file is read once; fixed memory.
+/// It is a directory, an archive, or `-` for an archive on standard input. Cost: every file is read once; fixed memory.
 ///
 /// # Errors
-/// If something cannot be read, or MANIFEST.json or CHECKSUMS cannot be used. Everything else is in the report.
+/// If something cannot be read, MANIFEST.json or CHECKSUMS cannot be used, or an archive is refused. Everything else is in the report.
 pub fn verify(dump: &Path, progress: &dyn Progress) -> Result<VerifyReport> {
+    verify_within(dump, ArchiveLimits::default(), progress)
+}
+
+/// As [`verify()`]; an archive may hold as much as `limits` say.
+///
+/// # Errors
+/// As [`verify()`].
+pub fn verify_within(dump: &Path, limits: ArchiveLimits, progress: &dyn Progress) -> Result<VerifyReport> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let mut source = DirSource::open(dump, Arc::clone(&scratch))?;
-    let found = follow(progress, |advance| ekv_tree::verify::verify(&mut source, &scratch, SORT_BUDGET_LEN, advance))?;
-    Ok(VerifyReport {
-        format_version: 1,
-        sound: found.is_sound(),
-        files: found.files,
-        bytes: found.bytes,
-        written_by: found.manifest.elastickv_version.clone(),
-        wall_time_iso: found.manifest.wall_time_iso.clone(),
-        problem_count: found.problems.count,
-        problems: found.problems.first.iter().map(ToString::to_string).collect(),
-    })
+    let mut source = open_dump_once(dump, &scratch, limits)?;
+    let found = follow(progress, Phase::Verify, |advance| {
+        ekv_tree::verify::verify(source.as_mut(), &scratch, SORT_BUDGET_LEN, advance)
+    })?;
+    Ok(VerifyReport::new(&found))
 }
 
 /// Runs a check that tells how many bytes it has read since it told so before.
 pub(crate) fn follow<T>(
     progress: &dyn Progress,
+    phase: Phase,
     check: impl FnOnce(&mut dyn FnMut(u64) -> io::Result<()>) -> ekv_tree::Result<T>,
 ) -> Result<T> {
-    progress.begin(Phase::Verify, None);
+    progress.begin(phase, None);
     let mut done = 0_u64;
     let mut advance = |bytes: u64| {
         done = done.saturating_add(bytes);

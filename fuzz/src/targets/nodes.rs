@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use ekv_backup::{DecodeOptions, DirOptions, Fsync, NoProgress, ReadOptions, Unowned, decode, inspect, verify};
+use ekv_backup::{
+    DecodeOptions, DirOptions, DumpTarget, Fsync, NoProgress, ReadOptions, Unowned, decode, inspect, verify,
+};
 use ekv_model::Class;
 use ekv_snapshot::snapfile::{SnapMetadata, Token, encode};
 
@@ -54,10 +56,11 @@ fn check_commands(input: &Path, root: &Path, read: ReadOptions, may_be_refused: 
             return;
         }
     };
-    let sink = DirOptions { fsync: Fsync::None, ..DirOptions::default() };
-    let options = DecodeOptions { read, sink, include_unknown: true, ..DecodeOptions::default() };
+    let options = DecodeOptions { read, include_unknown: true, ..DecodeOptions::default() };
     let dump = root.join("dump");
-    let report = match decode(input, &dump, &options, &NoProgress) {
+    let publication = DirOptions { fsync: Fsync::None, ..DirOptions::default() };
+    let target = DumpTarget::directory(&dump, publication);
+    let report = match decode(input, target, &options, &NoProgress) {
         Ok(report) => report,
         // The state of a timestamp oracle can be inspected, but holds nothing to decode.
         Err(error) => return assert!(may_be_refused && error.class() == Class::Data, "{error}"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{AdapterList, FsyncRule, parse_adapters};
+use super::{AdapterList, FsyncRule, LimitArguments, parse_adapters};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -30,7 +30,7 @@ refused with its file and line.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = long_help())]
 pub(crate) struct EncodeArguments {
-    /// The dump
+    /// The dump: a directory, an archive, or - for an archive on standard input
     #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
     pub(crate) dump: Option<PathBuf>,
     /// Payload to create; its directory must exist
@@ -112,6 +112,8 @@ pub(crate) struct DumpReadArguments {
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536),
         help_heading = "How it is written")]
     pub(crate) sort_memory: u32,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
 }
 
 /// See [`ekv_backup::WrittenForm`].

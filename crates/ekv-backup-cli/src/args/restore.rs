@@ -32,7 +32,7 @@ To prepare several members, or to keep the payload: `ekv-backup encode`, then
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = long_help())]
 pub(crate) struct RestoreArguments {
-    /// The dump
+    /// The dump: a directory, an archive, or - for an archive on standard input
     #[arg(value_name = "DUMP")]
     pub(crate) dump: PathBuf,
     /// Directory to create; its parent must exist, it must not

@@ -4,22 +4,30 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use ekv_backup::{
-    BareKeys, DecodeOptions, DecodeReport, DirOptions, DynamodbLayout, Error, ExistingTarget, Expired, PortableNames,
-    ReadOptions, RedisOptions, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned, available_jobs,
-    decode,
+    BareKeys, Class, DecodeOptions, DecodeReport, DynamodbLayout, Error, Expired, PortableNames, ReadOptions,
+    RedisOptions, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned, available_jobs, decode,
 };
 
 use crate::args::{
     BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, PortableRule, ReadArguments, ViewRule,
 };
-use crate::commands::{fsync, text};
+use crate::commands::{target, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Exit, Error> {
     let snapshot = arguments.snapshot.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new("-"));
     let dump = arguments.dump.as_deref().or(arguments.output.as_deref()).unwrap_or(Path::new(""));
-    let report = decode(snapshot, dump, &options(arguments), output.screen())?;
+    let to_standard_output = target::is_standard_output(dump);
+    if to_standard_output {
+        output.leave_standard_output_alone();
+    }
+    if to_standard_output && arguments.verify {
+        return Err(Error::new(Class::Environment, "--verify cannot read standard output again"));
+    }
+    let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
+    let target = target::dump(name, arguments.compression)?;
+    let report = decode(snapshot, target, &options(arguments), output.screen())?;
     for note in report.notes.iter().chain(&report.warnings) {
         output.note(note);
     }
@@ -70,12 +78,7 @@ fn options(arguments: &DecodeArguments) -> DecodeOptions {
             extended: arguments.extended,
             sqs_visibility: if arguments.preserve_sqs_visibility { SqsVisibility::Keep } else { SqsVisibility::Reset },
         },
-        sink: DirOptions {
-            existing: if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse },
-            fsync: fsync(arguments.fsync),
-        },
         jobs: arguments.jobs.unwrap_or_else(available_jobs),
-        parents: arguments.parents,
         portable_names: match arguments.portable_names {
             PortableRule::Off => PortableNames::Off,
             PortableRule::Require => PortableNames::Require,
@@ -105,7 +108,7 @@ fn show(output: &Output, dump: &Path, report: &DecodeReport, out: &mut String) {
     text::findings(output, &report.books.findings, out);
     text::names(output, &report.books.names_not_portable, out);
     let files = text::count(report.files, "file", "files");
-    let title = output.bold(&format!("Dump {}", dump.display()));
+    let title = output.bold(&format!("Dump {}", report.dump));
     let _ = writeln!(
         out,
         "{title}\n  {files}, {} (fsync {}, {})",
@@ -120,5 +123,8 @@ fn show(output: &Output, dump: &Path, report: &DecodeReport, out: &mut String) {
             text::count(n, "damaged thing", "damaged things")
         ),
     };
-    let _ = writeln!(out, "  {losses}\n  check it any time: ekv-backup verify {}", dump.display());
+    let _ = writeln!(out, "  {losses}");
+    if !target::is_standard_output(dump) {
+        let _ = writeln!(out, "  check it any time: ekv-backup verify {}", dump.display());
+    }
 }

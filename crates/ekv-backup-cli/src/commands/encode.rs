@@ -10,7 +10,7 @@ use ekv_backup::{
 };
 
 use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
-use crate::commands::{fsync, text};
+use crate::commands::{fsync, target, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -62,6 +62,7 @@ pub(crate) fn read_options(arguments: &DumpReadArguments) -> EncodeOptions {
         allow_future_timestamps: arguments.allow_future_timestamps,
         strict: arguments.strict,
         reference_bytes: arguments.reference_bytes,
+        archive_limits: target::limits(arguments.limits),
         sort_memory: usize::try_from(sort_memory).unwrap_or(usize::MAX),
         ..EncodeOptions::default()
     }

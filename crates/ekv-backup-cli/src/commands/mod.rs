@@ -6,8 +6,10 @@ pub(crate) mod decode;
 pub(crate) mod documents;
 pub(crate) mod encode;
 pub(crate) mod inspect;
+pub(crate) mod pack;
 pub(crate) mod prepare_restore;
 pub(crate) mod restore;
+pub(crate) mod target;
 pub(crate) mod text;
 pub(crate) mod verify;
 

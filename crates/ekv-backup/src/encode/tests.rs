@@ -5,8 +5,10 @@ mod defects;
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ekv_model::Class;
+use ekv_spill::Scratch;
 use ekv_tree::sink::{Fsync, SinkError, SinkOperation};
 use tempfile::TempDir;
 
@@ -37,8 +39,7 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let (snapshot, dump) = (dir.path().join("snapshot.fsm"), dir.path().join("dump"));
         fs::write(&snapshot, bytes).unwrap();
-        let sink = DirOptions { existing: ExistingTarget::Refuse, fsync: Fsync::None };
-        let options = DecodeOptions { adapters: vec![adapter], sink, ..DecodeOptions::default() };
+        let options = DecodeOptions { adapters: vec![adapter], ..DecodeOptions::default() };
         decode(&snapshot, &dump, &options, &NoProgress).unwrap();
         fs::remove_file(snapshot).unwrap();
         Scene { dir, dump }
@@ -64,7 +65,7 @@ impl Scene {
     /// Runs a whole encode over a stage.
     fn run(&self, stage: Box<dyn Stage>) -> Result<()> {
         let options = options();
-        let mut source = open_dump(&self.dump)?;
+        let mut source = open_dump(&self.dump, ArchiveLimits::default())?;
         let plan = plan(source.as_mut(), &options)?;
         let snapshot = self.snapshot();
         let job = Job { dump: &self.dump, snapshot: &snapshot, plan: &plan, options: &options };

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ekv_backup::{
-    Adapter, Class, DecodeOptions, DecodeReport, DynamodbLayout, EncodeOptions, EncodeReport, Error, Fsync, NoProgress,
-    SqsVisibility, decode, encode, verify,
+    Adapter, Class, DecodeOptions, DecodeReport, DirOptions, DumpTarget, DynamodbLayout, EncodeOptions, EncodeReport,
+    Error, Fsync, NoProgress, SqsVisibility, decode, encode, verify,
 };
 use ekv_testkit::read_files;
 use tempfile::TempDir;
@@ -24,9 +24,7 @@ pub(crate) fn options() -> EncodeOptions {
 }
 
 pub(crate) fn decode_options() -> DecodeOptions {
-    let mut options = DecodeOptions { now: "2026-11-22T12:00:00Z".parse().unwrap(), ..DecodeOptions::default() };
-    options.sink.fsync = Fsync::None;
-    options
+    DecodeOptions { now: "2026-11-22T12:00:00Z".parse().unwrap(), ..DecodeOptions::default() }
 }
 
 impl Room {
@@ -48,7 +46,9 @@ impl Room {
 
     /// Decodes without a loss.
     pub(crate) fn decode(&self, snapshot: &str, dump: &str, options: &DecodeOptions) -> DecodeReport {
-        let report = decode(&self.path(snapshot), &self.path(dump), options, &NoProgress).unwrap();
+        let unsynced = DirOptions { fsync: Fsync::None, ..DirOptions::default() };
+        let target = DumpTarget::directory(self.path(dump), unsynced);
+        let report = decode(&self.path(snapshot), target, options, &NoProgress).unwrap();
         assert_eq!(report.losses, 0, "{:?}", report.books.findings);
         report
     }

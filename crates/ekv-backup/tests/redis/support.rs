@@ -1,8 +1,9 @@
 //! Snapshots with Redis keys, and their dumps.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use ekv_backup::{DecodeOptions, DecodeReport, Fsync, NoProgress, Result, decode, verify};
+use ekv_backup::{DecodeOptions, DecodeReport, DirOptions, DumpTarget, Fsync, NoProgress, Result, decode, verify};
 use ekv_testkit::redis::RedisRecords;
 use ekv_testkit::{SnapshotBuilder, read_files};
 
@@ -34,11 +35,14 @@ impl Dump {
     }
 }
 
-/// Options for tests: nothing is brought to stable storage.
+/// Options for tests.
 pub(crate) fn options() -> DecodeOptions {
-    let mut options = DecodeOptions::default();
-    options.sink.fsync = Fsync::None;
-    options
+    DecodeOptions::default()
+}
+
+/// A directory that is not brought to stable storage.
+fn unsynced(path: &Path) -> DumpTarget {
+    DumpTarget::directory(path, DirOptions { fsync: Fsync::None, ..DirOptions::default() })
 }
 
 /// Decodes; checks that the dump verifies and that every record is accounted for.
@@ -46,7 +50,7 @@ pub(crate) fn dump_with(snapshot: &SnapshotBuilder, options: &DecodeOptions) -> 
     let directory = tempfile::tempdir().unwrap();
     let (input, target) = (directory.path().join("snapshot.fsm"), directory.path().join("dump"));
     std::fs::write(&input, snapshot.build()).unwrap();
-    let decoded = decode(&input, &target, options, &NoProgress);
+    let decoded = decode(&input, unsynced(&target), options, &NoProgress);
     if decoded.is_err() {
         let names: Vec<_> =
             std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

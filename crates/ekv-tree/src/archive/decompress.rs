@@ -31,11 +31,14 @@ impl<R: Read> TarStream<R> {
     /// Looks at the first bytes.
     ///
     /// # Errors
-    /// [`ArchiveFault::NotAnArchive`] if they are those of something else.
+    /// [`ArchiveFault::NotAnArchive`] if they are those of something else, [`ArchiveFault::Truncated`] if there are none.
     pub(crate) fn new(mut input: R) -> Result<Self> {
         let mut first = Vec::with_capacity(BLOCK_LEN);
         let block_len = u64::try_from(BLOCK_LEN).unwrap_or(u64::MAX);
         input.by_ref().take(block_len).read_to_end(&mut first).map_err(read_error)?;
+        if first.is_empty() {
+            return Err(ArchiveFault::Truncated { place: "before its first byte" }.into());
+        }
         let is_zstd = first.starts_with(ZSTD_MAGIC);
         let is_tar = has_magic(&first);
         let input = BufReader::with_capacity(BUFFER_LEN, io::Cursor::new(first).chain(input));

@@ -57,8 +57,10 @@ fn anything_but_zeros_behind_the_end_is_refused() {
 
 #[test]
 fn other_files_are_not_taken_for_archives() {
-    for bytes in [&b""[..], b"EKVTHLC1", &[0; 4096], b"PK\x03\x04", b"ustar"] {
+    for bytes in [&b"EKVTHLC1"[..], &[0; 4096], b"PK\x03\x04", b"ustar"] {
         let error = check(bytes, ArchiveLimits::default()).unwrap_err();
         assert!(error.to_string().contains("this is no archive of a dump"), "{error}");
     }
+    let error = check(b"", ArchiveLimits::default()).unwrap_err();
+    assert!(error.to_string().contains("ends before its first byte"), "{error}");
 }

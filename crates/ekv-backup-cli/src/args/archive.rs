@@ -1,0 +1,161 @@
+//! Options of archives, and of `pack` and `unpack`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::FsyncRule;
+
+const PACK_AFTER_HELP: &str = "\
+Examples:
+  ekv-backup pack dump dump.tar.zst
+  ekv-backup pack dump - | ssh HOST 'cat > dump.tar.zst'
+  ekv-backup pack dump dump.tar                      not compressed
+
+Equal dumps give equal bytes. tar and zstd read the result.";
+
+const UNPACK_AFTER_HELP: &str = "\
+Examples:
+  ekv-backup unpack dump.tar.zst dump
+  ssh HOST cat dump.tar.zst | ekv-backup unpack - dump
+
+verify, encode and restore read archives as they are.";
+
+/// Pack a dump into one file: tar, compressed with zstd or not.
+///
+/// Every file is compared with CHECKSUMS while it is packed, and the structure of the dump is checked as `verify` does. If anything is
+/// wrong, there is no archive; one on standard output then has no end, which every reader notices.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = PACK_AFTER_HELP)]
+pub(crate) struct PackArguments {
+    /// The dump: a directory
+    #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
+    pub(crate) dump: Option<PathBuf>,
+    /// Archive to create, or - for standard output
+    #[arg(value_name = "ARCHIVE", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
+    pub(crate) archive: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) compression: CompressionArguments,
+    /// Replace an existing ARCHIVE, which must be a regular file
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// What is brought to stable storage before the archive gets its name: full and file, the archive; none, nothing
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = FsyncRule::Full)]
+    pub(crate) fsync: FsyncRule,
+    /// Create missing parent directories of ARCHIVE
+    #[arg(long)]
+    pub(crate) parents: bool,
+
+    /// DUMP, as scripts for the reference tool name it
+    #[arg(long, value_name = "DIR", help_heading = "Names of the reference tool", requires = "output")]
+    pub(crate) input: Option<PathBuf>,
+    /// ARCHIVE, as scripts for the reference tool name it
+    #[arg(long, value_name = "FILE", help_heading = "Names of the reference tool", requires = "input")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Unpack an archive into a dump: a directory of plain files.
+///
+/// Nothing in the archive is trusted: names that lead elsewhere, links, devices and lies about sizes are refused, and every file is
+/// compared with CHECKSUMS while it is unpacked. If anything is wrong, nothing is left. Modes and owners in the archive are ignored.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = UNPACK_AFTER_HELP)]
+pub(crate) struct UnpackArguments {
+    /// The archive, or - for standard input; its first bytes tell whether it is compressed
+    #[arg(value_name = "ARCHIVE", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
+    pub(crate) archive: Option<PathBuf>,
+    /// Directory to create; its parent must exist
+    #[arg(value_name = "DUMP", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
+    pub(crate) dump: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+    /// Replace an existing dump or an empty directory
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// What is brought to stable storage before the dump gets its name (see `ekv-backup help decode`)
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = FsyncRule::Full)]
+    pub(crate) fsync: FsyncRule,
+    /// Create missing parent directories of DUMP
+    #[arg(long)]
+    pub(crate) parents: bool,
+
+    /// ARCHIVE, as scripts for the reference tool name it
+    #[arg(long, value_name = "FILE", help_heading = "Names of the reference tool", requires = "output")]
+    pub(crate) input: Option<PathBuf>,
+    /// DUMP, as scripts for the reference tool name it
+    #[arg(long, value_name = "DIR", help_heading = "Names of the reference tool", requires = "input")]
+    pub(crate) output: Option<PathBuf>,
+    /// Accepted and without effect: the first bytes of the archive tell
+    #[arg(long, value_name = "HOW", value_enum, help_heading = "Names of the reference tool")]
+    pub(crate) compression: Option<CompressionRule>,
+}
+
+/// What lies around a tar.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct CompressionArguments {
+    /// Compression of the archive [default: by its name, .tar or .tar.zst]
+    #[arg(long, value_name = "HOW", value_enum, help_heading = "Archives")]
+    pub(crate) compression: Option<CompressionRule>,
+    /// Level of zstd: 1 is the fastest, 19 the smallest
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=19),
+        help_heading = "Archives")]
+    pub(crate) level: u8,
+}
+
+/// How much an archive may hold.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct LimitArguments {
+    /// Refuse an archive with more entries
+    #[arg(long, value_name = "N", default_value_t = 50_000_000, help_heading = "Archives")]
+    pub(crate) max_entries: u64,
+    /// Refuse an archive whose files hold more bytes; K, M, G and T count in powers of 1024
+    #[arg(long, value_name = "BYTES", default_value = "4T", value_parser = parse_bytes, help_heading = "Archives")]
+    pub(crate) max_bytes: u64,
+}
+
+/// See [`ekv_backup::Compression`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionRule {
+    /// Compressed
+    Zstd,
+    /// Plain tar
+    None,
+}
+
+/// Decimal digits, and a unit that may be missing.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, unit)) if !unit.is_ascii_digit() => {
+            let shift = match unit.to_ascii_uppercase() {
+                'K' => Some(10),
+                'M' => Some(20),
+                'G' => Some(30),
+                'T' => Some(40),
+                _ => None,
+            };
+            (text.get(..at).unwrap_or_default(), shift)
+        }
+        _ => (text, Some(0)),
+    };
+    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
+    let bytes = number.zip(shift).and_then(|(number, shift)| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "expected a number of bytes, such as 4096, 100M or 4T".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_plain_or_with_a_unit_and_nothing_else() {
+        let good = [("0", 0), ("4096", 4096), ("1k", 1024), ("3M", 3 << 20), ("2G", 2 << 30), ("4T", 4 << 40)];
+        for (text, bytes) in good {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "K", "-1", "+1", "1.5G", "1 G", "1KB", "1E", "99999999999T", "é", "1é"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
+}

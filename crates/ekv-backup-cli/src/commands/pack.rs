@@ -1,0 +1,54 @@
+//! `pack` and `unpack`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ekv_backup::{CopyReport, DumpTarget, Error, pack, unpack};
+
+use crate::args::{PackArguments, UnpackArguments};
+use crate::commands::{target, text};
+use crate::exit::Exit;
+use crate::output::Output;
+
+pub(crate) fn run_pack(arguments: &PackArguments, output: &mut Output) -> Result<Exit, Error> {
+    let dump = arguments.dump.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new(""));
+    let archive = arguments.archive.as_deref().or(arguments.output.as_deref()).unwrap_or(Path::new(""));
+    let name = target::new_name(archive, arguments.force, arguments.fsync, arguments.parents);
+    if target::is_standard_output(archive) {
+        output.leave_standard_output_alone();
+    }
+    let report = pack(dump, target::archive(name, arguments.compression)?, output.screen())?;
+    Ok(show("Archive", &report, output))
+}
+
+pub(crate) fn run_unpack(arguments: &UnpackArguments, output: &mut Output) -> Result<Exit, Error> {
+    let archive = arguments.archive.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new(""));
+    let dump = arguments.dump.as_deref().or(arguments.output.as_deref()).unwrap_or(Path::new(""));
+    let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
+    let limits = target::limits(arguments.limits);
+    let report = unpack(archive, DumpTarget::Directory(name), limits, output.screen())?;
+    Ok(show("Dump", &report, output))
+}
+
+fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
+    for warning in report.copy.iter().flat_map(|copy| &copy.warnings) {
+        output.note(warning);
+    }
+    let title = match &report.copy {
+        Some(copy) => output.bold(&format!("{title} {}", copy.dump)),
+        None => output.bold("NOT SOUND: there is no copy"),
+    };
+    output.result(report, |out| {
+        let files = text::count(report.check.files, "file", "files");
+        let _ = writeln!(out, "{title}\n  {files}, {}", text::bytes(report.check.bytes));
+        if let Some(copy) = &report.copy {
+            let _ = writeln!(
+                out,
+                "  manifest, checksums, names and structure hold (fsync {}, {})",
+                copy.fsync, copy.published_by
+            );
+        }
+    });
+    super::verify::show_problems(output, &report.check);
+    if report.copy.is_some() { Exit::Done } else { Exit::Data }
+}

@@ -1,0 +1,173 @@
+//! Dumps as archives: written, read, packed and unpacked.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::support::{Room, Run, end_of};
+
+/// Runs the program with standard output in a file.
+fn run_into(room: &Room, file: &str, arguments: &[&str]) -> Run {
+    let output = File::create(room.path(file)).unwrap();
+    end_of(room.command(arguments).stdout(Stdio::from(output)).spawn().unwrap())
+}
+
+#[test]
+fn decode_writes_the_same_dump_into_a_directory_and_an_archive() {
+    let room = Room::with_real_snapshot();
+    room.run(&["decode", "redis-1.fsm", "dump"]).assert_code(0);
+    for archive in ["dump.tar", "dump.tar.zst"] {
+        let run = room.run(&["decode", "redis-1.fsm", archive, "--verify"]);
+        run.assert_code(0);
+        assert!(run.stdout.contains(&format!("check it any time: ekv-backup verify {archive}")), "{run:?}");
+        room.run(&["verify", archive]).assert_code(0);
+        let unpacked = archive.replace('.', "-");
+        room.run(&["unpack", archive, &unpacked]).assert_code(0);
+        assert_eq!(room.timeless_tree(&unpacked), room.timeless_tree("dump"));
+        room.run(&["verify", &unpacked]).assert_code(0);
+    }
+    assert!(
+        fs::metadata(room.path("dump.tar.zst")).unwrap().len() < fs::metadata(room.path("dump.tar")).unwrap().len()
+    );
+}
+
+#[test]
+fn decode_to_standard_output_is_a_tar_stream_and_the_report_goes_elsewhere() {
+    let room = Room::with_small_snapshot();
+    let run = run_into(&room, "stream.tar", &["decode", "snapshot.fsm", "-", "--json"]);
+    run.assert_code(0).assert_says("\"published_by\": \"stream\"");
+    run_into(&room, "stream.zst", &["decode", "snapshot.fsm", "-", "--compression", "zstd"]).assert_code(0);
+    for stream in ["stream.tar", "stream.zst"] {
+        let bytes = fs::read(room.path(stream)).unwrap();
+        let run = room.run_with_input(&["verify", "-"], &bytes);
+        assert!(run.assert_code(0).stdout.starts_with("Sound: -"), "{run:?}");
+    }
+    room.run(&["decode", "snapshot.fsm", "-", "--verify"]).assert_code(1).assert_says("--verify cannot read");
+}
+
+#[test]
+fn two_packs_are_equal_and_unpacking_gives_the_dump_back() {
+    let room = Room::with_real_snapshot();
+    room.run(&["decode", "redis-1.fsm", "dump"]).assert_code(0);
+    room.run(&["pack", "dump", "one.tar.zst"]).assert_code(0);
+    room.run(&["pack", "--input", "dump", "--output", "two.tar.zst"]).assert_code(0);
+    run_into(&room, "three", &["pack", "dump", "-"]).assert_code(0);
+    let one = fs::read(room.path("one.tar.zst")).unwrap();
+    assert!(one == fs::read(room.path("two.tar.zst")).unwrap() && one == fs::read(room.path("three")).unwrap());
+    room.run_with_input(&["unpack", "-", "back"], &one).assert_code(0);
+    assert_eq!(room.tree("back"), room.tree("dump"));
+    room.run(&["pack", "back", "four.tar", "--level", "9", "--compression", "zstd"]).assert_code(0);
+    assert!(fs::read(room.path("four.tar")).unwrap().starts_with(&[0x28, 0xb5, 0x2f, 0xfd]));
+}
+
+#[test]
+fn dump_that_is_not_sound_is_neither_packed_nor_unpacked() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+    room.run(&["pack", "dump", "sound.tar"]).assert_code(0);
+    let mut bytes = fs::read(room.path("sound.tar")).unwrap();
+    fs::write(room.path("dump/redis/db_0/strings/a.bin"), "changed").unwrap();
+    let names = room.names();
+    let run = room.run(&["pack", "dump", "broken.tar"]);
+    run.assert_code(2).assert_says("problem: redis/db_0/strings/a.bin: the contents do not match CHECKSUMS");
+    assert_eq!(room.names(), names);
+    run_into(&room, "stream", &["pack", "dump", "-", "--compression", "none"]).assert_code(2);
+    let stream = fs::read(room.path("stream")).unwrap();
+    room.run_with_input(&["verify", "-"], &stream).assert_code(2).assert_says("the archive is cut off");
+    fs::remove_file(room.path("stream")).unwrap();
+
+    let content = bytes.windows(2).position(|pair| pair == b"1\0").unwrap();
+    bytes[content] = b'2';
+    room.write("sound.tar", &bytes);
+    room.run(&["verify", "sound.tar"]).assert_code(2);
+    room.run(&["unpack", "sound.tar", "back"]).assert_code(2);
+    assert_eq!(room.names(), names);
+}
+
+#[test]
+fn limits_of_archives_are_kept_by_every_command_that_reads_one() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump.tar"]).assert_code(0);
+    let commands: [&[&str]; 3] =
+        [&["verify", "dump.tar"], &["unpack", "dump.tar", "back"], &["encode", "dump.tar", "x.fsm"]];
+    for command in commands {
+        for (limit, option) in [("1K", "--max-bytes"), ("3", "--max-entries")] {
+            let run = room.run(&[command, &[option, limit]].concat());
+            run.assert_code(2).assert_says(&format!("{option} allows more"));
+        }
+    }
+    assert_eq!(room.names().into_iter().collect::<Vec<_>>(), ["dump.tar", "snapshot.fsm"]);
+}
+
+#[test]
+fn archives_are_encoded_as_directories_are() {
+    let room = Room::with_real_snapshot();
+    room.run(&["decode", "redis-1.fsm", "dump", "--adapter", "redis"]).assert_code(0);
+    room.run(&["pack", "dump", "dump.tar"]).assert_code(0);
+    room.run(&["pack", "dump", "dump.tar.zst"]).assert_code(0);
+    for (dump, payload) in [("dump", "a.fsm"), ("dump.tar", "b.fsm"), ("dump.tar.zst", "c.fsm")] {
+        room.run(&["encode", dump, payload]).assert_code(0);
+    }
+    let bytes = fs::read(room.path("dump.tar.zst")).unwrap();
+    room.run_with_input(&["encode", "-", "d.fsm"], &bytes).assert_code(0);
+    let payload = fs::read(room.path("a.fsm")).unwrap();
+    for other in ["b.fsm", "c.fsm", "d.fsm"] {
+        assert!(fs::read(room.path(other)).unwrap() == payload, "{other}");
+    }
+    room.run(&["restore", "dump.tar.zst", "node", "--peers", "node=127.0.0.1:50051", "--fresh-cluster"]).assert_code(0);
+}
+
+#[test]
+fn archive_that_exists_is_replaced_only_if_it_is_a_file_and_that_was_asked_for() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump.tar"]).assert_code(0);
+    let first = fs::read(room.path("dump.tar")).unwrap();
+    room.run(&["decode", "snapshot.fsm", "dump.tar"]).assert_code(1).assert_says("dump.tar exists already");
+    room.run(&["decode", "snapshot.fsm", "dump.tar", "--force", "--at", "hlc:20"]).assert_code(0);
+    assert!(fs::read(room.path("dump.tar")).unwrap() != first);
+    fs::create_dir(room.path("directory.tar")).unwrap();
+    room.run(&["decode", "snapshot.fsm", "directory.tar", "--force"]).assert_code(1);
+    room.run(&["decode", "snapshot.fsm", "a/b/dump.tar"]).assert_code(1);
+    room.run(&["decode", "snapshot.fsm", "a/b/dump.tar", "--parents"]).assert_code(0);
+    room.run(&["verify", "a/b/dump.tar"]).assert_code(0);
+}
+
+#[test]
+fn archive_is_never_made_inside_the_dump_that_it_holds() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+    let dump = room.tree("dump");
+    for target in ["dump/x.tar", "dump/redis/x.tar"] {
+        room.run(&["pack", "dump", target]).assert_code(1).assert_says("lies inside the dump");
+    }
+    assert_eq!(room.tree("dump"), dump);
+    room.run(&["unpack", "dump", "back"]).assert_code(1).assert_says("dump is a directory, not an archive");
+}
+
+#[test]
+fn reader_that_goes_away_ends_a_stream_with_an_error() {
+    let room = Room::with_real_snapshot();
+    let mut child = room.command(["decode", "redis-1.fsm", "-"]).spawn().unwrap();
+    drop(child.stdout.take());
+    end_of(child).assert_code(4).assert_says("cannot write standard output: Broken pipe");
+}
+
+#[test]
+fn killed_pack_leaves_nothing_that_looks_like_an_archive_and_clean_removes_what_it_left() {
+    let room = Room::with_small_snapshot();
+    // The run waits for input that does not come, with its staging directory in place.
+    room.run(&["decode", "snapshot.fsm", "dump.tar"]).assert_code(0);
+    let half = fs::read(room.path("dump.tar")).unwrap()[..1024].to_vec();
+    let mut child = room.command(["unpack", "-", "back"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&half).unwrap();
+    while !room.names().iter().any(|name| name.contains(".ekv-staging-")) {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(stdin);
+    assert!(!room.names().contains("back"));
+    room.run(&["clean"]).assert_code(0);
+    assert_eq!(room.names().into_iter().collect::<Vec<_>>(), ["dump.tar", "snapshot.fsm"]);
+}

@@ -1,0 +1,138 @@
+//! Where a dump is written, and as what.
+
+use std::fmt;
+use std::io::Write;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use ekv_model::Result;
+use ekv_tree::archive::{ArchiveOptions, Compression};
+use ekv_tree::sink::{ArchiveSink, DirOptions, DirSink, Sink, StagedFiles};
+use jiff::Timestamp;
+
+use crate::CommandError;
+
+/// Where a dump is written, and as what. A path alone is a directory to be made, in an existing one.
+pub enum DumpTarget {
+    /// A directory.
+    Directory(NewName),
+    /// An archive file.
+    Archive(NewName, Compression),
+    /// An archive that is written to a stream as it comes.
+    Stream {
+        /// The stream; written in large pieces.
+        output: Box<dyn Write + Send>,
+        /// How messages name it.
+        name: String,
+        /// What lies around the tar.
+        compression: Compression,
+    },
+}
+
+/// A name that a dump is to get.
+#[derive(Clone, Debug)]
+pub struct NewName {
+    /// The name.
+    pub path: PathBuf,
+    /// How the dump gets it.
+    pub publication: DirOptions,
+    /// Whether missing parent directories are created.
+    pub parents: bool,
+}
+
+impl NewName {
+    /// A name at which nothing may exist, in an existing directory.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        NewName { path: path.into(), publication: DirOptions::default(), parents: false }
+    }
+
+    /// The parent, if it does not exist and is to be created.
+    fn missing_parent(&self) -> Option<&Path> {
+        let parent = self.path.parent().filter(|_| self.parents)?;
+        (!parent.as_os_str().is_empty() && !parent.exists()).then_some(parent)
+    }
+
+    fn create_parents(&self) -> Result<()> {
+        match self.missing_parent() {
+            Some(parent) => std::fs::create_dir_all(parent)
+                .map_err(|source| CommandError::Parents { path: parent.display().to_string(), source }.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl DumpTarget {
+    /// A directory in an existing one.
+    pub fn directory(path: impl Into<PathBuf>, publication: DirOptions) -> Self {
+        DumpTarget::Directory(NewName { publication, ..NewName::new(path) })
+    }
+
+    /// Checks that a dump may be written, without creating anything: for commands that have long work before the first file.
+    ///
+    /// # Errors
+    /// Those of [`DirSink::check_target`] and [`StagedFiles::check_targets`].
+    pub(crate) fn check(&self) -> Result<()> {
+        match self {
+            DumpTarget::Directory(name) | DumpTarget::Archive(name, _) if name.missing_parent().is_some() => Ok(()),
+            DumpTarget::Directory(name) => Ok(DirSink::check_target(&name.path, name.publication)?),
+            DumpTarget::Archive(name, _) => Ok(StagedFiles::check_targets(&[name.path.as_path()], name.publication)?),
+            DumpTarget::Stream { .. } => Ok(()),
+        }
+    }
+
+    /// Begins to write a dump that states the time `modified`; archives are compressed by up to `jobs` threads.
+    ///
+    /// # Errors
+    /// If missing parents cannot be created, and those of the sinks.
+    pub(crate) fn create(self, modified: Timestamp, jobs: usize) -> Result<Box<dyn Sink>> {
+        let options = |compression| {
+            let workers = u32::try_from(jobs).unwrap_or(u32::MAX).clamp(1, ArchiveOptions::DEFAULT_WORKERS_MAX);
+            ArchiveOptions { workers: NonZeroU32::new(workers), ..ArchiveOptions::new(compression, modified) }
+        };
+        Ok(match self {
+            DumpTarget::Directory(name) => {
+                name.create_parents()?;
+                Box::new(DirSink::create(&name.path, name.publication)?)
+            }
+            DumpTarget::Archive(name, compression) => {
+                name.create_parents()?;
+                Box::new(ArchiveSink::create(&name.path, &options(compression), name.publication)?)
+            }
+            DumpTarget::Stream { output, name, compression } => {
+                Box::new(ArchiveSink::stream(output, &name, &options(compression))?)
+            }
+        })
+    }
+
+    /// The name in the file system, if it gets one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            DumpTarget::Directory(name) | DumpTarget::Archive(name, _) => Some(&name.path),
+            DumpTarget::Stream { .. } => None,
+        }
+    }
+}
+
+impl From<&Path> for DumpTarget {
+    fn from(path: &Path) -> Self {
+        DumpTarget::Directory(NewName::new(path))
+    }
+}
+
+impl From<&PathBuf> for DumpTarget {
+    fn from(path: &PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+impl fmt::Debug for DumpTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DumpTarget::Directory(name) => f.debug_tuple("Directory").field(name).finish(),
+            DumpTarget::Archive(name, compression) => f.debug_tuple("Archive").field(name).field(compression).finish(),
+            DumpTarget::Stream { name, compression, .. } => {
+                f.debug_struct("Stream").field("name", name).field("compression", compression).finish_non_exhaustive()
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `pack` and `unpack`: a dump from a directory into an archive and back, checked on the way.
+//!
+//! Source: `docs/format/tree.md`, section 9.2.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ekv_model::Result;
+use ekv_spill::{Scratch, SystemScratch};
+use ekv_tree::archive::ArchiveLimits;
+use ekv_tree::manifest::Manifest;
+use ekv_tree::replay::read_manifest;
+use ekv_tree::sink::Sink;
+use ekv_tree::source::{DirSource, Source};
+use ekv_tree::verify::Verification;
+use ekv_tree::{Copied, copy};
+use serde::Serialize;
+
+use crate::decode::available_jobs;
+use crate::dump_source::open_dump_once;
+use crate::progress::{Phase, Progress};
+use crate::verify::{SORT_BUDGET_LEN, VerifyReport, follow};
+use crate::{CommandError, DumpTarget};
+
+/// What [`pack`] or [`unpack`] did.
+#[derive(Clone, Debug, Serialize)]
+pub struct CopyReport {
+    /// What the check of the dump found, from the bytes that were copied.
+    #[serde(flatten)]
+    pub check: VerifyReport,
+    /// The copy; `None` if the dump is not sound: then there is none.
+    #[serde(flatten)]
+    pub copy: Option<PublishedReport>,
+}
+
+/// Where a copy is.
+#[derive(Clone, Debug, Serialize)]
+pub struct PublishedReport {
+    /// Its name.
+    pub dump: String,
+    /// How it got its name.
+    pub published_by: &'static str,
+    /// What was brought to stable storage first.
+    pub fsync: &'static str,
+    /// What could not be cleaned up; the copy is whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Packs the dump in the directory `dump` into an archive. Two packs of equal dumps are byte-identical.
+///
+/// Cost: every file is read once, and hashed and checked from the bytes that are packed; fixed memory.
+///
+/// # Errors
+/// If something cannot be read or written, or MANIFEST.json or CHECKSUMS cannot be used. Whatever else is wrong with the dump is in the
+/// report. There is no archive then; a stream has no end.
+pub fn pack(dump: &Path, target: DumpTarget, progress: &dyn Progress) -> Result<CopyReport> {
+    target.check()?;
+    refuse_inside(dump, &target)?;
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let mut source = DirSource::open(dump, Arc::clone(&scratch))?;
+    // Its time stands in every header, also in those before it.
+    let manifest = read_manifest(&mut source)?;
+    let modified = manifest.wall_time().map_err(ekv_tree::Error::from)?;
+    let sink = target.create(modified, available_jobs().get())?;
+    run(&mut source.in_path_order(), sink, &scratch, progress, &mut |verification| {
+        is_same_time(&manifest, verification).then_some(()).ok_or(CommandError::DumpChanged)
+    })
+}
+
+/// Unpacks the archive at `archive`, or on standard input if that is `-`; the first bytes tell whether it is compressed.
+///
+/// Cost: the archive is read once; fixed memory.
+///
+/// # Errors
+/// As [`pack`], and everything that section 9.2 refuses. Nothing is left of the copy then.
+pub fn unpack(
+    archive: &Path,
+    target: DumpTarget,
+    limits: ArchiveLimits,
+    progress: &dyn Progress,
+) -> Result<CopyReport> {
+    target.check()?;
+    if archive.is_dir() {
+        return Err(CommandError::NotAnArchive { path: archive.display().to_string() }.into());
+    }
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let mut source = open_dump_once(archive, &scratch, limits)?;
+    let sink = target.create(jiff::Timestamp::now(), available_jobs().get())?;
+    run(source.as_mut(), sink, &scratch, progress, &mut |_| Ok(()))
+}
+
+fn run(
+    source: &mut dyn Source,
+    sink: Box<dyn Sink>,
+    scratch: &Arc<dyn Scratch>,
+    progress: &dyn Progress,
+    accept: &mut dyn FnMut(&Verification) -> Result<(), CommandError>,
+) -> Result<CopyReport> {
+    let mut accept = |verification: &Verification| {
+        progress.begin(Phase::Publish, None);
+        Ok(accept(verification).map_err(ekv_model::Error::from)?)
+    };
+    let copied = follow(progress, Phase::CopyDump, |advance| {
+        copy(source, sink, scratch, SORT_BUDGET_LEN, advance, &mut accept)
+    })?;
+    let Copied { verification, published } = copied;
+    Ok(CopyReport {
+        check: VerifyReport::new(&verification),
+        copy: published.map(|published| PublishedReport {
+            dump: published.place,
+            published_by: published.method.name(),
+            fsync: published.fsync.name(),
+            warnings: published.warnings.iter().map(ToString::to_string).collect(),
+        }),
+    })
+}
+
+/// Whether the manifest that was copied states the time that stands in the headers.
+fn is_same_time(manifest: &Manifest, verification: &Verification) -> bool {
+    manifest.wall_time_iso == verification.manifest.wall_time_iso
+}
+
+/// An archive inside the dump would be a stranger in it.
+fn refuse_inside(dump: &Path, target: &DumpTarget) -> Result<()> {
+    let Some(path) = target.path() else { return Ok(()) };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (dump.canonicalize(), parent.canonicalize()) {
+        (Ok(dump), Ok(parent)) if parent.starts_with(&dump) => {
+            Err(CommandError::ArchiveInsideDump { path: path.display().to_string() }.into())
+        }
+        _ => Ok(()),
+    }
+}
