@@ -263,16 +263,12 @@ impl Job<'_> {
                     Ok((encoded, verdict, stage.publish()?))
                 }
                 Some(differences) => {
-                    // What could not be removed is said by the leftover itself.
-                    drop(stage.abort());
+                    let aborted = stage.abort();
                     let report = self.write_mismatch(differences);
-                    Err(refusal(differences, report).into())
+                    Err(ekv_model::Error::from(refusal(differences, report)).after_cleaning_up(aborted))
                 }
             },
-            Err(error) => {
-                drop(stage.abort());
-                Err(error)
-            }
+            Err(error) => Err(error.after_cleaning_up(stage.abort())),
         }
     }
 
