@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Outcome, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
-use ekv_model::{Finding, Findings, Result, Severity};
+use ekv_model::{Class, Finding, Findings, Result, Severity};
 use ekv_snapshot::View;
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
@@ -178,10 +178,18 @@ fn decode_to(
     let sink = target.create(options.now, options.jobs.get())?;
     let mut tree = TreeTarget::with_options(DumpWriter::with_jobs(sink, options.jobs), options.tree);
     progress.begin(Phase::Decode, Some(visible));
-    // From here on an error drops the sink, which removes everything.
-    let (tally, findings) = run_adapters(&loaded, &state, &blob_sources, options, &mut tree, progress)?;
+    let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
+    let done = run_adapters(&loaded, &state, &blob_views, options, &mut tree, progress);
+    let inputs: Vec<&Loaded> = [&loaded].into_iter().chain(&blob_sources).collect();
+    let (tally, findings) = match blame_changed_input(done, &inputs) {
+        Ok(done) => done,
+        Err(error) => return Err(error.after_cleaning_up(tree.abort())),
+    };
     let (mut writer, scopes) = tree.finish()?;
-    let names = finish_names(&mut writer, options)?;
+    let names = match finish_names(&mut writer, options) {
+        Ok(names) => names,
+        Err(error) => return Err(error.after_cleaning_up(writer.abort())),
+    };
     let losses = findings.count_of(Severity::Loss);
     let books = books(&loaded, &state, &tally, &findings, names);
     let manifest = manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)).map_err(ekv_tree::Error::from)?;
@@ -192,6 +200,14 @@ fn decode_to(
     dumped.bytes = dumped.bytes.saturating_add(u64::try_from(manifest.len()).unwrap_or(u64::MAX));
     let notes = loaded.notes().chain(state.notes).collect();
     Ok(report(published, dumped, losses, notes, books))
+}
+
+/// An input that was written to while it was read explains whatever seemed wrong with it, and spoils what seemed right.
+fn blame_changed_input<T>(done: Result<T>, inputs: &[&Loaded]) -> Result<T> {
+    match &done {
+        Err(error) if !matches!(error.class(), Class::Data | Class::Environment) => done,
+        _ => inputs.iter().try_for_each(|input| input.check_unchanged()).and(done),
+    }
 }
 
 /// Counts names that other systems refuse, and refuses them where that was asked for.
@@ -206,14 +222,10 @@ fn load_blob_sources(
     options: &DecodeOptions,
     scratch: &Arc<dyn Scratch>,
     progress: &dyn Progress,
-) -> Result<Vec<View>> {
-    let mut views = Vec::new();
+) -> Result<Vec<Loaded>> {
     let read = ReadOptions { at: None, ..options.read };
-    for source in options.blob_sources.iter().filter(|_| options.adapters.contains(&Adapter::S3)) {
-        let loaded = load(source, &read, scratch, progress)?;
-        views.extend(loaded.snapshots.iter().map(|snapshot| View::of_file(&snapshot.file, snapshot.read_ts)));
-    }
-    Ok(views)
+    let wanted = options.blob_sources.iter().filter(|_| options.adapters.contains(&Adapter::S3));
+    wanted.map(|source| load(source, &read, scratch, progress)).collect()
 }
 
 /// Runs the adapters that were asked for and closes the books.

@@ -9,7 +9,7 @@ use ekv_model::{Findings, Result};
 use ekv_snapshot::datadir::{GroupDir, Note};
 use ekv_snapshot::txn::TxnView;
 use ekv_snapshot::{
-    CommitTs, FamilyTotals, FooterPolicy, Form, Input, RecordFile, Scan, ScanOptions, check_read_ts, scan,
+    CommitTs, FamilyTotals, FooterPolicy, Form, Input, RecordFile, Scan, ScanOptions, View, check_read_ts, scan,
 };
 use ekv_spill::Scratch;
 
@@ -159,6 +159,19 @@ fn into_snapshot_error(error: ekv_model::Error) -> std::result::Result<ekv_snaps
 }
 
 impl Loaded {
+    /// Each snapshot by itself.
+    pub(crate) fn views(&self) -> impl Iterator<Item = View> {
+        self.snapshots.iter().map(|snapshot| View::of_file(&snapshot.file, snapshot.read_ts))
+    }
+
+    /// Makes sure that what was checked is what was read since.
+    ///
+    /// # Errors
+    /// A file was written to in the meantime.
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        Ok(self.snapshots.iter().try_for_each(|snapshot| snapshot.file.check_unchanged())?)
+    }
+
     /// Totals per family, summed over all snapshots.
     pub(crate) fn families(&self) -> Vec<FamilyTotals> {
         let mut sums: Vec<FamilyTotals> = Vec::new();

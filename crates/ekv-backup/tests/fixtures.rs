@@ -4,7 +4,9 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ekv_backup::{Class, DecodeOptions, DecodeReport, NoProgress, Phase, Progress, ReadTime, Result, decode, verify};
 use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS};
@@ -271,4 +273,52 @@ fn run_that_is_stopped_at_any_moment_publishes_nothing_and_leaves_nothing_behind
         assert_eq!(error.unwrap_err().class(), Class::Cancelled, "call {n}");
         assert_eq!(room.names(), before, "call {n} left something behind");
     }
+}
+
+/// Interferes once, when the records are about to be read again.
+struct Interference<F>(F);
+
+impl<F: Fn()> Progress for Interference<F> {
+    fn begin(&self, phase: Phase, _: Option<u64>) {
+        if phase == Phase::Decode {
+            (self.0)();
+        }
+    }
+    fn advance_to(&self, _: u64) {}
+}
+
+#[test]
+fn snapshot_that_is_written_to_after_it_was_checked_is_refused() {
+    let known = &REDIS_2;
+    let at = known.bytes().windows(9).position(|window| window == b"!redis|st").unwrap();
+    let append = |path: &Path| fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"more").unwrap();
+    let truncate = |path: &Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1000).unwrap();
+    let overwrite = |path: &Path| {
+        let mut file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.seek(SeekFrom::Start(u64::try_from(at).unwrap())).unwrap();
+        file.write_all(b"!redis|xx").unwrap();
+    };
+    let changes: [&dyn Fn(&Path); 3] = [&append, &truncate, &overwrite];
+    for change in changes {
+        let room = Room::new(known);
+        // A clock that ticks slowly would give the change the same time.
+        fs::File::options().write(true).open(&room.snapshot).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let before = room.names();
+        let interference = Interference(|| change(&room.snapshot));
+        let error = decode(&room.snapshot, &room.dump("dump"), &DecodeOptions::default(), &interference).unwrap_err();
+        assert!(error.to_string().contains("was written to while it was read"), "{error}");
+        assert_eq!(error.class(), Class::Data);
+        assert_eq!(room.names(), before);
+    }
+}
+
+#[test]
+fn snapshot_that_gets_other_names_or_none_while_it_is_read_is_decoded() {
+    let room = Room::new(&REDIS_2);
+    let interference = Interference(|| {
+        fs::hard_link(&room.snapshot, room.dump("second-name")).unwrap();
+        fs::remove_file(&room.snapshot).unwrap();
+    });
+    decode(&room.snapshot, &room.dump("dump"), &DecodeOptions::default(), &interference).unwrap();
+    verify(&room.dump("dump"), &NoProgress).unwrap();
 }

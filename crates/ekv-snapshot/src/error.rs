@@ -59,6 +59,11 @@ pub enum ErrorKind {
         /// What it is.
         reason: String,
     },
+    /// Bytes that were checked are no longer those that were read.
+    #[error(
+        "the file was written to while it was read: what was checked is no longer there; take a copy that nobody changes"
+    )]
+    Changed,
     /// A path that may mean more than one thing.
     #[error("{what}")]
     Ambiguous {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ekv_spill::SparseIndex;
 
+use crate::input::Stamp;
 use crate::record::StoredValue;
 use crate::{Error, ErrorKind, Input, Result};
 
@@ -20,11 +21,33 @@ pub struct RecordFile {
     end: u64,
     index: Arc<SparseIndex>,
     is_overlay: bool,
+    /// Of the input, before pass 1.
+    stamp: Option<Stamp>,
 }
 
 impl RecordFile {
     pub(crate) fn new(input: Input, start: u64, end: u64, index: SparseIndex) -> Self {
-        RecordFile { input, start, end, index: Arc::new(index), is_overlay: false }
+        RecordFile { input, start, end, index: Arc::new(index), is_overlay: false, stamp: None }
+    }
+
+    /// The same file, whose input had this stamp before it was checked.
+    #[must_use]
+    pub(crate) fn stamped(self, stamp: Option<Stamp>) -> Self {
+        RecordFile { stamp, ..self }
+    }
+
+    /// Compares the input with what it was before pass 1, once nothing more is read from it: pass 1 has proven the checksum, and
+    /// later reads are positioned and alone.
+    ///
+    /// # Errors
+    /// `Changed` if the file was written to since; `Io`.
+    pub fn check_unchanged(&self) -> Result<()> {
+        match self.stamp {
+            Some(before) if take_stamp(&self.input)? != Some(before) => {
+                Err(Error::new(ErrorKind::Changed).in_file(&self.input.name))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The same file as an addition to a snapshot.
@@ -52,6 +75,14 @@ impl RecordFile {
     pub fn input(&self) -> &Input {
         &self.input
     }
+}
+
+/// The stamp of an input.
+///
+/// # Errors
+/// `Io`.
+pub(crate) fn take_stamp(input: &Input) -> Result<Option<Stamp>> {
+    input.source.stamp().map_err(|e| Error::io("examine the file", e).in_file(&input.name))
 }
 
 /// Walks over records; stands on one or at the end. Positioned reads into one reused buffer.

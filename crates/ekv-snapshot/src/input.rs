@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::{Error, Result};
 
@@ -13,6 +14,29 @@ pub trait ReadAt: Send + Sync {
     /// # Errors
     /// Whatever the operating system reports.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Tells whether the bytes have changed since an earlier call; `None` where nobody else can change them.
+    ///
+    /// # Errors
+    /// Whatever the operating system reports.
+    fn stamp(&self) -> io::Result<Option<Stamp>> {
+        Ok(None)
+    }
+}
+
+/// What differs once a file was written to. Its other names, its owner and its mode do not count: a server that removes an old
+/// snapshot while it is read does no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    len: u64,
+    modified: SystemTime,
+}
+
+/// The stamp of an open file.
+fn stamp(file: &File) -> io::Result<Option<Stamp>> {
+    let metadata = file.metadata()?;
+    // Some platforms keep no time of modification.
+    Ok(metadata.modified().ok().map(|modified| Stamp { len: metadata.len(), modified }))
 }
 
 #[cfg(unix)]
@@ -20,12 +44,20 @@ impl ReadAt for File {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(self, buf, offset)
     }
+
+    fn stamp(&self) -> io::Result<Option<Stamp>> {
+        stamp(self)
+    }
 }
 
 #[cfg(windows)]
 impl ReadAt for File {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         std::os::windows::fs::FileExt::seek_read(self, buf, offset)
+    }
+
+    fn stamp(&self) -> io::Result<Option<Stamp>> {
+        stamp(self)
     }
 }
 
@@ -37,6 +69,10 @@ impl ReadAt for File {
         let mut file = self;
         file.seek(SeekFrom::Start(offset))?;
         file.read(buf)
+    }
+
+    fn stamp(&self) -> io::Result<Option<Stamp>> {
+        stamp(self)
     }
 }
 
@@ -77,6 +113,10 @@ impl ReadAt for SubRange {
             (Some(part), Some(position)) if want > 0 => self.inner.read_at(part, position),
             _ => Ok(0),
         }
+    }
+
+    fn stamp(&self) -> io::Result<Option<Stamp>> {
+        self.inner.stamp()
     }
 }
 

@@ -42,7 +42,7 @@ pub use envelope::{Envelope, Form, Header};
 pub use error::{Error, ErrorKind, Location, Result, escape};
 pub use file::RecordFile;
 pub use hlc::CommitTs;
-pub use input::{FooterPolicy, Input, MemoryInput, ReadAt, SubRange};
+pub use input::{FooterPolicy, Input, MemoryInput, ReadAt, Stamp, SubRange};
 pub use input_reader::InputReader;
 pub use record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
 pub use record_sink::RecordSink;

@@ -9,6 +9,7 @@ use ekv_spill::{Scratch, SparseIndex};
 
 use crate::entry::{self, Entry, check_order, need};
 use crate::envelope::{Envelope, Form, Header};
+use crate::file::take_stamp;
 use crate::findings;
 use crate::format::{FOOTER_LEN, NEWEST_ALWAYS_PREFIX, PAYLOAD_HEADER_LEN, RAW_KEY_LEN_MAX, VALUE_HEADER_LEN};
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
@@ -274,6 +275,7 @@ fn scan_store(
     classify: &mut dyn Classify,
     watch: &dyn Watch,
 ) -> Result<(Scan, RecordFile)> {
+    let stamp = take_stamp(input)?;
     let mut reader = Sequential::new(input, watch).reading_ahead();
     let mut pass = Pass {
         options,
@@ -295,7 +297,7 @@ fn scan_store(
         Err(error) => return Err(blame(input, reader, error)),
     }
     let records_start = envelope.header.len().saturating_add(PAYLOAD_HEADER_LEN);
-    Ok((scan, RecordFile::new(input.clone(), records_start, records_end, index)))
+    Ok((scan, RecordFile::new(input.clone(), records_start, records_end, index).stamped(stamp)))
 }
 
 /// The error to report after `error`: where a footer must be there, one that does not match wins, because a damaged length or
