@@ -130,7 +130,7 @@ impl Beginning<'_> {
 
         let mut bytes = Vec::new();
         let mut file = stage.open_staged(&dump_path(&peers)?)?.take(PEERS_LEN_MAX);
-        file.read_to_end(&mut bytes).map_err(|source| different(&peers, source.to_string()))?;
+        file.read_to_end(&mut bytes).map_err(|source| different(&peers, source))?;
         let found = Peers::decode(&bytes).map_err(|error| unreadable(&peers, error))?;
         compare(&peers, &found, &self.peers_file())?;
 
@@ -177,7 +177,7 @@ fn dump_path(path: &str) -> ekv_tree::Result<DumpPath> {
 /// A staged file as an input.
 fn open(stage: &mut dyn Stage, path: &str) -> Result<Input> {
     let file = stage.open_staged(&dump_path(path)?)?;
-    let len = file.metadata().map_err(|source| different(path, source.to_string()))?.len();
+    let len = file.metadata().map_err(|source| different(path, source))?.len();
     let footer = FooterPolicy::Required;
     Ok(Input { source: Arc::new(file), len, name: path.to_owned(), footer, token_crc32c: None })
 }
@@ -186,7 +186,7 @@ fn open(stage: &mut dyn Stage, path: &str) -> Result<Input> {
 fn unreadable(path: &str, error: ekv_snapshot::Error) -> ekv_model::Error {
     match error.kind() {
         ErrorKind::Cancelled => ekv_model::Error::new(Class::Cancelled, error),
-        _ => different(path, error.to_string()).into(),
+        _ => different(path, error).into(),
     }
 }
 
@@ -197,6 +197,25 @@ fn compare<T: PartialEq + std::fmt::Debug>(path: &str, found: &T, expected: &T) 
     }
 }
 
-fn different(path: &str, reason: String) -> RestoreError {
-    RestoreError::ReadBack { file: path.to_owned(), reason }
+fn different(path: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RestoreError {
+    RestoreError::ReadBack { file: path.to_owned(), source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use ekv_testkit::{FaultyInput, ReadFault, input_of};
+
+    use super::*;
+
+    #[test]
+    fn failure_to_read_back_keeps_the_cause_of_the_system() {
+        let input = input_of(Arc::new(FaultyInput::new(vec![0; 100], ReadFault::BrokenFrom(0))), 100);
+        let error = Wal::read(&input).map_err(|error| unreadable("wal/0.wal", error)).unwrap_err();
+        assert_eq!(error.to_string(), "wal/0.wal does not read back as it was written");
+        let cause = error.source().and_then(Error::source).unwrap();
+        assert!(cause.to_string().ends_with("(os error 5)"), "{cause}");
+        assert_eq!(error.class(), Class::WriteIo);
+    }
 }

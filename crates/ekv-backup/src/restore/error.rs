@@ -95,12 +95,13 @@ pub enum RestoreError {
         expected: u64,
     },
     /// What was written does not read back as it was meant.
-    #[error("{file} does not read back as it was written: {reason}")]
+    #[error("{file} does not read back as it was written")]
     ReadBack {
         /// The file, relative to the data directory.
         file: String,
-        /// The difference.
-        reason: String,
+        /// The difference, or why it cannot be read.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
