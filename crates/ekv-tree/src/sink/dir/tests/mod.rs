@@ -4,6 +4,8 @@ mod crash;
 mod fault;
 mod faulty;
 mod files;
+mod journal;
+mod power;
 mod publish;
 mod read_back;
 
@@ -16,6 +18,7 @@ use ekv_model::Class;
 use tempfile::TempDir;
 
 use self::faulty::Faulty;
+use super::sys::System;
 use super::{DirWriter, Leftover};
 use crate::sink::{DirOptions, ExistingTarget, Fsync, Published, SinkError};
 use crate::{DumpPath, Error, ErrorKind, Result};
@@ -41,7 +44,7 @@ fn content(len: usize) -> Vec<u8> {
 }
 
 /// A whole run: directories, files small and large in several writes, a scratch file, publication.
-fn write_and_publish(system: &Faulty, target: &Path, options: DirOptions) -> Result<Published> {
+fn write_and_publish<S: System>(system: &S, target: &Path, options: DirOptions) -> Result<Published> {
     let mut sink = DirWriter::create(system.clone(), target, options)?;
     sink.directory(&DumpPath::new(b"empty")?)?;
     let mut scratch = sink.staging.scratch().create()?;
