@@ -1,8 +1,15 @@
 //! Test support for the workspace: snapshots built in memory, real fixtures, faulty sinks, the sink conformance suite.
 //!
 //! Not published. Panics freely: its callers are tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "test support")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "test support"
+)]
 
+mod cases;
 mod faulty_input;
 mod files;
 pub mod fixtures;
@@ -16,6 +23,7 @@ mod transaction;
 pub mod truth;
 pub mod vectors;
 
+pub use cases::Cases;
 pub use faulty_input::{FaultyInput, ReadFault};
 pub use files::{from_base64url, read_files};
 pub use folding_sink::FoldingSink;

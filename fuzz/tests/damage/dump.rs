@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use ekv_model::Class;
 use ekv_spill::{Scratch, SystemScratch};
+use ekv_testkit::Cases;
 use ekv_tree::sink::MemoryEntries;
 use ekv_tree::source::MemorySource;
 use ekv_tree::verify::verify;
-
-use crate::cases::Cases;
 
 fn is_sound(entries: MemoryEntries, context: &str) -> bool {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());

@@ -2,7 +2,6 @@
 //! `cargo xtask long` runs; the others take a sample of the same cases.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
-mod cases;
 mod dump;
 mod member;
 mod snapshot;

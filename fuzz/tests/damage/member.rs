@@ -7,10 +7,8 @@ use ekv_backup::restore::{EncodeInfo, PrepareOptions, RestoreTarget, SelfTest, p
 use ekv_snapshot::raft::peers::{Peer, Peers, Suffrage};
 use ekv_snapshot::raft::wal::{self, Wal};
 use ekv_snapshot::snapfile::{ConfState, SnapFile, SnapMetadata, Token, encode};
-use ekv_testkit::{SnapshotBuilder, memory_input};
+use ekv_testkit::{Cases, SnapshotBuilder, memory_input};
 use sha2::{Digest, Sha256};
-
-use crate::cases::Cases;
 
 /// Every damage to a small file: each bit changed, each length cut, a byte added.
 fn damaged(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {

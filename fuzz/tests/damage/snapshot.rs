@@ -6,9 +6,7 @@ use std::sync::Arc;
 use ekv_model::Class;
 use ekv_snapshot::{FooterPolicy, Input, MemoryInput, ReadAt, findings};
 use ekv_testkit::fixtures::REDIS_1;
-use ekv_testkit::{SnapshotBuilder, input_of, scan_input, vectors};
-
-use crate::cases::Cases;
+use ekv_testkit::{Cases, SnapshotBuilder, input_of, scan_input, vectors};
 
 /// Bytes of which one is changed.
 struct Changed {
