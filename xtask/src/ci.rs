@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::command::Command;
 use crate::error::Error;
 use crate::workspace::Workspace;
-use crate::{cross, fuzz, licences, oldest};
+use crate::{cross, fuzz, licences, oldest, tools};
 
 type Check = fn() -> Result<(), Error>;
 
@@ -23,15 +23,22 @@ const CHECKS: [(&str, Check); 8] = [
 
 /// Runs the tests of the whole workspace, all of them even if one fails.
 pub(crate) fn test(args: &[String]) -> Result<(), Error> {
-    cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])?.args(args.iter().cloned()).run()
+    tests(&[])?.args(args.iter().cloned()).run()
 }
 
 /// Runs the tests that are too long for every day: those marked `ignore`. Optimised, with all checks of a debug build.
 pub(crate) fn long(args: &[String]) -> Result<(), Error> {
-    let test =
-        cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--profile", "fuzz"])?.args(args.iter().cloned());
+    let test = tests(&["--profile", "fuzz"])?.args(args.iter().cloned());
     let after_dashes: &[&str] = if args.iter().any(|arg| arg == "--") { &[] } else { &["--"] };
     test.args(after_dashes.iter().copied()).args(["--ignored", "--nocapture"]).run()
+}
+
+/// The tests of the workspace, with what they need installed.
+fn tests(args: &[&str]) -> Result<Command, Error> {
+    let workspace = Workspace::load()?;
+    tools::provide_strace(&workspace)?;
+    let test = workspace.command("cargo").args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    Ok(test.args(args.iter().copied()).env(tools::NO_SKIPS, "1"))
 }
 
 /// Runs all checks and stops at the first that fails.

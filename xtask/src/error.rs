@@ -14,6 +14,8 @@ pub(crate) enum Error {
     Start { command: String, source: io::Error },
     #[error("`{command}` failed: {status}")]
     Failed { command: String, status: ExitStatus },
+    #[error("the tests need `{program}`, which is not installed and could not be installed: install it by hand")]
+    Missing { program: &'static str },
     #[error("cannot read what `{command}` printed")]
     Output { command: String, source: serde_json::Error },
     #[error("cannot access {}", path.display())]

@@ -13,6 +13,7 @@ mod licences;
 mod listing;
 mod oldest;
 mod rustup;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;

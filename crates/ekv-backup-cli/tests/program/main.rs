@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "helpers of tests")]
 
 mod archives;
+#[cfg(target_os = "linux")]
+mod chaos;
 mod clean;
 mod exit_codes;
 mod first_run;

@@ -1,0 +1,9 @@
+//! The program under attack from outside: killed, starved, lied to. Source: `docs/testing.md`.
+
+mod concurrent;
+mod disk;
+mod hostile;
+mod kill;
+mod strace;
+mod subject;
+mod surroundings;
