@@ -21,24 +21,28 @@ const CHECKS: [(&str, Check); 8] = [
     ("tests", || test(&[])),
 ];
 
-/// Runs the tests of the whole workspace, all of them even if one fails.
+/// Runs the tests of the whole workspace or of the packages in `args`, all of them even if one fails.
 pub(crate) fn test(args: &[String]) -> Result<(), Error> {
-    tests(&[])?.args(args.iter().cloned()).run()
+    tests(args)?.run()
 }
 
 /// Runs the tests that are too long for every day: those marked `ignore`. Optimised, with all checks of a debug build.
 pub(crate) fn long(args: &[String]) -> Result<(), Error> {
-    let test = tests(&["--profile", "fuzz"])?.args(args.iter().cloned());
+    let profile = ["--profile", "fuzz"].map(str::to_owned);
     let after_dashes: &[&str] = if args.iter().any(|arg| arg == "--") { &[] } else { &["--"] };
-    test.args(after_dashes.iter().copied()).args(["--ignored", "--nocapture"]).run()
+    let test = tests(&[&profile, args].concat())?.args(after_dashes.iter().copied());
+    test.args(["--ignored", "--nocapture"]).run()
 }
 
-/// The tests of the workspace, with what they need installed.
-fn tests(args: &[&str]) -> Result<Command, Error> {
+/// The tests that `args` of `cargo test` choose, with what they need installed.
+fn tests(args: &[String]) -> Result<Command, Error> {
     let workspace = Workspace::load()?;
     tools::provide_strace(&workspace)?;
-    let test = workspace.command("cargo").args(["test", "--workspace", "--locked", "--no-fail-fast"]);
-    Ok(test.args(args.iter().copied()).env(tools::NO_SKIPS, "1"))
+    // Cargo ignores names of packages beside `--workspace`.
+    let names_packages = args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
+    let all: &[&str] = if names_packages { &[] } else { &["--workspace"] };
+    let test = workspace.command("cargo").args(["test", "--locked", "--no-fail-fast"]).args(all.iter().copied());
+    Ok(test.args(args.iter().cloned()).env(tools::NO_SKIPS, "1"))
 }
 
 /// Runs all checks and stops at the first that fails.
