@@ -113,18 +113,19 @@ fn every_sync_of_a_file_is_needed() {
     }
 }
 
-/// Names and contents of the two files of a set.
+/// Names of the files of a set; an archive is a set of one.
 const NAMES: [&str; 2] = ["payload", "payload.info"];
 
-fn record_files(options: DirOptions) -> Vec<Entry> {
+fn record_files(names: &[&str], options: DirOptions) -> Vec<Entry> {
     let parent = tempfile::tempdir().unwrap();
-    let targets = NAMES.map(|name| parent.path().join(name));
+    let targets: Vec<_> = names.iter().map(|name| parent.path().join(name)).collect();
     if options.existing == ExistingTarget::Replace {
         targets.iter().for_each(|target| fs::write(target, "old").unwrap());
     }
     let recording = Recording::new(Faulty::default(), parent.path());
-    let mut files = Files::create(recording.clone(), &[&targets[0], &targets[1]], options).unwrap();
-    for index in 0..2 {
+    let targets: Vec<&Path> = targets.iter().map(|target| target.as_path()).collect();
+    let mut files = Files::create(recording.clone(), &targets, options).unwrap();
+    for index in 0..names.len() {
         files.begin(index).unwrap();
         files.writer.step(|writer| writer.write(b"new")).unwrap();
         files.writer.step(DirWriter::end).unwrap();
@@ -133,34 +134,36 @@ fn record_files(options: DirOptions) -> Vec<Entry> {
     recording.entries()
 }
 
-/// Every pair that may be found after a loss of power, in the order of the journal; `?` is what may be damaged.
-fn pairs(entries: &[Entry]) -> Vec<Vec<String>> {
+/// Every set that may be found after a loss of power, in the order of the journal; `?` is what may be damaged.
+fn sets(names: &[&str], options: DirOptions) -> Vec<Vec<String>> {
+    let entries = record_files(names, options);
     let start = entries.iter().position(|entry| matches!(entry, Entry::SyncAll)).unwrap();
     let mut disk = Disk::default();
-    let mut pairs = Vec::new();
+    let mut sets = Vec::new();
     for (position, entry) in entries.iter().enumerate() {
         disk.apply(entry);
         if position < start {
             continue;
         }
         let state = |root: BTreeMap<Vec<u8>, usize>| {
-            let state = NAMES.map(|name| match root.get(name.as_bytes()).map(|node| disk.certain(*node)) {
+            let state = names.iter().map(|name| match root.get(name.as_bytes()).map(|node| disk.certain(*node)) {
                 None => "none".to_owned(),
                 Some(Some(content)) => String::from_utf8(content[""].clone().unwrap()).unwrap(),
                 Some(None) => "?".to_owned(),
             });
-            state.to_vec()
+            state.collect()
         };
-        pairs.extend(disk.roots().map(state));
+        sets.extend(disk.roots().map(state));
     }
-    pairs
+    sets
 }
 
 #[test]
 fn power_lost_while_files_are_published_leaves_no_pair_of_old_and_new() {
+    let mut states = 0;
     for fsync in [Fsync::Full, Fsync::File] {
         for existing in [ExistingTarget::Refuse, ExistingTarget::Replace] {
-            let pairs = pairs(&record_files(DirOptions { existing, fsync }));
+            let pairs = sets(&NAMES, DirOptions { existing, fsync });
             let before = if existing == ExistingTarget::Replace { "old" } else { "none" };
             for pair in &pairs {
                 let pair: Vec<&str> = pair.iter().map(String::as_str).collect();
@@ -168,8 +171,32 @@ fn power_lost_while_files_are_published_leaves_no_pair_of_old_and_new() {
                 assert!(allowed || pair == [before, "none"], "{existing:?}, {fsync:?}: {pair:?}");
             }
             assert_eq!(pairs.last().unwrap(), &["new", "new"]);
+            states += pairs.len();
         }
     }
-    let unsynced = pairs(&record_files(DirOptions { existing: ExistingTarget::Replace, fsync: Fsync::None }));
-    assert!(unsynced.iter().any(|pair| pair.contains(&"?".to_owned())), "without sync the model must find damage");
+    println!("power lost while a pair of files is written: {states} states");
+}
+
+#[test]
+fn power_lost_while_an_archive_is_published_leaves_it_whole_or_what_was_there() {
+    let mut states = 0;
+    for fsync in [Fsync::Full, Fsync::File] {
+        for existing in [ExistingTarget::Refuse, ExistingTarget::Replace] {
+            let archives = sets(&NAMES[..1], DirOptions { existing, fsync }).concat();
+            let before = if existing == ExistingTarget::Replace { "old" } else { "none" };
+            let wrong: Vec<_> = archives.iter().filter(|found| *found != before && *found != "new").collect();
+            assert!(wrong.is_empty(), "{existing:?}, {fsync:?}: {wrong:?}");
+            assert_eq!(archives.last().unwrap(), "new");
+            states += archives.len();
+        }
+    }
+    println!("power lost while an archive is written: {states} states");
+}
+
+#[test]
+fn without_any_sync_a_loss_of_power_is_seen_to_cost_files() {
+    let options = DirOptions { existing: ExistingTarget::Replace, fsync: Fsync::None };
+    for names in [&NAMES[..], &NAMES[..1]] {
+        assert!(sets(names, options).concat().contains(&"?".to_owned()), "{names:?}");
+    }
 }
