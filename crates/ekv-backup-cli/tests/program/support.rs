@@ -35,6 +35,12 @@ impl Room {
         Room { dir: tempfile::tempdir().unwrap() }
     }
 
+    /// In memory if the system offers that: for tests with so many runs that a disk would be all they wait for.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn in_memory() -> Room {
+        tempfile::tempdir_in("/dev/shm").map_or_else(|_| Room::new(), |dir| Room { dir })
+    }
+
     /// With `snapshot.fsm`: three keys and a deleted one.
     pub(crate) fn with_small_snapshot() -> Room {
         let room = Room::new();

@@ -4,7 +4,7 @@ use super::subject::{Found, Subject};
 use crate::support::{Run, end_of};
 
 /// Runs at the same time.
-const RUNS: usize = 6;
+const RUNS: usize = 4;
 
 fn race(subject: &Subject) -> (Vec<Run>, Found) {
     let room = subject.room();
@@ -18,7 +18,16 @@ fn race(subject: &Subject) -> (Vec<Run>, Found) {
 
 #[test]
 fn exactly_one_of_several_runs_with_one_target_wins() {
-    for subject in [Subject::decode(), Subject::encode(), Subject::restore(), Subject::prepare_restore()] {
+    for subject in [
+        Subject::decode,
+        Subject::decode_to_archive,
+        Subject::pack,
+        Subject::unpack,
+        Subject::encode,
+        Subject::restore,
+        Subject::prepare_restore,
+    ] {
+        let subject = subject();
         let (runs, found) = race(&subject);
         assert_eq!(found, Found::After, "{}", subject.name);
         assert_eq!(runs.iter().filter(|run| run.code == Some(0)).count(), 1, "{}: {runs:?}", subject.name);
@@ -30,7 +39,15 @@ fn exactly_one_of_several_runs_with_one_target_wins() {
 
 #[test]
 fn runs_that_replace_one_target_leave_a_whole_output() {
-    for subject in [Subject::decode_replacing(), Subject::encode_replacing(), Subject::checksums()] {
+    for subject in [
+        Subject::decode_replacing,
+        Subject::decode_to_archive_replacing,
+        Subject::pack_replacing,
+        Subject::unpack_replacing,
+        Subject::encode_replacing,
+        Subject::checksums,
+    ] {
+        let subject = subject();
         let (runs, found) = race(&subject);
         assert_eq!(found, Found::After, "{}: {runs:?}", subject.name);
         assert!(runs.iter().any(|run| run.code == Some(0)), "{}: {runs:?}", subject.name);

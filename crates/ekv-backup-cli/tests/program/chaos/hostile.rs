@@ -58,7 +58,7 @@ fn attack(dice: &mut Dice, reach: Reach, parent: &Path, canary: &Path, targets: 
         .collect();
     let staging = (!staging.is_empty()).then(|| staging.swap_remove(dice.pick(staging.len())));
     let target = parent.join(targets[dice.pick(targets.len())]);
-    match (dice.roll(if reach == Reach::Staging { 9 } else { 5 }), staging) {
+    match (dice.roll(if reach == Reach::Staging { 10 } else { 5 }), staging) {
         (0, _) => plant(dice, canary, &target),
         // Takes away what was planted, never an output: a directory with entries stays, and so does a file with content.
         (1, _) => match fs::symlink_metadata(&target) {
@@ -86,6 +86,10 @@ fn attack(dice: &mut Dice, reach: Reach, parent: &Path, canary: &Path, targets: 
             plant(dice, canary, &staging.join("tree"));
         }
         (8, Some(staging)) => plant(dice, canary, &staging.join("tree/MANIFEST.json")),
+        (9, Some(staging)) => {
+            drop(fs::remove_file(staging.join("tree/out")));
+            plant(dice, canary, &staging.join("tree/out"));
+        }
         _ => {}
     }
 }
@@ -167,19 +171,25 @@ fn check_outcome(subject: &Subject, room: &Room, reach: Reach, run: &Run, contex
 
 #[test]
 fn attack_beside_the_target_costs_the_run_at_most() {
-    for subject in [Subject::decode(), Subject::encode()] {
-        besiege(&subject, Reach::Parent, 10);
+    for subject in [Subject::decode(), Subject::pack(), Subject::encode()] {
+        besiege(&subject, Reach::Parent, 6);
     }
-    besiege(&Subject::decode(), Reach::Staging, 10);
+    for subject in [Subject::decode(), Subject::decode_to_archive()] {
+        besiege(&subject, Reach::Staging, 6);
+    }
 }
 
 #[test]
 #[ignore = "long form: 1000 runs of each kind"]
 fn long_attack_beside_the_target_costs_the_run_at_most() {
-    for subject in [Subject::decode(), Subject::encode(), Subject::restore()] {
+    for subject in
+        [Subject::decode(), Subject::decode_to_archive(), Subject::unpack(), Subject::encode(), Subject::restore()]
+    {
         besiege(&subject, Reach::Parent, 1000);
     }
-    besiege(&Subject::decode(), Reach::Staging, 1000);
+    for subject in [Subject::decode(), Subject::decode_to_archive()] {
+        besiege(&subject, Reach::Staging, 1000);
+    }
 }
 
 /// Changes the snapshot all the time while it is decoded.

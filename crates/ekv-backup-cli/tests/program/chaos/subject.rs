@@ -27,6 +27,7 @@ pub(super) enum Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Dump,
+    Archive,
     Payload,
     Node,
     Checksums,
@@ -38,8 +39,8 @@ pub(super) struct Subject {
     /// Its arguments.
     pub(super) words: Vec<String>,
     kind: Kind,
-    /// Whether an older output lies at the target.
-    replaces: bool,
+    /// The input that lies at the target as an older output.
+    old: Option<&'static str>,
     /// What all runs read.
     inputs: Room,
     /// What lies there once the command is done.
@@ -47,16 +48,45 @@ pub(super) struct Subject {
     before: Files,
 }
 
-const NODE: [&str; 3] = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
-/// Protocols that go both ways.
-const BOTH_WAYS: &str = "redis,sqs,dynamodb";
+/// Inputs with what they are made of, and how.
+const RECIPES: [(&str, &str, &str); 6] = [
+    ("dump", "all.fsm", "decode all.fsm dump --adapter redis,sqs,dynamodb --fsync none"),
+    ("payload", "dump", "encode dump payload --fsync none"),
+    ("archive", "dump", "pack dump archive --fsync none"),
+    ("old-dump", "small.fsm", "decode small.fsm old-dump --fsync none"),
+    ("old-payload", "old-dump", "encode old-dump old-payload --fsync none"),
+    ("old-archive", "old-dump", "pack old-dump old-archive --fsync none"),
+];
+
+/// Makes an input unless it is there; false if there is no such input.
+fn provide(inputs: &Room, name: &str) -> bool {
+    if inputs.path(name).exists() {
+        return true;
+    }
+    match (name, RECIPES.iter().find(|(made, ..)| *made == name)) {
+        ("all.fsm", _) => inputs.write(name, &ALL_3.bytes()),
+        ("small.fsm", _) => inputs.write(name, &small_snapshot().build()),
+        (_, Some((_, from, command))) => {
+            provide(inputs, from);
+            inputs.run(&command.split(' ').collect::<Vec<_>>()).assert_code(0);
+        }
+        _ => return false,
+    }
+    true
+}
 
 impl Subject {
     /// All of them.
-    pub(super) fn all() -> [fn() -> Subject; 7] {
+    pub(super) fn all() -> [fn() -> Subject; 13] {
         [
             Subject::decode,
             Subject::decode_replacing,
+            Subject::decode_to_archive,
+            Subject::decode_to_archive_replacing,
+            Subject::pack,
+            Subject::pack_replacing,
+            Subject::unpack,
+            Subject::unpack_replacing,
             Subject::encode,
             Subject::encode_replacing,
             Subject::restore,
@@ -66,60 +96,68 @@ impl Subject {
     }
 
     pub(super) fn decode() -> Subject {
-        Subject::make("decode", Kind::Dump, false)
+        Subject::make("decode", Kind::Dump, None, "decode all.fsm out")
     }
 
     pub(super) fn decode_replacing() -> Subject {
-        Subject::make("decode --force", Kind::Dump, true)
+        Subject::make("decode --force", Kind::Dump, Some("old-dump"), "decode --force all.fsm out")
+    }
+
+    pub(super) fn decode_to_archive() -> Subject {
+        Subject::make("decode to an archive", Kind::Archive, None, "decode --compression none all.fsm out")
+    }
+
+    pub(super) fn decode_to_archive_replacing() -> Subject {
+        let words = "decode --force --compression zstd all.fsm out";
+        Subject::make("decode --force to an archive", Kind::Archive, Some("old-archive"), words)
+    }
+
+    pub(super) fn pack() -> Subject {
+        Subject::make("pack", Kind::Archive, None, "pack dump out")
+    }
+
+    pub(super) fn pack_replacing() -> Subject {
+        Subject::make("pack --force", Kind::Archive, Some("old-archive"), "pack --force --compression none dump out")
+    }
+
+    pub(super) fn unpack() -> Subject {
+        Subject::make("unpack", Kind::Dump, None, "unpack archive out")
+    }
+
+    pub(super) fn unpack_replacing() -> Subject {
+        Subject::make("unpack --force", Kind::Dump, Some("old-dump"), "unpack --force archive out")
     }
 
     pub(super) fn encode() -> Subject {
-        Subject::make("encode", Kind::Payload, false)
+        Subject::make("encode", Kind::Payload, None, "encode dump out")
     }
 
     pub(super) fn encode_replacing() -> Subject {
-        Subject::make("encode --force", Kind::Payload, true)
+        Subject::make("encode --force", Kind::Payload, Some("old-payload"), "encode --force dump out")
     }
 
     pub(super) fn restore() -> Subject {
-        Subject::make("restore", Kind::Node, false)
+        Subject::make("restore", Kind::Node, None, "restore --fresh-cluster --peers n1=127.0.0.1:2380 dump out")
     }
 
     pub(super) fn prepare_restore() -> Subject {
-        Subject::make("prepare-restore", Kind::Node, false)
+        let words = "prepare-restore --fresh-cluster --peers n1=127.0.0.1:2380 payload out";
+        Subject::make("prepare-restore", Kind::Node, None, words)
     }
 
     pub(super) fn checksums() -> Subject {
-        Subject::make("checksums", Kind::Checksums, true)
+        Subject::make("checksums", Kind::Checksums, Some("old-dump"), "checksums out")
     }
 
-    fn make(name: &'static str, kind: Kind, replaces: bool) -> Subject {
-        let inputs = Room::new();
-        inputs.write("all.fsm", &ALL_3.bytes());
-        inputs.write("small.fsm", &small_snapshot().build());
-        let input = |name: &str| inputs.path(name).display().to_string();
-        let make = |words: &[&str]| {
-            inputs.run(words).assert_code(0);
+    fn make(name: &'static str, kind: Kind, old: Option<&'static str>, words: &str) -> Subject {
+        let inputs = Room::in_memory();
+        let word = |word: &str| match provide(&inputs, word) {
+            true => inputs.path(word).display().to_string(),
+            false => word.to_owned(),
         };
-        let mut words: Vec<String> = name.split(' ').map(str::to_owned).collect();
-        match name {
-            "decode" | "decode --force" => words.extend([input("all.fsm"), "out".to_owned()]),
-            "checksums" => words.push("out".to_owned()),
-            _ => {
-                make(&["decode", "all.fsm", "dump", "--adapter", BOTH_WAYS, "--fsync", "none"]);
-                let source = if name == "prepare-restore" { "payload" } else { "dump" };
-                if source == "payload" {
-                    make(&["encode", "dump", "payload", "--fsync", "none"]);
-                }
-                words.extend([input(source), "out".to_owned()]);
-            }
-        }
-        if kind == Kind::Node {
-            words.extend(NODE.map(str::to_owned));
-        }
-        make(&["decode", "small.fsm", "small", "--fsync", "none"]);
-        make(&["encode", "small", "small-payload", "--fsync", "none"]);
-        let mut subject = Subject { name, words, kind, replaces, inputs, after: Files::new(), before: Files::new() };
+        let words = words.split(' ').map(word).collect();
+        assert!(old.is_none_or(|old| provide(&inputs, old)));
+        let mut subject = Subject { name, words, kind, old, inputs, after: Files::new(), before: Files::new() };
         let room = subject.room();
         subject.before = subject.files(&room);
         room.run(&subject.words()).assert_code(0);
@@ -139,26 +177,26 @@ impl Subject {
 
     /// A directory in which the command can be run.
     pub(super) fn room(&self) -> Room {
-        let room = Room::new();
-        let copy = |from: &str, to: &str| {
-            fs::copy(self.inputs.path(from), room.path(to)).unwrap();
-        };
+        let room = Room::in_memory();
+        let Some(old) = self.old else { return room };
+        let copy = |from: PathBuf, to: PathBuf| assert!(fs::copy(from, to).is_ok());
         match self.kind {
-            Kind::Dump | Kind::Checksums if self.replaces => {
-                for file in self.inputs.tree("small").into_keys() {
-                    let to = PathBuf::from("out").join(&file);
-                    fs::create_dir_all(room.path(&to).parent().unwrap()).unwrap();
-                    fs::copy(self.inputs.path("small").join(&file), room.path(&to)).unwrap();
-                }
-                if self.kind == Kind::Checksums {
-                    fs::write(room.path("out/redis/db_0/strings/a.bin"), "edited").unwrap();
+            Kind::Dump | Kind::Checksums => {
+                for file in self.inputs.tree(old).into_keys() {
+                    let to = room.path("out").join(&file);
+                    fs::create_dir_all(to.parent().unwrap()).unwrap();
+                    copy(self.inputs.path(old).join(&file), to);
                 }
             }
-            Kind::Payload if self.replaces => {
-                copy("small-payload", "out");
-                copy("small-payload.encode_info.json", "out.encode_info.json");
+            Kind::Payload => {
+                copy(self.inputs.path(old), room.path("out"));
+                let info = format!("{old}.encode_info.json");
+                copy(self.inputs.path(info), room.path("out.encode_info.json"));
             }
-            _ => {}
+            Kind::Archive | Kind::Node => copy(self.inputs.path(old), room.path("out")),
+        }
+        if self.kind == Kind::Checksums {
+            fs::write(room.path("out/redis/db_0/strings/a.bin"), "edited").unwrap();
         }
         room
     }
@@ -173,7 +211,7 @@ impl Subject {
         match self.kind {
             Kind::Payload => &["out", "out.encode_info.json"],
             Kind::Checksums => &["CHECKSUMS", "MANIFEST.json", "redis"],
-            Kind::Dump | Kind::Node => &["out"],
+            Kind::Dump | Kind::Archive | Kind::Node => &["out"],
         }
     }
 
@@ -195,6 +233,7 @@ impl Subject {
             }
             _ if !room.path("out").exists() => {}
             Kind::Dump => files = room.timeless_tree("out"),
+            Kind::Archive => files = unpacked(room),
             Kind::Node | Kind::Checksums => files = room.tree("out"),
         }
         files.retain(|path, _| !path.iter().any(|part| is_staging(&part.to_string_lossy())));
@@ -222,13 +261,13 @@ impl Subject {
     /// Runs the command once more, as a user would after a run that failed, and expects the whole output.
     pub(super) fn run_again(&self, room: &Room, found: Found, context: &str) {
         let mut words = self.words();
-        let occupied = found != Found::Before && !self.replaces;
+        let occupied = found != Found::Before && self.old.is_none();
         match self.kind {
             Kind::Node if occupied => {
                 room.run(&words).assert_code(1).assert_says("exists already");
                 return;
             }
-            Kind::Dump | Kind::Payload if occupied => words.push("--force"),
+            Kind::Dump | Kind::Archive | Kind::Payload if occupied => words.push("--force"),
             _ => {}
         }
         room.run(&words).assert_code(0);
@@ -241,6 +280,15 @@ impl Subject {
         let names = fs::read_dir(room.path(self.place())).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| !self.targets().contains(&name.as_str())).collect()
+    }
+}
+
+/// What the archive at the target holds; itself if it is not whole.
+fn unpacked(room: &Room) -> Files {
+    let elsewhere = Room::in_memory();
+    match elsewhere.run(&["unpack", "--fsync", "none", &room.path("out").display().to_string(), "dump"]).code {
+        Some(0) => elsewhere.timeless_tree("dump"),
+        _ => Files::from([("out".into(), fs::read(room.path("out")).unwrap())]),
     }
 }
 

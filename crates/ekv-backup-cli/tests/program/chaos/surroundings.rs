@@ -159,7 +159,7 @@ fn reader_of_the_report_that_goes_away_is_no_failure() {
 
 #[test]
 fn signal_at_any_moment_leaves_a_whole_output_or_nothing() {
-    for subject in [Subject::decode(), Subject::encode(), Subject::restore()] {
+    for subject in [Subject::decode(), Subject::pack(), Subject::encode(), Subject::restore()] {
         for (round, name) in ["TERM", "INT", "HUP", "TERM", "INT", "TERM"].iter().enumerate() {
             let room = subject.room();
             let mut child = room.command(&subject.words).spawn().unwrap();
