@@ -56,6 +56,12 @@ impl RecordFile {
         RecordFile { is_overlay: true, ..self }
     }
 
+    /// The same records, read by way of another input.
+    #[cfg(test)]
+    pub(crate) fn with_input(self, input: Input) -> Self {
+        RecordFile { input, ..self }
+    }
+
     /// Whether the records were added to those of a snapshot ([`crate::txn`]).
     pub fn is_overlay(&self) -> bool {
         self.is_overlay
@@ -97,6 +103,10 @@ pub(crate) struct Cursor {
     /// Offset of the current record, or of the next one if `current` is empty.
     at: u64,
     current: Option<Current>,
+    /// Where [`Cursor::seek`] went last.
+    target: Vec<u8>,
+    /// Whether the cursor still stands where that led: on the first record at or above `target`, or at the end.
+    is_at_target: bool,
 }
 
 /// Lengths of the record at `Cursor::at`; its key and value head lie in the window.
@@ -112,10 +122,22 @@ struct Current {
 /// Bytes of the two length fields.
 const LENGTHS_LEN: u64 = 16;
 
+/// Records that a seek walks over before it asks the index, which costs about as much.
+const NEAR_RECORDS: usize = 8;
+
 impl Cursor {
     /// A cursor that stands before the first record; call [`Cursor::advance`] or [`Cursor::seek`].
     pub(crate) fn new(file: &RecordFile, window_len: usize) -> Self {
-        Cursor { at: file.start, file: file.clone(), window: Vec::new(), window_len, window_start: 0, current: None }
+        Cursor {
+            at: file.start,
+            file: file.clone(),
+            window: Vec::new(),
+            window_len,
+            window_start: 0,
+            current: None,
+            target: Vec::new(),
+            is_at_target: false,
+        }
     }
 
     /// The file over which it walks.
@@ -155,6 +177,7 @@ impl Cursor {
             return Ok(true);
         }
         self.current = None;
+        self.is_at_target = false;
         self.at = byte_offset;
         self.load()
     }
@@ -164,6 +187,7 @@ impl Cursor {
     /// # Errors
     /// A failing read, or `Truncated` if the file is no longer what pass 1 saw.
     pub(crate) fn advance(&mut self) -> Result<bool> {
+        self.is_at_target = false;
         if let Some(current) = self.current.take() {
             let len = LENGTHS_LEN.saturating_add(widen(current.key_len)).saturating_add(current.value_len);
             self.at = self.at.saturating_add(len);
@@ -174,29 +198,74 @@ impl Cursor {
     /// Moves to the first record whose raw key is at or above `target`; `false` if there is none.
     ///
     /// Goes on from where it stands if that is nearer than what the index offers, so that ascending targets cost one read of
-    /// the range altogether.
+    /// the range altogether, also where nothing is at them.
     ///
     /// # Errors
     /// As [`Cursor::advance`].
     pub(crate) fn seek(&mut self, target: &[u8]) -> Result<bool> {
-        let indexed = self.file.index.start_for(target).unwrap_or(self.file.start);
-        let stays = self.current.is_some() && self.raw_key() <= target && indexed <= self.at;
-        if !stays {
-            self.current = None;
-            self.at = indexed;
-            self.load()?;
+        let is_ahead = self.is_at_target
+            && self.target.as_slice() <= target
+            && (self.current.is_none() || self.raw_key() >= target);
+        if !is_ahead && !self.walk_near(target)? {
+            let indexed = self.file.index.start_for(target).unwrap_or(self.file.start);
+            let stays = self.current.is_some() && self.raw_key() <= target && indexed <= self.at;
+            self.is_at_target = false;
+            if !stays {
+                self.current = None;
+                self.at = indexed;
+                self.load()?;
+            }
+            while self.current.is_some() && self.raw_key() < target {
+                self.advance()?;
+            }
         }
-        while self.current.is_some() && self.raw_key() < target {
+        self.target.clear();
+        self.target.extend_from_slice(target);
+        self.is_at_target = true;
+        Ok(self.current.is_some())
+    }
+
+    /// Walks on over a few records; `true` if that led to `target`.
+    fn walk_near(&mut self, target: &[u8]) -> Result<bool> {
+        if self.current.is_none() || self.raw_key() > target {
+            return Ok(false);
+        }
+        for _ in 0..NEAR_RECORDS {
+            if self.current.is_none() || self.raw_key() >= target {
+                return Ok(true);
+            }
             self.advance()?;
         }
-        Ok(self.current.is_some())
+        Ok(false)
     }
 
     /// Reads the entry at `self.at`.
     fn load(&mut self) -> Result<bool> {
+        self.current = match self.whole_entry() {
+            Some(current) => Some(current),
+            None => self.read_entry()?,
+        };
+        Ok(self.current.is_some())
+    }
+
+    /// The entry at `self.at`, if all of it is in the window already.
+    fn whole_entry(&self) -> Option<Current> {
+        let base = usize::try_from(self.at.checked_sub(self.window_start)?).ok()?;
+        let bytes = self.window.get(base..)?;
+        let key_len = usize::try_from(le_u64(bytes)?).ok()?;
+        let value = bytes.get(key_len.checked_add(8)?..)?;
+        let value_len = le_u64(value)?;
+        let head_len = usize::try_from(value_len).ok()?;
+        let entry_len = key_len.checked_add(16)?.checked_add(head_len)?;
+        let is_whole = entry_len <= bytes.len().min(self.window_len);
+        is_whole.then_some(Current { base, key_len, value_len, head_len })
+    }
+
+    /// Reads the entry at `self.at` into the window, without the value if that is long; `None` at the end.
+    fn read_entry(&mut self) -> Result<Option<Current>> {
         let left = self.file.end.saturating_sub(self.at);
         if left == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         let base = self.ensure(8)?;
         let key_len = self.u64_at(base);
@@ -207,8 +276,7 @@ impl Cursor {
         let head_len = if entry_len <= widen(self.window_len) { value_len } else { value_len.min(VALUE_HEAD_LEN) };
         let base = self.ensure(LENGTHS_LEN.saturating_add(key_len).saturating_add(head_len))?;
         let head_len = usize::try_from(head_len).unwrap_or(usize::MAX);
-        self.current = Some(Current { base, key_len: key_len_usize, value_len, head_len });
-        Ok(true)
+        Ok(Some(Current { base, key_len: key_len_usize, value_len, head_len }))
     }
 
     /// Makes `len` bytes from `self.at` available and returns their index in the window.
@@ -249,6 +317,7 @@ impl Cursor {
             self.window.clear();
         }
         let got = filled?;
+        self.window.truncate(kept.saturating_add(got));
         if kept.saturating_add(got) < len {
             return Err(changed(widen(len), widen(kept.saturating_add(got))));
         }
@@ -256,8 +325,13 @@ impl Cursor {
     }
 
     fn u64_at(&self, index: usize) -> u64 {
-        self.window.get(index..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
+        self.window.get(index..).and_then(le_u64).unwrap_or(0)
     }
+}
+
+/// The number at the beginning of `bytes`.
+fn le_u64(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().map(|b| u64::from_le_bytes(*b))
 }
 
 fn widen(n: usize) -> u64 {

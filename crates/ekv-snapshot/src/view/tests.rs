@@ -1,13 +1,15 @@
 //! Both ways of reading against a naive model, with windows and an index far too small for the file.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ekv_spill::SparseIndex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{FooterPolicy, Input, MemoryInput};
+use crate::{FooterPolicy, Input, MemoryInput, ReadAt};
 
 /// What a version is: tombstone, store expiry, body.
 type Value = (bool, u64, Vec<u8>);
@@ -296,4 +298,38 @@ fn prefix_of_bytes_without_successor_reaches_to_the_end() {
     assert_eq!(Range::prefix(&[0xff, 0xff]).end, None);
     assert_eq!(Range::prefix(&[1, 0xff]).end, Some(vec![2]));
     assert_eq!(Range::prefix(b"").end, None);
+}
+
+/// Counts the bytes that are read.
+struct Counted {
+    inner: Arc<dyn ReadAt>,
+    read_len: AtomicU64,
+}
+
+impl ReadAt for Counted {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let len = self.inner.read_at(buf, offset)?;
+        self.read_len.fetch_add(u64::try_from(len).unwrap(), Ordering::Relaxed);
+        Ok(len)
+    }
+}
+
+#[test]
+fn ascending_lookups_read_the_range_once_whether_the_keys_are_there_or_not() {
+    let key = |number: u64| format!("key {number:06}").into_bytes();
+    let records: Records = (0..1000).map(|i| ((key(2 * i), 1), (false, 0, b"body".to_vec()))).collect();
+    // No entry of the index but the first.
+    let file = file(&records, 60);
+    for step in [1, 2, 7] {
+        let counted = Arc::new(Counted { inner: Arc::clone(&file.input().source), read_len: AtomicU64::new(0) });
+        let source: Arc<dyn ReadAt> = counted.clone();
+        let counting = file.clone().with_input(Input { source, ..file.input().clone() });
+        let mut lookup = lookup_of(&View::of_file(&counting, CommitTs::MAX), 256);
+        for number in (1..2100).step_by(step) {
+            let is_there = number % 2 == 0 && number < 2000;
+            assert_eq!(lookup.get(&key(number)).unwrap().is_some(), is_there, "{number}");
+        }
+        let read_len = counted.read_len.load(Ordering::Relaxed);
+        assert!(read_len < file.len() * 3 / 2, "{read_len} of {}", file.len());
+    }
 }
