@@ -125,7 +125,8 @@ pub(super) fn run_write(input: &[u8]) {
         .expect("what is written is read");
     assert!(!seen.is_repeated && !seen.is_refused);
     assert!(seen.entries == entries, "what is written is what is read");
-    if compression == Compression::None {
+    // The other reader takes a line feed in a path for the end of its record.
+    if compression == Compression::None && !entries.keys().any(|path| path.contains(&b'\n')) {
         assert!(read_by_another(&bytes) == entries, "another reader sees the same");
     }
 }

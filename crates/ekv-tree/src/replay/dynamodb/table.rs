@@ -47,6 +47,9 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut
     let Some(Table { schema, items, is_selected }) = table else {
         return Err(Error::from(ReplayFault::MissingFile { name: SCHEMA_FILE }).at(directory.as_bytes()));
     };
+    if !has_items && reading.manifest().dynamodb_layout == DynamodbLayout::PerItem {
+        return Err(Error::from(ReplayFault::MissingFile { name: ITEMS_DIRECTORY }).at(directory.as_bytes()));
+    }
     let mut items_path = directory.clone();
     items_path.push(ITEMS_DIRECTORY.as_bytes())?;
     match (has_items, is_selected) {

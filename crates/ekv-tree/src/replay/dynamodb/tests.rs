@@ -299,8 +299,14 @@ fn spacing_order_of_members_unknown_members_and_line_feeds_do_not_matter() {
     assert_eq!(replayed(&dump)[1..3], ["S:a: h=S:a", "S:b: h=S:b v=[)"]);
     let dump = sample(DynamodbLayout::Jsonl).with(LINES, b"").signed();
     assert_eq!(replayed(&dump), ["table t Uniform", "end"]);
-    let dump = sample(DynamodbLayout::PerItem).without("dynamodb/t/items").without(ITEM);
-    assert_eq!(replayed(&dump.without("dynamodb/t/items/c.json").signed()), ["table t Uniform", "end"]);
+    let dump = sample(DynamodbLayout::PerItem).without(ITEM).without("dynamodb/t/items/c.json");
+    assert_eq!(replayed(&dump.signed()), ["table t Uniform", "end"]);
+}
+
+#[test]
+fn table_without_its_directory_of_items_is_refused_as_verify_does() {
+    let dump = sample(DynamodbLayout::PerItem).without(ITEM).without("dynamodb/t/items/c.json");
+    assert_eq!(failure(&dump.without("dynamodb/t/items").signed()), "dynamodb/t: items is missing in it");
 }
 
 #[test]
