@@ -28,15 +28,16 @@ pub fn write_line(digest: &FileDigest, path: &[u8], out: &mut Vec<u8>) {
     if needs_escape {
         out.push(b'\\');
     }
-    digest.iter().for_each(|byte| push_hex(*byte, HexCase::Lower, out));
+    push_hex(digest, HexCase::Lower, out);
     out.extend_from_slice(b"  ");
-    for &byte in path {
-        match byte {
+    match needs_escape {
+        true => path.iter().for_each(|byte| match byte {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\\' => out.extend_from_slice(b"\\\\"),
-            _ => out.push(byte),
-        }
+            _ => out.push(*byte),
+        }),
+        false => out.extend_from_slice(path),
     }
     out.push(b'\n');
 }

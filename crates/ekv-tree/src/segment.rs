@@ -134,9 +134,8 @@ pub fn component(raw: &[u8]) -> Vec<u8> {
 ///
 /// Source: `docs/format/tree.md`, section 2.2.
 pub fn sha_fallback_into(raw: &[u8], out: &mut Vec<u8>) {
-    for byte in Sha256::digest(raw).iter().take(FALLBACK_HEX_LEN / 2) {
-        push_hex(*byte, HexCase::Lower, out);
-    }
+    let digest = Sha256::digest(raw);
+    push_hex(digest.get(..FALLBACK_HEX_LEN / 2).unwrap_or(&digest), HexCase::Lower, out);
     out.extend_from_slice(FALLBACK_SEPARATOR);
     let shown = raw.get(..FALLBACK_SHOWN_LEN).unwrap_or(raw);
     push_percent(shown, out, usize::MAX);
@@ -213,13 +212,17 @@ fn is_canonical_fallback(name: &[u8]) -> bool {
 /// Appends the percent form unless it gets longer than `len_max`; returns whether it is whole. A form that is cut has at most two more
 /// bytes than `len_max`.
 fn push_percent(raw: &[u8], out: &mut Vec<u8>, len_max: usize) -> bool {
+    if raw.len() <= len_max && raw.iter().all(|byte| is_unreserved(*byte)) {
+        out.extend_from_slice(raw);
+        return true;
+    }
     let start = out.len();
     for &byte in raw {
         if is_unreserved(byte) {
             out.push(byte);
         } else {
             out.push(b'%');
-            push_hex(byte, HexCase::Upper, out);
+            push_hex(&[byte], HexCase::Upper, out);
         }
         if out.len() - start > len_max {
             return false;
@@ -257,14 +260,22 @@ pub(crate) enum HexCase {
     Upper,
 }
 
-/// Appends two hex digits.
-pub(crate) fn push_hex(byte: u8, case: HexCase, out: &mut Vec<u8>) {
+/// Bytes of which hex digits are made at once: a digest.
+const HEX_CHUNK_LEN: usize = 32;
+
+/// Appends two hex digits for each byte.
+pub(crate) fn push_hex(bytes: &[u8], case: HexCase, out: &mut Vec<u8>) {
     let ten = match case {
         HexCase::Lower => b'a',
         HexCase::Upper => b'A',
     };
-    for nibble in [byte >> 4, byte & 0x0f] {
-        out.push(if nibble < 10 { b'0' + nibble } else { ten + (nibble - 10) });
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { ten + (nibble - 10) };
+    for chunk in bytes.chunks(HEX_CHUNK_LEN) {
+        let mut text = [[0; 2]; HEX_CHUNK_LEN];
+        for (pair, byte) in text.iter_mut().zip(chunk) {
+            *pair = [digit(byte >> 4), digit(byte & 0x0f)];
+        }
+        out.extend_from_slice(text.get(..chunk.len()).unwrap_or_default().as_flattened());
     }
 }
 

@@ -148,7 +148,9 @@ pub(super) fn stand_in(path: &[u8]) -> Vec<u8> {
 
 /// The sum of all bytes, those of the checksum itself taken as blanks.
 fn checksum(block: &[u8]) -> u64 {
-    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    // 256 times 255 is the largest sum that fits.
+    let short_sum = |bytes: &[u8]| u64::from(bytes.iter().map(|byte| u16::from(*byte)).sum::<u16>());
+    let sum = |bytes: &[u8]| bytes.chunks(256).map(short_sum).sum::<u64>();
     let blanks = u64::from(b' ') * 8;
     sum(block).saturating_add(blanks).saturating_sub(sum(CHECKSUM.of(block)))
 }

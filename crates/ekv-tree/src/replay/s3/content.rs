@@ -42,9 +42,7 @@ impl Expected<'_> {
             return Ok(());
         }
         let mut hex = Vec::new();
-        for byte in md5.finalize() {
-            push_hex(byte, HexCase::Lower, &mut hex);
-        }
+        push_hex(&md5.finalize(), HexCase::Lower, &mut hex);
         let found = String::from_utf8(hex).unwrap_or_default();
         if found.eq_ignore_ascii_case(etag) {
             return Ok(());

@@ -20,9 +20,8 @@ pub(super) fn extend_path(path: &mut DumpPath, chunk: &OrphanChunk<'_>) -> Resul
     let mut name = encode_segment(chunk.upload_id);
     if name.len().saturating_add(tail.len()) > COMPONENT_LEN_MAX {
         name.clear();
-        for byte in Sha256::digest(chunk.upload_id).iter().take(DIGEST_SHOWN_LEN) {
-            push_hex(*byte, HexCase::Lower, &mut name);
-        }
+        let digest = Sha256::digest(chunk.upload_id);
+        push_hex(digest.get(..DIGEST_SHOWN_LEN).unwrap_or(&digest), HexCase::Lower, &mut name);
     }
     name.extend_from_slice(tail.as_bytes());
     Ok(path.push(&name)?)

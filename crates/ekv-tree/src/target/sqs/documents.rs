@@ -205,9 +205,7 @@ pub(super) fn push_side_record(record: &SideRecord<'_>, out: &mut Vec<u8>, write
     object.always_text("prefix", record.prefix);
     object.layout.name("key_hex", object.out);
     object.out.push(b'"');
-    for byte in record.user_key {
-        push_hex(*byte, HexCase::Lower, object.out);
-    }
+    push_hex(record.user_key, HexCase::Lower, object.out);
     object.out.push(b'"');
     object.layout.name("value_b64", object.out);
     push_base64(&record.value, Base64Stream::default(), object.out, writer)?;
