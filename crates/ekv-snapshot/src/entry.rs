@@ -17,11 +17,49 @@ pub(crate) struct Entry<'r> {
     pub(crate) len: u64,
 }
 
+/// Where the parts of an entry are, in bytes from its start.
+#[derive(Clone, Copy)]
+struct Layout {
+    value_start: usize,
+    head_len: usize,
+    value_len: u64,
+    len: u64,
+}
+
+impl Layout {
+    /// The layout of an acceptable entry whose keys and value head lie in `window`; `None` asks for a closer look.
+    fn in_window(window: &[u8], left: u64, raw_key_len_max: u64) -> Option<Layout> {
+        let key_len = u64::from_le_bytes(*window.first_chunk()?);
+        let value_start = usize::try_from(key_len).ok()?.checked_add(16)?;
+        let value_len = u64::from_le_bytes(*window.get(value_start.checked_sub(8)?..)?.first_chunk()?);
+        let len = key_len.checked_add(16)?.checked_add(value_len)?;
+        let head_len = usize::try_from(value_len).unwrap_or(usize::MAX).min(VALUE_HEAD_LEN);
+        let is_acceptable = key_len <= raw_key_len_max && value_len <= VALUE_LEN_MAX && len <= left;
+        let is_there = value_start.checked_add(head_len)? <= window.len();
+        (is_acceptable && is_there).then_some(Layout { value_start, head_len, value_len, len })
+    }
+
+    /// The entry at the start of `bytes`.
+    fn entry(self, bytes: &[u8]) -> Entry<'_> {
+        let (fixed, rest) = bytes.split_at_checked(self.value_start).unwrap_or((bytes, &[]));
+        let raw_key = fixed.get(8..fixed.len().saturating_sub(8)).unwrap_or(&[]);
+        let value_head = rest.get(..self.head_len).unwrap_or(rest);
+        Entry { raw_key, value_head, value_len: self.value_len, len: self.len }
+    }
+}
+
 /// Looks at the entry at which `reader` stands; all of it is in the file.
 ///
 /// # Errors
 /// `KeyTooLarge`, `ValueTooLarge`, `Truncated`, or a failing read.
 pub(crate) fn peek<'r>(reader: &'r mut Sequential<'_>, raw_key_len_max: u64) -> Result<Entry<'r>> {
+    match Layout::in_window(reader.window(), reader.left(), raw_key_len_max) {
+        Some(layout) => Ok(layout.entry(reader.window())),
+        None => read(reader, raw_key_len_max),
+    }
+}
+
+fn read<'r>(reader: &'r mut Sequential<'_>, raw_key_len_max: u64) -> Result<Entry<'r>> {
     let at = reader.offset();
     need(reader, "key length", 8, at)?;
     let key_len = le_u64(reader.ahead(8)?, 0);
@@ -47,10 +85,8 @@ pub(crate) fn peek<'r>(reader: &'r mut Sequential<'_>, raw_key_len_max: u64) -> 
         return Err(Error::new(kind).at(at).with_key(raw_key));
     }
     let head_len = usize::try_from(value_len).unwrap_or(usize::MAX).min(VALUE_HEAD_LEN);
-    let bytes = reader.ahead(to_value_len.saturating_add(head_len))?;
-    let (fixed, value_head) = bytes.split_at_checked(to_value_len).unwrap_or((bytes, &[]));
-    let raw_key = fixed.get(8..to_value_len.saturating_sub(8)).unwrap_or(&[]);
-    Ok(Entry { raw_key, value_head, value_len, len })
+    let layout = Layout { value_start: to_value_len, head_len, value_len, len };
+    Ok(layout.entry(reader.ahead(to_value_len.saturating_add(head_len))?))
 }
 
 /// Checks that a raw key is strictly above the one before it, with which it shares the first `common_len` bytes.
