@@ -7,6 +7,7 @@ mod baseline;
 mod case;
 mod input;
 mod measure;
+mod memory;
 mod options;
 mod report;
 
@@ -19,6 +20,7 @@ use crate::workspace::Workspace;
 
 use case::Case;
 use input::Mix;
+use memory::{MemoryRow, Peak};
 use options::Options;
 use report::Report;
 
@@ -37,6 +39,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
             bench.run(&mut report)?;
         }
     }
+    report.memory = measure_memory(&program, &places, &options)?;
     print!("\n{report}");
     let json = workspace.target_directory.join("bench.json");
     fs::write(&json, report.to_json()).map_err(Error::io(&json))?;
@@ -81,6 +84,31 @@ impl Drop for Folder {
         // What is left is named after this program.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Runs the commands whose memory must not follow the number of keys. Nothing is stored: what is written goes into a pipe.
+fn measure_memory(program: &Path, places: &Places, options: &Options) -> Result<Vec<MemoryRow>, Error> {
+    let snapshot = places.tmpfs.path("memory.fsm");
+    let input = quoted(&snapshot.display().to_string()).into_owned();
+    let decode = |rest: &str| format!("{} decode {input} - --quiet {rest} > /dev/null", quoted(&text(program)));
+    let mut commands = vec![
+        ("inspect", format!("{} inspect {input} > /dev/null", quoted(&text(program)))),
+        ("tar to a pipe", decode("--compression none")),
+        ("tar.zst to a pipe", decode("--compression zstd")),
+        ("tar to a pipe, one job", decode("--compression none --jobs 1")),
+    ];
+    commands.retain(|(name, _)| options.only.as_ref().is_none_or(|only| name.contains(only)));
+    let mut rows: Vec<MemoryRow> = commands.iter().map(|&(name, _)| MemoryRow { name, peaks: Vec::new() }).collect();
+    for &keys in &options.memory_keys {
+        input::write(&snapshot, Mix::Strings, keys)?;
+        for (row, (_, command)) in rows.iter_mut().zip(&commands) {
+            row.peaks.push(Peak { keys, cost: measure::run(command)? });
+            println!("  {row}");
+        }
+    }
+    case::remove(&snapshot)?;
+    rows.retain(|row| !row.peaks.is_empty());
+    Ok(rows)
 }
 
 /// All rows for one kind of input.

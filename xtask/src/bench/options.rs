@@ -7,6 +7,7 @@ use crate::error::Error;
 pub(super) const USAGE: &str = "\
   --keys N         strings of 100 bytes (1000000; 0 leaves them out)
   --mixed-keys N   keys of all Redis types (300000; 0 leaves them out)
+  --memory-keys L  numbers of strings for peak memory (100000,1000000,10000000; 0 leaves them out)
   --runs N         runs of each side (3)
   --tmpfs DIR      a folder in memory (/dev/shm)
   --disk DIR       a folder on a disk (the target directory)
@@ -19,6 +20,7 @@ pub(super) const USAGE: &str = "\
 pub(super) struct Options {
     pub(super) keys: u64,
     pub(super) mixed_keys: u64,
+    pub(super) memory_keys: Vec<u64>,
     pub(super) runs: u64,
     pub(super) tmpfs: PathBuf,
     pub(super) disk: Option<PathBuf>,
@@ -31,6 +33,7 @@ impl Default for Options {
         Options {
             keys: 1_000_000,
             mixed_keys: 300_000,
+            memory_keys: vec![100_000, 1_000_000, 10_000_000],
             runs: 3,
             tmpfs: PathBuf::from("/dev/shm"),
             disk: None,
@@ -47,10 +50,15 @@ impl Options {
         let mut args = args.iter();
         while let Some(name) = args.next() {
             let value = args.next().ok_or_else(|| usage(&format!("`{name}` needs a value")))?;
-            let number = || value.parse::<u64>().map_err(|_| usage(&format!("`{value}` is not a number")));
+            let parse = |text: &str| text.parse().map_err(|_| usage(&format!("`{text}` is not a number")));
+            let number = || parse(value);
             match name.as_str() {
                 "--keys" => options.keys = number()?,
                 "--mixed-keys" => options.mixed_keys = number()?,
+                "--memory-keys" => {
+                    let numbers: Result<Vec<u64>, Error> = value.split(',').map(parse).collect();
+                    options.memory_keys = numbers?.into_iter().filter(|keys| *keys > 0).collect();
+                }
                 "--runs" => options.runs = number()?.max(1),
                 "--tmpfs" => options.tmpfs = PathBuf::from(value),
                 "--disk" => options.disk = Some(PathBuf::from(value)),
@@ -77,14 +85,20 @@ mod tests {
 
     #[test]
     fn options_are_read_and_the_rest_is_as_usual() {
-        let options = parse("--keys 5 --peer x --only tar").unwrap();
-        let expected = Options { keys: 5, peer: Some("x".into()), only: Some("tar".into()), ..Options::default() };
+        let options = parse("--keys 5 --memory-keys 7,8 --peer x --only tar").unwrap();
+        let expected = Options {
+            keys: 5,
+            memory_keys: vec![7, 8],
+            peer: Some("x".into()),
+            only: Some("tar".into()),
+            ..Options::default()
+        };
         assert_eq!(options, expected);
     }
 
     #[test]
     fn unknown_option_and_missing_value_are_usage_errors() {
-        for line in ["--keys", "--keys many", "--what 1"] {
+        for line in ["--keys", "--keys many", "--memory-keys 1,x", "--what 1"] {
             assert!(matches!(parse(line), Err(Error::Usage { .. })), "{line}");
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::measure::Measured;
+use super::memory::MemoryRow;
 
 /// What a row shall reach.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -68,6 +69,7 @@ impl fmt::Display for Row {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Report {
     pub(super) rows: Vec<Row>,
+    pub(super) memory: Vec<MemoryRow>,
 }
 
 impl Report {
@@ -94,7 +96,10 @@ impl fmt::Display for Report {
             }
             writeln!(f, "  {}", row.to_string().trim_end())?;
         }
-        Ok(())
+        if !self.memory.is_empty() {
+            writeln!(f, "Peak memory, strings")?;
+        }
+        self.memory.iter().try_for_each(|row| writeln!(f, "  {row}"))
     }
 }
 
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn table_shows_ratio_memory_and_verdict() {
-        let text = Report { rows: vec![row(1.5, Goal::SpeedAtLeast(0.7))] }.to_string();
+        let text = Report { rows: vec![row(1.5, Goal::SpeedAtLeast(0.7))], memory: Vec::new() }.to_string();
         for part in ["1 keys, strings", "1.50", "2 MiB", "speed 0.67, at least 0.7 MISSED"] {
             assert!(text.contains(part), "{part}: {text}");
         }
