@@ -175,7 +175,7 @@ fn decode_to(
     let state = State::of(&mut loaded, &options.read, &scratch, progress)?;
     let visible = state.families.iter().map(|family| family.visible).sum();
 
-    let sink = target.create(options.now, options.jobs.get())?;
+    let (sink, parents) = target.create(options.now, options.jobs.get())?;
     let mut tree = TreeTarget::with_options(DumpWriter::with_jobs(sink, options.jobs), options.tree);
     progress.begin(Phase::Decode, Some(visible));
     let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
@@ -196,6 +196,7 @@ fn decode_to(
     progress.begin(Phase::Publish, None);
     let mut dumped = writer.totals();
     let published = writer.finish(&manifest)?;
+    parents.keep();
     dumped.files = dumped.files.saturating_add(1);
     dumped.bytes = dumped.bytes.saturating_add(u64::try_from(manifest.len()).unwrap_or(u64::MAX));
     let notes = loaded.notes().chain(state.notes).collect();

@@ -10,7 +10,7 @@ use ekv_tree::archive::{ArchiveOptions, Compression};
 use ekv_tree::sink::{ArchiveSink, DirOptions, DirSink, Sink, StagedFiles};
 use jiff::Timestamp;
 
-use crate::CommandError;
+use crate::new_parents::NewParents;
 
 /// Where a dump is written, and as what. A path alone is a directory to be made, in an existing one.
 pub enum DumpTarget {
@@ -52,11 +52,10 @@ impl NewName {
         (!parent.as_os_str().is_empty() && !parent.exists()).then_some(parent)
     }
 
-    fn create_parents(&self) -> Result<()> {
+    fn create_parents(&self) -> Result<NewParents> {
         match self.missing_parent() {
-            Some(parent) => std::fs::create_dir_all(parent)
-                .map_err(|source| CommandError::Parents { path: parent.display().to_string(), source }.into()),
-            None => Ok(()),
+            Some(parent) => NewParents::create(parent, self.publication.fsync),
+            None => Ok(NewParents::default()),
         }
     }
 }
@@ -80,26 +79,27 @@ impl DumpTarget {
         }
     }
 
-    /// Begins to write a dump that states the time `modified`; archives are compressed by up to `jobs` threads.
+    /// Begins to write a dump that states the time `modified`; archives are compressed by up to `jobs` threads. The directories
+    /// that were missing above it are to be kept once it is published.
     ///
     /// # Errors
     /// If missing parents cannot be created, and those of the sinks.
-    pub(crate) fn create(self, modified: Timestamp, jobs: usize) -> Result<Box<dyn Sink>> {
+    pub(crate) fn create(self, modified: Timestamp, jobs: usize) -> Result<(Box<dyn Sink>, NewParents)> {
         let options = |compression| {
             let workers = u32::try_from(jobs).unwrap_or(u32::MAX).clamp(1, ArchiveOptions::DEFAULT_WORKERS_MAX);
             ArchiveOptions { workers: NonZeroU32::new(workers), ..ArchiveOptions::new(compression, modified) }
         };
         Ok(match self {
             DumpTarget::Directory(name) => {
-                name.create_parents()?;
-                Box::new(DirSink::create(&name.path, name.publication)?)
+                let parents = name.create_parents()?;
+                (Box::new(DirSink::create(&name.path, name.publication)?), parents)
             }
             DumpTarget::Archive(name, compression) => {
-                name.create_parents()?;
-                Box::new(ArchiveSink::create(&name.path, &options(compression), name.publication)?)
+                let parents = name.create_parents()?;
+                (Box::new(ArchiveSink::create(&name.path, &options(compression), name.publication)?), parents)
             }
             DumpTarget::Stream { output, name, compression } => {
-                Box::new(ArchiveSink::stream(output, &name, &options(compression))?)
+                (Box::new(ArchiveSink::stream(output, &name, &options(compression))?), NewParents::default())
             }
         })
     }

@@ -23,6 +23,7 @@ mod encode;
 mod error;
 mod inspect;
 mod load;
+mod new_parents;
 mod open;
 mod ownership;
 mod pack;

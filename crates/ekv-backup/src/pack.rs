@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::decode::available_jobs;
 use crate::dump_source::open_dump_once;
+use crate::new_parents::NewParents;
 use crate::progress::{Phase, Progress};
 use crate::verify::{SORT_BUDGET_LEN, VerifyReport, follow};
 use crate::{CommandError, DumpTarget};
@@ -62,8 +63,8 @@ pub fn pack(dump: &Path, target: DumpTarget, progress: &dyn Progress) -> Result<
     // Its time stands in every header, also in those before it.
     let manifest = read_manifest(&mut source)?;
     let modified = manifest.wall_time().map_err(ekv_tree::Error::from)?;
-    let sink = target.create(modified, available_jobs().get())?;
-    run(&mut source.in_path_order(), sink, &scratch, progress, &mut |verification| {
+    let output = target.create(modified, available_jobs().get())?;
+    run(&mut source.in_path_order(), output, &scratch, progress, &mut |verification| {
         is_same_time(&manifest, verification).then_some(()).ok_or(CommandError::DumpChanged)
     })
 }
@@ -86,13 +87,13 @@ pub fn unpack(
     }
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
     let mut source = open_dump_once(archive, &scratch, limits)?;
-    let sink = target.create(jiff::Timestamp::now(), available_jobs().get())?;
-    run(source.as_mut(), sink, &scratch, progress, &mut |_| Ok(()))
+    let output = target.create(jiff::Timestamp::now(), available_jobs().get())?;
+    run(source.as_mut(), output, &scratch, progress, &mut |_| Ok(()))
 }
 
 fn run(
     source: &mut dyn Source,
-    sink: Box<dyn Sink>,
+    (sink, parents): (Box<dyn Sink>, NewParents),
     scratch: &Arc<dyn Scratch>,
     progress: &dyn Progress,
     accept: &mut dyn FnMut(&Verification) -> Result<(), CommandError>,
@@ -105,6 +106,9 @@ fn run(
         copy(source, sink, scratch, SORT_BUDGET_LEN, advance, &mut accept)
     })?;
     let Copied { verification, published } = copied;
+    if published.is_some() {
+        parents.keep();
+    }
     Ok(CopyReport {
         check: VerifyReport::new(&verification),
         copy: published.map(|published| PublishedReport {

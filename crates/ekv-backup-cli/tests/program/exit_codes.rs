@@ -119,7 +119,8 @@ fn lost_key_ends_with_5_and_the_rest_is_published() {
     room.run(&["verify", "dump"]).assert_code(0);
     let strict = room.run(&["decode", "snapshot.fsm", "strict", "--strict"]);
     strict.assert_code(2).assert_says("snapshot_damaged_value");
-    assert!(!room.path("strict").exists());
+    room.run(&["decode", "snapshot.fsm", "new/parents/strict", "--parents", "--strict"]).assert_code(2);
+    assert!(!room.path("strict").exists() && !room.path("new").exists());
 }
 
 #[test]
