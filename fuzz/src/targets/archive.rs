@@ -116,6 +116,10 @@ impl Visitor for Seen {
 pub(super) fn run_write(input: &[u8]) {
     let Some((bits, input)) = input.split_first() else { return };
     let entries = parse_files(input);
+    if entries.is_empty() {
+        // A dump has two files at least; zeros alone are not taken for an archive.
+        return;
+    }
     let compression = if bits & 2 == 2 { Compression::Zstd(ZstdLevel::DEFAULT) } else { Compression::None };
     let bytes = to_archive(&entries, compression);
     let mut seen = Seen::default();
