@@ -1,5 +1,10 @@
 //! Several runs with one target.
 
+use super::inputs::Data;
+use super::plan::{
+    CHECKSUMS, DECODE, DECODE_REPLACING, DECODE_TO_ARCHIVE, DECODE_TO_ARCHIVE_REPLACING, ENCODE, ENCODE_REPLACING,
+    PACK, PACK_REPLACING, PREPARE_RESTORE, RESTORE, UNPACK, UNPACK_REPLACING,
+};
 use super::subject::{Found, Subject};
 use crate::support::{Run, end_of};
 
@@ -18,16 +23,8 @@ fn race(subject: &Subject) -> (Vec<Run>, Found) {
 
 #[test]
 fn exactly_one_of_several_runs_with_one_target_wins() {
-    for subject in [
-        Subject::decode,
-        Subject::decode_to_archive,
-        Subject::pack,
-        Subject::unpack,
-        Subject::encode,
-        Subject::restore,
-        Subject::prepare_restore,
-    ] {
-        let subject = subject();
+    for plan in [&DECODE, &DECODE_TO_ARCHIVE, &PACK, &UNPACK, &ENCODE, &RESTORE, &PREPARE_RESTORE] {
+        let subject = Subject::new(plan, Data::Much);
         let (runs, found) = race(&subject);
         assert_eq!(found, Found::After, "{}", subject.name);
         assert_eq!(runs.iter().filter(|run| run.code == Some(0)).count(), 1, "{}: {runs:?}", subject.name);
@@ -39,15 +36,15 @@ fn exactly_one_of_several_runs_with_one_target_wins() {
 
 #[test]
 fn runs_that_replace_one_target_leave_a_whole_output() {
-    for subject in [
-        Subject::decode_replacing,
-        Subject::decode_to_archive_replacing,
-        Subject::pack_replacing,
-        Subject::unpack_replacing,
-        Subject::encode_replacing,
-        Subject::checksums,
+    for plan in [
+        &DECODE_REPLACING,
+        &DECODE_TO_ARCHIVE_REPLACING,
+        &PACK_REPLACING,
+        &UNPACK_REPLACING,
+        &ENCODE_REPLACING,
+        &CHECKSUMS,
     ] {
-        let subject = subject();
+        let subject = Subject::new(plan, Data::Much);
         let (runs, found) = race(&subject);
         assert_eq!(found, Found::After, "{}: {runs:?}", subject.name);
         assert!(runs.iter().any(|run| run.code == Some(0)), "{}: {runs:?}", subject.name);

@@ -5,6 +5,8 @@ use std::process::Stdio;
 
 use ekv_testkit::Cases;
 
+use super::inputs::Data;
+use super::plan::{ALL, DECODE, DECODE_TO_ARCHIVE, ENCODE, PACK, PREPARE_RESTORE, RESTORE};
 use super::strace;
 use super::subject::{Found, Subject};
 use crate::support::{Room, Run, end_of};
@@ -100,16 +102,17 @@ fn check_failed(subject: &Subject, room: &Room, run: &Run, context: &str) {
 
 #[test]
 fn some_failing_call_ends_the_command_with_an_error_and_nothing_left() {
-    for subject in Subject::all() {
-        fail(&subject(), Cases::Sample(4));
+    for plan in ALL {
+        fail(&Subject::new(plan, Data::Much), Cases::Sample(4));
     }
 }
 
 #[test]
-#[ignore = "long form: every call with every error"]
+#[ignore = "long form: every call of small runs with every error, and a sample of those of long ones"]
 fn any_failing_call_ends_the_command_with_an_error_and_nothing_left() {
-    for subject in Subject::all() {
-        fail(&subject(), Cases::All);
+    for plan in ALL {
+        fail(&Subject::new(plan, Data::Little), Cases::All);
+        fail(&Subject::new(plan, Data::Much), Cases::Sample(400));
     }
 }
 
@@ -165,7 +168,8 @@ done
 
 #[test]
 fn full_disk_is_reported_and_its_space_given_back() {
-    for subject in [Subject::decode(), Subject::decode_to_archive(), Subject::encode(), Subject::restore()] {
+    for plan in [&DECODE, &DECODE_TO_ARCHIVE, &ENCODE, &RESTORE] {
+        let subject = Subject::new(plan, Data::Much);
         let room = Room::new();
         let Some(shell) = mounting_shell(&room) else { return };
         fs::create_dir(room.path("disk")).unwrap();
@@ -179,27 +183,29 @@ fn full_disk_is_reported_and_its_space_given_back() {
 
 #[test]
 fn file_length_limit_is_reported_and_leaves_nothing() {
-    for subject in [Subject::decode(), Subject::decode_to_archive(), Subject::encode(), Subject::prepare_restore()] {
+    for plan in [&DECODE, &DECODE_TO_ARCHIVE, &ENCODE, &PREPARE_RESTORE] {
+        let subject = Subject::new(plan, Data::Much);
         let room = subject.room();
         let run = script(&subject, &room, &["env"], "trap '' XFSZ; ulimit -f 8; exec \"$program\" $words");
         assert!(matches!(run.code, Some(3 | 4)), "{}: {run:?}", subject.name);
-        check_failed(&subject, &room, &run, subject.name);
+        check_failed(&subject, &room, &run, &subject.name);
     }
 }
 
 #[test]
 fn result_that_cannot_be_printed_is_an_error_and_the_output_is_there() {
-    for subject in [Subject::decode(), Subject::pack(), Subject::encode()] {
+    for plan in [&DECODE, &PACK, &ENCODE] {
+        let subject = Subject::new(plan, Data::Much);
         let room = subject.room();
         let mut command = room.command(&subject.words);
         command.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
         let run = end_of(command.spawn().unwrap());
         run.assert_code(4).assert_says(NOT_PRINTED);
-        assert_eq!(subject.found(&room, subject.name), Found::After);
+        assert_eq!(subject.found(&room, &subject.name), Found::After);
         for closed in [">&-", "2>&-", ">&- 2>&-", "<&-"] {
             let room = subject.room();
             script(&subject, &room, &["env"], &format!("exec \"$program\" $words {closed}")).assert_code(0);
-            assert_eq!(subject.found(&room, subject.name), Found::After, "{closed}");
+            assert_eq!(subject.found(&room, &subject.name), Found::After, "{closed}");
         }
     }
 }

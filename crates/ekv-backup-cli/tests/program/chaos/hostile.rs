@@ -8,6 +8,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use super::inputs::Data;
+use super::plan::{DECODE, DECODE_TO_ARCHIVE, ENCODE, PACK, RESTORE, UNPACK};
 use super::subject::{Found, Subject, is_staging};
 use crate::support::{Room, Run, end_of};
 
@@ -171,31 +173,31 @@ fn check_outcome(subject: &Subject, room: &Room, reach: Reach, run: &Run, contex
 
 #[test]
 fn attack_beside_the_target_costs_the_run_at_most() {
-    for subject in [Subject::decode(), Subject::pack(), Subject::encode()] {
-        besiege(&subject, Reach::Parent, 6);
+    for plan in [&DECODE, &PACK, &ENCODE] {
+        besiege(&Subject::new(plan, Data::Much), Reach::Parent, 6);
     }
-    for subject in [Subject::decode(), Subject::decode_to_archive()] {
-        besiege(&subject, Reach::Staging, 6);
+    for plan in [&DECODE, &DECODE_TO_ARCHIVE] {
+        besiege(&Subject::new(plan, Data::Much), Reach::Staging, 6);
     }
 }
 
 #[test]
-#[ignore = "long form: 1000 runs of each kind"]
+#[ignore = "long form: a thousand runs of each kind"]
 fn long_attack_beside_the_target_costs_the_run_at_most() {
-    for subject in
-        [Subject::decode(), Subject::decode_to_archive(), Subject::unpack(), Subject::encode(), Subject::restore()]
-    {
-        besiege(&subject, Reach::Parent, 1000);
-    }
-    for subject in [Subject::decode(), Subject::decode_to_archive()] {
-        besiege(&subject, Reach::Staging, 1000);
+    for data in [Data::Little, Data::Much] {
+        for plan in [&DECODE, &DECODE_TO_ARCHIVE, &UNPACK, &ENCODE, &RESTORE] {
+            besiege(&Subject::new(plan, data), Reach::Parent, 500);
+        }
+        for plan in [&DECODE, &DECODE_TO_ARCHIVE] {
+            besiege(&Subject::new(plan, data), Reach::Staging, 500);
+        }
     }
 }
 
 /// Changes the snapshot all the time while it is decoded.
 fn disturb_input(runs: u64) {
     let (mut done, mut failed) = (0, 0);
-    let subject = Subject::decode();
+    let subject = Subject::new(&DECODE, Data::Much);
     for seed in 1..=runs {
         let room = subject.room();
         let snapshot = room.path("in.fsm");

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use ekv_testkit::Cases;
 
+use super::inputs::Data;
+use super::plan::ALL;
 use super::strace::{self, CHANGING};
 use super::subject::{Subject, is_staging};
 use crate::support::Room;
@@ -45,15 +47,16 @@ fn cleaned(room: &Room, place: &str) -> BTreeSet<String> {
 
 #[test]
 fn command_killed_at_some_call_leaves_a_whole_output_or_none() {
-    for subject in Subject::all() {
-        kill(&subject(), Cases::Sample(4));
+    for plan in ALL {
+        kill(&Subject::new(plan, Data::Much), Cases::Sample(4));
     }
 }
 
 #[test]
-#[ignore = "long form: every call"]
+#[ignore = "long form: every call of small runs, and a sample of those of long ones"]
 fn command_killed_at_any_call_leaves_a_whole_output_or_none() {
-    for subject in Subject::all() {
-        kill(&subject(), Cases::All);
+    for plan in ALL {
+        kill(&Subject::new(plan, Data::Little), Cases::All);
+        kill(&Subject::new(plan, Data::Much), Cases::Sample(100));
     }
 }

@@ -3,7 +3,9 @@
 mod concurrent;
 mod disk;
 mod hostile;
+mod inputs;
 mod kill;
+mod plan;
 mod strace;
 mod subject;
 mod surroundings;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use ekv_testkit::fixtures::ALL_3;
 use serde_json::Value;
 
-use crate::support::{Room, small_snapshot};
+use super::inputs::{Data, Inputs};
+use super::plan::Plan;
+use crate::support::Room;
 
 /// Files by path, without what tells the time.
 pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -25,7 +26,7 @@ pub(super) enum Found {
 
 /// Where a command writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Dump,
     Archive,
     Payload,
@@ -35,129 +36,27 @@ enum Kind {
 
 /// A command, prepared to be run many times.
 pub(super) struct Subject {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// Its arguments.
     pub(super) words: Vec<String>,
-    kind: Kind,
-    /// The input that lies at the target as an older output.
-    old: Option<&'static str>,
+    plan: &'static Plan,
     /// What all runs read.
-    inputs: Room,
+    inputs: Inputs,
     /// What lies there once the command is done.
     pub(super) after: Files,
     before: Files,
 }
 
-/// Inputs with what they are made of, and how.
-const RECIPES: [(&str, &str, &str); 6] = [
-    ("dump", "all.fsm", "decode all.fsm dump --adapter redis,sqs,dynamodb --fsync none"),
-    ("payload", "dump", "encode dump payload --fsync none"),
-    ("archive", "dump", "pack dump archive --fsync none"),
-    ("old-dump", "small.fsm", "decode small.fsm old-dump --fsync none"),
-    ("old-payload", "old-dump", "encode old-dump old-payload --fsync none"),
-    ("old-archive", "old-dump", "pack old-dump old-archive --fsync none"),
-];
-
-/// Makes an input unless it is there; false if there is no such input.
-fn provide(inputs: &Room, name: &str) -> bool {
-    if inputs.path(name).exists() {
-        return true;
-    }
-    match (name, RECIPES.iter().find(|(made, ..)| *made == name)) {
-        ("all.fsm", _) => inputs.write(name, &ALL_3.bytes()),
-        ("small.fsm", _) => inputs.write(name, &small_snapshot().build()),
-        (_, Some((_, from, command))) => {
-            provide(inputs, from);
-            inputs.run(&command.split(' ').collect::<Vec<_>>()).assert_code(0);
-        }
-        _ => return false,
-    }
-    true
-}
-
 impl Subject {
-    /// All of them.
-    pub(super) fn all() -> [fn() -> Subject; 13] {
-        [
-            Subject::decode,
-            Subject::decode_replacing,
-            Subject::decode_to_archive,
-            Subject::decode_to_archive_replacing,
-            Subject::pack,
-            Subject::pack_replacing,
-            Subject::unpack,
-            Subject::unpack_replacing,
-            Subject::encode,
-            Subject::encode_replacing,
-            Subject::restore,
-            Subject::prepare_restore,
-            Subject::checksums,
-        ]
-    }
-
-    pub(super) fn decode() -> Subject {
-        Subject::make("decode", Kind::Dump, None, "decode all.fsm out")
-    }
-
-    pub(super) fn decode_replacing() -> Subject {
-        Subject::make("decode --force", Kind::Dump, Some("old-dump"), "decode --force all.fsm out")
-    }
-
-    pub(super) fn decode_to_archive() -> Subject {
-        Subject::make("decode to an archive", Kind::Archive, None, "decode --compression none all.fsm out")
-    }
-
-    pub(super) fn decode_to_archive_replacing() -> Subject {
-        let words = "decode --force --compression zstd all.fsm out";
-        Subject::make("decode --force to an archive", Kind::Archive, Some("old-archive"), words)
-    }
-
-    pub(super) fn pack() -> Subject {
-        Subject::make("pack", Kind::Archive, None, "pack dump out")
-    }
-
-    pub(super) fn pack_replacing() -> Subject {
-        Subject::make("pack --force", Kind::Archive, Some("old-archive"), "pack --force --compression none dump out")
-    }
-
-    pub(super) fn unpack() -> Subject {
-        Subject::make("unpack", Kind::Dump, None, "unpack archive out")
-    }
-
-    pub(super) fn unpack_replacing() -> Subject {
-        Subject::make("unpack --force", Kind::Dump, Some("old-dump"), "unpack --force archive out")
-    }
-
-    pub(super) fn encode() -> Subject {
-        Subject::make("encode", Kind::Payload, None, "encode dump out")
-    }
-
-    pub(super) fn encode_replacing() -> Subject {
-        Subject::make("encode --force", Kind::Payload, Some("old-payload"), "encode --force dump out")
-    }
-
-    pub(super) fn restore() -> Subject {
-        Subject::make("restore", Kind::Node, None, "restore --fresh-cluster --peers n1=127.0.0.1:2380 dump out")
-    }
-
-    pub(super) fn prepare_restore() -> Subject {
-        let words = "prepare-restore --fresh-cluster --peers n1=127.0.0.1:2380 payload out";
-        Subject::make("prepare-restore", Kind::Node, None, words)
-    }
-
-    pub(super) fn checksums() -> Subject {
-        Subject::make("checksums", Kind::Checksums, Some("old-dump"), "checksums out")
-    }
-
-    fn make(name: &'static str, kind: Kind, old: Option<&'static str>, words: &str) -> Subject {
-        let inputs = Room::in_memory();
-        let word = |word: &str| match provide(&inputs, word) {
-            true => inputs.path(word).display().to_string(),
-            false => word.to_owned(),
-        };
-        let words = words.split(' ').map(word).collect();
-        assert!(old.is_none_or(|old| provide(&inputs, old)));
-        let mut subject = Subject { name, words, kind, old, inputs, after: Files::new(), before: Files::new() };
+    pub(super) fn new(plan: &'static Plan, data: Data) -> Subject {
+        let inputs = Inputs::new(data);
+        let word = |word| inputs.provide(word).map_or_else(|| String::from(word), |path| path.display().to_string());
+        let words = plan.words.split(' ').map(word).collect();
+        if let Some(old) = plan.old {
+            inputs.provide(old).unwrap();
+        }
+        let name = format!("{} of {data:?} data", plan.name).to_lowercase();
+        let mut subject = Subject { name, words, plan, inputs, after: Files::new(), before: Files::new() };
         let room = subject.room();
         subject.before = subject.files(&room);
         room.run(&subject.words()).assert_code(0);
@@ -172,30 +71,30 @@ impl Subject {
 
     /// Where all runs read.
     pub(super) fn inputs_path(&self) -> String {
-        self.inputs.path("").display().to_string()
+        self.inputs.room.path("").display().to_string()
     }
 
     /// A directory in which the command can be run.
     pub(super) fn room(&self) -> Room {
         let room = Room::in_memory();
-        let Some(old) = self.old else { return room };
+        let Some(old) = self.plan.old else { return room };
         let copy = |from: PathBuf, to: PathBuf| assert!(fs::copy(from, to).is_ok());
-        match self.kind {
+        match self.plan.kind {
             Kind::Dump | Kind::Checksums => {
-                for file in self.inputs.tree(old).into_keys() {
+                for file in self.inputs.room.tree(old).into_keys() {
                     let to = room.path("out").join(&file);
                     fs::create_dir_all(to.parent().unwrap()).unwrap();
-                    copy(self.inputs.path(old).join(&file), to);
+                    copy(self.inputs.room.path(old).join(&file), to);
                 }
             }
             Kind::Payload => {
-                copy(self.inputs.path(old), room.path("out"));
+                copy(self.inputs.room.path(old), room.path("out"));
                 let info = format!("{old}.encode_info.json");
-                copy(self.inputs.path(info), room.path("out.encode_info.json"));
+                copy(self.inputs.room.path(info), room.path("out.encode_info.json"));
             }
-            Kind::Archive | Kind::Node => copy(self.inputs.path(old), room.path("out")),
+            Kind::Archive | Kind::Node => copy(self.inputs.room.path(old), room.path("out")),
         }
-        if self.kind == Kind::Checksums {
+        if self.plan.kind == Kind::Checksums {
             fs::write(room.path("out/redis/db_0/strings/a.bin"), "edited").unwrap();
         }
         room
@@ -203,12 +102,12 @@ impl Subject {
 
     /// The directory in which the command creates names.
     pub(super) fn place(&self) -> &'static str {
-        if self.kind == Kind::Checksums { "out" } else { "." }
+        if self.plan.kind == Kind::Checksums { "out" } else { "." }
     }
 
     /// Names of files and directories of the command in its place.
     pub(super) fn targets(&self) -> &'static [&'static str] {
-        match self.kind {
+        match self.plan.kind {
             Kind::Payload => &["out", "out.encode_info.json"],
             Kind::Checksums => &["CHECKSUMS", "MANIFEST.json", "redis"],
             Kind::Dump | Kind::Archive | Kind::Node => &["out"],
@@ -218,7 +117,7 @@ impl Subject {
     /// All that lies at the targets.
     pub(super) fn files(&self, room: &Room) -> Files {
         let mut files = Files::new();
-        match self.kind {
+        match self.plan.kind {
             Kind::Payload => {
                 for name in self.targets() {
                     if let Ok(bytes) = fs::read(room.path(name)) {
@@ -245,7 +144,7 @@ impl Subject {
     pub(super) fn found(&self, room: &Room, context: &str) -> Found {
         let files = self.files(room);
         if files == self.after {
-            if self.kind == Kind::Dump {
+            if self.plan.kind == Kind::Dump {
                 room.run(&["verify", "out"]).assert_code(0);
             }
             return Found::After;
@@ -254,15 +153,15 @@ impl Subject {
             return Found::Before;
         }
         let names: Vec<_> = files.keys().map(|path| path.to_str().unwrap()).collect();
-        assert!(self.kind == Kind::Payload && names == ["out"], "{context}: {names:?}");
+        assert!(self.plan.kind == Kind::Payload && names == ["out"], "{context}: {names:?}");
         Found::Half
     }
 
     /// Runs the command once more, as a user would after a run that failed, and expects the whole output.
     pub(super) fn run_again(&self, room: &Room, found: Found, context: &str) {
         let mut words = self.words();
-        let occupied = found != Found::Before && self.old.is_none();
-        match self.kind {
+        let occupied = found != Found::Before && self.plan.old.is_none();
+        match self.plan.kind {
             Kind::Node if occupied => {
                 room.run(&words).assert_code(1).assert_says("exists already");
                 return;

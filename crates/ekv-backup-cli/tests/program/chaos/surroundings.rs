@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::inputs::Data;
+use super::plan::{DECODE, ENCODE, PACK, RESTORE};
 use super::subject::Subject;
 use crate::support::{Room, Run, end_of, signal, small_snapshot};
 
@@ -148,7 +150,7 @@ fn directory_without_permission_is_refused_with_its_name() {
 
 #[test]
 fn reader_of_the_report_that_goes_away_is_no_failure() {
-    let subject = Subject::decode();
+    let subject = Subject::new(&DECODE, Data::Much);
     let room = subject.room();
     let words = subject.words.join(" ");
     let run = shell(&room, &format!("{{ \"$program\" {words} --json; echo $? >code; }} | true"));
@@ -159,7 +161,8 @@ fn reader_of_the_report_that_goes_away_is_no_failure() {
 
 #[test]
 fn signal_at_any_moment_leaves_a_whole_output_or_nothing() {
-    for subject in [Subject::decode(), Subject::pack(), Subject::encode(), Subject::restore()] {
+    for plan in [&DECODE, &PACK, &ENCODE, &RESTORE] {
+        let subject = Subject::new(plan, Data::Much);
         for (round, name) in ["TERM", "INT", "HUP", "TERM", "INT", "TERM"].iter().enumerate() {
             let room = subject.room();
             let mut child = room.command(&subject.words).spawn().unwrap();
