@@ -210,6 +210,8 @@ impl fmt::Display for Error {
         let Location { path, line, byte_offset } = &self.inner.location;
         let mut separator = "";
         if let Some(path) = path {
+            // The root of a dump has no name in it.
+            let path: &[u8] = if path.is_empty() { b"." } else { path };
             write!(f, "{}", Escaped(path))?;
             separator = ", ";
         }
@@ -240,5 +242,17 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.inner.kind.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceOperation;
+
+    #[test]
+    fn error_about_the_root_of_a_dump_names_it_as_a_dot() {
+        let kind = SourceError::Io { operation: SourceOperation::ListDirectory, source: std::io::Error::other("x") };
+        assert_eq!(Error::new(kind).at(b"").to_string(), ".: cannot list the directory");
     }
 }

@@ -271,7 +271,7 @@ impl<'a, S: System> FilePublisher<'a, S> {
             if index == 0 {
                 method = used;
             }
-            self.check_published(index)?;
+            self.check_published(index, index == last)?;
             self.sync(index == last)?;
         }
         Ok(method)
@@ -302,10 +302,11 @@ impl<'a, S: System> FilePublisher<'a, S> {
         match system.exchange(self.staged(index), self.target(index)) {
             Ok(()) => {
                 self.done.push(Done::Exchanged(index));
-                match self.publisher.id_at(self.staged(index)) == Some(old) {
-                    true => Ok(PublishMethod::Exchange),
+                match self.publisher.id_at(self.staged(index)) {
+                    Ok(id) if id == Some(old) => Ok(PublishMethod::Exchange),
                     // Something else was put there since it was looked at: it is given back.
-                    false => Err(self.changed(index)),
+                    Ok(_) => Err(self.changed(index)),
+                    Err(source) => Err(self.error(index, source)),
                 }
             }
             Err(error) if has_errno(&error, &[Errno::NOENT]) => self.name(index),
@@ -330,14 +331,14 @@ impl<'a, S: System> FilePublisher<'a, S> {
         Ok(())
     }
 
-    fn check_published(&self, index: usize) -> Result<()> {
+    fn check_published(&self, index: usize, is_last: bool) -> Result<()> {
         let id = self.files.get(index).map(|file| file.id);
-        match self.publisher.id_at(self.target(index)) == id {
-            true => Ok(()),
-            false => {
-                let path = self.publisher.staging.target.path_of(self.name_of(index));
-                Err(SinkError::PublishedForeign { path }.into())
-            }
+        let path = self.publisher.staging.target.path_of(self.name_of(index));
+        match self.publisher.id_at(self.target(index)) {
+            Ok(found) if found == id => Ok(()),
+            Ok(_) => Err(SinkError::PublishedForeign { path }.into()),
+            Err(source) if is_last => Err(SinkError::NotDurable { path, source }.into()),
+            Err(source) => Err(self.error(index, source)),
         }
     }
 
@@ -360,7 +361,7 @@ impl<'a, S: System> FilePublisher<'a, S> {
             let (index, undone) = match done {
                 Done::Named(index) => {
                     let ours = self.files.get(index).map(|file| file.id);
-                    if self.publisher.id_at(self.target(index)) != ours {
+                    if self.publisher.id_at(self.target(index)).ok().flatten() != ours {
                         continue;
                     }
                     (index, system.rename(self.target(index), self.staged(index)))

@@ -49,14 +49,19 @@ impl<S: System> Publisher<'_, S> {
             None => self.rename()?,
             Some(old_id) => self.replace(old_id)?,
         };
-        if self.id_at(self.target()) != Some(self.tree_id) {
-            let error = Error::new(SinkError::PublishedForeign { path: self.staging.target.path() });
-            return Err(Failure { error, keep_staging: old.is_some() });
+        let path = || self.staging.target.path();
+        let wrong = match self.id_at(self.target()) {
+            Ok(id) if id == Some(self.tree_id) => None,
+            Ok(_) => Some(SinkError::PublishedForeign { path: path() }),
+            Err(source) => Some(SinkError::NotDurable { path: path(), source }),
+        };
+        if let Some(error) = wrong {
+            return Err(Failure { error: Error::new(error), keep_staging: old.is_some() });
         }
         if self.sync {
             let synced = sync_directory(self.system, self.staging.target.parent.as_fd(), SyncScope::Drive);
             synced.map_err(|source| Failure {
-                error: Error::new(SinkError::NotDurable { path: self.staging.target.path(), source }),
+                error: Error::new(SinkError::NotDurable { path: path(), source }),
                 // Without the sync the name may lead to the old dump again after a loss of power.
                 keep_staging: old.is_some(),
             })?;
@@ -153,14 +158,12 @@ impl<S: System> Publisher<'_, S> {
     fn replace(&self, old_id: FileId) -> Result<PublishMethod, Failure> {
         match self.system.exchange(self.tree(), self.target()) {
             Ok(()) => {
-                if self.id_at(self.tree()) == Some(old_id) {
-                    return Ok(PublishMethod::Exchange);
-                }
-                // Something else was put at the target since it was looked at: give it back.
+                // Something else may have been put at the target since it was looked at: that is given back.
+                let Err(error) = self.check_old(self.tree(), old_id) else { return Ok(PublishMethod::Exchange) };
                 let undone = self.system.exchange(self.tree(), self.target());
                 let keep_staging = undone.is_err();
                 let undone = undone.map_err(|source| self.moved(TREE, source));
-                Err(Failure { error: first(self.changed(), undone), keep_staging })
+                Err(Failure { error: first(error, undone), keep_staging })
             }
             Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(self.rename()?),
             Err(error) if is_unsupported(&error) => self.move_aside_then_rename(old_id),
@@ -172,11 +175,7 @@ impl<S: System> Publisher<'_, S> {
         self.write_marker(&self.staging.target.base)?;
         let replaced = self.staging.at(REPLACED);
         self.system.rename(self.target(), replaced).map_err(|source| self.error(source))?;
-        let published = match self.id_at(replaced) == Some(old_id) {
-            true => self.create_then_rename(),
-            false => Err(self.changed()),
-        };
-        if let Err(error) = published {
+        if let Err(error) = self.check_old(replaced, old_id).and_then(|()| self.create_then_rename()) {
             // The plain rename could only replace an empty directory.
             let undone = self.system.rename(replaced, self.target());
             let keep_staging = undone.is_err();
@@ -216,14 +215,26 @@ impl<S: System> Publisher<'_, S> {
 
     /// The name `tree` must still lead to the directory that this run filled.
     pub(super) fn check_tree(&self) -> Result<()> {
-        match self.id_at(self.tree()) == Some(self.tree_id) {
+        match self.id_at(self.tree()).map_err(|source| self.error(source))? == Some(self.tree_id) {
             true => Ok(()),
             false => Err(Error::new(SinkError::DirectoryReplaced { path: below(&self.staging.path(), TREE) })),
         }
     }
 
-    pub(super) fn id_at(&self, at: At<'_>) -> Option<FileId> {
-        self.system.stat_at(at.0, at.1).ok().map(|stat| stat.id)
+    /// What was moved away from the target must be what lay there when it was looked at.
+    fn check_old(&self, at: At<'_>, old_id: FileId) -> Result<()> {
+        match self.id_at(at).map_err(|source| self.error(source))? == Some(old_id) {
+            true => Ok(()),
+            false => Err(self.changed()),
+        }
+    }
+
+    /// What a name leads to; `None` if nothing has it.
+    pub(super) fn id_at(&self, at: At<'_>) -> io::Result<Option<FileId>> {
+        match self.system.stat_at(at.0, at.1) {
+            Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(None),
+            result => result.map(|stat| Some(stat.id)),
+        }
     }
 
     pub(super) fn error(&self, source: io::Error) -> Error {

@@ -129,8 +129,6 @@ fn any_single_failing_call_leaves_all_files_or_what_was_there() {
                         assert_eq!(Case::left_over(parent.path()).is_empty(), published.warnings.is_empty(), "{name}");
                     }
                     Err(error) if is_not_durable(error) => assert_eq!(found, case.after(), "{name}"),
-                    // Of what was published, the identity could not be read: it is not ours to remove.
-                    Err(error) if matches!(error.kind(), ErrorKind::Sink(SinkError::PublishedForeign { .. })) => {}
                     Err(error) => {
                         assert_eq!(found, case.before(), "{name}");
                         let left = Case::left_over(parent.path());
