@@ -4,7 +4,11 @@
 //! [`Event::End`]. Messages that belong to no readable queue come in the same way behind [`Event::Orphan`]. Two queues never mix,
 //! and each queue comes at most once in a run.
 
+mod owned;
+
 use crate::Body;
+
+pub use owned::{OwnedMessage, OwnedQueue};
 
 /// A tag of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,42 @@ pub struct Throttle<'a> {
     pub default_capacity: &'a str,
     /// Other requests per second.
     pub default_refill_per_second: &'a str,
+}
+
+impl<'a> Throttle<'a> {
+    /// The names of the limits.
+    pub const NAMES: [&'static str; 6] = [
+        "send_capacity",
+        "send_refill_per_second",
+        "recv_capacity",
+        "recv_refill_per_second",
+        "default_capacity",
+        "default_refill_per_second",
+    ];
+
+    /// The limits in the order of [`Throttle::NAMES`].
+    pub fn of([send, send_refill, recv, recv_refill, default, default_refill]: [&'a str; 6]) -> Self {
+        Throttle {
+            send_capacity: send,
+            send_refill_per_second: send_refill,
+            recv_capacity: recv,
+            recv_refill_per_second: recv_refill,
+            default_capacity: default,
+            default_refill_per_second: default_refill,
+        }
+    }
+
+    /// Each limit with its name.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        Self::NAMES.into_iter().zip([
+            self.send_capacity,
+            self.send_refill_per_second,
+            self.recv_capacity,
+            self.recv_refill_per_second,
+            self.default_capacity,
+            self.default_refill_per_second,
+        ])
+    }
 }
 
 /// A queue; strings are empty and numbers 0 where nothing is stored.

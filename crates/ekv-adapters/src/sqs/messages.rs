@@ -3,14 +3,14 @@
 //! Records lie in the order of random ids. Each message is checked when it is met and goes through an external sort: small values
 //! as they are, large ones as the key under which they are read again.
 
-use ekv_model::sqs::Event;
+use ekv_model::sqs::{Event, Message, OwnedMessage};
 use ekv_model::{ByteSource, Event as ModelEvent, InMemory, Result};
 use ekv_snapshot::Lookup;
 use ekv_spill::{Sorter, Spool};
 
 use super::findings;
 use super::keys::{Form, MessageRow};
-use super::message::{BodyStep, StoredMessage};
+use super::message::{BodyStep, read};
 use super::rows::{Owners, Row, Rows};
 use crate::run::scratch_error;
 use crate::{Family, Outcome, Run};
@@ -106,7 +106,7 @@ impl Messages {
                     run.account(Family::SqsMessage, Outcome::Orphaned, 1)?;
                     continue;
                 }
-                match StoredMessage::read(&row.found.body, &mut |_| Ok(()))? {
+                match read(&row.found.body, &mut |_| Ok(()))? {
                     Ok(message) => push(&mut sorter, &message, key.partition, &row)?,
                     Err(detail) => {
                         run.find(findings::INVALID_MESSAGE, user_key, at, || detail);
@@ -163,11 +163,9 @@ impl Messages {
 }
 
 /// Adds a message to the sort. Equal ones keep the order of their records.
-fn push(sorter: &mut Sorter, message: &StoredMessage, partition: Option<u32>, row: &Row<'_>) -> Result<()> {
-    let (send_timestamp_ms, sequence_number, message_id) = message.order();
-    // Flipping the sign bit puts negative times before positive ones.
-    let send_timestamp = send_timestamp_ms.cast_unsigned() ^ (1 << 63);
-    let place = [&send_timestamp.to_be_bytes()[..], &sequence_number.to_be_bytes(), message_id.as_bytes()].concat();
+fn push(sorter: &mut Sorter, message: &OwnedMessage, partition: Option<u32>, row: &Row<'_>) -> Result<()> {
+    let mut place = Vec::new();
+    message.put_order(&mut place);
     let stored = match row.found.body.whole() {
         Some(value) => Stored::Value(value),
         None => Stored::UserKey(row.found.user_key),
@@ -217,7 +215,7 @@ fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, partition: Option<u32>) -
         }
         Ok(())
     };
-    let message = match StoredMessage::read(value, &mut take)? {
+    let message = match read(value, &mut take)? {
         Ok(message) => message,
         Err(detail) => {
             run.find(findings::INVALID_MESSAGE, b"", None, || detail);
@@ -226,6 +224,7 @@ fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, partition: Option<u32>) -
     };
     let body = body.into_reader().map_err(scratch_error)?;
     let attributes = message.attributes();
-    run.emit(ModelEvent::Sqs(Event::Message(&message.message(body.body(), &attributes, partition))))?;
+    let message = Message { partition, ..message.event(body.body(), &attributes) };
+    run.emit(ModelEvent::Sqs(Event::Message(&message)))?;
     Ok(Outcome::Emitted)
 }

@@ -1,9 +1,7 @@
 //! The settings of a queue. Source: `docs/format/sqs.md`, section 2.1.
 
-use std::collections::BTreeMap;
-
 use ekv_model::ByteSource;
-use ekv_model::sqs::{Queue, Tag, Throttle};
+use ekv_model::sqs::{OwnedQueue, Queue, Tag, Throttle};
 use ekv_snapshot::StoredValue;
 
 use super::partitions::PartitionRule;
@@ -16,39 +14,7 @@ pub(super) const SETTINGS_LEN_MAX: usize = 4 << 20;
 
 /// Settings as they are stored.
 #[derive(Debug, Default)]
-pub(super) struct Settings {
-    name: String,
-    generation: u64,
-    incarnation: u64,
-    created_at_hlc: u64,
-    fifo: bool,
-    content_based_deduplication: bool,
-    visibility_timeout_seconds: i64,
-    message_retention_seconds: i64,
-    delay_seconds: i64,
-    receive_message_wait_seconds: i64,
-    maximum_message_size: i64,
-    redrive_policy: String,
-    redrive_allow_policy: String,
-    tags: BTreeMap<String, String>,
-    last_purged_at_ms: i64,
-    created_at_ms: i64,
-    last_modified_at_ms: i64,
-    throttle: StoredThrottle,
-    partition_count: u32,
-    fifo_throughput_limit: String,
-    deduplication_scope: String,
-}
-
-#[derive(Debug, Default)]
-struct StoredThrottle {
-    send_capacity: String,
-    send_refill_per_second: String,
-    recv_capacity: String,
-    recv_refill_per_second: String,
-    default_capacity: String,
-    default_refill_per_second: String,
-}
+pub(super) struct Settings(OwnedQueue);
 
 impl Settings {
     /// Reads a value; a fault says what a person needs to know.
@@ -75,40 +41,39 @@ impl Settings {
     }
 
     fn member(&mut self, reader: &mut JsonReader<'_>, name: &str) -> JsonResult<()> {
+        let Settings(queue) = self;
         let is = |field| is_name(name, field);
         match () {
-            () if is("name") => self.name = text(reader)?,
-            () if is("generation") => self.generation = reader.u64()?,
-            () if is("incarnation") => self.incarnation = reader.u64()?,
-            () if is("created_at_hlc") => self.created_at_hlc = reader.u64()?,
-            () if is("is_fifo") => self.fifo = reader.boolean()?,
-            () if is("content_based_dedup") => self.content_based_deduplication = reader.boolean()?,
-            () if is("visibility_timeout_seconds") => self.visibility_timeout_seconds = reader.i64()?,
-            () if is("message_retention_seconds") => self.message_retention_seconds = reader.i64()?,
-            () if is("delay_seconds") => self.delay_seconds = reader.i64()?,
-            () if is("receive_message_wait_seconds") => self.receive_message_wait_seconds = reader.i64()?,
-            () if is("maximum_message_size") => self.maximum_message_size = reader.i64()?,
-            () if is("redrive_policy") => self.redrive_policy = text(reader)?,
-            () if is("redrive_allow_policy") => self.redrive_allow_policy = text(reader)?,
+            () if is("name") => queue.stored_name = text(reader)?,
+            () if is("generation") => queue.generation = reader.u64()?,
+            () if is("incarnation") => queue.incarnation = reader.u64()?,
+            () if is("created_at_hlc") => queue.created_at_hlc = reader.u64()?,
+            () if is("is_fifo") => queue.fifo = reader.boolean()?,
+            () if is("content_based_dedup") => queue.content_based_deduplication = reader.boolean()?,
+            () if is("visibility_timeout_seconds") => queue.visibility_timeout_seconds = reader.i64()?,
+            () if is("message_retention_seconds") => queue.message_retention_seconds = reader.i64()?,
+            () if is("delay_seconds") => queue.delay_seconds = reader.i64()?,
+            () if is("receive_message_wait_seconds") => queue.receive_message_wait_seconds = reader.i64()?,
+            () if is("maximum_message_size") => queue.maximum_message_size = reader.i64()?,
+            () if is("redrive_policy") => queue.redrive_policy = text(reader)?,
+            () if is("redrive_allow_policy") => queue.redrive_allow_policy = text(reader)?,
             () if is("tags") => {
-                self.tags.clear();
-                let tags = &mut self.tags;
+                queue.tags.clear();
                 reader.object(|reader, tag| {
-                    tags.insert(tag.to_owned(), text(reader)?);
+                    queue.tags.insert(tag.to_owned(), text(reader)?);
                     Ok(())
                 })?;
             }
-            () if is("last_purged_at_millis") => self.last_purged_at_ms = reader.i64()?,
-            () if is("created_at_millis") => self.created_at_ms = reader.i64()?,
-            () if is("last_modified_at_millis") => self.last_modified_at_ms = reader.i64()?,
+            () if is("last_purged_at_millis") => queue.last_purged_at_ms = reader.i64()?,
+            () if is("created_at_millis") => queue.created_at_ms = reader.i64()?,
+            () if is("last_modified_at_millis") => queue.last_modified_at_ms = reader.i64()?,
             () if is("throttle") => {
-                self.throttle = StoredThrottle::default();
-                let throttle = &mut self.throttle;
-                reader.object(|reader, name| throttle.member(reader, name))?;
+                queue.throttle = Default::default();
+                reader.object(|reader, name| read_limit(&mut queue.throttle, reader, name))?;
             }
-            () if is("partition_count") => self.partition_count = reader.u32()?,
-            () if is("fifo_throughput_limit") => self.fifo_throughput_limit = text(reader)?,
-            () if is("deduplication_scope") => self.deduplication_scope = text(reader)?,
+            () if is("partition_count") => queue.partition_count = reader.u32()?,
+            () if is("fifo_throughput_limit") => queue.fifo_throughput_limit = text(reader)?,
+            () if is("deduplication_scope") => queue.deduplication_scope = text(reader)?,
             () => reader.skip()?,
         }
         Ok(())
@@ -116,22 +81,22 @@ impl Settings {
 
     /// The number of the queue's present life; 0 if none is stored.
     pub(super) fn generation(&self) -> u64 {
-        self.generation
+        self.0.generation
     }
 
     /// The name in the settings; may be empty.
     pub(super) fn name(&self) -> &str {
-        &self.name
+        &self.0.stored_name
     }
 
     /// How many partitions the server reads; `None` if it reads the keys without partition.
     pub(super) fn partitions_read(&self) -> Option<u32> {
-        PartitionRule::of(self.partition_count, &self.fifo_throughput_limit).partitions_read()
+        PartitionRule::of(self.0.partition_count, &self.0.fifo_throughput_limit).partitions_read()
     }
 
     /// The tags, for [`Settings::queue`].
     pub(super) fn tags(&self) -> Vec<Tag<'_>> {
-        self.tags.iter().map(|(name, value)| Tag { name, value }).collect()
+        self.0.tags()
     }
 
     /// The queue as an event has it.
@@ -141,69 +106,21 @@ impl Settings {
         tags: &'a [Tag<'a>],
         last_sequence_number: Option<u64>,
     ) -> Queue<'a> {
-        let StoredThrottle {
-            send_capacity,
-            send_refill_per_second,
-            recv_capacity,
-            recv_refill_per_second,
-            default_capacity,
-            default_refill_per_second,
-        } = &self.throttle;
-        Queue {
-            name,
-            stored_name: &self.name,
-            generation: self.generation,
-            incarnation: self.incarnation,
-            created_at_hlc: self.created_at_hlc,
-            fifo: self.fifo,
-            content_based_deduplication: self.content_based_deduplication,
-            visibility_timeout_seconds: self.visibility_timeout_seconds,
-            message_retention_seconds: self.message_retention_seconds,
-            delay_seconds: self.delay_seconds,
-            receive_message_wait_seconds: self.receive_message_wait_seconds,
-            maximum_message_size: self.maximum_message_size,
-            redrive_policy: &self.redrive_policy,
-            redrive_allow_policy: &self.redrive_allow_policy,
-            tags,
-            last_purged_at_ms: self.last_purged_at_ms,
-            created_at_ms: self.created_at_ms,
-            last_modified_at_ms: self.last_modified_at_ms,
-            throttle: Throttle {
-                send_capacity,
-                send_refill_per_second,
-                recv_capacity,
-                recv_refill_per_second,
-                default_capacity,
-                default_refill_per_second,
-            },
-            partition_count: self.partition_count,
-            fifo_throughput_limit: &self.fifo_throughput_limit,
-            deduplication_scope: &self.deduplication_scope,
-            last_sequence_number,
-        }
+        Queue { last_sequence_number, ..self.0.event(name, tags) }
     }
 }
 
-impl StoredThrottle {
-    fn member(&mut self, reader: &mut JsonReader<'_>, name: &str) -> JsonResult<()> {
-        let is = |field| is_name(name, field);
-        let slot = match () {
-            () if is("send_capacity") => &mut self.send_capacity,
-            () if is("send_refill_per_second") => &mut self.send_refill_per_second,
-            () if is("recv_capacity") => &mut self.recv_capacity,
-            () if is("recv_refill_per_second") => &mut self.recv_refill_per_second,
-            () if is("default_capacity") => &mut self.default_capacity,
-            () if is("default_refill_per_second") => &mut self.default_refill_per_second,
-            () => return reader.skip(),
-        };
-        let number = reader.number()?;
-        if number.parse::<f64>().is_ok_and(|number| !number.is_finite()) {
-            let byte_offset = reader.byte_offset();
-            return Err(JsonError::Fault(JsonFault::Unexpected { byte_offset, expected: "a number of finite size" }));
-        }
-        *slot = number;
-        Ok(())
+/// Reads a member of the object with the rate limits.
+fn read_limit(limits: &mut [String], reader: &mut JsonReader<'_>, name: &str) -> JsonResult<()> {
+    let slot = Throttle::NAMES.iter().position(|known| is_name(name, known)).and_then(|at| limits.get_mut(at));
+    let Some(slot) = slot else { return reader.skip() };
+    let number = reader.number()?;
+    if number.parse::<f64>().is_ok_and(|number| !number.is_finite()) {
+        let byte_offset = reader.byte_offset();
+        return Err(JsonError::Fault(JsonFault::Unexpected { byte_offset, expected: "a number of finite size" }));
     }
+    *slot = number;
+    Ok(())
 }
 
 fn text(reader: &mut JsonReader<'_>) -> JsonResult<String> {

@@ -1,6 +1,6 @@
 //! The settings of a queue as they are stored. Source: `docs/format/sqs.md`, sections 2.1 and 6.
 
-use ekv_model::sqs::{Queue, Throttle};
+use ekv_model::sqs::Queue;
 
 use super::EncodeFault;
 use crate::EncodeOptions;
@@ -99,27 +99,10 @@ fn put_extension(queue: &Queue<'_>, object: &mut ObjectText<'_>) {
     object.some_number("last_purged_at_millis", queue.last_purged_at_ms);
     object.some_number("created_at_millis", queue.created_at_ms);
     object.some_number("last_modified_at_millis", queue.last_modified_at_ms);
-    let Throttle {
-        send_capacity,
-        send_refill_per_second,
-        recv_capacity,
-        recv_refill_per_second,
-        default_capacity,
-        default_refill_per_second,
-    } = queue.throttle;
-    let limits = [
-        ("send_capacity", send_capacity),
-        ("send_refill_per_second", send_refill_per_second),
-        ("recv_capacity", recv_capacity),
-        ("recv_refill_per_second", recv_refill_per_second),
-        ("default_capacity", default_capacity),
-        ("default_refill_per_second", default_refill_per_second),
-    ];
-    if limits.iter().any(|(_, number)| !number.is_empty()) {
+    let mut limits = queue.throttle.named().filter(|(_, number)| !number.is_empty()).peekable();
+    if limits.peek().is_some() {
         let mut throttle = ObjectText::begin(object.name("throttle"));
-        for (name, number) in limits.into_iter().filter(|(_, number)| !number.is_empty()) {
-            throttle.number(name, number);
-        }
+        limits.for_each(|(name, number)| throttle.number(name, number));
         throttle.end();
     }
 }

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use ekv_model::sqs::Event;
+use ekv_model::sqs::{Event, OwnedMessage};
 use ekv_spill::{Scratch, Sorter};
 
-use super::message::{MessageText, Visibility};
+use super::message::{Visibility, put_place, read};
 use crate::json::{JsonReader, Position};
 use crate::replay::ReplayFault;
 use crate::replay::value::ValueBuffer;
@@ -38,11 +38,11 @@ impl Messages<'_> {
         let mut outline = Outline::default();
         let mut places = self.sorter();
         let mut place = Vec::new();
-        let mut previous: Option<MessageText> = None;
+        let mut previous: Option<OwnedMessage> = None;
         self.for_each_line(|reader, position| {
-            let message = MessageText::read(reader, self.visibility, &mut |_| Ok(()))?;
+            let message = read(reader, self.visibility, &mut |_| Ok(()))?;
             place.clear();
-            message.put_place(&mut place);
+            put_place(&message, &mut place);
             places.push(&place, &position.line.to_be_bytes())?;
             match &previous {
                 None => outline.generation = Some(message.queue_generation),
@@ -67,9 +67,9 @@ impl Messages<'_> {
     ) -> Result<()> {
         let mut one = |reader: &mut JsonReader<'_>, line: u64| {
             body.clear();
-            let message = MessageText::read(reader, self.visibility, &mut |piece| body.push(piece))?;
+            let message = read(reader, self.visibility, &mut |piece| body.push(piece))?;
             body.seal()?;
-            emit(Event::Message(&message.message(body.body(), &message.attributes())), line)
+            emit(Event::Message(&message.event(body.body(), &message.attributes())), line)
         };
         if !outline.is_out_of_order {
             return self.for_each_line(|reader, position| one(reader, position.line));
@@ -89,7 +89,7 @@ impl Messages<'_> {
         let mut lines = self.sorter();
         let mut order = Vec::new();
         self.for_each_line(|reader, position| {
-            let message = MessageText::read(reader, self.visibility, &mut |_| Ok(()))?;
+            let message = read(reader, self.visibility, &mut |_| Ok(()))?;
             order.clear();
             message.put_order(&mut order);
             Ok(lines.push(&order, &position.to_bytes())?)

@@ -103,16 +103,16 @@ impl<'a> QueueReader<'a> {
             return Err(ReplayFault::LongFile { len_max: QUEUE_LEN_MAX }.into());
         }
         let settings = Settings::read(&self.content)?;
-        let directory = component(settings.name.as_bytes());
+        let directory = component(settings.name().as_bytes());
         if directory != segment {
             return Err(ReplayFault::OtherDirectory { directory }.into());
         }
-        Ok(Some(settings).filter(|settings| self.selection.includes(settings.name.as_bytes())))
+        Ok(Some(settings).filter(|settings| self.selection.includes(settings.name().as_bytes())))
     }
 
     /// Begins the queue: its settings are in the file beside the one that is being read.
     fn begin(&mut self, directory: &DumpPath, settings: &Settings, outline: Outline) -> Result<()> {
-        let generation = match settings.generation {
+        let generation = match settings.generation() {
             0 => outline.generation.filter(|common| *common != 0).unwrap_or(FIRST_GENERATION),
             stated => stated,
         };

@@ -1,9 +1,7 @@
 //! `_queue.json`. Source: `docs/format/sqs.md`, sections 4.1 and 6.
 
-use std::collections::BTreeMap;
-
 use ekv_model::ByteSource;
-use ekv_model::sqs::{Queue, Tag, Throttle};
+use ekv_model::sqs::{OwnedQueue, Queue, Tag, Throttle};
 
 use crate::Result;
 use crate::json::JsonReader;
@@ -43,15 +41,6 @@ const QUEUE: &[&str] = &[
 ];
 const REQUIRED: usize = 5;
 
-const THROTTLE: &[&str] = &[
-    "send_capacity",
-    "send_refill_per_second",
-    "recv_capacity",
-    "recv_refill_per_second",
-    "default_capacity",
-    "default_refill_per_second",
-];
-
 const SETTINGS: &str = "an object with the settings of the queue";
 const TRUE_OR_FALSE: &str = "true or false";
 const TAGS: &str = "an object with the tags";
@@ -64,30 +53,7 @@ const A_STRING: &str = "a string";
 
 /// The settings of a queue.
 #[derive(Debug, Default)]
-pub(super) struct Settings {
-    pub(super) name: String,
-    pub(super) generation: u64,
-    incarnation: u64,
-    created_at_hlc: u64,
-    fifo: bool,
-    content_based_deduplication: bool,
-    visibility_timeout_seconds: i64,
-    message_retention_seconds: i64,
-    delay_seconds: i64,
-    receive_message_wait_seconds: i64,
-    maximum_message_size: i64,
-    redrive_policy: String,
-    redrive_allow_policy: String,
-    tags: BTreeMap<String, String>,
-    last_purged_at_ms: i64,
-    created_at_ms: i64,
-    last_modified_at_ms: i64,
-    throttle: [String; THROTTLE.len()],
-    partition_count: u32,
-    fifo_throughput_limit: String,
-    deduplication_scope: String,
-    last_sequence_number: Option<u64>,
-}
+pub(super) struct Settings(OwnedQueue);
 
 impl Settings {
     /// Reads the file.
@@ -100,104 +66,76 @@ impl Settings {
     }
 
     fn member(&mut self, reader: &mut JsonReader<'_>, member: usize) -> Result<()> {
+        let Settings(queue) = self;
         let text = |reader: &mut JsonReader<'_>| read_string(reader, A_STRING, TEXT_LEN_MAX);
         match QUEUE.get(member).copied().unwrap_or_default() {
             "format_version" => read_version(reader)?,
             "name" => {
                 let start = reader.position()?;
-                self.name = text(reader)?;
-                if self.name.is_empty() {
+                queue.stored_name = text(reader)?;
+                if queue.stored_name.is_empty() {
                     reader.seek(start);
                     return Err(reader.refuse(ReplayFault::EmptyMember { member: "name" }));
                 }
             }
-            "visibility_timeout_seconds" => self.visibility_timeout_seconds = reader.i64(SIGNED)?,
-            "message_retention_seconds" => self.message_retention_seconds = reader.i64(SIGNED)?,
-            "delay_seconds" => self.delay_seconds = reader.i64(SIGNED)?,
-            "fifo" => self.fifo = reader.boolean(TRUE_OR_FALSE)?,
-            "content_based_deduplication" => self.content_based_deduplication = reader.boolean(TRUE_OR_FALSE)?,
-            "receive_message_wait_seconds" => self.receive_message_wait_seconds = reader.i64(SIGNED)?,
-            "maximum_message_size" => self.maximum_message_size = reader.i64(SIGNED)?,
-            "redrive_policy" => self.redrive_policy = text(reader)?,
-            "redrive_allow_policy" => self.redrive_allow_policy = text(reader)?,
+            "visibility_timeout_seconds" => queue.visibility_timeout_seconds = reader.i64(SIGNED)?,
+            "message_retention_seconds" => queue.message_retention_seconds = reader.i64(SIGNED)?,
+            "delay_seconds" => queue.delay_seconds = reader.i64(SIGNED)?,
+            "fifo" => queue.fifo = reader.boolean(TRUE_OR_FALSE)?,
+            "content_based_deduplication" => queue.content_based_deduplication = reader.boolean(TRUE_OR_FALSE)?,
+            "receive_message_wait_seconds" => queue.receive_message_wait_seconds = reader.i64(SIGNED)?,
+            "maximum_message_size" => queue.maximum_message_size = reader.i64(SIGNED)?,
+            "redrive_policy" => queue.redrive_policy = text(reader)?,
+            "redrive_allow_policy" => queue.redrive_allow_policy = text(reader)?,
             "partition_count" => {
                 let count = reader.u64(COUNT, u64::from(u32::MAX))?;
-                self.partition_count = u32::try_from(count).unwrap_or(u32::MAX);
+                queue.partition_count = u32::try_from(count).unwrap_or(u32::MAX);
             }
-            "fifo_throughput_limit" => self.fifo_throughput_limit = text(reader)?,
-            "deduplication_scope" => self.deduplication_scope = text(reader)?,
-            "generation" => self.generation = reader.u64(UNSIGNED, u64::MAX)?,
-            "incarnation" => self.incarnation = reader.u64(UNSIGNED, u64::MAX)?,
-            "created_at_hlc" => self.created_at_hlc = reader.u64(UNSIGNED, u64::MAX)?,
+            "fifo_throughput_limit" => queue.fifo_throughput_limit = text(reader)?,
+            "deduplication_scope" => queue.deduplication_scope = text(reader)?,
+            "generation" => queue.generation = reader.u64(UNSIGNED, u64::MAX)?,
+            "incarnation" => queue.incarnation = reader.u64(UNSIGNED, u64::MAX)?,
+            "created_at_hlc" => queue.created_at_hlc = reader.u64(UNSIGNED, u64::MAX)?,
             "tags" => {
                 let mut names = Names::new("tag", TEXT_LEN_MAX);
                 reader.members(TAGS, |reader| {
                     let name = names.read(reader)?;
-                    self.tags.insert(name, text(reader)?);
+                    queue.tags.insert(name, text(reader)?);
                     Ok(())
                 })?;
             }
-            "last_purged_at_millis" => self.last_purged_at_ms = reader.i64(SIGNED)?,
-            "created_at_millis" => self.created_at_ms = reader.i64(SIGNED)?,
-            "last_modified_at_millis" => self.last_modified_at_ms = reader.i64(SIGNED)?,
-            "throttle" => reader.object_with_optional(LIMITS, THROTTLE, 0, |reader, limit| {
+            "last_purged_at_millis" => queue.last_purged_at_ms = reader.i64(SIGNED)?,
+            "created_at_millis" => queue.created_at_ms = reader.i64(SIGNED)?,
+            "last_modified_at_millis" => queue.last_modified_at_ms = reader.i64(SIGNED)?,
+            "throttle" => reader.object_with_optional(LIMITS, &Throttle::NAMES, 0, |reader, limit| {
                 let number = reader.number(A_LIMIT)?;
-                if let Some(slot) = self.throttle.get_mut(limit) {
+                if let Some(slot) = queue.throttle.get_mut(limit) {
                     *slot = number;
                 }
                 Ok(())
             })?,
-            _ => self.last_sequence_number = Some(reader.u64(UNSIGNED, u64::MAX)?),
+            _ => queue.last_sequence_number = Some(reader.u64(UNSIGNED, u64::MAX)?),
         }
         Ok(())
     }
 
+    /// The name, not empty.
+    pub(super) fn name(&self) -> &str {
+        &self.0.stored_name
+    }
+
+    /// The number of the queue's present life; 0 if the file states none.
+    pub(super) fn generation(&self) -> u64 {
+        self.0.generation
+    }
+
     /// The tags, for [`Settings::queue`].
     pub(super) fn tags(&self) -> Vec<Tag<'_>> {
-        self.tags.iter().map(|(name, value)| Tag { name, value }).collect()
+        self.0.tags()
     }
 
     /// The queue as an event has it.
     pub(super) fn queue<'a>(&'a self, generation: u64, tags: &'a [Tag<'a>]) -> Queue<'a> {
-        let [
-            send_capacity,
-            send_refill_per_second,
-            recv_capacity,
-            recv_refill_per_second,
-            default_capacity,
-            default_refill_per_second,
-        ] = &self.throttle;
-        Queue {
-            name: self.name.as_bytes(),
-            stored_name: &self.name,
-            generation,
-            incarnation: self.incarnation,
-            created_at_hlc: self.created_at_hlc,
-            fifo: self.fifo,
-            content_based_deduplication: self.content_based_deduplication,
-            visibility_timeout_seconds: self.visibility_timeout_seconds,
-            message_retention_seconds: self.message_retention_seconds,
-            delay_seconds: self.delay_seconds,
-            receive_message_wait_seconds: self.receive_message_wait_seconds,
-            maximum_message_size: self.maximum_message_size,
-            redrive_policy: &self.redrive_policy,
-            redrive_allow_policy: &self.redrive_allow_policy,
-            tags,
-            last_purged_at_ms: self.last_purged_at_ms,
-            created_at_ms: self.created_at_ms,
-            last_modified_at_ms: self.last_modified_at_ms,
-            throttle: Throttle {
-                send_capacity,
-                send_refill_per_second,
-                recv_capacity,
-                recv_refill_per_second,
-                default_capacity,
-                default_refill_per_second,
-            },
-            partition_count: self.partition_count,
-            fifo_throughput_limit: &self.fifo_throughput_limit,
-            deduplication_scope: &self.deduplication_scope,
-            last_sequence_number: self.last_sequence_number,
-        }
+        Queue { generation, ..self.0.event(self.name().as_bytes(), tags) }
     }
 }

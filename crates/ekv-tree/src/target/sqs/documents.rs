@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ekv_model::sqs::{Message, Queue, SideRecord, Throttle};
+use ekv_model::sqs::{Message, Queue, SideRecord};
 
 use super::SqsVisibility;
 use crate::json::{Base64Stream, Bracket, EscapeMode, Layout, Style, escape_into};
@@ -123,28 +123,11 @@ fn push_extension(queue: &Queue<'_>, object: &mut ObjectText<'_>) {
     object.number("last_purged_at_millis", queue.last_purged_at_ms);
     object.number("created_at_millis", queue.created_at_ms);
     object.number("last_modified_at_millis", queue.last_modified_at_ms);
-    let Throttle {
-        send_capacity,
-        send_refill_per_second,
-        recv_capacity,
-        recv_refill_per_second,
-        default_capacity,
-        default_refill_per_second,
-    } = queue.throttle;
-    let limits = [
-        ("send_capacity", send_capacity),
-        ("send_refill_per_second", send_refill_per_second),
-        ("recv_capacity", recv_capacity),
-        ("recv_refill_per_second", recv_refill_per_second),
-        ("default_capacity", default_capacity),
-        ("default_refill_per_second", default_refill_per_second),
-    ];
     let is_set = |number: &str| number.parse::<f64>().is_ok_and(|number| number != 0.0);
-    if limits.iter().any(|(_, number)| is_set(number)) {
+    let mut limits = queue.throttle.named().filter(|(_, number)| is_set(number)).peekable();
+    if limits.peek().is_some() {
         object.open("throttle");
-        for (name, number) in limits.into_iter().filter(|(_, number)| is_set(number)) {
-            object.always_number(name, number);
-        }
+        limits.for_each(|(name, number)| object.always_number(name, number));
         object.close();
     }
     object.number("last_sequence_number", queue.last_sequence_number.unwrap_or(0));
