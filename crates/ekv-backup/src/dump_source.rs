@@ -1,6 +1,7 @@
 //! Where a dump is read from: what a user named is a directory, an archive, or standard input.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,9 +22,9 @@ pub(crate) fn open_dump_once(
     scratch: &Arc<dyn Scratch>,
     limits: ArchiveLimits,
 ) -> Result<Box<dyn Source>> {
-    Ok(match Named::of(dump) {
+    Ok(match Named::of(dump)? {
         Named::Directory => Box::new(DirSource::open(dump, Arc::clone(scratch))?),
-        Named::StandardInput => Box::new(ArchiveSource::new(std::io::stdin().lock(), limits)?),
+        Named::StandardInput => Box::new(ArchiveSource::new(io::stdin().lock(), limits)?),
         Named::File => Box::new(ArchiveSource::new(open_file(dump)?, limits)?),
     })
 }
@@ -36,9 +37,9 @@ pub(crate) fn open_dump_once(
 /// If it cannot be opened, is neither, or is an archive that is refused.
 pub fn open_dump(dump: &Path, limits: ArchiveLimits) -> Result<Box<dyn ScopedSource>> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    Ok(match Named::of(dump) {
+    Ok(match Named::of(dump)? {
         Named::Directory => Box::new(DirSource::open(dump, scratch)?),
-        Named::StandardInput => Box::new(IndexedArchive::spool(std::io::stdin().lock(), &scratch, limits)?),
+        Named::StandardInput => Box::new(IndexedArchive::spool(io::stdin().lock(), &scratch, limits)?),
         Named::File => Box::new(IndexedArchive::open(open_file(dump)?, &scratch, limits)?),
     })
 }
@@ -46,23 +47,27 @@ pub fn open_dump(dump: &Path, limits: ArchiveLimits) -> Result<Box<dyn ScopedSou
 enum Named {
     Directory,
     StandardInput,
-    /// A file, a pipe, or nothing: opening it tells.
+    /// A file or a pipe.
     File,
 }
 
 impl Named {
-    fn of(dump: &Path) -> Self {
-        match dump {
-            _ if dump.as_os_str() == STANDARD_INPUT => Named::StandardInput,
-            _ if dump.is_dir() => Named::Directory,
-            _ => Named::File,
+    fn of(dump: &Path) -> ekv_tree::Result<Self> {
+        if dump.as_os_str() == STANDARD_INPUT {
+            return Ok(Named::StandardInput);
+        }
+        match std::fs::metadata(dump).map_err(|source| cannot_open(dump, source))?.is_dir() {
+            true => Ok(Named::Directory),
+            false => Ok(Named::File),
         }
     }
 }
 
 fn open_file(path: &Path) -> ekv_tree::Result<File> {
-    File::open(path).map_err(|source| {
-        let error = ekv_tree::Error::new(SourceError::Io { operation: SourceOperation::OpenRoot, source });
-        error.at(path.as_os_str().as_encoded_bytes())
-    })
+    File::open(path).map_err(|source| cannot_open(path, source))
+}
+
+fn cannot_open(path: &Path, source: io::Error) -> ekv_tree::Error {
+    let error = ekv_tree::Error::new(SourceError::Io { operation: SourceOperation::OpenRoot, source });
+    error.at(path.as_os_str().as_encoded_bytes())
 }

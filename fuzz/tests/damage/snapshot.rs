@@ -99,7 +99,7 @@ fn a_sample_of_changed_bytes_and_cuts_of_a_real_snapshot_is_noticed() {
 }
 
 #[test]
-#[ignore = "long form: two minutes, run by `cargo xtask long`"]
+#[ignore = "long form: a quarter of an hour, run by `cargo xtask long`"]
 fn all_changed_bytes_of_a_real_snapshot_are_noticed() {
     check_changes("redis-1", &REDIS_1.bytes(), &[0x01, 0x80], Cases::All);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -208,11 +208,15 @@ fn disturb_input(runs: u64) {
                 let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
                 let file = fs::OpenOptions::new().write(true).open(&snapshot).unwrap();
                 // The first change comes at a moment that differs from run to run.
-                (0..dice.roll(20_000)).for_each(|_| thread::yield_now());
+                (0..dice.roll(100_000)).for_each(|_| thread::yield_now());
                 let len = file.metadata().unwrap().len();
+                let overwrites = dice.roll(2) == 0;
                 while !stop.load(Ordering::Relaxed) {
-                    let len = if dice.roll(2) == 0 { len - dice.roll(len) } else { len + dice.roll(100) + 1 };
-                    file.set_len(len).unwrap();
+                    match (overwrites, dice.roll(2)) {
+                        (true, _) => file.write_all_at(b"changed", dice.roll(len - 7)).unwrap(),
+                        (false, 0) => file.set_len(len - dice.roll(len)).unwrap(),
+                        (false, _) => file.set_len(len + dice.roll(100) + 1).unwrap(),
+                    }
                     thread::yield_now();
                 }
             });
