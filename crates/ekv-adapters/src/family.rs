@@ -189,8 +189,9 @@ pub struct Router {
     bare: usize,
     unknown: usize,
     unknown_prefixes: UnknownPrefixes,
-    /// The row to which the last classified key belongs; its neighbours in a file mostly belong there too.
-    last_row: usize,
+    /// Prefix and number of the family of the last classified key, unless another prefix extends it: its neighbours in a file
+    /// mostly belong there too.
+    last: Option<(&'static [u8], usize)>,
 }
 
 impl Default for Router {
@@ -213,7 +214,7 @@ impl Default for Router {
             bare: Family::Bare.number(),
             unknown: Family::Unknown.number(),
             unknown_prefixes: UnknownPrefixes::default(),
-            last_row: 0,
+            last: None,
         }
     }
 }
@@ -238,14 +239,22 @@ impl Router {
         None
     }
 
-    fn without_row(&self, user_key: &[u8]) -> usize {
-        if user_key.first() == Some(&b'!') || user_key.starts_with(b"_meta_") { self.unknown } else { self.bare }
+    /// The number of the family of a user key that is not in that of the last one.
+    fn search(&mut self, user_key: &[u8]) -> usize {
+        let Some((at, row)) = self.row_of(user_key).and_then(|at| Some((at, self.rows.get(at)?))) else {
+            let number = self.without_row(user_key);
+            if number == self.unknown {
+                self.unknown_prefixes.count(user_key);
+            }
+            return number;
+        };
+        let is_extended = self.is_extended.get(at).copied().unwrap_or(true);
+        self.last = (!is_extended).then_some((row.0, row.1));
+        row.1
     }
 
-    /// Whether the longest row with which the key begins is surely the last one that was asked for.
-    fn is_in_last_row(&self, user_key: &[u8]) -> bool {
-        let is_extended = self.is_extended.get(self.last_row).copied().unwrap_or(true);
-        !is_extended && self.rows.get(self.last_row).is_some_and(|row| user_key.starts_with(row.0))
+    fn without_row(&self, user_key: &[u8]) -> usize {
+        if user_key.first() == Some(&b'!') || user_key.starts_with(b"_meta_") { self.unknown } else { self.bare }
     }
 
     /// The family of a user key.
@@ -261,19 +270,10 @@ impl Router {
 
 impl Classify for Router {
     fn family(&mut self, user_key: &[u8]) -> usize {
-        if !self.is_in_last_row(user_key) {
-            match self.row_of(user_key) {
-                Some(row) => self.last_row = row,
-                None => {
-                    let number = self.without_row(user_key);
-                    if number == self.unknown {
-                        self.unknown_prefixes.count(user_key);
-                    }
-                    return number;
-                }
-            }
+        match self.last {
+            Some((prefix, number)) if user_key.starts_with(prefix) => number,
+            _ => self.search(user_key),
         }
-        self.rows.get(self.last_row).map_or(self.unknown, |row| row.1)
     }
 
     fn reset(&mut self) {

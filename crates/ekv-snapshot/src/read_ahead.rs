@@ -1,6 +1,6 @@
 //! Reads an input in a thread of its own, a few blocks ahead of who needs them.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 
 use crate::sequential::Checksum;
@@ -10,8 +10,10 @@ use crate::{Input, Result};
 const BLOCK_LEN: usize = 256 << 10;
 /// Room before them, for what is left of the block before.
 const ROOM_LEN: usize = 8 << 10;
-/// Blocks that wait to be taken.
-const QUEUE_LEN: usize = 2;
+/// Blocks that there are: waiting to be taken, in use, and used. Enough that neither side waits for a slice of the other's time.
+const BLOCKS_MAX: usize = 12;
+/// Blocks that go back together: to wake the thread for each one costs as much as to fill it.
+const GIVEN_BACK_AT_ONCE: usize = 4;
 /// Shorter inputs are read as fast without a thread.
 const INPUT_LEN_MIN: u64 = 4 << 20;
 
@@ -27,10 +29,11 @@ pub(crate) struct Block {
 
 /// A thread that reads and hashes. It ends with the input, with the first error, and when this is dropped.
 ///
-/// Cost: at most five blocks of 264 KiB.
+/// Cost: at most 12 blocks of 264 KiB.
 pub(crate) struct ReadAhead {
     blocks: Receiver<Result<Block>>,
-    used: SyncSender<Vec<u8>>,
+    used: Vec<Vec<u8>>,
+    give_back: Sender<Vec<Vec<u8>>>,
 }
 
 impl ReadAhead {
@@ -39,11 +42,11 @@ impl ReadAhead {
         if input.len < INPUT_LEN_MIN {
             return None;
         }
-        let (give, blocks) = sync_channel(QUEUE_LEN);
-        let (used, spare) = sync_channel(QUEUE_LEN.saturating_add(2));
+        let (give, blocks) = channel();
+        let (give_back, spare) = channel();
         let input = input.clone();
         let thread = Builder::new().name("read".to_owned()).spawn(move || read(&input, &give, &spare));
-        thread.ok().map(|_| ReadAhead { blocks, used })
+        thread.ok().map(|_| ReadAhead { blocks, used: Vec::new(), give_back })
     }
 
     /// The next block; `None` behind the last one.
@@ -56,16 +59,24 @@ impl ReadAhead {
 
     /// Gives a buffer back to be filled again.
     pub(crate) fn give_back(&mut self, buffer: Vec<u8>) {
-        // The thread makes new ones if it has none.
-        let _ = self.used.try_send(buffer);
+        self.used.push(buffer);
+        if self.used.len() >= GIVEN_BACK_AT_ONCE {
+            // A thread that has ended needs none.
+            let _ = self.give_back.send(std::mem::take(&mut self.used));
+        }
     }
 }
 
-fn read(input: &Input, give: &SyncSender<Result<Block>>, spare: &Receiver<Vec<u8>>) {
+fn read(input: &Input, give: &Sender<Result<Block>>, spare: &Receiver<Vec<Vec<u8>>>) {
     let mut checksum = Checksum::new(input);
     let mut offset = 0_u64;
+    let mut free = vec![Vec::new(); BLOCKS_MAX];
     while offset < input.len {
-        let mut bytes = spare.try_recv().unwrap_or_default();
+        if free.is_empty() {
+            // Whoever took the blocks may be gone.
+            free = spare.recv().unwrap_or_default();
+        }
+        let Some(mut bytes) = free.pop() else { return };
         bytes.resize(ROOM_LEN + BLOCK_LEN, 0);
         let filled = input.fill_at(offset, bytes.get_mut(ROOM_LEN..).unwrap_or_default());
         let block = filled.map(|filled| {

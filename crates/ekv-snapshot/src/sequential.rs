@@ -122,7 +122,20 @@ impl<'i> Sequential<'i> {
     }
 
     /// Moves past the next `len` bytes, which may be many; the caller has checked that they exist.
-    pub(crate) fn skip(&mut self, mut len: u64) -> Result<()> {
+    #[inline]
+    pub(crate) fn skip(&mut self, len: u64) -> Result<()> {
+        let in_memory = self.filled.saturating_sub(self.start);
+        match usize::try_from(len) {
+            Ok(step) if step <= in_memory => {
+                self.start = self.start.saturating_add(step);
+                self.offset = self.offset.saturating_add(len);
+                Ok(())
+            }
+            _ => self.skip_far(len),
+        }
+    }
+
+    fn skip_far(&mut self, mut len: u64) -> Result<()> {
         loop {
             let in_memory = self.filled.saturating_sub(self.start);
             let step = usize::try_from(len).unwrap_or(usize::MAX).min(in_memory);

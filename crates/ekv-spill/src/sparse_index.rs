@@ -40,10 +40,14 @@ impl SparseIndex {
     }
 
     /// Offers the record at `offset`; records must be offered in file order.
+    #[inline]
     pub fn offer(&mut self, offset: u64, key: &[u8]) {
-        if offset < self.next_at {
-            return;
+        if offset >= self.next_at {
+            self.add(offset, key);
         }
+    }
+
+    fn add(&mut self, offset: u64, key: &[u8]) {
         let kept = key.get(..KEPT_KEY_LEN).unwrap_or(key);
         let truncated = kept.len() < key.len();
         self.entries.push(Entry { offset, key_start: self.keys.len(), key_len: kept.len(), truncated });
