@@ -44,10 +44,8 @@ impl NameFaults {
     pub fn of(name: &[u8]) -> Self {
         NameFaults {
             device_name: is_device_name(name),
-            trailing_dot_or_blank: matches!(name.last(), Some(b'.' | b' ')),
-            reserved_character: name
-                .iter()
-                .any(|byte| matches!(byte, b'<' | b'>' | b':' | b'"' | b'\\' | b'|' | b'?' | b'*' | 0..0x20)),
+            trailing_dot_or_blank: ends_in_dot_or_blank(name),
+            reserved_character: name.iter().any(|byte| is_reserved(*byte)),
         }
     }
 
@@ -57,8 +55,19 @@ impl NameFaults {
     }
 }
 
+fn is_reserved(byte: u8) -> bool {
+    matches!(byte, b'<' | b'>' | b':' | b'"' | b'\\' | b'|' | b'?' | b'*' | 0..0x20)
+}
+
+fn ends_in_dot_or_blank(name: &[u8]) -> bool {
+    matches!(name.last(), Some(b'.' | b' '))
+}
+
 fn is_device_name(name: &[u8]) -> bool {
     let stem = name.split(|byte| *byte == b'.').next().unwrap_or_default().trim_ascii_end();
+    if !(3..=4).contains(&stem.len()) {
+        return false;
+    }
     let is = |device: &str| stem.eq_ignore_ascii_case(device.as_bytes());
     match stem.split_last() {
         Some((digit, front)) if digit.is_ascii_digit() => {
@@ -252,10 +261,11 @@ fn is_plain(name: &[u8]) -> bool {
         rest = match (byte, behind) {
             (b'%', [high, low, behind @ ..]) if is_capital_hex(*high) && is_capital_hex(*low) => behind,
             (b'%' | b'A'..=b'Z' | 0x80.., _) => return false,
+            (byte, _) if is_reserved(*byte) => return false,
             _ => behind,
         };
     }
-    !NameFaults::of(name).any()
+    !is_device_name(name) && !ends_in_dot_or_blank(name)
 }
 
 fn is_capital_hex(byte: u8) -> bool {
