@@ -249,7 +249,7 @@ pub(crate) struct DecodeArguments {
     pub(crate) parents: bool,
     /// Threads at work; by default as many as the machine runs at a time
     ///
-    /// 1: everything happens in turn. More: reading, hashing and writing overlap. The dump is the same whatever the number.
+    /// 1: only the first reading of the snapshot overlaps with anything. More: reading, hashing and writing do, too. The dump is the same whatever the number.
     #[arg(long, value_name = "N", help_heading = "How it is written")]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// Read the finished dump once more and compare
