@@ -7,10 +7,10 @@ use ekv_model::Result;
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::checksums::CHECKSUMS_FILE;
 use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, StagedFiles};
-use ekv_tree::source::DirSource;
 use ekv_tree::verify::{Relisting, relist};
 use serde::Serialize;
 
+use crate::dump_source::open_directory;
 use crate::progress::{Phase, Progress};
 use crate::verify::{SORT_BUDGET_LEN, follow};
 
@@ -58,7 +58,7 @@ pub struct ChecksumsReport {
 /// is in the report.
 pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progress) -> Result<ChecksumsReport> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let mut source = DirSource::open(dump, Arc::clone(&scratch))?;
+    let mut source = open_directory(dump, &scratch)?;
     let target = dump.join(CHECKSUMS_FILE);
     let mut stage = None;
     // The staging directory lies in the dump, and may only be there when the dump has been read.

@@ -11,13 +11,13 @@ use ekv_tree::archive::ArchiveLimits;
 use ekv_tree::manifest::Manifest;
 use ekv_tree::replay::read_manifest;
 use ekv_tree::sink::Sink;
-use ekv_tree::source::{DirSource, Source};
+use ekv_tree::source::Source;
 use ekv_tree::verify::Verification;
 use ekv_tree::{Copied, copy};
 use serde::Serialize;
 
 use crate::decode::available_jobs;
-use crate::dump_source::open_dump_once;
+use crate::dump_source::{open_directory, open_dump_once};
 use crate::new_parents::NewParents;
 use crate::progress::{Phase, Progress};
 use crate::verify::{SORT_BUDGET_LEN, VerifyReport, follow};
@@ -59,7 +59,7 @@ pub fn pack(dump: &Path, target: DumpTarget, progress: &dyn Progress) -> Result<
     target.check()?;
     refuse_inside(dump, &target)?;
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let mut source = DirSource::open(dump, Arc::clone(&scratch))?;
+    let mut source = open_directory(dump, &scratch)?;
     // Its time stands in every header, also in those before it.
     let manifest = read_manifest(&mut source)?;
     let modified = manifest.wall_time().map_err(ekv_tree::Error::from)?;

@@ -152,12 +152,14 @@ impl RenamedObjects {
 /// The staged payload, to be read from its file.
 pub(super) fn staged_input(stage: &mut dyn Stage, form: WrittenForm) -> Result<Input> {
     let file = stage.open_staged(PAYLOAD)?;
-    let len = file.metadata().map_err(|source| ekv_snapshot::Error::io("read the staged payload", source))?.len();
+    let name = format!("the new payload for {}", stage.target(PAYLOAD));
+    let examined = file.metadata().map_err(|source| ekv_snapshot::Error::io("examine the file", source).in_file(&name));
+    let len = examined?.len();
     let footer = match form {
         WrittenForm::Payload => FooterPolicy::Optional,
         WrittenForm::File => FooterPolicy::Required,
     };
-    Ok(Input { source: Arc::new(file), len, name: "the new payload".to_owned(), footer, token_crc32c: None })
+    Ok(Input { source: Arc::new(file), len, name, footer, token_crc32c: None })
 }
 
 /// An error about data is a difference; any other ends the run.

@@ -23,6 +23,8 @@ pub(super) trait Stage {
     fn end(&mut self) -> ekv_tree::Result<()>;
     /// Opens a file that was written.
     fn open_staged(&mut self, index: usize) -> ekv_tree::Result<File>;
+    /// Path under which the file with this index is published, for messages.
+    fn target(&self, index: usize) -> String;
     /// Scratch files that vanish with the stage.
     fn scratch(&self) -> Arc<dyn Scratch>;
     /// Gives the files their names.
@@ -43,6 +45,9 @@ impl Stage for StagedFiles {
     }
     fn open_staged(&mut self, index: usize) -> ekv_tree::Result<File> {
         StagedFiles::open_staged(self, index)
+    }
+    fn target(&self, index: usize) -> String {
+        StagedFiles::target(self, index).unwrap_or_default()
     }
     fn scratch(&self) -> Arc<dyn Scratch> {
         StagedFiles::scratch(self)

@@ -122,6 +122,9 @@ impl Stage for FaultyStage {
         self.hit()?;
         Stage::open_staged(self.inner.as_mut(), index)
     }
+    fn target(&self, index: usize) -> String {
+        Stage::target(self.inner.as_ref(), index)
+    }
     fn scratch(&self) -> Arc<dyn Scratch> {
         Stage::scratch(self.inner.as_ref())
     }

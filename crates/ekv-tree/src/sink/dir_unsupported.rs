@@ -179,6 +179,11 @@ impl StagedFiles {
         }
     }
 
+    /// Path of the target with this index, for messages; `None` if there is none.
+    pub fn target(&self, index: usize) -> Option<String> {
+        self.files.get(index).map(|(path, _)| path.display().to_string())
+    }
+
     /// Scratch files, which vanish with this.
     pub fn scratch(&self) -> Arc<dyn Scratch> {
         Arc::clone(&self.scratch)

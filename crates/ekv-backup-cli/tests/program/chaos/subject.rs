@@ -69,11 +69,6 @@ impl Subject {
         self.words.iter().map(String::as_str).collect()
     }
 
-    /// Where all runs read.
-    pub(super) fn inputs_path(&self) -> String {
-        self.inputs.room.path("").display().to_string()
-    }
-
     /// A directory in which the command can be run.
     pub(super) fn room(&self) -> Room {
         let room = Room::in_memory();

@@ -92,6 +92,12 @@ impl StagedFiles {
         self.files.writer.step(|writer| writer.open_staged(&path))
     }
 
+    /// Path of the target with this index, for messages; `None` if there is none.
+    pub fn target(&self, index: usize) -> Option<String> {
+        let name = self.files.names.get(index)?;
+        Some(self.files.writer.staging.target.path_of(name))
+    }
+
     /// Scratch files in the file system of the targets, which vanish with this.
     pub fn scratch(&self) -> Arc<dyn Scratch> {
         self.files.writer.staging.scratch()
