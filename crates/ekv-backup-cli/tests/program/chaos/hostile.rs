@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::inputs::Data;
 use super::plan::{DECODE, DECODE_TO_ARCHIVE, ENCODE, PACK, RESTORE, UNPACK};
@@ -133,7 +134,7 @@ fn besiege(subject: &Subject, reach: Reach, runs: u64) {
                 // He is faster in some runs than in others.
                 let pause = dice.roll(1000) + 1;
                 while !stop.load(Ordering::Relaxed) {
-                    (0..dice.roll(pause)).for_each(|_| thread::yield_now());
+                    idle(Duration::from_micros(dice.roll(pause)), &stop);
                     attack(&mut dice, reach, &parent, &room.path("canary"), subject.targets());
                     thread::yield_now();
                 }
@@ -194,10 +195,21 @@ fn long_attack_beside_the_target_costs_the_run_at_most() {
     }
 }
 
+/// Passes the time, unless the program has ended. Counted in yields it would be long on a machine that has other work to do.
+fn idle(time: Duration, stop: &AtomicBool) {
+    let start = Instant::now();
+    while start.elapsed() < time && !stop.load(Ordering::Relaxed) {
+        thread::yield_now();
+    }
+}
+
 /// Changes the snapshot all the time while it is decoded.
 fn disturb_input(runs: u64) {
     let (mut done, mut failed) = (0, 0);
     let subject = Subject::new(&DECODE, Data::Much);
+    let undisturbed = Instant::now();
+    subject.room().run(&subject.words()).assert_code(0);
+    let run_us = u64::try_from(undisturbed.elapsed().as_micros()).unwrap();
     for seed in 1..=runs {
         let room = subject.room();
         let snapshot = room.path("in.fsm");
@@ -208,7 +220,7 @@ fn disturb_input(runs: u64) {
                 let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
                 let file = fs::OpenOptions::new().write(true).open(&snapshot).unwrap();
                 // The first change comes at a moment that differs from run to run.
-                (0..dice.roll(100_000)).for_each(|_| thread::yield_now());
+                idle(Duration::from_micros(dice.roll(run_us)), &stop);
                 let len = file.metadata().unwrap().len();
                 let overwrites = dice.roll(2) == 0;
                 while !stop.load(Ordering::Relaxed) {
