@@ -6,11 +6,12 @@ use ekv_spill::{Scratch, Sorter};
 
 use super::key::{KeyBuffer, parts, split_tag};
 use super::problem::{ProblemKind, Problems};
-use super::structure::{check_component, required_items};
+use super::structure::check_component;
 use crate::Result;
 use crate::manifest::Manifest;
 use crate::path::split_last;
 use crate::segment::component;
+use crate::target::dynamodb::required_items;
 use crate::target::sqs::{MESSAGES_FILE, QUEUE_FILE, is_orphan_directory};
 
 /// File of a table's own record.

@@ -17,14 +17,6 @@ use crate::target::sqs::{INTERNALS_DIRECTORY, MESSAGES_FILE, QUEUE_FILE, SIDE_RE
 /// Empty directory that the reference decoder leaves in the root.
 const REFERENCE_LEFTOVER: &[u8] = b".scratch";
 
-/// What a table must hold beside its schema; a file with one line for each item exists only if there is one.
-pub(super) fn required_items(layout: DynamodbLayout) -> Option<&'static str> {
-    match layout {
-        DynamodbLayout::PerItem => Some(ITEMS_DIRECTORY),
-        DynamodbLayout::Jsonl => None,
-    }
-}
-
 /// Looks at names one by one and passes on what only several of them can tell.
 pub(super) struct Structure<'a> {
     manifest: &'a Manifest,

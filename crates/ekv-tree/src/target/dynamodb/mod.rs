@@ -29,6 +29,14 @@ pub(crate) const ITEMS_DIRECTORY: &str = "items";
 /// Items of a table, one line each.
 pub(crate) const ITEMS_FILE: &str = "items.jsonl";
 
+/// What a table must hold beside its schema; a file with one line for each item exists only if there is one.
+pub(crate) fn required_items(layout: DynamodbLayout) -> Option<&'static str> {
+    match layout {
+        DynamodbLayout::PerItem => Some(ITEMS_DIRECTORY),
+        DynamodbLayout::Jsonl => None,
+    }
+}
+
 /// All tables.
 pub(super) struct Tables {
     layout: DynamodbLayout,
