@@ -17,6 +17,13 @@ pub(crate) struct Entry<'r> {
     pub(crate) len: u64,
 }
 
+/// Lengths of raw key and value of the entry at the start of `bytes`; `None` unless both length fields are there.
+pub(crate) fn lengths(bytes: &[u8]) -> Option<(usize, u64)> {
+    let number_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let key_len = usize::try_from(number_at(0)?).ok()?;
+    Some((key_len, number_at(key_len.checked_add(8)?)?))
+}
+
 /// Where the parts of an entry are, in bytes from its start.
 #[derive(Clone, Copy)]
 struct Layout {
@@ -29,9 +36,9 @@ struct Layout {
 impl Layout {
     /// The layout of an acceptable entry whose keys and value head lie in `window`; `None` asks for a closer look.
     fn in_window(window: &[u8], left: u64, raw_key_len_max: u64) -> Option<Layout> {
-        let key_len = u64::from_le_bytes(*window.first_chunk()?);
-        let value_start = usize::try_from(key_len).ok()?.checked_add(16)?;
-        let value_len = u64::from_le_bytes(*window.get(value_start.checked_sub(8)?..)?.first_chunk()?);
+        let (raw_key_len, value_len) = lengths(window)?;
+        let value_start = raw_key_len.checked_add(16)?;
+        let key_len = u64::try_from(raw_key_len).ok()?;
         let len = key_len.checked_add(16)?.checked_add(value_len)?;
         let head_len = usize::try_from(value_len).unwrap_or(usize::MAX).min(VALUE_HEAD_LEN);
         let is_acceptable = key_len <= raw_key_len_max && value_len <= VALUE_LEN_MAX && len <= left;

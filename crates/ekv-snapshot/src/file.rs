@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ekv_spill::SparseIndex;
 
+use crate::entry::lengths;
 use crate::input::Stamp;
 use crate::record::StoredValue;
 use crate::{Error, ErrorKind, Input, Result};
@@ -230,13 +231,15 @@ impl Cursor {
         if self.current.is_none() || self.raw_key() > target {
             return Ok(false);
         }
-        for _ in 0..NEAR_RECORDS {
-            if self.current.is_none() || self.raw_key() >= target {
-                return Ok(true);
+        let mut walked = 0;
+        while self.current.is_some() && self.raw_key() < target {
+            if walked == NEAR_RECORDS {
+                return Ok(false);
             }
             self.advance()?;
+            walked += 1;
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// Reads the entry at `self.at`.
@@ -252,9 +255,7 @@ impl Cursor {
     fn whole_entry(&self) -> Option<Current> {
         let base = usize::try_from(self.at.checked_sub(self.window_start)?).ok()?;
         let bytes = self.window.get(base..)?;
-        let key_len = usize::try_from(le_u64(bytes)?).ok()?;
-        let value = bytes.get(key_len.checked_add(8)?..)?;
-        let value_len = le_u64(value)?;
+        let (key_len, value_len) = lengths(bytes)?;
         let head_len = usize::try_from(value_len).ok()?;
         let entry_len = key_len.checked_add(16)?.checked_add(head_len)?;
         let is_whole = entry_len <= bytes.len().min(self.window_len);
@@ -325,13 +326,8 @@ impl Cursor {
     }
 
     fn u64_at(&self, index: usize) -> u64 {
-        self.window.get(index..).and_then(le_u64).unwrap_or(0)
+        self.window.get(index..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_le_bytes(*b))
     }
-}
-
-/// The number at the beginning of `bytes`.
-fn le_u64(bytes: &[u8]) -> Option<u64> {
-    bytes.first_chunk().map(|b| u64::from_le_bytes(*b))
 }
 
 fn widen(n: usize) -> u64 {
