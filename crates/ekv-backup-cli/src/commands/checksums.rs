@@ -1,17 +1,16 @@
 //! `checksums`.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use ekv_backup::{ChecksumsOptions, Error, checksums};
 
 use crate::args::ChecksumsArguments;
-use crate::commands::{fsync, text};
+use crate::commands::{either, fsync, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &ChecksumsArguments, output: &mut Output) -> Result<Exit, Error> {
-    let dump = arguments.dump.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new("."));
+    let dump = either(&arguments.dump, &arguments.input);
     let options = ChecksumsOptions { dry_run: arguments.dry_run, fsync: fsync(arguments.fsync) };
     let report = checksums(dump, &options, output.screen())?;
     for warning in &report.warnings {

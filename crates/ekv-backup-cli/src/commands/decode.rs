@@ -11,13 +11,13 @@ use ekv_backup::{
 use crate::args::{
     BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, PortableRule, ReadArguments, ViewRule,
 };
-use crate::commands::{target, text};
+use crate::commands::{either, target, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Exit, Error> {
-    let snapshot = arguments.snapshot.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new("-"));
-    let dump = arguments.dump.as_deref().or(arguments.output.as_deref()).unwrap_or(Path::new(""));
+    let snapshot = either(&arguments.snapshot, &arguments.input);
+    let dump = either(&arguments.dump, &arguments.output);
     let to_standard_output = target::is_standard_output(dump);
     if to_standard_output {
         output.leave_standard_output_alone();

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use ekv_backup::{
     Adapter, DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, PayloadReport, Selection, WrittenForm,
@@ -10,13 +9,13 @@ use ekv_backup::{
 };
 
 use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
-use crate::commands::{fsync, target, text};
+use crate::commands::{either, fsync, target, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Exit, Error> {
-    let dump = arguments.dump.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new(""));
-    let snapshot = arguments.snapshot.as_deref().or(arguments.output.as_deref()).unwrap_or(Path::new(""));
+    let dump = either(&arguments.dump, &arguments.input);
+    let snapshot = either(&arguments.snapshot, &arguments.output);
     let options = EncodeOptions {
         form: match arguments.form {
             FormRule::Payload => WrittenForm::Payload,

@@ -13,9 +13,16 @@ pub(crate) mod target;
 pub(crate) mod text;
 pub(crate) mod verify;
 
+use std::path::{Path, PathBuf};
+
 use ekv_backup::Fsync;
 
 use crate::args::FsyncRule;
+
+/// An argument that is given by its place or as an option; the parser makes sure that it is given.
+pub(crate) fn either<'a>(by_place: &'a Option<PathBuf>, as_option: &'a Option<PathBuf>) -> &'a Path {
+    by_place.as_deref().or(as_option.as_deref()).unwrap_or(Path::new(""))
+}
 
 /// What an option says about stable storage.
 pub(crate) fn fsync(rule: FsyncRule) -> Fsync {

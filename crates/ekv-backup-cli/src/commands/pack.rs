@@ -1,18 +1,17 @@
 //! `pack` and `unpack`.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use ekv_backup::{CopyReport, DumpTarget, Error, pack, unpack};
 
 use crate::args::{PackArguments, UnpackArguments};
-use crate::commands::{target, text};
+use crate::commands::{either, target, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run_pack(arguments: &PackArguments, output: &mut Output) -> Result<Exit, Error> {
-    let dump = arguments.dump.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new(""));
-    let archive = arguments.archive.as_deref().or(arguments.output.as_deref()).unwrap_or(Path::new(""));
+    let dump = either(&arguments.dump, &arguments.input);
+    let archive = either(&arguments.archive, &arguments.output);
     let name = target::new_name(archive, arguments.force, arguments.fsync, arguments.parents);
     if target::is_standard_output(archive) {
         output.leave_standard_output_alone();
@@ -22,8 +21,8 @@ pub(crate) fn run_pack(arguments: &PackArguments, output: &mut Output) -> Result
 }
 
 pub(crate) fn run_unpack(arguments: &UnpackArguments, output: &mut Output) -> Result<Exit, Error> {
-    let archive = arguments.archive.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new(""));
-    let dump = arguments.dump.as_deref().or(arguments.output.as_deref()).unwrap_or(Path::new(""));
+    let archive = either(&arguments.archive, &arguments.input);
+    let dump = either(&arguments.dump, &arguments.output);
     let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
     let limits = target::limits(arguments.limits);
     let report = unpack(archive, DumpTarget::Directory(name), limits, output.screen())?;

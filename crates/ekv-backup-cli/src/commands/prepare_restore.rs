@@ -7,13 +7,13 @@ use ekv_backup::Error;
 use ekv_backup::restore::{DurableFsync, Placement, PrepareOptions, PrepareReport, RestoreTarget, prepare_restore};
 
 use crate::args::{ClusterArguments, DurableRule, PrepareRestoreArguments};
-use crate::commands::text;
+use crate::commands::{either, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &PrepareRestoreArguments, output: &mut Output) -> Result<Exit, Error> {
-    let snapshot = arguments.snapshot.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new(""));
-    let data_dir = arguments.data_dir.as_deref().or(arguments.data_dir_option.as_deref()).unwrap_or(Path::new(""));
+    let snapshot = either(&arguments.snapshot, &arguments.input);
+    let data_dir = either(&arguments.data_dir, &arguments.data_dir_option);
     let options = PrepareOptions {
         allow_unverified_self_test: arguments.allow_unverified_self_test,
         allow_future_timestamps: arguments.allow_future_timestamps,

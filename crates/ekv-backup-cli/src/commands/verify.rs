@@ -1,17 +1,16 @@
 //! `verify`.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use ekv_backup::{Error, VerifyReport, verify_within};
 
 use crate::args::VerifyArguments;
-use crate::commands::{target, text};
+use crate::commands::{either, target, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Error> {
-    let dump = arguments.dump.as_deref().or(arguments.input.as_deref()).unwrap_or(Path::new("."));
+    let dump = either(&arguments.dump, &arguments.input);
     let report = verify_within(dump, target::limits(arguments.limits), output.screen())?;
     let title = output.bold(if report.sound { "Sound" } else { "NOT SOUND" });
     output.result(&report, |out| {
