@@ -1,10 +1,10 @@
 //! What a damaged record costs: its key, the exit status, and everything under `--strict`. Source: `docs/format/redis.md`, section 7.
 
-use ekv_backup::Class;
+use ekv_backup::{Class, DecodeOptions};
 use ekv_model::redis::StreamId;
 use ekv_testkit::redis::{RedisRecords, Wide, key, value};
 
-use crate::support::{dump, dump_with, options};
+use crate::support::{dump, dump_with};
 
 const ID: StreamId = StreamId { ms: 1, seq: 1 };
 
@@ -62,8 +62,7 @@ fn each_loss_leaves_all_other_files_as_they_are_and_is_reported() {
 
 #[test]
 fn strict_run_publishes_nothing_when_something_is_lost() {
-    let mut options = options();
-    options.strict = true;
+    let options = DecodeOptions { strict: true, ..DecodeOptions::default() };
     dump_with(sound().snapshot(), &options).unwrap();
     for (finding, records) in damages() {
         let error = dump_with(records.snapshot(), &options).err().unwrap();

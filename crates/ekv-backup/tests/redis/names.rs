@@ -1,10 +1,11 @@
 //! Names of files. Source: `docs/format/redis.md`, sections 6.1 and 6.5.
 
+use ekv_backup::DecodeOptions;
 use ekv_model::redis::StreamId;
 use ekv_testkit::redis::{RedisRecords, Wide, key, value};
 use serde_json::Value;
 
-use crate::support::{dump, dump_with, options};
+use crate::support::{dump, dump_with};
 
 /// A key of each type, with this name.
 fn of_each_type(name: &[u8]) -> Vec<(&'static str, RedisRecords)> {
@@ -86,7 +87,7 @@ fn keys_of_the_chosen_database_stand_in_its_folder() {
     let (input, target) = (directory.path().join("snapshot.fsm"), directory.path().join("dump"));
     let records = RedisRecords::new().put(key::string(b"k"), value::string(b"v", Some(7)));
     std::fs::write(&input, records.snapshot().build()).unwrap();
-    let mut options = options();
+    let mut options = DecodeOptions::default();
     options.redis.database = 12;
     ekv_backup::decode(&input, &target, &options, &ekv_backup::NoProgress).unwrap();
     let names: Vec<String> = ekv_testkit::read_files(&target.join("redis")).into_keys().collect();
@@ -97,6 +98,6 @@ fn keys_of_the_chosen_database_stand_in_its_folder() {
 
 #[test]
 fn snapshot_without_redis_keys_has_no_redis_folder() {
-    let dump = dump_with(RedisRecords::new().put(b"!dist|x", b"").snapshot(), &options()).unwrap();
+    let dump = dump_with(RedisRecords::new().put(b"!dist|x", b"").snapshot(), &DecodeOptions::default()).unwrap();
     assert!(dump.files.is_empty());
 }

@@ -35,11 +35,6 @@ impl Dump {
     }
 }
 
-/// Options for tests.
-pub(crate) fn options() -> DecodeOptions {
-    DecodeOptions::default()
-}
-
 /// A directory that is not brought to stable storage.
 fn unsynced(path: &Path) -> DumpTarget {
     DumpTarget::directory(path, DirOptions { fsync: Fsync::None, ..DirOptions::default() })
@@ -69,7 +64,7 @@ pub(crate) fn dump_with(snapshot: &SnapshotBuilder, options: &DecodeOptions) -> 
 }
 
 pub(crate) fn dump_of(snapshot: &SnapshotBuilder) -> Dump {
-    dump_with(snapshot, &options()).unwrap()
+    dump_with(snapshot, &DecodeOptions::default()).unwrap()
 }
 
 pub(crate) fn dump(records: &RedisRecords) -> Dump {

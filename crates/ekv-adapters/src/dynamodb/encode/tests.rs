@@ -12,13 +12,7 @@ struct Records(BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl RecordSink for Records {
     fn put(&mut self, user_key: &[u8], parts: &[Body<'_>]) -> Result<()> {
-        let mut value = Vec::new();
-        for part in parts {
-            part.for_each_chunk(|chunk| {
-                value.extend_from_slice(chunk);
-                Ok(())
-            })?;
-        }
+        let value = ekv_testkit::whole_value(parts)?;
         assert!(self.0.insert(user_key.to_vec(), value).is_none(), "{} twice", user_key.escape_ascii());
         Ok(())
     }

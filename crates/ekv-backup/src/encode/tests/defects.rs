@@ -46,13 +46,7 @@ struct DefectiveSink<'w> {
 
 impl RecordSink for DefectiveSink<'_> {
     fn put(&mut self, user_key: &[u8], parts: &[Body<'_>]) -> Result<()> {
-        let mut value = Vec::new();
-        for part in parts {
-            part.for_each_chunk(|chunk| {
-                value.extend_from_slice(chunk);
-                Ok(())
-            })?;
-        }
+        let value = ekv_testkit::whole_value(parts)?;
         (self.defect)(self.writer, user_key, value)
     }
 }
