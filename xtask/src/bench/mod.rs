@@ -97,7 +97,10 @@ fn measure_memory(program: &Path, places: &Places, options: &Options) -> Result<
         ("tar.zst to a pipe", decode("--compression zstd")),
         ("tar to a pipe, one job", decode("--compression none --jobs 1")),
     ];
-    commands.retain(|(name, _)| options.only.as_ref().is_none_or(|only| name.contains(only)));
+    commands.retain(|(name, _)| options.wants(name));
+    if commands.is_empty() || options.memory_keys.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut rows: Vec<MemoryRow> = commands.iter().map(|&(name, _)| MemoryRow { name, peaks: Vec::new() }).collect();
     for &keys in &options.memory_keys {
         input::write(&snapshot, Mix::Strings, keys)?;
@@ -107,7 +110,6 @@ fn measure_memory(program: &Path, places: &Places, options: &Options) -> Result<
         }
     }
     case::remove(&snapshot)?;
-    rows.retain(|row| !row.peaks.is_empty());
     Ok(rows)
 }
 
@@ -122,15 +124,16 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn run(&self, report: &mut Report) -> Result<(), Error> {
-        let snapshot = self.places.tmpfs.path("input.fsm");
+        let (snapshot, listing) = (self.places.tmpfs.path("input.fsm"), self.places.disk.path("listing"));
+        let mut cases = self.cases(&snapshot, &listing);
+        cases.retain(|case| self.options.wants(case.name));
+        if cases.is_empty() {
+            return Ok(());
+        }
         input::write(&snapshot, self.mix, self.keys)?;
         println!("\n{} keys, {}: {}", self.keys, self.mix.name(), quoted(&snapshot.display().to_string()));
-        let listing = self.places.disk.path("listing");
         self.prepare(&snapshot, &listing)?;
-        for case in self.cases(&snapshot, &listing) {
-            if self.options.only.as_ref().is_some_and(|only| !case.name.contains(only)) {
-                continue;
-            }
+        for case in cases {
             let row = case.measure(self.options.runs, self.keys, self.mix)?;
             println!("  {row}");
             report.rows.push(row);

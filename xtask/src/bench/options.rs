@@ -69,6 +69,11 @@ impl Options {
         }
         Ok(options)
     }
+
+    /// Whether a row with this name was asked for.
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.contains(only))
+    }
 }
 
 fn usage(problem: &str) -> Error {
