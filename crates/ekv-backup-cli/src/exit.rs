@@ -17,16 +17,26 @@ pub(crate) enum Exit {
     OutOfSpace,
     /// Any other failure while writing, syncing, closing or publishing.
     WriteIo,
-    /// Done, but damaged things were left out; they are listed.
+    /// Done, but not everything is there: damaged things were left out, a group is missing, an older state was taken; the report lists it.
     Losses,
+    /// The answer is no: nothing matches what was selected; nothing is published.
+    No,
     /// Stopped by the user; nothing is left behind.
     Cancelled,
 }
 
 impl Exit {
     /// All of them.
-    pub(crate) const ALL: [Exit; 7] =
-        [Exit::Done, Exit::Environment, Exit::Data, Exit::OutOfSpace, Exit::WriteIo, Exit::Losses, Exit::Cancelled];
+    pub(crate) const ALL: [Exit; 8] = [
+        Exit::Done,
+        Exit::Environment,
+        Exit::Data,
+        Exit::OutOfSpace,
+        Exit::WriteIo,
+        Exit::Losses,
+        Exit::No,
+        Exit::Cancelled,
+    ];
 
     /// The number that the shell sees.
     pub(crate) fn code(self) -> u8 {
@@ -37,6 +47,7 @@ impl Exit {
             Exit::OutOfSpace => 3,
             Exit::WriteIo => 4,
             Exit::Losses => 5,
+            Exit::No => 6,
             Exit::Cancelled => 130,
         }
     }
@@ -49,7 +60,10 @@ impl Exit {
             Exit::Data => "data: damaged or unsupported input, a name collision, a check that failed",
             Exit::OutOfSpace => "out of space or over quota; nothing is left behind",
             Exit::WriteIo => "another failure while writing, syncing, closing or publishing",
-            Exit::Losses => "the dump is published, but damaged things were left out; the report lists them",
+            Exit::Losses => {
+                "done, but not everything is there (damage, a missing group, an older state); the report lists it"
+            }
+            Exit::No => "the answer is no: nothing matches what was selected, and nothing is published",
             Exit::Cancelled => "cancelled (Ctrl-C, SIGTERM); nothing is left behind",
         }
     }
@@ -62,6 +76,7 @@ impl From<Class> for Exit {
             Class::Data => Exit::Data,
             Class::OutOfSpace => Exit::OutOfSpace,
             Class::Cancelled => Exit::Cancelled,
+            Class::NoMatch => Exit::No,
             // A class that is not known here can only come from a failure while working.
             _ => Exit::WriteIo,
         }
@@ -110,6 +125,7 @@ mod tests {
             (Class::Data, 2),
             (Class::OutOfSpace, 3),
             (Class::WriteIo, 4),
+            (Class::NoMatch, 6),
             (Class::Cancelled, 130),
         ];
         for (class, code) in classes {

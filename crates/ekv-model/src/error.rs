@@ -19,6 +19,8 @@ pub enum Class {
     WriteIo,
     /// The run was cancelled by the user.
     Cancelled,
+    /// Nothing matches what was selected; nothing is wrong with the input.
+    NoMatch,
 }
 
 /// An error of any crate, carried together with its [`Class`].
