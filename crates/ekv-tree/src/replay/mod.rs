@@ -156,7 +156,8 @@ fn read_all(reading: &mut Reading<'_>, included: Included, target: &mut dyn Targ
         let path = DumpPath::new(protocol.directory.as_bytes())?;
         let is_there = root.directories.contains(&protocol.directory);
         match ((protocol.is_included)(included), is_there) {
-            (true, true) if !is_listed(reading, protocol.directory) => {
+            // Also where nobody asked for it: what was listed by nobody would be left out without a word.
+            (_, true) if !is_listed(reading, protocol.directory) => {
                 return Err(Error::from(ReplayFault::Unlisted).at(path.as_bytes()));
             }
             (true, true) => (protocol.read)(reading, target)?,

@@ -268,7 +268,11 @@ fn another_database_in_the_manifest_is_refused_although_its_directory_is_not_the
 #[test]
 fn directory_of_a_protocol_that_the_manifest_leaves_out_is_refused() {
     let dump = Dump::of(&sample()).edited(MANIFEST_FILE, "\"redis\"", "\"other\"").signed();
-    assert_eq!(dump.error(), "redis: the manifest says that this was left out, yet it is there");
+    let refused = "redis: the manifest says that this was left out, yet it is there";
+    assert_eq!(dump.error(), refused);
+    // Nor is it passed over where nobody asks for it.
+    let options = ReplayOptions { included: Included::default(), ..options() };
+    assert_eq!(dump.replay_with(&options).err().unwrap().to_string(), refused);
 }
 
 #[test]
@@ -350,7 +354,8 @@ fn unknown_entries_are_refused_at_every_level() {
 
 #[test]
 fn adapters_that_are_not_asked_for_need_only_be_there() {
-    let dump = Dump::of(&sample()).with("s3/b/_bucket.json", b"{}").with("_unknown/fs.jsonl", b"").signed();
+    let dump = Dump::of(&sample()).edited(MANIFEST_FILE, "\"redis\"", "\"s3\": {}, \"redis\"");
+    let dump = dump.with("s3/b/_bucket.json", b"{}").with("_unknown/fs.jsonl", b"").signed();
     let (events, replayed) = dump.replay_with(&options()).unwrap();
     assert_eq!(events.len(), sample().len());
     assert_eq!(replayed.totals.files_left_out, 2);

@@ -11,7 +11,6 @@ use crate::Result;
 use crate::manifest::Manifest;
 use crate::path::split_last;
 use crate::segment::component;
-use crate::target::dynamodb::required_items;
 use crate::target::sqs::{MESSAGES_FILE, QUEUE_FILE, is_orphan_directory};
 
 /// File of a table's own record.
@@ -26,8 +25,6 @@ pub(super) enum Seen {
     Declared,
     /// The file with its own record.
     OwnRecord,
-    /// The items of a table.
-    Items,
     /// The messages of a queue.
     Messages,
 }
@@ -38,7 +35,6 @@ impl Seen {
             Seen::Directory => b'd',
             Seen::Declared => b'l',
             Seen::OwnRecord => b'o',
-            Seen::Items => b'i',
             Seen::Messages => b'm',
         }
     }
@@ -119,15 +115,8 @@ impl Scope {
         }
         let (adapter, name) = split_last(directory);
         match adapter {
-            b"dynamodb" => {
-                if !self.has(Seen::OwnRecord) {
-                    problems.add(directory, ProblemKind::Incomplete { name: SCHEMA_FILE });
-                }
-                if let Some(name) = required_items(manifest.dynamodb_layout)
-                    && !self.has(Seen::Items)
-                {
-                    problems.add(directory, ProblemKind::Incomplete { name });
-                }
+            b"dynamodb" if !self.has(Seen::OwnRecord) => {
+                problems.add(directory, ProblemKind::Incomplete { name: SCHEMA_FILE });
             }
             b"sqs" if self.has(Seen::OwnRecord) => {
                 if let Some(kind) = check_component(name) {

@@ -130,10 +130,7 @@ impl<'a> Structure<'a> {
                 self.scopes.add(path, Seen::Directory)?;
                 Ok(check_component(table))
             }
-            (Some(name), None) if name == ITEMS_DIRECTORY.as_bytes() && per_item => {
-                self.scopes.add(&[b"dynamodb/", table].concat(), Seen::Items)?;
-                KNOWN
-            }
+            (Some(name), None) if name == ITEMS_DIRECTORY.as_bytes() && per_item => KNOWN,
             (Some(name), Some(hash)) if name == ITEMS_DIRECTORY.as_bytes() && per_item && !hash.contains(&b'/') => {
                 Ok(check_attribute(hash))
             }
@@ -142,16 +139,12 @@ impl<'a> Structure<'a> {
     }
 
     fn dynamodb_file(&mut self, table: &[u8], name: &[u8], rest: Option<&[u8]>, len: u64) -> Verdict {
-        let scope = || [b"dynamodb/", table].concat();
         match (self.manifest.dynamodb_layout, rest) {
             (_, None) if name == SCHEMA_FILE.as_bytes() => {
-                self.scopes.add(&scope(), Seen::OwnRecord)?;
+                self.scopes.add(&[b"dynamodb/", table].concat(), Seen::OwnRecord)?;
                 KNOWN
             }
-            (DynamodbLayout::Jsonl, None) if name == ITEMS_FILE.as_bytes() => {
-                self.scopes.add(&scope(), Seen::Items)?;
-                Ok(not_empty(len))
-            }
+            (DynamodbLayout::Jsonl, None) if name == ITEMS_FILE.as_bytes() => Ok(not_empty(len)),
             (DynamodbLayout::PerItem, Some(item)) if name == ITEMS_DIRECTORY.as_bytes() => {
                 let file = match item.iter().position(|byte| *byte == b'/') {
                     // The directory's own name is looked at with the directory.

@@ -13,7 +13,7 @@ use crate::replay::{ReplayFault, Selection};
 use crate::segment::{Decoded, SegmentError, component, decode_component};
 use crate::target::dynamodb::names::EXTENSION;
 use crate::target::dynamodb::schema::SCHEMA_FILE;
-use crate::target::dynamodb::{ITEMS_DIRECTORY, ITEMS_FILE, required_items};
+use crate::target::dynamodb::{ITEMS_DIRECTORY, ITEMS_FILE};
 use crate::{DumpPath, Error, Result};
 
 /// Memory for the texts of the items of a table, in bytes.
@@ -47,9 +47,6 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut
     let Some(Table { schema, items, is_selected }) = table else {
         return Err(Error::from(ReplayFault::MissingFile { name: SCHEMA_FILE }).at(directory.as_bytes()));
     };
-    if let Some(name) = required_items(reading.manifest().dynamodb_layout).filter(|_| !has_items) {
-        return Err(Error::from(ReplayFault::MissingFile { name }).at(directory.as_bytes()));
-    }
     let mut items_path = directory.clone();
     items_path.push(ITEMS_DIRECTORY.as_bytes())?;
     match (has_items, is_selected) {

@@ -24,18 +24,10 @@ use names::ItemName;
 
 /// Folder of all tables.
 const TABLES_DIRECTORY: &[u8] = b"dynamodb";
-/// Items of a table, one file each.
+/// Items of a table, one file each. Without items the folder is empty, and may be missing where a store lost it.
 pub(crate) const ITEMS_DIRECTORY: &str = "items";
 /// Items of a table, one line each.
 pub(crate) const ITEMS_FILE: &str = "items.jsonl";
-
-/// What a table must hold beside its schema; a file with one line for each item exists only if there is one.
-pub(crate) fn required_items(layout: DynamodbLayout) -> Option<&'static str> {
-    match layout {
-        DynamodbLayout::PerItem => Some(ITEMS_DIRECTORY),
-        DynamodbLayout::Jsonl => None,
-    }
-}
 
 /// All tables.
 pub(super) struct Tables {

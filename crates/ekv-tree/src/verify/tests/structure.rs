@@ -131,7 +131,7 @@ fn scopes_of_the_manifest_must_be_there_and_complete() {
         assert_eq!(full().without(file).problems(), [problem]);
     }
     let table = empty().with("dynamodb/t/_schema.json", b"{}");
-    assert_eq!(table.problems(), ["dynamodb/t: items is missing in it"]);
+    assert_eq!(table.problems(), [""; 0], "stores without empty directories lose items");
     assert_eq!(table.with_directory("dynamodb/t/items").problems(), [""; 0]);
     assert_eq!(empty().with("s3/b/a", b"").with("s3/b/a.elastickv-meta.json", b"{}").problems(), [""; 0]);
     assert_eq!(empty().with_directory("sqs/.orphan").problems(), ["sqs/.orphan: _queue.json is missing in it"]);
