@@ -1,5 +1,6 @@
 //! A file of records that has been checked and indexed, and a cursor over it.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use ekv_spill::SparseIndex;
@@ -92,6 +93,53 @@ pub(crate) fn take_stamp(input: &Input) -> Result<Option<Stamp>> {
     input.source.stamp().map_err(|e| Error::io("examine the file", e).in_file(&input.name))
 }
 
+impl RecordFile {
+    /// Where to begin to read for the first record at or above the raw key `target`: a record at or below it, or the first one.
+    ///
+    /// # Errors
+    /// A failing read, of the input or of scratch space.
+    fn start_for(&self, target: &[u8]) -> Result<u64> {
+        let start = self.index.start_for(target, |byte_offset| self.compare_raw_key(byte_offset, target))?;
+        Ok(start.unwrap_or(self.start))
+    }
+
+    /// How the raw key of the record at a byte offset compares with `target`. Reads no more of it than tells them apart.
+    fn compare_raw_key(&self, byte_offset: u64, target: &[u8]) -> Result<Ordering> {
+        let mut buffer = [0; COMPARED_LEN];
+        let want = target.len().saturating_add(KEY_LEN_LEN).min(COMPARED_LEN);
+        let got = self.input.fill_at(byte_offset, buffer.get_mut(..want).unwrap_or_default())?;
+        let (key_len, piece) =
+            buffer.get(..got).unwrap_or_default().split_first_chunk().unwrap_or((&[0; KEY_LEN_LEN], &[]));
+        let key_len = usize::try_from(u64::from_le_bytes(*key_len)).unwrap_or(usize::MAX);
+        let mut piece = piece.get(..key_len.min(piece.len())).unwrap_or_default();
+        let mut rest = target;
+        let mut buffer = Vec::new();
+        let mut compared = 0_usize;
+        loop {
+            let (known, behind) = rest.split_at_checked(piece.len()).unwrap_or_default();
+            match piece.cmp(known) {
+                Ordering::Equal => {}
+                different => return Ok(different),
+            }
+            compared = compared.saturating_add(piece.len());
+            rest = behind;
+            let left = key_len.saturating_sub(compared).min(rest.len());
+            if left == 0 {
+                return Ok(key_len.cmp(&target.len()));
+            }
+            buffer.resize(left.min(LONG_COMPARED_LEN), 0);
+            let at = byte_offset.saturating_add(widen(KEY_LEN_LEN)).saturating_add(widen(compared));
+            let got = self.input.fill_at(at, &mut buffer)?;
+            piece = buffer.get(..got).filter(|piece| !piece.is_empty()).ok_or_else(|| {
+                let needed = widen(left);
+                Error::new(ErrorKind::Truncated { what: "entry", needed, available: 0 })
+                    .at(at)
+                    .in_file(&self.input.name)
+            })?;
+        }
+    }
+}
+
 /// Walks over records; stands on one or at the end. Positioned reads into one reused buffer.
 ///
 /// Cost: a buffer of the length given at creation, more only while it stands on a longer key (at most 1 MiB).
@@ -120,11 +168,17 @@ struct Current {
     head_len: usize,
 }
 
+/// Bytes of the length of a raw key.
+const KEY_LEN_LEN: usize = 8;
+/// Bytes that are read at first, and at once after that, to compare a raw key of the file.
+const COMPARED_LEN: usize = 1 << 10;
+const LONG_COMPARED_LEN: usize = 64 << 10;
+
 /// Bytes of the two length fields.
 const LENGTHS_LEN: u64 = 16;
 
 /// Records that a seek walks over before it asks the index, which costs about as much.
-const NEAR_RECORDS: usize = 8;
+pub(crate) const NEAR_RECORDS: usize = 8;
 
 impl Cursor {
     /// A cursor that stands before the first record; call [`Cursor::advance`] or [`Cursor::seek`].
@@ -208,7 +262,7 @@ impl Cursor {
             && self.target.as_slice() <= target
             && (self.current.is_none() || self.raw_key() >= target);
         if !is_ahead && !self.walk_near(target)? {
-            let indexed = self.file.index.start_for(target).unwrap_or(self.file.start);
+            let indexed = self.file.start_for(target)?;
             let stays = self.current.is_some() && self.raw_key() <= target && indexed <= self.at;
             self.is_at_target = false;
             if !stays {

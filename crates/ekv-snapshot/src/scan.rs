@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use ekv_model::{Class, Findings};
-use ekv_spill::{Scratch, SparseIndex};
+use ekv_spill::{Scratch, SparseIndex, SparseIndexBuilder};
 
 use crate::entry::{self, Entry, check_order, need};
 use crate::envelope::{Envelope, Form, Header};
@@ -227,14 +227,14 @@ pub fn scan(
     let envelope = read_envelope(input, watch)?;
     let header = envelope.header;
     let (mut scan, file) = match envelope.form {
-        Form::Store => scan_store(input, envelope, options, classify, watch)?,
+        Form::Store => scan_store(input, envelope, options, classify, scratch, watch)?,
         Form::Empty => scan_empty(input, envelope, 0, watch)?,
         Form::TimestampOracle { .. } => scan_empty(input, envelope, 8, watch)?,
         Form::SstIngest => return Err(crate::sst::refuse(input, header.len(), watch)),
         Form::MemoryStore => {
             let memory = crate::mvcc2::transcode(input, header.len(), scratch, watch)?;
             let bare = Envelope { header: Header::Bare, ..envelope };
-            let (mut scan, file) = scan_store(&memory.records, bare, options, classify, &NoWatch)?;
+            let (mut scan, file) = scan_store(&memory.records, bare, options, classify, scratch, &NoWatch)?;
             scan.envelope = Envelope { footer_crc32c: memory.footer_crc32c, ..envelope };
             scan.watermarks.min_retained_ts = Some(memory.min_retained_ts.0);
             (scan, file)
@@ -273,6 +273,7 @@ fn scan_store(
     envelope: Envelope,
     options: &ScanOptions,
     classify: &mut dyn Classify,
+    scratch: &Arc<dyn Scratch>,
     watch: &dyn Watch,
 ) -> Result<(Scan, RecordFile)> {
     let stamp = take_stamp(input)?;
@@ -281,7 +282,7 @@ fn scan_store(
         options,
         classify,
         resolver: Resolver::default(),
-        index: SparseIndex::default(),
+        index: SparseIndexBuilder::new(scratch),
         scan: Scan::new(envelope),
         payload_start: envelope.header.len(),
     };
@@ -297,7 +298,7 @@ fn scan_store(
         Err(error) => return Err(blame(input, reader, error)),
     }
     let records_start = envelope.header.len().saturating_add(PAYLOAD_HEADER_LEN);
-    Ok((scan, RecordFile::new(input.clone(), records_start, records_end, index).stamped(stamp)))
+    Ok((scan, RecordFile::new(input.clone(), records_start, records_end, index.finish()?).stamped(stamp)))
 }
 
 /// The error to report after `error`: where a footer must be there, one that does not match wins, because a damaged length or
@@ -362,7 +363,7 @@ struct Pass<'p> {
     options: &'p ScanOptions,
     classify: &'p mut dyn Classify,
     resolver: Resolver,
-    index: SparseIndex,
+    index: SparseIndexBuilder,
     scan: Scan,
     payload_start: u64,
 }
@@ -402,7 +403,7 @@ impl Pass<'_> {
             check_order(self.resolver.previous(), raw_key, common)?;
         }
         self.scan.totals.entries = self.scan.totals.entries.saturating_add(1);
-        self.index.offer(at, raw_key);
+        self.index.offer(at, raw_key)?;
         if let Some(row) = UnversionedRow::of(raw_key) {
             self.resolver.pass(raw_key, common);
             self.unversioned(row, raw_key, head, value_len);

@@ -16,7 +16,7 @@ pub use range_scan::{Mark, RangeScan};
 pub use version_scan::{Version, VersionKind, VersionScan};
 
 use crate::file::{Cursor, RecordFile};
-use crate::format::NEWEST_ALWAYS_PREFIX;
+use crate::format::{NEWEST_ALWAYS_PREFIX, TS_LEN};
 use crate::record::{StoredValue, ValueHeader, split_raw_key};
 use crate::{CommitTs, Error, ErrorKind, Result, Scan};
 
@@ -60,23 +60,24 @@ pub struct Visible<'a> {
     pub is_damaged: bool,
 }
 
-/// A range of raw keys, narrowed to the user keys with one prefix.
+/// A range of raw keys, narrowed to the user keys with one prefix, or of one length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Range {
     start: Vec<u8>,
     end: Option<Vec<u8>>,
     prefix: Vec<u8>,
+    user_key_len: Option<usize>,
 }
 
 impl Range {
     /// All user keys that begin with `prefix`.
     pub fn prefix(prefix: &[u8]) -> Range {
-        Range { start: prefix.to_vec(), end: successor(prefix), prefix: prefix.to_vec() }
+        Range { start: prefix.to_vec(), end: successor(prefix), prefix: prefix.to_vec(), user_key_len: None }
     }
 
     /// All raw keys from `start` to before `end` (`None` = to the end).
     pub fn between(start: &[u8], end: Option<&[u8]>) -> Range {
-        Range { start: start.to_vec(), end: end.map(<[u8]>::to_vec), prefix: Vec::new() }
+        Range { start: start.to_vec(), end: end.map(<[u8]>::to_vec), ..Range::default() }
     }
 
     /// The part of the range at or above the raw key `start`.
@@ -97,6 +98,12 @@ impl Range {
         self
     }
 
+    /// The user keys of the range with exactly so many bytes. Longer ones, which can lie between their versions, are jumped over.
+    #[must_use]
+    pub fn of_length(self, user_key_len: usize) -> Range {
+        Range { user_key_len: Some(user_key_len), ..self }
+    }
+
     fn holds(&self, raw_key: &[u8]) -> bool {
         self.end.as_deref().is_none_or(|end| raw_key < end)
     }
@@ -110,6 +117,25 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
         *last = last.saturating_add(1);
     }
     Some(end)
+}
+
+/// How to get beyond a record whose user key is longer than those that are looked for.
+enum Jump {
+    /// To the first record at or above this raw key.
+    To(Vec<u8>),
+    /// No raw key lies behind it.
+    Nowhere,
+    /// The raw key is not longer.
+    No,
+}
+
+/// What comes behind all raw keys that go on where one of a user key of `user_key_len` bytes ends, as `raw_key` does.
+fn behind_longer_keys(raw_key: &[u8], user_key_len: usize) -> Jump {
+    let raw_key_len = user_key_len.saturating_add(TS_LEN);
+    match raw_key.get(..raw_key_len).filter(|beginning| beginning.len() < raw_key.len()) {
+        Some(beginning) => successor(beginning).map_or(Jump::Nowhere, Jump::To),
+        None => Jump::No,
+    }
 }
 
 /// Checks that a snapshot can answer a read at `read_ts`. Source: `docs/format/snapshot.md`, section 8.

@@ -33,7 +33,7 @@ pub use out_of_space::is_out_of_space;
 pub use positioned::{read_exact_at, write_all_at};
 pub use scratch::{Scratch, SystemScratch};
 pub use sorter::{RECORD_LEN_MAX, Sorted, Sorter};
-pub use sparse_index::SparseIndex;
+pub use sparse_index::{SparseIndex, SparseIndexBuilder};
 pub use spool::{Spool, Spooled};
 
 /// A length in memory as a length in a file.

@@ -145,6 +145,26 @@ impl Spooled {
         }
     }
 
+    /// Fills `buf` from `offset`.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be read or the bytes end before that.
+    pub(crate) fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        match &self.storage {
+            Storage::File(file) => file.read_exact_at(buf, offset),
+            Storage::Memory(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                let piece = bytes.get(start..).and_then(|rest| rest.get(..buf.len()));
+                let piece = piece.ok_or_else(|| {
+                    let source = io::Error::from(io::ErrorKind::UnexpectedEof);
+                    crate::Error::Io { operation: crate::Operation::Read, place: "memory".into(), source }
+                })?;
+                buf.copy_from_slice(piece);
+                Ok(())
+            }
+        }
+    }
+
     /// Calls `f` with consecutive, non-empty pieces, from the first byte on every call. Bytes in memory come as one piece,
     /// others in pieces of at most [`CHUNK_LEN`] bytes.
     ///
@@ -175,19 +195,7 @@ impl ByteSource for Spooled {
     }
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> ekv_model::Result<()> {
-        match &self.storage {
-            Storage::File(file) => Ok(file.read_exact_at(buf, offset)?),
-            Storage::Memory(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX);
-                let piece = bytes.get(start..).and_then(|rest| rest.get(..buf.len()));
-                let piece = piece.ok_or_else(|| {
-                    let source = io::Error::from(io::ErrorKind::UnexpectedEof);
-                    crate::Error::Io { operation: crate::Operation::Read, place: "memory".into(), source }
-                })?;
-                buf.copy_from_slice(piece);
-                Ok(())
-            }
-        }
+        Ok(self.read_at(offset, buf)?)
     }
 }
 

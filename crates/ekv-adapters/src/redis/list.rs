@@ -178,12 +178,10 @@ impl Lists<'_> {
         let last = fold.head.saturating_add(fold.len.saturating_sub(1));
         let start = [self.user_key.as_slice(), &item_suffix(fold.head)].concat();
         let end = [self.user_key.as_slice(), &item_suffix(last), &[0xff; SEQ_LEN], &[0]].concat();
-        self.items.seek(Range::between(&start, Some(&end)))?;
+        // A longer list name can put its items between these.
+        let item_key_len = name_len.saturating_add(SEQ_LEN);
+        self.items.seek(Range::between(&start, Some(&end)).of_length(item_key_len))?;
         while let Some(found) = self.items.next_visible()? {
-            // A longer list name can put its items between these.
-            if found.user_key.len() != name_len.saturating_add(SEQ_LEN) {
-                continue;
-            }
             if outcome == Outcome::Emitted {
                 element(run, self.options, Element::Item(found.body.body()))?;
             }

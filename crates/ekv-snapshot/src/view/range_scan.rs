@@ -1,7 +1,7 @@
 //! Visible user keys by range.
 
-use super::{Group, Owns, Range, Shows, Visible, effective_read_ts, shows, visible};
-use crate::file::Cursor;
+use super::{Group, Jump, Owns, Range, Shows, Visible, behind_longer_keys, effective_read_ts, shows, visible};
+use crate::file::{Cursor, NEAR_RECORDS};
 use crate::merge::{Merge, MergeMark, smallest};
 use crate::record::{UnversionedRow, split_raw_key};
 use crate::resolver::{OpenKeys, Resolver, Standing, common_prefix_len};
@@ -202,6 +202,7 @@ impl GroupScan {
 
     /// Goes on until the merge stands on a visible record that the group owns, or to the end.
     fn find(&mut self) -> Result<()> {
+        let mut passed = 0;
         while let Some(cursor) = self.merge.current() {
             let raw_key = cursor.raw_key();
             if !self.range.holds(raw_key) {
@@ -211,6 +212,25 @@ impl GroupScan {
             let common = common_prefix_len(raw_key, self.resolver.previous());
             match split_raw_key(raw_key).filter(|_| UnversionedRow::of(raw_key).is_none()) {
                 None => self.resolver.pass(raw_key, common),
+                Some((user_key, _)) if self.range.user_key_len.is_some_and(|len| user_key.len() != len) => {
+                    self.resolver.pass(raw_key, common);
+                    passed += 1;
+                    if passed > NEAR_RECORDS
+                        && let Some(len) = self.range.user_key_len
+                    {
+                        match behind_longer_keys(raw_key, len) {
+                            Jump::To(next) => {
+                                self.merge.seek(&next)?;
+                                continue;
+                            }
+                            Jump::Nowhere => {
+                                self.merge.end();
+                                break;
+                            }
+                            Jump::No => {}
+                        }
+                    }
+                }
                 Some((user_key, commit_ts)) => {
                     let read_ts = effective_read_ts(user_key, self.read_ts);
                     let standing = self.resolver.next(raw_key, common, commit_ts, read_ts).standing;

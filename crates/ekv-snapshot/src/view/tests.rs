@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ekv_spill::SparseIndex;
+use ekv_spill::{Scratch, SparseIndexBuilder, SystemScratch};
 use proptest::prelude::*;
 
 use super::*;
@@ -33,11 +33,12 @@ fn file(records: &Records, index_len: usize) -> RecordFile {
     // Rows of the store lie between the records and belong to nobody.
     entries.insert(b"_meta_min_retained_ts".to_vec(), vec![0; 8]);
     entries.insert(b"short".to_vec(), vec![0; 8]);
-    let mut index = SparseIndex::new(index_len, 64);
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let mut index = SparseIndexBuilder::with_sizes(&scratch, index_len, 64);
     let mut bytes = vec![0xaa; 7];
     let widen = |len: usize| u64::try_from(len).unwrap();
     for (key, value) in &entries {
-        index.offer(widen(bytes.len()), key);
+        index.offer(widen(bytes.len()), key).unwrap();
         for part in [key, value] {
             bytes.extend_from_slice(&widen(part.len()).to_le_bytes());
             bytes.extend_from_slice(part);
@@ -52,7 +53,7 @@ fn file(records: &Records, index_len: usize) -> RecordFile {
         footer: FooterPolicy::Optional,
         token_crc32c: None,
     };
-    RecordFile::new(input, 7, end, index)
+    RecordFile::new(input, 7, end, index.finish().unwrap())
 }
 
 /// One file over another: where both hold the same version, the first one counts.
@@ -314,22 +315,108 @@ impl ReadAt for Counted {
     }
 }
 
+/// The same file, and how many bytes are read of it from now on.
+fn counting(file: &RecordFile) -> (RecordFile, Arc<Counted>) {
+    let counted = Arc::new(Counted { inner: Arc::clone(&file.input().source), read_len: AtomicU64::new(0) });
+    let source: Arc<dyn ReadAt> = counted.clone();
+    (file.clone().with_input(Input { source, ..file.input().clone() }), counted)
+}
+
 #[test]
 fn ascending_lookups_read_the_range_once_whether_the_keys_are_there_or_not() {
     let key = |number: u64| format!("key {number:06}").into_bytes();
     let records: Records = (0..1000).map(|i| ((key(2 * i), 1), (false, 0, b"body".to_vec()))).collect();
-    // No entry of the index but the first.
-    let file = file(&records, 60);
+    let file = file(&records, 1 << 20);
     for step in [1, 2, 7] {
-        let counted = Arc::new(Counted { inner: Arc::clone(&file.input().source), read_len: AtomicU64::new(0) });
-        let source: Arc<dyn ReadAt> = counted.clone();
-        let counting = file.clone().with_input(Input { source, ..file.input().clone() });
-        let mut lookup = lookup_of(&View::of_file(&counting, CommitTs::MAX), 256);
+        let (counted_file, counted) = counting(&file);
+        let mut lookup = lookup_of(&View::of_file(&counted_file, CommitTs::MAX), 256);
         for number in (1..2100).step_by(step) {
             let is_there = number % 2 == 0 && number < 2000;
             assert_eq!(lookup.get(&key(number)).unwrap().is_some(), is_there, "{number}");
         }
         let read_len = counted.read_len.load(Ordering::Relaxed);
         assert!(read_len < file.len() * 3 / 2, "{read_len} of {}", file.len());
+    }
+}
+
+#[test]
+fn lookup_in_any_order_reads_a_few_records_whatever_keys_have_in_common_and_however_small_the_index_is() {
+    let records_in = 2_000;
+    for (common_len, index_len) in [(0, 600), (400, 4_000), (600, 4_000), (2_000, 1 << 20)] {
+        let key = |number: u64| [&vec![b'k'; common_len][..], &number.to_be_bytes()].concat();
+        let records: Records = (0..records_in).map(|i| ((key(i), 1), (false, 0, b"body".to_vec()))).collect();
+        let file = file(&records, index_len);
+        let record_len = file.len() / records_in;
+        let (counted_file, counted) = counting(&file);
+        let mut lookup = lookup_of(&View::of_file(&counted_file, CommitTs::MAX), 256);
+        for number in (0..records_in).rev() {
+            assert!(lookup.get(&key(number)).unwrap().is_some(), "{number}");
+        }
+        let read_len = counted.read_len.load(Ordering::Relaxed) / records_in;
+        // Halves of 2000 records, down to the one: as many keys, and what is read around the record.
+        assert!(read_len < 16 * record_len + 1024, "{read_len} bytes, {} records", read_len / record_len);
+    }
+}
+
+/// Keys each of which begins with the one before it, all of them between the place of the newest timestamp and their versions.
+fn nested(count: usize, tail: &[u8]) -> Records {
+    (1..=count).map(|len| (([&vec![b'k'; len][..], tail].concat(), 1), (false, 0, b"body".to_vec()))).collect()
+}
+
+#[test]
+fn lookups_of_nested_keys_jump_over_the_keys_between() {
+    let records = nested(600, b"");
+    let file = file(&records, 1 << 20);
+    let mut orders: [Vec<&Vec<u8>>; 2] = [(); 2].map(|()| records.keys().map(|(key, _)| key).collect());
+    orders[1].reverse();
+    for order in orders {
+        let (counted_file, counted) = counting(&file);
+        let mut lookup = lookup_of(&View::of_file(&counted_file, CommitTs::MAX), 256);
+        for key in &order {
+            assert!(lookup.get(key).unwrap().is_some());
+        }
+        let read_len = counted.read_len.load(Ordering::Relaxed);
+        // Some twenty records each, instead of 300 on the average.
+        assert!(read_len < 50 * file.len(), "{} times the file", read_len / file.len());
+    }
+}
+
+#[test]
+fn ranges_of_one_length_jump_over_the_keys_between() {
+    // Items of lists whose names begin with each other, numbered from the same number on.
+    let records = nested(600, b"kkkkkkkz");
+    let file = file(&records, 1 << 20);
+    let (counted_file, counted) = counting(&file);
+    let mut scan = View::of_file(&counted_file, CommitTs::MAX).scan_with(256);
+    for len in 1..=600 {
+        let name = vec![b'k'; len];
+        scan.seek(Range::prefix(&name).of_length(len + 8)).unwrap();
+        let found = rest_of(&mut scan);
+        assert_eq!(found.len(), 1, "{len}");
+        assert_eq!(found[0].0.len(), len + 8);
+    }
+    let read_len = counted.read_len.load(Ordering::Relaxed);
+    assert!(read_len < 80 * file.len(), "{} times the file", read_len / file.len());
+}
+
+proptest! {
+    #[test]
+    fn ranges_of_one_length_hold_exactly_the_keys_of_that_length(
+        first in records(),
+        second in records(),
+        read_ts in read_timestamps(),
+        (window_len, index_len) in geometry(),
+        ranges in proptest::collection::vec((keys(), 0_usize..40), 1..8),
+    ) {
+        let files = vec![file(&first, index_len), file(&second, index_len)];
+        let view = View::new(vec![Group { files, read_ts: CommitTs(read_ts), owns: None }]);
+        let visible = visible_in(&merged(&first, &second), read_ts);
+        let mut scan = view.scan_with(window_len);
+        for (prefix, len) in &ranges {
+            let is_held = |key: &Vec<u8>| key.starts_with(prefix) && key.len() == *len;
+            let expected: Seen = visible.iter().filter(|(key, _)| is_held(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+            scan.seek(Range::prefix(prefix).of_length(*len)).unwrap();
+            prop_assert_eq!(rest_of(&mut scan), in_scan_order(&expected));
+        }
     }
 }

@@ -30,7 +30,7 @@ impl Content {
         }
     }
 
-    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+    pub(super) fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         match self {
             Content::File { file, .. } => read_exact_at(file, buf, offset),
             Content::Spooled(spooled) => spooled.read_exact_at(offset, buf).map_err(io::Error::other),

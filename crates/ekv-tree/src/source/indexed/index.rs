@@ -4,9 +4,10 @@
 //! The key is the path of the directory, NUL, and the name: the entries of a directory lie together, in byte order of their names, behind
 //! the entry of the directory itself.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use ekv_spill::{Scratch, Sorter, SparseIndex, Spool};
+use ekv_spill::{Scratch, Sorter, SparseIndex, SparseIndexBuilder, Spool};
 
 use super::content::{Content, Window};
 use crate::archive::ArchiveFault;
@@ -78,7 +79,7 @@ impl IndexBuilder {
     pub(super) fn finish(self, scratch: &Arc<dyn Scratch>) -> Result<Index> {
         let mut sorted = self.sorter.finish()?;
         let mut rows = Spool::new(Arc::clone(scratch), ROWS_BUDGET);
-        let mut sparse = SparseIndex::default();
+        let mut sparse = SparseIndexBuilder::new(scratch);
         let mut last = (Vec::new(), Row::Directory);
         while let Some((key, payload)) = sorted.next()? {
             let row = Row::from_payload(payload);
@@ -88,7 +89,7 @@ impl IndexBuilder {
                     _ => return Err(Error::from(ArchiveFault::Repeated).at(&path_of(key))),
                 }
             }
-            sparse.offer(rows.len(), key);
+            sparse.offer(rows.len(), key)?;
             rows.write_all(&u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes())?;
             rows.write_all(payload)?;
             rows.write_all(key)?;
@@ -98,7 +99,7 @@ impl IndexBuilder {
         }
         let len = rows.len();
         let rows = Content::Spooled(rows.into_reader()?);
-        Ok(Index { rows, len, sparse, window: Window::default() })
+        Ok(Index { rows, len, sparse: sparse.finish()?, window: Window::default() })
     }
 }
 
@@ -160,14 +161,13 @@ impl Index {
 
     /// Calls `take` for rows in order, from one at or before `key` on, until it answers false.
     fn rows_from(&mut self, key: &[u8], take: &mut dyn FnMut(&[u8], Row) -> Result<bool>) -> Result<()> {
-        let mut offset = self.sparse.start_for(key).unwrap_or(0);
         let mut found = Vec::new();
+        let start = self.sparse.start_for(key, |offset| compare_key(&self.rows, offset, key, &mut found))?;
+        let mut offset = start.unwrap_or(0);
         while offset < self.len {
             let mut head = [0; HEAD_LEN];
             self.read(&mut offset, &mut head)?;
-            let (key_len, payload) = head.split_first_chunk().map_or((0, &[][..]), |(len, payload)| {
-                (usize::try_from(u32::from_le_bytes(*len)).unwrap_or(usize::MAX), payload)
-            });
+            let (key_len, payload) = split_head(&head);
             found.resize(key_len, 0);
             self.read(&mut offset, &mut found)?;
             if !take(&found, Row::from_payload(payload))? {
@@ -191,6 +191,22 @@ impl Index {
     }
 }
 
+/// Length of the key, and the payload.
+fn split_head(head: &[u8; HEAD_LEN]) -> (usize, &[u8]) {
+    let (len, payload) = head.split_first_chunk().unwrap_or((&[0; 4], &[]));
+    (usize::try_from(u32::from_le_bytes(*len)).unwrap_or(usize::MAX), payload)
+}
+
+/// How the key of the row at an offset compares with `key`; `buffer` is for reading it.
+fn compare_key(rows: &Content, mut offset: u64, key: &[u8], buffer: &mut Vec<u8>) -> Result<Ordering> {
+    let mut head = [0; HEAD_LEN];
+    rows.read_exact_at(offset, &mut head).map_err(read_error)?;
+    offset = offset.saturating_add(u64::try_from(HEAD_LEN).unwrap_or(u64::MAX));
+    buffer.resize(split_head(&head).0, 0);
+    rows.read_exact_at(offset, buffer).map_err(read_error)?;
+    Ok(buffer.as_slice().cmp(key))
+}
+
 fn set_key(path: &DumpPath, key: &mut Vec<u8>) {
     let (directory, name) = split_last(path.as_bytes());
     key.clear();
@@ -205,4 +221,54 @@ fn path_of(key: &[u8]) -> Vec<u8> {
         path.remove(0);
     }
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ekv_spill::SystemScratch;
+
+    /// The most rows that are read to find one of the paths.
+    fn rows_per_search(paths: &[Vec<u8>]) -> usize {
+        let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+        let mut builder = IndexBuilder::new(&scratch);
+        for path in paths {
+            builder.add(&DumpPath::new(path).unwrap(), Row::Directory).unwrap();
+        }
+        let mut index = builder.finish(&scratch).unwrap();
+        let rows = paths.iter().map(|path| {
+            let mut wanted = Vec::new();
+            set_key(&DumpPath::new(path).unwrap(), &mut wanted);
+            let mut rows = 0;
+            index
+                .rows_from(&wanted, &mut |key, _| {
+                    rows += 1;
+                    Ok(key < wanted.as_slice())
+                })
+                .unwrap();
+            rows
+        });
+        rows.max().unwrap()
+    }
+
+    #[test]
+    fn entry_is_found_within_sixteen_kib_of_rows_whatever_paths_have_in_common() {
+        for common_len in [0, 600, 3_000] {
+            let common = vec![b"d".as_slice(); common_len / 2].join(&b'/');
+            let paths: Vec<Vec<u8>> =
+                (0..3_000).map(|i| [&common[..], format!("x/{i:06}").as_bytes()].concat()).collect();
+            let row_len = HEAD_LEN + paths[0].len();
+            let rows = rows_per_search(&paths);
+            assert!(rows <= (16 << 10) / row_len + 2, "{rows} rows of {row_len} bytes");
+        }
+    }
+
+    #[test]
+    fn directories_one_in_the_other_are_each_found_within_sixteen_kib_of_rows() {
+        let deepest = vec![b"d".as_slice(); 1_500].join(&b'/');
+        let paths: Vec<Vec<u8>> = (0..1_500).map(|depth| deepest[..2 * depth + 1].to_vec()).collect();
+        // The rows of the first directories are short.
+        let rows = rows_per_search(&paths);
+        assert!(rows <= 150, "{rows}");
+    }
 }
