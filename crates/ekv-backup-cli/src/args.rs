@@ -121,6 +121,8 @@ pub(crate) struct ReadArguments {
     /// option nothing is left out: of every key the newest version of any group counts.
     #[arg(long)]
     pub(crate) keep_unowned: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
 }
 
 const DECODE_AFTER_HELP: &str = "\

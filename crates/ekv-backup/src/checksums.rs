@@ -1,26 +1,27 @@
 //! `checksums`: CHECKSUMS of a dump that somebody edited.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use ekv_model::Result;
-use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::checksums::CHECKSUMS_FILE;
 use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, StagedFiles};
 use ekv_tree::verify::{Relisting, relist};
 use serde::Serialize;
 
+use crate::Resources;
 use crate::dump_source::open_directory;
 use crate::progress::{Phase, Progress};
 use crate::verify::{SORT_BUDGET_LEN, follow};
 
 /// What [`checksums`] should do.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ChecksumsOptions {
     /// Whether nothing is written.
     pub dry_run: bool,
     /// What is brought to stable storage.
     pub fsync: Fsync,
+    /// What reading may take.
+    pub resources: Resources,
 }
 
 /// What [`checksums`] found and did.
@@ -57,8 +58,8 @@ pub struct ChecksumsReport {
 /// If something cannot be read, MANIFEST.json or a line of CHECKSUMS cannot be used, or the new file cannot be written. Everything else
 /// is in the report.
 pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progress) -> Result<ChecksumsReport> {
-    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let mut source = open_directory(dump, &scratch)?;
+    let scratch = options.resources.scratch();
+    let mut source = open_directory(dump, &scratch, &options.resources)?;
     let target = dump.join(CHECKSUMS_FILE);
     let mut stage = None;
     // The staging directory lies in the dump, and may only be there when the dump has been read.

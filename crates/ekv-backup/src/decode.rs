@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ekv_adapters::{Family, Outcome, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
 use ekv_model::{Class, Finding, Findings, Result, Severity};
 use ekv_snapshot::View;
-use ekv_spill::{Scratch, SystemScratch};
+use ekv_spill::Scratch;
 use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_tree::portable::PortableNames;
 use ekv_tree::sink::Published;
@@ -167,7 +167,8 @@ fn decode_to(
     options: &DecodeOptions,
     progress: &dyn Progress,
 ) -> Result<DecodeReport> {
-    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let resources = &options.read.resources;
+    let scratch = resources.scratch();
     target.check()?;
     let mut loaded = load(input, &options.read, &scratch, progress)?;
     loaded.check_has_data(input)?;
@@ -175,7 +176,7 @@ fn decode_to(
     let state = State::of(&mut loaded, &options.read, &scratch, progress)?;
     let visible = state.families.iter().map(|family| family.visible).sum();
 
-    let (sink, parents) = target.create(options.now, options.jobs.get())?;
+    let (sink, parents) = target.create(options.now, options.jobs.get(), resources)?;
     let mut tree = TreeTarget::with_options(DumpWriter::with_jobs(sink, options.jobs), options.tree);
     progress.begin(Phase::Decode, Some(visible));
     let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
@@ -224,7 +225,7 @@ fn load_blob_sources(
     scratch: &Arc<dyn Scratch>,
     progress: &dyn Progress,
 ) -> Result<Vec<Loaded>> {
-    let read = ReadOptions { at: None, ..options.read };
+    let read = ReadOptions { at: None, ..options.read.clone() };
     let wanted = options.blob_sources.iter().filter(|_| options.adapters.contains(&Adapter::S3));
     wanted.map(|source| load(source, &read, scratch, progress)).collect()
 }

@@ -6,15 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ekv_model::Result;
-use ekv_spill::{Scratch, SystemScratch};
-use ekv_tree::archive::ArchiveLimits;
+use ekv_spill::Scratch;
+use ekv_tree::archive::ArchiveFault;
 use ekv_tree::source::{
-    ArchiveSource, DirSource, IndexedArchive, ScopedSource, Source, SourceError, SourceOperation, Visitor,
+    ArchiveSource, DirSource, IndexedArchive, Refusal, ScopedSource, Source, SourceError, SourceOperation, Visitor,
 };
 use ekv_tree::{DumpPath, ErrorKind};
 
-/// The argument that means standard input, and its name in messages.
-const STANDARD_INPUT: (&str, &str) = ("-", "standard input");
+use crate::Resources;
+use crate::input_place::{InputPlace, STANDARD_INPUT};
 
 /// Opens a dump whose entries are read once, in any order: a directory, an archive, or `-` for an archive on standard input.
 ///
@@ -23,12 +23,17 @@ const STANDARD_INPUT: (&str, &str) = ("-", "standard input");
 pub(crate) fn open_dump_once(
     dump: &Path,
     scratch: &Arc<dyn Scratch>,
-    limits: ArchiveLimits,
+    resources: &Resources,
 ) -> Result<Box<dyn Source>> {
-    Ok(match Place::of(dump)? {
-        Place::Directory => Box::new(open_directory(dump, scratch)?),
-        Place::StandardInput => Box::new(NamedDump::open(dump, || ArchiveSource::new(io::stdin().lock(), limits))?),
-        Place::File => Box::new(NamedDump::open(dump, || ArchiveSource::new(open_file(dump)?, limits))?),
+    let limits = resources.archive();
+    Ok(match place_of(dump)? {
+        InputPlace::Directory => Box::new(open_directory(dump, scratch, resources)?),
+        InputPlace::StandardInput => {
+            Box::new(NamedDump::open(dump, || ArchiveSource::new(io::stdin().lock(), limits))?)
+        }
+        InputPlace::Stream | InputPlace::File => {
+            Box::new(NamedDump::open(dump, || ArchiveSource::new(open_file(dump)?, limits))?)
+        }
     })
 }
 
@@ -39,42 +44,77 @@ pub(crate) fn open_dump_once(
 ///
 /// # Errors
 /// If it cannot be opened, is neither, or is an archive that is refused.
-pub fn open_dump(dump: &Path, limits: ArchiveLimits) -> Result<Box<dyn ScopedSource>> {
-    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    Ok(match Place::of(dump)? {
-        Place::Directory => Box::new(open_directory(dump, &scratch)?),
-        Place::StandardInput => {
+pub fn open_dump(dump: &Path, resources: &Resources) -> Result<Box<dyn ScopedSource>> {
+    let (scratch, limits) = (resources.scratch(), resources.archive());
+    Ok(match place_of(dump)? {
+        InputPlace::Directory => Box::new(open_directory(dump, &scratch, resources)?),
+        InputPlace::StandardInput => {
             Box::new(NamedDump::open(dump, || IndexedArchive::spool(io::stdin().lock(), &scratch, limits))?)
         }
-        Place::File => Box::new(NamedDump::open(dump, || IndexedArchive::open(open_file(dump)?, &scratch, limits))?),
+        InputPlace::Stream | InputPlace::File => {
+            Box::new(NamedDump::open(dump, || IndexedArchive::open(open_file(dump)?, &scratch, limits))?)
+        }
     })
 }
 
-/// Opens a dump in a directory.
+/// Opens a dump in a directory. Where `resources` limit entries or bytes, it is measured first.
 ///
 /// # Errors
-/// If it cannot be opened.
-pub(crate) fn open_directory(dump: &Path, scratch: &Arc<dyn Scratch>) -> Result<NamedDump<DirSource>> {
-    Ok(NamedDump::open(dump, || DirSource::open(dump, Arc::clone(scratch)))?)
+/// If it cannot be opened, or holds more.
+pub(crate) fn open_directory(
+    dump: &Path,
+    scratch: &Arc<dyn Scratch>,
+    resources: &Resources,
+) -> Result<NamedDump<DirSource>> {
+    let mut source = NamedDump::open(dump, || DirSource::open(dump, Arc::clone(scratch)))?;
+    if resources.entries_max.is_some() || resources.bytes_max.is_some() {
+        source.walk(&mut Measure { resources, entries: 0, bytes: 0 })?;
+    }
+    Ok(source)
 }
 
-enum Place {
-    Directory,
-    StandardInput,
-    /// A file or a pipe.
-    File,
+/// Counts what a dump holds, as far as that is limited.
+struct Measure<'r> {
+    resources: &'r Resources,
+    entries: u64,
+    bytes: u64,
 }
 
-impl Place {
-    fn of(dump: &Path) -> ekv_tree::Result<Self> {
-        if dump.as_os_str() == STANDARD_INPUT.0 {
-            return Ok(Place::StandardInput);
-        }
-        match std::fs::metadata(dump).map_err(|source| cannot_open(dump, source))?.is_dir() {
-            true => Ok(Place::Directory),
-            false => Ok(Place::File),
+impl Measure<'_> {
+    fn count_entry(&mut self) -> ekv_tree::Result<()> {
+        self.entries = self.entries.saturating_add(1);
+        match self.resources.entries_max.filter(|max| self.entries > *max) {
+            Some(max) => Err(ArchiveFault::TooManyEntries { max }.into()),
+            None => Ok(()),
         }
     }
+}
+
+impl Visitor for Measure<'_> {
+    fn directory(&mut self, _: &DumpPath) -> ekv_tree::Result<()> {
+        self.count_entry()
+    }
+
+    fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> ekv_tree::Result<()> {
+        self.count_entry()?;
+        let Some(max) = self.resources.bytes_max else { return Ok(()) };
+        // One byte more than allowed, so that a longer file is noticed.
+        let left = max.saturating_sub(self.bytes).saturating_add(1);
+        let read = io::copy(&mut content.take(left), &mut io::sink()).map_err(|source| {
+            let error = SourceError::Io { operation: SourceOperation::Read, source };
+            ekv_tree::Error::new(error).at(path.as_bytes())
+        })?;
+        self.bytes = self.bytes.saturating_add(read);
+        if self.bytes > max { Err(ArchiveFault::TooManyBytes { max }.into()) } else { Ok(()) }
+    }
+
+    fn refused(&mut self, _: &DumpPath, _: Refusal) -> ekv_tree::Result<()> {
+        self.count_entry()
+    }
+}
+
+fn place_of(dump: &Path) -> ekv_tree::Result<InputPlace> {
+    InputPlace::of(dump).map_err(|source| cannot_open(dump, source))
 }
 
 /// A dump whose errors name it where they name nothing in it: the archive itself cannot be read, or the root not be listed.
@@ -85,9 +125,9 @@ pub(crate) struct NamedDump<S> {
 
 impl<S> NamedDump<S> {
     fn open(dump: &Path, open: impl FnOnce() -> ekv_tree::Result<S>) -> ekv_tree::Result<Self> {
-        let name = match dump.as_os_str() {
-            argument if argument == STANDARD_INPUT.0 => STANDARD_INPUT.1.as_bytes(),
-            path => path.as_encoded_bytes(),
+        let name = match InputPlace::of(dump) {
+            Ok(InputPlace::StandardInput) => STANDARD_INPUT.as_bytes(),
+            _ => dump.as_os_str().as_encoded_bytes(),
         };
         let source = open().map_err(|error| named(error, name))?;
         Ok(NamedDump { name: name.to_vec(), source })

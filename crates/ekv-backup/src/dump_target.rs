@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use ekv_model::Result;
 use ekv_tree::archive::{ArchiveOptions, Compression};
-use ekv_tree::sink::{ArchiveSink, DirOptions, DirSink, Sink, StagedFiles};
+use ekv_tree::sink::{ArchiveSink, DirOptions, DirSink, Sink, StagedFiles, WithScratch};
 use jiff::Timestamp;
 
+use crate::Resources;
 use crate::new_parents::NewParents;
 
 /// Where a dump is written, and as what. A path alone is a directory to be made, in an existing one.
@@ -84,7 +85,12 @@ impl DumpTarget {
     ///
     /// # Errors
     /// If missing parents cannot be created, and those of the sinks.
-    pub(crate) fn create(self, modified: Timestamp, jobs: usize) -> Result<(Box<dyn Sink>, NewParents)> {
+    pub(crate) fn create(
+        self,
+        modified: Timestamp,
+        jobs: usize,
+        resources: &Resources,
+    ) -> Result<(Box<dyn Sink>, NewParents)> {
         let options = |compression| {
             let workers = u32::try_from(jobs).unwrap_or(u32::MAX).clamp(1, ArchiveOptions::DEFAULT_WORKERS_MAX);
             ArchiveOptions { workers: NonZeroU32::new(workers), ..ArchiveOptions::new(compression, modified) }
@@ -92,14 +98,22 @@ impl DumpTarget {
         Ok(match self {
             DumpTarget::Directory(name) => {
                 let parents = name.create_parents()?;
-                (Box::new(DirSink::create(&name.path, name.publication)?), parents)
+                let sink: Box<dyn Sink> = Box::new(DirSink::create(&name.path, name.publication)?);
+                let elsewhere = resources.scratch_dir.as_ref().map(|_| resources.scratch());
+                match elsewhere {
+                    Some(scratch) => (Box::new(WithScratch::new(sink, scratch)), parents),
+                    None => (sink, parents),
+                }
             }
             DumpTarget::Archive(name, compression) => {
                 let parents = name.create_parents()?;
-                (Box::new(ArchiveSink::create(&name.path, &options(compression), name.publication)?), parents)
+                let sink = ArchiveSink::create(&name.path, &options(compression), name.publication)?;
+                let scratch = resources.scratch_or(sink.scratch());
+                (Box::new(sink.with_scratch(scratch)), parents)
             }
             DumpTarget::Stream { output, name, compression } => {
-                (Box::new(ArchiveSink::stream(output, &name, &options(compression))?), NewParents::default())
+                let sink = ArchiveSink::stream(output, &name, &options(compression))?;
+                (Box::new(sink.with_scratch(resources.scratch())), NewParents::default())
             }
         })
     }

@@ -22,7 +22,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use ekv_model::Result;
-use ekv_tree::archive::ArchiveLimits;
 use ekv_tree::manifest::format_wall_time;
 use ekv_tree::replay::{Selection, read_manifest};
 use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Published, StagedFiles};
@@ -33,7 +32,7 @@ use serde::Serialize;
 use crate::dump_source::open_dump;
 use crate::progress::{Phase, Progress};
 use crate::restore::{EncodeInfo, Payload, SelfTest, format_sha256};
-use crate::{Adapter, Moment};
+use crate::{Adapter, Moment, Resources};
 
 use differences::Differences;
 use payload::{Encoded, warnings_of, write_payload};
@@ -62,8 +61,8 @@ pub struct EncodeOptions {
     pub form: WrittenForm,
     /// Whether the payload is decoded again and compared before it gets its name.
     pub self_test: bool,
-    /// How much a dump may hold that is an archive.
-    pub archive_limits: ArchiveLimits,
+    /// What reading the dump may take.
+    pub resources: Resources,
     /// Memory for sorting, in bytes.
     pub sort_memory: usize,
     /// How the payload is written.
@@ -93,7 +92,7 @@ impl Default for EncodeOptions {
             allow_future_timestamps: false,
             form: WrittenForm::default(),
             self_test: true,
-            archive_limits: ArchiveLimits::default(),
+            resources: Resources::DEFAULT,
             sort_memory: EncodeOptions::SORT_MEMORY,
             sink: DirOptions::default(),
             strict: false,
@@ -183,7 +182,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
     let info_path = EncodeInfo::path_beside(snapshot);
     let targets = [snapshot, info_path.as_path()];
     StagedFiles::check_targets(&targets, options.sink)?;
-    let mut source = open_dump(dump, options.archive_limits)?;
+    let mut source = open_dump(dump, &options.resources)?;
     let plan = plan(source.as_mut(), options)?;
     let stage = StagedFiles::create(&targets, options.sink)?;
     let job = Job { dump, snapshot, plan: &plan, options };
@@ -220,7 +219,7 @@ pub(crate) fn encode_unnamed(
     check_cluster: &dyn Fn(&str) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<UnnamedPayload> {
-    let mut source = open_dump(dump, options.archive_limits)?;
+    let mut source = open_dump(dump, &options.resources)?;
     let plan = plan(source.as_mut(), options)?;
     check_cluster(&plan.manifest.cluster_id)?;
     let sink = DirOptions { existing: ExistingTarget::Refuse, fsync: Fsync::None };

@@ -1,10 +1,8 @@
 //! `inspect`: what a snapshot holds, without writing anything.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use ekv_model::Result;
-use ekv_spill::{Scratch, SystemScratch};
 use serde::Serialize;
 
 use crate::load::{ReadOptions, load};
@@ -54,7 +52,7 @@ pub struct PrefixReport {
 /// # Errors
 /// As for a decode; nothing is written but nameless scratch files for standard input and compressed snapshots.
 pub fn inspect(input: &Path, options: &ReadOptions, progress: &dyn Progress) -> Result<Inspection> {
-    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let scratch = options.resources.scratch();
     let mut loaded = load(input, options, &scratch, progress)?;
     let state = State::of(&mut loaded, options, &scratch, progress)?;
     let snapshots = loaded.reports();

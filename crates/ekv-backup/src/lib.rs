@@ -2,7 +2,8 @@
 //!
 //! | module | question |
 //! |---|---|
-//! | `open.rs` | what did the user name? |
+//! | `open.rs`, `input_place.rs` | what did the user name? |
+//! | `resources.rs` | how much may reading it take? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
 //! | `dump_target.rs`, `dump_source.rs` | a dump as a directory, an archive or a stream: where to, where from? |
@@ -21,6 +22,7 @@ mod dump_source;
 mod dump_target;
 mod encode;
 mod error;
+mod input_place;
 mod inspect;
 mod load;
 mod new_parents;
@@ -29,6 +31,7 @@ mod ownership;
 mod pack;
 mod progress;
 mod report;
+mod resources;
 pub mod restore;
 mod state;
 mod time;
@@ -46,6 +49,7 @@ pub use ekv_adapters::sqs::Options as SqsOptions;
 pub use ekv_model::{Class, Error, Result};
 pub use ekv_snapshot::txn::TxnView;
 pub use ekv_tree::archive::{ArchiveLimits, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
+pub use ekv_tree::compressed::DEFAULT_EXPANSION_MAX;
 pub use ekv_tree::manifest::DynamodbLayout;
 pub use ekv_tree::portable::PortableNames;
 pub use ekv_tree::replay::Selection;
@@ -62,5 +66,6 @@ pub use report::{
     Accounts, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport, SnapshotReport, Text,
     TransactionsReport,
 };
+pub use resources::Resources;
 pub use time::{ReadTime, format_commit_ts, format_unix_ms};
 pub use verify::{VerifyReport, verify, verify_within};

@@ -13,9 +13,10 @@ use ekv_snapshot::{
 };
 use ekv_spill::Scratch;
 
+use crate::open::too_many_bytes;
 use crate::progress::{Follower, Phase, Progress};
 use crate::report::SnapshotReport;
-use crate::{CommandError, Opened, ReadTime, open};
+use crate::{CommandError, Opened, ReadTime, Resources, open};
 
 /// What happens to records in a group that does not own their keys. Source: `docs/format/snapshot.md`, section 12.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub enum Unowned {
 }
 
 /// How snapshots are read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     /// The moment at which versions are resolved; `None` = the newest state of each snapshot.
     pub at: Option<ReadTime>,
@@ -39,6 +40,8 @@ pub struct ReadOptions {
     pub view: TxnView,
     /// What happens to records in a group that does not own their keys.
     pub unowned: Unowned,
+    /// What reading may take.
+    pub resources: Resources,
 }
 
 /// A snapshot that has passed all checks.
@@ -71,7 +74,7 @@ pub(crate) fn load(
 ) -> Result<Loaded> {
     let mut loader = Loader { options, scratch, progress, unknown_prefixes: BTreeMap::new() };
     progress.begin(Phase::Check, None);
-    let snapshots = match open(argument, scratch, &Follower::new(progress))? {
+    let snapshots = match open(argument, &options.resources, scratch, &Follower::new(progress))? {
         Opened::Snapshot(opened) => vec![loader.snapshot(opened.input, None, opened.snapshot_index, Vec::new())?],
         Opened::DataDirectory(groups) => {
             let loaded: Result<Vec<_>> = groups.iter().map(|group| loader.group(argument, group)).collect();
@@ -112,9 +115,17 @@ impl Loader<'_> {
         if self.options.require_checksum {
             input.footer = FooterPolicy::Required;
         }
+        let resources = &self.options.resources;
+        if let Some(max) = resources.bytes_max.filter(|max| input.len > *max) {
+            return Err(ekv_snapshot::Error::new(too_many_bytes(max)).in_file(&input.name).into());
+        }
         self.progress.begin(Phase::Check, Some(input.len));
         let at = self.options.at.map(ReadTime::commit_ts);
-        let scan_options = ScanOptions { read_ts: at, ..ScanOptions::default() };
+        let scan_options = ScanOptions {
+            read_ts: at,
+            entries_max: resources.entries_max.unwrap_or(u64::MAX),
+            ..ScanOptions::default()
+        };
         let watch = Follower::new(self.progress);
         let mut router = Router::default();
         let (scan, file) = scan(&input, &scan_options, &mut router, self.scratch, &watch)?;
@@ -142,15 +153,23 @@ impl Loader<'_> {
                     loaded.notes.extend(rejected);
                     return Ok(loaded);
                 }
-                Err(error) if error.class() == ekv_model::Class::Data => match into_snapshot_error(error) {
-                    Ok(error) => candidates.reject(&found, error),
-                    Err(error) => return Err(error),
-                },
+                Err(error) if error.class() == ekv_model::Class::Data && !is_limit(&error) => {
+                    match into_snapshot_error(error) {
+                        Ok(error) => candidates.reject(&found, error),
+                        Err(error) => return Err(error),
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
         Err(candidates.into_error().into())
     }
+}
+
+/// Whether a snapshot is not damaged but larger than was asked for: an older one is no answer to that.
+fn is_limit(error: &ekv_model::Error) -> bool {
+    let snapshot_error = error.get_ref().downcast_ref::<ekv_snapshot::Error>();
+    snapshot_error.is_some_and(|error| matches!(error.kind(), ekv_snapshot::ErrorKind::LimitExceeded { .. }))
 }
 
 /// The snapshot error inside an error, to be listed with its file.

@@ -1,21 +1,21 @@
-//! From what a user names to something readable: a file, standard input, a compressed file, or a data directory.
+//! From what a user names to something readable: a file, standard input, a pipe, a compressed file, or a data directory.
 
 mod spooled;
-#[cfg(feature = "zstd")]
-mod zstd_stream;
 
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use ekv_snapshot::datadir::{self, GroupDir};
-use ekv_snapshot::{Error, ErrorKind, FooterPolicy, Input, Result, Watch};
+use ekv_snapshot::{Error, FooterPolicy, Input, Result, Watch};
 use ekv_spill::Scratch;
+use ekv_tree::compressed::Beginning;
 
-/// How messages name standard input.
-const STANDARD_INPUT: &str = "standard input";
-/// The argument that means standard input.
-const STANDARD_INPUT_ARGUMENT: &str = "-";
+use crate::Resources;
+use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};
+use spooled::Spooling;
+pub(crate) use spooled::too_many_bytes;
+
 /// Folder of the snapshot files in a data directory; every file in it ends with a checksum footer.
 const FSM_FOLDER: &str = "fsm-snap";
 
@@ -37,58 +37,59 @@ pub struct OpenedSnapshot {
     pub was_compressed: bool,
 }
 
-/// Opens what `argument` names: a regular file, `-` for standard input, or a directory.
+/// Opens what `argument` names: a regular file, `-` or a pipe for a stream, or a directory.
 ///
-/// Standard input and compressed bytes are first copied to a scratch file without a name, because snapshots are read by
-/// position. The checksum footer is required for a file in a folder `fsm-snap` and optional otherwise
+/// Streams and compressed bytes are first copied to a scratch file without a name, because snapshots are read by position; nothing is kept of
+/// what does not begin like a snapshot. The checksum footer is required for a file in a folder `fsm-snap` and optional otherwise
 /// (`docs/format/snapshot.md`, section 3.2). `watch` learns how many bytes were copied.
 ///
-/// Cost: a small buffer; with compressed input a window of at most 128 MiB. Scratch space for the copy.
+/// Cost: a small buffer; with compressed input a window of at most 128 MiB. Scratch space for the copy, as much as `resources` allow.
 ///
 /// # Errors
-/// `Io`, `NotFound` for something that is neither a regular file nor a directory with snapshots and for empty standard input, `Ambiguous`, `Invalid` for a
-/// damaged or too demanding compressed stream, `Scratch`, or the error of `watch`.
-pub fn open(argument: &Path, scratch: &Arc<dyn Scratch>, watch: &dyn Watch) -> Result<Opened> {
-    if argument.as_os_str() == STANDARD_INPUT_ARGUMENT {
-        return open_stream(std::io::stdin().lock(), scratch, watch).map(Opened::Snapshot);
+/// `Io`, `NotFound` for something that is neither a regular file nor a directory with snapshots and for a stream of nothing, `Ambiguous`,
+/// `Invalid` or `UnsupportedForm` for a damaged or too demanding compressed stream, `LimitExceeded`, `Scratch`, or the error of `watch`.
+pub fn open(argument: &Path, resources: &Resources, scratch: &Arc<dyn Scratch>, watch: &dyn Watch) -> Result<Opened> {
+    let spooling = Spooling { resources, scratch, watch };
+    match InputPlace::of(argument) {
+        Ok(InputPlace::Directory) => datadir::groups(argument).map(Opened::DataDirectory),
+        Ok(InputPlace::StandardInput) => {
+            spool(std::io::stdin().lock(), STANDARD_INPUT, &spooling).map(Opened::Snapshot)
+        }
+        Ok(InputPlace::Stream) => {
+            let name = argument.display().to_string();
+            let stream = open_stream(argument).map_err(|e| Error::io("open the file", e).in_file(&name))?;
+            spool(stream, &name, &spooling).map(Opened::Snapshot)
+        }
+        Ok(InputPlace::File) | Err(_) => open_file(argument, &spooling).map(Opened::Snapshot),
     }
-    if argument.is_dir() {
-        return datadir::groups(argument).map(Opened::DataDirectory);
-    }
-    open_file(argument, scratch, watch).map(Opened::Snapshot)
 }
 
-fn open_file(path: &Path, scratch: &Arc<dyn Scratch>, watch: &dyn Watch) -> Result<OpenedSnapshot> {
+fn open_file(path: &Path, spooling: &Spooling<'_>) -> Result<OpenedSnapshot> {
     let input = Input::open(path, footer_policy(path))?;
     let mut first = [0; 4];
     input.fill_at(0, &mut first)?;
-    if !spooled::is_zstd(&first) {
+    let Some(beginning) = Beginning::of(&first) else {
         return Ok(OpenedSnapshot { input, snapshot_index: datadir::snapshot_index(path), was_compressed: false });
-    }
-    let decompressed = spooled::decompress(input.reader(0, input.len), &input.name, scratch, watch)?;
+    };
+    let decompressed = spooling.decompress(input.reader(0, input.len), beginning, &input.name)?;
     let input = Input { footer: input.footer, ..decompressed };
     let uncompressed_name = path.extension().filter(|extension| *extension == "zst").map(|_| path.with_extension(""));
     let snapshot_index = uncompressed_name.as_deref().and_then(datadir::snapshot_index);
     Ok(OpenedSnapshot { input, snapshot_index, was_compressed: true })
 }
 
-fn open_stream(mut stream: impl Read, scratch: &Arc<dyn Scratch>, watch: &dyn Watch) -> Result<OpenedSnapshot> {
+/// Keeps a stream that messages call `name`.
+fn spool(mut stream: impl Read, name: &str, spooling: &Spooling<'_>) -> Result<OpenedSnapshot> {
     let mut first = Vec::new();
     let head = stream.by_ref().take(4).read_to_end(&mut first);
-    head.map_err(|e| spooled::read_error(e, STANDARD_INPUT))?;
-    if first.is_empty() {
-        // A program that failed before the pipe looks like this; a dump of nothing would look like a good backup.
-        let reason = "it is empty".to_owned();
-        return Err(Error::new(ErrorKind::NotFound { reason }).in_file(STANDARD_INPUT));
-    }
-    let was_compressed = spooled::is_zstd(&first);
+    head.map_err(|e| spooled::read_error(e, name))?;
+    let beginning = Beginning::of(&first);
     let whole = first.as_slice().chain(stream);
-    let input = if was_compressed {
-        spooled::decompress(whole, STANDARD_INPUT, scratch, watch)?
-    } else {
-        spooled::copy(whole, STANDARD_INPUT, scratch, watch)?
+    let input = match beginning {
+        Some(beginning) => spooling.decompress(whole, beginning, name)?,
+        None => spooling.copy(whole, name)?,
     };
-    Ok(OpenedSnapshot { input, snapshot_index: None, was_compressed })
+    Ok(OpenedSnapshot { input, snapshot_index: None, was_compressed: beginning.is_some() })
 }
 
 /// Files of a data directory end with a footer, wherever a link to them lies.

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ekv_model::Result;
-use ekv_spill::{Scratch, SystemScratch};
-use ekv_tree::archive::ArchiveLimits;
+use ekv_spill::Scratch;
 use ekv_tree::manifest::Manifest;
 use ekv_tree::replay::read_manifest;
 use ekv_tree::sink::Sink;
@@ -21,7 +20,7 @@ use crate::dump_source::{open_directory, open_dump_once};
 use crate::new_parents::NewParents;
 use crate::progress::{Phase, Progress};
 use crate::verify::{SORT_BUDGET_LEN, VerifyReport, follow};
-use crate::{CommandError, DumpTarget};
+use crate::{CommandError, DumpTarget, Resources};
 
 /// What [`pack`] or [`unpack`] did.
 #[derive(Clone, Debug, Serialize)]
@@ -48,22 +47,22 @@ pub struct PublishedReport {
     pub warnings: Vec<String>,
 }
 
-/// Packs the dump in the directory `dump` into an archive. Two packs of equal dumps are byte-identical.
+/// Packs the dump in the directory `dump`, which may hold as much as `resources` say, into an archive. Two packs of equal dumps are byte-identical.
 ///
 /// Cost: every file is read once, and hashed and checked from the bytes that are packed; fixed memory.
 ///
 /// # Errors
 /// If something cannot be read or written, or MANIFEST.json or CHECKSUMS cannot be used. Whatever else is wrong with the dump is in the
 /// report. There is no archive then; a stream has no end.
-pub fn pack(dump: &Path, target: DumpTarget, progress: &dyn Progress) -> Result<CopyReport> {
+pub fn pack(dump: &Path, target: DumpTarget, resources: &Resources, progress: &dyn Progress) -> Result<CopyReport> {
     target.check()?;
     refuse_inside(dump, &target)?;
-    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let mut source = open_directory(dump, &scratch)?;
+    let scratch = resources.scratch();
+    let mut source = open_directory(dump, &scratch, resources)?;
     // Its time stands in every header, also in those before it.
     let manifest = read_manifest(&mut source)?;
     let modified = manifest.wall_time().map_err(ekv_tree::Error::from)?;
-    let output = target.create(modified, available_jobs().get())?;
+    let output = target.create(modified, available_jobs().get(), resources)?;
     run(&mut source.in_path_order(), output, &scratch, progress, &mut |verification| {
         is_same_time(&manifest, verification).then_some(()).ok_or(CommandError::DumpChanged)
     })
@@ -78,16 +77,16 @@ pub fn pack(dump: &Path, target: DumpTarget, progress: &dyn Progress) -> Result<
 pub fn unpack(
     archive: &Path,
     target: DumpTarget,
-    limits: ArchiveLimits,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<CopyReport> {
     target.check()?;
     if archive.is_dir() {
         return Err(CommandError::NotAnArchive { path: archive.display().to_string() }.into());
     }
-    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let mut source = open_dump_once(archive, &scratch, limits)?;
-    let output = target.create(jiff::Timestamp::now(), available_jobs().get())?;
+    let scratch = resources.scratch();
+    let mut source = open_dump_once(archive, &scratch, resources)?;
+    let output = target.create(jiff::Timestamp::now(), available_jobs().get(), resources)?;
     run(source.as_mut(), output, &scratch, progress, &mut |_| Ok(()))
 }
 

@@ -2,17 +2,14 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use ekv_model::Result;
-use ekv_spill::{Scratch, SystemScratch};
-use ekv_tree::archive::ArchiveLimits;
 use ekv_tree::verify::Verification;
 use serde::Serialize;
 
-use crate::CommandError;
 use crate::dump_source::open_dump_once;
 use crate::progress::{Phase, Progress};
+use crate::{CommandError, Resources};
 
 /// Memory for the sorts of a check, in bytes.
 pub(crate) const SORT_BUDGET_LEN: usize = 16 << 20;
@@ -60,16 +57,16 @@ impl VerifyReport {
 /// # Errors
 /// If something cannot be read, MANIFEST.json or CHECKSUMS cannot be used, or an archive is refused. Everything else is in the report.
 pub fn verify(dump: &Path, progress: &dyn Progress) -> Result<VerifyReport> {
-    verify_within(dump, ArchiveLimits::default(), progress)
+    verify_within(dump, &Resources::DEFAULT, progress)
 }
 
-/// As [`verify()`]; an archive may hold as much as `limits` say.
+/// As [`verify()`]; the dump may hold as much as `resources` say.
 ///
 /// # Errors
 /// As [`verify()`].
-pub fn verify_within(dump: &Path, limits: ArchiveLimits, progress: &dyn Progress) -> Result<VerifyReport> {
-    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let mut source = open_dump_once(dump, &scratch, limits)?;
+pub fn verify_within(dump: &Path, resources: &Resources, progress: &dyn Progress) -> Result<VerifyReport> {
+    let scratch = resources.scratch();
+    let mut source = open_dump_once(dump, &scratch, resources)?;
     let found = follow(progress, Phase::Verify, |advance| {
         ekv_tree::verify::verify(source.as_mut(), &scratch, SORT_BUDGET_LEN, advance)
     })?;

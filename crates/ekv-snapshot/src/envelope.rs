@@ -4,7 +4,7 @@ use crate::format::{
     FOOTER_LEN, HEADER_MAGIC_PREFIX, HEADER_V1_LEN, HEADER_V1_MAGIC, HEADER_V2_COUNTED_LEN, HEADER_V2_FIXED_LEN,
     HEADER_V2_MAGIC, MVCC2_MAGIC, PAYLOAD_MAGIC, SST_MAGIC,
 };
-use crate::{Error, ErrorKind, Input, Result, error::escape};
+use crate::{Error, ErrorKind, FooterPolicy, Input, Result, error::escape};
 
 /// The header in front of the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +143,18 @@ impl Form {
             _ => fail(ErrorKind::UnknownMagic { found: escape(&first) }),
         }
     }
+}
+
+/// Whether a longer input that begins with `first` can be a snapshot, so that none of it need be kept otherwise.
+///
+/// # Errors
+/// As [`Header::read`] and [`Form::read`]; messages name the input `name`.
+pub fn check_beginning(first: &[u8], name: &str) -> Result<()> {
+    let source = std::sync::Arc::new(crate::MemoryInput(first.into()));
+    let input =
+        Input { source, len: u64::MAX, name: name.to_owned(), footer: FooterPolicy::Optional, token_crc32c: None };
+    let header = Header::read(&input)?;
+    Form::read(&input, header.len()).map(drop)
 }
 
 /// Header, form and checksum of a snapshot whose checks all passed.

@@ -112,6 +112,16 @@ pub enum ErrorKind {
         /// What it is and what to do instead.
         what: String,
     },
+    /// More than the caller accepts.
+    #[error("the snapshot has more than {max} {what}; {option} allows more")]
+    LimitExceeded {
+        /// What is counted.
+        what: &'static str,
+        /// The limit.
+        max: u64,
+        /// The option that sets it.
+        option: &'static str,
+    },
     /// A key length above the limit.
     #[error("key length {found} exceeds the limit of {limit} bytes")]
     KeyTooLarge {

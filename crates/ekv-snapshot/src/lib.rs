@@ -38,7 +38,7 @@ mod view;
 pub mod wire;
 mod writer;
 
-pub use envelope::{Envelope, Form, Header};
+pub use envelope::{Envelope, Form, Header, check_beginning};
 pub use error::{Error, ErrorKind, Location, Result, escape};
 pub use file::RecordFile;
 pub use hlc::CommitTs;

@@ -7,6 +7,7 @@ use crate::entry::{self, Entry, check_order, need};
 use crate::format::{PAYLOAD_HEADER_LEN, PAYLOAD_MAGIC, RAW_KEY_LEN_MAX};
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{OpenKeys, common_prefix_len};
+use crate::scan::too_many_entries;
 use crate::sequential::Sequential;
 use crate::stream::len_u64;
 use crate::{CommitTs, Error, ErrorKind, Input, Result, Watch, escape};
@@ -56,6 +57,7 @@ pub struct RestorablePayload<'i> {
     handed_out: u64,
     /// Bytes of the current entry that were checked and not handed out yet.
     checked: u64,
+    records_max: u64,
     totals: RestorableTotals,
 }
 
@@ -68,8 +70,16 @@ impl<'i> RestorablePayload<'i> {
             keys: OpenKeys::default(),
             handed_out: 0,
             checked: 0,
+            records_max: u64::MAX,
             totals: RestorableTotals::default(),
         }
+    }
+
+    /// The same, of which more than `records_max` records are refused.
+    #[must_use]
+    pub fn at_most(mut self, records_max: u64) -> Self {
+        self.records_max = records_max;
+        self
     }
 
     /// The next bytes of the payload; `None` at its end, when all of it was checked.
@@ -125,6 +135,9 @@ impl<'i> RestorablePayload<'i> {
         let at = self.reader.offset();
         let entry = entry::peek(&mut self.reader, RAW_KEY_LEN_MAX)?;
         let first = self.totals.records == 0;
+        if self.totals.records >= self.records_max {
+            return Err(Error::new(too_many_entries(self.records_max)).at(at));
+        }
         check(&entry, first, &mut self.keys, &mut self.totals).map_err(|e| e.at(at).with_key(entry.raw_key))?;
         self.checked = entry.len;
         Ok(())

@@ -62,11 +62,13 @@ pub struct ScanOptions {
     pub read_ts: Option<CommitTs>,
     /// Longest raw key accepted, in bytes.
     pub raw_key_len_max: u64,
+    /// Most entries accepted, of all versions and kinds.
+    pub entries_max: u64,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        ScanOptions { read_ts: None, raw_key_len_max: RAW_KEY_LEN_MAX }
+        ScanOptions { read_ts: None, raw_key_len_max: RAW_KEY_LEN_MAX, entries_max: u64::MAX }
     }
 }
 
@@ -331,6 +333,11 @@ pub(crate) fn check_footer(
     }
 }
 
+/// The error for a snapshot with more than `max` entries.
+pub(crate) fn too_many_entries(max: u64) -> ErrorKind {
+    ErrorKind::LimitExceeded { what: "entries", max, option: "--max-entries" }
+}
+
 /// A missing footer is an error or a finding, as the policy says.
 fn require_footer(input: &Input, footer: Option<u32>, found: &mut Findings) -> Result<()> {
     match (footer, input.footer) {
@@ -403,6 +410,10 @@ impl Pass<'_> {
             check_order(self.resolver.previous(), raw_key, common)?;
         }
         self.scan.totals.entries = self.scan.totals.entries.saturating_add(1);
+        let entries_max = self.options.entries_max;
+        if self.scan.totals.entries > entries_max {
+            return Err(Error::new(too_many_entries(entries_max)));
+        }
         self.index.offer(at, raw_key)?;
         if let Some(row) = UnversionedRow::of(raw_key) {
             self.resolver.pass(raw_key, common);

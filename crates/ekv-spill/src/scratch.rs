@@ -23,7 +23,7 @@ pub trait Scratch: Send + Sync {
     fn place(&self) -> String;
 }
 
-/// Scratch files in the system's temporary directory (`TMPDIR` on Unix).
+/// Scratch files in the system's temporary directory (`TMPDIR` on Unix), or in another one.
 #[derive(Clone, Debug)]
 pub struct SystemScratch {
     directory: PathBuf,
@@ -33,6 +33,11 @@ impl SystemScratch {
     /// Takes the directory from the environment, as [`std::env::temp_dir`] does.
     pub fn new() -> Self {
         SystemScratch { directory: system_directory() }
+    }
+
+    /// Takes this directory, which must exist when the first file is made.
+    pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
+        SystemScratch { directory: directory.into() }
     }
 }
 
@@ -126,7 +131,7 @@ mod tests {
 
     #[test]
     fn missing_directory_is_an_error_that_names_it() {
-        let error = SystemScratch { directory: PathBuf::from("/nonexistent/place") }.create().unwrap_err();
+        let error = SystemScratch::in_directory("/nonexistent/place").create().unwrap_err();
         assert_eq!(error.to_string(), "cannot create a scratch file in /nonexistent/place");
         assert_eq!(error.class(), ekv_model::Class::Environment);
     }

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod checksums;
+pub mod compressed;
 mod copy;
 mod error;
 pub mod expiry;

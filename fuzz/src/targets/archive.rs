@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::files::parse_files;
 
 const BLOCK_LEN: usize = 512;
-const LIMITS: ArchiveLimits = ArchiveLimits { entries: 1000, bytes: 1 << 20 };
+const LIMITS: ArchiveLimits = ArchiveLimits { entries: 1000, bytes: 1 << 20, expansion: 100 };
 
 /// The bytes of an archive. Bits of the first byte: 1 = the checksums of headers are made right, 2 = the archive is compressed.
 pub(super) fn run(input: &[u8]) {

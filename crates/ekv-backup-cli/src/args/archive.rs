@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use ekv_backup::DEFAULT_EXPANSION_MAX;
 
 use super::FsyncRule;
 
@@ -46,6 +47,8 @@ pub(crate) struct PackArguments {
     /// Create missing parent directories of ARCHIVE
     #[arg(long)]
     pub(crate) parents: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
 
     /// DUMP, as scripts for the reference tool name it
     #[arg(long, value_name = "DIR", help_heading = "Names of the reference tool", requires = "output")]
@@ -104,15 +107,31 @@ pub(crate) struct CompressionArguments {
     pub(crate) level: u8,
 }
 
-/// How much an archive may hold.
-#[derive(Clone, Copy, Debug, Args)]
+/// What reading may take.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct LimitArguments {
-    /// Refuse an archive with more entries
-    #[arg(long, value_name = "N", default_value_t = 50_000_000, help_heading = "Archives")]
-    pub(crate) max_entries: u64,
-    /// Refuse an archive whose files hold more bytes; K, M, G and T count in powers of 1024
-    #[arg(long, value_name = "BYTES", default_value = "4T", value_parser = parse_bytes, help_heading = "Archives")]
-    pub(crate) max_bytes: u64,
+    /// Refuse an input with more entries [default: 50000000 in an archive, any number elsewhere]
+    ///
+    /// They are the entries of a snapshot, or the files and directories of a dump, those counted that an archive only implies.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub(crate) max_entries: Option<u64>,
+    /// Refuse an input with more bytes; K, M, G and T count in powers of 1024 [default: 4T in an archive or a stream]
+    ///
+    /// They are those of a snapshot when it is decompressed, or of all files of a dump.
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, help_heading = "Limits")]
+    pub(crate) max_bytes: Option<u64>,
+    /// Refuse compressed input that grows to more than N times its size
+    ///
+    /// Real data stay far below the default, unless most of it is the same byte; zstd reaches about 32000. What grows to less than 16 MiB is
+    /// never refused.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_EXPANSION_MAX, help_heading = "Limits")]
+    pub(crate) max_expansion: u64,
+    /// Directory for scratch files [default: that of TMPDIR to read, a private one beside the output to write]
+    ///
+    /// Streams and compressed snapshots are copied there, and what must be sorted and does not fit into memory. The files have no names and
+    /// vanish with the program, however it ends.
+    #[arg(long, value_name = "DIR", help_heading = "Limits")]
+    pub(crate) scratch_dir: Option<PathBuf>,
 }
 
 /// See [`ekv_backup::Compression`].

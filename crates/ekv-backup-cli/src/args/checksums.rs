@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::FsyncRule;
+use super::{FsyncRule, LimitArguments};
 
 /// Bring CHECKSUMS of a dump up to date after it was edited by hand.
 ///
@@ -25,4 +25,6 @@ pub(crate) struct ChecksumsArguments {
     /// What is brought to stable storage: full and file, the new CHECKSUMS; none, nothing
     #[arg(long, value_name = "HOW", value_enum, default_value_t = FsyncRule::Full)]
     pub(crate) fsync: FsyncRule,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
 }

@@ -7,6 +7,8 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use ekv_backup::restore::PeerList;
 
+use super::LimitArguments;
+
 const AFTER_HELP: &str = "\
 Examples:
   ekv-backup prepare-restore restored.fsm /var/lib/elastickv/n1 \\
@@ -49,6 +51,8 @@ pub(crate) struct PrepareRestoreArguments {
     /// The new node's clock goes on from the payload's last commit, and never back.
     #[arg(long, help_heading = "What is accepted")]
     pub(crate) allow_future_timestamps: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
 
     /// SNAPSHOT, as scripts for the reference tool name it
     #[arg(long, value_name = "FILE", help_heading = "Names of the reference tool", requires = "data_dir_option")]

@@ -5,13 +5,17 @@ use std::fmt::Write as _;
 use ekv_backup::{ChecksumsOptions, Error, checksums};
 
 use crate::args::ChecksumsArguments;
-use crate::commands::{either, fsync, text};
+use crate::commands::{either, fsync, target, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &ChecksumsArguments, output: &mut Output) -> Result<Exit, Error> {
     let dump = either(&arguments.dump, &arguments.input);
-    let options = ChecksumsOptions { dry_run: arguments.dry_run, fsync: fsync(arguments.fsync) };
+    let options = ChecksumsOptions {
+        dry_run: arguments.dry_run,
+        fsync: fsync(arguments.fsync),
+        resources: target::resources(&arguments.limits),
+    };
     let report = checksums(dump, &options, output.screen())?;
     for warning in &report.warnings {
         output.note(warning);

@@ -99,6 +99,7 @@ pub(crate) fn read_options(arguments: &ReadArguments) -> ReadOptions {
             ViewRule::Live => TxnView::Live,
         },
         unowned: if arguments.keep_unowned { Unowned::Keep } else { Unowned::Drop },
+        resources: target::resources(&arguments.limits),
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn read_options(arguments: &DumpReadArguments) -> EncodeOptions {
         allow_future_timestamps: arguments.allow_future_timestamps,
         strict: arguments.strict,
         reference_bytes: arguments.reference_bytes,
-        archive_limits: target::limits(arguments.limits),
+        resources: target::resources(&arguments.limits),
         sort_memory: usize::try_from(sort_memory).unwrap_or(usize::MAX),
         ..EncodeOptions::default()
     }

@@ -16,7 +16,8 @@ pub(crate) fn run_pack(arguments: &PackArguments, output: &mut Output) -> Result
     if target::is_standard_output(archive) {
         output.leave_standard_output_alone();
     }
-    let report = pack(dump, target::archive(name, arguments.compression)?, output.screen())?;
+    let resources = target::resources(&arguments.limits);
+    let report = pack(dump, target::archive(name, arguments.compression)?, &resources, output.screen())?;
     Ok(show("Archive", &report, output))
 }
 
@@ -24,8 +25,8 @@ pub(crate) fn run_unpack(arguments: &UnpackArguments, output: &mut Output) -> Re
     let archive = either(&arguments.archive, &arguments.input);
     let dump = either(&arguments.dump, &arguments.output);
     let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
-    let limits = target::limits(arguments.limits);
-    let report = unpack(archive, DumpTarget::Directory(name), limits, output.screen())?;
+    let resources = target::resources(&arguments.limits);
+    let report = unpack(archive, DumpTarget::Directory(name), &resources, output.screen())?;
     Ok(show("Dump", &report, output))
 }
 

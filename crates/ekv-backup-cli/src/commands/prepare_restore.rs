@@ -7,7 +7,7 @@ use ekv_backup::Error;
 use ekv_backup::restore::{DurableFsync, Placement, PrepareOptions, PrepareReport, RestoreTarget, prepare_restore};
 
 use crate::args::{ClusterArguments, DurableRule, PrepareRestoreArguments};
-use crate::commands::{either, text};
+use crate::commands::{either, target, text};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -17,6 +17,7 @@ pub(crate) fn run(arguments: &PrepareRestoreArguments, output: &mut Output) -> R
     let options = PrepareOptions {
         allow_unverified_self_test: arguments.allow_unverified_self_test,
         allow_future_timestamps: arguments.allow_future_timestamps,
+        resources: target::resources(&arguments.limits),
         ..cluster_options(&arguments.cluster)
     };
     if arguments.allow_missing_cluster_id {

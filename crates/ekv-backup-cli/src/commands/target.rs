@@ -3,9 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use ekv_backup::{
-    ArchiveLimits, Class, Compression, DirOptions, DumpTarget, Error, ExistingTarget, NewName, ZstdLevel,
-};
+use ekv_backup::{Class, Compression, DirOptions, DumpTarget, Error, ExistingTarget, NewName, Resources, ZstdLevel};
 
 use crate::args::{CompressionArguments, CompressionRule, FsyncRule, LimitArguments};
 use crate::commands::fsync;
@@ -89,9 +87,14 @@ fn standard_output() -> Box<dyn Write + Send> {
     Box::new(io::stdout())
 }
 
-/// How much an archive may hold.
-pub(crate) fn limits(arguments: LimitArguments) -> ArchiveLimits {
-    ArchiveLimits { entries: arguments.max_entries, bytes: arguments.max_bytes }
+/// What reading may take.
+pub(crate) fn resources(arguments: &LimitArguments) -> Resources {
+    Resources {
+        entries_max: arguments.max_entries,
+        bytes_max: arguments.max_bytes,
+        expansion_max: arguments.max_expansion,
+        scratch_dir: arguments.scratch_dir.clone(),
+    }
 }
 
 #[cfg(test)]

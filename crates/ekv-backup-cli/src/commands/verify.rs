@@ -11,7 +11,7 @@ use crate::output::Output;
 
 pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Error> {
     let dump = either(&arguments.dump, &arguments.input);
-    let report = verify_within(dump, target::limits(arguments.limits), output.screen())?;
+    let report = verify_within(dump, &target::resources(&arguments.limits), output.screen())?;
     let title = output.bold(if report.sound { "Sound" } else { "NOT SOUND" });
     output.result(&report, |out| {
         let files = text::count(report.files, "file", "files");

@@ -3,7 +3,8 @@ use std::error::Error as _;
 use std::fs;
 use std::path::PathBuf;
 
-use ekv_tree::archive::{Compression, ZstdLevel};
+use ekv_spill::SystemScratch;
+use ekv_tree::archive::{ArchiveLimits, Compression, ZstdLevel};
 use ekv_tree::source::Refusal;
 
 use super::*;
@@ -16,7 +17,7 @@ const NAME: &str = "backups/dump.tar";
 fn archive(room: &Path, compression: Compression) -> PathBuf {
     let path = room.join("archive");
     let target = DumpTarget::Archive(NewName::new(&path), compression);
-    let (mut sink, _) = target.create(jiff::Timestamp::UNIX_EPOCH, 1).unwrap();
+    let (mut sink, _) = target.create(jiff::Timestamp::UNIX_EPOCH, 1, &Resources::DEFAULT).unwrap();
     sink.directory(&DumpPath::new(b"redis").unwrap()).unwrap();
     sink.begin(&DumpPath::new(b"redis/file").unwrap()).unwrap();
     // Does not compress.
@@ -139,4 +140,26 @@ fn error_of_an_archive_on_standard_input_says_so() {
     let opened = NamedDump::open(Path::new("-"), || ArchiveSource::new(io::empty(), ArchiveLimits::default()));
     let error = opened.err().unwrap().to_string();
     assert!(error.starts_with("standard input: "), "{error}");
+}
+
+#[test]
+fn limits_that_somebody_asked_for_hold_for_a_directory_as_for_an_archive() {
+    let room = tempfile::tempdir().unwrap();
+    fs::create_dir_all(room.path().join("dump/a")).unwrap();
+    for (name, content) in [("a/one", "1234"), ("two", "56")] {
+        fs::write(room.path().join("dump").join(name), content).unwrap();
+    }
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let open = |entries_max, bytes_max| {
+        let resources = Resources { entries_max, bytes_max, ..Resources::DEFAULT };
+        open_directory(&room.path().join("dump"), &scratch, &resources).map(|_| ())
+    };
+    assert!(open(None, None).is_ok() && open(Some(3), Some(6)).is_ok());
+    let error = open(Some(2), None).unwrap_err();
+    assert!(error.to_string().ends_with("the dump has more than 2 entries; --max-entries allows more"), "{error}");
+    let error = open(Some(3), Some(5)).unwrap_err();
+    assert!(
+        error.to_string().ends_with("the files of the dump have more than 5 bytes; --max-bytes allows more"),
+        "{error}"
+    );
 }

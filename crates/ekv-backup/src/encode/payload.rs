@@ -39,7 +39,7 @@ pub(super) fn write_payload(
     form: WrittenForm,
     progress: &dyn Progress,
 ) -> Result<Encoded> {
-    let scratch = stage.scratch();
+    let scratch = options.resources.scratch_or(stage.scratch());
     let replay_options = replay_options(plan, options);
     let budget = options.sort_memory.saturating_sub(replay_options.memory_budget);
     let mut writer = Writer::new(&scratch, plan.commit_ts, budget)?;

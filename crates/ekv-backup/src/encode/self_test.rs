@@ -68,7 +68,7 @@ pub(super) fn self_test(
     encoded: &Encoded,
     progress: &dyn Progress,
 ) -> Result<Verdict> {
-    let scratch = stage.scratch();
+    let scratch = options.resources.scratch_or(stage.scratch());
     let input = staged_input(stage, form)?;
     let mut verdict = Verdict::default();
     check_records(&input, form, plan.commit_ts, &encoded.written, progress)

@@ -65,7 +65,7 @@ impl Scene {
     /// Runs a whole encode over a stage.
     fn run(&self, stage: Box<dyn Stage>) -> Result<()> {
         let options = options();
-        let mut source = open_dump(&self.dump, ArchiveLimits::default())?;
+        let mut source = open_dump(&self.dump, &Resources::DEFAULT)?;
         let plan = plan(source.as_mut(), &options)?;
         let snapshot = self.snapshot();
         let job = Job { dump: &self.dump, snapshot: &snapshot, plan: &plan, options: &options };

@@ -3,71 +3,86 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-#[cfg(not(feature = "zstd"))]
-use ekv_snapshot::ErrorKind;
-use ekv_snapshot::{Error, FooterPolicy, Input, Result, Watch};
+use ekv_snapshot::{Error, ErrorKind, FooterPolicy, Input, Result, Watch, check_beginning};
 use ekv_spill::{Scratch, Spool};
+use ekv_tree::compressed::{Beginning, CompressedFault, Decompressed};
 
-/// Length of the buffer, in bytes.
+use crate::Resources;
+
+/// Length of the buffer, in bytes: as much is read before anything is kept.
 const BUFFER_LEN: usize = 128 << 10;
-/// First bytes of a zstd frame.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Whether a file or stream with these first bytes is compressed with zstd.
-pub(super) fn is_zstd(first: &[u8]) -> bool {
-    first.starts_with(&ZSTD_MAGIC)
+/// How streams are kept.
+pub(super) struct Spooling<'a> {
+    pub(super) resources: &'a Resources,
+    pub(super) scratch: &'a Arc<dyn Scratch>,
+    pub(super) watch: &'a dyn Watch,
 }
 
-/// Copies `stream` to a scratch file; messages name it `name`.
-pub(super) fn copy(stream: impl Read, name: &str, scratch: &Arc<dyn Scratch>, watch: &dyn Watch) -> Result<Input> {
-    copy_with(stream, name, scratch, watch, |e| read_error(e, name))
+impl Spooling<'_> {
+    /// Copies `stream` to a scratch file; messages name it `name`.
+    pub(super) fn copy(&self, stream: impl Read, name: &str) -> Result<Input> {
+        self.copy_with(stream, name, |e| read_error(e, name))
+    }
+
+    /// Decompresses `stream` to a scratch file.
+    pub(super) fn decompress(&self, stream: impl Read, beginning: Beginning, name: &str) -> Result<Input> {
+        let decompressed = Decompressed::new(stream, beginning, self.resources.expansion_max);
+        let decompressed = decompressed.map_err(|fault| refused(fault).in_file(name))?;
+        let name = format!("{name} (decompressed)");
+        self.copy_with(decompressed, &name, |e| match e.downcast::<CompressedFault>() {
+            Ok(fault) => refused(fault).in_file(&name),
+            Err(e) => read_error(e, &name),
+        })
+    }
+
+    fn copy_with(&self, mut stream: impl Read, name: &str, failed: impl Fn(io::Error) -> Error) -> Result<Input> {
+        let mut buffer = Vec::with_capacity(BUFFER_LEN);
+        let buffer_len = u64::try_from(BUFFER_LEN).unwrap_or(u64::MAX);
+        let bytes_max = self.resources.spooled_bytes_max();
+        let mut spool = Spool::new(Arc::clone(self.scratch), 0);
+        loop {
+            buffer.clear();
+            stream.by_ref().take(buffer_len).read_to_end(&mut buffer).map_err(&failed)?;
+            if spool.is_empty() && buffer.len() == BUFFER_LEN {
+                check_beginning(&buffer, name)?;
+            }
+            if spool.len().saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX)) > bytes_max {
+                return Err(Error::new(too_many_bytes(bytes_max)).in_file(name));
+            }
+            spool.write_all(&buffer).map_err(|e| Error::from(e).in_file(name))?;
+            self.watch.progress(spool.len())?;
+            if buffer.len() < BUFFER_LEN {
+                break;
+            }
+        }
+        let len = spool.len();
+        if len == 0 {
+            // A program that failed before the pipe looks like this; a dump of nothing would look like a good backup.
+            let reason = "it is empty".to_owned();
+            return Err(Error::new(ErrorKind::NotFound { reason }).in_file(name));
+        }
+        let source = Arc::new(spool.into_file().map_err(|e| Error::from(e).in_file(name))?);
+        Ok(Input { source, len, name: name.to_owned(), footer: FooterPolicy::Optional, token_crc32c: None })
+    }
 }
 
-/// Decompresses `stream` to a scratch file.
-#[cfg(feature = "zstd")]
-pub(super) fn decompress(
-    stream: impl Read,
-    name: &str,
-    scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
-) -> Result<Input> {
-    let decoder = super::zstd_stream::decoder(stream).map_err(|e| read_error(e, name))?;
-    let name = format!("{name} (decompressed)");
-    copy_with(decoder, &name, scratch, watch, |e| super::zstd_stream::error(e, &name))
+/// The error for a snapshot with more than `max` bytes.
+pub(crate) fn too_many_bytes(max: u64) -> ErrorKind {
+    ErrorKind::LimitExceeded { what: "bytes", max, option: "--max-bytes" }
 }
 
-/// Refuses `stream`: this build has no decompressor.
-#[cfg(not(feature = "zstd"))]
-pub(super) fn decompress(_: impl Read, name: &str, _: &Arc<dyn Scratch>, _: &dyn Watch) -> Result<Input> {
-    let what = "the snapshot is compressed with zstd, which this build does not read: decompress it first, for example with zstd -d";
-    Err(Error::new(ErrorKind::UnsupportedForm { what: what.to_owned() }).in_file(name))
+fn refused(fault: CompressedFault) -> Error {
+    Error::new(match fault {
+        CompressedFault::Damaged { reason } => ErrorKind::Invalid { structure: "zstd stream", reason },
+        CompressedFault::Expansion { max } => {
+            ErrorKind::LimitExceeded { what: "bytes for each compressed one", max, option: "--max-expansion" }
+        }
+        other => ErrorKind::UnsupportedForm { what: other.to_string() },
+    })
 }
 
 /// An error of a stream: the input's own error where it is one.
 pub(super) fn read_error(error: io::Error, name: &str) -> Error {
     error.downcast().unwrap_or_else(|e| Error::io("read the snapshot", e)).in_file(name)
-}
-
-fn copy_with(
-    mut stream: impl Read,
-    name: &str,
-    scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
-    read_failed: impl Fn(io::Error) -> Error,
-) -> Result<Input> {
-    let mut spool = Spool::new(scratch.clone(), 0);
-    let mut buffer = vec![0; BUFFER_LEN];
-    loop {
-        let piece = match stream.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => buffer.get(..n).unwrap_or(&[]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(read_failed(e)),
-        };
-        spool.write_all(piece).map_err(|e| Error::from(e).in_file(name))?;
-        watch.progress(spool.len())?;
-    }
-    let len = spool.len();
-    let source = Arc::new(spool.into_file().map_err(|e| Error::from(e).in_file(name))?);
-    Ok(Input { source, len, name: name.to_owned(), footer: FooterPolicy::Optional, token_crc32c: None })
 }

@@ -1,5 +1,5 @@
 use super::*;
-use ekv_snapshot::NoWatch;
+use ekv_snapshot::{ErrorKind, NoWatch};
 use ekv_spill::SystemScratch;
 use std::fs;
 use std::io;
@@ -19,14 +19,19 @@ fn content(input: &Input) -> Vec<u8> {
 }
 
 fn opened(path: &Path) -> OpenedSnapshot {
-    match open(path, &scratch(), &NoWatch).unwrap() {
+    match open(path, &Resources::DEFAULT, &scratch(), &NoWatch).unwrap() {
         Opened::Snapshot(snapshot) => snapshot,
         Opened::DataDirectory(_) => panic!("a data directory"),
     }
 }
 
+/// Keeps a stream as standard input is kept.
+fn spooled_with(stream: impl Read, resources: &Resources, watch: &dyn Watch) -> Result<OpenedSnapshot> {
+    spool(stream, STANDARD_INPUT, &Spooling { resources, scratch: &scratch(), watch })
+}
+
 fn failure(path: &Path) -> Error {
-    open(path, &scratch(), &NoWatch).map(drop).unwrap_err()
+    open(path, &Resources::DEFAULT, &scratch(), &NoWatch).map(drop).unwrap_err()
 }
 
 struct Dir(tempfile::TempDir);
@@ -72,7 +77,9 @@ fn link_into_a_folder_named_fsm_snap_keeps_the_footer_required() {
 fn directory_leads_to_its_groups() {
     let dir = Dir::new();
     dir.write("n1/group-7/fsm-snap/0000000000000001.fsm", FRESH);
-    let Opened::DataDirectory(groups) = open(dir.0.path(), &scratch(), &NoWatch).unwrap() else { panic!("a file") };
+    let Opened::DataDirectory(groups) = open(dir.0.path(), &Resources::DEFAULT, &scratch(), &NoWatch).unwrap() else {
+        panic!("a file")
+    };
     assert_eq!(groups.iter().map(|group| group.group_id).collect::<Vec<_>>(), [Some(7)]);
     fs::create_dir(dir.0.path().join("empty")).unwrap();
     assert!(matches!(failure(&dir.0.path().join("empty")).kind(), ErrorKind::NotFound { .. }));
@@ -84,13 +91,42 @@ fn missing_file_is_an_error_that_names_it_as_the_user_did() {
     assert_eq!(error.to_string(), "no/such/snapshot.fsm: cannot open the file");
 }
 
+/// Opens a named pipe into which `bytes` are written.
 #[cfg(unix)]
-#[test]
-fn named_pipe_is_refused_without_waiting_for_a_writer() {
+fn through_a_pipe(bytes: &[u8]) -> Result<OpenedSnapshot> {
     let dir = Dir::new();
     let pipe = dir.0.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    assert!(failure(&pipe).to_string().contains("a named pipe"));
+    std::thread::scope(|scope| {
+        // A writer whose bytes are not wanted any more is told so.
+        scope.spawn(|| drop(fs::write(&pipe, bytes)));
+        match open(&pipe, &Resources::DEFAULT, &scratch(), &NoWatch)? {
+            Opened::Snapshot(snapshot) => Ok(snapshot),
+            Opened::DataDirectory(_) => panic!("a data directory"),
+        }
+    })
+}
+
+#[cfg(unix)]
+#[test]
+fn named_pipe_is_read_as_standard_input_is() {
+    let snapshot = through_a_pipe(FRESH).unwrap();
+    assert_eq!(content(&snapshot.input), FRESH);
+    assert_eq!((snapshot.input.footer, snapshot.snapshot_index), (FooterPolicy::Optional, None));
+    assert!(snapshot.input.name.ends_with("/pipe"), "{}", snapshot.input.name);
+    let error = through_a_pipe(b"").map(drop).unwrap_err();
+    assert!(error.to_string().ends_with("/pipe: no snapshot here: it is empty"), "{error}");
+    let device = failure(Path::new("/dev/null"));
+    assert_eq!(device.to_string(), "/dev/null: no snapshot here: it is empty");
+}
+
+#[cfg(unix)]
+#[test]
+fn socket_is_refused() {
+    let dir = Dir::new();
+    let socket = dir.0.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    assert!(matches!(failure(&socket).kind(), ErrorKind::Io { .. } | ErrorKind::NotRegular { .. }));
 }
 
 /// Gives its bytes one by one, with interruptions, and then an error if it has one.
@@ -116,7 +152,7 @@ impl Read for Trickle<'_> {
 #[test]
 fn stream_is_copied_whole_however_small_its_pieces() {
     for bytes in [&b"a"[..], b"abc", FRESH] {
-        let snapshot = open_stream(Trickle(bytes, false, None), &scratch(), &NoWatch).unwrap();
+        let snapshot = spooled_with(Trickle(bytes, false, None), &Resources::DEFAULT, &NoWatch).unwrap();
         assert_eq!(content(&snapshot.input), bytes);
         assert_eq!((snapshot.input.name.as_str(), snapshot.input.footer), ("standard input", FooterPolicy::Optional));
     }
@@ -124,16 +160,55 @@ fn stream_is_copied_whole_however_small_its_pieces() {
 
 #[test]
 fn stream_to_which_nothing_was_written_is_no_snapshot() {
-    let error = open_stream(io::empty(), &scratch(), &NoWatch).map(drop).unwrap_err();
+    let error = spooled_with(io::empty(), &Resources::DEFAULT, &NoWatch).map(drop).unwrap_err();
     assert_eq!(error.to_string(), "standard input: no snapshot here: it is empty");
 }
 
 #[test]
 fn failing_stream_is_an_error_of_standard_input() {
     let broken = io::Error::from_raw_os_error(5);
-    let error = open_stream(Trickle(FRESH, false, Some(broken)), &scratch(), &NoWatch).map(drop).unwrap_err();
+    let error = spooled_with(Trickle(FRESH, false, Some(broken)), &Resources::DEFAULT, &NoWatch).map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io { .. }));
     assert_eq!(error.to_string(), "standard input: cannot read the snapshot");
+}
+
+/// What begins like a snapshot and never ends.
+fn endless() -> impl Read {
+    FRESH[..32].chain(io::repeat(7))
+}
+
+#[test]
+fn stream_that_does_not_begin_like_a_snapshot_is_refused_before_anything_is_kept() {
+    struct NoScratch;
+    impl Scratch for NoScratch {
+        fn create(&self) -> ekv_spill::Result<fs::File> {
+            panic!("a scratch file is made")
+        }
+        fn place(&self) -> String {
+            String::new()
+        }
+    }
+    let scratch: Arc<dyn Scratch> = Arc::new(NoScratch);
+    let spooling = Spooling { resources: &Resources::DEFAULT, scratch: &scratch, watch: &NoWatch };
+    let error = spool(io::repeat(7), STANDARD_INPUT, &spooling).map(drop).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::UnknownMagic { .. }), "{error}");
+    let header_of_later_servers = b"EKVTHLC9".chain(io::repeat(0));
+    let error = spool(header_of_later_servers, STANDARD_INPUT, &spooling).map(drop).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::HeaderVersion { found: '9' }), "{error}");
+}
+
+#[test]
+fn stream_of_more_bytes_than_allowed_is_refused_and_one_of_as_many_is_not() {
+    let limit = |bytes_max| Resources { bytes_max: Some(bytes_max), ..Resources::DEFAULT };
+    let len = u64::try_from(FRESH.len()).unwrap();
+    assert!(spooled_with(FRESH, &limit(len), &NoWatch).is_ok());
+    let streams: [(Box<dyn Read>, u64); 2] = [(Box::new(FRESH), len - 1), (Box::new(endless()), 1 << 20)];
+    for (stream, max) in streams {
+        let error = spooled_with(stream, &limit(max), &NoWatch).map(drop).unwrap_err();
+        let expected = format!("standard input: the snapshot has more than {max} bytes; --max-bytes allows more");
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.class(), ekv_model::Class::Data);
+    }
 }
 
 #[test]
@@ -145,7 +220,7 @@ fn copying_stops_when_the_watcher_says_so() {
             Err(Error::new(ErrorKind::Cancelled))
         }
     }
-    let error = open_stream(io::repeat(7), &scratch(), &Stop).map(drop).unwrap_err();
+    let error = spooled_with(endless(), &Resources::DEFAULT, &Stop).map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Cancelled));
 }
 
@@ -160,6 +235,7 @@ fn compressed_snapshot_is_refused_with_a_way_out_by_a_build_without_zstd() {
 #[cfg(feature = "zstd")]
 mod compressed {
     use super::*;
+    use ekv_tree::compressed::EXPANSION_FREE_LEN;
 
     fn compress(bytes: &[u8]) -> Vec<u8> {
         zstd::encode_all(bytes, 3).unwrap()
@@ -181,7 +257,7 @@ mod compressed {
     #[test]
     fn compressed_stream_of_several_frames_is_read_to_its_end() {
         let frames = [compress(&FRESH[..10]), compress(&FRESH[10..])].concat();
-        let snapshot = open_stream(Trickle(&frames, false, None), &scratch(), &NoWatch).unwrap();
+        let snapshot = spooled_with(Trickle(&frames, false, None), &Resources::DEFAULT, &NoWatch).unwrap();
         assert_eq!(content(&snapshot.input), FRESH);
         assert_eq!(snapshot.input.name, "standard input (decompressed)");
     }
@@ -205,18 +281,60 @@ mod compressed {
     fn failing_stream_is_not_mistaken_for_damaged_data() {
         let bytes = compress(FRESH);
         let broken = Trickle(&bytes[..6], false, Some(io::Error::from_raw_os_error(5)));
-        let error = open_stream(broken, &scratch(), &NoWatch).map(drop).unwrap_err();
+        let error = spooled_with(broken, &Resources::DEFAULT, &NoWatch).map(drop).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Io { .. }), "{error}");
     }
 
     #[test]
-    fn window_above_the_limit_is_refused() {
+    fn file_that_begins_with_a_skippable_frame_is_decompressed_from_a_file_and_a_pipe() {
+        let skippable = b"\x50\x2a\x4d\x18\x04\0\0\0size";
+        for bytes in [
+            &[&skippable[..], &compress(FRESH)].concat(),
+            &[&skippable[..], &compress(b""), skippable, &compress(FRESH), skippable].concat(),
+        ] {
+            let dir = Dir::new();
+            let snapshot = opened(&dir.write("n1/fsm-snap/0000000000000064.fsm.zst", bytes));
+            assert_eq!(content(&snapshot.input), FRESH);
+            assert_eq!((snapshot.snapshot_index, snapshot.was_compressed), (Some(100), true));
+            let snapshot = spooled_with(Trickle(bytes, false, None), &Resources::DEFAULT, &NoWatch).unwrap();
+            assert_eq!(content(&snapshot.input), FRESH);
+        }
+    }
+
+    #[test]
+    fn compressed_data_of_nothing_are_refused_as_nothing_is() {
+        let skippable = b"\x5f\x2a\x4d\x18\0\0\0\0".to_vec();
+        for bytes in [compress(b""), skippable.clone(), [compress(b""), skippable, compress(b"")].concat()] {
+            let error = failure(&Dir::new().write("x.zst", &bytes));
+            assert!(error.to_string().ends_with("x.zst (decompressed): no snapshot here: it is empty"), "{error}");
+            let error = spooled_with(&bytes[..], &Resources::DEFAULT, &NoWatch).map(drop).unwrap_err();
+            assert_eq!(error.to_string(), "standard input (decompressed): no snapshot here: it is empty");
+        }
+    }
+
+    #[test]
+    fn what_grows_beyond_its_limit_is_refused_with_the_option_that_allows_more() {
+        let mut bytes = FRESH[..32].to_vec();
+        bytes.resize(usize::try_from(EXPANSION_FREE_LEN).unwrap() + 1, 0);
+        let compressed = compress(&bytes);
+        let limit = |expansion_max| Resources { expansion_max, ..Resources::DEFAULT };
+        assert!(spooled_with(&compressed[..], &limit(40_000), &NoWatch).is_ok());
+        let error = spooled_with(&compressed[..], &limit(10), &NoWatch).map(drop).unwrap_err();
+        assert!(
+            error.to_string().ends_with("more than 10 bytes for each compressed one; --max-expansion allows more"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn window_above_the_limit_is_refused_with_a_way_out() {
         // A frame header that asks for a window of 256 MiB, and an empty last block.
         let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, (28 - 10) << 3, 0x01, 0x00, 0x00];
         let accepted = [0x28, 0xb5, 0x2f, 0xfd, 0x00, (27 - 10) << 3, 0x01, 0x00, 0x00];
         let dir = Dir::new();
-        assert_eq!(opened(&dir.write("128", &accepted)).input.len, 0);
+        assert!(failure(&dir.write("128", &accepted)).to_string().contains("it is empty"));
         let error = failure(&dir.write("256", &frame));
-        assert!(matches!(error.kind(), ErrorKind::Invalid { .. }), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::UnsupportedForm { .. }), "{error}");
+        assert!(error.to_string().contains("zstd -d --long=31"), "{error}");
     }
 }

@@ -61,12 +61,18 @@ impl Beginning<'_> {
     }
 
     /// Writes the `.fsm` file: copies the payload, and checks and hashes what is copied.
-    pub(super) fn write_payload(&self, stage: &mut dyn Stage, payload: &Payload, watch: &dyn Watch) -> Result<Copied> {
+    pub(super) fn write_payload(
+        &self,
+        stage: &mut dyn Stage,
+        payload: &Payload,
+        entries_max: Option<u64>,
+        watch: &dyn Watch,
+    ) -> Result<Copied> {
         let mut framed = FramedPayload::open(&payload.input)?;
         let source = framed.as_ref().map_or(&payload.input, |framed| &framed.payload).clone();
         let (mut frame, header) = ServerFrame::begin(CommitTs(payload.info.last_commit_ts));
         let mut sha256 = Sha256::new();
-        let mut reader = RestorablePayload::new(&source, watch);
+        let mut reader = RestorablePayload::new(&source, watch).at_most(entries_max.unwrap_or(u64::MAX));
         let [fsm, ..] = self.paths();
         stage.begin(&dump_path(&fsm)?)?;
         stage.write(&header)?;

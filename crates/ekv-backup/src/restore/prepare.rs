@@ -13,8 +13,9 @@ use super::data_dir::{Beginning, Copied, Stage};
 use super::encode_info::format_sha256;
 use super::timestamp::{check_last_commit_ts, timestamp_warning};
 use super::{EncodeInfo, Payload, PeerList, Placement, RestoreError};
-use crate::Moment;
+use crate::open::too_many_bytes;
 use crate::progress::{Follower, Phase, Progress};
+use crate::{Moment, Resources};
 
 /// For which cluster a data directory is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct PrepareOptions {
     pub allow_future_timestamps: bool,
     /// What is brought to stable storage.
     pub fsync: DurableFsync,
+    /// What reading a payload may take that somebody named; it needs no scratch files.
+    pub resources: Resources,
     /// This machine's clock.
     pub now: Timestamp,
 }
@@ -76,6 +79,7 @@ impl PrepareOptions {
             allow_unverified_self_test: false,
             allow_future_timestamps: false,
             fsync: DurableFsync::default(),
+            resources: Resources::DEFAULT,
             now: Timestamp::now(),
         }
     }
@@ -143,7 +147,11 @@ pub fn prepare_restore(
     options: &PrepareOptions,
     progress: &dyn Progress,
 ) -> Result<PrepareReport> {
-    prepare(&Payload::open(payload, encode_info)?, data_dir, options, progress)
+    let payload = Payload::open(payload, encode_info)?;
+    if let Some(max) = options.resources.bytes_max.filter(|max| payload.input.len > *max) {
+        return Err(ekv_snapshot::Error::new(too_many_bytes(max)).in_file(&payload.input.name).into());
+    }
+    prepare(&payload, data_dir, options, progress)
 }
 
 /// Makes the data directory `data_dir` from a payload.
@@ -204,7 +212,7 @@ pub(super) fn prepare_in(
 ) -> Result<(Copied, Published)> {
     let (index, term) = (options.index.get(), options.term.get());
     let beginning = Beginning { index, term, peers: &options.peers };
-    match write_and_read_back(stage.as_mut(), &beginning, payload, progress) {
+    match write_and_read_back(stage.as_mut(), &beginning, payload, options, progress) {
         Ok(copied) => {
             progress.begin(Phase::Publish, None);
             let published = stage.publish()?;
@@ -222,11 +230,12 @@ fn write_and_read_back(
     stage: &mut dyn Stage,
     beginning: &Beginning<'_>,
     payload: &Payload,
+    options: &PrepareOptions,
     progress: &dyn Progress,
 ) -> Result<Copied> {
     let follower = Follower::new(progress);
     progress.begin(Phase::Copy, Some(payload.input.len));
-    let copied = beginning.write_payload(stage, payload, &follower)?;
+    let copied = beginning.write_payload(stage, payload, options.resources.entries_max, &follower)?;
     beginning.write_raft_files(stage, &copied)?;
     progress.begin(Phase::ReadBack, Some(copied.payload_len));
     beginning.read_back(stage, payload, &copied, &follower)?;

@@ -86,7 +86,7 @@ fn files_and_lines_may_be_added_and_removed() {
     room.write(EXPIRIES, b"{\"key\":\"new\",\"expire_at_ms\":1900000000001}\n");
     fs::remove_file(room.path("dump/redis/db_0/strings/b.bin")).unwrap();
     let before = room.bytes("dump/CHECKSUMS");
-    let dry_run = ChecksumsOptions { dry_run: true, fsync: Fsync::None };
+    let dry_run = ChecksumsOptions { dry_run: true, fsync: Fsync::None, ..ChecksumsOptions::default() };
     let report = checksums(&room.path("dump"), &dry_run, &NoProgress).unwrap();
     assert_eq!((report.changed, report.added, report.removed, report.rewritten), (1, 1, 1, false));
     assert_eq!(room.bytes("dump/CHECKSUMS"), before);

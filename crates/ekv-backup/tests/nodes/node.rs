@@ -44,7 +44,7 @@ impl Node {
 
     /// Decodes, checks the books, and reads the strings of the dump, which is then removed.
     pub(crate) fn decode(&self, read: ReadOptions) -> Decoded {
-        let report = self.try_decode(&DecodeOptions { read, ..DecodeOptions::default() }).unwrap();
+        let report = self.try_decode(&DecodeOptions { read: read.clone(), ..DecodeOptions::default() }).unwrap();
         check_books(&report);
         let inspection = inspect(&self.path(), &read, &NoProgress).unwrap();
         assert_eq!(inspection.records.visible, report.books.records.visible, "inspect sees what decode sees");

@@ -5,8 +5,13 @@ use ekv_testkit::SnapshotBuilder;
 
 use crate::node::{Node, check_books, stored, string, with_catalog, write_snapshot};
 
-const KEEP: ReadOptions =
-    ReadOptions { at: None, require_checksum: false, view: ekv_backup::TxnView::Protocol, unowned: Unowned::Keep };
+const KEEP: ReadOptions = ReadOptions {
+    at: None,
+    require_checksum: false,
+    view: ekv_backup::TxnView::Protocol,
+    unowned: Unowned::Keep,
+    resources: ekv_backup::Resources::DEFAULT,
+};
 
 /// Group 1 owns `a` and `b`, of which group 2 has other versions; each group has a key of its own.
 fn moved() -> Node {

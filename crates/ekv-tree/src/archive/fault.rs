@@ -1,5 +1,7 @@
 //! Why an archive is refused.
 
+use crate::compressed::CompressedFault;
+
 /// Why an archive is refused. Offsets count bytes of the tar, after decompression.
 ///
 /// Source: `docs/format/tree.md`, section 9.2.
@@ -9,17 +11,9 @@ pub enum ArchiveFault {
     /// The first bytes are those of another kind of file.
     #[error("this is no archive of a dump: it begins neither like a tar archive nor like a zstd frame")]
     NotAnArchive,
-    /// The archive is compressed and this build cannot read that.
-    #[error(
-        "the archive is compressed with zstd, which this build does not read: decompress it first, for example with zstd -d"
-    )]
-    ZstdUnsupported,
-    /// The compressed data are damaged, or need too much memory.
-    #[error("the compressed data are damaged or not acceptable: {reason}")]
-    Zstd {
-        /// What the decompressor says.
-        reason: String,
-    },
+    /// What is compressed is not read.
+    #[error(transparent)]
+    Compressed(#[from] CompressedFault),
     /// The archive ends too early.
     #[error("the archive is cut off: it ends {place}")]
     Truncated {
@@ -86,13 +80,13 @@ pub enum ArchiveFault {
         max: u64,
     },
     /// More entries than are accepted.
-    #[error("the archive has more than {max} entries; --max-entries allows more")]
+    #[error("the dump has more than {max} entries; --max-entries allows more")]
     TooManyEntries {
         /// The limit.
         max: u64,
     },
     /// More content than is accepted.
-    #[error("the files of the archive have more than {max} bytes; --max-bytes allows more")]
+    #[error("the files of the dump have more than {max} bytes; --max-bytes allows more")]
     TooManyBytes {
         /// The limit.
         max: u64,

@@ -20,9 +20,10 @@ const POSIX_MAGIC: &[u8; 8] = b"ustar\x0000";
 /// `ustar` as GNU tar writes it; there is no prefix.
 const GNU_MAGIC: &[u8; 8] = b"ustar  \0";
 
-/// Permissions of a file and of a directory.
-const FILE_MODE: u64 = 0o644;
-const DIRECTORY_MODE: u64 = 0o755;
+/// Permissions of a file and of a directory: those of a dump in a directory, so that whoever unpacks the archive with another program
+/// shows it to nobody else.
+const FILE_MODE: u64 = 0o600;
+const DIRECTORY_MODE: u64 = 0o700;
 
 /// Largest size and time that 11 octal digits hold.
 pub(super) const OCTAL_11_MAX: u64 = (1 << 33) - 1;

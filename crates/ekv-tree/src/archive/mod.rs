@@ -8,7 +8,7 @@
 //! | `pax.rs` | the records of extended headers, both directions |
 //! | `writer.rs` | entries to bytes, reproducibly |
 //! | `reader.rs` | bytes to entries, distrusting all of them |
-//! | `compress.rs`, `decompress.rs` | what lies around the tar |
+//! | `compress.rs`, `decompress.rs` | what lies around the tar; [`crate::compressed`] decompresses |
 //! | `options.rs`, `fault.rs` | what is asked for, and what is refused |
 //!
 //! [`crate::sink::ArchiveSink`] writes with these, [`crate::source::ArchiveSource`] and [`crate::source::IndexedArchive`] read.

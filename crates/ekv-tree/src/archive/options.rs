@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 
+use crate::compressed::DEFAULT_EXPANSION_MAX;
+
 /// Highest level of compression.
 pub const ZSTD_LEVEL_MAX: u8 = 19;
 
@@ -89,11 +91,18 @@ pub struct ArchiveLimits {
     pub entries: u64,
     /// Bytes of all files together.
     pub bytes: u64,
+    /// How many times its own length a compressed archive may have when it is decompressed; see [`crate::compressed`].
+    pub expansion: u64,
+}
+
+impl ArchiveLimits {
+    /// 50 million entries, 4 TiB, [`DEFAULT_EXPANSION_MAX`].
+    pub const DEFAULT: ArchiveLimits =
+        ArchiveLimits { entries: 50_000_000, bytes: 4 << 40, expansion: DEFAULT_EXPANSION_MAX };
 }
 
 impl Default for ArchiveLimits {
-    /// 50 million entries, 4 TiB.
     fn default() -> Self {
-        ArchiveLimits { entries: 50_000_000, bytes: 4 << 40 }
+        ArchiveLimits::DEFAULT
     }
 }

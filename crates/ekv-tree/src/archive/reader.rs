@@ -4,6 +4,7 @@
 
 use std::io::{self, Read};
 
+use super::decompress::BEFORE_ITS_FIRST_BYTE;
 use super::header::Header;
 use super::pax::Extended;
 use super::{ArchiveFault, ArchiveLimits, Block, ZERO_BLOCK, padding_len};
@@ -264,7 +265,10 @@ impl<R: Read> TarReader<R> {
         let mut filled = 0;
         while filled < buf.len() {
             match self.read_some(buf.get_mut(filled..).unwrap_or_default())? {
-                0 => return Err(Error::from(ArchiveFault::Truncated { place }).at_byte_offset(self.offset)),
+                0 => {
+                    let place = if self.offset == 0 { BEFORE_ITS_FIRST_BYTE } else { place };
+                    return Err(Error::from(ArchiveFault::Truncated { place }).at_byte_offset(self.offset));
+                }
                 len => filled = filled.saturating_add(len),
             }
         }

@@ -72,6 +72,11 @@ impl<W: Write> TarWriter<W> {
         }
     }
 
+    /// Takes scratch files from elsewhere.
+    pub(crate) fn set_scratch(&mut self, scratch: Arc<dyn Scratch>) {
+        self.scratch = scratch;
+    }
+
     pub(crate) fn directory(&mut self, path: &[u8]) -> Result<(), WriteError> {
         self.make_room(BLOCK_LEN)?;
         self.push_headers(Kind::Directory, path, 0);

@@ -74,6 +74,15 @@ impl ArchiveSink {
         })
     }
 
+    /// The same, with other scratch files; nothing may have been written yet.
+    #[must_use]
+    pub fn with_scratch(mut self, scratch: Arc<dyn Scratch>) -> Self {
+        self.writer.set_scratch(Arc::clone(&scratch));
+        self.made = PathTable::new(Arc::clone(&scratch));
+        self.scratch = scratch;
+        self
+    }
+
     /// Runs a step unless one failed before, and remembers whether it failed.
     fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.failed {

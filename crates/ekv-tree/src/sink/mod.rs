@@ -13,6 +13,7 @@ mod error;
 mod memory;
 mod options;
 mod path_table;
+mod with_scratch;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub use dir::{DirSink, Leftover, StagedFiles, leftovers};
 pub use error::{SinkError, SinkOperation};
 pub use memory::{MemoryDump, MemoryEntries, MemorySink};
 pub use options::{DirOptions, ExistingTarget, Fsync, LeftoverState, PublishMethod, Published};
+pub use with_scratch::WithScratch;
 
 use crate::{DumpPath, Error, Result};
 

@@ -26,7 +26,7 @@ impl<'i> ArchiveSource<'i> {
     /// [`SourceError::Io`](super::SourceError::Io) if they cannot be read.
     pub fn new(input: impl Read + 'i, limits: ArchiveLimits) -> Result<Self> {
         let input: Box<dyn Read + 'i> = Box::new(input);
-        Ok(ArchiveSource { reader: Some(TarReader::new(TarStream::new(input)?, limits)) })
+        Ok(ArchiveSource { reader: Some(TarReader::new(TarStream::new(input, limits.expansion)?, limits)) })
     }
 }
 

@@ -7,6 +7,7 @@ use ekv_model::Class;
 
 use crate::Error;
 use crate::archive::ArchiveFault;
+use crate::compressed::CompressedFault;
 
 /// Longest path of an entry, in bytes: what a line of CHECKSUMS can hold.
 pub const PATH_LEN_MAX: usize = 16 << 10;
@@ -113,6 +114,10 @@ impl SourceError {
 pub(crate) fn read_error(error: io::Error) -> Error {
     let other = match error.downcast::<ArchiveFault>() {
         Ok(fault) => return fault.into(),
+        Err(other) => other,
+    };
+    let other = match other.downcast::<CompressedFault>() {
+        Ok(fault) => return ArchiveFault::from(fault).into(),
         Err(other) => other,
     };
     match other.downcast::<ekv_spill::Error>() {

@@ -56,24 +56,24 @@ fn write_tiny(mut sink: Box<dyn Sink>) {
 #[test]
 fn every_byte_of_a_tiny_archive_is_the_documented_one() {
     let (n, p) = ("n".repeat(100), "p".repeat(155));
-    let (file, directory) = ("0000644", "0000755");
+    let (file, directory) = ("0000600", "0000700");
     let expected = [
-        header("d", directory, "00000000000", "007402", "5", ""),
-        header("d/a", file, "00000000002", "007614", "0", ""),
+        header("d", directory, "00000000000", "007370", "5", ""),
+        header("d/a", file, "00000000002", "007604", "0", ""),
         padded(b"hi", 512),
-        header("PaxHeaders/0", file, "00000000245", "011455", "x", ""),
+        header("PaxHeaders/0", file, "00000000245", "011445", "x", ""),
         padded(format!("165 path={p}\n").as_bytes(), 512),
-        header(&p[..100], directory, "00000000000", "035136", "5", ""),
-        header(&n, file, "00000000000", "076536", "0", &p),
-        header("PaxHeaders/1", file, "00000000161", "011453", "x", ""),
+        header(&p[..100], directory, "00000000000", "035124", "5", ""),
+        header(&n, file, "00000000000", "076526", "0", &p),
+        header("PaxHeaders/1", file, "00000000161", "011443", "x", ""),
         padded(format!("113 path=d/{n}n\n").as_bytes(), 512),
-        header(&format!("d/{}", "n".repeat(98)), file, "00000001000", "034506", "0", ""),
+        header(&format!("d/{}", "n".repeat(98)), file, "00000001000", "034476", "0", ""),
         vec![b'x'; 512],
-        header("PaxHeaders/2", file, "00000000020", "011446", "x", ""),
+        header("PaxHeaders/2", file, "00000000020", "011436", "x", ""),
         padded("16 path=d/caf\u{e9}\n".as_bytes(), 512),
-        header("d/caf__", file, "00000000000", "010421", "0", ""),
-        header("e", directory, "00000000000", "007403", "5", ""),
-        header("e/f", directory, "00000000000", "007630", "5", ""),
+        header("d/caf__", file, "00000000000", "010411", "0", ""),
+        header("e", directory, "00000000000", "007371", "5", ""),
+        header("e/f", directory, "00000000000", "007616", "5", ""),
         vec![0; 1024],
     ];
     let expected = expected.concat();

@@ -16,7 +16,7 @@ impl Scene {
     /// Tests a payload for which `defect` had its hand in every record.
     fn verdict(&self, defect: &Defect<'_>) -> Verdict {
         let options = options();
-        let mut source = open_dump(&self.dump, ArchiveLimits::default()).unwrap();
+        let mut source = open_dump(&self.dump, &Resources::DEFAULT).unwrap();
         let plan = plan(source.as_mut(), &options).unwrap();
         let mut stage = self.stage();
         let scratch = Stage::scratch(stage.as_ref());

@@ -40,7 +40,7 @@ impl IndexedArchive {
         if !metadata.is_file() {
             return Self::spool(file, scratch, limits);
         }
-        let mut reader = match TarStream::new(&file)? {
+        let mut reader = match TarStream::new(&file, limits.expansion)? {
             stream if stream.is_plain() => TarReader::new(stream, limits),
             stream => return Self::keep(stream, scratch, limits),
         };
@@ -54,7 +54,7 @@ impl IndexedArchive {
     /// # Errors
     /// As [`IndexedArchive::open`], and if the scratch file fails.
     pub fn spool(input: impl Read, scratch: &Arc<dyn Scratch>, limits: ArchiveLimits) -> Result<Self> {
-        Self::keep(TarStream::new(input)?, scratch, limits)
+        Self::keep(TarStream::new(input, limits.expansion)?, scratch, limits)
     }
 
     fn keep(stream: TarStream<impl Read>, scratch: &Arc<dyn Scratch>, limits: ArchiveLimits) -> Result<Self> {

@@ -1,0 +1,65 @@
+//! Where the bytes of an argument come from.
+
+use std::fs::{File, FileType};
+use std::io;
+use std::path::Path;
+
+/// The argument that means standard input.
+const STANDARD_INPUT_ARGUMENT: &str = "-";
+/// Other names of standard input on Unix. Where it is a regular file, they name that file from its beginning.
+const STANDARD_INPUT_PATHS: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+
+/// How messages name standard input.
+pub(crate) const STANDARD_INPUT: &str = "standard input";
+
+/// Where the bytes of an argument come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputPlace {
+    /// `-`, or another name of standard input.
+    StandardInput,
+    /// A directory.
+    Directory,
+    /// A named pipe or a device: what a shell makes of `<(…)`, or `mkfifo`.
+    Stream,
+    /// A regular file, or something that cannot be read.
+    File,
+}
+
+impl InputPlace {
+    /// Looks at what `argument` names, without opening it.
+    ///
+    /// # Errors
+    /// The system's, if there is nothing.
+    pub(crate) fn of(argument: &Path) -> io::Result<Self> {
+        if argument.as_os_str() == STANDARD_INPUT_ARGUMENT {
+            return Ok(InputPlace::StandardInput);
+        }
+        let file_type = std::fs::metadata(argument)?.file_type();
+        Ok(match file_type {
+            _ if file_type.is_dir() => InputPlace::Directory,
+            _ if file_type.is_file() => InputPlace::File,
+            _ if STANDARD_INPUT_PATHS.iter().any(|path| argument == Path::new(path)) => InputPlace::StandardInput,
+            _ if is_stream(file_type) => InputPlace::Stream,
+            _ => InputPlace::File,
+        })
+    }
+}
+
+/// Opens a stream. A named pipe to which nobody writes yet is waited for, as every program does that reads one.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+#[cfg(unix)]
+fn is_stream(file_type: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    file_type.is_fifo() || file_type.is_char_device()
+}
+
+#[cfg(not(unix))]
+fn is_stream(_: FileType) -> bool {
+    false
+}
