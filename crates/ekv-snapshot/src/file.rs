@@ -8,6 +8,7 @@ use ekv_spill::SparseIndex;
 use crate::entry::lengths;
 use crate::input::Stamp;
 use crate::record::StoredValue;
+use crate::shared_key::SharedKey;
 use crate::{Error, ErrorKind, Input, Result};
 
 /// Bytes of a value that are always in memory with its record.
@@ -22,6 +23,8 @@ pub struct RecordFile {
     start: u64,
     end: u64,
     index: Arc<SparseIndex>,
+    /// The user keys, if the records hold [`SharedKey`]s in the place of their raw keys.
+    keys: Option<Input>,
     is_overlay: bool,
     /// Of the input, before pass 1.
     stamp: Option<Stamp>,
@@ -29,7 +32,19 @@ pub struct RecordFile {
 
 impl RecordFile {
     pub(crate) fn new(input: Input, start: u64, end: u64, index: SparseIndex) -> Self {
-        RecordFile { input, start, end, index: Arc::new(index), is_overlay: false, stamp: None }
+        RecordFile { input, start, end, index: Arc::new(index), keys: None, is_overlay: false, stamp: None }
+    }
+
+    /// The same file, whose records hold [`SharedKey`]s of these keys.
+    #[must_use]
+    pub(crate) fn with_shared_keys(self, keys: Input) -> Self {
+        RecordFile { keys: Some(keys), ..self }
+    }
+
+    /// The same file with an index.
+    #[must_use]
+    pub(crate) fn with_index(self, index: SparseIndex) -> Self {
+        RecordFile { index: Arc::new(index), ..self }
     }
 
     /// The same file, whose input had this stamp before it was checked.
@@ -105,39 +120,55 @@ impl RecordFile {
 
     /// How the raw key of the record at a byte offset compares with `target`. Reads no more of it than tells them apart.
     fn compare_raw_key(&self, byte_offset: u64, target: &[u8]) -> Result<Ordering> {
-        let mut buffer = [0; COMPARED_LEN];
-        let want = target.len().saturating_add(KEY_LEN_LEN).min(COMPARED_LEN);
-        let got = self.input.fill_at(byte_offset, buffer.get_mut(..want).unwrap_or_default())?;
-        let (key_len, piece) =
-            buffer.get(..got).unwrap_or_default().split_first_chunk().unwrap_or((&[0; KEY_LEN_LEN], &[]));
-        let key_len = usize::try_from(u64::from_le_bytes(*key_len)).unwrap_or(usize::MAX);
-        let mut piece = piece.get(..key_len.min(piece.len())).unwrap_or_default();
-        let mut rest = target;
-        let mut buffer = Vec::new();
-        let mut compared = 0_usize;
-        loop {
-            let (known, behind) = rest.split_at_checked(piece.len()).unwrap_or_default();
-            match piece.cmp(known) {
-                Ordering::Equal => {}
-                different => return Ok(different),
-            }
-            compared = compared.saturating_add(piece.len());
-            rest = behind;
-            let left = key_len.saturating_sub(compared).min(rest.len());
-            if left == 0 {
-                return Ok(key_len.cmp(&target.len()));
-            }
-            buffer.resize(left.min(LONG_COMPARED_LEN), 0);
-            let at = byte_offset.saturating_add(widen(KEY_LEN_LEN)).saturating_add(widen(compared));
-            let got = self.input.fill_at(at, &mut buffer)?;
-            piece = buffer.get(..got).filter(|piece| !piece.is_empty()).ok_or_else(|| {
-                let needed = widen(left);
-                Error::new(ErrorKind::Truncated { what: "entry", needed, available: 0 })
-                    .at(at)
-                    .in_file(&self.input.name)
-            })?;
-        }
+        let key_at = byte_offset.saturating_add(widen(KEY_LEN_LEN));
+        let Some(keys) = &self.keys else {
+            let mut key_len = [0; KEY_LEN_LEN];
+            fill(&self.input, byte_offset, &mut key_len)?;
+            return compare(&self.input, key_at, u64::from_le_bytes(key_len), target);
+        };
+        let mut stored = [0; SharedKey::ENCODED_LEN];
+        fill(&self.input, key_at, &mut stored)?;
+        let key = SharedKey::decode(&stored).ok_or_else(|| changed(&self.input, key_at))?;
+        let user_key_len = usize::try_from(key.len).unwrap_or(usize::MAX).min(target.len());
+        let (of_user_key, rest) = target.split_at_checked(user_key_len).unwrap_or_default();
+        Ok(compare(keys, key.start, key.len, of_user_key)?.then_with(|| key.suffix.as_slice().cmp(rest)))
     }
+}
+
+/// How the `len` bytes of `input` at an offset compare with `target`.
+fn compare(input: &Input, offset: u64, len: u64, target: &[u8]) -> Result<Ordering> {
+    let mut buffer = Vec::new();
+    let mut at = offset;
+    let mut left = usize::try_from(len).unwrap_or(usize::MAX).min(target.len());
+    let mut rest = target;
+    while left > 0 {
+        // Most keys differ soon.
+        let piece_len = if at == offset { COMPARED_LEN } else { LONG_COMPARED_LEN };
+        buffer.resize(left.min(piece_len), 0);
+        fill(input, at, &mut buffer)?;
+        let (known, behind) = rest.split_at_checked(buffer.len()).unwrap_or_default();
+        match buffer.as_slice().cmp(known) {
+            Ordering::Equal => {}
+            different => return Ok(different),
+        }
+        at = at.saturating_add(widen(buffer.len()));
+        left = left.saturating_sub(buffer.len());
+        rest = behind;
+    }
+    Ok(len.cmp(&widen(target.len())))
+}
+
+/// Fills `buf` from a byte offset; pass 1 has seen that much.
+fn fill(input: &Input, byte_offset: u64, buf: &mut [u8]) -> Result<()> {
+    match input.fill_at(byte_offset, buf)? {
+        got if got == buf.len() => Ok(()),
+        _ => Err(changed(input, byte_offset)),
+    }
+}
+
+/// The error for a file that is not what pass 1 saw.
+fn changed(input: &Input, byte_offset: u64) -> Error {
+    Error::new(ErrorKind::Changed).at(byte_offset).in_file(&input.name)
 }
 
 /// Walks over records; stands on one or at the end. Positioned reads into one reused buffer.
@@ -152,6 +183,7 @@ pub(crate) struct Cursor {
     /// Offset of the current record, or of the next one if `current` is empty.
     at: u64,
     current: Option<Current>,
+    shared: Shared,
     /// Where [`Cursor::seek`] went last.
     target: Vec<u8>,
     /// Whether the cursor still stands where that led: on the first record at or above `target`, or at the end.
@@ -168,9 +200,19 @@ struct Current {
     head_len: usize,
 }
 
+/// The raw key of the current record, where records share their keys.
+#[derive(Default)]
+struct Shared {
+    raw_key: Vec<u8>,
+    /// Where the record begins that follows the one of `raw_key`.
+    next_at: u64,
+    /// How many of its first bytes `raw_key` has in common with the record before, if that was the one before in the walk.
+    kept_len: usize,
+}
+
 /// Bytes of the length of a raw key.
 const KEY_LEN_LEN: usize = 8;
-/// Bytes that are read at first, and at once after that, to compare a raw key of the file.
+/// Bytes that are read at first, and at once after that, to compare a key of the file.
 const COMPARED_LEN: usize = 1 << 10;
 const LONG_COMPARED_LEN: usize = 64 << 10;
 
@@ -190,6 +232,7 @@ impl Cursor {
             window_len,
             window_start: 0,
             current: None,
+            shared: Shared::default(),
             target: Vec::new(),
             is_at_target: false,
         }
@@ -207,9 +250,22 @@ impl Cursor {
 
     /// Raw key of the current record; empty at the end.
     pub(crate) fn raw_key(&self) -> &[u8] {
+        match self.current {
+            Some(_) if self.file.keys.is_some() => &self.shared.raw_key,
+            _ => self.stored_key(),
+        }
+    }
+
+    /// What the current record has in the place of the raw key.
+    fn stored_key(&self) -> &[u8] {
         let Some(current) = self.current else { return &[] };
         let start = current.base.saturating_add(8);
         self.window.get(start..start.saturating_add(current.key_len)).unwrap_or(&[])
+    }
+
+    /// So many bytes of the raw key are known to be those of the record before, from which [`Cursor::advance`] led here.
+    pub(crate) fn kept_len(&self) -> usize {
+        self.shared.kept_len
     }
 
     /// Byte offset of the current record in the snapshot.
@@ -302,7 +358,35 @@ impl Cursor {
             Some(current) => Some(current),
             None => self.read_entry()?,
         };
+        if self.file.keys.is_some() {
+            self.read_shared_key()?;
+        }
         Ok(self.current.is_some())
+    }
+
+    /// Makes the raw key of the current record.
+    fn read_shared_key(&mut self) -> Result<()> {
+        let (Some(keys), Some(current)) = (&self.file.keys, self.current) else { return Ok(()) };
+        let key = SharedKey::decode(self.stored_key()).ok_or_else(|| changed(&self.file.input, self.at))?;
+        let Shared { raw_key, next_at, kept_len } = &mut self.shared;
+        *kept_len = if *next_at == self.at { usize::try_from(key.kept_len).unwrap_or(usize::MAX) } else { 0 };
+        raw_key.truncate(*kept_len);
+        *kept_len = raw_key.len();
+        // Until then nothing is known of what the key is.
+        *next_at = 0;
+        let user_key_len = usize::try_from(key.len).unwrap_or(usize::MAX);
+        raw_key.resize(user_key_len, 0);
+        let read_at = key.start.saturating_add(widen(*kept_len));
+        if let Some(room) = raw_key.get_mut(*kept_len..).filter(|room| !room.is_empty()) {
+            fill(keys, read_at, room)?;
+        }
+        raw_key.extend_from_slice(&key.suffix);
+        *next_at = self
+            .at
+            .saturating_add(LENGTHS_LEN)
+            .saturating_add(widen(current.key_len))
+            .saturating_add(current.value_len);
+        Ok(())
     }
 
     /// The entry at `self.at`, if all of it is in the window already.

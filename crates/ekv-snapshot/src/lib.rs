@@ -30,6 +30,7 @@ mod restorable;
 mod scan;
 mod sequential;
 pub mod server_file;
+mod shared_key;
 pub mod snapfile;
 mod sst;
 mod stream;

@@ -1,14 +1,20 @@
 //! `EKVMVCC2` payloads: rewritten as records in raw-key order. Source: `docs/format/snapshot.md`, section 5.1.
+//!
+//! The payload has each key once, with all its versions. So has what is made of it: a record of the rewritten form refers to its key
+//! (`shared_key.rs`), and `order.rs` finds the order of the records without a raw key for each version.
+
+mod order;
 
 use std::sync::Arc;
 
-use ekv_spill::{Scratch, Sorter};
+use ekv_spill::{Scratch, Sorter, Spool};
 
-use crate::format::{BODY_LEN_MAX, FLAG_TOMBSTONE, FOOTER_LEN, USER_KEY_LEN_MAX, VALUE_HEADER_LEN};
+use self::order::{KeyPlace, Version, in_raw_key_order};
+use crate::format::{BODY_LEN_MAX, FLAG_TOMBSTONE, FOOTER_LEN, PAYLOAD_HEADER_LEN, USER_KEY_LEN_MAX};
 use crate::record_writer::{BodyPlace, RecordWriter};
 use crate::sequential::Sequential;
 use crate::stream::{check_end, consume, take};
-use crate::{CommitTs, Error, ErrorKind, Input, Result, Watch};
+use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result, Watch};
 
 /// The version this tool knows.
 const VERSION: u32 = 1;
@@ -18,11 +24,15 @@ const VERSION_COUNT_MAX: u64 = 1 << 20;
 const VERSION_FIXED_LEN: u64 = 25;
 /// Memory for sorting, in bytes.
 const SORT_BUDGET: usize = 16 << 20;
+/// Memory for writing to a scratch file, in bytes.
+const WRITE_BUDGET: usize = 64 << 10;
 
-/// An `EKVMVCC2` payload in the form of an `EKVPBBL1` payload.
+/// An `EKVMVCC2` payload as records in raw-key order.
 pub(crate) struct Transcoded {
-    /// The rewritten payload, without header and footer, in a scratch file.
-    pub(crate) records: Input,
+    /// The records, in scratch files; without an index.
+    pub(crate) records: RecordFile,
+    /// The last commit timestamp of the payload's header.
+    pub(crate) last_commit_ts: CommitTs,
     /// The outer footer, if there is one; it has been compared with the bytes before it.
     pub(crate) footer_crc32c: Option<u32>,
     /// Oldest timestamp that is still answerable; the rewritten form has no place for it.
@@ -31,8 +41,8 @@ pub(crate) struct Transcoded {
 
 /// Checks the payload at `payload_offset` as a whole and rewrites it.
 ///
-/// Cost: two reads of the input, memory bounded by a constant, scratch space for one copy of the values and of the key of
-/// every version.
+/// Cost: two reads of the input, memory bounded by a constant, and scratch space of at most four times the payload: a copy of the
+/// values, two of the keys, and 90 bytes for each version, which has at least 25 in the payload.
 ///
 /// # Errors
 /// `BodyCrc`, `FooterCrc`, `TokenCrc`, `Truncated`, `KeyTooLarge`, `ValueTooLarge`, `Invalid`, `Io`, `Scratch`.
@@ -45,24 +55,31 @@ pub(crate) fn transcode(
     let mut pass = Pass {
         reader: Sequential::new(input, watch),
         crc32: crc32fast::Hasher::new(),
-        sorter: Sorter::new(scratch.clone(), SORT_BUDGET),
-        raw_key: Vec::new(),
+        keys: Spool::new(scratch.clone(), WRITE_BUDGET),
+        versions: Spool::new(scratch.clone(), WRITE_BUDGET),
+        by_key: Sorter::new(scratch.clone(), SORT_BUDGET),
+        key: Vec::new(),
         last_commit_ts: CommitTs(0),
         min_retained_ts: CommitTs(0),
     };
     let outcome = pass.run(payload_offset).map_err(|e| e.in_file(&input.name));
-    let Pass { reader, sorter, last_commit_ts, min_retained_ts, .. } = pass;
+    let Pass { reader, keys, versions, by_key, last_commit_ts, min_retained_ts, .. } = pass;
     let footer_crc32c = check_end(input, reader, outcome)?;
-    let records = write(input, last_commit_ts, sorter, scratch)?;
-    Ok(Transcoded { records, footer_crc32c, min_retained_ts })
+    let records = write(input, keys, versions, by_key, last_commit_ts, scratch)?;
+    Ok(Transcoded { records, last_commit_ts, footer_crc32c, min_retained_ts })
 }
 
-/// One read over the payload: checks everything and hands every version to the sorter.
+/// One read over the payload: checks everything and takes down every key and every version.
 struct Pass<'i> {
     reader: Sequential<'i>,
     crc32: crc32fast::Hasher,
-    sorter: Sorter,
-    raw_key: Vec<u8>,
+    /// All keys, one behind the other.
+    keys: Spool,
+    /// All versions without their values.
+    versions: Spool,
+    /// The places of all keys that have versions.
+    by_key: Sorter,
+    key: Vec<u8>,
     last_commit_ts: CommitTs,
     min_retained_ts: CommitTs,
 }
@@ -94,14 +111,14 @@ impl Pass<'_> {
         if key_len > USER_KEY_LEN_MAX {
             return Err(Error::new(ErrorKind::KeyTooLarge { found: key_len, limit: USER_KEY_LEN_MAX }));
         }
-        let Pass { reader, crc32, raw_key, .. } = self;
-        raw_key.clear();
+        let start = self.keys.len();
+        let Pass { reader, crc32, key, keys, .. } = self;
+        key.clear();
         consume(reader, "key", key_len, |piece| {
             crc32.update(piece);
-            raw_key.extend_from_slice(piece);
-            Ok(())
+            key.extend_from_slice(piece);
+            Ok(keys.write_all(piece)?)
         })?;
-        let user_key_len = self.raw_key.len();
         let count = self.u64_le("version count")?;
         if count > VERSION_COUNT_MAX {
             return Err(invalid(format!("{count} versions of one key, the limit is {VERSION_COUNT_MAX}")));
@@ -110,19 +127,21 @@ impl Pass<'_> {
         if needed > available {
             return Err(Error::new(ErrorKind::Truncated { what: "versions", needed, available }));
         }
+        let place = KeyPlace { start, first_version: Version::number_in(self.versions.len()), version_count: count };
         let mut previous = None;
         for _ in 0..count {
             let at = self.reader.offset();
-            self.raw_key.truncate(user_key_len);
-            previous = Some(self.version(previous).map_err(|e| e.at(at).with_key(&self.raw_key))?);
+            previous = Some(self.version(previous).map_err(|e| e.at(at).with_key(&self.key))?);
+        }
+        if count > 0 {
+            self.by_key.push(&self.key, &place.encode())?;
         }
         Ok(())
     }
 
-    /// One version of the key at the start of `raw_key`; returns its timestamp.
+    /// One version of `key`; returns its timestamp.
     fn version(&mut self, previous: Option<CommitTs>) -> Result<CommitTs> {
         let commit_ts = CommitTs(self.u64_le("commit timestamp")?);
-        self.raw_key.extend_from_slice(&commit_ts.to_suffix());
         if let Some(previous) = previous.filter(|previous| *previous >= commit_ts) {
             return Err(invalid(format!("version {commit_ts} follows version {previous} of the same key")));
         }
@@ -139,8 +158,8 @@ impl Pass<'_> {
             Ok(())
         })?;
         let flags = if tombstone == 0 { 0 } else { FLAG_TOMBSTONE };
-        let place = Place { flags, expire_at, offset, len };
-        self.sorter.push(&self.raw_key, &place.encode())?;
+        let version = Version { commit_ts, flags, expire_at, value: BodyPlace { offset, len } };
+        self.versions.write_all(&version.encode())?;
         Ok(commit_ts)
     }
 
@@ -155,54 +174,26 @@ impl Pass<'_> {
     }
 }
 
-/// A version without its bytes: value header, and where the value lies in the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    flags: u8,
-    expire_at: u64,
-    offset: u64,
-    len: u64,
-}
-
-impl Place {
-    const ENCODED_LEN: usize = VALUE_HEADER_LEN + 16;
-
-    fn encode(self) -> Vec<u8> {
-        let mut out = self.value_header().to_vec();
-        out.extend_from_slice(&self.offset.to_le_bytes());
-        out.extend_from_slice(&self.len.to_le_bytes());
-        out
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Place> {
-        let bytes: &[u8; Place::ENCODED_LEN] = bytes.try_into().ok()?;
-        let (flags, rest) = bytes.split_first()?;
-        let (expire_at, rest) = rest.split_first_chunk()?;
-        let (offset, rest) = rest.split_first_chunk()?;
-        let len = rest.first_chunk()?;
-        Some(Place {
-            flags: *flags,
-            expire_at: u64::from_le_bytes(*expire_at),
-            offset: u64::from_le_bytes(*offset),
-            len: u64::from_le_bytes(*len),
-        })
-    }
-
-    fn value_header(self) -> [u8; VALUE_HEADER_LEN] {
-        let [e0, e1, e2, e3, e4, e5, e6, e7] = self.expire_at.to_le_bytes();
-        [self.flags, e0, e1, e2, e3, e4, e5, e6, e7]
-    }
-}
-
-/// Writes the sorted versions as entries; values are copied from where they lie in the input.
-fn write(input: &Input, last_commit_ts: CommitTs, sorter: Sorter, scratch: &Arc<dyn Scratch>) -> Result<Input> {
+/// Writes the versions in raw-key order; values are copied from where they lie in the input.
+fn write(
+    input: &Input,
+    keys: Spool,
+    versions: Spool,
+    by_key: Sorter,
+    last_commit_ts: CommitTs,
+    scratch: &Arc<dyn Scratch>,
+) -> Result<RecordFile> {
+    let name = format!("{} (rewritten as EKVPBBL1)", input.name);
     let mut writer = RecordWriter::new(scratch, last_commit_ts)?;
-    let mut sorted = sorter.finish()?;
-    while let Some((raw_key, place)) = sorted.next()? {
-        let place = Place::decode(place).ok_or_else(|| invalid("a sorted version has changed"))?;
-        writer.entry(raw_key, place.value_header(), input, BodyPlace { offset: place.offset, len: place.len })?;
-    }
-    writer.finish(format!("{} (rewritten as EKVPBBL1)", input.name))
+    in_raw_key_order(by_key.finish()?, &versions.into_reader()?, &mut |key, version| {
+        writer.entry(&key.encode(), version.value_header(), input, version.value)
+    })?;
+    let records = writer.finish(name.clone())?;
+    let len = keys.len();
+    let source = Arc::new(keys.into_file()?);
+    let keys = Input { source, len, name, footer: FooterPolicy::Optional, token_crc32c: None };
+    let end = records.len;
+    Ok(RecordFile::new(records, PAYLOAD_HEADER_LEN, end, Default::default()).with_shared_keys(keys))
 }
 
 fn invalid(reason: impl Into<String>) -> Error {

@@ -9,13 +9,17 @@ use ekv_spill::{Scratch, SparseIndex, SparseIndexBuilder};
 
 use crate::entry::{self, Entry, check_order, need};
 use crate::envelope::{Envelope, Form, Header};
-use crate::file::take_stamp;
+use crate::file::{Cursor, take_stamp};
 use crate::findings;
 use crate::format::{FOOTER_LEN, NEWEST_ALWAYS_PREFIX, PAYLOAD_HEADER_LEN, RAW_KEY_LEN_MAX, VALUE_HEADER_LEN};
+use crate::mvcc2::Transcoded;
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{Resolver, Standing, common_prefix_len};
 use crate::sequential::Sequential;
 use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result};
+
+/// Buffer of the cursor over the records of an `EKVMVCC2` payload, in bytes.
+const MEMORY_WINDOW_LEN: usize = 128 << 10;
 
 /// Told about the progress of a long read; may stop it.
 pub trait Watch {
@@ -235,11 +239,7 @@ pub fn scan(
         Form::SstIngest => return Err(crate::sst::refuse(input, header.len(), watch)),
         Form::MemoryStore => {
             let memory = crate::mvcc2::transcode(input, header.len(), scratch, watch)?;
-            let bare = Envelope { header: Header::Bare, ..envelope };
-            let (mut scan, file) = scan_store(&memory.records, bare, options, classify, scratch, &NoWatch)?;
-            scan.envelope = Envelope { footer_crc32c: memory.footer_crc32c, ..envelope };
-            scan.watermarks.min_retained_ts = Some(memory.min_retained_ts.0);
-            (scan, file)
+            scan_memory(memory, envelope, options, classify, scratch)?
         }
     };
     require_footer(input, scan.envelope.footer_crc32c, &mut scan.findings)?;
@@ -301,6 +301,36 @@ fn scan_store(
     }
     let records_start = envelope.header.len().saturating_add(PAYLOAD_HEADER_LEN);
     Ok((scan, RecordFile::new(input.clone(), records_start, records_end, index.finish()?).stamped(stamp)))
+}
+
+/// Counts and indexes the records of an `EKVMVCC2` payload, which has been checked.
+fn scan_memory(
+    memory: Transcoded,
+    envelope: Envelope,
+    options: &ScanOptions,
+    classify: &mut dyn Classify,
+    scratch: &Arc<dyn Scratch>,
+) -> Result<(Scan, RecordFile)> {
+    let Transcoded { records, last_commit_ts, footer_crc32c, min_retained_ts } = memory;
+    let mut pass = Pass {
+        options,
+        classify,
+        resolver: Resolver::default(),
+        index: SparseIndexBuilder::new(scratch),
+        scan: Scan::new(Envelope { footer_crc32c, ..envelope }),
+        payload_start: 0,
+    };
+    pass.begin(last_commit_ts);
+    let mut cursor = Cursor::new(&records, MEMORY_WINDOW_LEN);
+    while cursor.advance()? {
+        let (at, value) = (cursor.byte_offset(), cursor.value());
+        pass.record(at, cursor.raw_key(), cursor.kept_len(), value.head(), value.len())
+            .map_err(|e| e.at(at).with_key(cursor.raw_key()).in_file(&records.input().name))?;
+    }
+    pass.end();
+    let Pass { mut scan, index, .. } = pass;
+    scan.watermarks.min_retained_ts = Some(min_retained_ts.0);
+    Ok((scan, records.with_index(index.finish()?)))
 }
 
 /// The error to report after `error`: where a footer must be there, one that does not match wins, because a damaged length or
@@ -382,8 +412,7 @@ impl Pass<'_> {
         let at = reader.offset();
         need(reader, "payload header", PAYLOAD_HEADER_LEN, at)?;
         let stored = reader.ahead(16)?.get(8..).and_then(<[u8]>::first_chunk).map(|b| u64::from_le_bytes(*b));
-        self.scan.last_commit_ts = CommitTs(stored.unwrap_or(0));
-        self.scan.effective_last_commit_ts = self.scan.last_commit_ts;
+        self.begin(CommitTs(stored.unwrap_or(0)));
         reader.skip(PAYLOAD_HEADER_LEN)?;
         loop {
             match reader.left() {
@@ -392,20 +421,33 @@ impl Pass<'_> {
                 _ => self.entry(reader)?,
             }
         }
-        self.scan.counted_at = self.options.read_ts.unwrap_or(self.scan.effective_last_commit_ts);
+        self.end();
         Ok(reader.left() == FOOTER_LEN)
+    }
+
+    fn begin(&mut self, last_commit_ts: CommitTs) {
+        self.scan.last_commit_ts = last_commit_ts;
+        self.scan.effective_last_commit_ts = last_commit_ts;
+    }
+
+    fn end(&mut self) {
+        self.scan.counted_at = self.options.read_ts.unwrap_or(self.scan.effective_last_commit_ts);
     }
 
     fn entry(&mut self, reader: &mut Sequential<'_>) -> Result<()> {
         let at = reader.offset();
         let Entry { raw_key, value_head, value_len, len } = entry::peek(reader, self.options.raw_key_len_max)?;
-        self.record(at, raw_key, value_head, value_len).map_err(|e| e.at(at).with_key(raw_key))?;
+        self.record(at, raw_key, 0, value_head, value_len).map_err(|e| e.at(at).with_key(raw_key))?;
         reader.skip(len)
     }
 
-    fn record(&mut self, at: u64, raw_key: &[u8], head: &[u8], value_len: u64) -> Result<()> {
+    /// Takes the next record; `kept_len` bytes of its raw key are known to be those of the record before.
+    fn record(&mut self, at: u64, raw_key: &[u8], kept_len: usize, head: &[u8], value_len: u64) -> Result<()> {
         let first = self.scan.totals.entries == 0;
-        let common = common_prefix_len(raw_key, self.resolver.previous());
+        let common = match (raw_key.get(kept_len..), self.resolver.previous().get(kept_len..)) {
+            (Some(rest), Some(previous)) => kept_len.saturating_add(common_prefix_len(rest, previous)),
+            _ => common_prefix_len(raw_key, self.resolver.previous()),
+        };
         if !first {
             check_order(self.resolver.previous(), raw_key, common)?;
         }

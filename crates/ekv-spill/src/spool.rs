@@ -149,7 +149,7 @@ impl Spooled {
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if the file cannot be read or the bytes end before that.
-    pub(crate) fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+    pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
         match &self.storage {
             Storage::File(file) => file.read_exact_at(buf, offset),
             Storage::Memory(bytes) => {

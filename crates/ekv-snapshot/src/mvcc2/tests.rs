@@ -1,10 +1,13 @@
 use super::*;
 use crate::FooterPolicy;
+use crate::file::Cursor;
 use crate::stream::len_u64;
-use crate::{MemoryInput, NoWatch};
+use crate::{MemoryInput, NoWatch, OneFamily, ScanOptions, View, scan};
 use ekv_spill::SystemScratch;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Mutex;
 
 /// Vector V8 of section 18: a = v1 at 10, v2 at 20 until 99; b deleted at 30.
 const V8: &str = "454b564d564343320100000009e3a84d1e000000000000000000000000000000010000000000000061020000000000000\
@@ -23,8 +26,17 @@ fn input(bytes: &[u8], footer: FooterPolicy) -> Input {
 fn run(bytes: &[u8], footer: FooterPolicy) -> Result<(Vec<u8>, Transcoded)> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
     let transcoded = transcode(&input(bytes, footer), 0, &scratch, &NoWatch)?;
-    let mut out = vec![0; usize::try_from(transcoded.records.len).unwrap()];
-    assert_eq!(transcoded.records.fill_at(0, &mut out)?, out.len());
+    let mut out = [&b"EKVPBBL1"[..], &transcoded.last_commit_ts.0.to_le_bytes()].concat();
+    let mut cursor = Cursor::new(&transcoded.records, 100);
+    while cursor.advance()? {
+        let value = cursor.value();
+        let mut bytes = vec![0; usize::try_from(value.len()).unwrap()];
+        value.input().fill_at(value.byte_offset(), &mut bytes)?;
+        for part in [cursor.raw_key(), &bytes] {
+            out.extend_from_slice(&len_u64(part).to_le_bytes());
+            out.extend_from_slice(part);
+        }
+    }
     Ok((out, transcoded))
 }
 
@@ -158,17 +170,23 @@ fn versions_that_do_not_ascend_are_refused() {
     }
 }
 
+/// Any timestamps, and such as have in a raw key the bytes of which keys are made.
+fn timestamps() -> impl Strategy<Value = u64> {
+    let like_keys = proptest::array::uniform8(prop_oneof![Just(0_u8), Just(0xff)]).prop_map(u64::from_be_bytes);
+    prop_oneof![any::<u64>(), like_keys]
+}
+
 proptest! {
     #[test]
     fn rewritten_records_hold_every_version_in_raw_key_order(
         keys in proptest::collection::btree_map(
-            proptest::collection::vec(prop_oneof![Just(0_u8), Just(0xff), any::<u8>()], 0..5),
+            proptest::collection::vec(prop_oneof![4 => Just(0_u8), 4 => Just(0xff), 1 => any::<u8>()], 0..12),
             proptest::collection::btree_map(
-                any::<u64>(),
+                timestamps(),
                 (any::<bool>(), any::<u64>(), proptest::collection::vec(any::<u8>(), 0..300)),
-                0..4,
+                0..6,
             ),
-            0..20,
+            0..40,
         ),
     ) {
         let stored: Vec<(Vec<u8>, Vec<Version>)> = keys
@@ -185,8 +203,83 @@ proptest! {
             }
         }
         let (records, transcoded) = run(&payload(&stored), FooterPolicy::Optional).unwrap();
+        let mut cursor = Cursor::new(&transcoded.records, 100);
+        for raw_key in expected.keys().rev() {
+            prop_assert!(cursor.seek(raw_key).unwrap());
+            prop_assert_eq!(cursor.raw_key(), &raw_key[..]);
+        }
         prop_assert_eq!(&records[..16], &[&b"EKVPBBL1"[..], &99_u64.to_le_bytes()].concat()[..]);
         prop_assert_eq!(&records[16..], &expected.into_values().collect::<Vec<_>>().concat()[..]);
         prop_assert_eq!(transcoded.min_retained_ts, CommitTs(3));
     }
+}
+
+/// Scratch files whose lengths are counted.
+#[derive(Default)]
+struct CountedScratch(Mutex<Vec<File>>);
+
+impl CountedScratch {
+    fn used_len(&self) -> u64 {
+        self.0.lock().unwrap().iter().map(|file| file.metadata().unwrap().len()).sum()
+    }
+}
+
+impl Scratch for CountedScratch {
+    fn create(&self) -> ekv_spill::Result<File> {
+        let file = SystemScratch::new().create()?;
+        self.0.lock().unwrap().push(file.try_clone().unwrap());
+        Ok(file)
+    }
+
+    fn place(&self) -> String {
+        "counted".into()
+    }
+}
+
+#[test]
+fn scratch_space_is_at_most_four_times_the_payload_however_many_versions_share_a_key() {
+    let versions = |count: u64, len: usize| (0..count).map(|ts| (ts + 1, false, 0, vec![7; len])).collect::<Vec<_>>();
+    let key = |byte: u8, len: usize| vec![byte; len];
+    for keys in [
+        vec![(key(b'k', 1 << 20), versions(2_000, 0))],
+        vec![(key(b'k', 1), versions(40_000, 0))],
+        vec![(key(b'a', 400_000), versions(500, 700)), (key(b'b', 300_000), versions(3, 1 << 20))],
+        (0..30_u8).map(|i| (key(i, 100_000 + usize::from(i)), versions(9, 10))).collect(),
+        // Each key begins with the one before it.
+        (1..60).map(|i| (key(b'n', i * 5_000), versions(20, 1))).collect(),
+    ] {
+        let payload = payload(&keys);
+        let counted = Arc::new(CountedScratch::default());
+        let scratch: Arc<dyn Scratch> = counted.clone();
+        let (found, _) =
+            scan(&input(&payload, FooterPolicy::Optional), &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch)
+                .unwrap();
+        let expected: usize = keys.iter().map(|(_, versions)| versions.len()).sum();
+        assert_eq!(found.totals.entries, u64::try_from(expected).unwrap());
+        let (used, most) = (counted.used_len(), 4 * len_u64(&payload));
+        assert!(used <= most, "{used} bytes of scratch space for {} of the payload", payload.len());
+    }
+}
+
+#[test]
+fn key_that_comes_twice_is_refused() {
+    let version = |ts| vec![(ts, false, 0, b"x".to_vec())];
+    let twice = payload(&[(b"k".to_vec(), version(1)), (b"kk".to_vec(), version(1)), (b"k".to_vec(), version(2))]);
+    assert!(kind(&twice).contains("a key comes twice"), "{}", kind(&twice));
+}
+
+#[test]
+fn keys_that_share_more_than_the_index_keeps_are_found_in_any_order() {
+    let key = |i: u32| [&[b'k'; 2_000][..], &i.to_be_bytes()].concat();
+    let keys: Vec<_> =
+        (0..300).map(|i| (key(i), vec![(1, false, 0, vec![7; 100]), (2, false, 0, vec![8; 100])])).collect();
+    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+    let input = input(&payload(&keys), FooterPolicy::Optional);
+    let (_, file) = scan(&input, &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch).unwrap();
+    let mut lookup = View::of_file(&file, CommitTs(1)).lookup();
+    for i in (0..300).rev().chain([7, 299, 0]) {
+        assert_eq!(lookup.get(&key(i)).unwrap().unwrap().body.whole(), Some(&[7; 100][..]));
+    }
+    assert!(lookup.get(&key(300)).unwrap().is_none());
+    assert!(lookup.get(&[b'k'; 2_000]).unwrap().is_none());
 }
