@@ -11,8 +11,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ekv_backup::{Adapter, ReadTime};
+use ekv_model::{Line, is_shown_as_it_is};
 
 pub(crate) use archive::{CompressionArguments, CompressionRule, LimitArguments, PackArguments, UnpackArguments};
 pub(crate) use checksums::ChecksumsArguments;
@@ -76,8 +77,11 @@ pub(crate) enum When {
 // What a command does is said at its arguments: a text here would replace the longer one there.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(visible_alias = "dump")]
     Decode(Box<DecodeArguments>),
+    #[command(visible_alias = "check")]
     Verify(VerifyArguments),
+    #[command(visible_alias = "info")]
     Inspect(InspectArguments),
     Checksums(ChecksumsArguments),
     Encode(Box<EncodeArguments>),
@@ -87,7 +91,11 @@ pub(crate) enum Command {
     Unpack(UnpackArguments),
     Clean(CleanArguments),
     Completions(CompletionsArguments),
+    #[command(visible_alias = "man")]
     Manual(ManualArguments),
+    /// Print the version.
+    #[command(hide = true)]
+    Version,
 }
 
 /// Which moment of the snapshot is read.
@@ -192,12 +200,12 @@ pub(crate) struct DecodeArguments {
     ///
     /// They are in sqs/QUEUE.orphan/ (QUEUE in base64url) and s3/BUCKET/_orphans/. Clients cannot see them.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "What is written")]
     pub(crate) include_orphans: bool,
     /// Write the records of S3 uploads that were not completed, in s3/BUCKET/_incomplete_uploads/
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "What is written")]
     pub(crate) include_incomplete_uploads: bool,
     /// Snapshot or data directory of another node, in which offloaded S3 content is looked for; may be given more than once
@@ -207,22 +215,22 @@ pub(crate) struct DecodeArguments {
     pub(crate) blob_source: Vec<PathBuf>,
     /// Write the bookkeeping records of SQS queues: indexes, deduplication windows, group locks
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "What is written")]
     pub(crate) include_sqs_side_records: bool,
     /// Keep when SQS messages in flight become visible again, and how often they were received
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "What is written")]
     pub(crate) preserve_sqs_visibility: bool,
     /// Write records that no adapter understands, as raw keys and values in _unknown/
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "What is written")]
     pub(crate) include_unknown: bool,
     /// Write fields that the reference decoder leaves out: tags, throttling and times of SQS queues, creation times
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "What is written")]
     pub(crate) extended: bool,
     /// Name of the cluster, for MANIFEST.json
@@ -252,7 +260,7 @@ pub(crate) struct DecodeArguments {
     /// Threads at work; by default as many as the machine runs at a time
     ///
     /// 1: only the first reading of the snapshot overlaps with anything. More: reading, hashing and writing do, too. The dump is the same whatever the number.
-    #[arg(long, value_name = "N", help_heading = "How it is written")]
+    #[arg(long, value_name = "N", value_parser = parse_jobs, help_heading = "How it is written")]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// Read the finished dump once more and compare
     #[arg(long, help_heading = "How it is written")]
@@ -273,7 +281,7 @@ pub(crate) struct DecodeArguments {
     pub(crate) output: Option<PathBuf>,
     /// Accepted and without effect: awkward S3 keys are always renamed
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "Names of the reference decoder")]
     pub(crate) rename_collisions: bool,
 }
@@ -399,11 +407,12 @@ pub(crate) enum DynamodbLayoutRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AdapterList(pub(crate) Vec<Adapter>);
 
-/// Long options of the reference decoder, whose scripts may write them with one dash.
-const REFERENCE_OPTIONS: [&str; 22] = [
+/// Long options of the reference's tools, whose scripts may write them with one dash.
+const REFERENCE_OPTIONS: [&str; 23] = [
     "input",
     "output",
     "adapter",
+    "compression",
     "dynamodb-bundle-mode",
     "cluster-id",
     "include-incomplete-uploads",
@@ -425,19 +434,75 @@ const REFERENCE_OPTIONS: [&str; 22] = [
     "scratch-root",
 ];
 
-/// Gives options of the reference decoder that are written with one dash, as in `-input=FILE`, their second dash.
+/// Gives options of the reference's tools that are written with one dash, as in `-input=FILE`, their second dash. The first word is the name
+/// of the program.
 pub(crate) fn with_reference_spelling(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut only_values = false;
-    let respell = |word: OsString| {
+    let respell = |(at, word): (usize, OsString)| {
         only_values |= word == "--";
-        let name = word.to_str().filter(|_| !only_values).and_then(|word| word.strip_prefix('-'));
-        let is_known = name.is_some_and(|name| {
-            let name = name.split_once('=').map_or(name, |(name, _)| name);
-            REFERENCE_OPTIONS.contains(&name)
-        });
-        if is_known { OsString::from(format!("-{}", word.display())) } else { word }
+        let bytes = word.as_encoded_bytes();
+        let name = bytes.strip_prefix(b"-").and_then(|rest| rest.split(|byte| *byte == b'=').next());
+        let is_known = name.is_some_and(|name| REFERENCE_OPTIONS.iter().any(|known| known.as_bytes() == name));
+        match is_known && !only_values && at > 0 {
+            true => {
+                let mut respelled = OsString::from("-");
+                respelled.push(word);
+                respelled
+            }
+            false => word,
+        }
     };
-    words.map(respell).collect()
+    words.enumerate().map(respell).collect()
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// What the parser says, with the words of the command line escaped in it where they could steer a terminal.
+pub(crate) fn parse(words: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let is_plain = |word: &OsString| word.to_string_lossy().chars().all(is_shown_as_it_is);
+    if words.iter().all(is_plain) {
+        return check(Arguments::try_parse_from(&words), &words);
+    }
+    let error = match check(Arguments::try_parse_from(&words), &words) {
+        Ok(arguments) => return Ok(arguments),
+        Err(error) => error,
+    };
+    let shown =
+        || words.iter().map(|word| OsString::from(Line(word.to_string_lossy()).to_string())).collect::<Vec<_>>();
+    let escaped = check(Arguments::try_parse_from(shown()), &shown()).err();
+    Err(escaped.unwrap_or_else(|| Arguments::command().error(error.kind(), "the command line is not understood")))
+}
+
+/// What the parser cannot check by itself, and better tips than it has.
+fn check(parsed: Result<Arguments, clap::Error>, words: &[OsString]) -> Result<Arguments, clap::Error> {
+    let arguments = parsed.map_err(|error| crate::tips::improve(error, words))?;
+    let (name, checked) = match &arguments.command {
+        Command::Restore(restore) => ("restore", restore.cluster.check()),
+        Command::PrepareRestore(prepare) => ("prepare-restore", prepare.cluster.check()),
+        _ => return Ok(arguments),
+    };
+    checked.map(|()| arguments).map_err(|(kind, text)| {
+        let mut all = Arguments::command();
+        all.build();
+        match all.find_subcommand_mut(name) {
+            Some(command) => command.error(kind, text),
+            None => all.error(kind, text),
+        }
+    })
+}
+
+/// A boolean as the reference's tools, which are written in Go, read it.
+fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err("expected true or false (or 1, t, T, TRUE, True, 0, f, F, FALSE, False)".to_owned()),
+    }
+}
+
+fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a number of threads, from 1 on".to_owned())
 }
 
 /// Names in any letter case, blanks and empty items skipped; `all` or nothing means all.
@@ -460,7 +525,6 @@ fn parse_adapters(text: &str) -> Result<AdapterList, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn command_line_is_consistent() {
@@ -480,12 +544,35 @@ mod tests {
     #[test]
     fn options_of_the_reference_work_with_one_dash_and_values_stay_alone() {
         let respelled = with_reference_spelling(
-            ["decode", "-input", "a", "-output=b", "-rename-collisions", "-q", "-", "-inputs", "--", "-input"]
-                .map(OsString::from)
-                .into_iter(),
+            [
+                "-input",
+                "decode",
+                "-input",
+                "a",
+                "-output=b",
+                "-rename-collisions",
+                "-q",
+                "-",
+                "-inputs",
+                "--",
+                "-input",
+            ]
+            .map(OsString::from)
+            .into_iter(),
         );
-        let expected =
-            ["decode", "--input", "a", "--output=b", "--rename-collisions", "-q", "-", "-inputs", "--", "-input"];
+        let expected = [
+            "-input",
+            "decode",
+            "--input",
+            "a",
+            "--output=b",
+            "--rename-collisions",
+            "-q",
+            "-",
+            "-inputs",
+            "--",
+            "-input",
+        ];
         assert_eq!(respelled, expected.map(OsString::from));
     }
 

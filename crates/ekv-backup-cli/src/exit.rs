@@ -89,13 +89,6 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Prints what the argument parser has to say: help and version on standard output, mistakes on standard error.
-pub(crate) fn usage(error: &clap::Error) -> Exit {
-    // A closed pipe is no reason to complain about help.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Environment } else { Exit::Done }
-}
-
 /// The table of exit codes for `--help`.
 pub(crate) fn table() -> String {
     let row = |exit: &Exit| format!("  {:>3}  {}\n", exit.code(), exit.meaning());

@@ -3,26 +3,44 @@
 mod args;
 mod commands;
 mod exit;
+mod json;
 mod output;
 mod screen;
+mod signals;
+mod tips;
 
 use std::process::ExitCode;
-
-use clap::Parser;
+use std::thread;
 
 use args::{Arguments, Command};
 use exit::Exit;
 use output::Output;
 
+/// Stack of the thread that does the work, in bytes: what the main thread has depends on the limits of the caller.
+const STACK_LEN: usize = 8 << 20;
+
 fn main() -> ExitCode {
-    let words = args::with_reference_spelling(std::env::args_os());
-    let arguments = match Arguments::try_parse_from(words) {
+    signals::survive_size_limit();
+    match thread::Builder::new()
+        .name("ekv-backup".to_owned())
+        .stack_size(STACK_LEN)
+        .spawn(work)
+        .map(thread::JoinHandle::join)
+    {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(error) => output::early_error(format_args!("cannot begin: no thread can be started: {error}")).into(),
+    }
+}
+
+fn work() -> Exit {
+    let arguments = match args::parse(args::with_reference_spelling(std::env::args_os())) {
         Ok(arguments) => arguments,
-        Err(error) => return exit::usage(&error).into(),
+        Err(error) => return output::usage(&error),
     };
     let mut output = Output::new(&arguments.output);
     let exit = run(&arguments, &mut output);
-    output.close(exit).into()
+    output.close(exit)
 }
 
 fn run(arguments: &Arguments, output: &mut Output) -> Exit {
@@ -39,6 +57,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Clean(clean) => commands::clean::run(clean, output),
         Command::Completions(completions) => commands::documents::completions(completions, output),
         Command::Manual(manual) => commands::documents::manual(manual, output),
+        Command::Version => commands::documents::version(output),
     };
     outcome.unwrap_or_else(|error| output.error(&error))
 }

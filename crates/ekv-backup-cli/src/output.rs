@@ -1,14 +1,32 @@
 //! Data on standard output, messages on standard error.
+//!
+//! Nothing is written as it comes: a report is a [`Page`] and a message is a line, and whatever stands in either is escaped where it could
+//! steer a terminal or look like another line. Only this file writes to the standard streams.
 
 use std::error::Error as _;
+use std::fmt::{self, Write as _};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
-use ekv_backup::Error;
+use ekv_backup::{Class, Error, is_out_of_space, shell};
+use ekv_model::{Line, shorten};
 use serde::Serialize;
 
 use crate::args::{OutputArguments, When};
 use crate::exit::Exit;
+use crate::json;
 use crate::screen::Screen;
+
+/// Longest message, in characters; of a longer one the middle is left out.
+const MESSAGE_LEN_MAX: usize = 4096;
+/// Longest line of a report, in characters.
+const LINE_LEN_MAX: usize = 8192;
+
+const BOLD: &str = "\x1b[1m";
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[1;33m";
+const PLAIN: &str = "\x1b[0m";
 
 /// Where everything that a person or a machine reads goes through.
 pub(crate) struct Output {
@@ -21,23 +39,59 @@ pub(crate) struct Output {
     is_standard_output_taken: bool,
 }
 
+/// A report for people, made line by line.
+///
+/// `writeln!(page, …)` adds one line, however many line feeds and control characters are in what is formatted: they are escaped.
+pub(crate) struct Page {
+    text: String,
+    is_bold: bool,
+}
+
+impl Page {
+    /// An empty page without bold titles.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Page { text: String::new(), is_bold: false }
+    }
+
+    /// What is on it.
+    #[cfg(test)]
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+
+    /// Adds one line.
+    pub(crate) fn write_fmt(&mut self, line: fmt::Arguments<'_>) -> fmt::Result {
+        let line = line.to_string();
+        let line = line.strip_suffix('\n').unwrap_or(&line);
+        writeln!(self.text, "{}", Line(shorten(line, LINE_LEN_MAX)))
+    }
+
+    /// Begins a line with a title, bold on a terminal; what is written next continues it.
+    pub(crate) fn title(&mut self, title: impl fmt::Display) {
+        let title = Line(shorten(&title.to_string(), LINE_LEN_MAX));
+        let _ = match self.is_bold {
+            true => write!(self.text, "{BOLD}{title}{PLAIN}"),
+            false => write!(self.text, "{title}"),
+        };
+    }
+
+    /// Adds a line with a command for copying: `lead`, `words` and the quoted `path`, then `tail`.
+    pub(crate) fn command(&mut self, lead: &str, words: &str, path: &Path, tail: impl fmt::Display) {
+        let _ = writeln!(self.text, "{}{} {}{}", Line(lead), Line(words), shell::path(path), Line(tail));
+    }
+}
+
 impl Output {
     pub(crate) fn new(arguments: &OutputArguments) -> Self {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let terminal = io::stderr().is_terminal();
-        let fancy = match arguments.color {
+        let terminal = io::stderr().is_terminal() && !is_dumb_terminal();
+        let colour = match arguments.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => terminal,
+            When::Auto => terminal && !is_colour_unwanted(),
         };
         let screen = Screen::new(terminal && arguments.color != When::Never && !arguments.quiet);
-        Output {
-            arguments: *arguments,
-            screen,
-            colour: fancy && !(no_colour && arguments.color == When::Auto),
-            failed: None,
-            is_standard_output_taken: false,
-        }
+        Output { arguments: *arguments, screen, colour, failed: None, is_standard_output_taken: false }
     }
 
     /// Shows results on standard error from now on: an archive goes to standard output.
@@ -51,47 +105,52 @@ impl Output {
     }
 
     /// Shows a result: as JSON on standard output if that was asked for, else as text for people.
-    pub(crate) fn result(&mut self, result: &impl Serialize, text: impl FnOnce(&mut String)) {
+    pub(crate) fn result(&mut self, result: &impl Serialize, text: impl FnOnce(&mut Page)) {
         self.screen.clear();
         if self.arguments.json {
-            match serde_json::to_string_pretty(result) {
-                Ok(json) => self.print(&format!("{json}\n")),
-                Err(error) => self.failed = Some(error.into()),
+            match json::pretty(result) {
+                Ok(json) => self.document(&json),
+                Err(error) => self.failed = Some(error),
             }
         } else if !self.arguments.quiet {
-            let mut out = String::new();
-            text(&mut out);
-            self.print(&out);
+            let is_terminal = match self.is_standard_output_taken {
+                true => io::stderr().is_terminal(),
+                false => io::stdout().is_terminal(),
+            };
+            let mut page = Page { text: String::new(), is_bold: self.colour && is_terminal };
+            text(&mut page);
+            self.document(&page.text);
         }
     }
 
-    /// Prints data on standard output. A reader that went away is no failure.
-    pub(crate) fn print(&mut self, text: &str) {
+    /// Prints a text that this program made as a whole: a page, JSON, a completion script. A reader that went away is no failure.
+    pub(crate) fn document(&mut self, text: &str) {
         if self.failed.is_some() {
             return;
         }
         let written = match self.is_standard_output_taken {
             true => io::stderr().lock().write_all(text.as_bytes()),
-            false => io::stdout().lock().write_all(text.as_bytes()),
+            false => print(text),
         };
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.failed = Some(error),
+            _ if is_printed_nowhere() && !self.is_standard_output_taken => self.note(PRINTED_NOWHERE),
             _ => {}
         }
     }
 
     /// Prints a message on standard error, unless only errors are wanted.
-    pub(crate) fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: impl fmt::Display) {
         if !self.arguments.quiet {
             self.screen.clear();
-            self.message("note", "\x1b[1;33m", text);
+            self.message("note", YELLOW, text);
         }
     }
 
     /// Prints something that is wrong with what was checked.
-    pub(crate) fn problem(&self, text: &str) {
+    pub(crate) fn problem(&self, text: impl fmt::Display) {
         self.screen.clear();
-        self.message("problem", "\x1b[1;31m", text);
+        self.message("problem", RED, text);
     }
 
     /// Prints an error with its causes and, where one is known, a way on.
@@ -103,44 +162,161 @@ impl Output {
             _ => error.to_string(),
         };
         let mut cause = error.source();
+        let mut is_left_by_reader = false;
         while let Some(source) = cause {
             text.push_str(&format!(": {source}"));
+            let system = source.downcast_ref::<io::Error>();
+            is_left_by_reader |= system.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
             cause = source.source();
         }
-        self.message("error", "\x1b[1;31m", &text);
+        if is_left_by_reader {
+            text.push_str(
+                "; who reads standard output stopped reading before the end of the archive, and has a part of it only",
+            );
+        }
+        self.message("error", RED, text);
         exit
     }
 
-    /// Makes `text` bold on a terminal.
-    pub(crate) fn bold(&self, text: &str) -> String {
-        let is_terminal = match self.is_standard_output_taken {
-            true => io::stderr().is_terminal(),
-            false => io::stdout().is_terminal(),
-        };
-        if self.colour && is_terminal { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    fn message(&self, kind: &str, colour: &str, text: &str) {
-        let line = if self.colour { format!("{colour}{kind}\x1b[0m: {text}\n") } else { format!("{kind}: {text}\n") };
-        // Where standard error is closed nobody can be told.
-        let _ = io::stderr().lock().write_all(line.as_bytes());
+    fn message(&self, kind: &str, colour: &str, text: impl fmt::Display) {
+        message(kind, if self.colour { colour } else { "" }, text);
     }
 
     /// Ends the output: a result that could not be printed is an error.
     pub(crate) fn close(mut self, exit: Exit) -> Exit {
-        if self.failed.is_none() {
-            self.failed = io::stdout().flush().err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
-        }
         match self.failed.take() {
             Some(error) if exit == Exit::Done || exit == Exit::Losses => {
-                self.message(
-                    "error",
-                    "\x1b[1;31m",
-                    &format!("the work is done, but its result cannot be printed: {error}"),
-                );
-                Exit::WriteIo
+                self.message("error", RED, format_args!("the work is done, but its result cannot be printed: {error}"));
+                cannot_print(&error)
             }
             _ => exit,
         }
+    }
+}
+
+/// Prints a text on standard output at once, however the library buffers it and what it makes of a descriptor that cannot be written to.
+fn print(text: &str) -> io::Result<()> {
+    standard_output()?.write_all(text.as_bytes())
+}
+
+/// Standard output, without the buffer of the library.
+#[cfg(unix)]
+pub(crate) fn standard_output() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// Standard output, without the buffer of the library.
+#[cfg(windows)]
+pub(crate) fn standard_output() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    io::stdout().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// What is said where a report is lost without an error of the system.
+const PRINTED_NOWHERE: &str =
+    "standard output is closed, or the null device: what was printed can be read nowhere (--quiet prints nothing)";
+
+/// Whether standard output is the null device, opened for reading as well: so the runtime of this program opens it in place of a standard
+/// output that was closed. A shell opens it for writing only.
+#[cfg(unix)]
+pub(crate) fn is_printed_nowhere() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let is_null = || {
+        let (null, output) = (std::fs::metadata("/dev/null").ok()?, standard_output().ok()?.metadata().ok()?);
+        Some(null.rdev() == output.rdev() && null.ino() == output.ino() && null.dev() == output.dev())
+    };
+    let is_open_for_reading = || {
+        let flags = rustix::fs::fcntl_getfl(io::stdout());
+        flags.is_ok_and(|flags| flags.contains(rustix::fs::OFlags::RDWR))
+    };
+    is_open_for_reading() && is_null() == Some(true)
+}
+
+/// Whether standard output is closed; not known here.
+#[cfg(not(unix))]
+pub(crate) fn is_printed_nowhere() -> bool {
+    false
+}
+
+/// How the program ends when its result cannot be printed.
+fn cannot_print(error: &io::Error) -> Exit {
+    if is_out_of_space(error) { Exit::OutOfSpace } else { Exit::from(Class::WriteIo) }
+}
+
+/// A message in one line.
+fn message(kind: &str, colour: &str, text: impl fmt::Display) {
+    let end = if colour.is_empty() { "" } else { PLAIN };
+    let text = Line(shorten(&text.to_string(), MESSAGE_LEN_MAX));
+    let line = format!("{colour}{kind}{end}: {text}\n");
+    // Where standard error is closed nobody can be told.
+    let _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// Prints an error of a program that cannot even begin.
+pub(crate) fn early_error(text: impl fmt::Display) -> Exit {
+    message("error", "", text);
+    Exit::Environment
+}
+
+/// Prints what the argument parser has to say: help and version on standard output, mistakes on standard error. The words of the command
+/// line that stand in it must be free of control characters.
+pub(crate) fn usage(error: &clap::Error) -> Exit {
+    let text = error.render();
+    let text = |is_terminal: bool| match is_terminal && !is_dumb_terminal() && !is_colour_unwanted() {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    };
+    if error.use_stderr() {
+        let _ = io::stderr().lock().write_all(text(io::stderr().is_terminal()).as_bytes());
+        return Exit::Environment;
+    }
+    match print(&text(io::stdout().is_terminal())) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            message("error", "", format_args!("standard output cannot be written to: {error}"));
+            cannot_print(&error)
+        }
+        _ => {
+            if is_printed_nowhere() {
+                message("note", "", PRINTED_NOWHERE);
+            }
+            Exit::Done
+        }
+    }
+}
+
+/// Whether the terminal understands nothing but text.
+fn is_dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Whether the user wants no colour in any program.
+fn is_colour_unwanted() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_put_on_a_page_makes_a_line_or_steers_a_terminal() {
+        let mut page = Page { is_bold: true, ..Page::plain() };
+        let foreign = "x\x1b[2J\nSound: forged\u{202e}\r";
+        page.title(format_args!("Dump {foreign}"));
+        let _ = writeln!(page, ": {foreign}");
+        let _ = writeln!(page, "  written by {foreign}");
+        page.command("  next: ", "ekv-backup verify", Path::new("two\nlines"), " -q");
+        let expected = "\x1b[1mDump x\\u{1b}[2J\\nSound: forged\\u{202e}\\r\x1b[0m: x\\u{1b}[2J\\nSound: forged\\u{202e}\\r\n  \
+                        written by x\\u{1b}[2J\\nSound: forged\\u{202e}\\r\n  next: ekv-backup verify \"$(printf 'two\\012lines')\" -q\n";
+        assert_eq!(page.text, expected);
+    }
+
+    #[test]
+    fn long_line_is_cut_in_its_middle() {
+        let mut page = Page::plain();
+        let _ = writeln!(page, "begin {} end", "k".repeat(1 << 20));
+        assert_eq!(page.text.chars().count(), LINE_LEN_MAX + 1);
+        assert!(page.text.starts_with("begin k") && page.text.ends_with("k end\n"));
     }
 }

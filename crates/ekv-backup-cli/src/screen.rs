@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use console::Term;
 use ekv_backup::{Phase, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::exit::Exit;
+use crate::signals;
+
+/// Columns that a bar with its numbers needs; on a narrower terminal a share and a title are shown.
+const WIDE_COLUMNS: u16 = 90;
 
 /// Draws on standard error.
 pub(crate) struct Screen {
@@ -18,18 +22,9 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// A screen that draws a bar if `is_drawn`; Ctrl-C and SIGTERM are noted from now on, and asked for between steps. The second
-    /// one ends the process at once, even inside a step that takes for ever, such as reading from a silent pipe.
+    /// A screen that draws a bar if `is_drawn`; a wish to stop is noted from now on, and asked for between steps.
     pub(crate) fn new(is_drawn: bool) -> Self {
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&cancelled);
-        // Where no handler can be set, the signal ends the process and the next run or `clean` removes what is left.
-        drop(ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                end_at_once();
-            }
-        }));
-        Screen { is_drawn, bar: RefCell::new(None), cancelled }
+        Screen { is_drawn, bar: RefCell::new(None), cancelled: signals::stop_flag() }
     }
 
     /// Takes the bar off the screen.
@@ -61,13 +56,17 @@ impl Progress for Screen {
             Phase::ReadBack => ("reading it back", true),
             _ => ("working", false),
         };
-        let counts = match (in_bytes, total) {
-            (true, Some(_)) => "{bytes}/{total_bytes} [{wide_bar}] {eta}",
-            (true, None) => "{bytes} {spinner}",
-            (false, Some(_)) => "{human_pos}/{human_len} records [{wide_bar}] {eta}",
-            (false, None) => "{spinner} {elapsed}",
+        let (_, columns) = Term::stderr().size();
+        let template = match (in_bytes, total) {
+            // What does not fit into the line would be drawn on a second one again and again.
+            (_, Some(_)) if columns < WIDE_COLUMNS => "{percent:>3}% {wide_msg}",
+            (_, None) if columns < WIDE_COLUMNS => "{spinner} {wide_msg}",
+            (true, Some(_)) => "{msg} {bytes}/{total_bytes} [{wide_bar}] {eta}",
+            (true, None) => "{msg} {bytes} {spinner}",
+            (false, Some(_)) => "{msg} {human_pos}/{human_len} records [{wide_bar}] {eta}",
+            (false, None) => "{msg} {spinner} {elapsed}",
         };
-        if let Ok(style) = ProgressStyle::with_template(&format!("{{msg}} {counts}")) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_message(title);
@@ -86,9 +85,4 @@ impl Progress for Screen {
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
-}
-
-#[expect(clippy::exit, reason = "the program was asked twice to stop, and its main thread does not answer")]
-fn end_at_once() {
-    std::process::exit(i32::from(Exit::Cancelled.code()));
 }

@@ -22,7 +22,7 @@ use crate::report::{
     Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, TransactionsReport, families, findings,
 };
 use crate::state::State;
-use crate::{Adapter, CommandError, DumpTarget};
+use crate::{Adapter, CommandError, DumpTarget, time};
 
 /// Data that nothing in the dump represents.
 const NOT_DECODED: Finding =
@@ -84,7 +84,7 @@ impl Default for DecodeOptions {
             strict: false,
             cluster_id: String::new(),
             source_name: None,
-            now: Timestamp::now(),
+            now: time::now(),
         }
     }
 }
@@ -170,6 +170,7 @@ fn decode_to(
     let resources = &options.read.resources;
     let scratch = resources.scratch();
     target.check()?;
+    time::check_wall_time(options.now)?;
     let mut loaded = load(input, &options.read, &scratch, progress)?;
     loaded.check_has_data(input)?;
     let blob_sources = load_blob_sources(options, &scratch, progress)?;

@@ -98,7 +98,7 @@ impl Default for EncodeOptions {
             strict: false,
             reference_bytes: false,
             encoder_version: format!("ekv-backup/{}", env!("CARGO_PKG_VERSION")),
-            now: Timestamp::now(),
+            now: crate::time::now(),
         }
     }
 }

@@ -24,6 +24,9 @@ pub enum CommandError {
         /// What was given.
         text: String,
     },
+    /// A clock that shows a time of which a manifest cannot tell.
+    #[error("this machine's clock shows a time outside the years 0 to 9999, which no manifest can state: set it")]
+    Clock,
     /// A snapshot that holds no data to decode.
     #[error("{what} holds no data: it is the state of a timestamp oracle")]
     NoData {
@@ -66,6 +69,7 @@ impl CommandError {
             CommandError::Strict { .. } | CommandError::NoData { .. } | CommandError::DumpChanged => Class::Data,
             CommandError::Parents { source, .. } if ekv_spill::is_out_of_space(source) => Class::OutOfSpace,
             CommandError::Time { .. }
+            | CommandError::Clock
             | CommandError::Parents { .. }
             | CommandError::ArchiveInsideDump { .. }
             | CommandError::NotAnArchive { .. } => Class::Environment,

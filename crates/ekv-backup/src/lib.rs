@@ -11,6 +11,7 @@
 //! | `encode.rs`, `restore.rs` | the way back into a cluster |
 //! | `report.rs` | what is told, for people and machines |
 //! | `progress.rs` | how far is it, and shall it stop? |
+//! | `shell.rs` | how is a command printed that people copy? |
 //!
 //! Commands take options and a [`Progress`], and return a report that serializes to JSON. They never print and never exit.
 
@@ -33,6 +34,7 @@ mod progress;
 mod report;
 mod resources;
 pub mod restore;
+pub mod shell;
 mod state;
 mod time;
 mod verify;
@@ -48,6 +50,7 @@ pub use ekv_adapters::s3::Options as S3Options;
 pub use ekv_adapters::sqs::Options as SqsOptions;
 pub use ekv_model::{Class, Error, Result};
 pub use ekv_snapshot::txn::TxnView;
+pub use ekv_spill::is_out_of_space;
 pub use ekv_tree::archive::{ArchiveLimits, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
 pub use ekv_tree::compressed::DEFAULT_EXPANSION_MAX;
 pub use ekv_tree::manifest::DynamodbLayout;

@@ -86,7 +86,7 @@ pub fn unpack(
     }
     let scratch = resources.scratch();
     let mut source = open_dump_once(archive, &scratch, resources)?;
-    let output = target.create(jiff::Timestamp::now(), available_jobs().get(), resources)?;
+    let output = target.create(crate::time::now(), available_jobs().get(), resources)?;
     run(source.as_mut(), output, &scratch, progress, &mut |_| Ok(()))
 }
 

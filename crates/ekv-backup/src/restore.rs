@@ -31,4 +31,6 @@ pub use error::RestoreError;
 pub use payload::Payload;
 pub use peers::{PeerList, PeersError};
 pub use placement::Placement;
-pub use prepare::{DurableFsync, MemberReport, PrepareOptions, PrepareReport, RestoreTarget, prepare, prepare_restore};
+pub use prepare::{
+    DurableFsync, MemberReport, PrepareOptions, PrepareReport, RAFT_NUMBER_MAX, RestoreTarget, prepare, prepare_restore,
+};

@@ -1,6 +1,7 @@
 //! Moments as a user writes them and as reports show them.
 
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use ekv_snapshot::CommitTs;
 use jiff::Timestamp;
@@ -53,6 +54,19 @@ impl FromStr for ReadTime {
     }
 }
 
+/// First second of the year 0, in Unix time: RFC 3339 writes no year before it.
+const FIRST_SECOND: i64 = -62_167_219_200;
+
+/// This machine's clock; the last moment there is if it shows a later one, which [`check_wall_time`] refuses.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::MAX)
+}
+
+/// Refuses a time that a manifest cannot state.
+pub(crate) fn check_wall_time(now: Timestamp) -> Result<(), CommandError> {
+    if now == Timestamp::MAX || now.as_second() < FIRST_SECOND { Err(CommandError::Clock) } else { Ok(()) }
+}
+
 /// A timestamp's wall-clock part as RFC 3339, in UTC with milliseconds.
 pub fn format_commit_ts(ts: CommitTs) -> String {
     format_unix_ms(ts.unix_ms())
@@ -67,6 +81,14 @@ pub fn format_unix_ms(unix_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clock_that_no_manifest_can_state_is_refused() {
+        assert!(check_wall_time(now()).is_ok() && check_wall_time(Timestamp::UNIX_EPOCH).is_ok());
+        for time in [Timestamp::MAX, Timestamp::MIN] {
+            assert!(matches!(check_wall_time(time), Err(CommandError::Clock)), "{time}");
+        }
+    }
 
     #[test]
     fn all_notations_of_a_moment_agree_and_nonsense_is_refused() {

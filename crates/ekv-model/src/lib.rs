@@ -14,10 +14,12 @@ pub mod raw;
 pub mod redis;
 mod report;
 pub mod s3;
+mod shown;
 pub mod sqs;
 mod target;
 
 pub use body::{Body, ByteSource, CHUNK_LEN, InMemory};
 pub use error::{Class, Error, Result};
 pub use report::{Example, Finding, FindingTotals, Findings, Severity};
+pub use shown::{Line, Shown, is_shown_as_it_is, shorten};
 pub use target::{Event, Monitor, NoMonitor, Target};

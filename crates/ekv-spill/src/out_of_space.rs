@@ -10,9 +10,10 @@ const WINDOWS_HANDLE_DISK_FULL: i32 = 39;
 /// `ENOSPC`, which C libraries on Windows also return.
 const ENOSPC: i32 = 28;
 
-/// Whether any error of the cause chain says that the disk is full or a quota is used up.
+/// Whether any error of the cause chain says that the disk is full, a quota is used up, or a file would be larger than the file system or
+/// the limits of the process (`ulimit -f`) allow.
 ///
-/// Source: `docs/format/tree.md`, section 8.5. Unix: `ENOSPC` and `EDQUOT`; Windows: 112, 39 and `ENOSPC`.
+/// Source: `docs/format/tree.md`, section 8.5. Unix: `ENOSPC`, `EDQUOT` and `EFBIG`; Windows: 112, 39 and `ENOSPC`.
 pub fn is_out_of_space(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -31,7 +32,7 @@ pub fn is_out_of_space(error: &(dyn StdError + 'static)) -> bool {
 }
 
 fn means_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
         || (cfg!(windows) && error.raw_os_error().is_some_and(is_windows_full_code))
 }
 
@@ -46,12 +47,14 @@ mod tests {
 
     #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     const EDQUOT: i32 = if cfg!(target_os = "linux") { 122 } else { 69 };
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    const EFBIG: i32 = 27;
 
     #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     #[test]
-    fn full_disk_and_used_up_quota_are_out_of_space_and_nothing_else_is() {
+    fn full_disk_used_up_quota_and_too_large_a_file_are_out_of_space_and_nothing_else_is() {
         for code in 1..200 {
-            let expected = code == ENOSPC || code == EDQUOT;
+            let expected = [ENOSPC, EDQUOT, EFBIG].contains(&code);
             assert_eq!(is_out_of_space(&io::Error::from_raw_os_error(code)), expected, "code {code}");
         }
     }

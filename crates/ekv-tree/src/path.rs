@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub(crate) use ekv_model::Shown as Escaped;
+
 /// Longest path component, in bytes.
 pub const COMPONENT_LEN_MAX: usize = 255;
 
@@ -189,24 +191,6 @@ impl fmt::Display for DumpPath {
 impl fmt::Debug for DumpPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
-    }
-}
-
-/// Bytes for a person: UTF-8 text as it is, except that what a terminal would not show as written is escaped.
-pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                match character {
-                    '"' | '\'' => write!(f, "{character}")?,
-                    _ => write!(f, "{}", character.escape_debug())?,
-                }
-            }
-            write!(f, "{}", chunk.invalid().escape_ascii())?;
-        }
-        Ok(())
     }
 }
 

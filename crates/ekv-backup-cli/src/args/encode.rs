@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{AdapterList, FsyncRule, LimitArguments, parse_adapters};
+use super::{AdapterList, FsyncRule, LimitArguments, parse_adapters, parse_bool};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -68,7 +68,7 @@ pub(crate) struct EncodeArguments {
     pub(crate) output: Option<PathBuf>,
     /// The default: decode the payload again and compare; =false is --no-self-test
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        action = ArgAction::Set, hide_possible_values = true, help_heading = "Names of the reference tool")]
+        action = ArgAction::Set, value_parser = parse_bool, help_heading = "Names of the reference tool")]
     pub(crate) self_test: Option<bool>,
     /// Accepted and without effect: scratch files lie beside SNAPSHOT and have no names
     #[arg(long, value_name = "DIR", help_heading = "Names of the reference tool")]

@@ -4,8 +4,11 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ValueEnum};
-use ekv_backup::restore::PeerList;
+use ekv_backup::restore::{PeerList, RAFT_NUMBER_MAX};
+
+use super::parse_bool;
 
 use super::LimitArguments;
 
@@ -43,7 +46,7 @@ pub(crate) struct PrepareRestoreArguments {
     pub(crate) encode_info: Option<PathBuf>,
     /// Accept a payload that encode did not compare with its dump
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "What is accepted")]
     pub(crate) allow_unverified_self_test: bool,
     /// Accept a payload that is more than a day newer than this machine's clock
@@ -62,7 +65,7 @@ pub(crate) struct PrepareRestoreArguments {
     pub(crate) data_dir_option: Option<PathBuf>,
     /// Accepted and without effect: a fresh cluster needs no cluster id, any other one does
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "Names of the reference tool")]
     pub(crate) allow_missing_cluster_id: bool,
 }
@@ -75,23 +78,21 @@ pub(crate) struct ClusterArguments {
     /// ID is the server's -raftId. A server may use another -address than the one given here, but not another -raftId.
     #[arg(long, value_name = "PEERS", help_heading = "The new cluster")]
     pub(crate) peers: PeerList,
-    /// The cluster does not exist yet
+    /// The cluster does not exist yet; either this or --target-cluster-id must be given
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value_t = false, action = ArgAction::Set, hide_default_value = true, hide_possible_values = true,
+        default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "The new cluster")]
     pub(crate) fresh_cluster: bool,
     /// The cluster is ID, from which the data must be: what decode was told with --cluster-id
     ///
     /// The server knows no such name; this guards against restoring the data of one cluster into another.
-    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "fresh_cluster",
-        required_unless_present = "fresh_cluster", required_if_eq("fresh_cluster", "false"),
-        help_heading = "The new cluster")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new(), help_heading = "The new cluster")]
     pub(crate) target_cluster_id: Option<String>,
     /// Raft index at which the node begins
-    #[arg(long, value_name = "N", default_value_t = NonZeroU64::MIN, help_heading = "The new cluster")]
+    #[arg(long, value_name = "N", default_value_t = NonZeroU64::MIN, value_parser = parse_raft_number, help_heading = "The new cluster")]
     pub(crate) index: NonZeroU64,
     /// Raft term in which the node begins
-    #[arg(long, value_name = "N", default_value_t = NonZeroU64::MIN, help_heading = "The new cluster")]
+    #[arg(long, value_name = "N", default_value_t = NonZeroU64::MIN, value_parser = parse_raft_number, help_heading = "The new cluster")]
     pub(crate) term: NonZeroU64,
     /// How everything is brought to stable storage before the directory gets its name
     ///
@@ -107,6 +108,33 @@ pub(crate) enum DurableRule {
     Full,
     /// Every file by itself
     File,
+}
+
+impl ClusterArguments {
+    /// Whether exactly one of the two options is given that say for which cluster the data is.
+    pub(super) fn check(&self) -> Result<(), (ErrorKind, String)> {
+        let ids = "--target-cluster-id <ID>";
+        match (self.fresh_cluster, &self.target_cluster_id) {
+            (true, Some(_)) => {
+                let text = format!("the argument '--fresh-cluster' cannot be used with '{ids}'");
+                Err((ErrorKind::ArgumentConflict, text))
+            }
+            (false, None) => {
+                let text = format!(
+                    "it must be said for which cluster the data is: '--fresh-cluster' for one that does not exist yet, or '{ids}' for the \
+                     one from which the data is"
+                );
+                Err((ErrorKind::MissingRequiredArgument, text))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A Raft index or term: from 1 on, with room above it.
+fn parse_raft_number(text: &str) -> Result<NonZeroU64, String> {
+    let number = text.parse::<NonZeroU64>().ok().filter(|number| *number <= RAFT_NUMBER_MAX);
+    number.ok_or_else(|| format!("expected a number from 1 to {RAFT_NUMBER_MAX}: the server counts on from it"))
 }
 
 fn long_help() -> String {

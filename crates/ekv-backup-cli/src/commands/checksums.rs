@@ -1,7 +1,5 @@
 //! `checksums`.
 
-use std::fmt::Write as _;
-
 use ekv_backup::{ChecksumsOptions, Error, checksums};
 
 use crate::args::ChecksumsArguments;
@@ -27,10 +25,10 @@ pub(crate) fn run(arguments: &ChecksumsArguments, output: &mut Output) -> Result
         (true, false, true) if report.changed + report.added + report.removed > 0 => "would be rewritten",
         (true, false, _) => "up to date",
     };
-    let title = output.bold(&format!("CHECKSUMS {verdict}"));
     output.result(&report, |out| {
+        out.title(format_args!("CHECKSUMS {verdict}"));
         let files = text::count(report.files, "file", "files");
-        let _ = writeln!(out, "{title}: {}, {files}, {}", dump.display(), text::bytes(report.bytes));
+        let _ = writeln!(out, ": {}, {files}, {}", dump.display(), text::bytes(report.bytes));
         let rows = [
             (report.changed, "changed", "changed"),
             (report.added, "added", "added"),

@@ -1,7 +1,6 @@
 //! `clean`.
 
 use ekv_backup::{Error, clean};
-use std::fmt::Write as _;
 
 use crate::args::CleanArguments;
 use crate::exit::Exit;

@@ -1,6 +1,5 @@
 //! `decode`.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use ekv_backup::{
@@ -13,7 +12,7 @@ use crate::args::{
 };
 use crate::commands::{either, target, text};
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, Page};
 
 pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Exit, Error> {
     let snapshot = either(&arguments.snapshot, &arguments.input);
@@ -32,9 +31,7 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
         output.note(note);
     }
     let exit = if report.losses > 0 { Exit::Losses } else { Exit::Done };
-    let mut shown = String::new();
-    show(output, dump, &report, &mut shown);
-    output.result(&report, |out| out.push_str(&shown));
+    output.result(&report, |out| show(dump, &report, out));
     if arguments.verify {
         let verified = ekv_backup::verify(dump, output.screen())?;
         super::verify::show_problems(output, &verified);
@@ -103,20 +100,15 @@ pub(crate) fn read_options(arguments: &ReadArguments) -> ReadOptions {
     }
 }
 
-fn show(output: &Output, dump: &Path, report: &DecodeReport, out: &mut String) {
-    text::snapshots(output, &report.books.snapshots, out);
-    text::accounts(output, &report.books.records, out);
-    text::findings(output, &report.books.findings, out);
-    text::names(output, &report.books.names_not_portable, out);
+fn show(dump: &Path, report: &DecodeReport, out: &mut Page) {
+    text::snapshots(&report.books.snapshots, out);
+    text::accounts(&report.books.records, out);
+    text::findings(&report.books.findings, out);
+    text::names(&report.books.names_not_portable, out);
     let files = text::count(report.files, "file", "files");
-    let title = output.bold(&format!("Dump {}", report.dump));
-    let _ = writeln!(
-        out,
-        "{title}\n  {files}, {} (fsync {}, {})",
-        text::bytes(report.bytes),
-        report.fsync,
-        report.published_by
-    );
+    out.title(format_args!("Dump {}", report.dump));
+    let _ = writeln!(out);
+    let _ = writeln!(out, "  {files}, {} (fsync {}, {})", text::bytes(report.bytes), report.fsync, report.published_by);
     let losses = match report.losses {
         0 => "complete: nothing was lost".to_owned(),
         n => format!(
@@ -126,6 +118,6 @@ fn show(output: &Output, dump: &Path, report: &DecodeReport, out: &mut String) {
     };
     let _ = writeln!(out, "  {losses}");
     if !target::is_standard_output(dump) {
-        let _ = writeln!(out, "  check it any time: ekv-backup verify {}", dump.display());
+        out.command("  check it any time: ", "ekv-backup verify", dump, "");
     }
 }

@@ -1,4 +1,4 @@
-//! Completion scripts and manual pages, both made from the declaration of the command line.
+//! Completion scripts and manual pages, both made from the declaration of the command line; the version.
 
 use std::io;
 
@@ -9,11 +9,22 @@ use crate::args::{Arguments, CompletionsArguments, ManualArguments};
 use crate::exit::Exit;
 use crate::output::Output;
 
+const NAME: &str = "ekv-backup";
+
 pub(crate) fn completions(arguments: &CompletionsArguments, output: &mut Output) -> Result<Exit, Error> {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "ekv-backup", &mut script);
-    output.print(&String::from_utf8_lossy(&script));
+    output.document(&completion_script(arguments.shell));
     Ok(Exit::Done)
+}
+
+fn completion_script(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), NAME, &mut script);
+    let script = String::from_utf8_lossy(&script);
+    match shell {
+        // The generator gives the parts for a command other names than the part that looks for it, if the program has a dash in its name.
+        clap_complete::Shell::Bash => script.replace("ekv__subcmd__backup", "ekv__backup"),
+        _ => script.into_owned(),
+    }
 }
 
 pub(crate) fn manual(arguments: &ManualArguments, output: &mut Output) -> Result<Exit, Error> {
@@ -22,13 +33,22 @@ pub(crate) fn manual(arguments: &ManualArguments, output: &mut Output) -> Result
         Some(directory) => clap_mangen::generate_to(command, directory),
         None => page(command, output),
     };
-    written.map_err(|error| Error::new(Class::WriteIo, error))?;
+    written.map_err(|error| match arguments.directory.as_ref().is_some_and(|directory| !directory.is_dir()) {
+        true => Error::new(Class::Environment, error),
+        false if ekv_backup::is_out_of_space(&error) => Error::new(Class::OutOfSpace, error),
+        false => Error::new(Class::WriteIo, error),
+    })?;
     Ok(Exit::Done)
 }
 
 fn page(command: clap::Command, output: &mut Output) -> io::Result<()> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;
-    output.print(&String::from_utf8_lossy(&page));
+    output.document(&String::from_utf8_lossy(&page));
     Ok(())
+}
+
+pub(crate) fn version(output: &mut Output) -> Result<Exit, Error> {
+    output.document(&Arguments::command().render_version());
+    Ok(Exit::Done)
 }

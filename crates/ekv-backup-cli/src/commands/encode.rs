@@ -1,7 +1,6 @@
 //! `encode`.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 
 use ekv_backup::{
     Adapter, DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, PayloadReport, Selection, WrittenForm,
@@ -11,11 +10,12 @@ use ekv_backup::{
 use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
 use crate::commands::{either, fsync, target, text};
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, Page};
 
 pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Exit, Error> {
     let dump = either(&arguments.dump, &arguments.input);
     let snapshot = either(&arguments.snapshot, &arguments.output);
+    target::check_payload_name(snapshot)?;
     let options = EncodeOptions {
         form: match arguments.form {
             FormRule::Payload => WrittenForm::Payload,
@@ -33,15 +33,16 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
     for warning in &report.warnings {
         output.note(warning);
     }
-    let title = output.bold(&format!("Payload {}", snapshot.display()));
     output.result(&report, |out| {
-        let _ = writeln!(out, "{title}");
+        out.title(format_args!("Payload {}", snapshot.display()));
+        let _ = writeln!(out);
         show_payload(&report.payload, out);
         let _ = writeln!(out, "  info     {} (fsync {}, {})", report.encode_info, report.fsync, report.published_by);
-        let _ = writeln!(
-            out,
-            "  make a node of it: ekv-backup prepare-restore {} DATA_DIR --peers ID=HOST:PORT --fresh-cluster",
-            snapshot.display()
+        out.command(
+            "  make a node of it: ",
+            "ekv-backup prepare-restore",
+            snapshot,
+            " DATA_DIR --peers ID=HOST:PORT --fresh-cluster",
         );
     });
     Ok(Exit::Done)
@@ -77,7 +78,7 @@ pub(crate) fn show_differences(output: &Output, error: &Error) {
 }
 
 /// What was read and written.
-pub(crate) fn show_payload(report: &PayloadReport, out: &mut String) {
+pub(crate) fn show_payload(report: &PayloadReport, out: &mut Page) {
     let files = text::count(report.dump_files, "file", "files");
     let adapters = if report.adapters.is_empty() { "nothing".to_owned() } else { report.adapters.join(", ") };
     let _ = writeln!(out, "  encoded  {adapters}: {files}, {} as CHECKSUMS says", text::bytes(report.dump_bytes));

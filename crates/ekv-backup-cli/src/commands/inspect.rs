@@ -1,21 +1,23 @@
 //! `inspect`.
 
-use std::fmt::Write as _;
-
-use ekv_backup::{Error, inspect};
+use ekv_backup::{Error, Inspection, inspect};
 
 use crate::args::InspectArguments;
 use crate::commands::{decode::read_options, text};
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, Page};
 
 pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<Exit, Error> {
     let report = inspect(&arguments.snapshot, &read_options(&arguments.read), output.screen())?;
     for note in &report.notes {
         output.note(note);
     }
-    let mut out = String::new();
-    text::snapshots(output, &report.snapshots, &mut out);
+    output.result(&report, |out| show(&report, out));
+    Ok(Exit::Done)
+}
+
+fn show(report: &Inspection, out: &mut Page) {
+    text::snapshots(&report.snapshots, out);
     for snapshot in &report.snapshots {
         if let Some(ceiling) = &snapshot.ceiling_time {
             let _ = writeln!(out, "  clock ceiling {ceiling}");
@@ -27,12 +29,10 @@ pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<E
             text::digits(snapshot.nesting_depth)
         );
     }
-    text::accounts(output, &report.records, &mut out);
-    text::families(output, &report.families, &mut out);
+    text::accounts(&report.records, out);
+    text::families(&report.families, out);
     for prefix in &report.unknown_prefixes {
         let _ = writeln!(out, "  unknown keys {}: {}", prefix.prefix, text::count(prefix.records, "record", "records"));
     }
-    text::findings(output, &report.findings, &mut out);
-    output.result(&report, |shown| shown.push_str(&out));
-    Ok(Exit::Done)
+    text::findings(&report.findings, out);
 }

@@ -1,7 +1,5 @@
 //! `pack` and `unpack`.
 
-use std::fmt::Write as _;
-
 use ekv_backup::{CopyReport, DumpTarget, Error, pack, unpack};
 
 use crate::args::{PackArguments, UnpackArguments};
@@ -24,6 +22,7 @@ pub(crate) fn run_pack(arguments: &PackArguments, output: &mut Output) -> Result
 pub(crate) fn run_unpack(arguments: &UnpackArguments, output: &mut Output) -> Result<Exit, Error> {
     let archive = either(&arguments.archive, &arguments.input);
     let dump = either(&arguments.dump, &arguments.output);
+    target::check_directory_name(dump)?;
     let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
     let resources = target::resources(&arguments.limits);
     let report = unpack(archive, DumpTarget::Directory(name), &resources, output.screen())?;
@@ -34,13 +33,14 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
     for warning in report.copy.iter().flat_map(|copy| &copy.warnings) {
         output.note(warning);
     }
-    let title = match &report.copy {
-        Some(copy) => output.bold(&format!("{title} {}", copy.dump)),
-        None => output.bold("NOT SOUND: there is no copy"),
-    };
     output.result(report, |out| {
         let files = text::count(report.check.files, "file", "files");
-        let _ = writeln!(out, "{title}\n  {files}, {}", text::bytes(report.check.bytes));
+        match &report.copy {
+            Some(copy) => out.title(format_args!("{title} {}", copy.dump)),
+            None => out.title("NOT SOUND: there is no copy"),
+        }
+        let _ = writeln!(out);
+        let _ = writeln!(out, "  {files}, {}", text::bytes(report.check.bytes));
         if let Some(copy) = &report.copy {
             let _ = writeln!(
                 out,

@@ -1,19 +1,20 @@
 //! `prepare-restore`.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use ekv_backup::Error;
 use ekv_backup::restore::{DurableFsync, Placement, PrepareOptions, PrepareReport, RestoreTarget, prepare_restore};
+use ekv_backup::shell::quote;
 
 use crate::args::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 use crate::commands::{either, target, text};
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, Page};
 
 pub(crate) fn run(arguments: &PrepareRestoreArguments, output: &mut Output) -> Result<Exit, Error> {
     let snapshot = either(&arguments.snapshot, &arguments.input);
     let data_dir = either(&arguments.data_dir, &arguments.data_dir_option);
+    target::check_directory_name(data_dir)?;
     let options = PrepareOptions {
         allow_unverified_self_test: arguments.allow_unverified_self_test,
         allow_future_timestamps: arguments.allow_future_timestamps,
@@ -28,14 +29,7 @@ pub(crate) fn run(arguments: &PrepareRestoreArguments, output: &mut Output) -> R
     for warning in &report.warnings {
         output.note(warning);
     }
-    let title = output.bold(&format!("Data directory {}", report.data_dir.display()));
-    let next = output.bold("Next steps");
-    output.result(&report, |out| {
-        let _ = writeln!(out, "{title}");
-        show_content(&report, out);
-        let _ = writeln!(out, "{next}");
-        show_next_steps(&report, out);
-    });
+    output.result(&report, |out| show_prepared(&report, out));
     Ok(Exit::Done)
 }
 
@@ -56,8 +50,17 @@ pub(crate) fn cluster_options(arguments: &ClusterArguments) -> PrepareOptions {
     }
 }
 
-/// What the data directory holds.
-pub(crate) fn show_content(report: &PrepareReport, out: &mut String) {
+/// What the data directory holds, and what is left to do.
+pub(crate) fn show_prepared(report: &PrepareReport, out: &mut Page) {
+    out.title(format_args!("Data directory {}", report.data_dir.display()));
+    let _ = writeln!(out);
+    show_content(report, out);
+    out.title("Next steps");
+    let _ = writeln!(out);
+    show_next_steps(report, out);
+}
+
+fn show_content(report: &PrepareReport, out: &mut Page) {
     let records = text::count(report.records, "record", "records");
     let _ = writeln!(
         out,
@@ -76,7 +79,7 @@ pub(crate) fn show_content(report: &PrepareReport, out: &mut String) {
 }
 
 /// What is left to do. Source: `docs/format/restore.md`, section 10.
-pub(crate) fn show_next_steps(report: &PrepareReport, out: &mut String) {
+fn show_next_steps(report: &PrepareReport, out: &mut Page) {
     let found_by = match &report.placement {
         Placement::SingleGroup { raft_id, .. } | Placement::OneOfSeveralGroups { raft_id, .. } => Some(raft_id),
         Placement::Elsewhere => None,
@@ -109,27 +112,33 @@ pub(crate) fn show_next_steps(report: &PrepareReport, out: &mut String) {
     step += 1;
     let _ = writeln!(
         out,
-        "  {step}. Read some keys one by one. Until they have been checked, keep the payload, its info file and the\n     \
-         dump, and keep every old data directory of these members out of the way."
+        "  {step}. Read some keys one by one. Until they have been checked, keep the payload, its info file and the"
     );
+    let _ = writeln!(out, "     dump, and keep every old data directory of these members out of the way.");
 }
 
-fn show_start(step: u32, report: &PrepareReport, raft_id: &str, raft_data_dir: &Path, out: &mut String) {
+fn show_start(step: u32, report: &PrepareReport, raft_id: &str, raft_data_dir: &Path, out: &mut Page) {
     let member = report.members.iter().find(|member| member.raft_id == raft_id);
     let address = member.map_or("", |member| member.address.as_str());
     let _ = writeln!(out, "  {step}. Start the server on it, without a bootstrap flag; its flags must be");
-    let _ = writeln!(out, "       -raftId {raft_id} -address {address} -raftDataDir {}", raft_data_dir.display());
+    let flags = format!("       -raftId {} -address {} -raftDataDir", quote(raft_id.as_ref()), quote(address.as_ref()));
+    out.command("", &flags, raft_data_dir, "");
 }
 
-fn show_move(step: u32, report: &PrepareReport, out: &mut String) {
+fn show_move(step: u32, report: &PrepareReport, out: &mut Page) {
     let raft_id = report.members.first().map_or("", |member| member.raft_id.as_str());
+    let _ =
+        writeln!(out, "  {step}. No member finds it under this name. A server looks in <raftDataDir>/<raftId>, or in");
     let _ = writeln!(
         out,
-        "  {step}. No member finds it under this name. A server looks in <raftDataDir>/<raftId>, or in\n     \
-         <raftDataDir>/<raftId>/group-<id> where it has several Raft groups. Move it there as a whole, to a\n     \
-         name at which nothing exists, for example\n       mv {} <raftDataDir>/{raft_id}\n     \
-         and start the server without a bootstrap flag, with -raftId, -address and -raftDataDir to match.",
-        report.data_dir.display()
+        "     <raftDataDir>/<raftId>/group-<id> where it has several Raft groups. Move it there as a whole, to a"
+    );
+    let _ = writeln!(out, "     name at which nothing exists, for example");
+    let target = format!(" <raftDataDir>/{}", quote(raft_id.as_ref()));
+    out.command("", "       mv", &report.data_dir, target);
+    let _ = writeln!(
+        out,
+        "     and start the server without a bootstrap flag, with -raftId, -address and -raftDataDir to match."
     );
 }
 
@@ -165,9 +174,9 @@ mod tests {
     }
 
     fn steps(placement: Placement, ids: &[&str]) -> String {
-        let mut out = String::new();
+        let mut out = Page::plain();
         show_next_steps(&report(placement, ids), &mut out);
-        out
+        out.into_text()
     }
 
     #[test]

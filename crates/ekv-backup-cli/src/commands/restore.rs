@@ -1,17 +1,17 @@
 //! `restore`.
 
-use std::fmt::Write as _;
-
 use ekv_backup::Error;
 use ekv_backup::restore::{PrepareOptions, restore};
 
 use crate::args::RestoreArguments;
 use crate::commands::encode::{read_options, show_differences, show_payload};
-use crate::commands::prepare_restore::{cluster_options, show_content, show_next_steps};
+use crate::commands::prepare_restore::{cluster_options, show_prepared};
+use crate::commands::target;
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<Exit, Error> {
+    target::check_directory_name(&arguments.data_dir)?;
     let encode = read_options(&arguments.read);
     let prepare = PrepareOptions {
         allow_future_timestamps: arguments.read.allow_future_timestamps,
@@ -22,16 +22,11 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
     for warning in &report.prepared.warnings {
         output.note(warning);
     }
-    let dump = output.bold(&format!("Dump {}", arguments.dump.display()));
-    let data_dir = output.bold(&format!("Data directory {}", report.prepared.data_dir.display()));
-    let next = output.bold("Next steps");
     output.result(&report, |out| {
-        let _ = writeln!(out, "{dump}");
+        out.title(format_args!("Dump {}", arguments.dump.display()));
+        let _ = writeln!(out);
         show_payload(&report.encoded, out);
-        let _ = writeln!(out, "{data_dir}");
-        show_content(&report.prepared, out);
-        let _ = writeln!(out, "{next}");
-        show_next_steps(&report.prepared, out);
+        show_prepared(&report.prepared, out);
     });
     Ok(Exit::Done)
 }

@@ -1,12 +1,14 @@
 //! Where a dump goes, as the command line names it.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use ekv_backup::{Class, Compression, DirOptions, DumpTarget, Error, ExistingTarget, NewName, Resources, ZstdLevel};
+use ekv_model::Shown;
 
 use crate::args::{CompressionArguments, CompressionRule, FsyncRule, LimitArguments};
 use crate::commands::fsync;
+use crate::output::{is_printed_nowhere, standard_output};
 
 /// The argument that means standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -16,14 +18,96 @@ pub(crate) fn is_standard_output(path: &Path) -> bool {
     path.as_os_str() == STANDARD_OUTPUT
 }
 
-/// The compression that a name says; `None` if it is not that of an archive.
-fn by_name(path: &Path) -> Option<CompressionRule> {
-    let name = path.file_name()?.as_encoded_bytes().to_ascii_lowercase();
-    match name {
-        name if name.ends_with(b".tar") => Some(CompressionRule::None),
-        name if name.ends_with(b".tar.zst") || name.ends_with(b".tzst") => Some(CompressionRule::Zstd),
-        _ => None,
+/// Endings of archives that are written, in lower case.
+const ARCHIVES: [(&str, CompressionRule); 3] =
+    [(".tar", CompressionRule::None), (".tar.zst", CompressionRule::Zstd), (".tzst", CompressionRule::Zstd)];
+
+/// Endings by which people and programs know an archive or a compressed file of another kind, in lower case.
+const OTHER_ARCHIVES: [&str; 24] = [
+    ".gz", ".tgz", ".taz", ".xz", ".txz", ".lzma", ".tlz", ".bz2", ".tbz", ".tbz2", ".tb2", ".lz", ".lz4", ".lzo",
+    ".br", ".z", ".zst", ".zstd", ".zip", ".7z", ".rar", ".cpio", ".jar", ".war",
+];
+
+/// Endings of snapshots and payloads.
+const SNAPSHOTS: [&str; 1] = [".fsm"];
+
+/// What the ending of a name promises.
+enum Ending {
+    /// An archive that this program writes.
+    Archive(CompressionRule),
+    /// An archive or a compressed file of another kind.
+    OtherArchive(&'static str),
+    /// A snapshot.
+    Snapshot(&'static str),
+    /// Nothing.
+    None,
+}
+
+impl Ending {
+    /// Of a path; one that ends in a slash names a directory, whatever comes before.
+    fn of(path: &Path) -> Self {
+        let is_directory =
+            path.as_os_str().as_encoded_bytes().last().is_some_and(|byte| std::path::is_separator(char::from(*byte)));
+        let Some(name) = path.file_name().filter(|_| !is_directory) else { return Ending::None };
+        let name = name.as_encoded_bytes().to_ascii_lowercase();
+        let ends = |ending: &str| name.ends_with(ending.as_bytes());
+        if let Some((_, rule)) = ARCHIVES.into_iter().find(|(ending, _)| ends(ending)) {
+            return Ending::Archive(rule);
+        }
+        let other = OTHER_ARCHIVES.into_iter().find(|ending| ends(ending)).map(Ending::OtherArchive);
+        other
+            .or_else(|| SNAPSHOTS.into_iter().find(|ending| ends(ending)).map(Ending::Snapshot))
+            .unwrap_or(Ending::None)
     }
+}
+
+/// The compression that a name says; `None` if it is not that of an archive.
+fn by_name(path: &Path) -> Result<Option<CompressionRule>, Error> {
+    match Ending::of(path) {
+        Ending::Archive(rule) => Ok(Some(rule)),
+        Ending::OtherArchive(ending) => Err(misleading(
+            path,
+            format_args!(
+                "{ending} is the ending of an archive that is not written; these are: .tar, .tar.zst and .tzst (or any name with \
+                 --compression zstd or none)"
+            ),
+        )),
+        Ending::Snapshot(ending) => Err(misleading(
+            path,
+            format_args!("{ending} is the ending of a snapshot, and a dump is none: choose another name"),
+        )),
+        Ending::None => Ok(None),
+    }
+}
+
+/// Refuses a name for a directory that promises an archive or a snapshot.
+pub(crate) fn check_directory_name(path: &Path) -> Result<(), Error> {
+    match Ending::of(path) {
+        Ending::None => Ok(()),
+        _ => Err(misleading(
+            path,
+            format_args!(
+                "its ending is that of a file, but a directory would be made there; a slash at the end of the name says that this is meant"
+            ),
+        )),
+    }
+}
+
+/// Refuses a name for a payload that promises something else than its bytes.
+pub(crate) fn check_payload_name(path: &Path) -> Result<(), Error> {
+    match Ending::of(path) {
+        Ending::Archive(_) | Ending::OtherArchive(_) => Err(misleading(
+            path,
+            format_args!(
+                "a payload is neither compressed nor an archive: end its name in .fsm, and compress it afterwards if it shall be kept"
+            ),
+        )),
+        Ending::Snapshot(_) | Ending::None => Ok(()),
+    }
+}
+
+fn misleading(path: &Path, why: std::fmt::Arguments<'_>) -> Error {
+    Error::new(Class::Environment, format!("{}: {why}", Shown(path.as_os_str().as_encoded_bytes())))
 }
 
 fn compression(rule: CompressionRule, level: u8) -> Compression {
@@ -45,7 +129,11 @@ pub(crate) fn dump(name: NewName, arguments: CompressionArguments) -> Result<Dum
     if is_standard_output(&name.path) {
         return stream(compression(asked.unwrap_or(CompressionRule::None), level));
     }
-    Ok(match asked.or_else(|| by_name(&name.path)) {
+    let rule = match asked {
+        Some(rule) => Some(rule),
+        None => by_name(&name.path)?,
+    };
+    Ok(match rule {
         Some(rule) => DumpTarget::Archive(name, compression(rule, level)),
         None => DumpTarget::Directory(name),
     })
@@ -54,7 +142,10 @@ pub(crate) fn dump(name: NewName, arguments: CompressionArguments) -> Result<Dum
 /// An archive, compressed unless its name or an option says something else.
 pub(crate) fn archive(name: NewName, arguments: CompressionArguments) -> Result<DumpTarget, Error> {
     let CompressionArguments { compression: asked, level } = arguments;
-    let rule = asked.or_else(|| by_name(&name.path)).unwrap_or(CompressionRule::Zstd);
+    let rule = match asked {
+        Some(rule) => rule,
+        None => by_name(&name.path)?.unwrap_or(CompressionRule::Zstd),
+    };
     match is_standard_output(&name.path) {
         true => stream(compression(rule, level)),
         false => Ok(DumpTarget::Archive(name, compression(rule, level))),
@@ -68,23 +159,14 @@ fn stream(compression: Compression) -> Result<DumpTarget, Error> {
             "an archive is not for a terminal: redirect standard output to a file or a pipe",
         ));
     }
-    Ok(DumpTarget::Stream { output: standard_output(), name: "standard output".to_owned(), compression })
-}
-
-/// Standard output without the line buffer of the library.
-#[cfg(unix)]
-fn standard_output() -> Box<dyn Write + Send> {
-    use std::os::fd::AsFd;
-    match io::stdout().as_fd().try_clone_to_owned() {
-        Ok(descriptor) => Box::new(std::fs::File::from(descriptor)),
-        Err(_) => Box::new(io::stdout()),
+    if is_printed_nowhere() {
+        return Err(Error::new(
+            Class::Environment,
+            "standard output is closed, or the null device: the archive would be kept nowhere; redirect it to a file or a pipe",
+        ));
     }
-}
-
-/// Standard output.
-#[cfg(not(unix))]
-fn standard_output() -> Box<dyn Write + Send> {
-    Box::new(io::stdout())
+    let output = standard_output().map_err(|error| Error::new(Class::Environment, error))?;
+    Ok(DumpTarget::Stream { output: Box::new(output), name: "standard output".to_owned(), compression })
 }
 
 /// What reading may take.
@@ -110,7 +192,10 @@ mod tests {
             ("d.tar", None, Some(Compression::None), Compression::None),
             ("d.TAR.ZST", None, Some(zstd), zstd),
             ("d.tzst", None, Some(zstd), zstd),
-            ("d.zst", None, None, zstd),
+            ("d.tar/", None, None, zstd),
+            ("dump-2026.11", None, None, zstd),
+            ("d.zip", none, Some(Compression::None), Compression::None),
+            ("d.fsm", asked, Some(zstd), zstd),
             ("dump", none, Some(Compression::None), Compression::None),
             ("dump", asked, Some(zstd), zstd),
             ("d.tar.zst", none, Some(Compression::None), Compression::None),
@@ -123,6 +208,41 @@ mod tests {
             let arguments = CompressionArguments { compression, level: 7 };
             assert_eq!(found(dump(NewName::new(path), arguments).unwrap()), of_dump, "{path}");
             assert_eq!(found(archive(NewName::new(path), arguments).unwrap()), Some(of_archive), "{path}");
+        }
+    }
+
+    #[test]
+    fn ending_that_promises_something_else_is_refused_whatever_its_letter_case() {
+        let arguments = CompressionArguments { compression: None, level: 3 };
+        let wrong = [
+            "d.tar.gz",
+            "d.TGZ",
+            "d.tar.xz",
+            "d.txz",
+            "d.tar.bz2",
+            "d.tar.Zstd",
+            "d.zip",
+            "d.7z",
+            "d.gz",
+            "d.zst",
+            "d.xz",
+            "d.fsm",
+        ];
+        for path in wrong {
+            for made in [dump(NewName::new(path), arguments), archive(NewName::new(path), arguments)] {
+                let error = made.map(drop).unwrap_err();
+                assert_eq!(error.class(), Class::Environment, "{path}");
+            }
+            assert!(check_directory_name(path.as_ref()).is_err(), "{path}");
+            assert!(check_directory_name(format!("{path}/").as_ref()).is_ok(), "{path}");
+        }
+        for path in ["n1", "/data/n1/group-2", "dump.d", ".", "/"] {
+            assert!(check_directory_name(path.as_ref()).is_ok(), "{path}");
+        }
+        for (path, is_right) in
+            [("x.fsm", true), ("x", true), ("x.fsm.zst", false), ("x.fsm.gz", false), ("x.tar", false)]
+        {
+            assert_eq!(check_payload_name(path.as_ref()).is_ok(), is_right, "{path}");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Parts of reports that several commands print for people.
 
-use std::fmt::Write as _;
-
 use ekv_backup::{Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport};
+use ekv_model::shorten;
 
-use crate::output::Output;
+use crate::output::Page;
+
+/// Longest name in a list of examples, in characters.
+const NAME_LEN_SHOWN: usize = 100;
 
 /// Bytes as a person reads them.
 pub(crate) fn bytes(n: u64) -> String {
@@ -43,11 +45,10 @@ pub(crate) fn digits(n: u64) -> String {
 }
 
 /// What was read.
-pub(crate) fn snapshots(output: &Output, all: &[SnapshotReport], out: &mut String) {
+pub(crate) fn snapshots(all: &[SnapshotReport], out: &mut Page) {
     for snapshot in all {
         let group = snapshot.group_id.map(|id| format!("group {id}, ")).unwrap_or_default();
         let index = snapshot.snapshot_index.map(|index| format!(", Raft index {index}")).unwrap_or_default();
-        let title = output.bold(&format!("Snapshot {group}{}{index}", bytes(snapshot.bytes)));
         let header = match snapshot.header_version {
             0 => "no header".to_owned(),
             version => format!("header v{version}"),
@@ -56,10 +57,10 @@ pub(crate) fn snapshots(output: &Output, all: &[SnapshotReport], out: &mut Strin
             Some(crc) => format!("checksum {crc} verified"),
             None => "no checksum: integrity not verified".to_owned(),
         };
+        out.title(format_args!("Snapshot {group}{}{index}", bytes(snapshot.bytes)));
+        let _ = writeln!(out);
         if let Some(file) = &snapshot.file {
-            let _ = writeln!(out, "{title}\n  file          {file}");
-        } else {
-            let _ = writeln!(out, "{title}");
+            let _ = writeln!(out, "  file          {file}");
         }
         let _ = writeln!(out, "  format        {header}, {}, {checksum}", snapshot.form);
         let _ = writeln!(out, "  newest commit {} (hlc:{})", snapshot.newest.time, snapshot.newest.hlc);
@@ -74,9 +75,10 @@ pub(crate) fn snapshots(output: &Output, all: &[SnapshotReport], out: &mut Strin
 }
 
 /// Where every entry went.
-pub(crate) fn accounts(output: &Output, accounts: &Accounts, out: &mut String) {
+pub(crate) fn accounts(accounts: &Accounts, out: &mut Page) {
     let total = count(accounts.entries, "record", "records");
-    let _ = writeln!(out, "{}", output.bold(&format!("Account of {total}")));
+    out.title(format_args!("Account of {total}"));
+    let _ = writeln!(out);
     let rows = [
         (accounts.older, "older versions"),
         (accounts.newer, "newer than the moment that is read"),
@@ -109,13 +111,14 @@ pub(crate) fn accounts(output: &Output, accounts: &Accounts, out: &mut String) {
 }
 
 /// A line per key family.
-pub(crate) fn families(output: &Output, all: &[FamilyReport], out: &mut String) {
+pub(crate) fn families(all: &[FamilyReport], out: &mut Page) {
     let width = all.iter().map(|family| family.family.len()).max().unwrap_or(0).max(6);
     let header = format!(
         "{:width$}  {:>12}  {:>12}  {:>12}  {:>12}  {:>11}",
         "family", "records", "keys", "visible", "deleted", "bytes"
     );
-    let _ = writeln!(out, "{}", output.bold(&header));
+    out.title(header);
+    let _ = writeln!(out);
     for family in all {
         let _ = writeln!(
             out,
@@ -131,16 +134,21 @@ pub(crate) fn families(output: &Output, all: &[FamilyReport], out: &mut String) 
 }
 
 /// What was odd or lost.
-pub(crate) fn findings(output: &Output, all: &[FindingReport], out: &mut String) {
+pub(crate) fn findings(all: &[FindingReport], out: &mut Page) {
     if all.is_empty() {
         return;
     }
-    let _ = writeln!(out, "{}", output.bold("Findings"));
+    out.title("Findings");
+    let _ = writeln!(out);
     for finding in all {
         let _ =
             writeln!(out, "  {} {}: {} ({})", finding.severity, finding.name, finding.meaning, digits(finding.count));
         for example in finding.examples.iter().take(3) {
-            let key = example.key.as_ref().map(|key| format!("{}: ", shorten(&key.to_string()))).unwrap_or_default();
+            let key = example
+                .key
+                .as_ref()
+                .map(|key| format!("{}: ", shorten(&key.to_string(), NAME_LEN_SHOWN)))
+                .unwrap_or_default();
             let at = example.byte_offset.map(|at| format!(" (byte offset {at})")).unwrap_or_default();
             let _ = writeln!(out, "      {key}{}{at}", example.detail);
         }
@@ -148,11 +156,12 @@ pub(crate) fn findings(output: &Output, all: &[FindingReport], out: &mut String)
 }
 
 /// File names that other systems refuse or take for each other.
-pub(crate) fn names(output: &Output, names: &NamesReport, out: &mut String) {
+pub(crate) fn names(names: &NamesReport, out: &mut Page) {
     if names.is_empty() {
         return;
     }
-    let _ = writeln!(out, "{}", output.bold("Names that are not portable"));
+    out.title("Names that are not portable");
+    let _ = writeln!(out);
     let rows = [
         (names.device_names, "Windows device names"),
         (names.trailing_dots_or_blanks, "ending in a dot or a blank"),
@@ -163,16 +172,7 @@ pub(crate) fn names(output: &Output, names: &NamesReport, out: &mut String) {
         let _ = writeln!(out, "  {:>14}  {what}", digits(n));
     }
     for example in names.examples.iter().take(3) {
-        let _ = writeln!(out, "      {}", shorten(&example.to_string()));
-    }
-}
-
-/// At most 100 characters of a text that may be very long.
-fn shorten(text: &str) -> String {
-    const SHOWN: usize = 100;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
-        None => text.to_owned(),
+        let _ = writeln!(out, "      {}", shorten(&example.to_string(), NAME_LEN_SHOWN));
     }
 }
 

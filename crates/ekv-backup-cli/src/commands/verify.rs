@@ -1,7 +1,5 @@
 //! `verify`.
 
-use std::fmt::Write as _;
-
 use ekv_backup::{Error, VerifyReport, verify_within};
 
 use crate::args::VerifyArguments;
@@ -12,10 +10,10 @@ use crate::output::Output;
 pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Error> {
     let dump = either(&arguments.dump, &arguments.input);
     let report = verify_within(dump, &target::resources(&arguments.limits), output.screen())?;
-    let title = output.bold(if report.sound { "Sound" } else { "NOT SOUND" });
     output.result(&report, |out| {
+        out.title(if report.sound { "Sound" } else { "NOT SOUND" });
         let files = text::count(report.files, "file", "files");
-        let _ = writeln!(out, "{title}: {}, {files}, {}", dump.display(), text::bytes(report.bytes));
+        let _ = writeln!(out, ": {}, {files}, {}", dump.display(), text::bytes(report.bytes));
         let _ = writeln!(out, "  written by {} at {}", report.written_by, report.wall_time_iso);
         if report.sound {
             let _ = writeln!(out, "  manifest, checksums, names and structure hold; nothing missing, nothing extra");
@@ -37,6 +35,6 @@ pub(crate) fn show_first(output: &Output, first: &[String], count: u64) {
     }
     let shown = u64::try_from(first.len()).unwrap_or(u64::MAX);
     if count > shown {
-        output.problem(&format!("… and {} more", text::digits(count - shown)));
+        output.problem(format_args!("… and {} more", text::digits(count - shown)));
     }
 }

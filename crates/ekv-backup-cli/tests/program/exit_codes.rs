@@ -1,11 +1,11 @@
 //! The number with which the program ends, and what is there then.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use ekv_testkit::{reseal, vectors};
 
-use crate::support::{Room, end_of, small_snapshot};
+use crate::support::{Room, small_snapshot};
 
 #[test]
 fn mistakes_in_the_command_line_end_with_1() {
@@ -165,15 +165,4 @@ fn full_disk_ends_with_3_and_gives_its_space_back() {
     let run = room.run(&["decode", "redis-1.fsm", "disk/dump"]);
     run.assert_code(3).assert_says("error: out of space: ");
     assert_eq!(fs::read_dir(room.path("disk")).unwrap().count(), 0);
-}
-
-#[test]
-fn result_that_cannot_be_printed_ends_with_4() {
-    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
-        println!("skipped, there is no /dev/full");
-        return;
-    };
-    let room = Room::with_small_snapshot();
-    let child = room.command(["inspect", "--json", "snapshot.fsm"]).stdout(Stdio::from(full)).spawn().unwrap();
-    end_of(child).assert_code(4).assert_says("the work is done, but its result cannot be printed");
 }

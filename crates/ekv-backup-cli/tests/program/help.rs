@@ -45,7 +45,8 @@ fn decode_explains_time_and_exit_codes_and_the_names_of_the_reference_decoder() 
         "2 data",
         "3 out of space",
         "4 another failure",
-        "5 the dump is published",
+        "5 done, but not everything is there",
+        "6 the answer is no",
         "130 cancelled",
     ];
     assert_mentions(&text, &["Exit codes:"]);

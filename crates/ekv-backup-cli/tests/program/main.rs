@@ -6,12 +6,18 @@ mod archives;
 #[cfg(target_os = "linux")]
 mod chaos;
 mod clean;
+mod endings;
+mod escaping;
 mod exit_codes;
 mod first_run;
 mod help;
 mod input;
 mod output;
+mod reference;
+mod shells;
 mod signals;
+mod streams;
 mod support;
+mod surroundings;
 mod target;
 mod way_back;

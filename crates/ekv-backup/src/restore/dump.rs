@@ -6,7 +6,7 @@ use ekv_model::Result;
 use ekv_tree::sink::{DirOptions, DirSink, ExistingTarget, Fsync};
 use serde::Serialize;
 
-use super::prepare::check_cluster;
+use super::prepare::{check_cluster, check_raft_numbers};
 use super::{PrepareOptions, PrepareReport, prepare};
 use crate::encode::{UnnamedPayload, encode_unnamed};
 use crate::progress::Progress;
@@ -34,6 +34,7 @@ pub fn restore(
     prepare_options: &PrepareOptions,
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
+    check_raft_numbers(prepare_options)?;
     let fsync = Fsync::from(prepare_options.fsync);
     DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
     let encode = EncodeOptions { self_test: true, ..encode.clone() };

@@ -55,8 +55,18 @@ pub enum RestoreError {
         /// The cluster that the info file names.
         found: String,
     },
+    /// A server that begins at this Raft index or term could not go on from it.
+    #[error("Raft {what} {found} leaves no room above it, and the server counts on from it: take one up to {max}, such as 1", max = super::RAFT_NUMBER_MAX)]
+    RaftNumber {
+        /// Which of the two.
+        what: &'static str,
+        /// The number.
+        found: u64,
+    },
     /// No node could go on from the payload's timestamp.
-    #[error("the last commit timestamp {last_commit_ts} is the end of time: no node can go on from it")]
+    #[error(
+        "the last commit timestamp {last_commit_ts} is less than a day before the end of time: no node can go on from it"
+    )]
     TimestampOverflow {
         /// The timestamp.
         last_commit_ts: u64,
@@ -111,7 +121,7 @@ impl RestoreError {
     /// Source: `docs/format/tree.md`, section 10.2; `docs/format/restore.md`, section 7.
     pub fn class(&self) -> Class {
         match self {
-            RestoreError::InfoUnreadable { .. } => Class::Environment,
+            RestoreError::InfoUnreadable { .. } | RestoreError::RaftNumber { .. } => Class::Environment,
             RestoreError::ReadBack { .. } => Class::WriteIo,
             RestoreError::Info { .. }
             | RestoreError::KeyFormat { .. }

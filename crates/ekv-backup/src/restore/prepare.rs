@@ -17,6 +17,15 @@ use crate::open::too_many_bytes;
 use crate::progress::{Follower, Phase, Progress};
 use crate::{Moment, Resources};
 
+/// Highest Raft index and term with which a node can begin: both are counted on for as long as it lives, and some numbers at the end of
+/// their range mean "none" to the server.
+///
+/// Source: `docs/format/restore.md`, section 10.2.
+pub const RAFT_NUMBER_MAX: NonZeroU64 = match NonZeroU64::new(u64::MAX / 2) {
+    Some(max) => max,
+    None => NonZeroU64::MIN,
+};
+
 /// For which cluster a data directory is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RestoreTarget {
@@ -52,9 +61,9 @@ pub struct PrepareOptions {
     pub peers: PeerList,
     /// For which cluster the directory is.
     pub target: RestoreTarget,
-    /// Raft index of the snapshot.
+    /// Raft index of the snapshot, at most [`RAFT_NUMBER_MAX`].
     pub index: NonZeroU64,
-    /// Raft term of the snapshot.
+    /// Raft term of the snapshot, at most [`RAFT_NUMBER_MAX`].
     pub term: NonZeroU64,
     /// Whether a payload is accepted that was not compared with its dump.
     pub allow_unverified_self_test: bool,
@@ -80,7 +89,7 @@ impl PrepareOptions {
             allow_future_timestamps: false,
             fsync: DurableFsync::default(),
             resources: Resources::DEFAULT,
-            now: Timestamp::now(),
+            now: crate::time::now(),
         }
     }
 }
@@ -170,12 +179,23 @@ pub fn prepare(
     options: &PrepareOptions,
     progress: &dyn Progress,
 ) -> Result<PrepareReport> {
+    check_raft_numbers(options)?;
     check_info(&payload.info, options)?;
     let fsync = Fsync::from(options.fsync);
     DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
     let stage = DirSink::create_private(data_dir, fsync)?;
     let (copied, published) = prepare_in(Box::new(stage), payload, options, progress)?;
     Ok(report(payload, data_dir, options, copied, &published))
+}
+
+/// Refuses an index or a term without room above it.
+pub(super) fn check_raft_numbers(options: &PrepareOptions) -> Result<(), RestoreError> {
+    let too_high = |what, number: NonZeroU64| match number > RAFT_NUMBER_MAX {
+        true => Err(RestoreError::RaftNumber { what, found: number.get() }),
+        false => Ok(()),
+    };
+    too_high("index", options.index)?;
+    too_high("term", options.term)
 }
 
 /// Checks everything that is known before the payload is read.

@@ -8,12 +8,12 @@ use crate::format_commit_ts;
 
 /// How far ahead of the local clock a timestamp may be, in milliseconds: one day.
 const AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-/// The last millisecond that a timestamp can carry; a node cannot go on from it.
+/// The last millisecond that a timestamp can carry; a node cannot go on from the day before it, as its clock runs ahead and is leased ahead.
 const LAST_MS: u64 = (1 << 48) - 1;
 
 /// Refuses a timestamp from which a node could not go on, or only with its clock pulled far ahead.
 pub(crate) fn check_last_commit_ts(ts: CommitTs, now: Timestamp, allow_future: bool) -> Result<(), RestoreError> {
-    if ts.unix_ms() == LAST_MS {
+    if ts.unix_ms() > LAST_MS - AHEAD_MS_MAX {
         return Err(RestoreError::TimestampOverflow { last_commit_ts: ts.0 });
     }
     let now_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
@@ -45,9 +45,11 @@ mod tests {
         assert!(matches!(check(ahead, false), Err(RestoreError::TimestampInFuture { .. })));
         assert!(check(ahead, true).is_ok());
         for allow in [false, true] {
-            assert!(matches!(check(LAST_MS, allow), Err(RestoreError::TimestampOverflow { .. })));
+            for unix_ms in [LAST_MS, LAST_MS - 1, LAST_MS - day_ms + 1] {
+                assert!(matches!(check(unix_ms, allow), Err(RestoreError::TimestampOverflow { .. })));
+            }
         }
-        assert!(check(LAST_MS - 1, true).is_ok());
+        assert!(check(LAST_MS - day_ms, true).is_ok());
         assert!(timestamp_warning(CommitTs(0)).is_some() && timestamp_warning(CommitTs(1)).is_none());
     }
 }
