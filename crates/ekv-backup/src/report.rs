@@ -204,7 +204,7 @@ pub struct OutcomeReport {
 
 /// What became of writes that transactions had staged and not yet moved to their keys, at the read timestamp.
 ///
-/// `open_locks` is the sum of the others.
+/// `open_locks` is the sum of the others but `cleaned_up`, which is about locks that are not open any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TransactionsReport {
     /// Locks that nothing had resolved.
@@ -223,12 +223,15 @@ pub struct TransactionsReport {
     pub without_intent: u64,
     /// With a damaged record: the key is lost.
     pub damaged: u64,
+    /// Committed, but the server cleaned the lock up without applying the write.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cleaned_up: u64,
 }
 
 impl TransactionsReport {
     /// Whether there were none.
     pub fn is_empty(&self) -> bool {
-        self.open_locks == 0
+        self.open_locks == 0 && self.cleaned_up == 0
     }
 }
 
@@ -243,6 +246,7 @@ impl From<TxnTotals> for TransactionsReport {
             in_doubt,
             without_intent,
             damaged,
+            cleaned_up,
         } = totals;
         TransactionsReport {
             open_locks,
@@ -253,6 +257,7 @@ impl From<TxnTotals> for TransactionsReport {
             in_doubt,
             without_intent,
             damaged,
+            cleaned_up,
         }
     }
 }

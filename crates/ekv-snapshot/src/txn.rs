@@ -8,12 +8,14 @@
 //! | file | question |
 //! |---|---|
 //! | `keys.rs`, `record.rs` | how are the records laid out? |
-//! | `locks.rs` | which locks were not resolved? |
+//! | `locks.rs` | which locks were not resolved, or only cleaned up? |
 //! | `status.rs` | what became of their transactions? |
+//! | `cleaned_up.rs` | is a write that the server cleaned up known without doubt? |
 //! | `overlay.rs` | which versions follow from that? |
 //!
 //! Memory is bounded by constants whatever the number of locks: the steps pass their results on through external sorts.
 
+mod cleaned_up;
 pub mod findings;
 mod keys;
 mod locks;
@@ -28,7 +30,7 @@ use ekv_spill::{Scratch, Sorter};
 
 use crate::{CommitTs, Error, ErrorKind, RecordFile, Result, Watch, escape};
 use keys::LOCK;
-use locks::{LockScan, OpenLock, read_lock};
+use locks::{HeldLock, LockScan, is_open, read_lock};
 use record::Damage;
 
 /// Memory for one sort, in bytes; a few run at once.
@@ -116,6 +118,8 @@ pub struct TxnTotals {
     pub without_intent: u64,
     /// With a damaged record: the key is left out.
     pub damaged: u64,
+    /// Committed, but cleaned up without the write being applied, and no newer write covers it. Not among the open ones.
+    pub cleaned_up: u64,
 }
 
 /// Decides about all staged writes of the groups.
@@ -142,7 +146,7 @@ pub fn resolve(
         findings: Findings::default(),
         damaged: Sorter::new(scratch.clone(), SORT_BUDGET),
     };
-    let locks = work.open_locks()?;
+    let locks = work.locks()?;
     let decided = status::decide(&mut work, locks)?;
     status::report_undecided(&mut work, decided.undecided)?;
     let groups = overlay::build(&mut work, decided.committed, &decided.newest_commits)?;
@@ -181,7 +185,7 @@ impl Work<'_> {
     }
 
     /// Whether the view that was asked for knows this lock.
-    fn counts(&self, lock: &OpenLock) -> bool {
+    fn counts(&self, lock: &HeldLock) -> bool {
         lock.live || self.options.view == TxnView::Protocol
     }
 
@@ -190,34 +194,44 @@ impl Work<'_> {
         if self.visited.is_multiple_of(WATCH_INTERVAL) { self.watch.progress(self.visited) } else { Ok(()) }
     }
 
-    /// Sorts all open locks by transaction: key = [`keys::transaction_id`], payload = [`OpenLock`].
-    fn open_locks(&mut self) -> Result<Sorter> {
+    /// Sorts all locks by transaction: key = [`keys::transaction_id`], payload = [`HeldLock`]. A lock that was resolved counts as well:
+    /// only the version that its commit wrote shows that it was applied.
+    fn locks(&mut self) -> Result<Sorter> {
         let groups = self.groups;
         let limit = self.limit();
         let mut sorter = self.sorter();
         for (index, group) in groups.iter().enumerate() {
             let index = u16::try_from(index).map_err(|_| invalid("more than 65535 groups"))?;
             let mut scan = LockScan::new(&group.file)?;
-            while let Some(version) = scan.next_open()? {
+            while let Some(version) = scan.next_lock()? {
                 self.visit()?;
                 if version.commit_ts > limit {
                     continue;
                 }
-                let mut lock = OpenLock {
+                let is_open = is_open(&version);
+                let mut lock = HeldLock {
                     group: index,
                     live: version.newer.is_none() && !version.shadowed,
                     deadline: CommitTs(0),
                     byte_offset: version.byte_offset,
+                    cleaned_up: None,
                     user_key: version.user_key.strip_prefix(LOCK).unwrap_or_default().to_vec(),
                 };
-                if self.counts(&lock) {
+                if is_open && self.counts(&lock) {
                     self.totals.open_locks = self.totals.open_locks.saturating_add(1);
                 }
                 match read_lock(&version)? {
-                    _ if lock.user_key.is_empty() => self.lose(&lock, &Damage::EmptyKey)?,
+                    // Nothing depends on a resolved lock that cannot be read.
+                    Err(_) if !is_open => {}
+                    _ if lock.user_key.is_empty() => {
+                        if is_open {
+                            self.lose(&lock, &Damage::EmptyKey)?;
+                        }
+                    }
                     Err(damage) => self.lose(&lock, &damage)?,
                     Ok((fields, primary)) => {
                         lock.deadline = fields.deadline;
+                        lock.cleaned_up = (!is_open).then(|| primary.clone());
                         sorter.push(&keys::transaction_id(&primary, fields.start_ts), &lock.encode())?;
                     }
                 }
@@ -227,7 +241,7 @@ impl Work<'_> {
     }
 
     /// Leaves out the key of a lock, because a record that decides about it is damaged.
-    fn lose(&mut self, lock: &OpenLock, damage: &Damage) -> Result<()> {
+    fn lose(&mut self, lock: &HeldLock, damage: &Damage) -> Result<()> {
         if !self.counts(lock) {
             return Ok(());
         }
@@ -239,7 +253,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn find(&mut self, finding: Finding, lock: &OpenLock, detail: impl FnOnce(&TxnGroup) -> String) {
+    fn find(&mut self, finding: Finding, lock: &HeldLock, detail: impl FnOnce(&TxnGroup) -> String) {
         let Some(group) = self.groups.get(usize::from(lock.group)) else { return };
         self.findings.record(finding, || Example::new(Some(&lock.user_key), Some(lock.byte_offset), detail(group)));
     }

@@ -46,3 +46,16 @@ pub const APPLIED: Finding = Finding::info(
     "txn_committed_intent",
     "writes of committed transactions that still waited beside their keys; they count as written",
 );
+/// A write that was committed and then cleaned up as that of an aborted transaction.
+pub const CLEANED_UP: Finding = Finding::warning(
+    "txn_cleaned_up_unapplied",
+    "writes of committed transactions that the server cleaned up without applying them; they count as written, which the server itself \
+     does not show",
+);
+/// As [`CLEANED_UP`], but what was written cannot be told.
+pub const CLEANED_UP_IN_DOUBT: Finding = Finding::warning(
+    "txn_cleaned_up_in_doubt",
+    "keys with an acknowledged write that the server cleaned up without applying it, and whose value cannot be told from that of another \
+     transaction; the older value counts, as in the server",
+)
+.fatal_if_strict();

@@ -1,14 +1,14 @@
-//! Open locks: locks that no later version of their key resolved. Source: `docs/format/snapshot.md`, section 11.4, rules 1 and 2.
+//! Locks, and whether a later version of their key resolved them. Source: `docs/format/snapshot.md`, section 11.4, rules 1 and 2.
 
 use super::keys::LOCK;
 use super::record::{Damage, LOCK_FIXED_LEN, Lock};
-use crate::stream::for_each_piece;
+use crate::stream::{for_each_piece, len_u64};
 use crate::view::{Range, Version, VersionKind, VersionScan};
 use crate::{CommitTs, RecordFile, Result};
 
-/// A lock that was not resolved.
+/// A lock whose transaction decides about its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OpenLock {
+pub(crate) struct HeldLock {
     /// Index of its group.
     pub(crate) group: u16,
     /// Whether the server finds it.
@@ -17,37 +17,47 @@ pub(crate) struct OpenLock {
     pub(crate) deadline: CommitTs,
     /// Byte offset of the lock record.
     pub(crate) byte_offset: u64,
+    /// The primary key, if a tombstone follows the lock: the server has resolved it, which does not say that the write was applied.
+    pub(crate) cleaned_up: Option<Vec<u8>>,
     /// The locked user key.
     pub(crate) user_key: Vec<u8>,
 }
 
-impl OpenLock {
+impl HeldLock {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.user_key.len().saturating_add(19));
+        let primary = self.cleaned_up.as_deref().unwrap_or_default();
+        let mut out = Vec::with_capacity(self.user_key.len().saturating_add(primary.len()).saturating_add(28));
         out.extend_from_slice(&self.group.to_be_bytes());
         out.push(u8::from(self.live));
         out.extend_from_slice(&self.deadline.0.to_be_bytes());
         out.extend_from_slice(&self.byte_offset.to_be_bytes());
+        out.push(u8::from(self.cleaned_up.is_some()));
+        out.extend_from_slice(&len_u64(primary).to_be_bytes());
+        out.extend_from_slice(primary);
         out.extend_from_slice(&self.user_key);
         out
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<OpenLock> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<HeldLock> {
         let (group, rest) = bytes.split_first_chunk()?;
         let (live, rest) = rest.split_first()?;
         let (deadline, rest) = rest.split_first_chunk()?;
-        let (byte_offset, user_key) = rest.split_first_chunk()?;
-        Some(OpenLock {
+        let (byte_offset, rest) = rest.split_first_chunk()?;
+        let (is_cleaned_up, rest) = rest.split_first()?;
+        let (primary_len, rest) = rest.split_first_chunk()?;
+        let (primary, user_key) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*primary_len)).ok()?)?;
+        Some(HeldLock {
             group: u16::from_be_bytes(*group),
             live: *live != 0,
             deadline: CommitTs(u64::from_be_bytes(*deadline)),
             byte_offset: u64::from_be_bytes(*byte_offset),
+            cleaned_up: (*is_cleaned_up != 0).then(|| primary.to_vec()),
             user_key: user_key.to_vec(),
         })
     }
 }
 
-/// The open lock versions of one file, ascending by raw key.
+/// The lock versions of one file, ascending by raw key.
 pub(crate) struct LockScan {
     versions: VersionScan,
 }
@@ -58,10 +68,20 @@ impl LockScan {
         Ok(LockScan { versions })
     }
 
+    /// The next lock version, resolved and damaged ones included.
+    pub(crate) fn next_lock(&mut self) -> Result<Option<Version<'_>>> {
+        while let Some(version) = self.versions.next_version()? {
+            if version.kind != VersionKind::Tombstone {
+                break;
+            }
+        }
+        Ok(self.versions.current())
+    }
+
     /// The next open lock version, damaged ones included.
     pub(crate) fn next_open(&mut self) -> Result<Option<Version<'_>>> {
-        while let Some(version) = self.versions.next_version()? {
-            if version.kind != VersionKind::Tombstone && version.newer != Some(VersionKind::Tombstone) {
+        while let Some(version) = self.next_lock()? {
+            if is_open(&version) {
                 break;
             }
         }
@@ -72,6 +92,11 @@ impl LockScan {
     pub(crate) fn current(&self) -> Option<Version<'_>> {
         self.versions.current()
     }
+}
+
+/// Whether no tombstone follows a lock.
+pub(crate) fn is_open(version: &Version<'_>) -> bool {
+    version.newer != Some(VersionKind::Tombstone)
 }
 
 /// Reads a lock and its primary key.

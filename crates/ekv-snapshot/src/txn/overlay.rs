@@ -3,9 +3,9 @@
 use ekv_spill::Sorter;
 
 use super::keys::{self, INTENT};
-use super::locks::OpenLock;
+use super::locks::HeldLock;
 use super::record::{Damage, INTENT_FIXED_LEN, Intent};
-use super::{ReadPoint, TxnState, TxnView, Work, changed, findings};
+use super::{ReadPoint, TxnState, TxnView, Work, changed, cleaned_up, findings};
 use crate::file::Cursor;
 use crate::format::{FLAG_TOMBSTONE, VALUE_HEADER_LEN};
 use crate::record::{ValueHeader, split_raw_key};
@@ -15,7 +15,7 @@ use crate::view::{Shows, effective_read_ts, seek_version, shows};
 use crate::{CommitTs, NoWatch, OneFamily, RecordFile, Result, ScanOptions, scan};
 
 /// Buffer of the cursors that look records up, in bytes.
-const WINDOW_LEN: usize = 32 << 10;
+pub(super) const WINDOW_LEN: usize = 32 << 10;
 
 /// Key of a row that belongs to a group: sorts by group, then by `key`.
 pub(super) fn row_key(group: u16, key: &[u8]) -> Vec<u8> {
@@ -36,7 +36,8 @@ pub(super) fn committed_key(group: u16, user_key: &[u8], commit_ts: CommitTs, st
 pub(super) fn build(work: &mut Work<'_>, committed: Sorter, newest_commits: &[CommitTs]) -> Result<Vec<TxnState>> {
     let read_ts = read_timestamps(work, newest_commits);
     let mut rows = work.sorter();
-    apply(work, committed, &mut rows)?;
+    let suspects = apply(work, committed, &read_ts, &mut rows)?;
+    cleaned_up::settle(work, suspects, &mut rows)?;
     let damaged = std::mem::replace(&mut work.damaged, Sorter::new(work.scratch.clone(), 0));
     hide(damaged, &read_ts, &mut rows)?;
     let overlays = write(work, rows, &read_ts)?;
@@ -56,18 +57,20 @@ fn read_timestamps(work: &Work<'_>, newest_commits: &[CommitTs]) -> Vec<CommitTs
 
 /// A version to be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Row {
-    kind: RowKind,
+pub(super) struct Row {
+    pub(super) kind: RowKind,
     /// Whether the server would return it.
     live: bool,
+    /// Whether the server has cleaned it up.
+    is_cleaned_up: bool,
     /// Byte offset of the lock record.
-    lock_offset: u64,
+    pub(super) lock_offset: u64,
     /// The value in the group's input.
-    body: BodyPlace,
+    pub(super) body: BodyPlace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RowKind {
+pub(super) enum RowKind {
     Put,
     Delete,
     /// A tombstone for a key whose value is not known.
@@ -75,21 +78,24 @@ enum RowKind {
 }
 
 impl Row {
-    fn encode(self) -> Vec<u8> {
+    /// Length of [`Row::encode`] in bytes.
+    pub(super) const LEN: usize = 27;
+
+    pub(super) fn encode(self) -> Vec<u8> {
         let kind = match self.kind {
             RowKind::Put => 0,
             RowKind::Delete => 1,
             RowKind::Hide => 2,
         };
-        let mut out = vec![kind, u8::from(self.live)];
+        let mut out = vec![kind, u8::from(self.live), u8::from(self.is_cleaned_up)];
         for number in [self.lock_offset, self.body.offset, self.body.len] {
             out.extend_from_slice(&number.to_be_bytes());
         }
         out
     }
 
-    fn decode(bytes: &[u8]) -> Option<Row> {
-        let ([kind, live], rest) = bytes.split_first_chunk()?;
+    pub(super) fn decode(bytes: &[u8]) -> Option<Row> {
+        let ([kind, live, is_cleaned_up], rest) = bytes.split_first_chunk()?;
         let (lock_offset, rest) = rest.split_first_chunk()?;
         let (offset, rest) = rest.split_first_chunk()?;
         let len = rest.first_chunk()?;
@@ -99,17 +105,20 @@ impl Row {
             _ => RowKind::Hide,
         };
         let body = BodyPlace { offset: u64::from_be_bytes(*offset), len: u64::from_be_bytes(*len) };
-        Some(Row { kind, live: *live != 0, lock_offset: u64::from_be_bytes(*lock_offset), body })
+        let lock_offset = u64::from_be_bytes(*lock_offset);
+        Some(Row { kind, live: *live != 0, is_cleaned_up: *is_cleaned_up != 0, lock_offset, body })
     }
 }
 
-/// Turns committed locks into rows: key = [`row_key`] of the raw key, payload = [`Row`].
-fn apply(work: &mut Work<'_>, committed: Sorter, rows: &mut Sorter) -> Result<()> {
+/// Turns committed locks into rows: key = [`row_key`] of the raw key, payload = [`Row`]. Writes that the server cleaned up are returned,
+/// as [`cleaned_up::settle`] takes them.
+fn apply(work: &mut Work<'_>, committed: Sorter, read_ts: &[CommitTs], rows: &mut Sorter) -> Result<Sorter> {
+    let mut suspects = work.sorter();
     let mut at: Option<(u16, Cursor, Cursor)> = None;
     let mut committed = committed.finish()?;
     while let Some((key, lock)) = committed.next()? {
         work.visit()?;
-        let lock = OpenLock::decode(lock).ok_or_else(changed)?;
+        let lock = HeldLock::decode(lock).ok_or_else(changed)?;
         let counts = work.counts(&lock);
         let count = |total: &mut u64| *total = total.saturating_add(u64::from(counts));
         let (version_key, start_ts) = split_raw_key(key).ok_or_else(changed)?;
@@ -122,34 +131,57 @@ fn apply(work: &mut Work<'_>, committed: Sorter, rows: &mut Sorter) -> Result<()
             }
         };
         if is_at(data, raw_key)? {
-            count(&mut work.totals.already_applied);
+            if lock.cleaned_up.is_none() {
+                count(&mut work.totals.already_applied);
+            }
             continue;
         }
+        if lock.cleaned_up.is_some() {
+            // What a newer write covers is of no interest, and a compaction may have removed its version.
+            let read_ts = read_ts.get(usize::from(lock.group)).copied().ok_or_else(changed)?;
+            let newest_key = keys::raw_key(b"", &lock.user_key, effective_read_ts(&lock.user_key, read_ts));
+            let (_, commit_ts) = split_raw_key(raw_key).ok_or_else(changed)?;
+            if seek_version(data, &lock.user_key, &newest_key)?.is_some_and(|newest| newest > commit_ts) {
+                continue;
+            }
+        }
         let found = is_at(intents, &keys::raw_key(INTENT, &lock.user_key, start_ts))?;
-        match read_intent(Some(&*intents).filter(|_| found), start_ts) {
-            Ok(Some((kind, body))) => {
+        match (read_intent(Some(&*intents).filter(|_| found), start_ts), &lock.cleaned_up) {
+            (Ok(Some((kind, body))), None) => {
                 count(&mut work.totals.applied);
-                let row = Row { kind, live: lock.live, lock_offset: lock.byte_offset, body };
+                let row = Row { kind, live: lock.live, is_cleaned_up: false, lock_offset: lock.byte_offset, body };
                 rows.push(version_key, &row.encode())?;
             }
-            Ok(None) if counts => {
-                work.totals.without_intent = work.totals.without_intent.saturating_add(1);
+            (Ok(Some((kind, body))), Some(primary)) => {
+                count(&mut work.totals.cleaned_up);
+                let row = Row { kind, live: false, is_cleaned_up: true, lock_offset: lock.byte_offset, body };
+                let (key, payload) = cleaned_up::suspect(version_key, start_ts, row, primary).ok_or_else(changed)?;
+                suspects.push(&key, &payload)?;
+            }
+            (Ok(None), resolved) if counts => {
+                if resolved.is_none() {
+                    work.totals.without_intent = work.totals.without_intent.saturating_add(1);
+                }
                 work.find(findings::INTENT_MISSING, &lock, |_| format!("transaction started at {start_ts}"));
             }
-            Ok(None) => {}
-            Err(damage) => work.lose(&lock, &damage)?,
+            (Ok(None), _) => {}
+            (Err(damage), None) => work.lose(&lock, &damage)?,
+            (Err(damage), Some(_)) if counts => {
+                work.find(findings::CLEANED_UP_IN_DOUBT, &lock, |_| damage.to_string());
+            }
+            (Err(_), Some(_)) => {}
         }
     }
-    Ok(())
+    Ok(suspects)
 }
 
 /// Moves to a raw key; whether there is such a record.
-fn is_at(cursor: &mut Cursor, raw_key: &[u8]) -> Result<bool> {
+pub(super) fn is_at(cursor: &mut Cursor, raw_key: &[u8]) -> Result<bool> {
     Ok(cursor.seek(raw_key)? && cursor.raw_key() == raw_key)
 }
 
 /// What the intent under the cursor writes; `None` if there is no intent.
-fn read_intent(cursor: Option<&Cursor>, start_ts: CommitTs) -> Result<Option<(RowKind, BodyPlace)>, Damage> {
+pub(super) fn read_intent(cursor: Option<&Cursor>, start_ts: CommitTs) -> Result<Option<(RowKind, BodyPlace)>, Damage> {
     let Some(value) = cursor.map(Cursor::value) else { return Ok(None) };
     let header = ValueHeader::parse(value.head(), value.len());
     let header = header.map_err(|_| Damage::ValueHeader { record: "intent" })?;
@@ -166,7 +198,8 @@ fn read_intent(cursor: Option<&Cursor>, start_ts: CommitTs) -> Result<Option<(Ro
 
 /// Adds a tombstone at the read timestamp for every damaged key.
 fn hide(damaged: Sorter, read_ts: &[CommitTs], rows: &mut Sorter) -> Result<()> {
-    let row = Row { kind: RowKind::Hide, live: true, lock_offset: 0, body: BodyPlace { offset: 0, len: 0 } }.encode();
+    let body = BodyPlace { offset: 0, len: 0 };
+    let row = Row { kind: RowKind::Hide, live: true, is_cleaned_up: false, lock_offset: 0, body }.encode();
     let mut damaged = damaged.finish()?;
     while let Some((key, _)) = damaged.next()? {
         let (group, user_key) = split_row_key(key).ok_or_else(changed)?;
@@ -260,12 +293,13 @@ impl GroupOverlay {
         Ok(())
     }
 
-    fn lock(&self, user_key: &[u8], row: Row) -> OpenLock {
-        OpenLock {
+    fn lock(&self, user_key: &[u8], row: Row) -> HeldLock {
+        HeldLock {
             group: self.group,
             live: row.live,
             deadline: CommitTs(0),
             byte_offset: row.lock_offset,
+            cleaned_up: None,
             user_key: user_key.to_vec(),
         }
     }
@@ -283,7 +317,8 @@ impl GroupOverlay {
             return Ok(());
         }
         if row.kind != RowKind::Hide {
-            work.find(findings::APPLIED, &lock, |_| format!("committed at {commit_ts}"));
+            let finding = if row.is_cleaned_up { findings::CLEANED_UP } else { findings::APPLIED };
+            work.find(finding, &lock, |_| format!("committed at {commit_ts}"));
         }
         let flags = if row.kind == RowKind::Put { 0 } else { FLAG_TOMBSTONE };
         let mut header = [0; VALUE_HEADER_LEN];

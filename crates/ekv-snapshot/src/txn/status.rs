@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use ekv_spill::Sorter;
 
 use super::keys::{self, COMMIT, LOCK, ROLLBACK};
-use super::locks::{LockScan, OpenLock};
+use super::locks::{HeldLock, LockScan};
 use super::record::{Damage, parse_commit, parse_rollback};
 use super::{Work, changed, describe, findings, overlay};
 use crate::view::{Lookup, View};
@@ -23,11 +23,11 @@ enum Status {
 
 /// Locks by the fate of their transactions.
 pub(super) struct Decided {
-    /// Key = [`overlay::committed_key`], payload = [`OpenLock`].
+    /// Key = [`overlay::committed_key`], payload = [`HeldLock`].
     pub(super) committed: Sorter,
-    /// Key = primary key and inverted start timestamp, payload = [`OpenLock`].
+    /// Key = primary key and inverted start timestamp, payload = [`HeldLock`].
     pub(super) undecided: Sorter,
-    /// Greatest commit timestamp among the committed ones, by group.
+    /// Greatest commit timestamp among the committed ones that were not resolved, by group.
     pub(super) newest_commits: Vec<CommitTs>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn decide(work: &mut Work<'_>, locks: Sorter) -> Result<Decided> {
     let mut locks = locks.finish()?;
     while let Some((id, lock)) = locks.next()? {
         work.visit()?;
-        let lock = OpenLock::decode(lock).ok_or_else(changed)?;
+        let lock = HeldLock::decode(lock).ok_or_else(changed)?;
         let (primary, start_ts) = keys::split_transaction_id(id).ok_or_else(changed)?;
         let status = match &mut current {
             Some((known, status)) if known == id => &*status,
@@ -52,6 +52,20 @@ pub(super) fn decide(work: &mut Work<'_>, locks: Sorter) -> Result<Decided> {
         let counts = work.counts(&lock);
         let count = |total: &mut u64| *total = total.saturating_add(u64::from(counts));
         match status {
+            Status::Committed(commit_ts) if lock.cleaned_up.is_some() => {
+                if *commit_ts <= work.limit() {
+                    // Beyond the newest commit of the group it cannot have been applied there.
+                    let group = work.group(lock.group).ok_or_else(changed)?;
+                    if *commit_ts > group.last_commit_ts
+                        && let Some(newest) = decided.newest_commits.get_mut(usize::from(lock.group)).filter(|_| counts)
+                    {
+                        *newest = (*newest).max(*commit_ts);
+                    }
+                    let key = overlay::committed_key(lock.group, &lock.user_key, *commit_ts, start_ts);
+                    decided.committed.push(&key, &lock.encode())?;
+                }
+            }
+            _ if lock.cleaned_up.is_some() => {}
             Status::Committed(commit_ts) if *commit_ts > work.limit() => count(&mut work.totals.committed_later),
             Status::Committed(commit_ts) => {
                 if let Some(newest) = decided.newest_commits.get_mut(usize::from(lock.group)).filter(|_| counts) {
@@ -125,7 +139,7 @@ pub(super) fn report_undecided(work: &mut Work<'_>, undecided: Sorter) -> Result
     let mut undecided = undecided.finish()?;
     while let Some((primary_raw_key, lock)) = undecided.next()? {
         work.visit()?;
-        let lock = OpenLock::decode(lock).ok_or_else(changed)?;
+        let lock = HeldLock::decode(lock).ok_or_else(changed)?;
         let (primary, start_ts) = crate::split_raw_key(primary_raw_key).ok_or_else(changed)?;
         let mut is_pending = false;
         for scan in &mut scans {
@@ -177,7 +191,7 @@ enum Doubt {
 
 /// Why a transaction without status record and without primary lock is in doubt; `None` = it was rolled back, which only the
 /// snapshot that holds both its primary key and this lock proves.
-fn doubt(work: &Work<'_>, lock: &OpenLock, primary: &[u8], start_ts: CommitTs) -> Option<Doubt> {
+fn doubt(work: &Work<'_>, lock: &HeldLock, primary: &[u8], start_ts: CommitTs) -> Option<Doubt> {
     let owner_of = work.options.owner_of;
     let Some(deciding) = owner_of(primary) else { return Some(Doubt::GroupNotLoaded) };
     let own = work.group(lock.group).and_then(|group| group.group_id).or_else(|| owner_of(&lock.user_key));

@@ -134,10 +134,111 @@ fn two_transactions_at_one_commit_timestamp_are_reported_and_the_last_started_co
     assert_eq!((outcome.get("k"), outcome.odd()), (Some("second"), vec![(findings::SAME_COMMIT.name, 1)]));
 }
 
+/// A transaction over `a` (group 1, primary) and `z` (group 2), started at 200 and committed at 300, whose lock on `z` the server cleaned up
+/// at `cleaned_at`.
+fn torn(cleaned_at: u64) -> [(Option<u64>, SnapshotBuilder); 2] {
+    let group_1 = SnapshotBuilder::new()
+        .put(b"a", 100, b"old")
+        .prepare(b"a", 200, b"a", Some(b"new"))
+        .resolve(b"a", 300)
+        .commit_record(b"a", 200, 300)
+        .put(b"a", 300, b"new");
+    let group_2 =
+        SnapshotBuilder::new().put(b"z", 100, b"old").prepare(b"z", 200, b"a", Some(b"new")).resolve(b"z", cleaned_at);
+    [(Some(1), group_1), (Some(2), group_2)]
+}
+
+#[test]
+fn committed_write_that_was_cleaned_up_unapplied_is_in_the_protocol_view_and_named() {
+    // Before the commit, at it, and after it, where a commit leaves a tombstone at its own timestamp.
+    for cleaned_at in [250, 300, 302] {
+        let protocol = Case::default().run(&torn(cleaned_at));
+        assert_eq!((protocol.get("a"), protocol.get("z")), (Some("new"), Some("new")), "{cleaned_at}");
+        assert_eq!(protocol.odd(), [(findings::CLEANED_UP.name, 1), (findings::VIEWS_DIFFER.name, 1)]);
+        assert_eq!((protocol.totals.cleaned_up, protocol.totals.open_locks), (1, 0));
+        assert_eq!(Case::at(299).run(&torn(cleaned_at)).get("z"), Some("old"));
+        assert_eq!(Case::at(300).run(&torn(cleaned_at)).get("z"), Some("new"));
+        let live = Case::live().run(&torn(cleaned_at));
+        assert_eq!((live.get("a"), live.get("z")), (Some("new"), Some("old")));
+        assert_eq!((live.odd(), live.totals), (vec![(findings::VIEWS_DIFFER.name, 1)], TxnTotals::default()));
+    }
+}
+
+#[test]
+fn cleaned_up_write_beyond_the_newest_commit_of_its_group_is_shown_without_a_read_timestamp() {
+    let [first, (id, group_2)] = torn(250);
+    let outcome = Case::default().run(&[first, (id, group_2.clone())]);
+    assert_eq!(outcome.get("z"), Some("new"));
+    // Not decided by a group that is not there.
+    assert_eq!(Case::default().run(&[(id, group_2)]).get("z"), Some("old"));
+}
+
+#[test]
+fn cleaned_up_deletion_counts_as_well() {
+    let [first, (id, _)] = torn(302);
+    let group_2 = SnapshotBuilder::new().put(b"z", 100, b"old").prepare(b"z", 200, b"a", None).resolve(b"z", 302);
+    let outcome = Case::default().run(&[first, (id, group_2)]);
+    assert_eq!((outcome.get("z"), outcome.findings.count(findings::CLEANED_UP)), (None, 1));
+}
+
+#[test]
+fn resolved_locks_say_nothing_where_a_newer_write_covers_theirs_or_the_transaction_was_not_committed() {
+    let [(one, group_1), (two, group_2)] = torn(302);
+    for groups in [
+        [(one, group_1.clone()), (two, group_2.clone().put(b"z", 310, b"newest"))],
+        [(one, SnapshotBuilder::new().put(b"a", 100, b"old")), (two, group_2.clone())],
+        [(one, SnapshotBuilder::new().rollback_record(b"a", 200, 302)), (two, group_2.clone())],
+        [(one, group_1.clone()), (two, group_2.put(b"z", 300, b"applied"))],
+        // An intent that a compaction took along with the version of the write.
+        [
+            (one, group_1),
+            (two, SnapshotBuilder::new().lock(b"z", 200, b"a").resolve(b"z", 302).put(b"z", 310, b"newest")),
+        ],
+    ] {
+        let outcome = Case::default().run(&groups);
+        assert_eq!((outcome.odd(), outcome.totals), (vec![], TxnTotals::default()));
+    }
+}
+
+#[test]
+fn cleaned_up_write_of_transactions_that_may_have_mixed_is_named_and_not_guessed() {
+    let [(one, group_1), (two, group_2)] = torn(302);
+    let other = group_1.clone().commit_record(b"b", 200, 300);
+    let mixed = SnapshotBuilder::new()
+        .prepare(b"a", 200, b"a", Some(b"mine"))
+        .resolve(b"a", 300)
+        .commit_record(b"a", 200, 300)
+        .put(b"a", 300, b"theirs");
+    let deleted = SnapshotBuilder::new()
+        .prepare(b"a", 200, b"a", Some(b"mine"))
+        .resolve(b"a", 300)
+        .commit_record(b"a", 200, 300)
+        .delete(b"a", 300);
+    for (first, words) in [
+        (other, "another transaction has the same start and commit timestamps"),
+        (mixed, "its primary key has another value than it wrote"),
+        (deleted, "its primary key has another value than it wrote"),
+    ] {
+        let groups = [(one, first), (two, group_2.clone())];
+        let outcome = Case::default().run(&groups);
+        assert_eq!((outcome.get("z"), outcome.odd()), (Some("old"), vec![(findings::CLEANED_UP_IN_DOUBT.name, 1)]));
+        let (finding, totals) = outcome.findings.first_strict_fatal().unwrap();
+        assert_eq!(
+            (finding.name, totals.examples[0].key.as_deref()),
+            (findings::CLEANED_UP_IN_DOUBT.name, Some(&b"z"[..]))
+        );
+        assert!(totals.examples[0].detail.ends_with(words), "{}", totals.examples[0].detail);
+        assert_eq!(Case::live().run(&groups).odd(), []);
+    }
+    // Equal timestamps of another pair are no reason for doubt.
+    let elsewhere = group_1.commit_record(b"b", 200, 310).commit_record(b"b", 199, 300);
+    assert_eq!(Case::default().run(&[(one, elsewhere), (two, group_2)]).get("z"), Some("new"));
+}
+
 #[test]
 fn in_doubt_and_lost_keys_are_fatal_under_strict_and_harmless_ones_are_not() {
     let fatal = |finding: Finding| finding.strict_fatal;
     assert!([findings::PENDING, findings::GROUP_NOT_LOADED, findings::PREDATES_PREPARE].map(fatal).iter().all(|f| *f));
-    assert!(fatal(findings::DAMAGED_RECORD) && fatal(findings::SAME_COMMIT));
+    assert!(fatal(findings::DAMAGED_RECORD) && fatal(findings::SAME_COMMIT) && fatal(findings::CLEANED_UP_IN_DOUBT));
     assert!(![findings::INTENT_MISSING, findings::VIEWS_DIFFER, findings::APPLIED].map(fatal).iter().any(|f| *f));
 }

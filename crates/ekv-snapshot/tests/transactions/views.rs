@@ -23,7 +23,8 @@ fn stacked() -> [(Option<u64>, SnapshotBuilder); 2] {
         .put(b"!txn|int|!redis|str|z1", newer, &hex(intent))
         .prepare(z1, older, primary, Some(b"\xff\x01\0CHANGED"))
         .prepare(b"!redis|str|z10", older, primary, Some(b"\xff\x01\0x"))
-        .resolve(b"!redis|str|z10", older + 5);
+        .put(b"!redis|str|z10", 0x01a2_03e8_31b8_0000, b"\xff\x01\0x")
+        .resolve(b"!redis|str|z10", 0x01a2_03e8_31b8_0000);
     let key = [b"!txn|cmt|", &primary[..], &newer.to_be_bytes()].concat();
     let group_1 = SnapshotBuilder::new().put(&key, newer + 1, &hex("01 01a203e839880002")).commit_record(
         primary,
