@@ -18,6 +18,12 @@ mod shown;
 pub mod sqs;
 mod target;
 
+/// Longest key that is read, and longest name of anything in a key, in bytes.
+///
+/// No server refuses a long key when it is written; what a client can cause with one request of its protocol is far below. Source:
+/// `docs/format/snapshot.md`, section 4.
+pub const KEY_LEN_MAX: usize = 16 << 20;
+
 pub use body::{Body, ByteSource, CHUNK_LEN, InMemory};
 pub use error::{Class, Error, Result};
 pub use report::{Example, Finding, FindingTotals, Findings, Severity};

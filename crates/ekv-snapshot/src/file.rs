@@ -173,7 +173,7 @@ fn changed(input: &Input, byte_offset: u64) -> Error {
 
 /// Walks over records; stands on one or at the end. Positioned reads into one reused buffer.
 ///
-/// Cost: a buffer of the length given at creation, more only while it stands on a longer key (at most 1 MiB).
+/// Cost: a buffer of the length given at creation, more only while it stands on a longer key (at most 16 MiB).
 pub(crate) struct Cursor {
     file: RecordFile,
     window: Vec<u8>,

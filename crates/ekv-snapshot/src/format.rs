@@ -28,10 +28,14 @@ pub const PAYLOAD_HEADER_LEN: u64 = 16;
 pub const TS_LEN: usize = 8;
 /// Flags and store expiry in front of every versioned value.
 pub const VALUE_HEADER_LEN: usize = 9;
-/// Longest user key in bytes.
-pub const USER_KEY_LEN_MAX: u64 = 1 << 20;
-/// Longest raw key in bytes.
+/// Longest user key that is read, in bytes: [`ekv_model::KEY_LEN_MAX`].
+pub const USER_KEY_LEN_MAX: u64 = 16 << 20;
+/// Longest raw key that is read, in bytes.
 pub const RAW_KEY_LEN_MAX: u64 = USER_KEY_LEN_MAX + 8;
+/// Longest user key that a server restores, in bytes; it writes and serves longer ones. The longest that is written here.
+pub const RESTORABLE_USER_KEY_LEN_MAX: u64 = 1 << 20;
+/// Longest raw key that a server restores, in bytes.
+pub const RESTORABLE_RAW_KEY_LEN_MAX: u64 = RESTORABLE_USER_KEY_LEN_MAX + 8;
 /// Longest body in bytes.
 pub const BODY_LEN_MAX: u64 = 256 << 20;
 /// Longest stored value in bytes: body, value header and encryption overhead.

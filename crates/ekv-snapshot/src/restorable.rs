@@ -4,7 +4,7 @@
 //! version is a deletion or encrypted, nothing belongs to the store itself, nothing is newer than the header says.
 
 use crate::entry::{self, Entry, check_order, need};
-use crate::format::{PAYLOAD_HEADER_LEN, PAYLOAD_MAGIC, RAW_KEY_LEN_MAX};
+use crate::format::{PAYLOAD_HEADER_LEN, PAYLOAD_MAGIC, RESTORABLE_RAW_KEY_LEN_MAX};
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{OpenKeys, common_prefix_len};
 use crate::scan::too_many_entries;
@@ -133,7 +133,7 @@ impl<'i> RestorablePayload<'i> {
 
     fn entry(&mut self) -> Result<()> {
         let at = self.reader.offset();
-        let entry = entry::peek(&mut self.reader, RAW_KEY_LEN_MAX)?;
+        let entry = entry::peek(&mut self.reader, RESTORABLE_RAW_KEY_LEN_MAX)?;
         let first = self.totals.records == 0;
         if self.totals.records >= self.records_max {
             return Err(Error::new(too_many_entries(self.records_max)).at(at));

@@ -9,7 +9,7 @@ use ekv_model::{Body, ByteSource, CHUNK_LEN};
 use ekv_spill::{Scratch, Sorted, Sorter, Spool, Spooled};
 use sha2::{Digest, Sha256};
 
-use crate::format::{RAW_KEY_LEN_MAX, TS_LEN, VALUE_HEADER_LEN, VALUE_LEN_MAX};
+use crate::format::{RESTORABLE_RAW_KEY_LEN_MAX, TS_LEN, VALUE_HEADER_LEN, VALUE_LEN_MAX};
 use crate::record_writer::{Output, RecordWriter};
 use crate::server_file::ServerFrame;
 use crate::stream::len_u64;
@@ -136,8 +136,8 @@ impl RecordSink for Writer {
 fn check_limits(user_key: &[u8], body_len: u64) -> Result<()> {
     let raw_key_len = len_u64(user_key).saturating_add(u64::try_from(TS_LEN).unwrap_or(u64::MAX));
     let value_len = body_len.saturating_add(u64::try_from(VALUE_HEADER_LEN).unwrap_or(u64::MAX));
-    let kind = if raw_key_len > RAW_KEY_LEN_MAX {
-        ErrorKind::KeyTooLarge { found: raw_key_len, limit: RAW_KEY_LEN_MAX }
+    let kind = if raw_key_len > RESTORABLE_RAW_KEY_LEN_MAX {
+        ErrorKind::KeyTooLarge { found: raw_key_len, limit: RESTORABLE_RAW_KEY_LEN_MAX }
     } else if value_len > VALUE_LEN_MAX {
         ErrorKind::ValueTooLarge { found: value_len, limit: VALUE_LEN_MAX }
     } else {

@@ -14,8 +14,8 @@ use crate::lines::{LineError, Lines};
 /// Name of the file in its scope.
 pub const KEYMAP_FILE: &str = "KEYMAP.jsonl";
 
-/// Longest line in bytes: a key of 1 MiB takes 1 398 102 characters.
-pub const KEYMAP_LINE_LEN_MAX: usize = 4 << 20;
+/// Longest line in bytes: a key of [`ekv_model::KEY_LEN_MAX`] bytes takes 22 369 622 characters.
+pub const KEYMAP_LINE_LEN_MAX: usize = 24 << 20;
 
 /// Why a name needs a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -169,6 +169,8 @@ fn parse_line(line: &[u8]) -> Result<KeymapRecord, KeymapFault> {
 
 #[cfg(test)]
 mod tests {
+    use ekv_model::KEY_LEN_MAX;
+
     use super::*;
 
     fn read(text: &[u8]) -> Result<Vec<KeymapRecord>, KeymapError> {
@@ -268,8 +270,8 @@ mod tests {
     #[test]
     fn the_largest_legal_key_fits_a_line_and_a_longer_line_is_refused() {
         let mut out = Vec::new();
-        write_line(&"k".repeat(226), &vec![0xff; 1 << 20], KeymapKind::ShaFallback, &mut out);
-        assert_eq!(read(&out).unwrap()[0].original.len(), 1 << 20);
+        write_line(&"k".repeat(226), &vec![0xff; KEY_LEN_MAX], KeymapKind::ShaFallback, &mut out);
+        assert_eq!(read(&out).unwrap()[0].original.len(), KEY_LEN_MAX);
         let long = [&b"{\"encoded\":\""[..], &vec![b'k'; KEYMAP_LINE_LEN_MAX]].concat();
         assert!(matches!(read(&long).unwrap_err().fault, KeymapFault::Line(LineError::TooLong { .. })));
     }

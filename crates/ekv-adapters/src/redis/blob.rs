@@ -1,7 +1,7 @@
 //! Hashes, sets and sorted sets that one record holds as a message. Source: `docs/format/redis.md`, section 2.9.
 
 use ekv_model::redis::{CollectionKind, Element};
-use ekv_model::{ByteSource, Result};
+use ekv_model::{ByteSource, KEY_LEN_MAX, Result};
 use ekv_snapshot::{Range, StoredValue, Visible};
 use ekv_spill::{Sorted, Sorter};
 
@@ -17,8 +17,6 @@ use crate::{Outcome, Run};
 
 /// Memory for sorting the elements of one blob, in bytes.
 const SORT_BUDGET_BYTES: usize = 4 << 20;
-/// Longest element name, in bytes; the server takes none longer either.
-const NAME_LEN_MAX: u64 = 1 << 20;
 /// Bytes of the magic.
 const MAGIC_LEN: usize = 4;
 
@@ -190,7 +188,7 @@ fn entry<'a>(content: &StoredValue<'a>, blob: &StoredValue<'a>) -> Result<Result
 /// The bytes of a name; `None` if they are not UTF-8 or too many.
 fn read_name(name: Option<&StoredValue<'_>>) -> Result<Option<Vec<u8>>> {
     let Some(name) = name else { return Ok(Some(Vec::new())) };
-    if name.len() > NAME_LEN_MAX || !is_utf8(name)? {
+    if usize::try_from(name.len()).map_or(true, |len| len > KEY_LEN_MAX) || !is_utf8(name)? {
         return Ok(None);
     }
     let mut bytes = vec![0; usize::try_from(name.len()).unwrap_or(0)];

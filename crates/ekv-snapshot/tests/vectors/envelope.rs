@@ -171,7 +171,8 @@ fn checksum_error_wins_over_structural_errors_and_names_them() {
         (7, "unknown header version"),
         (16, "unknown payload magic"),
         (33, "truncated: key and value length needs 60963 bytes"),
-        (34, "key length 15597587 exceeds"),
+        (34, "truncated: key and value length needs 15597603 bytes"),
+        (35, "key length 3992977427 exceeds"),
         (value_len_at, "truncated: value needs 263 bytes"),
         (value_len_at + 3, "value length 3992977418 exceeds"),
     ];

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ekv_snapshot::format::{RAW_KEY_LEN_MAX, VALUE_LEN_MAX};
+use ekv_snapshot::format::{RAW_KEY_LEN_MAX, RESTORABLE_USER_KEY_LEN_MAX, USER_KEY_LEN_MAX, VALUE_LEN_MAX};
 use ekv_snapshot::{CommitTs, ErrorKind, Input, Range, ReadAt, View};
 use ekv_testkit::{FaultyInput, ReadFault, entry, input_of, scan_input};
 
@@ -24,8 +24,9 @@ fn scan_tail(tail: &[u8]) -> (ekv_snapshot::Error, usize) {
 
 #[test]
 fn key_length_above_the_limit_is_refused_at_once() {
-    assert_eq!(RAW_KEY_LEN_MAX, 1_048_584);
-    for found in [1_048_585, 1 << 32, 1 << 63, u64::MAX] {
+    assert_eq!(RAW_KEY_LEN_MAX, 16_777_224);
+    assert_eq!(usize::try_from(USER_KEY_LEN_MAX).unwrap(), ekv_model::KEY_LEN_MAX);
+    for found in [16_777_225, 1 << 32, 1 << 63, u64::MAX] {
         let (error, longest) = scan_tail(&[&found.to_le_bytes()[..], &[0; 32]].concat());
         assert_error(&error, "KeyTooLarge", 16, None);
         assert!(matches!(error.kind(), ErrorKind::KeyTooLarge { found: f, limit: RAW_KEY_LEN_MAX } if *f == found));
@@ -35,9 +36,9 @@ fn key_length_above_the_limit_is_refused_at_once() {
 
 #[test]
 fn key_length_at_the_limit_without_its_bytes_is_truncated() {
-    let (error, longest) = scan_tail(&[&1_048_584_u64.to_le_bytes()[..], &[0; 32]].concat());
+    let (error, longest) = scan_tail(&[&16_777_224_u64.to_le_bytes()[..], &[0; 32]].concat());
     assert_error(&error, "Truncated", 16, None);
-    assert!(matches!(error.kind(), ErrorKind::Truncated { needed: 1_048_600, available: 40, .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Truncated { needed: 16_777_240, available: 40, .. }), "{error}");
     assert!(longest <= BUFFER_LEN_MAX, "{longest}");
 }
 
@@ -65,18 +66,20 @@ fn value_length_at_the_limit_without_its_bytes_is_truncated_and_names_its_key() 
 }
 
 #[test]
-fn raised_key_limit_accepts_longer_keys() {
-    let raw_key = [&vec![b'k'; 1 << 20][..], b"kk", &CommitTs(1).to_suffix()].concat();
-    let bytes = [&b"EKVPBBL1"[..], &[0; 8], &entry(&raw_key, &[0; 9])].concat();
-    let input = ekv_testkit::memory_input(bytes);
-    let error = scan_input(&input).map(drop).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::KeyTooLarge { found: 1_048_586, .. }));
-    let options = ekv_snapshot::ScanOptions { raw_key_len_max: 2 << 20, ..Default::default() };
-    let scratch: Arc<dyn ekv_spill::Scratch> = Arc::new(ekv_spill::SystemScratch::new());
-    let (scan, file) =
-        ekv_snapshot::scan(&input, &options, &mut ekv_snapshot::OneFamily, &scratch, &ekv_snapshot::NoWatch).unwrap();
-    assert_eq!(scan.totals.entries, 1);
-    assert_eq!(ekv_testkit::visible_at(&file, 1).unwrap().into_keys().next().unwrap().len(), (1 << 20) + 2);
+fn key_beyond_what_a_server_restores_is_read_as_the_server_serves_it() {
+    for len in [RESTORABLE_USER_KEY_LEN_MAX + 1, USER_KEY_LEN_MAX] {
+        let key = vec![b'k'; usize::try_from(len).unwrap()];
+        let raw_key = [&key[..], &CommitTs(1).to_suffix()].concat();
+        let bytes = [
+            &b"EKVPBBL1"[..],
+            &[0; 8],
+            &entry(&raw_key, &[0; 9]),
+            &entry(b"l\xff\xff\xff\xff\xff\xff\xff\xfe", &[0; 9]),
+        ];
+        let (scan, file) = scan_input(&ekv_testkit::memory_input(bytes.concat())).unwrap();
+        assert_eq!(scan.totals.entries, 2);
+        assert_eq!(ekv_testkit::visible_at(&file, 1).unwrap().into_keys().next().unwrap(), key);
+    }
 }
 
 /// A snapshot of which only the first bytes are in memory; zeros follow.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ekv_model::KEY_LEN_MAX;
 use ekv_spill::Scratch;
 
 use crate::Result;
@@ -11,9 +12,6 @@ use crate::replay::ReplayFault;
 use crate::replay::text::read_bytes;
 use crate::replay::value::ValueBuffer;
 
-/// Longest name of a field or member, in bytes: what a key of the store holds.
-pub(super) const NAME_LEN_MAX: usize = 1 << 20;
-
 const EXPIRY: &str = "expire_at_ms as null or a whole number from 0 to 2^63-1";
 const SCORE: &str = "a score: a number, \"+inf\", \"-inf\" or \"nan\"";
 
@@ -22,7 +20,7 @@ pub(super) struct Texts {
     pub(super) name: Vec<u8>,
     /// The name before it.
     pub(super) previous: Vec<u8>,
-    /// A name that may be longer than [`NAME_LEN_MAX`].
+    /// A name that may be longer than [`KEY_LEN_MAX`].
     pub(super) long_name: ValueBuffer,
     pub(super) value: ValueBuffer,
     pub(super) scratch: Arc<dyn Scratch>,
@@ -46,7 +44,7 @@ pub(super) fn read_name(reader: &mut JsonReader<'_>, name: &mut Vec<u8>) -> Resu
     name.clear();
     let mut is_long = false;
     read_bytes(reader, |piece| {
-        is_long |= name.len().saturating_add(piece.len()) > NAME_LEN_MAX;
+        is_long |= name.len().saturating_add(piece.len()) > KEY_LEN_MAX;
         if !is_long {
             name.extend_from_slice(piece);
         }
@@ -54,7 +52,7 @@ pub(super) fn read_name(reader: &mut JsonReader<'_>, name: &mut Vec<u8>) -> Resu
     })?;
     if is_long {
         reader.seek(start);
-        return Err(reader.fault(crate::json::JsonFault::LongString { len_max: NAME_LEN_MAX }));
+        return Err(reader.fault(crate::json::JsonFault::LongString { len_max: KEY_LEN_MAX }));
     }
     Ok(())
 }
@@ -66,7 +64,7 @@ pub(super) fn read_score(reader: &mut JsonReader<'_>) -> Result<f64> {
         ValueKind::Number => reader.number(SCORE)?.parse().ok().filter(|score: &f64| score.is_finite()),
         ValueKind::String => {
             let mut text = Vec::new();
-            reader.text(SCORE, NAME_LEN_MAX, &mut text)?;
+            reader.text(SCORE, KEY_LEN_MAX, &mut text)?;
             match text.as_slice() {
                 b"+inf" => Some(f64::INFINITY),
                 b"-inf" => Some(f64::NEG_INFINITY),

@@ -1,5 +1,6 @@
 //! `side_records.jsonl`. Source: `docs/format/sqs.md`, sections 4.3 and 6.
 
+use ekv_model::KEY_LEN_MAX;
 use ekv_model::sqs::{Event, SideRecord};
 
 use crate::Result;
@@ -12,8 +13,6 @@ const SIDE_RECORD: &[&str] = &["prefix", "key_hex", "value_b64"];
 
 /// Longest name of a kind of records, in bytes.
 const PREFIX_LEN_MAX: usize = 64;
-/// Longest key of the store, in bytes.
-const KEY_LEN_MAX: usize = 1 << 20;
 
 const A_SIDE_RECORD: &str = "an object with prefix, key_hex and value_b64";
 const A_STRING: &str = "a string";
