@@ -76,7 +76,8 @@ pub(crate) fn decode(input: &Input, options: Options) -> Option<Dump> {
         }
     };
     let group = TxnGroup { file: file.clone(), group_id: None, last_commit_ts: scan.effective_last_commit_ts };
-    let txn_options = TxnOptions { view: options.view, read_point: ReadPoint::NewestOfEach, owner_of: &|_| None };
+    let txn_options =
+        TxnOptions { view: options.view, read_point: ReadPoint::NewestOfEach, owner_of: &|_| None, losses: None };
     let mut resolved = resolve(&[group], &txn_options, &scratch, &NoWatch).expect("transactions can be resolved");
     let state = resolved.groups.remove(0);
     let mut families = scan.families.clone();

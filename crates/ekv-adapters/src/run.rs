@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Event, Example, Finding, Findings, Monitor, Result, Target};
+use ekv_model::{Event, Example, Finding, Findings, LossLog, Monitor, Result, Target};
 use ekv_snapshot::{CommitTs, FamilyTotals, View};
 use ekv_spill::Scratch;
 
@@ -32,6 +32,11 @@ impl<'a> Run<'a> {
         let visible = families.iter().map(|family| family.visible).collect();
         let damaged = families.iter().map(|family| family.damaged).collect();
         Run { view, visible, damaged, target, monitor, scratch, tally: Tally::default(), findings: Findings::default() }
+    }
+
+    /// Notes every loss from now on in `losses`.
+    pub fn log_losses(&mut self, losses: Option<Arc<dyn LossLog>>) {
+        self.findings = Findings::with_log(losses);
     }
 
     /// The records.

@@ -55,7 +55,7 @@ pub(crate) struct OutputArguments {
     /// Print the result as JSON on standard output; messages stay on standard error
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
-    /// Print errors only
+    /// Print only errors, and what was lost or odd
     #[arg(long, short, global = true, help_heading = "Output")]
     pub(crate) quiet: bool,
     /// Colour and progress bar: on a terminal, always or never (NO_COLOR works, too)

@@ -6,15 +6,13 @@ use ekv_model::is_shown_as_it_is;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 
-/// Indented JSON with a line feed at its end. What could steer a terminal on which it is shown is a `\u` escape.
+/// Writes indented JSON with a line feed at its end. What could steer a terminal on which it is shown is a `\u` escape.
 ///
 /// # Errors
-/// If the value cannot be JSON.
-pub(crate) fn pretty(value: &impl Serialize) -> io::Result<String> {
-    let mut out = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(&mut out, Escaping(PrettyFormatter::new())))?;
-    out.push(b'\n');
-    String::from_utf8(out).map_err(io::Error::other)
+/// If the value cannot be JSON, and those of `out`.
+pub(crate) fn write_pretty(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Escaping(PrettyFormatter::new())))?;
+    out.write_all(b"\n")
 }
 
 /// As the formatter of the library, with more escapes.
@@ -79,6 +77,12 @@ impl Formatter for Escaping<'_> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn pretty(value: &impl Serialize) -> io::Result<String> {
+        let mut out = Vec::new();
+        write_pretty(value, &mut out)?;
+        String::from_utf8(out).map_err(io::Error::other)
+    }
 
     #[test]
     fn report_steers_no_terminal_and_reads_back_as_what_it_was() {

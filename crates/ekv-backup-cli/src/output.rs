@@ -108,10 +108,7 @@ impl Output {
     pub(crate) fn result(&mut self, result: &impl Serialize, text: impl FnOnce(&mut Page)) {
         self.screen.clear();
         if self.arguments.json {
-            match json::pretty(result) {
-                Ok(json) => self.document(&json),
-                Err(error) => self.failed = Some(error),
-            }
+            self.print(|out| json::write_pretty(result, out));
         } else if !self.arguments.quiet {
             let is_terminal = match self.is_standard_output_taken {
                 true => io::stderr().is_terminal(),
@@ -123,14 +120,19 @@ impl Output {
         }
     }
 
-    /// Prints a text that this program made as a whole: a page, JSON, a completion script. A reader that went away is no failure.
+    /// Prints a text that this program made as a whole: a page, a completion script. A reader that went away is no failure.
     pub(crate) fn document(&mut self, text: &str) {
+        self.print(|out| out.write_all(text.as_bytes()));
+    }
+
+    /// Prints piece by piece, at once, however long it is.
+    fn print(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         if self.failed.is_some() {
             return;
         }
         let written = match self.is_standard_output_taken {
-            true => io::stderr().lock().write_all(text.as_bytes()),
-            false => print(text),
+            true => buffered(io::stderr().lock(), write),
+            false => standard_output().and_then(|output| buffered(output, write)),
         };
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.failed = Some(error),
@@ -145,6 +147,19 @@ impl Output {
             self.screen.clear();
             self.message("note", YELLOW, text);
         }
+    }
+
+    /// Prints a warning that a report would have contained, where none is shown.
+    pub(crate) fn warn_if_quiet(&self, text: impl fmt::Display) {
+        if self.arguments.quiet && !self.arguments.json {
+            self.warning(text);
+        }
+    }
+
+    /// Prints something that must not be overlooked, whatever is wanted.
+    pub(crate) fn warning(&self, text: impl fmt::Display) {
+        self.screen.clear();
+        self.message("warning", YELLOW, text);
     }
 
     /// Prints something that is wrong with what was checked.
@@ -197,6 +212,13 @@ impl Output {
 /// Prints a text on standard output at once, however the library buffers it and what it makes of a descriptor that cannot be written to.
 fn print(text: &str) -> io::Result<()> {
     standard_output()?.write_all(text.as_bytes())
+}
+
+/// Writes all of it in large pieces.
+fn buffered(output: impl Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut output = io::BufWriter::with_capacity(64 << 10, output);
+    write(&mut output)?;
+    output.flush()
 }
 
 /// Standard output, without the buffer of the library.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Outcome, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
-use ekv_model::{Class, Finding, Findings, Result, Severity};
+use ekv_model::{Class, Finding, Findings, Result};
 use ekv_snapshot::View;
 use ekv_spill::Scratch;
+use ekv_tree::losses::LOSSES_FILE;
 use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_tree::portable::PortableNames;
 use ekv_tree::sink::Published;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use crate::inspect::{PrefixReport, prefixes};
 use crate::load::{Loaded, ReadOptions, load};
+use crate::losses::Losses;
 use crate::progress::{Follower, Phase, Progress};
 use crate::report::{
     Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, TransactionsReport, families, findings,
@@ -34,6 +36,9 @@ const UNACCOUNTED: Finding = Finding::loss(
     "records_unaccounted",
     "visible records of which this run cannot say what became: please report this as a defect",
 );
+
+/// Losses that an error of strict mode carries with it.
+const LISTED_MAX: usize = 100;
 
 /// What a decode should do.
 #[derive(Clone, Debug)]
@@ -120,6 +125,9 @@ pub struct DecodeReport {
     /// The books, as MANIFEST.json has them.
     #[serde(flatten)]
     pub books: Books,
+    /// Everything that was left out, one by one, as LOSSES.jsonl has it.
+    #[serde(skip_serializing_if = "Losses::is_empty")]
+    pub lost: Losses,
 }
 
 /// The account of a decode, as MANIFEST.json carries it under `ekv_backup`.
@@ -139,6 +147,12 @@ pub struct Books {
     pub transactions: TransactionsReport,
     /// What was odd or lost.
     pub findings: Vec<FindingReport>,
+    /// How many losses LOSSES.jsonl lists; absent where nothing was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed_losses: Option<u64>,
+    /// How many tables, buckets and queues SCOPES.jsonl lists; absent where they are few enough for the manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed_scopes: Option<u64>,
     /// File names that other systems refuse or take for each other.
     #[serde(skip_serializing_if = "NamesReport::is_empty")]
     pub names_not_portable: NamesReport,
@@ -181,19 +195,34 @@ fn decode_to(
     let mut tree = TreeTarget::with_options(DumpWriter::with_jobs(sink, options.jobs), options.tree);
     progress.begin(Phase::Decode, Some(visible));
     let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
-    let done = run_adapters(&loaded, &state, &blob_views, options, &mut tree, progress);
+    let done =
+        run_adapters(&loaded, &state, &blob_views, options, &mut tree, progress).and_then(|(tally, findings)| {
+            let lost = loaded.losses.finish(&findings)?;
+            if options.strict {
+                refuse_findings(&findings, &lost)?;
+            }
+            Ok((tally, findings, lost))
+        });
     let inputs: Vec<&Loaded> = [&loaded].into_iter().chain(&blob_sources).collect();
-    let (tally, findings) = match blame_changed_input(done, &inputs) {
+    let (tally, findings, lost) = match blame_changed_input(done, &inputs) {
         Ok(done) => done,
         Err(error) => return Err(error.after_cleaning_up(tree.abort())),
     };
     let (mut writer, scopes) = tree.finish()?;
-    let names = match finish_names(&mut writer, options) {
+    let names = match finish_names(&mut writer, options).and_then(|names| {
+        if !lost.is_empty() {
+            writer.write_spooled_file(LOSSES_FILE, &lost.lines)?;
+        }
+        Ok(names)
+    }) {
         Ok(names) => names,
         Err(error) => return Err(error.after_cleaning_up(writer.abort())),
     };
-    let losses = findings.count_of(Severity::Loss);
-    let books = books(&loaded, &state, &tally, &findings, names);
+    let books = Books {
+        listed_losses: (!lost.is_empty()).then(|| lost.count()),
+        listed_scopes: scopes.listed,
+        ..books(&loaded, &state, &tally, &findings, names)
+    };
     let manifest = manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)).map_err(ekv_tree::Error::from)?;
     progress.begin(Phase::Publish, None);
     let mut dumped = writer.totals();
@@ -202,7 +231,7 @@ fn decode_to(
     dumped.files = dumped.files.saturating_add(1);
     dumped.bytes = dumped.bytes.saturating_add(u64::try_from(manifest.len()).unwrap_or(u64::MAX));
     let notes = loaded.notes().chain(state.notes).collect();
-    Ok(report(published, dumped, losses, notes, books))
+    Ok(report(published, dumped, lost, notes, books))
 }
 
 /// An input that was written to while it was read explains whatever seemed wrong with it, and spoils what seemed right.
@@ -243,6 +272,7 @@ pub(crate) fn run_adapters(
     let follower = Follower::new(progress);
     let scratch = tree.writer().scratch();
     let mut run = Run::new(&state.view, &state.families, tree, &follower, scratch);
+    run.log_losses(Some(loaded.losses.clone()));
     for adapter in Adapter::ALL.iter().filter(|adapter| options.adapters.contains(adapter)) {
         match adapter {
             Adapter::Redis => redis::decode(&mut run, &options.redis)?,
@@ -259,9 +289,6 @@ pub(crate) fn run_adapters(
     findings.merge(loaded.findings());
     findings.merge(state.findings.clone());
     findings.merge(tree.findings().clone());
-    if options.strict {
-        refuse_findings(&findings)?;
-    }
     Ok((tally, findings))
 }
 
@@ -286,15 +313,23 @@ fn close_books(run: &mut Run<'_>, options: &DecodeOptions) -> Result<()> {
 }
 
 /// The error for the first finding that strict mode does not accept.
-fn refuse_findings(findings: &Findings) -> Result<()> {
+fn refuse_findings(findings: &Findings, lost: &Losses) -> Result<()> {
     match findings.first_strict_fatal() {
         None => Ok(()),
         Some((finding, totals)) => {
+            let losses = lost.first(LISTED_MAX)?;
             let first = totals.examples.first().map(|example| {
                 let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
                 format!("{}{}", key.unwrap_or_default(), example.detail)
             });
-            Err(CommandError::Strict { finding: *finding, count: totals.count, first }.into())
+            Err(CommandError::Strict {
+                finding: *finding,
+                count: totals.count,
+                first,
+                losses,
+                loss_count: lost.count(),
+            }
+            .into())
         }
     }
 }
@@ -309,6 +344,8 @@ fn books(loaded: &Loaded, state: &State, tally: &Tally, found: &Findings, names:
         unknown_prefixes: prefixes(&loaded.unknown_prefixes),
         transactions: state.transactions.into(),
         findings: findings(found),
+        listed_losses: None,
+        listed_scopes: None,
         names_not_portable: names,
     }
 }
@@ -344,7 +381,7 @@ fn manifest(input: &Path, loaded: &Loaded, options: &DecodeOptions, scopes: &Sco
     }
 }
 
-fn report(published: Published, totals: DumpTotals, losses: u64, notes: Vec<String>, books: Books) -> DecodeReport {
+fn report(published: Published, totals: DumpTotals, lost: Losses, notes: Vec<String>, books: Books) -> DecodeReport {
     DecodeReport {
         format_version: 1,
         dump: published.place,
@@ -353,8 +390,9 @@ fn report(published: Published, totals: DumpTotals, losses: u64, notes: Vec<Stri
         published_by: published.method.name(),
         fsync: published.fsync.name(),
         warnings: published.warnings.iter().map(ToString::to_string).collect(),
-        losses,
+        losses: lost.count(),
         notes,
         books,
+        lost,
     }
 }

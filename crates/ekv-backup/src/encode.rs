@@ -236,7 +236,8 @@ pub(crate) fn encode_unnamed(
 
 /// Reads the manifest and decides what will be done.
 fn plan(source: &mut dyn ScopedSource, options: &EncodeOptions) -> Result<Plan> {
-    Plan::of(read_manifest(source)?, options)
+    let scratch = options.resources.scratch();
+    Plan::of(read_manifest(source, &scratch)?.manifest, options)
 }
 
 /// One encode into a payload with an info file.

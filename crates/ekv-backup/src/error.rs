@@ -15,6 +15,10 @@ pub enum CommandError {
         count: u64,
         /// The first occurrence.
         first: Option<String>,
+        /// The first losses of all kinds, a line each.
+        losses: Vec<String>,
+        /// How many there are.
+        loss_count: u64,
     },
     /// A time that is not understood.
     #[error(

@@ -5,6 +5,7 @@
 //! | `open.rs`, `input_place.rs` | what did the user name? |
 //! | `resources.rs` | how much may reading it take? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
+//! | `losses.rs` | what was left out, one by one? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
 //! | `dump_target.rs`, `dump_source.rs` | a dump as a directory, an archive or a stream: where to, where from? |
 //! | `decode.rs`, `inspect.rs`, `verify.rs`, `checksums.rs`, `pack.rs` | the commands |
@@ -26,6 +27,7 @@ mod error;
 mod input_place;
 mod inspect;
 mod load;
+mod losses;
 mod new_parents;
 mod open;
 mod ownership;
@@ -62,6 +64,7 @@ pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, Self
 pub use error::CommandError;
 pub use inspect::{Inspection, PrefixReport, inspect};
 pub use load::{ReadOptions, Unowned};
+pub use losses::Losses;
 pub use open::{Opened, OpenedSnapshot, open};
 pub use pack::{CopyReport, PublishedReport, pack, unpack};
 pub use progress::{NoProgress, Phase, Progress};

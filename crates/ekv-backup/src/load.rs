@@ -13,6 +13,7 @@ use ekv_snapshot::{
 };
 use ekv_spill::Scratch;
 
+use crate::losses::LossFile;
 use crate::open::too_many_bytes;
 use crate::progress::{Follower, Phase, Progress};
 use crate::report::SnapshotReport;
@@ -63,6 +64,8 @@ pub(crate) struct Loaded {
     pub(crate) snapshots: Vec<LoadedSnapshot>,
     /// Prefixes of keys in no known family, with the number of their records.
     pub(crate) unknown_prefixes: Vec<(Vec<u8>, u64)>,
+    /// What is lost of it, so far.
+    pub(crate) losses: Arc<LossFile>,
 }
 
 /// Opens and checks what `argument` names. Nothing is written but nameless scratch files.
@@ -72,7 +75,7 @@ pub(crate) fn load(
     scratch: &Arc<dyn Scratch>,
     progress: &dyn Progress,
 ) -> Result<Loaded> {
-    let mut loader = Loader { options, scratch, progress, unknown_prefixes: BTreeMap::new() };
+    let mut loader = Loader::new(options, scratch, progress);
     progress.begin(Phase::Check, None);
     let snapshots = match open(argument, &options.resources, scratch, &Follower::new(progress))? {
         Opened::Snapshot(opened) => vec![loader.snapshot(opened.input, None, opened.snapshot_index, Vec::new())?],
@@ -81,7 +84,7 @@ pub(crate) fn load(
             loaded?
         }
     };
-    Ok(Loaded { snapshots, unknown_prefixes: loader.unknown_prefixes.into_iter().collect() })
+    Ok(loader.loaded(snapshots))
 }
 
 /// Checks one snapshot that is open already.
@@ -91,9 +94,9 @@ pub(crate) fn load_input(
     scratch: &Arc<dyn Scratch>,
     progress: &dyn Progress,
 ) -> Result<Loaded> {
-    let mut loader = Loader { options, scratch, progress, unknown_prefixes: BTreeMap::new() };
+    let mut loader = Loader::new(options, scratch, progress);
     let snapshots = vec![loader.snapshot(input, None, None, Vec::new())?];
-    Ok(Loaded { snapshots, unknown_prefixes: loader.unknown_prefixes.into_iter().collect() })
+    Ok(loader.loaded(snapshots))
 }
 
 struct Loader<'a> {
@@ -102,6 +105,18 @@ struct Loader<'a> {
     progress: &'a dyn Progress,
     /// Of the snapshots that are used; bounded, since each gives a bounded number.
     unknown_prefixes: BTreeMap<Vec<u8>, u64>,
+    losses: Arc<LossFile>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(options: &'a ReadOptions, scratch: &'a Arc<dyn Scratch>, progress: &'a dyn Progress) -> Self {
+        let losses = LossFile::new(scratch);
+        Loader { options, scratch, progress, unknown_prefixes: BTreeMap::new(), losses }
+    }
+
+    fn loaded(self, snapshots: Vec<LoadedSnapshot>) -> Loaded {
+        Loaded { snapshots, unknown_prefixes: self.unknown_prefixes.into_iter().collect(), losses: self.losses }
+    }
 }
 
 impl Loader<'_> {
@@ -121,9 +136,11 @@ impl Loader<'_> {
         }
         self.progress.begin(Phase::Check, Some(input.len));
         let at = self.options.at.map(ReadTime::commit_ts);
+        let losses = self.losses.another();
         let scan_options = ScanOptions {
             read_ts: at,
             entries_max: resources.entries_max.unwrap_or(u64::MAX),
+            losses: Some(losses.clone()),
             ..ScanOptions::default()
         };
         let watch = Follower::new(self.progress);
@@ -132,6 +149,8 @@ impl Loader<'_> {
         if let Some(read_ts) = at {
             check_read_ts(&scan, read_ts).map_err(|e| e.in_file(&input.name))?;
         }
+        // What was found in a file that is not used counts for nothing.
+        self.losses.append(&losses)?;
         let read_ts = at.unwrap_or(scan.effective_last_commit_ts);
         for (prefix, records) in router.unknown_prefixes() {
             let sum = self.unknown_prefixes.entry(prefix.to_vec()).or_default();

@@ -60,7 +60,7 @@ pub fn pack(dump: &Path, target: DumpTarget, resources: &Resources, progress: &d
     let scratch = resources.scratch();
     let mut source = open_directory(dump, &scratch, resources)?;
     // Its time stands in every header, also in those before it.
-    let manifest = read_manifest(&mut source)?;
+    let manifest = read_manifest(&mut source, &scratch)?.manifest;
     let modified = manifest.wall_time().map_err(ekv_tree::Error::from)?;
     let output = target.create(modified, available_jobs().get(), resources)?;
     run(&mut source.in_path_order(), output, &scratch, progress, &mut |verification| {

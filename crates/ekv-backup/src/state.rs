@@ -72,7 +72,8 @@ impl State {
             None if merges_groups => ReadPoint::NewestOfAll,
             None => ReadPoint::NewestOfEach,
         };
-        let txn_options = TxnOptions { view: options.view, read_point, owner_of: &owner_of };
+        let txn_options =
+            TxnOptions { view: options.view, read_point, owner_of: &owner_of, losses: Some(loaded.losses.clone()) };
         let resolved = resolve(&groups, &txn_options, scratch, &follower)?;
         findings.merge(resolved.findings);
         for (snapshot, state) in loaded.snapshots.iter_mut().zip(&resolved.groups) {

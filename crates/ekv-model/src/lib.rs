@@ -26,6 +26,6 @@ pub const KEY_LEN_MAX: usize = 16 << 20;
 
 pub use body::{Body, ByteSource, CHUNK_LEN, InMemory};
 pub use error::{Class, Error, Result};
-pub use report::{Example, Finding, FindingTotals, Findings, Severity};
+pub use report::{Example, Finding, FindingTotals, Findings, LossLog, Severity};
 pub use shown::{Line, Shown, is_shown_as_it_is, shorten};
 pub use target::{Event, Monitor, NoMonitor, Target};

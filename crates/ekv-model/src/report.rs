@@ -1,11 +1,15 @@
 //! Findings: everything a run wants to tell beyond its result, counted and with a few examples, in bounded memory.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 /// Examples kept per kind of finding.
 const EXAMPLES_PER_FINDING: usize = 8;
 /// Longest part of a key that an example keeps, in bytes.
 const EXAMPLE_KEY_LEN: usize = 256;
+/// Longest part of a detail that is kept, in bytes.
+const DETAIL_LEN: usize = 4 << 10;
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,10 +60,10 @@ impl Finding {
     }
 }
 
-/// One occurrence that is shown to the user.
+/// One occurrence of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// The user key or name concerned, if there is one.
+    /// The user key or name concerned, if there is one; whole until it is recorded, then its first 256 bytes.
     pub key: Option<Vec<u8>>,
     /// Byte offset in the input, if there is one.
     pub byte_offset: Option<u64>,
@@ -68,10 +72,32 @@ pub struct Example {
 }
 
 impl Example {
-    /// An occurrence; of a long key only the beginning is kept.
+    /// An occurrence, with its whole key.
     pub fn new(key: Option<&[u8]>, byte_offset: Option<u64>, detail: String) -> Self {
-        Example { key: key.map(|key| key.get(..EXAMPLE_KEY_LEN).unwrap_or(key).to_vec()), byte_offset, detail }
+        Example { key: key.map(<[u8]>::to_vec), byte_offset, detail }
     }
+
+    /// What is kept of it where many are kept.
+    fn cut(mut self) -> Self {
+        if let Some(key) = &mut self.key
+            && key.len() > EXAMPLE_KEY_LEN
+        {
+            // A new allocation, since that of a long key would stay as large as it is.
+            *key = key.get(..EXAMPLE_KEY_LEN).unwrap_or_default().to_vec();
+        }
+        self
+    }
+}
+
+/// Takes every loss of a run, one by one, with its whole key, in the order in which they are found.
+///
+/// Whoever finds a loss has no use for the failure of a log: it keeps its first one and reports it at its end.
+pub trait LossLog: fmt::Debug + Send + Sync {
+    /// Notes that something was left out, `count` times.
+    fn lost(&self, finding: Finding, what: &Example, count: u64);
+
+    /// Forgets what was noted: all of it is read, and noted, once more.
+    fn restart(&self);
 }
 
 /// Count and first examples of one kind of finding.
@@ -87,15 +113,31 @@ pub struct FindingTotals {
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     kinds: BTreeMap<Finding, FindingTotals>,
+    losses: Option<Arc<dyn LossLog>>,
 }
 
 impl Findings {
-    /// Counts one occurrence; `example` is called only while examples are still kept.
+    /// No findings yet, of which all losses go to a log.
+    pub fn with_log(losses: Option<Arc<dyn LossLog>>) -> Self {
+        Findings { kinds: BTreeMap::new(), losses }
+    }
+
+    /// Counts one occurrence; `example` is called only for a loss that goes to a log, or while examples are still kept.
     pub fn record(&mut self, finding: Finding, example: impl FnOnce() -> Example) {
         let totals = self.kinds.entry(finding).or_default();
         totals.count = totals.count.saturating_add(1);
-        if totals.examples.len() < EXAMPLES_PER_FINDING {
-            totals.examples.push(example());
+        let log = self.losses.as_ref().filter(|_| finding.severity == Severity::Loss);
+        let is_kept = totals.examples.len() < EXAMPLES_PER_FINDING;
+        if log.is_none() && !is_kept {
+            return;
+        }
+        let mut example = example();
+        cut_text(&mut example.detail, DETAIL_LEN);
+        if let Some(log) = log {
+            log.lost(finding, &example, 1);
+        }
+        if is_kept {
+            totals.examples.push(example.cut());
         }
     }
 
@@ -104,10 +146,13 @@ impl Findings {
         if count > 0 {
             let totals = self.kinds.entry(finding).or_default();
             totals.count = totals.count.saturating_add(count);
+            if let Some(log) = self.losses.as_ref().filter(|_| finding.severity == Severity::Loss) {
+                log.lost(finding, &Example::new(None, None, String::new()), count);
+            }
         }
     }
 
-    /// Adds all findings of `other`.
+    /// Adds all findings of `other`; what its log has taken is not logged again.
     pub fn merge(&mut self, other: Findings) {
         for (finding, totals) in other.kinds {
             let mine = self.kinds.entry(finding).or_default();
@@ -135,5 +180,71 @@ impl Findings {
     /// The first finding that `--strict` turns into an error.
     pub fn first_strict_fatal(&self) -> Option<(&Finding, &FindingTotals)> {
         self.kinds.iter().find(|(f, _)| f.strict_fatal)
+    }
+}
+
+/// Cuts a text that is longer than `len_max` bytes, at the end of a character.
+fn cut_text(text: &mut String, len_max: usize) {
+    if text.len() > len_max {
+        let end = (0..=len_max).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    const LOST: Finding = Finding::loss("lost", "test");
+    const ODD: Finding = Finding::warning("odd", "test");
+
+    #[derive(Debug, Default)]
+    struct Log(Mutex<Vec<(Finding, Example, u64)>>);
+
+    impl LossLog for Log {
+        fn lost(&self, finding: Finding, what: &Example, count: u64) {
+            self.0.lock().unwrap().push((finding, what.clone(), count));
+        }
+
+        fn restart(&self) {
+            self.0.lock().unwrap().clear();
+        }
+    }
+
+    #[test]
+    fn every_loss_reaches_the_log_whole_while_examples_are_few_and_cut() {
+        let log = Arc::new(Log::default());
+        let mut findings = Findings::with_log(Some(log.clone()));
+        let key = vec![b'k'; 1 << 20];
+        for n in 0..20 {
+            findings.record(LOST, || Example::new(Some(&key), Some(n), "d".repeat(10_000)));
+            findings.record(ODD, || Example::new(Some(&key), Some(n), String::new()));
+        }
+        findings.record_many(LOST, 7);
+        findings.record_many(ODD, 7);
+        let mut sum = Findings::default();
+        sum.merge(findings);
+        assert_eq!((sum.count(LOST), sum.count(ODD)), (27, 27));
+        for (_, totals) in sum.iter() {
+            assert_eq!(totals.examples.len(), EXAMPLES_PER_FINDING);
+            assert!(totals.examples.iter().all(|e| e.key.as_ref().unwrap().len() == EXAMPLE_KEY_LEN));
+            assert!(totals.examples.iter().all(|e| e.detail.len() < DETAIL_LEN + 4));
+        }
+        let logged = log.0.lock().unwrap();
+        assert_eq!(logged.len(), 21);
+        assert!(logged.iter().all(|(finding, _, _)| *finding == LOST));
+        assert!(logged.iter().take(20).all(|(_, example, count)| example.key.as_ref() == Some(&key) && *count == 1));
+        assert_eq!(logged.last().map(|(_, example, count)| (example.key.clone(), *count)), Some((None, 7)));
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        let mut text = "aé".repeat(4);
+        cut_text(&mut text, 5);
+        assert_eq!(text, "aéa…");
     }
 }

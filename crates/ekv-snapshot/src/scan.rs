@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Class, Findings};
+use ekv_model::{Class, Findings, LossLog};
 use ekv_spill::{Scratch, SparseIndex, SparseIndexBuilder};
 
 use crate::entry::{self, Entry, check_order, need};
@@ -60,7 +60,7 @@ impl Classify for OneFamily {
 }
 
 /// What pass 1 should do beyond its checks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ScanOptions {
     /// Timestamp at which versions are counted as visible; `None` counts the newest state.
     pub read_ts: Option<CommitTs>,
@@ -68,11 +68,13 @@ pub struct ScanOptions {
     pub raw_key_len_max: u64,
     /// Most entries accepted, of all versions and kinds.
     pub entries_max: u64,
+    /// Where every loss is noted.
+    pub losses: Option<Arc<dyn LossLog>>,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        ScanOptions { read_ts: None, raw_key_len_max: RAW_KEY_LEN_MAX, entries_max: u64::MAX }
+        ScanOptions { read_ts: None, raw_key_len_max: RAW_KEY_LEN_MAX, entries_max: u64::MAX, losses: None }
     }
 }
 
@@ -245,8 +247,11 @@ pub fn scan(
     require_footer(input, scan.envelope.footer_crc32c, &mut scan.findings)?;
     if options.read_ts.is_none() && scan.totals.store_expiries > 0 {
         // Whether a store expiry has passed depends on the timestamp, which is known only now.
-        let counted_at = ScanOptions { read_ts: Some(scan.effective_last_commit_ts), ..*options };
+        let counted_at = ScanOptions { read_ts: Some(scan.effective_last_commit_ts), ..options.clone() };
         classify.reset();
+        if let Some(losses) = &options.losses {
+            losses.restart();
+        }
         return self::scan(input, &counted_at, classify, scratch, watch);
     }
     Ok((scan, file))
@@ -285,7 +290,7 @@ fn scan_store(
         classify,
         resolver: Resolver::default(),
         index: SparseIndexBuilder::new(scratch),
-        scan: Scan::new(envelope),
+        scan: Scan { findings: Findings::with_log(options.losses.clone()), ..Scan::new(envelope) },
         payload_start: envelope.header.len(),
     };
     let outcome = pass.run(&mut reader).map_err(|e| e.in_file(&input.name));

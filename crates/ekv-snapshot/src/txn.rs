@@ -25,7 +25,7 @@ mod status;
 
 use std::sync::Arc;
 
-use ekv_model::{Example, Finding, Findings};
+use ekv_model::{Example, Finding, Findings, LossLog};
 use ekv_spill::{Scratch, Sorter};
 
 use crate::{CommitTs, Error, ErrorKind, RecordFile, Result, Watch, escape};
@@ -78,6 +78,8 @@ pub struct TxnOptions<'a> {
     pub read_point: ReadPoint,
     /// The id of the group that owns a user key, if the routing catalog is known.
     pub owner_of: &'a dyn Fn(&[u8]) -> Option<u64>,
+    /// Where every loss is noted.
+    pub losses: Option<Arc<dyn LossLog>>,
 }
 
 /// What [`resolve`] found.
@@ -143,7 +145,7 @@ pub fn resolve(
         watch,
         visited: 0,
         totals: TxnTotals::default(),
-        findings: Findings::default(),
+        findings: Findings::with_log(options.losses.clone()),
         damaged: Sorter::new(scratch.clone(), SORT_BUDGET),
     };
     let locks = work.locks()?;

@@ -34,7 +34,7 @@ pub use positioned::{read_exact_at, write_all_at};
 pub use scratch::{Scratch, SystemScratch};
 pub use sorter::{RECORD_LEN_MAX, Sorted, Sorter};
 pub use sparse_index::{SparseIndex, SparseIndexBuilder};
-pub use spool::{Spool, Spooled};
+pub use spool::{Spool, Spooled, SpooledReader};
 
 /// A length in memory as a length in a file.
 fn file_len(len: usize) -> u64 {

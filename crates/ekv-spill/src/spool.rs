@@ -137,6 +137,11 @@ impl Spooled {
         }
     }
 
+    /// Reads the bytes from the first one on.
+    pub fn reader(&self) -> SpooledReader<'_> {
+        SpooledReader { spooled: self, offset: 0 }
+    }
+
     /// The bytes as the value of an event.
     pub fn body(&self) -> Body<'_> {
         match &self.storage {
@@ -186,6 +191,23 @@ impl Spooled {
             offset = offset.saturating_add(file_len(want));
         }
         Ok(())
+    }
+}
+
+/// Reads a [`Spooled`] from front to back; a small read costs a call of the system, so that many of them want a buffer.
+pub struct SpooledReader<'s> {
+    spooled: &'s Spooled,
+    offset: u64,
+}
+
+impl io::Read for SpooledReader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.spooled.len().saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let len = left.min(buf.len());
+        let piece = buf.get_mut(..len).unwrap_or_default();
+        self.spooled.read_exact_at(self.offset, piece).map_err(io::Error::other)?;
+        self.offset = self.offset.saturating_add(file_len(len));
+        Ok(len)
     }
 }
 
@@ -248,6 +270,9 @@ mod tests {
             };
             spooled.body().for_each_chunk(append).unwrap();
             assert_eq!(through_body, expected);
+            let mut through_reader = Vec::new();
+            io::Read::read_to_end(&mut spooled.reader(), &mut through_reader).unwrap();
+            assert_eq!(through_reader, expected);
         }
     }
 

@@ -6,6 +6,7 @@ use std::io::BufRead;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ekv_model::json::JsonError;
 use serde::Deserialize;
 
 use crate::json::{EscapeMode, Object, escape_into};
@@ -93,7 +94,7 @@ pub enum KeymapFault {
     Line(#[from] LineError),
     /// Not exactly one JSON object with three strings: blank, missing or null field, trailing bytes.
     #[error("it is not an object with the strings encoded, original and kind")]
-    Json(#[from] serde_json::Error),
+    Json(#[source] JsonError),
     /// `encoded` is empty.
     #[error("the field encoded is empty")]
     EmptyEncoded,
@@ -155,7 +156,8 @@ impl<R: BufRead> KeymapReader<R> {
 }
 
 fn parse_line(line: &[u8]) -> Result<KeymapRecord, KeymapFault> {
-    let Object(raw) = serde_json::from_slice::<Object<RawRecord<'_>>>(line)?;
+    let Object(raw) = serde_json::from_slice::<Object<RawRecord<'_>>>(line)
+        .map_err(|error| KeymapFault::Json(JsonError::new(&error)))?;
     if raw.encoded.is_empty() {
         return Err(KeymapFault::EmptyEncoded);
     }

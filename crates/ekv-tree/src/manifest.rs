@@ -2,8 +2,12 @@
 //!
 //! Source: `docs/format/tree.md`, section 6.
 
+mod account;
 mod error;
+mod limited;
+mod names;
 mod read;
+mod stored;
 mod time;
 
 use jiff::Timestamp;
@@ -11,7 +15,9 @@ use serde::Serialize;
 
 use crate::json::{EscapeMode, Style, serialize_into};
 
+pub use account::{Account, LossKind};
 pub use error::ManifestError;
+pub use stored::StoredManifest;
 pub use time::format_wall_time;
 pub(crate) use time::parse_rfc3339;
 
@@ -20,6 +26,19 @@ pub const MANIFEST_FILE: &str = "MANIFEST.json";
 
 /// Longest manifest that is read, in bytes.
 pub const MANIFEST_LEN_MAX: usize = 64 << 20;
+
+/// Longest string in a manifest that is read, in bytes between its quotes.
+const STRING_LEN_MAX: usize = 4 << 20;
+
+/// Longest lists of tables, buckets and queues together that a manifest holds, in bytes of its text; longer ones are in SCOPES.jsonl.
+pub const SCOPES_LEN_MAX: usize = 256 << 10;
+
+/// What a name in such a list takes in the text of a manifest.
+pub(crate) fn scope_len(name: &str) -> usize {
+    /// Indent, quotes, comma, line feed.
+    const AROUND_NAME_LEN: usize = 12;
+    name.len().saturating_add(AROUND_NAME_LEN)
+}
 
 /// The format version that is written and read.
 pub const FORMAT_VERSION: u32 = 1;
@@ -106,7 +125,8 @@ pub struct Adapters {
     pub sqs: Option<SqsScopes>,
 }
 
-/// Tables that have a directory, in ascending byte order; empty in dumps that do not list them.
+/// Tables that have a directory, in ascending byte order; empty in dumps that do not list them here, or more of them than
+/// [`SCOPES_LEN_MAX`] allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DynamodbScopes {
     /// Table names, not encoded.
@@ -114,7 +134,7 @@ pub struct DynamodbScopes {
     pub tables: Vec<String>,
 }
 
-/// Buckets that have a directory, in ascending byte order; empty in dumps that do not list them.
+/// Buckets that have a directory; see [`DynamodbScopes`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct S3Scopes {
     /// Bucket names, not encoded.
@@ -130,7 +150,7 @@ pub struct RedisScopes {
     pub databases: Vec<u32>,
 }
 
-/// Queues that have a directory, in ascending byte order; empty in dumps that do not list them.
+/// Queues that have a directory; see [`DynamodbScopes`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SqsScopes {
     /// Queue names, not encoded.

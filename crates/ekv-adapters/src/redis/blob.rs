@@ -7,6 +7,7 @@ use ekv_spill::{Sorted, Sorter};
 
 use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
 use super::expiry::Fate;
+use super::keys::put_counted;
 use super::ranks::Ranks;
 use super::scalars::shadowed;
 use super::wide::Kind;
@@ -54,8 +55,43 @@ pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind) -> Resul
         run.account(kind.blob, outcome, 1)?;
     }
     // What is still open lies beside metadata of its own kind with a damaged value header, which no range read shows.
-    let left = run.unaccounted(kind.blob);
-    run.find_many(findings::INVALID_META, left);
+    match run.unaccounted(kind.blob) {
+        0 => Ok(()),
+        left => beside_damaged_metadata(run, kind, &mut ranks, left),
+    }
+}
+
+/// Names and accounts for the `left` blobs of which nothing else is visible, while the metadata record beside them is damaged.
+fn beside_damaged_metadata(run: &mut Run<'_>, kind: &Kind, ranks: &mut Ranks, left: u64) -> Result<()> {
+    let view = run.view();
+    let mut metas = view.lookup();
+    let mut others = [kind.elements, kind.deltas].map(|family| (family, view.probe()));
+    let mut user_key = Vec::new();
+    let mut named = 0_u64;
+    let mut scan = view.scan_range(Range::prefix(kind.blob.prefix()))?;
+    while named < left
+        && let Some(found) = scan.next_visible()?
+    {
+        let key = found.user_key.get(kind.blob.prefix().len()..).unwrap_or(&[]);
+        if ranks.winner(key)? != Some(kind.rank) {
+            continue;
+        }
+        put_counted(&mut user_key, kind.meta.prefix(), key);
+        let mut is_alone = metas.get(&user_key)?.is_some_and(|meta| meta.is_damaged);
+        for (family, probe) in &mut others {
+            put_counted(&mut user_key, family.prefix(), key);
+            probe.seek(Range::prefix(&user_key))?;
+            is_alone = is_alone && probe.next_visible()?.is_none();
+        }
+        if is_alone {
+            named = named.saturating_add(1);
+            run.find(findings::INVALID_META, key, Some(found.byte_offset), || {
+                "the metadata beside it has a damaged value header".to_owned()
+            });
+        }
+        run.monitor().visited(0)?;
+    }
+    run.find_many(findings::INVALID_META, left.saturating_sub(named));
     run.account(kind.blob, Outcome::Lost, left)
 }
 

@@ -26,9 +26,9 @@ pub(super) struct Kind {
     pub(super) collection: CollectionKind,
     pub(super) rank: Rank,
     pub(super) blob_rank: Rank,
-    elements: Family,
-    meta: Family,
-    deltas: Family,
+    pub(super) elements: Family,
+    pub(super) meta: Family,
+    pub(super) deltas: Family,
     pub(super) blob: Family,
     length_mismatch: Finding,
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use ekv_backup::{
-    BareKeys, Class, DecodeOptions, DecodeReport, DynamodbLayout, Error, Expired, PortableNames, ReadOptions,
-    RedisOptions, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned, available_jobs, decode,
+    BareKeys, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, Expired, PortableNames,
+    ReadOptions, RedisOptions, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned, available_jobs,
+    decode,
 };
 
 use crate::args::{
@@ -26,10 +27,12 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
     }
     let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
     let target = target::dump(name, arguments.compression)?;
-    let report = decode(snapshot, target, &options(arguments), output.screen())?;
+    let report = decode(snapshot, target, &options(arguments), output.screen())
+        .inspect_err(|error| show_refused_losses(output, error))?;
     for note in report.notes.iter().chain(&report.warnings) {
         output.note(note);
     }
+    show_if_quiet(output, &report);
     let exit = if report.losses > 0 { Exit::Losses } else { Exit::Done };
     output.result(&report, |out| show(dump, &report, out));
     if arguments.verify {
@@ -40,6 +43,32 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
         }
     }
     Ok(exit)
+}
+
+/// Lists what strict mode does not accept as messages.
+fn show_refused_losses(output: &Output, error: &Error) {
+    let Some(CommandError::Strict { losses, loss_count, .. }) = error.get_ref().downcast_ref() else { return };
+    for loss in losses {
+        output.problem(loss);
+    }
+    let shown = u64::try_from(losses.len()).unwrap_or(u64::MAX);
+    if *loss_count > shown {
+        output.problem(&format!(
+            "… and {} more; without --strict the dump has a file LOSSES.jsonl that names all of them",
+            text::digits(loss_count - shown)
+        ));
+    }
+}
+
+/// Tells in short what was lost or odd where the report is not shown.
+fn show_if_quiet(output: &Output, report: &DecodeReport) {
+    for finding in report.books.findings.iter().filter(|finding| finding.severity != "info") {
+        output.warn_if_quiet(&format!("{}: {} ({})", finding.name, finding.meaning, text::digits(finding.count)));
+    }
+    if report.losses > 0 {
+        let things = text::count(report.losses, "damaged thing was", "damaged things were");
+        output.warn_if_quiet(&format!("INCOMPLETE: {things} left out; LOSSES.jsonl in {} names them", report.dump));
+    }
 }
 
 fn options(arguments: &DecodeArguments) -> DecodeOptions {
@@ -112,8 +141,9 @@ fn show(dump: &Path, report: &DecodeReport, out: &mut Page) {
     let losses = match report.losses {
         0 => "complete: nothing was lost".to_owned(),
         n => format!(
-            "INCOMPLETE: {} left out, see the findings above",
-            text::count(n, "damaged thing", "damaged things")
+            "INCOMPLETE: {} left out; LOSSES.jsonl in the dump names {}",
+            text::count(n, "damaged thing", "damaged things"),
+            if n == 1 { "it" } else { "each of them" }
         ),
     };
     let _ = writeln!(out, "  {losses}");

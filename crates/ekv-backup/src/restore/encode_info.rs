@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use ekv_model::json::JsonError;
 use ekv_tree::json::{EscapeMode, Object, Style, serialize_into};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -81,7 +82,7 @@ pub enum EncodeInfoError {
     TooLong,
     /// Not one JSON object with members of the right types.
     #[error("the info file is not what encode writes")]
-    Json(#[source] serde_json::Error),
+    Json(#[source] JsonError),
     /// A version that this tool does not know.
     #[error("the info file has format_version {found}; this tool knows version 1")]
     UnsupportedVersion {
@@ -97,6 +98,12 @@ pub enum EncodeInfoError {
     /// A hash that is none.
     #[error("output_fsm_sha256 in the info file is not 64 hex digits")]
     Sha256,
+}
+
+/// The fault without what it repeats of a long text.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn json_error(error: serde_json::Error) -> EncodeInfoError {
+    EncodeInfoError::Json(JsonError::new(&error))
 }
 
 impl EncodeInfo {
@@ -137,12 +144,12 @@ impl EncodeInfo {
         if bytes.len() > Self::LEN_MAX {
             return Err(EncodeInfoError::TooLong);
         }
-        let Object(only) = serde_json::from_slice::<Object<OnlyVersion>>(bytes).map_err(EncodeInfoError::Json)?;
+        let Object(only) = serde_json::from_slice::<Object<OnlyVersion>>(bytes).map_err(json_error)?;
         match required(only.format_version, "format_version")? {
             FORMAT_VERSION => {}
             found => return Err(EncodeInfoError::UnsupportedVersion { found }),
         }
-        let Object(read) = serde_json::from_slice::<Object<Read>>(bytes).map_err(EncodeInfoError::Json)?;
+        let Object(read) = serde_json::from_slice::<Object<Read>>(bytes).map_err(json_error)?;
         let Object(self_test) = required(read.self_test, "self_test")?;
         Ok(EncodeInfo {
             encoder_version: read.encoder_version.unwrap_or_default(),

@@ -5,6 +5,7 @@
 
 mod damage;
 mod golden;
+mod losses;
 mod names;
 mod sidecars;
 mod support;

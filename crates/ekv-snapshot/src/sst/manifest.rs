@@ -5,6 +5,7 @@ use std::io::{self, BufReader};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ekv_model::json::{JsonError, LimitedStrings, StringTooLong};
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
 use crate::{Error, ErrorKind, Input, Result};
@@ -13,6 +14,9 @@ use crate::{Error, ErrorKind, Input, Result};
 const VERSION: u64 = 1;
 /// Most files; one holds about 64 MiB of entries.
 const FILE_COUNT_MAX: usize = 200_000;
+
+/// Longest string in it, in bytes: a key of 1 MiB takes 1 398 104 characters.
+const STRING_LEN_MAX: usize = 4 << 20;
 
 /// What the manifest says about the whole.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -57,9 +61,13 @@ impl Manifest {
     pub(super) fn read(input: &Input, offset: u64, len: u64) -> Result<Manifest> {
         let invalid = |reason: String| Error::new(ErrorKind::Invalid { structure: "EKVSSTI1 manifest", reason });
         let reader = BufReader::with_capacity(64 << 10, input.reader(offset, len));
+        let reader = LimitedStrings::new(reader, STRING_LEN_MAX);
         let manifest: Manifest = serde_json::from_reader(reader).map_err(|e| match e.is_io() {
-            true => io::Error::from(e).downcast().unwrap_or_else(|e| Error::io("read the snapshot", e)),
-            false => invalid(e.to_string()),
+            true => match io::Error::from(e).downcast::<StringTooLong>() {
+                Ok(too_long) => invalid(too_long.to_string()),
+                Err(e) => e.downcast().unwrap_or_else(|e| Error::io("read the snapshot", e)),
+            },
+            false => invalid(JsonError::new(&e).to_string()),
         })?;
         if manifest.version != VERSION {
             return Err(invalid(format!("version {} is unknown, this tool knows version {VERSION}", manifest.version)));

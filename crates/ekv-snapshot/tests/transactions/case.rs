@@ -74,7 +74,8 @@ impl Case<'_> {
             TxnGroup { file, group_id: *group_id, last_commit_ts: pass.effective_last_commit_ts }
         };
         let groups: Vec<TxnGroup> = snapshots.iter().map(load).collect();
-        let options = TxnOptions { view: self.view, read_point: self.read_point, owner_of: self.owner_of };
+        let options =
+            TxnOptions { view: self.view, read_point: self.read_point, owner_of: self.owner_of, losses: None };
         let Transactions { groups: states, totals, findings } = resolve(&groups, &options, &scratch, &NoWatch).unwrap();
         let view = groups.iter().zip(states).map(|(group, state)| Group {
             files: state.overlay.into_iter().chain([group.file.clone()]).collect(),

@@ -18,7 +18,8 @@ fn large_values_and_primary_keys_pass_through() {
         scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch).unwrap()
     };
     let group = TxnGroup { file, group_id: None, last_commit_ts: pass.effective_last_commit_ts };
-    let options = TxnOptions { view: TxnView::Protocol, read_point: ReadPoint::NewestOfEach, owner_of: &nobody };
+    let options =
+        TxnOptions { view: TxnView::Protocol, read_point: ReadPoint::NewestOfEach, owner_of: &nobody, losses: None };
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
     let resolved = resolve(&[group], &options, &scratch, &NoWatch).unwrap();
     let overlay = resolved.groups[0].overlay.as_ref().unwrap();
@@ -51,7 +52,8 @@ fn watch_that_wants_to_stop_ends_the_work() {
     }
     let (_, file) = scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch).unwrap();
     let group = TxnGroup { file, group_id: None, last_commit_ts: CommitTs(200) };
-    let options = TxnOptions { view: TxnView::Protocol, read_point: ReadPoint::NewestOfEach, owner_of: &nobody };
+    let options =
+        TxnOptions { view: TxnView::Protocol, read_point: ReadPoint::NewestOfEach, owner_of: &nobody, losses: None };
     let error = resolve(&[group], &options, &scratch, &Stop).err().unwrap();
     assert!(matches!(error.kind(), ekv_snapshot::ErrorKind::Cancelled));
 }

@@ -1,6 +1,8 @@
 //! Why a manifest is refused.
 
-use super::{EXTENSION_MEMBER, FORMAT_VERSION, MANIFEST_LEN_MAX};
+use ekv_model::json::JsonError;
+
+use super::{EXTENSION_MEMBER, FORMAT_VERSION, MANIFEST_LEN_MAX, STRING_LEN_MAX};
 
 /// Why a manifest is refused. Source: `docs/format/tree.md`, section 6.3.
 #[derive(Debug, thiserror::Error)]
@@ -9,9 +11,15 @@ pub enum ManifestError {
     /// More than [`MANIFEST_LEN_MAX`] bytes.
     #[error("the manifest has more than {MANIFEST_LEN_MAX} bytes")]
     TooLong,
+    /// A string of more than 4 MiB.
+    #[error("the manifest has a string of more than {STRING_LEN_MAX} bytes")]
+    StringTooLong,
     /// Not one JSON object, or one with members of the wrong type.
     #[error("the manifest is not the JSON object that it should be")]
-    Json(#[source] serde_json::Error),
+    Json(#[source] JsonError),
+    /// The text could not be read again from where it is kept.
+    #[error("the text of the manifest cannot be read again")]
+    Reread(#[source] std::io::Error),
     /// No `format_version`, or not an unsigned 32-bit integer.
     #[error("the manifest has no valid format_version")]
     NoVersion,

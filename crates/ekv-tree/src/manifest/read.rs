@@ -1,11 +1,14 @@
 //! Reading and checking, in the order of `docs/format/tree.md`, section 6.3.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::error::shown;
+use super::limited::{Open, read_value};
+use super::names::{Indexes, Names};
 use super::{
     Adapters, CHECKSUM_ALGORITHM, CHECKSUM_FORMAT, DynamodbLayout, DynamodbScopes, ENCODED_FILENAME_CHARSET,
     Exclusions, FORMAT_VERSION, KEY_SEGMENT_MAX_BYTES, LiveOrigin, MANIFEST_LEN_MAX, Manifest, ManifestError, Origin,
@@ -16,7 +19,8 @@ use crate::json::Object;
 impl Manifest {
     /// Reads and checks a manifest. Unknown members are ignored, the extension among them.
     ///
-    /// Source: `docs/format/tree.md`, section 6.3. Cost: the known members in memory.
+    /// Source: `docs/format/tree.md`, section 6.3. Cost: the known members in memory; of lists of names longer than
+    /// [`SCOPES_LEN_MAX`](super::SCOPES_LEN_MAX) none.
     ///
     /// # Errors
     /// The first check that fails, in the order of the section: a version that is not supported comes before everything else that a
@@ -25,8 +29,13 @@ impl Manifest {
         if bytes.len() > MANIFEST_LEN_MAX {
             return Err(ManifestError::TooLong);
         }
-        check_version(bytes)?;
-        let Object(raw) = serde_json::from_slice::<Object<Raw>>(bytes).map_err(ManifestError::Json)?;
+        Manifest::read(&|| Box::new(bytes))
+    }
+
+    /// As [`Manifest::parse`], from a text that is read more than once.
+    pub(super) fn read(open: Open<'_>) -> Result<Self, ManifestError> {
+        check_version(open)?;
+        let Object(raw) = read_value(open, PhantomData::<Object<Raw>>)?;
         raw.check()
     }
 
@@ -41,14 +50,14 @@ impl Manifest {
 }
 
 /// Checks 1 and 2: one object, and its version.
-fn check_version(bytes: &[u8]) -> Result<(), ManifestError> {
+fn check_version(open: Open<'_>) -> Result<(), ManifestError> {
     #[derive(Deserialize)]
     struct OnlyVersion {
         #[serde(default)]
         format_version: Version,
     }
 
-    let Object(only) = serde_json::from_slice::<Object<OnlyVersion>>(bytes).map_err(ManifestError::Json)?;
+    let Object(only) = read_value(open, PhantomData::<Object<OnlyVersion>>)?;
     match only.format_version {
         Version::Number(FORMAT_VERSION) => Ok(()),
         Version::Number(found) => Err(ManifestError::UnsupportedVersion { found }),
@@ -155,25 +164,25 @@ struct RawAdapters {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawTables {
-    tables: Option<Vec<String>>,
+    tables: Option<Names>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawBuckets {
-    buckets: Option<Vec<String>>,
+    buckets: Option<Names>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawDatabases {
-    databases: Option<Vec<u32>>,
+    databases: Option<Indexes>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawQueues {
-    queues: Option<Vec<String>>,
+    queues: Option<Names>,
 }
 
 #[derive(Default, Deserialize)]
@@ -260,10 +269,10 @@ impl From<RawSnapshot> for SnapshotOrigin {
 impl From<RawAdapters> for Adapters {
     fn from(raw: RawAdapters) -> Self {
         Adapters {
-            dynamodb: raw.dynamodb.map(|Object(raw)| DynamodbScopes { tables: raw.tables.unwrap_or_default() }),
-            s3: raw.s3.map(|Object(raw)| S3Scopes { buckets: raw.buckets.unwrap_or_default() }),
-            redis: raw.redis.map(|Object(raw)| RedisScopes { databases: raw.databases.unwrap_or_default() }),
-            sqs: raw.sqs.map(|Object(raw)| SqsScopes { queues: raw.queues.unwrap_or_default() }),
+            dynamodb: raw.dynamodb.map(|Object(raw)| DynamodbScopes { tables: raw.tables.unwrap_or_default().0 }),
+            s3: raw.s3.map(|Object(raw)| S3Scopes { buckets: raw.buckets.unwrap_or_default().0 }),
+            redis: raw.redis.map(|Object(raw)| RedisScopes { databases: raw.databases.unwrap_or_default().0 }),
+            sqs: raw.sqs.map(|Object(raw)| SqsScopes { queues: raw.queues.unwrap_or_default().0 }),
         }
     }
 }

@@ -19,6 +19,12 @@ pub enum ReplayFault {
     /// A table, bucket, database or queue that the manifest lists is not there.
     #[error("the manifest lists it, but there is no such directory")]
     MissingScope,
+    /// A line of SCOPES.jsonl.
+    #[error("{message}")]
+    Scopes {
+        /// What is wrong with it.
+        message: String,
+    },
     /// A table, bucket or queue without the file that describes it.
     #[error("{name} is missing in it")]
     MissingFile {

@@ -1,26 +1,28 @@
 //! Files and what they hash to, to compare two dumps without holding either.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use ekv_model::{ByteSource, CHUNK_LEN};
-use ekv_spill::{Scratch, Sorter, Spool, Spooled};
+use ekv_model::CHUNK_LEN;
+use ekv_spill::{Scratch, Sorter, Spool, Spooled, SpooledReader};
 use sha2::{Digest, Sha256};
 
 use crate::Result;
 use crate::checksums::FileDigest;
 use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_FILE;
+use crate::losses::LOSSES_FILE;
 use crate::manifest::MANIFEST_FILE;
 use crate::path::split_last;
 use crate::s3_name::{BUCKET_FILE, META_SUFFIX};
+use crate::scope_list::SCOPES_FILE;
 use crate::target::sqs::INTERNALS_DIRECTORY;
 use crate::verify::walk::read_error;
 
 /// Memory for writing a listing, in bytes.
 const WRITE_BUDGET: usize = 64 << 10;
 
-/// The files of a dump with their digests, in byte order of the paths. MANIFEST.json and CHECKSUMS are not among them.
+/// The files of a dump with their digests, in byte order of the paths. Those in its root, which tell about it, are not among them.
 ///
 /// Files whose lines have no order (KEYMAPs, expiry sidecars) have a digest of the set of their lines.
 pub struct Listing {
@@ -141,9 +143,8 @@ struct Rows<'l> {
 
 impl<'l> Rows<'l> {
     fn new(listing: &'l Listing) -> Self {
-        let reader = SpooledReader { spooled: &listing.files, offset: 0 };
         Rows {
-            input: BufReader::with_capacity(CHUNK_LEN, reader),
+            input: BufReader::with_capacity(CHUNK_LEN, listing.files.reader()),
             has_row: false,
             path: Vec::new(),
             digest: FileDigest::default(),
@@ -158,23 +159,6 @@ impl<'l> Rows<'l> {
             self.input.read_exact(&mut self.digest).map_err(read_error)?;
         }
         Ok(())
-    }
-}
-
-/// A spool from front to back.
-pub(super) struct SpooledReader<'s> {
-    pub(super) spooled: &'s Spooled,
-    pub(super) offset: u64,
-}
-
-impl Read for SpooledReader<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.spooled.len().saturating_sub(self.offset)).unwrap_or(usize::MAX);
-        let len = left.min(buf.len());
-        let piece = buf.get_mut(..len).unwrap_or_default();
-        self.spooled.read_exact_at(self.offset, piece).map_err(io::Error::other)?;
-        self.offset = self.offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-        Ok(len)
     }
 }
 
@@ -220,7 +204,8 @@ pub(crate) fn is_compared(path: &[u8]) -> bool {
     let mut components = path.splitn(4, |byte| *byte == b'/');
     let (protocol, directory) = (components.next(), components.nth(1));
     let is_made_anew = protocol == Some(b"sqs") && directory == Some(INTERNALS_DIRECTORY.as_bytes());
-    path != MANIFEST_FILE.as_bytes() && !LineSets::holds(path) && !is_made_anew
+    let is_about_the_dump = [MANIFEST_FILE, LOSSES_FILE, SCOPES_FILE].iter().any(|name| name.as_bytes() == path);
+    !is_about_the_dump && !LineSets::holds(path) && !is_made_anew
 }
 
 /// Whether a file is a text that this tool lays out, so that people may lay it out in another way; all others are bytes of users.
@@ -372,8 +357,14 @@ mod tests {
     }
 
     #[test]
-    fn bookkeeping_records_and_the_manifest_are_not_compared() {
-        for path in ["MANIFEST.json", "sqs/q/_internals/side_records.jsonl", "redis/db_0/KEYMAP.jsonl"] {
+    fn bookkeeping_records_and_files_about_the_dump_are_not_compared() {
+        for path in [
+            "MANIFEST.json",
+            "LOSSES.jsonl",
+            "SCOPES.jsonl",
+            "sqs/q/_internals/side_records.jsonl",
+            "redis/db_0/KEYMAP.jsonl",
+        ] {
             assert!(!is_compared(path.as_bytes()), "{path}");
         }
         for path in ["sqs/_internals/messages.jsonl", "s3/b/_internals/x", "sqs/q/_queue.json", "_unknown/x"] {

@@ -35,13 +35,16 @@ use ekv_model::{Example, Finding, Findings, Target};
 use ekv_spill::Scratch;
 
 use crate::checksums::CHECKSUMS_FILE;
-use crate::manifest::{MANIFEST_FILE, Manifest};
-use crate::source::ScopedSource;
+use crate::losses::LOSSES_FILE;
+use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest};
+use crate::scope_list::{SCOPES_FILE, ScopeFault, ScopesReader};
+use crate::source::{ScopedSource, read_error};
 use crate::target::raw::UNKNOWN_DIRECTORY;
-use crate::verify::walk::read_manifest as parse_manifest;
-use crate::{DumpPath, Error, Included, Result};
+use crate::{DumpPath, Error, Included, LineError, Result};
 
-use reading::{DumpFile, Reading, Visit, unknown};
+use crate::segment::component;
+
+use reading::{DumpFile, FileScopes, Reading, Visit, unknown};
 
 pub use fault::ReplayFault;
 pub use listing::{Difference, Listing, is_document};
@@ -81,7 +84,7 @@ struct Protocol {
     is_included: fn(Included) -> bool,
     read: fn(&mut Reading<'_>, &mut dyn Target) -> Result<()>,
     /// Called instead of `read` where there is no directory.
-    check_absent: fn(&Reading<'_>) -> Result<()>,
+    check_absent: fn(&mut Reading<'_>) -> Result<()>,
 }
 
 /// The protocols in the order in which they are replayed.
@@ -116,10 +119,10 @@ const PROTOCOLS: [Protocol; 4] = [
 ///
 /// # Errors
 /// If there is none, or it is refused.
-pub fn read_manifest(source: &mut dyn ScopedSource) -> Result<Manifest> {
+pub fn read_manifest(source: &mut dyn ScopedSource, scratch: &Arc<dyn Scratch>) -> Result<StoredManifest> {
     let path = DumpPath::new(MANIFEST_FILE.as_bytes())?;
-    let content = reading::open_or_no_dump(source, &path, MANIFEST_FILE)?;
-    parse_manifest(&mut BufReader::new(content)).map_err(|error| error.or_at(path.as_bytes(), None))
+    let mut content = reading::open_or_no_dump(source, &path, MANIFEST_FILE)?;
+    StoredManifest::read(&mut content, scratch).map_err(|error| error.or_at(path.as_bytes(), None))
 }
 
 /// Hands the content of a dump to `target`, protocol by protocol.
@@ -150,8 +153,9 @@ pub fn replay(
 }
 
 fn read_all(reading: &mut Reading<'_>, included: Included, target: &mut dyn Target) -> Result<()> {
-    let mut root = Root::default();
+    let mut root = Root { directories: Vec::new(), scopes: reading.take_all_listed() };
     reading.show(&DumpPath::root(), &mut root)?;
+    reading.put_all_listed(root.scopes);
     for protocol in &PROTOCOLS {
         let path = DumpPath::new(protocol.directory.as_bytes())?;
         let is_there = root.directories.contains(&protocol.directory);
@@ -197,12 +201,13 @@ fn is_listed(reading: &Reading<'_>, directory: &str) -> bool {
 /// Empty directory that the reference decoder leaves in the root.
 const REFERENCE_LEFTOVER: &str = ".scratch";
 
-const IN_ROOT: &str = "MANIFEST.json, CHECKSUMS, or a directory: dynamodb, redis, s3, sqs";
+const IN_ROOT: &str = "MANIFEST.json, CHECKSUMS, LOSSES.jsonl, SCOPES.jsonl, or a directory: dynamodb, redis, s3, sqs";
 
 /// Looks at the root of a dump.
-#[derive(Default)]
 struct Root {
     directories: Vec<&'static str>,
+    /// What SCOPES.jsonl lists.
+    scopes: FileScopes,
 }
 
 impl Visit for Root {
@@ -221,7 +226,31 @@ impl Visit for Root {
                 file.pass_over();
                 Ok(())
             }
+            // Nothing in it can be replayed; that it is what was written is all that counts.
+            name if name == LOSSES_FILE.as_bytes() => Ok(()),
+            name if name == SCOPES_FILE.as_bytes() => self.read_scopes(file),
             _ => Err(unknown(file.path(), IN_ROOT)),
+        }
+    }
+}
+
+impl Root {
+    fn read_scopes(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        let mut reader = ScopesReader::new(BufReader::new(file));
+        loop {
+            match reader.next_scope() {
+                Ok(Some(scope)) => {
+                    if let Some(rows) = scope.directory().and_then(|directory| self.scopes.get_mut(directory)) {
+                        rows.push(&component(scope.name.as_bytes()), b"")?;
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(ScopeFault::Line(LineError::Io(source))) => return Err(read_error(source)),
+                Err(fault) => {
+                    let fault = ReplayFault::Scopes { message: fault.to_string() };
+                    return Err(Error::from(fault).at_line(reader.line_number()));
+                }
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads the files of a dump for the readers of the protocols, and keeps the books about them.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
@@ -9,11 +10,11 @@ use ekv_spill::{Scratch, Sorter};
 use super::listing::{LineSets, ListingWriter, is_compared};
 use super::{Place, ReplayFault, ReplayOptions, Replayed, Selection};
 use crate::checksums::{CHECKSUMS_FILE, ChecksumsReader, FileDigest};
-use crate::manifest::{MANIFEST_FILE, Manifest};
+use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest};
 use crate::source::{Refusal, ScopedSource, SourceError, Visitor};
 use crate::verify::entries::{Entries, Seen};
 use crate::verify::hashing::HashingReader;
-use crate::verify::walk::{read_checksums, read_error, read_manifest};
+use crate::verify::walk::{read_checksums, read_error};
 use crate::verify::{ProblemKind, Problems};
 use crate::{DumpPath, Error, ErrorKind, Result};
 
@@ -32,9 +33,14 @@ pub(super) struct Reading<'a> {
     place: &'a Place,
     selection: &'a Selection,
     memory_budget: usize,
-    manifest: Manifest,
+    manifest: StoredManifest,
+    /// What SCOPES.jsonl lists, until the readers of the protocols take it.
+    listed: FileScopes,
     books: Books<'a>,
 }
+
+/// The names in SCOPES.jsonl, as components of a path, by the directory of their protocol.
+pub(super) type FileScopes = BTreeMap<&'static str, Sorter>;
 
 /// What was seen so far.
 struct Books<'a> {
@@ -91,17 +97,38 @@ impl<'a> Reading<'a> {
             buffer: Vec::new(),
             suspect: None,
         };
-        let manifest = match books.read_manifest(source) {
+        let manifest = match books.read_manifest(source, scratch) {
             Ok(manifest) => manifest,
             Err(error) => return Err(books.stopped.take().map_or(error, Error::from)),
         };
         read_checksums(&mut open_checksums(source)?, &mut books.entries)
             .map_err(|error| error.or_at(CHECKSUMS_FILE.as_bytes(), None))?;
-        Ok(Reading { source, scratch: Arc::clone(scratch), place, selection, memory_budget, manifest, books })
+        let sorter = |directory| (directory, Sorter::new(Arc::clone(scratch), memory_budget / SMALL_SHARE));
+        let listed = ["dynamodb", "s3", "sqs"].into_iter().map(sorter).collect();
+        Ok(Reading { source, scratch: Arc::clone(scratch), place, selection, memory_budget, manifest, listed, books })
     }
 
     pub(super) fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.manifest.manifest
+    }
+
+    /// Shows every scope that the manifest itself lists, with the directory of its protocol.
+    pub(super) fn for_each_scope(&self, take: &mut dyn FnMut(&'static str, &str) -> Result<()>) -> Result<()> {
+        self.manifest.for_each_scope(take)
+    }
+
+    /// The scopes of a protocol that SCOPES.jsonl lists; to be taken once.
+    pub(super) fn take_listed(&mut self, directory: &'static str) -> Sorter {
+        self.listed.remove(directory).unwrap_or_else(|| self.sorter())
+    }
+
+    /// Those of all protocols, to be filled.
+    pub(super) fn take_all_listed(&mut self) -> FileScopes {
+        std::mem::take(&mut self.listed)
+    }
+
+    pub(super) fn put_all_listed(&mut self, listed: FileScopes) {
+        self.listed = listed;
     }
 
     pub(super) fn scratch(&self) -> Arc<dyn Scratch> {
@@ -170,7 +197,7 @@ impl<'a> Reading<'a> {
 
     /// Compares all files with CHECKSUMS and tells what was read.
     pub(super) fn finish(self) -> Result<Replayed> {
-        let Reading { scratch, manifest, books, .. } = self;
+        let Reading { scratch, manifest: StoredManifest { manifest, .. }, books, .. } = self;
         let Books { entries, sets, totals, findings, .. } = books;
         let mut listing = ListingWriter::new(&scratch, sets)?;
         let mut problems = Problems::default();
@@ -204,12 +231,12 @@ impl<'a> Reading<'a> {
 }
 
 impl Books<'_> {
-    fn read_manifest(&mut self, source: &mut dyn ScopedSource) -> Result<Manifest> {
+    fn read_manifest(&mut self, source: &mut dyn ScopedSource, scratch: &Arc<dyn Scratch>) -> Result<StoredManifest> {
         let path = DumpPath::new(MANIFEST_FILE.as_bytes())?;
         let mut content = open_or_no_dump(source, &path, MANIFEST_FILE)?;
         let mut manifest = None;
         self.read(&path, &mut content, &mut |file| {
-            manifest = Some(read_manifest(&mut BufReader::new(file))?);
+            manifest = Some(StoredManifest::read(file, scratch)?);
             Ok(())
         })?;
         manifest.ok_or_else(|| ErrorKind::NotADump { missing: MANIFEST_FILE }.into())

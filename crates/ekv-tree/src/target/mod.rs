@@ -7,21 +7,24 @@ pub(crate) mod dynamodb;
 pub(crate) mod raw;
 pub(crate) mod redis;
 mod s3;
+mod scopes;
 pub(crate) mod sqs;
 mod value;
 
 use ekv_model::{Event, Findings, Target};
 
-use crate::manifest::{Adapters, DynamodbLayout, DynamodbScopes, RedisScopes, S3Scopes, SqsScopes};
+use crate::manifest::DynamodbLayout;
 use crate::{DumpWriter, Result};
 
 use dynamodb::Tables;
 use raw::RawRecords;
 use redis::Databases;
 use s3::{BucketTotals, Buckets};
+use scopes::AllNames;
 use sqs::{QueueOptions, Queues};
 
 pub use dynamodb::findings::NAME_COLLISION as DYNAMODB_NAME_COLLISION;
+pub use scopes::Scopes;
 pub use sqs::SqsVisibility;
 
 /// Writes events into a dump.
@@ -57,33 +60,6 @@ pub struct Included {
     pub redis: bool,
     /// SQS.
     pub sqs: bool,
-}
-
-/// The scopes that have a directory in the dump; adapters that were not asked for are left out by the caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scopes {
-    /// DynamoDB tables, in byte order.
-    pub tables: Vec<String>,
-    /// Redis databases, ascending.
-    pub databases: Vec<u32>,
-    /// S3 buckets, in byte order.
-    pub buckets: Vec<String>,
-    /// SQS queues, in byte order.
-    pub queues: Vec<String>,
-    /// Whether an S3 object was renamed because its key ends like the name of a metadata file.
-    pub has_s3_meta_suffix_rename: bool,
-}
-
-impl Scopes {
-    /// The scopes as the manifest lists them, for the adapters that were asked for.
-    pub fn to_adapters(&self, included: Included) -> Adapters {
-        Adapters {
-            dynamodb: included.dynamodb.then(|| DynamodbScopes { tables: self.tables.clone() }),
-            s3: included.s3.then(|| S3Scopes { buckets: self.buckets.clone() }),
-            redis: included.redis.then(|| RedisScopes { databases: self.databases.clone() }),
-            sqs: included.sqs.then(|| SqsScopes { queues: self.queues.clone() }),
-        }
-    }
 }
 
 impl TreeTarget {
@@ -133,13 +109,9 @@ impl TreeTarget {
         self.raw.finish(&mut self.writer)?;
         let databases = self.redis.finish(&mut self.writer)?;
         let BucketTotals { names, has_meta_suffix_rename } = self.s3.finish();
-        Ok(Scopes {
-            tables: self.dynamodb.finish(),
-            databases,
-            buckets: names,
-            queues: self.sqs.finish(),
-            has_s3_meta_suffix_rename: has_meta_suffix_rename,
-        })
+        let all = AllNames { tables: self.dynamodb.finish(), buckets: names, queues: self.sqs.finish() };
+        let scopes = all.finish(&mut self.writer)?;
+        Ok(Scopes { databases, has_s3_meta_suffix_rename: has_meta_suffix_rename, ..scopes })
     }
 
     /// Gives up and removes everything.

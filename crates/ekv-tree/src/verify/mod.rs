@@ -23,7 +23,7 @@ use std::sync::Arc;
 use ekv_spill::Scratch;
 
 use crate::Result;
-use crate::manifest::Manifest;
+use crate::manifest::{Account, Manifest, StoredManifest};
 use crate::source::Source;
 
 use entries::Seen;
@@ -37,6 +37,8 @@ pub use relist::{Relisting, relist};
 pub struct Verification {
     /// The manifest of the dump.
     pub manifest: Manifest,
+    /// What the report in it tells about the dump as a whole.
+    pub account: Account,
     /// Number of regular files, MANIFEST.json and CHECKSUMS included.
     pub files: u64,
     /// Bytes of all files.
@@ -69,15 +71,16 @@ pub fn verify(
     let mut walk = walk::Walk::new(scratch, memory_budget, progress);
     source.walk(&mut walk)?;
     walk.require_checksums()?;
-    let walk::Walked { manifest, files, bytes, entries, redis, s3, mut problems } = walk.finish()?;
-    let mut structure = structure::Structure::new(&manifest, redis, s3, scopes::Scopes::new(scratch, memory_budget));
+    let walk::Walked { manifest, files, bytes, entries, redis, s3, scopes, mut problems } = walk.finish()?;
+    let StoredManifest { manifest, account, .. } = manifest;
+    let mut structure = structure::Structure::new(&manifest, redis, s3, scopes);
     let mut show = |path: &[u8], seen: Seen<'_>, problems: &mut Problems| match seen {
         Seen::File { len, .. } => structure.file(path, len, problems),
         Seen::Directory => structure.directory(path, problems),
     };
     entries.check(&mut show, &mut problems)?;
     structure.check_joins(&mut problems)?;
-    Ok(Verification { manifest, files, bytes, problems })
+    Ok(Verification { manifest, account, files, bytes, problems })
 }
 
 #[cfg(test)]

@@ -107,6 +107,22 @@ pub enum ProblemKind {
     /// An empty file where none is ever written.
     #[error("the file is empty, but then it should not exist")]
     Empty,
+    /// A list beside the manifest and the number that the manifest states do not agree.
+    #[error("{} listed, but MANIFEST.json says {}", Number(.listed), Number(.stated))]
+    Stated {
+        /// How many there are; `None` = there is no list.
+        listed: Option<u64>,
+        /// How many there should be.
+        stated: Option<u64>,
+    },
+    /// A line of a list beside the manifest.
+    #[error("line {line_number}: {message}")]
+    Line {
+        /// Number of the line, from 1.
+        line_number: u64,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A line of a KEYMAP.
     #[error("line {line_number}: {message}")]
     Keymap {
@@ -162,4 +178,16 @@ pub enum ProblemKind {
     /// An S3 object at a path that its key cannot have.
     #[error("no object key has this path: {0}")]
     UnnaturalPath(UnnaturalKey),
+}
+
+/// A number of lines, or none.
+struct Number<'a>(&'a Option<u64>);
+
+impl fmt::Display for Number<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => number.fmt(f),
+            None => f.write_str("nothing"),
+        }
+    }
 }

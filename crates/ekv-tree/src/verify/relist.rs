@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ekv_spill::Scratch;
 
 use super::entries::{Changes, Seen};
-use super::{Problems, scopes, structure, walk};
+use super::{Problems, structure, walk};
 use crate::Result;
 use crate::checksums::write_line;
 use crate::source::Source;
@@ -40,8 +40,8 @@ pub fn relist(
 ) -> Result<Relisting> {
     let mut walk = walk::Walk::new(scratch, memory_budget, progress);
     source.walk(&mut walk)?;
-    let walk::Walked { manifest, files, bytes, entries, redis, s3, mut problems } = walk.finish()?;
-    let mut structure = structure::Structure::new(&manifest, redis, s3, scopes::Scopes::new(scratch, memory_budget));
+    let walk::Walked { manifest, files, bytes, entries, redis, s3, scopes, mut problems } = walk.finish()?;
+    let mut structure = structure::Structure::new(&manifest.manifest, redis, s3, scopes);
     let mut text = Vec::new();
     let mut show = |path: &[u8], seen: Seen<'_>, _: &mut Problems| match seen {
         Seen::File { digest, len } => {

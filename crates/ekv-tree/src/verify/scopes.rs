@@ -10,7 +10,6 @@ use super::structure::check_component;
 use crate::Result;
 use crate::manifest::Manifest;
 use crate::path::split_last;
-use crate::segment::component;
 use crate::target::sqs::{MESSAGES_FILE, QUEUE_FILE, is_orphan_directory};
 
 /// File of a table's own record.
@@ -21,7 +20,7 @@ pub(super) const SCHEMA_FILE: &str = "_schema.json";
 pub(super) enum Seen {
     /// Its directory.
     Directory,
-    /// The manifest lists it.
+    /// The manifest, or SCOPES.jsonl, lists it.
     Declared,
     /// The file with its own record.
     OwnRecord,
@@ -56,8 +55,7 @@ impl Scopes {
     }
 
     /// Compares the directories with the manifest and checks that each is complete.
-    pub(super) fn check(mut self, manifest: &Manifest, problems: &mut Problems) -> Result<()> {
-        self.add_declared(manifest)?;
+    pub(super) fn check(self, manifest: &Manifest, problems: &mut Problems) -> Result<()> {
         let mut sorted = self.sorter.finish()?;
         let mut scope = Scope::default();
         while let Some((key, _)) = sorted.next()? {
@@ -71,24 +69,6 @@ impl Scopes {
             }
         }
         scope.check(manifest, problems);
-        Ok(())
-    }
-
-    fn add_declared(&mut self, manifest: &Manifest) -> Result<()> {
-        let adapters = &manifest.adapters;
-        let named = [
-            ("dynamodb/", adapters.dynamodb.as_ref().map(|scopes| &scopes.tables)),
-            ("s3/", adapters.s3.as_ref().map(|scopes| &scopes.buckets)),
-            ("sqs/", adapters.sqs.as_ref().map(|scopes| &scopes.queues)),
-        ];
-        for (prefix, names) in named {
-            for name in names.into_iter().flatten() {
-                self.add(&[prefix.as_bytes(), &component(name.as_bytes())].concat(), Seen::Declared)?;
-            }
-        }
-        for database in adapters.redis.iter().flat_map(|scopes| &scopes.databases) {
-            self.add(format!("redis/db_{database}").as_bytes(), Seen::Declared)?;
-        }
         Ok(())
     }
 }

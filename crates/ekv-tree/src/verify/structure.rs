@@ -7,8 +7,10 @@ use super::redis::{RedisNames, RedisType, is_scope_file};
 use super::s3::S3Names;
 use super::scopes::{SCHEMA_FILE, Scopes, Seen};
 use crate::Result;
+use crate::losses::LOSSES_FILE;
 use crate::manifest::{DynamodbLayout, MANIFEST_FILE, Manifest};
 use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, ORPHANS_DIRECTORY, UPLOAD_RECORDS_FILE, is_reserved};
+use crate::scope_list::SCOPES_FILE;
 use crate::segment::{Decoded, SegmentError, decode_component, decode_segment, has_fallback_shape};
 use crate::target::dynamodb::{ITEMS_DIRECTORY, ITEMS_FILE};
 use crate::target::raw::{UNKNOWN_DIRECTORY, is_family_file};
@@ -43,7 +45,11 @@ impl<'a> Structure<'a> {
         let mut components = path.splitn(4, |byte| *byte == b'/');
         let place = [components.next(), components.next(), components.next(), components.next()];
         let verdict = match place {
-            [Some(name), None, ..] if name == MANIFEST_FILE.as_bytes() => KNOWN,
+            [Some(name), None, ..]
+                if [MANIFEST_FILE, LOSSES_FILE, SCOPES_FILE].iter().any(|file| file.as_bytes() == name) =>
+            {
+                KNOWN
+            }
             [Some(directory), Some(name), None, _]
                 if directory == UNKNOWN_DIRECTORY.as_bytes() && is_family_file(name) =>
             {

@@ -10,10 +10,14 @@ use super::hashing::HashingReader;
 use super::problem::{ProblemKind, Problems};
 use super::redis::RedisNames;
 use super::s3::S3Names;
+use super::scopes::{Scopes, Seen};
 use crate::checksums::{CHECKSUMS_FILE, ChecksumsError, ChecksumsFault, ChecksumsReader};
 use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_FILE;
-use crate::manifest::{MANIFEST_FILE, MANIFEST_LEN_MAX, Manifest};
+use crate::losses::{LOSSES_FILE, LossFault, LossesReader};
+use crate::manifest::{MANIFEST_FILE, StoredManifest};
+use crate::scope_list::{SCOPES_FILE, ScopeFault, ScopesReader};
+use crate::segment::component;
 pub(crate) use crate::source::read_error;
 use crate::source::{Refusal, SourceError, Visitor};
 use crate::{DumpPath, Error, ErrorKind, LineError, Result};
@@ -27,24 +31,31 @@ pub(super) struct Walk<'a> {
 
 /// What the walk brings together so far.
 struct Collected {
-    manifest: Option<Manifest>,
+    scratch: Arc<dyn Scratch>,
+    manifest: Option<StoredManifest>,
     has_checksums: bool,
     files: u64,
     bytes: u64,
     entries: Entries,
     redis: RedisNames,
     s3: S3Names,
+    scopes: Scopes,
+    /// How many losses LOSSES.jsonl lists.
+    listed_losses: Option<u64>,
+    /// How many names SCOPES.jsonl lists.
+    listed_scopes: Option<u64>,
     problems: Problems,
 }
 
 /// What the walk brought together.
 pub(super) struct Walked {
-    pub(super) manifest: Manifest,
+    pub(super) manifest: StoredManifest,
     pub(super) files: u64,
     pub(super) bytes: u64,
     pub(super) entries: Entries,
     pub(super) redis: RedisNames,
     pub(super) s3: S3Names,
+    pub(super) scopes: Scopes,
     pub(super) problems: Problems,
 }
 
@@ -55,6 +66,7 @@ impl<'a> Walk<'a> {
         progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
     ) -> Self {
         let collected = Collected {
+            scratch: Arc::clone(scratch),
             manifest: None,
             has_checksums: false,
             files: 0,
@@ -62,6 +74,9 @@ impl<'a> Walk<'a> {
             entries: Entries::new(scratch, memory_budget / 2),
             redis: RedisNames::new(scratch, memory_budget / 5),
             s3: S3Names::new(scratch, memory_budget / 5),
+            scopes: Scopes::new(scratch, memory_budget),
+            listed_losses: None,
+            listed_scopes: None,
             problems: Problems::default(),
         };
         Walk { collected, progress, buffer: Vec::new() }
@@ -77,9 +92,29 @@ impl<'a> Walk<'a> {
 
     /// Ends the walk.
     pub(super) fn finish(self) -> Result<Walked> {
-        let Collected { manifest, has_checksums: _, files, bytes, entries, redis, s3, problems } = self.collected;
+        let Collected { manifest, files, bytes, entries, redis, s3, mut scopes, mut problems, .. } = self.collected;
         let manifest = manifest.ok_or(ErrorKind::NotADump { missing: MANIFEST_FILE })?;
-        Ok(Walked { manifest, files, bytes, entries, redis, s3, problems })
+        let account = &manifest.account;
+        for (path, listed, stated) in [
+            (LOSSES_FILE, self.collected.listed_losses, account.listed_losses),
+            (SCOPES_FILE, self.collected.listed_scopes, account.listed_scopes),
+        ] {
+            if listed != stated {
+                problems.add(path.as_bytes(), ProblemKind::Stated { listed, stated });
+            }
+        }
+        if let Some(stated) = account.listed_losses.filter(|stated| *stated != account.loss_count) {
+            let (listed, stated) = (Some(stated), Some(account.loss_count));
+            problems.add(MANIFEST_FILE.as_bytes(), ProblemKind::Stated { listed, stated });
+        }
+        manifest.for_each_scope(&mut |directory, name| {
+            let name = match directory {
+                "redis" => format!("db_{name}").into_bytes(),
+                _ => component(name.as_bytes()),
+            };
+            scopes.add(&[directory.as_bytes(), b"/", &name].concat(), Seen::Declared)
+        })?;
+        Ok(Walked { manifest, files, bytes, entries, redis, s3, scopes, problems })
     }
 }
 
@@ -124,13 +159,15 @@ impl Collected {
     fn read_special(&mut self, path: &[u8], special: Special<'_>, input: &mut dyn BufRead) -> Result<()> {
         match special {
             Special::Manifest => {
-                self.manifest = Some(read_manifest(input)?);
+                self.manifest = Some(StoredManifest::read(input, &self.scratch)?);
                 Ok(())
             }
             Special::Checksums => {
                 self.has_checksums = true;
                 read_checksums(input, &mut self.entries)
             }
+            Special::Losses => self.read_losses(path, input),
+            Special::Scopes => self.read_scopes(path, input),
             Special::RedisKeymap(scope) => self.redis.read_keymap(scope, path, input, &mut self.problems),
             Special::RedisExpiry(scope, sidecar) => {
                 self.redis.read_expiry(scope, sidecar, path, input, &mut self.problems)
@@ -140,11 +177,58 @@ impl Collected {
     }
 }
 
+impl Collected {
+    fn read_losses(&mut self, path: &[u8], input: &mut dyn BufRead) -> Result<()> {
+        let mut reader = LossesReader::new(input);
+        let mut count = 0_u64;
+        let fault = loop {
+            match reader.next_loss() {
+                Ok(Some(loss)) => count = count.saturating_add(loss.count),
+                Ok(None) => break None,
+                Err(LossFault::Line(LineError::Io(source))) => return Err(read_error(source)),
+                // What follows cannot be told from it, and the number of losses is not known any more.
+                Err(fault) => break Some(fault.to_string()),
+            }
+        };
+        self.listed_losses = Some(count);
+        self.note_line(path, reader.line_number(), fault);
+        Ok(())
+    }
+
+    fn read_scopes(&mut self, path: &[u8], input: &mut dyn BufRead) -> Result<()> {
+        let mut reader = ScopesReader::new(input);
+        let mut count = 0_u64;
+        let fault = loop {
+            match reader.next_scope() {
+                Ok(Some(scope)) => {
+                    count = count.saturating_add(1);
+                    let name = component(scope.name.as_bytes());
+                    self.scopes.add(&[scope.adapter.as_bytes(), b"/", &name].concat(), Seen::Declared)?;
+                }
+                Ok(None) => break None,
+                Err(ScopeFault::Line(LineError::Io(source))) => return Err(read_error(source)),
+                Err(fault) => break Some(fault.to_string()),
+            }
+        };
+        self.listed_scopes = Some(count);
+        self.note_line(path, reader.line_number(), fault);
+        Ok(())
+    }
+
+    fn note_line(&mut self, path: &[u8], line_number: u64, fault: Option<String>) {
+        if let Some(message) = fault {
+            self.problems.add(path, ProblemKind::Line { line_number, message });
+        }
+    }
+}
+
 /// A file that is read for what it says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Special<'a> {
     Manifest,
     Checksums,
+    Losses,
+    Scopes,
     /// With the directory of the database.
     RedisKeymap(&'a [u8]),
     RedisExpiry(&'a [u8], ExpirySidecar),
@@ -160,6 +244,12 @@ impl<'a> Special<'a> {
         if path == CHECKSUMS_FILE.as_bytes() {
             return Some(Special::Checksums);
         }
+        if path == LOSSES_FILE.as_bytes() {
+            return Some(Special::Losses);
+        }
+        if path == SCOPES_FILE.as_bytes() {
+            return Some(Special::Scopes);
+        }
         let (scope, name) = crate::path::split_last(path);
         let (adapter, directory) = crate::path::split_last(scope);
         if adapter.contains(&b'/') || directory.is_empty() {
@@ -173,13 +263,6 @@ impl<'a> Special<'a> {
             _ => None,
         }
     }
-}
-
-pub(crate) fn read_manifest(input: &mut dyn BufRead) -> Result<Manifest> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(MANIFEST_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    input.take(limit).read_to_end(&mut bytes).map_err(read_error)?;
-    Ok(Manifest::parse(&bytes)?)
 }
 
 pub(crate) fn read_checksums(input: &mut dyn BufRead, entries: &mut Entries) -> Result<()> {

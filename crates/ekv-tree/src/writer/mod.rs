@@ -167,6 +167,16 @@ impl DumpWriter {
         spooled.for_each_chunk(|chunk| self.write(chunk))
     }
 
+    /// Writes a whole file in the root from spooled bytes.
+    ///
+    /// # Errors
+    /// As [`DumpWriter::write_file`], and if the spool cannot be read.
+    pub fn write_spooled_file(&mut self, name: &str, content: &Spooled) -> Result<()> {
+        self.begin(&DumpPath::new(name.as_bytes())?)?;
+        self.write_spooled(content)?;
+        self.end()
+    }
+
     /// Writes MANIFEST.json with this content, then CHECKSUMS, then publishes the dump.
     ///
     /// # Errors

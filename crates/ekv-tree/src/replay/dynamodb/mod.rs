@@ -27,7 +27,7 @@ const IN_PROTOCOL: &str = "directories only, one for each table";
 
 /// Replays the selected tables, in byte order of their directories.
 pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
-    let mut tables = Tables { directories: reading.sorter(), listed: listed(reading) };
+    let mut tables = Tables { directories: reading.sorter(), listed: ListedScopes::new(DIRECTORY, reading)? };
     reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut tables)?;
     tables.listed.check()?;
     let mut directories = tables.directories.finish()?;
@@ -38,12 +38,8 @@ pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result
 }
 
 /// What the manifest lists must be there; to be called where the protocol has no directory.
-pub(super) fn check_absent(reading: &Reading<'_>) -> Result<()> {
-    listed(reading).check()
-}
-
-fn listed(reading: &Reading<'_>) -> ListedScopes {
-    ListedScopes::new(DIRECTORY, reading.manifest().adapters.dynamodb.as_ref().map(|scopes| &scopes.tables))
+pub(super) fn check_absent(reading: &mut Reading<'_>) -> Result<()> {
+    ListedScopes::new(DIRECTORY, reading)?.check()
 }
 
 /// Looks for tables.
@@ -54,7 +50,7 @@ struct Tables {
 
 impl Visit for Tables {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        self.listed.saw(path.split_last().1);
+        self.listed.saw(path.split_last().1)?;
         Ok(self.directories.push(path.as_bytes(), b"")?)
     }
 

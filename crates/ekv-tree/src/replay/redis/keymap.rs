@@ -4,10 +4,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use ekv_model::CHUNK_LEN;
-use ekv_spill::{Scratch, Sorter, Spool, Spooled};
+use ekv_spill::{Scratch, Sorter, Spool, Spooled, SpooledReader};
 
 use crate::keymap::{KeymapFault, KeymapKind, KeymapReader};
-use crate::replay::listing::SpooledReader;
 use crate::replay::reading::DumpFile;
 use crate::replay::{Place, ReplayFault};
 use crate::segment::{Encoding, encode_segment_into};
@@ -85,9 +84,8 @@ pub(super) struct SortedKeymap {
 impl SortedKeymap {
     /// A cursor before the first record.
     pub(super) fn cursor(&self) -> KeymapCursor<'_> {
-        let reader = SpooledReader { spooled: &self.records, offset: 0 };
         KeymapCursor {
-            input: BufReader::with_capacity(CHUNK_LEN, reader),
+            input: BufReader::with_capacity(CHUNK_LEN, self.records.reader()),
             segment: Vec::new(),
             original: Vec::new(),
             is_on_record: false,

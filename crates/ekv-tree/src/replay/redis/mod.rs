@@ -68,7 +68,7 @@ fn check_listed(reading: &Reading<'_>) -> Result<()> {
 }
 
 /// What the manifest lists must be there; to be called where the protocol has no directory or database.
-pub(super) fn check_absent(reading: &Reading<'_>) -> Result<()> {
+pub(super) fn check_absent(reading: &mut Reading<'_>) -> Result<()> {
     check_listed(reading)?;
     if listed(reading).is_empty() {
         return Ok(());

@@ -3,13 +3,12 @@
 use std::io::{BufRead, BufReader, Read};
 
 use ekv_model::CHUNK_LEN;
-use ekv_spill::{Sorter, Spool, Spooled};
+use ekv_spill::{Sorter, Spool, Spooled, SpooledReader};
 
 use super::files::Tag;
 use super::keymap::{Record, kind_byte, kind_of};
 use crate::keymap::{KEYMAP_FILE, KeymapKind};
 use crate::replay::ReplayFault;
-use crate::replay::listing::SpooledReader;
 use crate::replay::reading::Reading;
 use crate::s3_name::{META_SUFFIX, UnnaturalKey, check_natural_key, object_path};
 use crate::verify::walk::read_error;
@@ -157,8 +156,7 @@ pub(super) struct Keys {
 impl Keys {
     /// A cursor before the first key.
     pub(super) fn cursor(&self) -> KeyCursor<'_> {
-        let reader = SpooledReader { spooled: &self.records, offset: 0 };
-        KeyCursor { input: BufReader::with_capacity(CHUNK_LEN, reader), key: Vec::new() }
+        KeyCursor { input: BufReader::with_capacity(CHUNK_LEN, self.records.reader()), key: Vec::new() }
     }
 }
 

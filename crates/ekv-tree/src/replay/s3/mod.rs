@@ -36,7 +36,7 @@ const IN_PROTOCOL: &str = "directories only, one for each bucket";
 
 /// Replays the buckets.
 pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
-    let mut buckets = Buckets { found: reading.sorter(), listed: listed(reading) };
+    let mut buckets = Buckets { found: reading.sorter(), listed: ListedScopes::new(DIRECTORY, reading)? };
     reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut buckets)?;
     buckets.listed.check()?;
     let mut found = buckets.found.finish()?;
@@ -57,13 +57,8 @@ pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result
 }
 
 /// What the manifest lists must be there; to be called where the protocol has no directory.
-pub(super) fn check_absent(reading: &Reading<'_>) -> Result<()> {
-    listed(reading).check()
-}
-
-/// The buckets that the manifest lists.
-fn listed(reading: &Reading<'_>) -> ListedScopes {
-    ListedScopes::new(DIRECTORY, reading.manifest().adapters.s3.as_ref().map(|scopes| &scopes.buckets))
+pub(super) fn check_absent(reading: &mut Reading<'_>) -> Result<()> {
+    ListedScopes::new(DIRECTORY, reading)?.check()
 }
 
 /// The name of the bucket and the text of its record; `None` if nothing of it is selected: then all of it is left out.
@@ -94,7 +89,7 @@ struct Buckets {
 
 impl Visit for Buckets {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        self.listed.saw(path.split_last().1);
+        self.listed.saw(path.split_last().1)?;
         Ok(self.found.push(path.as_bytes(), b"")?)
     }
 

@@ -37,7 +37,7 @@ pub const NOT_ENCODED_ORPHANS: Finding = Finding::warning(
 
 /// Replays the queues.
 pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
-    let mut queues = Queues { directories: reading.sorter(), listed: listed(reading) };
+    let mut queues = Queues { directories: reading.sorter(), listed: ListedScopes::new(DIRECTORY, reading)? };
     reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut queues)?;
     queues.listed.check()?;
     let mut directories = queues.directories.finish()?;
@@ -49,12 +49,8 @@ pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result
 }
 
 /// What the manifest lists must be there; to be called where the protocol has no directory.
-pub(super) fn check_absent(reading: &Reading<'_>) -> Result<()> {
-    listed(reading).check()
-}
-
-fn listed(reading: &Reading<'_>) -> ListedScopes {
-    ListedScopes::new(DIRECTORY, reading.manifest().adapters.sqs.as_ref().map(|scopes| &scopes.queues))
+pub(super) fn check_absent(reading: &mut Reading<'_>) -> Result<()> {
+    ListedScopes::new(DIRECTORY, reading)?.check()
 }
 
 /// Looks for queues.
@@ -65,7 +61,7 @@ struct Queues {
 
 impl Visit for Queues {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        self.listed.saw(path.split_last().1);
+        self.listed.saw(path.split_last().1)?;
         Ok(self.directories.push(path.as_bytes(), b"")?)
     }
 

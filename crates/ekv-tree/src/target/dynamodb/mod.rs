@@ -16,6 +16,7 @@ use ekv_model::dynamodb::{Event, KeyForms, Table};
 use crate::json::Style;
 use crate::manifest::DynamodbLayout;
 use crate::segment::component_into;
+use crate::target::scopes::ScopeNames;
 use crate::{DumpPath, DumpWriter, Result};
 
 use item::{ItemText, TextSink};
@@ -40,7 +41,7 @@ pub(super) struct Tables {
     name: ItemName,
     /// File name of the item at hand for the case that another one has its name.
     fallback: Vec<u8>,
-    table_names: Vec<String>,
+    table_names: ScopeNames,
     findings: Findings,
 }
 
@@ -74,7 +75,7 @@ impl Tables {
             text: ItemText::new(style),
             name: ItemName::default(),
             fallback: Vec::new(),
-            table_names: Vec::new(),
+            table_names: ScopeNames::default(),
             findings: Findings::default(),
         }
     }
@@ -84,11 +85,9 @@ impl Tables {
         &self.findings
     }
 
-    /// Names of all tables, in byte order.
-    pub(super) fn finish(&mut self) -> Vec<String> {
-        let mut names = std::mem::take(&mut self.table_names);
-        names.sort_unstable();
-        names
+    /// Names of all tables.
+    pub(super) fn finish(&mut self) -> ScopeNames {
+        std::mem::take(&mut self.table_names)
     }
 
     pub(super) fn event(&mut self, writer: &mut DumpWriter, event: Event<'_>) -> Result<()> {
@@ -162,8 +161,7 @@ impl Tables {
             }
         }
         self.items_len = self.path.len();
-        self.table_names.push(table.name.to_owned());
-        Ok(())
+        self.table_names.push(table.name, &writer.scratch())
     }
 
     fn end_table(&mut self, writer: &mut DumpWriter) -> Result<()> {

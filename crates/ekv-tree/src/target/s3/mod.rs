@@ -12,6 +12,7 @@ use crate::keymap::{self, KEYMAP_FILE, KeymapKind};
 use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, META_SUFFIX, UPLOAD_RECORDS_FILE, object_path};
 use crate::segment::component;
 use crate::sink::SinkError;
+use crate::target::scopes::ScopeNames;
 use crate::{DumpPath, DumpWriter, Error, Result};
 
 use paths::{PathAssigner, Paths};
@@ -24,14 +25,14 @@ const KEYMAP_BUDGET_LEN: usize = 1 << 20;
 pub(super) struct Buckets {
     open: Option<BucketFiles>,
     /// Names of the buckets that have a directory.
-    names: Vec<String>,
+    names: ScopeNames,
     has_meta_suffix_rename: bool,
 }
 
 /// What the manifest says about buckets.
 pub(super) struct BucketTotals {
-    /// Names of the buckets that have a directory, in byte order.
-    pub(super) names: Vec<String>,
+    /// Names of the buckets that have a directory.
+    pub(super) names: ScopeNames,
     /// Whether an object was renamed because its key ends like a sidecar.
     pub(super) has_meta_suffix_rename: bool,
 }
@@ -63,7 +64,7 @@ impl Buckets {
             files.finish(writer)?;
             self.has_meta_suffix_rename |= files.has_meta_suffix_rename;
             if files.has_directory {
-                self.names.push(files.name);
+                self.names.push(&files.name, &writer.scratch())?;
             }
         }
         Ok(())

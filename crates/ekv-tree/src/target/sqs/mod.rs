@@ -8,6 +8,7 @@ use ekv_model::sqs::{Event, Queue};
 
 use crate::segment::{Decoded, SEGMENT_LEN_MAX, component, decode_segment, sha_fallback};
 use crate::sink::SinkError;
+use crate::target::scopes::ScopeNames;
 use crate::target::value::flush;
 use crate::{DumpPath, DumpWriter, Error, Result};
 
@@ -48,7 +49,7 @@ pub(super) struct QueueOptions {
 pub(super) struct Queues {
     open: Option<QueueFiles>,
     /// Names of the queues that have a directory, as they came.
-    names: Vec<String>,
+    names: ScopeNames,
     out: Vec<u8>,
 }
 
@@ -88,11 +89,9 @@ impl Queues {
         }
     }
 
-    /// The names of the queues that have a directory, in byte order.
-    pub(super) fn finish(&mut self) -> Vec<String> {
-        let mut names = std::mem::take(&mut self.names);
-        names.sort_unstable();
-        names
+    /// The names of the queues that have a directory.
+    pub(super) fn finish(&mut self) -> ScopeNames {
+        std::mem::take(&mut self.names)
     }
 
     fn queue(&mut self, writer: &mut DumpWriter, options: QueueOptions, queue: &Queue<'_>) -> Result<()> {
@@ -105,8 +104,10 @@ impl Queues {
         files.path.truncate(files.directory_len);
         self.open = Some(files);
         // The manifest is text; servers take no other names.
-        self.names.extend(std::str::from_utf8(queue.name).map(str::to_owned));
-        Ok(())
+        match std::str::from_utf8(queue.name) {
+            Ok(name) => self.names.push(name, &writer.scratch()),
+            Err(_) => Ok(()),
+        }
     }
 
     fn line(

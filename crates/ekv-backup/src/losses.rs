@@ -1,0 +1,242 @@
+//! Everything that a decode leaves out, one line each. Source: `docs/format/tree.md`, section 15.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::BufReader;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ekv_adapters::{Owner, Router};
+use ekv_model::{Example, Finding, Findings, LossLog, Result, Severity};
+use ekv_spill::{Scratch, Spool, Spooled};
+use ekv_tree::losses::{Loss, LossKey, LossesReader};
+use serde::Serialize;
+use serde::ser::{Error as _, SerializeSeq, Serializer};
+
+/// Lines that are kept in memory, in bytes; more goes to a scratch file.
+const MEMORY_LEN_MAX: usize = 256 << 10;
+
+/// Writes every loss as a line. Memory is bounded, whatever the number of losses.
+pub(crate) struct LossFile {
+    scratch: Arc<dyn Scratch>,
+    state: Mutex<State>,
+}
+
+struct State {
+    lines: Spool,
+    /// How many losses of each kind were noted, by name.
+    counts: BTreeMap<&'static str, u64>,
+    line: Vec<u8>,
+    router: Router,
+    /// The first failure; nothing is written after it.
+    failed: Option<ekv_spill::Error>,
+}
+
+impl LossFile {
+    pub(crate) fn new(scratch: &Arc<dyn Scratch>) -> Arc<Self> {
+        let state = State {
+            lines: Spool::new(Arc::clone(scratch), MEMORY_LEN_MAX),
+            counts: BTreeMap::new(),
+            line: Vec::new(),
+            router: Router::default(),
+            failed: None,
+        };
+        Arc::new(LossFile { scratch: Arc::clone(scratch), state: Mutex::new(state) })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// An empty log with the same scratch space, for work that may come to nothing.
+    pub(crate) fn another(&self) -> Arc<Self> {
+        LossFile::new(&self.scratch)
+    }
+
+    /// Takes over what another log has noted, which is empty afterwards.
+    ///
+    /// # Errors
+    /// A failure of either log.
+    pub(crate) fn append(&self, other: &LossFile) -> Result<()> {
+        let taken = other.with(|state| state.take(&other.scratch));
+        let (lines, counts) = taken.map_err(scratch_error)?;
+        self.with(|state| {
+            for (name, count) in counts {
+                state.count(name, count);
+            }
+            lines.for_each_chunk(|chunk| state.lines.write_all(chunk))
+        })
+        .map_err(scratch_error)
+    }
+
+    /// Ends the log. What `findings` has counted beyond it is noted as well as it is known.
+    ///
+    /// # Errors
+    /// The first failure of the log.
+    pub(crate) fn finish(&self, findings: &Findings) -> Result<Losses> {
+        for (finding, totals) in findings.iter().filter(|(finding, _)| finding.severity == Severity::Loss) {
+            let noted = |file: &LossFile| file.with(|state| state.counts.get(finding.name).copied().unwrap_or(0));
+            if noted(self) == 0 {
+                totals.examples.iter().for_each(|example| self.lost(*finding, example, 1));
+            }
+            let nameless = totals.count.saturating_sub(noted(self));
+            if nameless > 0 {
+                self.lost(*finding, &Example::new(None, None, String::new()), nameless);
+            }
+        }
+        let (lines, counts) = self.with(|state| state.take(&self.scratch)).map_err(scratch_error)?;
+        Ok(Losses { lines, count: counts.values().fold(0, |sum: u64, count| sum.saturating_add(*count)) })
+    }
+}
+
+impl State {
+    fn count(&mut self, name: &'static str, count: u64) {
+        let sum = self.counts.entry(name).or_default();
+        *sum = sum.saturating_add(count);
+    }
+
+    /// Takes everything out.
+    fn take(&mut self, scratch: &Arc<dyn Scratch>) -> ekv_spill::Result<(Spooled, BTreeMap<&'static str, u64>)> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let lines = std::mem::replace(&mut self.lines, Spool::new(Arc::clone(scratch), MEMORY_LEN_MAX));
+        Ok((lines.into_reader()?, std::mem::take(&mut self.counts)))
+    }
+
+    /// Whose data it was: that of the adapter that reports it, or else of the owner of the key.
+    fn adapter(&self, finding: Finding, key: Option<&[u8]>) -> Option<&'static str> {
+        let (prefix, _) = finding.name.split_once('_')?;
+        let owner = match prefix {
+            "redis" => Owner::Redis,
+            "ddb" | "dynamodb" => Owner::DynamoDb,
+            "s3" => Owner::S3,
+            "sqs" => Owner::Sqs,
+            _ => self.router.family_of(key?).owner(),
+        };
+        Some(owner.name())
+    }
+}
+
+impl LossLog for LossFile {
+    fn lost(&self, finding: Finding, what: &Example, count: u64) {
+        self.with(|state| {
+            if state.failed.is_some() {
+                return;
+            }
+            let key = what.key.as_deref();
+            let loss = Loss {
+                finding: finding.name.into(),
+                adapter: state.adapter(finding, key).map(Into::into),
+                key: key.map(LossKey::from),
+                byte_offset: what.byte_offset,
+                detail: what.detail.as_str().into(),
+                count,
+            };
+            let mut line = std::mem::take(&mut state.line);
+            line.clear();
+            loss.write_into(&mut line);
+            state.failed = state.lines.write_all(&line).err();
+            state.line = line;
+            state.count(finding.name, count);
+        });
+    }
+
+    fn restart(&self) {
+        self.with(|state| {
+            state.lines = Spool::new(Arc::clone(&self.scratch), MEMORY_LEN_MAX);
+            state.counts.clear();
+        });
+    }
+}
+
+impl fmt::Debug for LossFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LossFile").finish_non_exhaustive()
+    }
+}
+
+fn scratch_error(error: ekv_spill::Error) -> ekv_model::Error {
+    ekv_tree::Error::from(error).into()
+}
+
+/// Everything that was left out, in the order in which it was found. Serialized as a list, loss by loss.
+pub struct Losses {
+    pub(crate) lines: Spooled,
+    count: u64,
+}
+
+impl Losses {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether nothing was lost.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Calls `take` with each of them until it answers false.
+    ///
+    /// # Errors
+    /// If the scratch file cannot be read.
+    pub fn for_each(&self, mut take: impl FnMut(&Loss<'static>) -> bool) -> Result<()> {
+        let mut reader = LossesReader::new(BufReader::new(self.lines.reader()));
+        while let Some(loss) =
+            reader.next_loss().map_err(|fault| ekv_model::Error::new(ekv_model::Class::WriteIo, fault))?
+        {
+            if !take(&loss) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Losses {
+    /// The first `count` of them in a line each, for people.
+    pub(crate) fn first(&self, count: usize) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        self.for_each(|loss| {
+            if lines.len() < count {
+                lines.push(line(loss));
+            }
+            lines.len() < count
+        })?;
+        Ok(lines)
+    }
+}
+
+/// A loss as a message names it, in bounded length.
+fn line(loss: &Loss<'_>) -> String {
+    let key = loss.key.as_ref().map(|key| format!(" {}:", ekv_snapshot::escape(&key.to_bytes())));
+    let at = loss.byte_offset.map(|at| format!(" (byte offset {at})"));
+    let count = (loss.count > 1).then(|| format!(" ({} times)", loss.count));
+    let [key, at, count] = [key, at, count].map(Option::unwrap_or_default);
+    format!("{}:{key} {}{at}{count}", loss.finding, loss.detail)
+}
+
+impl Serialize for Losses {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        let mut failed = None;
+        self.for_each(|loss| match list.serialize_element(loss) {
+            Ok(()) => true,
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        })
+        .map_err(S::Error::custom)?;
+        match failed {
+            Some(error) => Err(error),
+            None => list.end(),
+        }
+    }
+}
+
+impl fmt::Debug for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Losses").field("count", &self.count).finish_non_exhaustive()
+    }
+}
