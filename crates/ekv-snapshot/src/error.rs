@@ -388,9 +388,9 @@ impl Error {
             | ErrorKind::Ambiguous { .. }
             | ErrorKind::TsCompacted { .. }
             | ErrorKind::TsZero => Class::Environment,
-            ErrorKind::Scratch(source) if source.is_out_of_space() => Class::OutOfSpace,
+            ErrorKind::Scratch(source) => source.class(),
             ErrorKind::Write { source } if ekv_spill::is_out_of_space(source) => Class::OutOfSpace,
-            ErrorKind::Scratch(_) | ErrorKind::Write { .. } => Class::WriteIo,
+            ErrorKind::Write { .. } => Class::WriteIo,
             ErrorKind::Cancelled => Class::Cancelled,
             _ => Class::Data,
         }

@@ -10,6 +10,7 @@
 )]
 
 mod cases;
+mod counted_scratch;
 mod faulty_input;
 mod files;
 pub mod fixtures;
@@ -25,6 +26,7 @@ pub mod truth;
 pub mod vectors;
 
 pub use cases::Cases;
+pub use counted_scratch::CountedScratch;
 pub use faulty_input::{FaultyInput, ReadFault};
 pub use files::{from_base64url, read_files};
 pub use folding_sink::FoldingSink;

@@ -165,6 +165,14 @@ pub(crate) fn is_at_or_below(path: &[u8], directory: &[u8]) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
+/// The deepest directory at or above which both paths lie: `a/b` for `a/b/c` and `a/b/d`, and for `a/b` and `a/b/c`.
+pub(crate) fn common_directory<'p>(a: &'p [u8], b: &[u8]) -> &'p [u8] {
+    let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let ends_at = |path: &[u8]| path.get(common).is_none_or(|byte| *byte == b'/');
+    let beginning = a.get(..common).unwrap_or(a);
+    if ends_at(a) && ends_at(b) { beginning } else { split_last(beginning).0 }
+}
+
 /// Checks one path component.
 pub(crate) fn check_component(component: &[u8]) -> Result<(), PathError> {
     if component.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_tree::archive::{ArchiveLimits, ArchiveOptions, Compression, ZstdLevel};
+use ekv_tree::manifest::MANIFEST_FILE;
 use ekv_tree::sink::{ArchiveSink, MemoryEntries, Sink};
 use ekv_tree::source::{ArchiveSource, IndexedArchive, Refusal, ScopedSource, Source, Visitor};
 use ekv_tree::{DumpPath, Result};
@@ -115,9 +116,9 @@ impl Visitor for Seen {
 /// Files as for the target `dump`, written as an archive.
 pub(super) fn run_write(input: &[u8]) {
     let Some((bits, input)) = input.split_first() else { return };
-    let entries = parse_files(input);
-    if entries.is_empty() {
-        // A dump has two files at least; zeros alone are not taken for an archive.
+    let mut entries = parse_files(input);
+    // What has a manifest at its top is not taken for a folder that holds a dump.
+    if entries.entry(MANIFEST_FILE.into()).or_insert_with(|| Some(Vec::new())).is_none() {
         return;
     }
     let compression = if bits & 2 == 2 { Compression::Zstd(ZstdLevel::DEFAULT) } else { Compression::None };
@@ -135,13 +136,15 @@ pub(super) fn run_write(input: &[u8]) {
     }
 }
 
-/// The archive of a dump.
+/// The archive of a dump, its manifest first.
 pub(crate) fn to_archive(entries: &MemoryEntries, compression: Compression) -> Vec<u8> {
     let output = Shared::default();
     let mut options = ArchiveOptions::new(compression, Timestamp::UNIX_EPOCH);
     options.workers = Some(std::num::NonZeroU32::MIN);
     let mut sink = ArchiveSink::stream(Box::new(output.clone()), "memory", &options).expect("a stream in memory");
-    for (path, content) in entries {
+    let manifest = entries.get_key_value(MANIFEST_FILE.as_bytes());
+    let others = entries.iter().filter(|(path, _)| path.as_slice() != MANIFEST_FILE.as_bytes());
+    for (path, content) in manifest.into_iter().chain(others) {
         let path = DumpPath::new(path).expect("the paths of a dump");
         match content {
             None => sink.directory(&path).expect("a directory is written"),

@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::support::{Room, Run, end_of};
+use ekv_testkit::SnapshotBuilder;
+
+use crate::support::{Room, Run, end_of, small_snapshot};
 
 /// Runs the program with standard output in a file.
 fn run_into(room: &Room, file: &str, arguments: &[&str]) -> Run {
@@ -85,18 +87,113 @@ fn dump_that_is_not_sound_is_neither_packed_nor_unpacked() {
 }
 
 #[test]
-fn limits_of_archives_are_kept_by_every_command_that_reads_one() {
+fn limits_are_kept_by_every_command_that_reads() {
     let room = Room::with_small_snapshot();
     room.run(&["decode", "snapshot.fsm", "dump.tar"]).assert_code(0);
-    let commands: [&[&str]; 3] =
-        [&["verify", "dump.tar"], &["unpack", "dump.tar", "back"], &["encode", "dump.tar", "x.fsm"]];
+    room.run(&["unpack", "dump.tar", "dump"]).assert_code(0);
+    room.run(&["encode", "dump", "payload.fsm"]).assert_code(0);
+    let names = room.names();
+    let peers = ["--peers", "n=127.0.0.1:50051", "--fresh-cluster"];
+    let with_peers = |command: &[&'static str]| [command, &peers].concat();
+    let mut commands: Vec<Vec<&str>> = Vec::new();
+    for dump in ["dump", "dump.tar"] {
+        commands.extend([vec!["verify", dump], vec!["encode", dump, "x.fsm"], with_peers(&["restore", dump, "n"])]);
+    }
+    commands.extend([vec!["unpack", "dump.tar", "back"], vec!["pack", "dump", "x.tar"], vec!["checksums", "dump"]]);
+    commands.extend([vec!["decode", "snapshot.fsm", "back"], vec!["inspect", "snapshot.fsm"]]);
+    commands.push(with_peers(&["prepare-restore", "payload.fsm", "n"]));
     for command in commands {
-        for (limit, option) in [("1K", "--max-bytes"), ("3", "--max-entries")] {
-            let run = room.run(&[command, &[option, limit]].concat());
+        for (limit, option) in [("64", "--max-bytes"), ("2", "--max-entries")] {
+            let run = room.run(&[&command[..], &[option, limit]].concat());
             run.assert_code(2).assert_says(&format!("{option} allows more"));
         }
     }
-    assert_eq!(room.names().into_iter().collect::<Vec<_>>(), ["dump.tar", "snapshot.fsm"]);
+    assert_eq!(room.names(), names);
+}
+
+#[test]
+fn input_that_grows_beyond_its_limit_is_refused_with_the_option_that_allows_more() {
+    let room = Room::new();
+    let value = vec![0; 17 << 20];
+    let snapshot = SnapshotBuilder::new().put(b"zeros", 20, &value).build();
+    room.write("snapshot.fsm.zst", &zstd::encode_all(&snapshot[..], 3).unwrap());
+    room.write("snapshot.fsm", &snapshot);
+    room.run(&["decode", "snapshot.fsm", "dump.tar.zst"]).assert_code(0);
+    let names = room.names();
+    let peers = ["--peers", "n=127.0.0.1:50051", "--fresh-cluster"];
+    let restore = [&["restore", "dump.tar.zst", "n"][..], &peers].concat();
+    let commands: [&[&str]; 6] = [
+        &["decode", "snapshot.fsm.zst", "back"],
+        &["inspect", "snapshot.fsm.zst"],
+        &["verify", "dump.tar.zst"],
+        &["unpack", "dump.tar.zst", "back"],
+        &["encode", "dump.tar.zst", "x.fsm"],
+        &restore,
+    ];
+    for command in commands {
+        room.run(command).assert_code(2).assert_says("--max-expansion allows more");
+        assert_eq!(room.names(), names);
+    }
+    for command in [&["inspect", "snapshot.fsm.zst"], &["verify", "dump.tar.zst"]] {
+        room.run(&[&command[..], &["--max-expansion", "40000"]].concat()).assert_code(0);
+    }
+}
+
+#[test]
+fn scratch_files_go_where_that_was_asked_for() {
+    let room = Room::with_small_snapshot();
+    room.write("snapshot.fsm.zst", &zstd::encode_all(&small_snapshot().build()[..], 3).unwrap());
+    room.run(&["decode", "snapshot.fsm", "dump.tar.zst"]).assert_code(0);
+    let peers = ["--peers", "n=127.0.0.1:50051", "--fresh-cluster"];
+    let restore = [&["restore", "dump.tar.zst", "n"][..], &peers].concat();
+    let commands: [&[&str]; 4] = [
+        &["inspect", "snapshot.fsm.zst"],
+        &["decode", "snapshot.fsm.zst", "dump"],
+        &["encode", "dump.tar.zst", "x.fsm"],
+        &restore,
+    ];
+    let names = room.names();
+    for command in commands {
+        let run = room.run(&[command, &["--scratch-dir", "no/such/place"]].concat());
+        run.assert_code(1).assert_says("cannot create a scratch file in no/such/place");
+        assert_eq!(room.names(), names);
+    }
+    fs::create_dir(room.path("place")).unwrap();
+    for command in commands {
+        // The directory of the environment is not asked.
+        let arguments = [command, &["--scratch-dir", "place"]].concat();
+        end_of(room.command(arguments).env("TMPDIR", room.path("none")).spawn().unwrap()).assert_code(0);
+    }
+    assert!(fs::read_dir(room.path("place")).unwrap().next().is_none(), "nothing is left there");
+}
+
+#[test]
+fn archive_of_the_folder_itself_is_read_by_every_command() {
+    let room = Room::with_real_snapshot();
+    room.run(&["decode", "redis-1.fsm", "dump", "--adapter", "redis"]).assert_code(0);
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append_dir_all("backups/my dump", room.path("dump")).unwrap();
+    let bytes = tar.into_inner().unwrap();
+    room.write("dump.tar", &bytes);
+    room.write("dump.tar.zst", &zstd::encode_all(&bytes[..], 3).unwrap());
+    room.run(&["encode", "dump", "a.fsm"]).assert_code(0);
+    for archive in ["dump.tar", "dump.tar.zst"] {
+        room.run(&["verify", archive]).assert_code(0);
+        room.run_with_input(&["verify", "-"], &fs::read(room.path(archive)).unwrap()).assert_code(0);
+        room.run(&["unpack", archive, "back"]).assert_code(0);
+        assert!(room.tree("back") == room.tree("dump"));
+        fs::remove_dir_all(room.path("back")).unwrap();
+        room.run(&["encode", archive, "b.fsm", "--force"]).assert_code(0);
+        assert!(fs::read(room.path("a.fsm")).unwrap() == fs::read(room.path("b.fsm")).unwrap());
+        let peers = ["--peers", "n=127.0.0.1:50051", "--fresh-cluster"];
+        room.run(&[&["restore", archive, "n"][..], &peers].concat()).assert_code(0);
+        fs::remove_dir_all(room.path("n")).unwrap();
+    }
+    let mut two = tar::Builder::new(Vec::new());
+    two.append_dir_all("one", room.path("dump")).unwrap();
+    two.append_dir_all("two", room.path("dump")).unwrap();
+    room.write("two.tar", &two.into_inner().unwrap());
+    room.run(&["verify", "two.tar"]).assert_code(2).assert_says("an archive holds one dump");
 }
 
 #[test]

@@ -58,18 +58,88 @@ fn data_directory_of_a_node_is_read_without_being_changed() {
 }
 
 #[test]
-fn named_pipe_is_refused_without_waiting_for_a_writer() {
-    let room = Room::new();
+fn named_pipe_and_a_pipe_that_a_descriptor_names_are_read_as_standard_input_is() {
+    let room = Room::with_small_snapshot();
+    let snapshot = small_snapshot().build();
+    room.run(&["decode", "snapshot.fsm", "dump.tar"]).assert_code(0);
     assert!(Command::new("mkfifo").arg(room.path("pipe")).status().unwrap().success());
-    for command in [&["decode", "pipe", "dump"][..], &["inspect", "pipe"]] {
-        room.run(command).assert_code(1).assert_says("pipe: it is a named pipe");
+    let through_the_pipe = |arguments: &[&str], bytes: &[u8]| {
+        let child = room.command(arguments).spawn().unwrap();
+        // Waits for the reader.
+        let written = fs::write(room.path("pipe"), bytes);
+        let run = end_of(child);
+        written.unwrap();
+        run
+    };
+    through_the_pipe(&["inspect", "pipe"], &snapshot).assert_code(0);
+    through_the_pipe(&["decode", "pipe", "dump"], &snapshot).assert_code(0);
+    through_the_pipe(&["verify", "pipe"], &fs::read(room.path("dump.tar")).unwrap()).assert_code(0);
+    through_the_pipe(&["inspect", "pipe"], b"").assert_code(1).assert_says("pipe: no snapshot here: it is empty");
+    for (file, command) in [("snapshot.fsm", "inspect"), ("dump.tar", "verify")] {
+        let bytes = fs::read(room.path(file)).unwrap();
+        room.run_with_input(&[command, "/dev/stdin"], &bytes).assert_code(0);
+        for script in [
+            format!("cat {file} | \"$0\" {command} /dev/fd/3 3<&0 </dev/null"),
+            format!("\"$0\" {command} /dev/fd/3 3<{file}"),
+            format!("\"$0\" {command} /dev/stdin <{file}"),
+            format!("{{ cat {file}; }} | \"$0\" {command} /dev/fd/0"),
+        ] {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script, env!("CARGO_BIN_EXE_ekv-backup")]).current_dir(room.path(""));
+            let output = shell.output().unwrap();
+            assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        }
     }
 }
 
 #[test]
-fn device_is_refused() {
+fn device_is_read_as_a_stream_and_nothing_is_kept_of_one_that_holds_no_snapshot() {
     let room = Room::new();
-    room.run(&["decode", "/dev/zero", "dump"]).assert_code(1).assert_says("a device");
+    let missing = ["--scratch-dir", "missing"];
+    let run = room.run(&[&["decode", "/dev/zero", "dump"][..], &missing].concat());
+    run.assert_code(2).assert_says("/dev/zero: unknown payload magic");
+    room.run(&["inspect", "/dev/null"]).assert_code(1).assert_says("it is empty");
+}
+
+#[test]
+fn compressed_stream_of_nothing_is_refused_as_nothing_is_by_every_command_that_reads_one() {
+    let room = Room::new();
+    let skippable = b"\x50\x2a\x4d\x18\x01\0\0\0x".to_vec();
+    for nothing in [zstd::encode_all(&b""[..], 3).unwrap(), skippable] {
+        room.write("nothing.zst", &nothing);
+        for input in ["-", "nothing.zst"] {
+            for command in [&["decode", input, "dump"][..], &["inspect", input]] {
+                room.run_with_input(command, &nothing).assert_code(1).assert_says("it is empty");
+            }
+            let peers = ["--peers", "n=127.0.0.1:50051", "--fresh-cluster"];
+            let restore = [&["restore", input, "n"][..], &peers].concat();
+            let others = [&["verify", input][..], &["unpack", input, "dump"], &["encode", input, "x.fsm"], &restore];
+            for command in others {
+                let run = room.run_with_input(command, &nothing);
+                run.assert_code(2).assert_says("the archive is cut off: it ends before its first byte");
+            }
+        }
+    }
+    assert_eq!(room.names().into_iter().collect::<Vec<_>>(), ["nothing.zst"]);
+}
+
+#[test]
+fn compressed_file_that_begins_with_a_skippable_frame_is_read_by_every_command() {
+    let room = Room::with_small_snapshot();
+    let skippable = b"\x5e\x2a\x4d\x18\x04\0\0\0size";
+    let framed = |bytes: &[u8]| [skippable, &zstd::encode_all(bytes, 3).unwrap()[..], skippable].concat();
+    room.write("snapshot.fsm.zst", &framed(&small_snapshot().build()));
+    let named = |input, dump| ["decode", input, dump, "--source-name", "snapshot.fsm"];
+    room.run(&named("snapshot.fsm", "plain")).assert_code(0);
+    room.run(&named("snapshot.fsm.zst", "dump")).assert_code(0);
+    assert_eq!(room.timeless_tree("dump"), room.timeless_tree("plain"));
+    room.run(&["pack", "dump", "dump.tar"]).assert_code(0);
+    // The bytes decide, whatever the name says.
+    room.write("dump.zip", &framed(&fs::read(room.path("dump.tar")).unwrap()));
+    room.run(&["verify", "dump.zip"]).assert_code(0);
+    room.run(&["unpack", "dump.zip", "back"]).assert_code(0);
+    assert_eq!(room.tree("back"), room.tree("dump"));
+    room.run(&["encode", "dump.zip", "x.fsm"]).assert_code(0);
 }
 
 #[test]

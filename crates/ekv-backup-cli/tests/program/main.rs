@@ -4,6 +4,8 @@
 
 mod archives;
 #[cfg(target_os = "linux")]
+mod bounds;
+#[cfg(target_os = "linux")]
 mod chaos;
 mod clean;
 mod endings;

@@ -235,6 +235,7 @@ fn compressed_snapshot_is_refused_with_a_way_out_by_a_build_without_zstd() {
 #[cfg(feature = "zstd")]
 mod compressed {
     use super::*;
+    use ekv_testkit::CountedScratch;
     use ekv_tree::compressed::EXPANSION_FREE_LEN;
 
     fn compress(bytes: &[u8]) -> Vec<u8> {
@@ -324,6 +325,25 @@ mod compressed {
             error.to_string().ends_with("more than 10 bytes for each compressed one; --max-expansion allows more"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn scratch_space_of_a_compressed_snapshot_is_at_most_what_its_length_allows() {
+        let zeros = vec![0; 40 << 20];
+        let begins_well = [&FRESH[..32], &zeros].concat();
+        for (bytes, expansion_max) in [(&zeros, 1), (&begins_well, 1), (&begins_well, 1000), (&begins_well, 100_000)] {
+            let compressed = compress(bytes);
+            let counted = Arc::new(CountedScratch::new());
+            let scratch: Arc<dyn Scratch> = counted.clone();
+            let resources = Resources { expansion_max, ..Resources::DEFAULT };
+            let spooling = Spooling { resources: &resources, scratch: &scratch, watch: &NoWatch };
+            let kept = spool(&compressed[..], STANDARD_INPUT, &spooling);
+            let len = u64::try_from(compressed.len()).unwrap();
+            let (allowed, whole) = ((len * expansion_max).max(EXPANSION_FREE_LEN), u64::try_from(bytes.len()).unwrap());
+            assert_eq!(kept.is_ok(), allowed >= whole && bytes.starts_with(b"EKV"));
+            let expected = if bytes.starts_with(b"EKV") { allowed.min(whole) } else { 0 };
+            assert!(counted.bytes() <= expected, "{} of {expected} bytes", counted.bytes());
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Why an archive is refused.
 
 use crate::compressed::CompressedFault;
+use crate::path::Escaped;
 
 /// Why an archive is refused. Offsets count bytes of the tar, after decompression.
 ///
@@ -88,6 +89,30 @@ pub enum ArchiveFault {
     /// More content than is accepted.
     #[error("the files of the dump have more than {max} bytes; --max-bytes allows more")]
     TooManyBytes {
+        /// The limit.
+        max: u64,
+    },
+    /// Entries beside the folder in which the dump lies.
+    #[error("it lies outside of {}/, in which the dump lies: an archive holds one dump, at its top or in one folder", Escaped(.folder))]
+    OutsideFolder {
+        /// The folder.
+        folder: Vec<u8>,
+    },
+    /// A manifest somewhere in the archive, and none at the top.
+    #[error(
+        "the dump of this archive lies in this folder, whose name is that of a part of a dump: pack it from inside, with tar -C FOLDER -cf ARCHIVE ."
+    )]
+    DumpElsewhere,
+    /// A file in which macOS keeps attributes of another one.
+    #[error(
+        "macOS added this file to the archive, it is no part of the dump: pack it with COPYFILE_DISABLE=1 tar -cf ARCHIVE DUMP, or with `ekv-backup pack`"
+    )]
+    AppleDouble,
+    /// Directories without entries of their own, with more bytes in their paths than the archive can account for.
+    #[error(
+        "paths of the archive imply directories without entries of their own, whose names take more than {max} bytes: pack it together with its directories"
+    )]
+    ImpliedDirectories {
         /// The limit.
         max: u64,
     },

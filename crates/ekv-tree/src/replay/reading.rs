@@ -221,7 +221,7 @@ impl<'a> Reading<'a> {
         let kind = match listed_digest(self.source, &path) {
             Ok(Some(listed)) if listed == digest => return error,
             Ok(Some(_)) => ProblemKind::Changed,
-            Ok(None) => ProblemKind::Unlisted,
+            Ok(None) => ProblemKind::unlisted(&path),
             Err(_) => return error,
         };
         let mut problems = Problems::default();

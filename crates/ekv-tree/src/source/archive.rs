@@ -4,6 +4,7 @@
 
 use std::io::Read;
 
+use super::folder::{Folder, Placed};
 use super::parents::Parents;
 use super::{Refusal, Source, Visitor};
 use crate::archive::decompress::TarStream;
@@ -37,16 +38,22 @@ impl Source for ArchiveSource<'_> {
     }
 }
 
-/// Shows every entry; `place` is told first where the content of each file lies in the tar, and how long it is.
+/// Shows every entry with its path from the top of the dump; `place` is told first where the content of each file lies in the tar, and how long it is.
 pub(super) fn walk<R: Read>(
     reader: &mut TarReader<R>,
     visitor: &mut dyn Visitor,
     place: &mut dyn FnMut(u64, u64),
 ) -> Result<()> {
     let mut parents = Parents::new(reader.limits().entries);
+    let mut folder = Folder::default();
     let mut path = DumpPath::root();
     while let Some(entry) = reader.next()? {
         reader.swap_path(&mut path);
+        parents.advance_to(entry.offset);
+        if matches!(folder.place(&mut path, entry.kind == EntryKind::Directory)?, Placed::Nowhere) {
+            continue;
+        }
+        show_waiting(&mut folder, &mut parents, visitor)?;
         let shown = match entry.kind {
             EntryKind::Directory => parents.show(path.as_bytes(), visitor),
             EntryKind::File => parents.show_above(&path, visitor).and_then(|()| {
@@ -62,5 +69,11 @@ pub(super) fn walk<R: Read>(
         let failure = reader.take_failure().map(|error: Error| error.or_at(path.as_bytes(), None));
         failure.map_or(shown, Err)?;
     }
-    Ok(())
+    show_waiting(&mut folder, &mut parents, visitor)?;
+    folder.finish()
+}
+
+/// Shows the directories that came before it was known where the dump lies.
+fn show_waiting(folder: &mut Folder, parents: &mut Parents, visitor: &mut dyn Visitor) -> Result<()> {
+    folder.take_waiting()?.iter().try_for_each(|directory| parents.show(directory.as_bytes(), visitor))
 }

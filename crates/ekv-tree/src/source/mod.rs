@@ -7,6 +7,7 @@ mod dir;
 #[path = "dir_unsupported.rs"]
 mod dir;
 mod error;
+mod folder;
 mod indexed;
 mod memory;
 mod parents;
@@ -19,6 +20,7 @@ pub use archive::ArchiveSource;
 pub use dir::DirSource;
 pub(crate) use error::read_error;
 pub use error::{PATH_LEN_MAX, Refusal, SourceError, SourceOperation};
+pub(crate) use folder::is_apple_double;
 pub use indexed::IndexedArchive;
 pub use memory::MemorySource;
 

@@ -155,9 +155,9 @@ impl Entry {
         }
         let is_listed = self.listed_count > 0;
         let (kind, count) = match &self.file {
-            Some(_) if !is_listed => (Some(ProblemKind::Unlisted), &mut changes.added),
+            Some(_) if !is_listed => (Some(ProblemKind::unlisted(path)), &mut changes.added),
             Some((digest, _)) if *digest != self.listed => (Some(ProblemKind::Changed), &mut changes.changed),
-            None if self.is_present && !is_listed => (Some(ProblemKind::Unlisted), &mut changes.added),
+            None if self.is_present && !is_listed => (Some(ProblemKind::unlisted(path)), &mut changes.added),
             None if !self.is_present && is_listed && !self.is_refused => {
                 (Some(ProblemKind::Missing), &mut changes.removed)
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::path::Escaped;
 use crate::s3_name::UnnaturalKey;
 use crate::segment::SegmentError;
-use crate::source::Refusal;
+use crate::source::{Refusal, is_apple_double};
 
 /// Problems that are kept.
 const KEPT_MAX: usize = 100;
@@ -77,6 +77,11 @@ pub enum ProblemKind {
     /// A file that CHECKSUMS does not list.
     #[error("CHECKSUMS does not list it")]
     Unlisted,
+    /// A file that macOS adds beside others, which CHECKSUMS does not list.
+    #[error(
+        "macOS added it, CHECKSUMS does not list it: copy the dump without such files (COPYFILE_DISABLE=1 tar …, dot_clean)"
+    )]
+    AppleDouble,
     /// More than one line in CHECKSUMS.
     #[error("CHECKSUMS lists it more than once")]
     ListedTwice,
@@ -189,5 +194,12 @@ impl fmt::Display for Number<'_> {
             Some(number) => number.fmt(f),
             None => f.write_str("nothing"),
         }
+    }
+}
+
+impl ProblemKind {
+    /// A file that CHECKSUMS does not list.
+    pub(crate) fn unlisted(path: &[u8]) -> Self {
+        if is_apple_double(path) { ProblemKind::AppleDouble } else { ProblemKind::Unlisted }
     }
 }

@@ -1,6 +1,7 @@
 //! GNU tar, which is on every machine that builds this, reads our archives, and we read what it writes.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use ekv_spill::SystemScratch;
 use ekv_tree::archive::{ArchiveLimits, Compression};
 use ekv_tree::sink::{ArchiveSink, DirOptions, DirSink, ExistingTarget, Fsync, MemoryDump, MemorySink};
-use ekv_tree::source::{ArchiveSource, DirSource};
+use ekv_tree::source::{ArchiveSource, DirSource, ScopedSource};
 
 use super::support::*;
 
@@ -92,4 +93,43 @@ fn packing_a_directory_writes_its_entries_in_byte_order_of_their_paths() {
     let sink = Box::new(MemorySink::new(&copy));
     ekv_tree::copy(&mut source, sink, &scratch(), 1 << 20, &mut |_| Ok(()), &mut |_| Ok(())).unwrap();
     assert_eq!(copy.entries(), Some(entries()));
+}
+
+#[test]
+fn archive_of_the_folder_itself_is_read_from_the_top_of_the_dump_in_it() {
+    let room = tempfile::tempdir().unwrap();
+    let dump = room.path().join("in/a.folder/redis dump");
+    fs::create_dir_all(dump.parent().unwrap()).unwrap();
+    write_dump(Box::new(DirSink::create(&dump, unsynced()).unwrap()));
+    let files: Vec<String> = entries()
+        .into_iter()
+        .filter(|(_, content)| content.is_some())
+        .map(|(path, _)| format!("redis dump/{}", String::from_utf8(path).unwrap()))
+        .collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let ways: [(&str, &[&str]); 5] = [
+        ("in/a.folder", &["redis dump"]),
+        ("in/a.folder", &["./redis dump/"]),
+        ("in", &["."]),
+        ("", &["in"]),
+        ("in/a.folder", &files),
+    ];
+    for (number, (place, names)) in ways.into_iter().enumerate() {
+        for format in ["gnu", "pax"] {
+            let format_argument = format!("--format={format}");
+            let mut arguments = vec!["-cf", "theirs.tar", format_argument.as_str()];
+            let place = format!("./{place}");
+            arguments.extend(["-C", &place]);
+            arguments.extend(names);
+            if !tar(room.path(), &arguments) {
+                return;
+            }
+            let bytes = fs::read(room.path().join("theirs.tar")).unwrap();
+            assert_eq!(unpack(&bytes, ArchiveLimits::default()).unwrap(), Some(entries()), "way {number}, {format}");
+            let mut indexed = index(&bytes, ArchiveLimits::default()).unwrap();
+            let mut content = Vec::new();
+            indexed.open_file(&path("CHECKSUMS")).unwrap().read_to_end(&mut content).unwrap();
+            assert_eq!(Some(&Some(content)), entries().get(b"CHECKSUMS".as_slice()), "way {number}, {format}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ fn header(name: &[u8], kind: u8, size: u64) -> tar::Header {
 }
 
 /// An entry with its content, padded.
-fn entry(name: &[u8], kind: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn entry(name: &[u8], kind: u8, content: &[u8]) -> Vec<u8> {
     let size = u64::try_from(content.len()).unwrap();
     let mut bytes = header(name, kind, size).as_bytes().to_vec();
     bytes.extend_from_slice(content);
@@ -34,7 +34,7 @@ fn sized(field: &[u8; 12]) -> Vec<u8> {
 }
 
 /// An extended header with one record.
-fn extended(kind: u8, key: &str, value: &str) -> Vec<u8> {
+pub(crate) fn extended(kind: u8, key: &str, value: &str) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut len = rest + 1;
     while rest + len.to_string().len() != len {
@@ -44,7 +44,7 @@ fn extended(kind: u8, key: &str, value: &str) -> Vec<u8> {
 }
 
 /// The sound archive without its end, then these entries, then an end.
-fn archive_with(entries: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn archive_with(entries: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = archive(Compression::None);
     bytes.truncate(bytes.len() - 1024);
     bytes.extend(entries.concat());
@@ -281,4 +281,25 @@ fn bombs_end_at_the_limits() {
     let any = ArchiveLimits { expansion: u64::MAX, ..ArchiveLimits::default() };
     assert_refused("zeros", &bomb, any, "bytes of zeros follow the end of the archive");
     assert_refused("expansion", &bomb, ArchiveLimits::default(), "--max-expansion allows more");
+}
+
+#[test]
+fn directories_that_paths_only_imply_stay_in_proportion_to_the_archive() {
+    // 4 MB of paths for an entry of 6 KB.
+    let deep = |number: u32| {
+        let path = format!("redis/{number}/{}", "d/".repeat(2000));
+        [extended(b'x', "path", &path), entry(b"d", b'5', b"")].concat()
+    };
+    let some: Vec<Vec<u8>> = (0..3).map(deep).collect();
+    assert!(!check(&archive_with(&some), ArchiveLimits::default()).unwrap().is_sound());
+    let many: Vec<Vec<u8>> = (0..8).map(deep).collect();
+    assert_refused("many", &archive_with(&many), ArchiveLimits::default(), "pack it together with its directories");
+    // The same few directories again and again.
+    let path = format!("redis/{}", "a/".repeat(2000));
+    let turns = |number: u32| {
+        let inside = extended(b'x', "path", &format!("{path}{number}"));
+        [inside, entry(b"x", b'0', b""), entry(format!("sqs/{number}").as_bytes(), b'0', b"")].concat()
+    };
+    let few: Vec<Vec<u8>> = (0..8).map(turns).collect();
+    assert_refused("turns", &archive_with(&few), ArchiveLimits::default(), "pack it together with its directories");
 }

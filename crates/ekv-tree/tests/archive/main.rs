@@ -6,6 +6,7 @@
     reason = "helpers of tests may panic and say why they skip"
 )]
 
+mod bounds;
 mod bytes;
 mod copies;
 mod damage;

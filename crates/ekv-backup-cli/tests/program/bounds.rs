@@ -1,0 +1,113 @@
+//! What hostile input may cost in memory: every run has a limit on its address space. The rows are those of SECURITY.md.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use ekv_testkit::SnapshotBuilder;
+
+use crate::support::{Room, Run, end_of};
+
+/// Address space of a run, in MiB: the window of zstd takes 128 of it, the sorts of `encode` as much, and the stacks of threads some.
+const ADDRESS_SPACE_MIB: u64 = 400;
+
+const PEERS: [&str; 3] = ["--peers", "n=127.0.0.1:50051", "--fresh-cluster"];
+
+/// Runs the program within the limit.
+fn run(room: &Room, arguments: &[&str]) -> Run {
+    let script = format!("ulimit -v {}; exec \"$0\" \"$@\"", ADDRESS_SPACE_MIB << 10);
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_ekv-backup")]).args(arguments).current_dir(room.path(""));
+    // Each arena reserves address space, which is no memory.
+    command.env("MALLOC_ARENA_MAX", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    end_of(command.spawn().unwrap())
+}
+
+/// Compresses what `write` writes, with a window of 128 MiB.
+fn compressed(write: impl Fn(&mut dyn Write)) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(27).unwrap();
+    write(&mut encoder);
+    encoder.finish().unwrap()
+}
+
+fn zeros(output: &mut dyn Write, mib: usize) {
+    let piece = vec![0; 1 << 20];
+    (0..mib).for_each(|_| output.write_all(&piece).unwrap());
+}
+
+/// A header of a tar archive and what pads it, with a path of any length.
+fn tar_entry(path: &str, size: usize) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(u64::try_from(size).unwrap());
+    header.set_mode(0o600);
+    header.set_entry_type(tar::EntryType::Regular);
+    tar.append_pax_extensions([("path", path.as_bytes())]).unwrap();
+    header.set_path("stand-in").unwrap();
+    header.set_cksum();
+    let mut bytes = tar.into_inner().unwrap();
+    bytes.truncate(bytes.len() - 1024);
+    bytes.extend_from_slice(header.as_bytes());
+    bytes
+}
+
+#[test]
+fn snapshot_of_any_size_and_shape_is_read_in_the_same_memory() {
+    let room = Room::new();
+    let small = SnapshotBuilder::new().put(b"k", 20, b"v").build();
+    let no_snapshot = compressed(|output| zeros(output, 450));
+    let grows = compressed(|output| {
+        output.write_all(&small[..32]).unwrap();
+        zeros(output, 450);
+    });
+    let large = SnapshotBuilder::new().put(b"k", 20, &vec![7; 200 << 20]).build();
+    for (name, bytes) in [("no.zst", no_snapshot), ("grows.zst", grows), ("large.fsm", large)] {
+        room.write(name, &bytes);
+    }
+    for command in [&["inspect"][..], &["decode"]] {
+        let to: &[&str] = if command == ["decode"] { &["dump.tar", "--fsync", "none", "--force"] } else { &[] };
+        let with = |input| [command, &[input], to].concat();
+        run(&room, &with("no.zst")).assert_code(2).assert_says("unknown payload magic");
+        run(&room, &with("grows.zst")).assert_code(2).assert_says("--max-expansion allows more");
+        run(&room, &with("large.fsm")).assert_code(0);
+    }
+}
+
+#[test]
+fn archive_of_any_size_and_shape_is_read_in_the_same_memory() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "sound.tar"]).assert_code(0);
+    let sound = std::fs::read(room.path("sound.tar")).unwrap();
+    let sound = &sound[..sound.len() - 1024];
+    let with = |more: &dyn Fn(&mut dyn Write)| {
+        compressed(|output| {
+            output.write_all(sound).unwrap();
+            more(output);
+            output.write_all(&[0; 1024]).unwrap();
+        })
+    };
+    let many = with(&|output| {
+        (0..60_000).for_each(|n| output.write_all(&tar_entry(&format!("s3/b/{n}"), 0)).unwrap());
+    });
+    let large = with(&|output| {
+        output.write_all(&tar_entry("s3/b/large", 450 << 20)).unwrap();
+        zeros(output, 450);
+    });
+    let deep = with(&|output| {
+        for n in 0..50 {
+            output.write_all(&tar_entry(&format!("s3/b/{}{n}", "a/".repeat(8000)), 0)).unwrap();
+            output.write_all(&tar_entry(&format!("s3/c/{n}"), 0)).unwrap();
+        }
+    });
+    for (name, bytes, says) in
+        [("many", many, ""), ("large", large, "--max-expansion allows more"), ("deep", deep, "imply directories")]
+    {
+        room.write(name, &bytes);
+        let restore = [&["restore", name, "n"][..], &PEERS].concat();
+        for command in [&["verify", name][..], &["unpack", name, "back"], &["encode", name, "x.fsm"], &restore] {
+            run(&room, command).assert_code(2).assert_says(says);
+        }
+    }
+    let run = run(&room, &["verify", "large", "--max-expansion", "100000"]);
+    run.assert_code(2).assert_says("CHECKSUMS does not list it");
+}
