@@ -201,7 +201,8 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-#[cfg(all(test, feature = "zstd"))]
+#[cfg(feature = "zstd")]
+#[cfg(test)]
 mod tests {
     use super::*;
 
