@@ -8,11 +8,12 @@ mod restore;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::commands::either;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use ekv_backup::{Adapter, ReadTime};
+use ekv_backup::{Adapter, ReadTime, Wanted};
 use ekv_model::{Line, is_shown_as_it_is};
 
 pub(crate) use archive::{CompressionArguments, CompressionRule, LimitArguments, PackArguments, UnpackArguments};
@@ -96,6 +97,24 @@ pub(crate) enum Command {
     /// Print the version.
     #[command(hide = true)]
     Version,
+}
+
+impl Command {
+    /// What is read, and what it should be.
+    pub(crate) fn input(&self) -> Option<(&Path, Wanted)> {
+        match self {
+            Command::Decode(decode) => Some((either(&decode.snapshot, &decode.input), Wanted::Snapshot)),
+            Command::Inspect(inspect) => Some((&inspect.snapshot, Wanted::Snapshot)),
+            Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
+            Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
+            Command::Restore(restore) => Some((&restore.dump, Wanted::Dump)),
+            Command::Unpack(unpack) => Some((either(&unpack.archive, &unpack.input), Wanted::Dump)),
+            Command::Pack(pack) => Some((either(&pack.dump, &pack.input), Wanted::DumpDirectory)),
+            Command::Checksums(checksums) => Some((either(&checksums.dump, &checksums.input), Wanted::DumpDirectory)),
+            Command::PrepareRestore(prepare) => Some((either(&prepare.snapshot, &prepare.input), Wanted::Payload)),
+            Command::Clean(_) | Command::Completions(_) | Command::Manual(_) | Command::Version => None,
+        }
+    }
 }
 
 /// Which moment of the snapshot is read.

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use args::{Arguments, Command};
+use ekv_backup::advice;
 use exit::Exit;
 use output::Output;
 
@@ -59,5 +60,13 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Manual(manual) => commands::documents::manual(manual, output),
         Command::Version => commands::documents::version(output),
     };
-    outcome.unwrap_or_else(|error| output.error(&error))
+    outcome.unwrap_or_else(|error| {
+        let exit = output.error(&error);
+        if let Some(advice) = arguments.command.input().and_then(|(input, wanted)| advice(input, wanted))
+            && matches!(exit, Exit::Environment | Exit::Data)
+        {
+            output.tip(advice);
+        }
+        exit
+    })
 }

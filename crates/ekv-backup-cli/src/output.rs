@@ -25,6 +25,7 @@ const LINE_LEN_MAX: usize = 8192;
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";
+const GREEN: &str = "\x1b[1;32m";
 const YELLOW: &str = "\x1b[1;33m";
 const PLAIN: &str = "\x1b[0m";
 
@@ -191,6 +192,11 @@ impl Output {
         }
         self.message("error", RED, text);
         exit
+    }
+
+    /// Prints what to do about the error before it.
+    pub(crate) fn tip(&self, text: impl fmt::Display) {
+        self.message("tip", GREEN, text);
     }
 
     fn message(&self, kind: &str, colour: &str, text: impl fmt::Display) {

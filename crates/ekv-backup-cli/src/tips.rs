@@ -53,11 +53,11 @@ pub(crate) fn improve(mut error: clap::Error, words: &[OsString]) -> clap::Error
             option.split('=').next() == Some(*lacking) && words.iter().skip(1).any(|word| word == command)
         };
         let instead = OPTIONS.iter().find(lacking).map(|(_, _, instead)| vec![StyledStr::from(*instead)]);
-        let is_known_better = instead.is_some();
         // That an unknown option could be a file name is hardly ever what was meant.
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(instead.unwrap_or_default()));
-        if is_known_better {
+        error.remove(ContextKind::Suggested);
+        if let Some(instead) = instead {
             error.remove(ContextKind::SuggestedArg);
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(instead));
         }
     }
     error

@@ -106,7 +106,7 @@ pub struct DecodeReport {
     pub format_version: u32,
     /// Where the dump is.
     pub dump: String,
-    /// Files in it, MANIFEST.json included, CHECKSUMS not.
+    /// Files in it, MANIFEST.json and CHECKSUMS included.
     pub files: u64,
     /// Bytes in these files.
     pub bytes: u64,
@@ -225,11 +225,8 @@ fn decode_to(
     };
     let manifest = manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)).map_err(ekv_tree::Error::from)?;
     progress.begin(Phase::Publish, None);
-    let mut dumped = writer.totals();
-    let published = writer.finish(&manifest)?;
+    let (published, dumped) = writer.finish(&manifest)?;
     parents.keep();
-    dumped.files = dumped.files.saturating_add(1);
-    dumped.bytes = dumped.bytes.saturating_add(u64::try_from(manifest.len()).unwrap_or(u64::MAX));
     let notes = loaded.notes().chain(state.notes).collect();
     Ok(report(published, dumped, lost, notes, books))
 }

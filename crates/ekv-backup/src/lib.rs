@@ -17,6 +17,7 @@
 //! Commands take options and a [`Progress`], and return a report that serializes to JSON. They never print and never exit.
 
 mod adapter;
+mod advice;
 mod checksums;
 mod clean;
 mod decode;
@@ -42,6 +43,7 @@ mod time;
 mod verify;
 
 pub use adapter::Adapter;
+pub use advice::{Wanted, advice, name_advice};
 pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};
 pub use decode::{Books, DecodeOptions, DecodeReport, available_jobs, decode};

@@ -1,5 +1,6 @@
 //! From what a user names to something readable: a file, standard input, a pipe, a compressed file, or a data directory.
 
+pub(crate) mod kind;
 mod spooled;
 
 use std::io::Read;

@@ -95,7 +95,7 @@ pub enum ErrorKind {
     #[error("the file ends inside its header")]
     HeaderTruncated,
     /// The payload begins with eight bytes that no known form begins with.
-    #[error("unknown payload magic {found:?}: not an elastickv snapshot")]
+    #[error("unknown payload magic \"{found}\": not an elastickv snapshot")]
     UnknownMagic {
         /// The eight bytes, escaped.
         found: String,
@@ -233,7 +233,7 @@ pub enum ErrorKind {
         key_id: Option<u32>,
     },
     /// Something else than a bare payload, where only that can be restored.
-    #[error("it begins with {found:?} where a payload begins with EKVPBBL1")]
+    #[error("it begins with \"{found}\" where a payload begins with EKVPBBL1")]
     NotAPayload {
         /// The first eight bytes, escaped.
         found: String,

@@ -26,7 +26,7 @@ fn twenty_open_files_are_enough_for_hundreds_of_directories() {
                 writer.write_file(&DumpPath::new(path.as_bytes()).unwrap(), path.as_bytes()).unwrap();
             }
         }
-        let published = writer.finish(b"{}").unwrap();
+        let (published, _) = writer.finish(b"{}").unwrap();
         setrlimit(Resource::Nofile, before).unwrap();
         assert!(published.warnings.is_empty(), "{:?}", published.warnings);
         assert_eq!(fs::read(target.join("a/b/c/d299/e/f/file1")).unwrap(), b"a/b/c/d299/e/f/file1");

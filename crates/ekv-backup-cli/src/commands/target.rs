@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use ekv_backup::{Class, Compression, DirOptions, DumpTarget, Error, ExistingTarget, NewName, Resources, ZstdLevel};
+use ekv_backup::{
+    Class, Compression, DirOptions, DumpTarget, Error, ExistingTarget, NewName, Resources, ZstdLevel, name_advice,
+};
 use ekv_model::Shown;
 
 use crate::args::{CompressionArguments, CompressionRule, FsyncRule, LimitArguments};
@@ -61,6 +63,11 @@ impl Ending {
     }
 }
 
+/// Refuses a URL, and `~` that no shell replaced: a directory with such a name is never what was meant.
+fn check_is_file_name(path: &Path) -> Result<(), Error> {
+    name_advice(path).map_or(Ok(()), |advice| Err(misleading(path, format_args!("{advice}"))))
+}
+
 /// The compression that a name says; `None` if it is not that of an archive.
 fn by_name(path: &Path) -> Result<Option<CompressionRule>, Error> {
     match Ending::of(path) {
@@ -82,6 +89,7 @@ fn by_name(path: &Path) -> Result<Option<CompressionRule>, Error> {
 
 /// Refuses a name for a directory that promises an archive or a snapshot.
 pub(crate) fn check_directory_name(path: &Path) -> Result<(), Error> {
+    check_is_file_name(path)?;
     match Ending::of(path) {
         Ending::None => Ok(()),
         _ => Err(misleading(
@@ -95,6 +103,7 @@ pub(crate) fn check_directory_name(path: &Path) -> Result<(), Error> {
 
 /// Refuses a name for a payload that promises something else than its bytes.
 pub(crate) fn check_payload_name(path: &Path) -> Result<(), Error> {
+    check_is_file_name(path)?;
     match Ending::of(path) {
         Ending::Archive(_) | Ending::OtherArchive(_) => Err(misleading(
             path,
@@ -126,6 +135,7 @@ pub(crate) fn new_name(path: &Path, force: bool, rule: FsyncRule, parents: bool)
 /// An archive or a directory: what the name says, unless a compression is asked for.
 pub(crate) fn dump(name: NewName, arguments: CompressionArguments) -> Result<DumpTarget, Error> {
     let CompressionArguments { compression: asked, level } = arguments;
+    check_is_file_name(&name.path)?;
     if is_standard_output(&name.path) {
         return stream(compression(asked.unwrap_or(CompressionRule::None), level));
     }
@@ -142,6 +152,7 @@ pub(crate) fn dump(name: NewName, arguments: CompressionArguments) -> Result<Dum
 /// An archive, compressed unless its name or an option says something else.
 pub(crate) fn archive(name: NewName, arguments: CompressionArguments) -> Result<DumpTarget, Error> {
     let CompressionArguments { compression: asked, level } = arguments;
+    check_is_file_name(&name.path)?;
     let rule = match asked {
         Some(rule) => rule,
         None => by_name(&name.path)?.unwrap_or(CompressionRule::Zstd),

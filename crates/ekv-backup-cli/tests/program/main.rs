@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "helpers of tests")]
 
+mod advice;
 mod archives;
 #[cfg(target_os = "linux")]
 mod bounds;

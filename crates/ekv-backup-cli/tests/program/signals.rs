@@ -20,7 +20,7 @@ fn half_fed(room: &Room) -> (Child, ChildStdin) {
 
 #[test]
 fn stopped_run_ends_with_130_and_leaves_nothing_behind() {
-    for name in ["TERM", "INT"] {
+    for name in ["TERM", "INT", "HUP", "XCPU"] {
         let room = Room::new();
         let (child, mut stdin) = half_fed(&room);
         signal(child.id(), name);
@@ -44,4 +44,53 @@ fn second_signal_ends_a_run_that_waits_for_a_silent_pipe() {
     waiter.join().unwrap().assert_code(130);
     drop(stdin);
     assert!(room.names().is_empty());
+}
+
+/// A decode that `sh` starts after `trap`, and that has read a part of its input and waits for more.
+fn half_fed_under(room: &Room, trap: &str) -> (Child, ChildStdin) {
+    let mut command = std::process::Command::new("sh");
+    let line = format!("{trap}; exec \"$0\" decode - dump --fsync none");
+    command.args(["-c", &line, env!("CARGO_BIN_EXE_ekv-backup")]).current_dir(room.path(""));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&REDIS_2.bytes()[..HEAD_LEN]).unwrap();
+    (child, stdin)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn signal_that_was_ignored_at_the_start_stays_ignored_and_the_others_do_not() {
+    let stopping = ["HUP", "INT", "TERM", "XCPU"];
+    for ignored in stopping {
+        let room = Room::new();
+        let (child, mut stdin) = half_fed_under(&room, &format!("trap '' {ignored}"));
+        for _ in 0..3 {
+            signal(child.id(), ignored);
+        }
+        stdin.write_all(&REDIS_2.bytes()[HEAD_LEN..]).unwrap();
+        drop(stdin);
+        end_of(child).assert_code(0);
+        room.run(&["verify", "dump"]).assert_code(0);
+
+        let other = stopping[(stopping.iter().position(|name| *name == ignored).unwrap() + 1) % stopping.len()];
+        let room = Room::new();
+        let (child, mut stdin) = half_fed_under(&room, &format!("trap '' {ignored}"));
+        signal(child.id(), other);
+        while stdin.write_all(b"x").is_ok() {}
+        end_of(child).assert_code(130).assert_says("error: cancelled");
+        assert!(room.names().is_empty(), "{other}: {:?}", room.names());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn run_in_the_background_of_a_script_is_not_stopped_by_ctrl_c() {
+    let room = Room::new();
+    room.write("snapshot.fsm", &REDIS_2.bytes());
+    // A shell without job control starts a background command with SIGINT and SIGQUIT ignored.
+    let line = "mkfifo pipe; \"$0\" decode - dump --fsync none <pipe & exec 3>pipe; kill -INT $!; cat snapshot.fsm >&3; exec 3>&-; wait $!";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", line, env!("CARGO_BIN_EXE_ekv-backup")]).current_dir(room.path(""));
+    end_of(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).assert_code(0);
+    room.run(&["verify", "dump"]).assert_code(0);
 }

@@ -44,6 +44,9 @@ impl Spooling<'_> {
         loop {
             buffer.clear();
             stream.by_ref().take(buffer_len).read_to_end(&mut buffer).map_err(&failed)?;
+            if let Some(what) = crate::advice::of_stream(&buffer).filter(|_| spool.is_empty()) {
+                return Err(Error::new(ErrorKind::UnsupportedForm { what }).in_file(name));
+            }
             if spool.is_empty() && buffer.len() == BUFFER_LEN {
                 check_beginning(&buffer, name)?;
             }

@@ -177,15 +177,16 @@ impl DumpWriter {
         self.end()
     }
 
-    /// Writes MANIFEST.json with this content, then CHECKSUMS, then publishes the dump.
+    /// Writes MANIFEST.json with this content, then CHECKSUMS, then publishes the dump; returns what became of it, and what it holds with these
+    /// two.
     ///
     /// # Errors
     /// [`SinkError::NameTaken`] for a file whose name another file has or needs as a directory, also where the sink cannot see it.
     /// Whatever the sink reports. Nothing is published then and nothing is left behind, except as [`Sink::publish`] says.
-    pub fn finish(mut self, manifest: &[u8]) -> Result<Published> {
+    pub fn finish(mut self, manifest: &[u8]) -> Result<(Published, DumpTotals)> {
         match self.write_last_files(manifest) {
-            Ok(()) => match self.into_stages() {
-                Some(stages) => stages.output.sink.publish(),
+            Ok(totals) => match self.into_stages() {
+                Some(stages) => Ok((stages.output.sink.publish()?, totals)),
                 None => Err(lost()),
             },
             Err(error) => Err(match self.abort() {
@@ -244,8 +245,10 @@ impl DumpWriter {
         self.stages.as_mut().ok_or_else(lost)
     }
 
-    fn write_last_files(&mut self, manifest: &[u8]) -> Result<()> {
+    fn write_last_files(&mut self, manifest: &[u8]) -> Result<DumpTotals> {
         self.write_file(&DumpPath::new(MANIFEST_FILE.as_bytes())?, manifest)?;
+        let mut totals = self.totals;
+        totals.files = totals.files.saturating_add(1);
         let empty = Sorter::new(self.scratch(), 0);
         let Stages { digests, output } = self.settle()?;
         let mut sorted = std::mem::replace(&mut digests.checksums, empty).finish()?;
@@ -261,8 +264,10 @@ impl DumpWriter {
             line.clear();
             write_line(&digest, path, &mut line);
             sink.write(&line)?;
+            totals.bytes = totals.bytes.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
         }
-        sink.end()
+        sink.end()?;
+        Ok(totals)
     }
 }
 

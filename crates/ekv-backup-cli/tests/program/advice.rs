@@ -1,0 +1,160 @@
+//! What is said when something else is named than a command takes.
+
+use std::fs;
+
+use ekv_testkit::fixtures::{REDIS_1, read};
+
+use crate::support::{Room, small_snapshot};
+
+/// A room with one of everything: `snapshot.fsm`, `dump`, `dump.tar`, `dump.tar.zst`, `n1`, and files of other programs.
+fn room() -> Room {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+    room.run(&["pack", "dump", "dump.tar"]).assert_code(0);
+    room.run(&["pack", "dump", "dump.tar.zst"]).assert_code(0);
+    tar::Archive::new(read("groups-4.data.tar").as_slice()).unpack(room.path("")).unwrap();
+    fs::write(room.path("packed.fsm.zst"), fs::read(REDIS_1.compressed_path()).unwrap()).unwrap();
+    for (name, first) in [
+        ("x.gz", &b"\x1f\x8b\x08\0\0\0\0\0"[..]),
+        ("x.xz", b"\xfd7zXZ\0\0\x04"),
+        ("x.bz2", b"BZh91AY&SY"),
+        ("x.zip", b"PK\x03\x04\x14\0\0\0"),
+        ("x.rdb", b"REDIS0011\xfa\x09redis-ver"),
+        ("x.json", b"{\n  \"format_version\": 1\n}\n"),
+    ] {
+        room.write(name, first);
+    }
+    fs::create_dir(room.path("loose")).unwrap();
+    room.write("loose/0000000000000002.fsm", &small_snapshot().build());
+    room.write("loose/0000000000000001.fsm", &small_snapshot().build());
+    room
+}
+
+const PEERS: [&str; 3] = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
+
+#[test]
+fn input_of_another_kind_is_named_with_the_command_that_takes_it() {
+    let room = room();
+    let before = room.names();
+    let tips: [(&[&str], &str, &str); 9] = [
+        (&["decode", "inspect"], "x.gz", "compressed with gzip: gzip -dc x.gz | ekv-backup decode - DUMP"),
+        (&["decode", "inspect"], "x.xz", "compressed with xz: xz -dc x.xz |"),
+        (&["decode", "inspect"], "x.bz2", "compressed with bzip2: bzip2 -dc x.bz2 |"),
+        (&["decode", "inspect"], "x.zip", "a zip archive: unzip -p x.zip |"),
+        (&["decode", "inspect"], "dump", "dump is a dump: ekv-backup verify dump"),
+        (&["decode", "inspect"], "dump.tar", "a tar archive: if it is a dump, ekv-backup verify dump.tar"),
+        (&["decode", "inspect"], "dump.tar.zst", "a tar archive: if it is a dump, ekv-backup verify dump.tar.zst"),
+        (&["decode", "inspect"], "loose", "ekv-backup decode loose/0000000000000002.fsm DUMP"),
+        (&["verify", "encode", "unpack", "restore"], "x.gz", "gzip -dc x.gz | ekv-backup verify -"),
+    ];
+    let rdb_and_json =
+        ["decode", "inspect", "verify", "encode", "pack", "checksums", "unpack", "restore", "prepare-restore"];
+    let dumps = ["verify", "encode", "pack", "checksums", "unpack", "restore"];
+    let more: [(&[&str], &str, &str); 7] = [
+        (&rdb_and_json, "x.rdb", "an RDB file of a Redis server"),
+        (&rdb_and_json, "x.json", "JSON text"),
+        (&dumps, "snapshot.fsm", "a snapshot of elastickv, not a dump: ekv-backup decode snapshot.fsm DUMP"),
+        (&dumps, "packed.fsm.zst", "a snapshot of elastickv, not a dump: ekv-backup decode packed.fsm.zst DUMP"),
+        (
+            &["verify", "encode", "pack", "checksums", "restore"],
+            "n1",
+            "the data directory of a node, not a dump: ekv-backup decode n1 DUMP",
+        ),
+        (&["pack", "checksums"], "dump.tar", "an archive: ekv-backup unpack dump.tar DUMP"),
+        (&["prepare-restore"], "dump", "dump is a dump: ekv-backup verify dump"),
+    ];
+    for (commands, input, tip) in tips.into_iter().chain(more) {
+        for command in commands {
+            let target: &[&str] = match *command {
+                "decode" | "encode" | "unpack" => &["other"],
+                "pack" => &["other.tar"],
+                "restore" | "prepare-restore" => &["other", PEERS[0], PEERS[1], PEERS[2]],
+                _ => &[],
+            };
+            let run = room.run(&[&[command, input][..], target].concat());
+            assert!(matches!(run.code, Some(1 | 2)), "{command} {input}: {run:?}");
+            assert!(run.stderr.starts_with("error: ") && run.stderr.contains("\ntip: "), "{command} {input}: {run:?}");
+            assert!(run.stderr.contains(tip), "{command} {input}: {run:?}");
+        }
+    }
+    assert_eq!(room.names(), before);
+}
+
+#[test]
+fn stream_of_another_kind_is_named() {
+    let room = Room::new();
+    let run = room.run_with_input(&["decode", "-", "dump"], b"\x1f\x8b\x08\0\0\0\0\0");
+    run.assert_code(2).assert_says("standard input: it is compressed with gzip: put gzip -dc before ekv-backup");
+    room.run_with_input(&["inspect", "-"], b"REDIS0011\xfa")
+        .assert_code(2)
+        .assert_says("an RDB file of a Redis server");
+}
+
+#[test]
+fn input_of_the_right_kind_gets_no_tip_whatever_is_wrong_with_it() {
+    let room = room();
+    let mut bytes = small_snapshot().build();
+    bytes[60] ^= 1;
+    room.write("damaged.fsm", &bytes);
+    fs::write(room.path("dump/extra"), b"").unwrap();
+    for arguments in [
+        &["decode", "damaged.fsm", "other"][..],
+        &["decode", "snapshot.fsm", "dump"],
+        &["decode", "n1", "dump"],
+        &["encode", "dump", "other"],
+        &["unpack", "dump.tar", "dump"],
+        &["verify", "nothing-here"],
+        &["decode", "nothing-here", "other"],
+    ] {
+        let run = room.run(arguments);
+        assert!(run.code != Some(0) && !run.stderr.contains("tip: "), "{run:?}");
+    }
+}
+
+#[test]
+fn urls_and_tildes_are_no_names_of_files() {
+    let room = room();
+    let before = room.names();
+    for input in ["s3://bucket/x.fsm", "https://host/x.fsm", "gs://b/x"] {
+        room.run(&["decode", input, "other"])
+            .assert_code(1)
+            .assert_says("not URLs; through a pipe: ")
+            .assert_says(input);
+        room.run(&["verify", input]).assert_code(1).assert_says("not URLs");
+        for target in [
+            &["decode", "snapshot.fsm", input, "--parents"][..],
+            &["pack", "dump", input, "--parents"],
+            &["unpack", "dump.tar", input],
+        ] {
+            room.run(target).assert_code(1).assert_says("not URLs");
+        }
+    }
+    room.run(&["decode", "~/x.fsm", "other"]).assert_code(1).assert_says("\"$HOME\"");
+    room.run(&["decode", "snapshot.fsm", "~/dump", "--parents"]).assert_code(1).assert_says("\"$HOME\"");
+    room.run(&[&["restore", "dump", "~/n1"][..], &PEERS].concat()).assert_code(1).assert_says("\"$HOME\"");
+    assert_eq!(room.names(), before);
+    // A directory that does have this name is one.
+    fs::create_dir(room.path("~")).unwrap();
+    room.run(&["decode", "snapshot.fsm", "~/dump"]).assert_code(0);
+}
+
+#[test]
+fn words_for_commands_and_options_lead_to_what_is_meant() {
+    let room = room();
+    room.run(&["check", "dump"]).assert_code(0);
+    room.run(&["info", "snapshot.fsm"]).assert_code(0);
+    room.run(&["dump", "snapshot.fsm", "again"]).assert_code(0);
+    assert_eq!(room.run(&["version"]).assert_code(0).stdout, room.run(&["--version"]).stdout);
+    for (word, meant) in [("backup", "decode"), ("list", "inspect"), ("validate", "verify"), ("import", "restore")] {
+        let run = room.run(&[word]);
+        run.assert_code(1).assert_says(&format!("'{meant}'"));
+        assert!(!run.stderr.contains("checksums"), "{run:?}");
+    }
+    let run = room.run(&["decode", "snapshot.fsm", "other", "--key", "a"]);
+    run.assert_code(1).assert_says("'encode' and 'restore' take --key and --prefix");
+    assert!(!run.stderr.contains("-- --key"), "{run:?}");
+    let run = room.run(&["verify", "dump", "--bogus"]);
+    assert!(!run.assert_code(1).stderr.contains("-- --bogus"), "{run:?}");
+    let run = room.run(&["restore", "dump", "n9", "--peers", "n1=h:1"]);
+    run.assert_code(1).assert_says("'--fresh-cluster'").assert_says("'--target-cluster-id <ID>'");
+}

@@ -1,0 +1,182 @@
+//! What to do when something else was named than a command takes.
+
+use std::fs;
+use std::path::{Component, Path};
+
+use crate::open::kind::Kind;
+use crate::shell;
+
+/// What a command takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A snapshot, or the data directory of a node.
+    Snapshot,
+    /// A dump: a directory or an archive.
+    Dump,
+    /// A dump in a directory.
+    DumpDirectory,
+    /// What `encode` wrote.
+    Payload,
+}
+
+/// Most entries of a directory that are looked at.
+const ENTRY_COUNT_MAX: usize = 10_000;
+
+/// Says what `argument` is and which command takes it, if it is something else than what was `wanted`; to be asked once a command failed.
+///
+/// Looks at its name and its first bytes, or at the names in a directory. `None` if it seems to be what was wanted, or nobody knows what it is.
+pub fn advice(argument: &Path, wanted: Wanted) -> Option<String> {
+    if let Some(advice) = name_advice(argument) {
+        return Some(advice);
+    }
+    if argument.is_dir() {
+        return of_directory(argument, wanted);
+    }
+    let name = shell::path(argument);
+    let kind = Kind::of_file(argument)?;
+    if let (Kind::Compressed(..) | Kind::Zip, Wanted::DumpDirectory | Wanted::Payload) = (kind, wanted) {
+        return Some(format!("{name} is {}: take out what is in it first", noun(kind)));
+    }
+    match wanted {
+        Wanted::Snapshot => foreign_snapshot(kind, &name),
+        Wanted::Dump => foreign_dump(kind, &name),
+        Wanted::DumpDirectory if kind == Kind::Tar => {
+            Some(format!("{name} is an archive: ekv-backup unpack {name} DUMP makes a directory of it"))
+        }
+        Wanted::DumpDirectory => foreign_dump(kind, &name),
+        Wanted::Payload => match kind {
+            Kind::Snapshot if !crate::restore::EncodeInfo::path_beside(argument).exists() => Some(format!(
+                "if {name} is a snapshot of a server, make a dump of it first: ekv-backup decode {name} DUMP; then: ekv-backup restore DUMP \
+                 DATA_DIR"
+            )),
+            Kind::Tar => Some(format!("if {name} is the archive of a dump: ekv-backup restore {name} DATA_DIR")),
+            Kind::Rdb | Kind::Json => Some(format!("{name} is {}, not what 'ekv-backup encode' wrote", noun(kind))),
+            _ => None,
+        },
+    }
+}
+
+/// Says what to do with a name that is none of a file: a URL, or `~` that no shell replaced.
+pub fn name_advice(argument: &Path) -> Option<String> {
+    let text = argument.to_str()?;
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c));
+        if !is_scheme || rest.is_empty() || argument.exists() {
+            return None;
+        }
+        let url = shell::quote(argument.as_os_str());
+        return Some(match scheme.to_ascii_lowercase().as_str() {
+            "s3" => format!(
+                "files are read and written, not URLs; through a pipe: aws s3 cp {url} - | ekv-backup COMMAND - …, or: ekv-backup COMMAND … - | \
+                 aws s3 cp - {url}"
+            ),
+            "gs" => format!(
+                "files are read and written, not URLs; through a pipe: gcloud storage cat {url} | ekv-backup COMMAND - …"
+            ),
+            "http" | "https" | "ftp" => {
+                format!(
+                    "files are read and written, not URLs; through a pipe: curl -fsS {url} | ekv-backup COMMAND - …"
+                )
+            }
+            _ => "files are read and written, not URLs; through a pipe: … | ekv-backup COMMAND - …".to_owned(),
+        });
+    }
+    let first = argument.components().next();
+    let is_tilde = first.is_some_and(|first| matches!(first, Component::Normal(name) if name == "~"));
+    (is_tilde && !Path::new("~").exists()).then(|| {
+        "the shell replaces ~ only outside of quotes and at the beginning of a word: write \"$HOME\" instead".to_owned()
+    })
+}
+
+fn noun(kind: Kind) -> String {
+    match kind {
+        Kind::Snapshot => "a snapshot of elastickv".to_owned(),
+        Kind::Tar => "a tar archive".to_owned(),
+        Kind::Compressed(program, _) => format!("compressed with {program}"),
+        Kind::Zip => "a zip archive".to_owned(),
+        Kind::Rdb => "an RDB file of a Redis server".to_owned(),
+        Kind::Json => "JSON text".to_owned(),
+        Kind::Zstd => "compressed with zstd".to_owned(),
+    }
+}
+
+fn foreign_snapshot(kind: Kind, name: &str) -> Option<String> {
+    let noun = noun(kind);
+    match kind {
+        Kind::Snapshot | Kind::Zstd => None,
+        Kind::Compressed(_, command) => Some(format!("{name} is {noun}: {command} {name} | ekv-backup decode - DUMP")),
+        Kind::Zip => {
+            Some(format!("{name} is {noun}: unzip -p {name} | ekv-backup decode - DUMP, if it holds one file"))
+        }
+        Kind::Tar => Some(format!(
+            "{name} is {noun}: if it is a dump, ekv-backup verify {name}; if it holds snapshots or a data directory, unpack it first: tar -xf {name}"
+        )),
+        Kind::Rdb => Some(format!("{name} is {noun}: only snapshots of elastickv can be decoded")),
+        Kind::Json => Some(format!(
+            "{name} is {noun}: if it is a file of a dump, give the directory of the dump to ekv-backup encode or restore"
+        )),
+    }
+}
+
+fn foreign_dump(kind: Kind, name: &str) -> Option<String> {
+    let noun = noun(kind);
+    match kind {
+        Kind::Tar | Kind::Zstd => None,
+        Kind::Snapshot => Some(format!(
+            "{name} is {noun}, not a dump: ekv-backup decode {name} DUMP makes one of it, ekv-backup inspect {name} checks it"
+        )),
+        Kind::Compressed(_, command) => Some(format!(
+            "{name} is {noun}: {command} {name} | ekv-backup verify -, if it is an archive of a dump (encode, restore and unpack read - as well)"
+        )),
+        Kind::Zip => Some(format!("{name} is {noun}: unzip it, and name the directory")),
+        Kind::Rdb => Some(format!("{name} is {noun}, not a dump")),
+        Kind::Json => Some(format!("{name} is {noun}: if it is a file of a dump, name the directory of the dump")),
+    }
+}
+
+fn of_directory(directory: &Path, wanted: Wanted) -> Option<String> {
+    let name = shell::path(directory);
+    let has = |entry: &str| directory.join(entry).exists();
+    let is_dump = has("MANIFEST.json") && has("CHECKSUMS");
+    let is_data_directory = || has("fsm-snap") || has("snap") || ekv_snapshot::datadir::groups(directory).is_ok();
+    match wanted {
+        Wanted::Snapshot | Wanted::Payload if is_dump => Some(format!(
+            "{name} is a dump: ekv-backup verify {name} checks it, ekv-backup restore {name} DATA_DIR makes a node of it, ekv-backup encode {name} \
+             SNAPSHOT a payload"
+        )),
+        Wanted::Dump | Wanted::DumpDirectory if is_dump => None,
+        Wanted::Dump | Wanted::DumpDirectory if is_data_directory() => Some(format!(
+            "{name} is the data directory of a node, not a dump: ekv-backup decode {name} DUMP makes one of it"
+        )),
+        Wanted::Snapshot if is_data_directory() => None,
+        _ => {
+            let example = a_snapshot_in(directory)?;
+            Some(format!(
+                "{name} holds snapshots outside of a data directory: name one of them, such as in ekv-backup decode {} DUMP",
+                shell::path(&example)
+            ))
+        }
+    }
+}
+
+/// The last snapshot by name among the entries of a directory.
+fn a_snapshot_in(directory: &Path) -> Option<std::path::PathBuf> {
+    let entries = fs::read_dir(directory).ok()?.take(ENTRY_COUNT_MAX).filter_map(Result::ok).map(|entry| entry.path());
+    let is_snapshot = |path: &std::path::PathBuf| {
+        let name = path.file_name().map(|name| name.as_encoded_bytes().to_ascii_lowercase()).unwrap_or_default();
+        name.ends_with(b".fsm") || name.ends_with(b".fsm.zst")
+    };
+    entries.filter(is_snapshot).max()
+}
+
+/// What a stream with these first bytes is that was given as a snapshot, if it is none: it cannot be looked at a second time.
+pub(crate) fn of_stream(first: &[u8]) -> Option<String> {
+    match Kind::of(first)? {
+        Kind::Snapshot | Kind::Zstd => None,
+        kind @ Kind::Compressed(_, command) => {
+            Some(format!("it is {}: put {command} before ekv-backup in the pipe", noun(kind)))
+        }
+        kind => Some(format!("it is {}, not a snapshot of elastickv", noun(kind))),
+    }
+}
