@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ekv_backup::{
     BareKeys, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, Expired, PortableNames,
-    ReadOptions, RedisOptions, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned, available_jobs,
-    decode,
+    ReadOptions, RedisOptions, Resources, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned,
+    available_jobs, decode, verify_within,
 };
 
 use crate::args::{
@@ -36,7 +36,10 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
     let exit = if report.losses > 0 { Exit::Losses } else { Exit::Done };
     output.result(&report, |out| show(dump, &report, out));
     if arguments.verify {
-        let verified = ekv_backup::verify(dump, output.screen())?;
+        // However small the archive became: what is in it was in the snapshot.
+        let scratch_dir = arguments.read.limits.scratch_dir.clone();
+        let resources = Resources { expansion_max: u64::MAX, scratch_dir, ..Resources::DEFAULT };
+        let verified = verify_within(dump, &resources, output.screen())?;
         super::verify::show_problems(output, &verified);
         if !verified.sound {
             return Ok(Exit::Data);

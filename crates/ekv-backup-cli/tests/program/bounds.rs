@@ -111,3 +111,31 @@ fn archive_of_any_size_and_shape_is_read_in_the_same_memory() {
     let run = run(&room, &["verify", "large", "--max-expansion", "100000"]);
     run.assert_code(2).assert_says("CHECKSUMS does not list it");
 }
+
+#[test]
+fn manifest_of_any_size_is_read_in_the_same_memory() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+    let sound = std::fs::read_to_string(room.path("dump/MANIFEST.json")).unwrap();
+    let with = |member: &str, value: String| {
+        let at = sound.find(&format!("\"{member}\":")).unwrap() + member.len() + 3;
+        let rest = sound[at..].find(['\n']).unwrap() + at;
+        let comma = if sound[..rest].ends_with(',') { "," } else { "" };
+        [&sound[..at], &value, comma, &sound[rest..]].concat()
+    };
+    let many = format!("{{\"queues\": [{}\"q\"]}}", "\"\",".repeat(4_000_000));
+    let many = sound.replacen("\"adapters\": {", &format!("\"adapters\": {{ \"sqs\": {many},"), 1);
+    let long_number = with("snapshot_index", format!("\"{}\"", "A".repeat(40_000_000)));
+    let long_text = with("elastickv_version", format!("\"{}\"", "A".repeat(40_000_000)));
+    for manifest in [many, long_number, long_text] {
+        assert!(manifest.len() > 10_000_000);
+        room.write("dump/MANIFEST.json", manifest.as_bytes());
+        for command in
+            [&["verify", "dump"][..], &["encode", "dump", "x.fsm"], &["pack", "dump", "x.tar"], &["checksums", "dump"]]
+        {
+            let run = run(&room, command);
+            run.assert_code(2);
+            assert!(run.stderr.len() < 1 << 16, "a message of {} bytes", run.stderr.len());
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Stages that fail, and wishes to stop.
 
 mod defects;
+mod scratch;
 
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use ekv_model::Class;
 use ekv_spill::Scratch;
+use ekv_testkit::CountedScratch;
 use ekv_tree::sink::{Fsync, SinkError, SinkOperation};
 use tempfile::TempDir;
 
@@ -64,11 +66,14 @@ impl Scene {
 
     /// Runs a whole encode over a stage.
     fn run(&self, stage: Box<dyn Stage>) -> Result<()> {
-        let options = options();
+        self.run_with(stage, &options())
+    }
+
+    fn run_with(&self, stage: Box<dyn Stage>, options: &EncodeOptions) -> Result<()> {
         let mut source = open_dump(&self.dump, &Resources::DEFAULT)?;
-        let plan = plan(source.as_mut(), &options)?;
+        let plan = plan(source.as_mut(), options)?;
         let snapshot = self.snapshot();
-        let job = Job { dump: &self.dump, snapshot: &snapshot, plan: &plan, options: &options };
+        let job = Job { dump: &self.dump, snapshot: &snapshot, plan: &plan, options };
         job.run(source.as_mut(), stage, &NoProgress).map(|_| ())
     }
 }
@@ -78,17 +83,18 @@ fn options() -> EncodeOptions {
     EncodeOptions { sink, ..EncodeOptions::default() }
 }
 
-/// A stage whose n-th call fails, or which changes bytes of the payload.
+/// A stage whose n-th call fails, or which changes bytes of the payload, and which counts scratch files.
 struct FaultyStage {
     inner: Box<StagedFiles>,
     calls: usize,
     fails_at: usize,
     change: Option<fn(&mut Vec<u8>)>,
+    scratch: Arc<CountedScratch>,
 }
 
 impl FaultyStage {
     fn new(scene: &Scene, fails_at: usize) -> Self {
-        FaultyStage { inner: scene.stage(), calls: 0, fails_at, change: None }
+        FaultyStage { inner: scene.stage(), calls: 0, fails_at, change: None, scratch: Arc::default() }
     }
 
     fn hit(&mut self) -> ekv_tree::Result<()> {
@@ -126,7 +132,7 @@ impl Stage for FaultyStage {
         Stage::target(self.inner.as_ref(), index)
     }
     fn scratch(&self) -> Arc<dyn Scratch> {
-        Stage::scratch(self.inner.as_ref())
+        self.scratch.clone()
     }
     fn publish(mut self: Box<Self>) -> ekv_tree::Result<Published> {
         self.hit()?;

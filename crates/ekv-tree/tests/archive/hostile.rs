@@ -303,3 +303,12 @@ fn directories_that_paths_only_imply_stay_in_proportion_to_the_archive() {
     let few: Vec<Vec<u8>> = (0..8).map(turns).collect();
     assert_refused("turns", &archive_with(&few), ArchiveLimits::default(), "pack it together with its directories");
 }
+
+#[test]
+fn files_that_macos_adds_are_named_as_such() {
+    let file = entry(b"redis/db_0/strings/._a.bin", b'0', b"\0\x05\x16\x07");
+    let problems = check(&archive_with(&[file]), ArchiveLimits::default()).unwrap().problems;
+    assert!(problems.to_string().contains("._a.bin: macOS added it, CHECKSUMS does not list it"), "{problems}");
+    let first = [entry(b"._dump", b'0', b"\0\x05\x16\x07"), archive(Compression::None)].concat();
+    assert_refused("first", &first, ArchiveLimits::default(), "COPYFILE_DISABLE=1 tar");
+}
