@@ -5,6 +5,7 @@
 
 mod baseline;
 mod case;
+mod growth;
 mod input;
 mod measure;
 mod memory;
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
         }
     }
     report.memory = measure_memory(&program, &places, &options)?;
+    report.growth = growth::measure_growth(&program, &places, &options)?;
     print!("\n{report}");
     let json = workspace.target_directory.join("bench.json");
     fs::write(&json, report.to_json()).map_err(Error::io(&json))?;

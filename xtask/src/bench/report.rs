@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::growth::GrowthRow;
 use super::measure::Measured;
 use super::memory::MemoryRow;
 
@@ -70,6 +71,7 @@ impl fmt::Display for Row {
 pub(super) struct Report {
     pub(super) rows: Vec<Row>,
     pub(super) memory: Vec<MemoryRow>,
+    pub(super) growth: Vec<GrowthRow>,
 }
 
 impl Report {
@@ -99,7 +101,11 @@ impl fmt::Display for Report {
         if !self.memory.is_empty() {
             writeln!(f, "Peak memory, strings")?;
         }
-        self.memory.iter().try_for_each(|row| writeln!(f, "  {row}"))
+        self.memory.iter().try_for_each(|row| writeln!(f, "  {row}"))?;
+        if !self.growth.is_empty() {
+            writeln!(f, "Growth, time of the processor")?;
+        }
+        self.growth.iter().try_for_each(|row| writeln!(f, "  {row}"))
     }
 }
 
@@ -130,7 +136,7 @@ mod tests {
 
     #[test]
     fn table_shows_ratio_memory_and_verdict() {
-        let text = Report { rows: vec![row(1.5, Goal::SpeedAtLeast(0.7))], memory: Vec::new() }.to_string();
+        let text = Report { rows: vec![row(1.5, Goal::SpeedAtLeast(0.7))], ..Report::default() }.to_string();
         for part in ["1 keys, strings", "1.50", "2 MiB", "speed 0.67, at least 0.7 MISSED"] {
             assert!(text.contains(part), "{part}: {text}");
         }
