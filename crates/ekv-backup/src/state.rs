@@ -2,12 +2,13 @@
 //!
 //! Source: `docs/format/snapshot.md`, sections 11 and 12.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_adapters::Router;
 use ekv_model::{Example, Finding, Findings, Result};
 use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnState, TxnTotals, resolve};
-use ekv_snapshot::{CommitTs, FamilyTotals, Group, Owns, RecordFile, View};
+use ekv_snapshot::{CommitTs, FamilyTotals, Group, Owner, OwnerOf, Owns, RecordFile, View};
 use ekv_spill::Scratch;
 
 use crate::ReadTime;
@@ -85,7 +86,14 @@ impl State {
             View::new(vec![merge(&loaded.snapshots, &resolved.groups)])
         } else {
             let pairs = loaded.snapshots.iter().zip(&resolved.groups);
-            View::new(pairs.filter_map(|(snapshot, state)| group(snapshot, state, filter.as_ref())).collect())
+            let groups = pairs
+                .filter_map(|(snapshot, state)| Some((group(snapshot, state, filter.as_ref())?, snapshot.group_id)));
+            let (groups, ids): (Vec<Group>, Vec<Option<u64>>) = groups.unzip();
+            let view = View::new(groups);
+            match filter.and_then(|catalog| owner_of_groups(catalog, &ids)) {
+                Some(owner_of) => view.with_owner_of(owner_of),
+                None => view,
+            }
         };
         let mut families = loaded.families();
         if has_overlay || data_groups > 1 {
@@ -149,6 +157,22 @@ fn read_catalog(
         findings.record(NO_CATALOG, || Example::new(None, None, format!("{}: {problem}", name(holder))));
     }
     Ok(None)
+}
+
+/// Which group of a view owns a key, if the catalog decides that for all of them; `ids` are theirs, in the order of the view.
+fn owner_of_groups(catalog: Arc<Catalog>, ids: &[Option<u64>]) -> Option<OwnerOf> {
+    let numbered = ids.iter().enumerate().map(|(number, id)| id.map(|id| (id, number)));
+    let numbers: BTreeMap<u64, usize> = numbered.collect::<Option<_>>()?;
+    if numbers.len() != ids.len() {
+        return None;
+    }
+    Some(Arc::new(move |user_key: &[u8]| match is_exempt(user_key) {
+        true => Owner::Any,
+        false => {
+            let number = catalog.owner_of(user_key).and_then(|id| numbers.get(&id));
+            number.map_or(Owner::Nobody, |number| Owner::Group(*number))
+        }
+    }))
 }
 
 /// The view of one group; `None` if it has no records. The catalog leaves out what the group does not own.

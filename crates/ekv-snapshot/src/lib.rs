@@ -16,6 +16,7 @@ pub mod format;
 mod hlc;
 mod input;
 mod input_reader;
+mod key_heap;
 mod merge;
 mod mvcc2;
 mod protobuf;
@@ -51,7 +52,7 @@ pub use regular_file::{open_regular, open_regular_itself};
 pub use restorable::{RestorablePayload, RestorableTotals};
 pub use scan::{Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, Watch, Watermarks, scan};
 pub use view::{
-    Counts, Group, Lookup, Mark, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View, Visible,
-    VisibleTotals, check_read_ts,
+    Counts, Group, Lookup, Mark, Owner, OwnerOf, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View,
+    Visible, VisibleTotals, check_read_ts,
 };
 pub use writer::{Writer, Written, WrittenForm};

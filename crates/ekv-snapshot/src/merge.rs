@@ -2,10 +2,12 @@
 
 use crate::Result;
 use crate::file::{Cursor, RecordFile};
+use crate::key_heap::KeyHeap;
 
 /// Walks over the records of several files in raw-key order; where two hold the same raw key, the first one counts.
 pub(crate) struct Merge {
     cursors: Vec<Cursor>,
+    order: KeyHeap,
     /// The cursor that stands on the current record.
     on: Option<usize>,
 }
@@ -20,7 +22,8 @@ pub(crate) struct MergeMark {
 impl Merge {
     /// Stands nowhere; begin with [`Merge::seek`].
     pub(crate) fn new(files: &[RecordFile], window_len: usize) -> Merge {
-        Merge { cursors: files.iter().map(|file| Cursor::new(file, window_len)).collect(), on: None }
+        let cursors = files.iter().map(|file| Cursor::new(file, window_len)).collect();
+        Merge { cursors, order: KeyHeap::new(files.len()), on: None }
     }
 
     /// The cursor on the current record; `None` at the end.
@@ -33,8 +36,11 @@ impl Merge {
     /// # Errors
     /// As [`Cursor::seek`].
     pub(crate) fn seek(&mut self, target: &[u8]) -> Result<()> {
-        for cursor in &mut self.cursors {
-            cursor.seek(target)?;
+        for index in 0..self.cursors.len() {
+            if let Some(cursor) = self.cursors.get_mut(index) {
+                cursor.seek(target)?;
+            }
+            self.moved(index);
         }
         self.settle();
         Ok(())
@@ -47,23 +53,26 @@ impl Merge {
     pub(crate) fn advance(&mut self) -> Result<()> {
         let Some(on) = self.on else { return Ok(()) };
         if self.cursors.len() > 1 {
-            for i in 0..self.cursors.len() {
-                let hidden = match (self.cursors.get(i), self.cursors.get(on)) {
-                    (Some(other), Some(current)) => {
-                        i != on && other.is_on_record() && other.raw_key() == current.raw_key()
-                    }
-                    _ => false,
-                };
-                if let Some(cursor) = self.cursors.get_mut(i).filter(|_| hidden) {
-                    cursor.advance()?;
-                }
+            // What the first file hides.
+            for index in self.order.equal_to_first(|index| raw_key(&self.cursors, index)) {
+                self.advance_one(index)?;
             }
         }
-        if let Some(cursor) = self.cursors.get_mut(on) {
-            cursor.advance()?;
-        }
+        self.advance_one(on)?;
         self.settle();
         Ok(())
+    }
+
+    fn advance_one(&mut self, index: usize) -> Result<()> {
+        if let Some(cursor) = self.cursors.get_mut(index) {
+            cursor.advance()?;
+        }
+        self.moved(index);
+        Ok(())
+    }
+
+    fn moved(&mut self, index: usize) {
+        self.order.moved(index, |index| raw_key(&self.cursors, index));
     }
 
     /// Stops here: there is no current record any more.
@@ -81,22 +90,22 @@ impl Merge {
     /// # Errors
     /// As [`Cursor::go_to`].
     pub(crate) fn go_to(&mut self, mark: &MergeMark) -> Result<()> {
-        for (cursor, offset) in self.cursors.iter_mut().zip(&mark.offsets) {
-            cursor.go_to(*offset)?;
+        for (index, offset) in mark.offsets.iter().enumerate() {
+            if let Some(cursor) = self.cursors.get_mut(index) {
+                cursor.go_to(*offset)?;
+            }
+            self.moved(index);
         }
         self.on = mark.on;
         Ok(())
     }
 
     fn settle(&mut self) {
-        self.on = match self.cursors.as_slice() {
-            [only] => only.is_on_record().then_some(0),
-            cursors => smallest(cursors.iter().map(|c| c.is_on_record().then(|| c.raw_key()))),
-        };
+        self.on = self.order.first().filter(|first| self.cursors.get(*first).is_some_and(Cursor::is_on_record));
     }
 }
 
-/// Index of the smallest key; of the first one where keys are equal.
-pub(crate) fn smallest<'k>(keys: impl Iterator<Item = Option<&'k [u8]>>) -> Option<usize> {
-    keys.enumerate().filter_map(|(i, key)| key.map(|key| (key, i))).min().map(|(_, i)| i)
+/// The raw key on which a cursor stands.
+fn raw_key(cursors: &[Cursor], index: usize) -> Option<&[u8]> {
+    cursors.get(index).filter(|cursor| cursor.is_on_record()).map(Cursor::raw_key)
 }

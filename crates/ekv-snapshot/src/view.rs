@@ -28,6 +28,20 @@ const LOOKUP_WINDOW_LEN: usize = 32 << 10;
 /// Decides whether a group owns a user key.
 pub type Owns = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
+/// Which group of a view can show a user key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The one with this number, in the order in which the view was given its groups.
+    Group(usize),
+    /// Any of them.
+    Any,
+    /// None of them.
+    Nobody,
+}
+
+/// Tells which group of a view can show a user key, as the [`Group::owns`] of its groups do one by one.
+pub type OwnerOf = Arc<dyn Fn(&[u8]) -> Owner + Send + Sync>;
+
 /// The records of one Raft group, read at one timestamp.
 #[derive(Clone)]
 pub struct Group {
@@ -44,6 +58,7 @@ pub struct Group {
 #[derive(Clone)]
 pub struct View {
     groups: Vec<Group>,
+    owner_of: Option<OwnerOf>,
 }
 
 /// A user key with the version that is visible.
@@ -156,7 +171,13 @@ pub fn check_read_ts(scan: &Scan, read_ts: CommitTs) -> Result<()> {
 impl View {
     /// The union of `groups`.
     pub fn new(groups: Vec<Group>) -> View {
-        View { groups }
+        View { groups, owner_of: None }
+    }
+
+    /// The same view, which asks `owner_of` in the place of all groups which of them can show a user key.
+    #[must_use]
+    pub fn with_owner_of(self, owner_of: OwnerOf) -> View {
+        View { owner_of: Some(owner_of), ..self }
     }
 
     /// A view of one file at one timestamp.
@@ -197,7 +218,7 @@ impl View {
 
     /// A reader for single keys.
     pub fn lookup(&self) -> Lookup {
-        Lookup::new(&self.groups, LOOKUP_WINDOW_LEN)
+        Lookup::new(self, LOOKUP_WINDOW_LEN)
     }
 
     /// The largest read timestamp of its groups.

@@ -2,15 +2,18 @@
 
 use super::{Group, Jump, Owns, Range, Shows, Visible, behind_longer_keys, effective_read_ts, shows, visible};
 use crate::file::{Cursor, NEAR_RECORDS};
-use crate::merge::{Merge, MergeMark, smallest};
+use crate::key_heap::KeyHeap;
+use crate::merge::{Merge, MergeMark};
 use crate::record::{UnversionedRow, split_raw_key};
 use crate::resolver::{OpenKeys, Resolver, Standing, common_prefix_len};
-use crate::{CommitTs, Result};
+use crate::{CommitTs, Error, ErrorKind, Result};
 
 /// A place in a [`RangeScan`].
 #[derive(Clone, Debug)]
 pub struct Mark {
-    groups: Vec<GroupMark>,
+    number: u64,
+    /// Of the only group; with several ones the scan keeps what it changes.
+    only: Option<GroupMark>,
     given: OpenKeys<()>,
     on: Option<usize>,
 }
@@ -20,6 +23,8 @@ pub struct Mark {
 struct GroupMark {
     place: MergeMark,
     resolver: Resolver,
+    is_beyond: bool,
+    round: u64,
 }
 
 /// Visible user keys of a range, ascending by the raw key of the visible version.
@@ -27,18 +32,39 @@ struct GroupMark {
 /// That is *not* ascending by user key: where one key begins with another, the longer one usually comes first (section 9).
 /// Versions with a damaged value header are passed over. A key that several groups own and show is given once, as its newest
 /// visible version.
+///
+/// With many groups a record costs the logarithm of their number, and so does a range behind the one before it: only the groups that have
+/// records before its end move. A range that lies before, or overlaps, costs a search in each.
 pub struct RangeScan {
     groups: Vec<GroupScan>,
+    /// With several groups: the one that stands on the smallest raw key is first.
+    order: KeyHeap,
+    range: Range,
+    /// Counts ranges. A group that has another number has not gone to the range yet.
+    round: u64,
     /// With several groups: the user keys that were given and may come again from another group.
     given: OpenKeys<()>,
     /// The group whose record was returned last.
     on: Option<usize>,
+    /// With several groups: where those stood at the last mark that have moved since.
+    moved: Vec<(usize, GroupMark)>,
+    /// The number of the last mark; 0 = there is none.
+    mark_number: u64,
 }
 
 impl RangeScan {
     pub(super) fn new(groups: &[Group], window_len: usize) -> RangeScan {
-        let groups = groups.iter().map(|group| GroupScan::new(group, window_len)).collect();
-        RangeScan { groups, given: OpenKeys::default(), on: None }
+        let groups: Vec<GroupScan> = groups.iter().map(|group| GroupScan::new(group, window_len)).collect();
+        RangeScan {
+            order: KeyHeap::new(groups.len()),
+            groups,
+            range: Range::default(),
+            round: 0,
+            given: OpenKeys::default(),
+            on: None,
+            moved: Vec::new(),
+            mark_number: 0,
+        }
     }
 
     /// Goes to the start of a range. Ascending ranges are read without going back.
@@ -48,8 +74,16 @@ impl RangeScan {
     pub fn seek(&mut self, range: Range) -> Result<()> {
         self.on = None;
         self.given.reset();
-        for group in &mut self.groups {
-            group.seek(&range)?;
+        // Until the end of the range before, groups have passed over what is not in it.
+        let is_behind = self.round > 0
+            && self.range.start <= range.start
+            && self.range.end.as_ref().is_some_and(|end| *end <= range.start);
+        self.range = range;
+        self.round = self.round.saturating_add(1);
+        if !is_behind || self.groups.len() == 1 {
+            for index in 0..self.groups.len() {
+                self.bring(index)?;
+            }
         }
         Ok(())
     }
@@ -59,20 +93,36 @@ impl RangeScan {
         self.on.and_then(|on| self.groups.get(on)).and_then(GroupScan::current)
     }
 
-    /// Remembers the current place, for [`RangeScan::rewind`].
-    pub fn mark(&self) -> Mark {
-        Mark { groups: self.groups.iter().map(GroupScan::mark).collect(), given: self.given.clone(), on: self.on }
+    /// Remembers the current place, for [`RangeScan::rewind`]; an earlier one is forgotten.
+    pub fn mark(&mut self) -> Mark {
+        self.moved.clear();
+        self.mark_number = self.mark_number.saturating_add(1);
+        let only = match self.groups.as_slice() {
+            [only] => Some(only.mark()),
+            _ => None,
+        };
+        Mark { number: self.mark_number, only, given: self.given.clone(), on: self.on }
     }
 
-    /// Goes back to a place of the same range; [`RangeScan::current`] is then what it was.
+    /// Goes back to the last mark, which must lie in the same range; [`RangeScan::current`] is then what it was.
     ///
     /// # Errors
-    /// A failing read.
+    /// A failing read; `Invalid` if there was another mark since.
     pub fn rewind(&mut self, mark: &Mark) -> Result<()> {
+        if mark.number != self.mark_number {
+            let reason = "a place was left for which there is a later one".to_owned();
+            return Err(Error::new(ErrorKind::Invalid { structure: "walk over records", reason }));
+        }
         self.on = mark.on;
         self.given.clone_from(&mark.given);
-        for (group, mark) in self.groups.iter_mut().zip(&mark.groups) {
-            group.rewind(mark)?;
+        if let (Some(mark), Some(only)) = (&mark.only, self.groups.first_mut()) {
+            return only.rewind(mark);
+        }
+        for (index, mark) in &self.moved {
+            if let Some(group) = self.groups.get_mut(*index) {
+                group.rewind(mark)?;
+            }
+            self.order.moved(*index, |index| position(&self.groups, index));
         }
         Ok(())
     }
@@ -82,8 +132,8 @@ impl RangeScan {
     /// # Errors
     /// A failing read.
     pub fn next_visible(&mut self) -> Result<Option<Visible<'_>>> {
-        if let Some(group) = self.on.take().and_then(|on| self.groups.get_mut(on)) {
-            group.step()?;
+        if let Some(on) = self.on.take() {
+            self.step(on)?;
         }
         if self.groups.len() == 1 {
             self.on = Some(0);
@@ -94,19 +144,60 @@ impl RangeScan {
     }
 
     fn find_among_groups(&mut self) -> Result<()> {
-        loop {
-            self.on = smallest(self.groups.iter().map(GroupScan::raw_key));
-            let Some(group) = self.on.and_then(|on| self.groups.get_mut(on)) else { return Ok(()) };
-            if group.is_unowned {
-                return Ok(());
+        while let Some(index) = self.order.first() {
+            let Some(group) = self.groups.get(index) else { break };
+            if group.position().is_none_or(|raw_key| !self.range.holds(raw_key)) {
+                // All others stand behind it.
+                break;
             }
-            let raw_key = group.raw_key().unwrap_or_default();
-            let common = common_prefix_len(raw_key, self.given.previous());
-            // Equal raw keys come one after the other and are no news to the open keys.
-            if self.given.update(raw_key, common, |_| ()).is_none() {
-                return Ok(());
+            if group.round != self.round {
+                self.bring(index)?;
+                continue;
             }
+            if !group.is_unowned {
+                let raw_key = group.raw_key().unwrap_or_default();
+                let common = common_prefix_len(raw_key, self.given.previous());
+                // Equal raw keys come one after the other and are no news to the open keys.
+                if self.given.update(raw_key, common, |_| ()).is_some() {
+                    self.step(index)?;
+                    continue;
+                }
+            }
+            self.on = Some(index);
+            break;
+        }
+        Ok(())
+    }
+
+    /// Brings a group to the range.
+    fn bring(&mut self, index: usize) -> Result<()> {
+        self.before_moving(index);
+        if let Some(group) = self.groups.get_mut(index) {
+            group.round = self.round;
+            group.seek(&self.range)?;
+        }
+        self.order.moved(index, |index| position(&self.groups, index));
+        Ok(())
+    }
+
+    /// Moves a group to its next record.
+    fn step(&mut self, index: usize) -> Result<()> {
+        self.before_moving(index);
+        if let Some(group) = self.groups.get_mut(index) {
             group.step()?;
+        }
+        self.order.moved(index, |index| position(&self.groups, index));
+        Ok(())
+    }
+
+    /// Keeps where a group stands, unless it has moved since the last mark already.
+    fn before_moving(&mut self, index: usize) {
+        if self.mark_number == 0 || self.groups.len() == 1 {
+            return;
+        }
+        if let Some(group) = self.groups.get_mut(index).filter(|group| group.mark_number != self.mark_number) {
+            group.mark_number = self.mark_number;
+            self.moved.push((index, group.mark()));
         }
     }
 
@@ -123,6 +214,11 @@ impl RangeScan {
         let group = self.on.and_then(|on| self.groups.get(on));
         Ok(group.and_then(|group| Some((group.current()?, group.origin()))))
     }
+}
+
+/// The raw key on which a group stands.
+fn position(groups: &[GroupScan], index: usize) -> Option<&[u8]> {
+    groups.get(index).and_then(GroupScan::position)
 }
 
 /// Where a visible record comes from.
@@ -147,6 +243,12 @@ struct GroupScan {
     gives_unowned: bool,
     /// Whether it stands on such a record.
     is_unowned: bool,
+    /// Whether it stands on the first record behind the range.
+    is_beyond: bool,
+    /// The number of the range in which it is.
+    round: u64,
+    /// The last mark after which it has moved.
+    mark_number: u64,
 }
 
 impl GroupScan {
@@ -159,32 +261,45 @@ impl GroupScan {
             range: Range::default(),
             gives_unowned: false,
             is_unowned: false,
+            is_beyond: false,
+            round: 0,
+            mark_number: 0,
         }
     }
 
     fn seek(&mut self, range: &Range) -> Result<()> {
         self.range.clone_from(range);
         self.resolver.reset();
+        self.is_beyond = false;
         self.merge.seek(&self.range.start)?;
         self.find()
     }
 
-    fn raw_key(&self) -> Option<&[u8]> {
+    /// The raw key on which it stands, in the range or behind it; `None` at the end.
+    fn position(&self) -> Option<&[u8]> {
         self.merge.current().map(Cursor::raw_key)
     }
 
+    /// The raw key of the range on which it stands.
+    fn raw_key(&self) -> Option<&[u8]> {
+        self.position().filter(|_| !self.is_beyond)
+    }
+
     fn mark(&self) -> GroupMark {
-        GroupMark { place: self.merge.mark(), resolver: self.resolver.clone() }
+        let GroupScan { resolver, is_beyond, round, .. } = self;
+        GroupMark { place: self.merge.mark(), resolver: resolver.clone(), is_beyond: *is_beyond, round: *round }
     }
 
     fn rewind(&mut self, mark: &GroupMark) -> Result<()> {
         self.merge.go_to(&mark.place)?;
         self.resolver.clone_from(&mark.resolver);
+        self.is_beyond = mark.is_beyond;
+        self.round = mark.round;
         Ok(())
     }
 
     fn current(&self) -> Option<Visible<'_>> {
-        self.merge.current().and_then(visible)
+        self.merge.current().filter(|_| !self.is_beyond).and_then(visible)
     }
 
     fn origin(&self) -> Origin {
@@ -196,6 +311,9 @@ impl GroupScan {
     }
 
     fn step(&mut self) -> Result<()> {
+        if self.is_beyond {
+            return Ok(());
+        }
         self.merge.advance()?;
         self.find()
     }
@@ -206,7 +324,7 @@ impl GroupScan {
         while let Some(cursor) = self.merge.current() {
             let raw_key = cursor.raw_key();
             if !self.range.holds(raw_key) {
-                self.merge.end();
+                self.is_beyond = true;
                 break;
             }
             let common = common_prefix_len(raw_key, self.resolver.previous());

@@ -142,7 +142,7 @@ fn geometry() -> impl Strategy<Value = (usize, usize)> {
 }
 
 fn lookup_of(view: &View, window_len: usize) -> Lookup {
-    Lookup::new(&view.groups, window_len)
+    Lookup::new(view, window_len)
 }
 
 proptest! {
@@ -419,4 +419,97 @@ proptest! {
             prop_assert_eq!(rest_of(&mut scan), in_scan_order(&expected));
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn ranges_of_several_groups_hold_their_keys_whatever_was_read_before(
+        all in proptest::collection::vec((records(), read_timestamps()), 2..5),
+        (window_len, index_len) in geometry(),
+        ranges in proptest::collection::vec((keys(), proptest::option::of(keys()), 0_usize..4), 1..12),
+        ascending in any::<bool>(),
+    ) {
+        let count = all.len();
+        let group = |(number, (records, read_ts)): (usize, &(Records, u64))| Group {
+            files: vec![file(records, index_len)],
+            read_ts: CommitTs(*read_ts),
+            owns: Some(Arc::new(move |key: &[u8]| owner(key, count) == number)),
+        };
+        let view = View::new(all.iter().enumerate().map(group).collect());
+        let mut ranges = ranges;
+        if ascending {
+            ranges.sort();
+        }
+        let mut scan = view.scan_with(window_len);
+        for (prefix, end, taken) in &ranges {
+            let range = match end {
+                None => Range::prefix(prefix),
+                Some(end) => Range::between(prefix, Some(end)),
+            };
+            let mut expected = Seen::new();
+            for (number, (records, read_ts)) in all.iter().enumerate() {
+                let part = records.iter().filter(|((key, ts), _)| {
+                    let raw_key = raw_key(key, *ts);
+                    range.start <= raw_key && range.holds(&raw_key)
+                });
+                let part: Records = part.map(|(k, v)| (k.clone(), v.clone())).collect();
+                let owned = |(key, _): &(Vec<u8>, _)| owner(key, count) == number && key.starts_with(&range.prefix);
+                expected.extend(visible_in(&part, *read_ts).into_iter().filter(owned));
+            }
+            let expected = in_scan_order(&expected);
+            scan.seek(range).unwrap();
+            // Some, then all from there on twice, or none but these few.
+            let taken = (*taken).min(expected.len());
+            for found in &expected[..taken] {
+                prop_assert_eq!(scan.next_visible().unwrap().unwrap().user_key, &found.0[..]);
+            }
+            if end.is_some() {
+                let mark = scan.mark();
+                prop_assert_eq!(&rest_of(&mut scan)[..], &expected[taken..]);
+                scan.rewind(&mark).unwrap();
+                prop_assert_eq!(&rest_of(&mut scan)[..], &expected[taken..]);
+            }
+        }
+    }
+}
+
+#[test]
+fn place_for_which_there_is_a_later_one_is_refused() {
+    let view = View::of_file(&file(&nested(5, b""), 1 << 20), CommitTs::MAX);
+    let mut scan = view.scan();
+    let first = scan.mark();
+    let second = scan.mark();
+    assert!(scan.rewind(&first).is_err());
+    scan.rewind(&second).unwrap();
+}
+
+#[test]
+fn lookup_asks_only_the_group_that_owns_the_key_where_the_view_knows_it() {
+    const GROUPS: usize = 50;
+    let asked = Arc::new(AtomicU64::new(0));
+    let key = |number: usize| format!("key {number:03}").into_bytes();
+    let group = |number: usize| {
+        let records: Records = (0..100).map(|i| ((key(i), 1), (false, 0, number.to_be_bytes().to_vec()))).collect();
+        let asked = Arc::clone(&asked);
+        let owns: Owns = Arc::new(move |key: &[u8]| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            owner(key, GROUPS) == number
+        });
+        Group { files: vec![file(&records, 4096)], read_ts: CommitTs::MAX, owns: Some(owns) }
+    };
+    let view = View::new((0..GROUPS).map(group).collect()).with_owner_of(Arc::new(|key: &[u8]| match key {
+        b"any" => Owner::Any,
+        b"nobody" => Owner::Nobody,
+        key => Owner::Group(owner(key, GROUPS)),
+    }));
+    let mut lookup = view.lookup();
+    for number in 0..100 {
+        let found = lookup.get(&key(number)).unwrap().unwrap();
+        assert_eq!(found.body.whole(), Some(&owner(&key(number), GROUPS).to_be_bytes()[..]));
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 100);
+    assert!(lookup.get(b"nobody").unwrap().is_none());
+    assert_eq!(asked.load(Ordering::Relaxed), 100);
+    assert!(lookup.get(b"any").unwrap().is_none());
+    assert_eq!(asked.load(Ordering::Relaxed), 150);
 }
