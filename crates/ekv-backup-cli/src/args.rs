@@ -9,11 +9,12 @@ mod restore;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::commands::either;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use ekv_backup::{Adapter, ReadTime, Wanted};
+use ekv_backup::{Adapter, ReadTime, Wanted, parse_age};
 use ekv_model::{Line, is_shown_as_it_is};
 
 pub(crate) use archive::{CompressionArguments, CompressionRule, LimitArguments, PackArguments, UnpackArguments};
@@ -122,14 +123,35 @@ impl Command {
 pub(crate) struct ReadArguments {
     /// Read the store as it was at TIME, back to the retention limit
     ///
-    /// TIME is RFC 3339 (2026-11-22T15:02:51Z), Unix milliseconds, or a raw timestamp (hlc:117660697953894403). Without it: the last
-    /// commit in the snapshot.
+    /// TIME is RFC 3339 (2026-11-22T15:02:51Z), a Unix time in seconds or milliseconds (1795359771), or a raw timestamp
+    /// (hlc:117660697953894403). Without it: the last commit in the snapshot. A time before the first commit, beyond the retention limit or
+    /// after the end of the snapshot is refused; `inspect` shows which times can be answered.
     ///
     /// The server stamps commits with a leased clock that runs up to 10 seconds ahead of the wall clock, so that a wall-clock TIME is
     /// exact to about 10 seconds only: a write made just before TIME may carry a later stamp and be missing. To be sure to include
-    /// it, add 10 seconds; to be sure to exclude later writes, use the raw timestamp. `inspect` shows which times can be answered.
+    /// it, add 10 seconds; to be sure to exclude later writes, use the raw timestamp. Commits are not applied in the order of their stamps:
+    /// a TIME within 10 seconds of the newest commit is warned about.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<ReadTime>,
+    /// Refuse a snapshot whose newest commit is older than AGE (24h, 90m, 2d)
+    ///
+    /// For jobs that would otherwise back up the same old snapshot for ever. If the clock in the snapshot's header is later than the newest
+    /// commit, that counts: a store without writes is not old. Of several groups each must be young enough.
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    pub(crate) max_age: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) empty: EmptyArguments,
+    /// Accept an older snapshot where the newest one of a group is damaged, or not named by a .snap file
+    ///
+    /// The newest intact snapshot is taken in any case; without this option that is a loss (exit code 5), and an error under --strict.
+    #[arg(long)]
+    pub(crate) allow_older: bool,
+    /// Accept that groups are missing, as when one group of several is wanted
+    ///
+    /// The routing catalog in a snapshot names the groups of the cluster. One that is not there is a loss (exit code 5), and an error
+    /// under --strict, since its keys are not in the result.
+    #[arg(long)]
+    pub(crate) allow_missing_groups: bool,
     /// Refuse a snapshot without checksum footer
     ///
     /// Files that lie in a data directory must have one in any case. A loose file or a pipe without footer is accepted with a
@@ -152,6 +174,17 @@ pub(crate) struct ReadArguments {
     pub(crate) limits: LimitArguments,
 }
 
+/// Whether nothing is accepted as a result.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct EmptyArguments {
+    /// Accept input that holds nothing, and a selection that selects nothing
+    ///
+    /// A file without content or of a header alone is what a failed copy leaves behind, and a selection of nothing is mostly a typing error: they are
+    /// refused. An empty store that proves itself by a checksum is decoded in any case.
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
+}
+
 const DECODE_AFTER_HELP: &str = "\
 Examples:
   ekv-backup decode 00000000000007d1.fsm dump
@@ -160,7 +193,7 @@ Examples:
   ekv-backup decode old.fsm.zst dump                the same
   ekv-backup decode snapshot.fsm dump.tar.zst       one file instead of a directory
   ekv-backup decode snapshot.fsm - | ssh HOST tar -x
-  ekv-backup decode snapshot.fsm dump --at 2026-11-22T15:00:00Z --adapter redis
+  ekv-backup decode snapshot.fsm dump --at 2026-11-22T15:33:50Z --adapter redis
 
 A dump is complete or absent: files are written into a private directory beside
 DUMP, which gets its name in one step at the end. Ctrl-C stops and leaves
@@ -213,6 +246,8 @@ pub(crate) struct DecodeArguments {
     )]
     pub(crate) dynamodb_layout: DynamodbLayoutRule,
     /// Make every loss and everything unknown an error; nothing is published then
+    ///
+    /// A snapshot without a checksum is refused, too: nobody knows whether it is whole.
     #[arg(long, help_heading = "What is written")]
     pub(crate) strict: bool,
     /// Write what is left of things that are gone: messages without a queue, S3 content without an object

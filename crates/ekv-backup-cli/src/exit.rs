@@ -52,6 +52,17 @@ impl Exit {
         }
     }
 
+    /// One word for it, as `--json` has it.
+    pub(crate) fn status(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::Losses => "incomplete",
+            Exit::No => "no_match",
+            Exit::Cancelled => "cancelled",
+            Exit::Environment | Exit::Data | Exit::OutOfSpace | Exit::WriteIo => "failed",
+        }
+    }
+
     /// Its meaning, as `--help` and the README have it.
     pub(crate) fn meaning(self) -> &'static str {
         match self {

@@ -3,11 +3,13 @@
 //! Nothing is written as it comes: a report is a [`Page`] and a message is a line, and whatever stands in either is escaped where it could
 //! steer a terminal or look like another line. Only this file writes to the standard streams.
 
+use std::cell::RefCell;
 use std::error::Error as _;
 use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::time::Instant;
 
 use ekv_backup::{Class, Error, is_out_of_space, shell};
 use ekv_model::{Line, shorten};
@@ -34,10 +36,70 @@ pub(crate) struct Output {
     arguments: OutputArguments,
     screen: Screen,
     colour: bool,
+    started: Instant,
+    said: RefCell<Said>,
+    /// Whether a result was printed as JSON.
+    is_result_printed: bool,
     /// The first failure to write to standard output.
     failed: Option<io::Error>,
     /// Whether standard output carries something else than results.
     is_standard_output_taken: bool,
+}
+
+/// What was told on the way, for the object that `--json` prints.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    counts: Counts,
+    /// The error, or the first problem.
+    error: Option<String>,
+}
+
+/// How many messages of each kind there were.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Counts {
+    problems: u64,
+    warnings: u64,
+    notes: u64,
+}
+
+impl Said {
+    fn count(&mut self, kind: impl FnOnce(&mut Counts) -> &mut u64) {
+        let count = kind(&mut self.counts);
+        *count = count.saturating_add(1);
+    }
+}
+
+/// What every object of `--json` begins with, and all of it where there is no result.
+#[derive(Debug, Serialize)]
+struct Ending<'a> {
+    /// One word for the exit code.
+    status: &'static str,
+    exit_code: u8,
+    /// What went wrong.
+    error: Option<&'a str>,
+    duration_ms: u64,
+    counts: Counts,
+}
+
+impl<'a> Ending<'a> {
+    fn new(exit: Exit, started: Instant, said: &'a Said) -> Self {
+        Ending {
+            status: exit.status(),
+            exit_code: exit.code(),
+            error: said.error.as_deref(),
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            counts: said.counts,
+        }
+    }
+}
+
+/// A result with what every object of `--json` begins with.
+#[derive(Serialize)]
+struct Whole<'a, R> {
+    #[serde(flatten)]
+    ending: Ending<'a>,
+    #[serde(flatten)]
+    result: &'a R,
 }
 
 /// A report for people, made line by line.
@@ -92,7 +154,16 @@ impl Output {
             When::Auto => terminal && !is_colour_unwanted(),
         };
         let screen = Screen::new(terminal && arguments.color != When::Never && !arguments.quiet);
-        Output { arguments: *arguments, screen, colour, failed: None, is_standard_output_taken: false }
+        Output {
+            arguments: *arguments,
+            screen,
+            colour,
+            started: Instant::now(),
+            said: RefCell::default(),
+            is_result_printed: false,
+            failed: None,
+            is_standard_output_taken: false,
+        }
     }
 
     /// Shows results on standard error from now on: an archive goes to standard output.
@@ -105,11 +176,14 @@ impl Output {
         &self.screen
     }
 
-    /// Shows a result: as JSON on standard output if that was asked for, else as text for people.
-    pub(crate) fn result(&mut self, result: &impl Serialize, text: impl FnOnce(&mut Page)) {
+    /// Shows a result, after all messages about it: as JSON on standard output if that was asked for, else as text for people.
+    pub(crate) fn result(&mut self, exit: Exit, result: &impl Serialize, text: impl FnOnce(&mut Page)) {
         self.screen.clear();
         if self.arguments.json {
-            self.print(|out| json::write_pretty(result, out));
+            self.is_result_printed = true;
+            let said = self.said.borrow().clone();
+            let ending = Ending::new(exit, self.started, &said);
+            self.print(|out| json::write_pretty(&Whole { ending, result }, out));
         } else if !self.arguments.quiet {
             let is_terminal = match self.is_standard_output_taken {
                 true => io::stderr().is_terminal(),
@@ -144,6 +218,7 @@ impl Output {
 
     /// Prints a message on standard error, unless only errors are wanted.
     pub(crate) fn note(&self, text: impl fmt::Display) {
+        self.said.borrow_mut().count(|counts| &mut counts.notes);
         if !self.arguments.quiet {
             self.screen.clear();
             self.message("note", YELLOW, text);
@@ -160,13 +235,18 @@ impl Output {
     /// Prints something that must not be overlooked, whatever is wanted.
     pub(crate) fn warning(&self, text: impl fmt::Display) {
         self.screen.clear();
+        self.said.borrow_mut().count(|counts| &mut counts.warnings);
         self.message("warning", YELLOW, text);
     }
 
     /// Prints something that is wrong with what was checked.
     pub(crate) fn problem(&self, text: impl fmt::Display) {
         self.screen.clear();
-        self.message("problem", RED, text);
+        let text = text.to_string();
+        self.message("problem", RED, &text);
+        let mut said = self.said.borrow_mut();
+        said.count(|counts| &mut counts.problems);
+        said.error.get_or_insert(text);
     }
 
     /// Prints an error with its causes and, where one is known, a way on.
@@ -190,7 +270,8 @@ impl Output {
                 "; who reads standard output stopped reading before the end of the archive, and has a part of it only",
             );
         }
-        self.message("error", RED, text);
+        self.message("error", RED, &text);
+        self.said.borrow_mut().error = Some(text);
         exit
     }
 
@@ -205,6 +286,11 @@ impl Output {
 
     /// Ends the output: a result that could not be printed is an error.
     pub(crate) fn close(mut self, exit: Exit) -> Exit {
+        if self.arguments.json && exit != Exit::Done && !self.is_result_printed {
+            let said = self.said.borrow().clone();
+            let ending = Ending::new(exit, self.started, &said);
+            self.print(|out| json::write_pretty(&ending, out));
+        }
         match self.failed.take() {
             Some(error) if exit == Exit::Done || exit == Exit::Losses => {
                 self.message("error", RED, format_args!("the work is done, but its result cannot be printed: {error}"));
@@ -296,6 +382,16 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
         false => text.to_string(),
     };
     if error.use_stderr() {
+        if is_json_asked_for() {
+            let said = Said {
+                error: Some(text(false).trim_start_matches("error: ").trim_end().to_owned()),
+                ..Said::default()
+            };
+            let mut json = Vec::new();
+            // Where standard output cannot be written to, the exit code and the message tell.
+            let _ = json::write_pretty(&Ending::new(Exit::Environment, Instant::now(), &said), &mut json)
+                .and_then(|()| standard_output()?.write_all(&json));
+        }
         let _ = io::stderr().lock().write_all(text(io::stderr().is_terminal()).as_bytes());
         return Exit::Environment;
     }
@@ -311,6 +407,11 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
             Exit::Done
         }
     }
+}
+
+/// Whether `--json` is among the words of a command line that could not be parsed.
+fn is_json_asked_for() -> bool {
+    std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json")
 }
 
 /// Whether the terminal understands nothing but text.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ekv_adapters::{Family, Outcome, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
 use ekv_model::{Class, Finding, Findings, Result};
-use ekv_snapshot::View;
+use ekv_snapshot::{FamilyTotals, View};
 use ekv_spill::Scratch;
 use ekv_tree::losses::LOSSES_FILE;
 use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
@@ -24,12 +24,13 @@ use crate::report::{
     Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, TransactionsReport, families, findings,
 };
 use crate::state::State;
-use crate::{Adapter, CommandError, DumpTarget, time};
+use crate::{Adapter, CommandError, Completeness, DumpTarget, time};
 
 /// Data that nothing in the dump represents.
-const NOT_DECODED: Finding =
-    Finding::warning("data_not_decoded", "records with user data that no adapter of this tool decodes")
-        .fatal_if_strict();
+const NOT_DECODED: Finding = Finding::loss(
+    "data_not_decoded",
+    "records with data of users that no adapter of this tool decodes: they are missing, unless --include-unknown keeps them as they are",
+);
 
 /// The books do not balance.
 const UNACCOUNTED: Finding = Finding::loss(
@@ -133,6 +134,8 @@ pub struct DecodeReport {
 /// The account of a decode, as MANIFEST.json carries it under `ekv_backup`.
 #[derive(Debug, Serialize)]
 pub struct Books {
+    /// Whether everything is there that was asked for, and what that rests on.
+    pub completeness: Completeness,
     /// The snapshots that were read.
     pub snapshots: Vec<SnapshotReport>,
     /// Where every entry went.
@@ -185,10 +188,14 @@ fn decode_to(
     let scratch = resources.scratch();
     target.check()?;
     time::check_wall_time(options.now)?;
-    let mut loaded = load(input, &options.read, &scratch, progress)?;
+    // What nothing proves to be whole is unknown.
+    let read =
+        ReadOptions { require_checksum: options.read.require_checksum || options.strict, ..options.read.clone() };
+    let mut loaded = load(input, &read, &scratch, progress)?;
     loaded.check_has_data(input)?;
     let blob_sources = load_blob_sources(options, &scratch, progress)?;
-    let state = State::of(&mut loaded, &options.read, &scratch, progress)?;
+    let state = State::of(&mut loaded, &read, &scratch, progress)?;
+    check_selection(&state.families, options)?;
     let visible = state.families.iter().map(|family| family.visible).sum();
 
     let (sink, parents) = target.create(options.now, options.jobs.get(), resources)?;
@@ -209,6 +216,10 @@ fn decode_to(
         Err(error) => return Err(error.after_cleaning_up(tree.abort())),
     };
     let (mut writer, scopes) = tree.finish()?;
+    if is_narrowed(options) && writer.totals().files == 0 && lost.is_empty() {
+        let error = nothing_selected(&state.families, options);
+        return Err(ekv_model::Error::from(error).after_cleaning_up(writer.abort()));
+    }
     let names = match finish_names(&mut writer, options).and_then(|names| {
         if !lost.is_empty() {
             writer.write_spooled_file(LOSSES_FILE, &lost.lines)?;
@@ -221,7 +232,7 @@ fn decode_to(
     let books = Books {
         listed_losses: (!lost.is_empty()).then(|| lost.count()),
         listed_scopes: scopes.listed,
-        ..books(&loaded, &state, &tally, &findings, names)
+        ..books(&loaded, &state, options, &tally, &findings, names)
     };
     let manifest = manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)).map_err(ekv_tree::Error::from)?;
     progress.begin(Phase::Publish, None);
@@ -229,6 +240,39 @@ fn decode_to(
     parents.keep();
     let notes = loaded.notes().chain(state.notes).collect();
     Ok(report(published, dumped, lost, notes, books))
+}
+
+/// Whether the user asked for some adapters only, and wants to know if there is nothing of them.
+fn is_narrowed(options: &DecodeOptions) -> bool {
+    !options.read.allow_empty && Adapter::ALL.iter().any(|adapter| !options.adapters.contains(adapter))
+}
+
+/// Refuses a selection of adapters that have nothing in the snapshot, before anything is created.
+fn check_selection(families: &[FamilyTotals], options: &DecodeOptions) -> Result<()> {
+    let is_selected = |family: &Family| match Adapter::of(family.owner()) {
+        Some(adapter) => options.adapters.contains(&adapter),
+        None => options.include_unknown,
+    };
+    let selected = Family::ALL.iter().filter(|family| family.role() == Role::Data && is_selected(family));
+    let has_any =
+        |family: &Family| families.get(family.number()).is_some_and(|totals| totals.visible > 0 || totals.damaged > 0);
+    if !is_narrowed(options) || selected.into_iter().any(has_any) {
+        return Ok(());
+    }
+    Err(nothing_selected(families, options).into())
+}
+
+/// The error for such a selection.
+fn nothing_selected(families: &[FamilyTotals], options: &DecodeOptions) -> CommandError {
+    let has_data = |adapter: &&Adapter| {
+        let of_it = |family: &&Family| family.role() == Role::Data && Adapter::of(family.owner()) == Some(**adapter);
+        let visible = |family: &Family| families.get(family.number()).is_some_and(|totals| totals.visible > 0);
+        Family::ALL.iter().filter(of_it).any(visible)
+    };
+    let names = |adapters: Vec<&Adapter>| adapters.iter().map(|adapter| adapter.name()).collect::<Vec<_>>().join(", ");
+    let asked = names(options.adapters.iter().collect());
+    let there = Adapter::ALL.iter().filter(|adapter| !options.adapters.contains(adapter)).filter(has_data).collect();
+    CommandError::NothingSelected { asked, there: Some(names(there)).filter(|names| !names.is_empty()) }
 }
 
 /// An input that was written to while it was read explains whatever seemed wrong with it, and spoils what seemed right.
@@ -252,7 +296,7 @@ fn load_blob_sources(
     scratch: &Arc<dyn Scratch>,
     progress: &dyn Progress,
 ) -> Result<Vec<Loaded>> {
-    let read = ReadOptions { at: None, ..options.read.clone() };
+    let read = ReadOptions { at: None, not_before_ms: None, ..options.read.clone() };
     let wanted = options.blob_sources.iter().filter(|_| options.adapters.contains(&Adapter::S3));
     wanted.map(|source| load(source, &read, scratch, progress)).collect()
 }
@@ -301,6 +345,7 @@ fn close_books(run: &mut Run<'_>, options: &DecodeOptions) -> Result<()> {
             (Role::Data, None) => {
                 if left > 0 {
                     run.find(NOT_DECODED, family.prefix(), None, || format!("{left} records of {}", family.name()));
+                    run.find_many(NOT_DECODED, left.saturating_sub(1));
                 }
                 run.account(*family, Outcome::NotDecoded, left)?;
             }
@@ -331,10 +376,18 @@ fn refuse_findings(findings: &Findings, lost: &Losses) -> Result<()> {
     }
 }
 
-fn books(loaded: &Loaded, state: &State, tally: &Tally, found: &Findings, names: NamesReport) -> Books {
+fn books(
+    loaded: &Loaded,
+    state: &State,
+    options: &DecodeOptions,
+    tally: &Tally,
+    found: &Findings,
+    names: NamesReport,
+) -> Books {
     let snapshots = loaded.reports();
     let families = families(&state.families, Some(tally));
     Books {
+        completeness: Completeness::of(loaded, state, &options.read, found, Some((tally, &options.adapters))),
         records: Accounts::new(&snapshots, &families),
         snapshots,
         families,

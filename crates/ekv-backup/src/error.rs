@@ -22,7 +22,7 @@ pub enum CommandError {
     },
     /// A time that is not understood.
     #[error(
-        "cannot read the time {text:?}: expected RFC 3339 (2026-11-22T15:02:51Z), Unix milliseconds, or hlc:NUMBER"
+        "cannot read the time {text:?}: expected RFC 3339 (2026-11-22T15:02:51Z), a Unix time (1795359771), or hlc:NUMBER"
     )]
     Time {
         /// What was given.
@@ -31,6 +31,54 @@ pub enum CommandError {
     /// A clock that shows a time of which a manifest cannot tell.
     #[error("this machine's clock shows a time outside the years 0 to 9999, which no manifest can state: set it")]
     Clock,
+    /// A length of time that is not understood.
+    #[error("cannot read the length of time {text:?}: expected something like 24h, 90m or 2d")]
+    Age {
+        /// What was given.
+        text: String,
+    },
+    /// A time that the snapshots cannot answer.
+    #[error("cannot read the state at {time}: {why}")]
+    TimeNotAnswerable {
+        /// The time.
+        time: String,
+        /// Why not, and which times can be answered.
+        why: String,
+    },
+    /// A snapshot that is older than the user wants.
+    #[error("{file} is too old: it ends at {end}, and nothing before {limit} is wanted (--max-age)")]
+    TooOld {
+        /// The snapshot.
+        file: String,
+        /// Its newest commit, or the clock in its header if that is later.
+        end: String,
+        /// The oldest time that is accepted.
+        limit: String,
+    },
+    /// A snapshot without a single record, and nothing that proves that it had none.
+    #[error(
+        "{file} ends behind its header: it holds no record, and no checksum proves that it never did; --allow-empty takes it all the same"
+    )]
+    HeaderAlone {
+        /// The snapshot.
+        file: String,
+    },
+    /// A server's snapshot that lacks what every server's snapshot ends with.
+    #[error(
+        "{file} was cut: a server's snapshot has rows of the store (_meta_…) or a checksum behind its records, this one has neither"
+    )]
+    Cut {
+        /// The snapshot.
+        file: String,
+    },
+    /// The adapters that were asked for have no data.
+    #[error("there is no data of {asked} in it{}; nothing is published (--allow-empty writes an empty dump)", .there.as_ref().map_or_else(String::new, |there| format!(", but of {there}")))]
+    NothingSelected {
+        /// The adapters that were asked for.
+        asked: String,
+        /// The adapters that have data.
+        there: Option<String>,
+    },
     /// A snapshot that holds no data to decode.
     #[error("{what} holds no data: it is the state of a timestamp oracle")]
     NoData {
@@ -70,10 +118,18 @@ impl CommandError {
     /// What the error means to the user.
     pub fn class(&self) -> Class {
         match self {
-            CommandError::Strict { .. } | CommandError::NoData { .. } | CommandError::DumpChanged => Class::Data,
+            CommandError::Strict { .. }
+            | CommandError::NoData { .. }
+            | CommandError::TooOld { .. }
+            | CommandError::HeaderAlone { .. }
+            | CommandError::Cut { .. }
+            | CommandError::DumpChanged => Class::Data,
+            CommandError::NothingSelected { .. } => Class::NoMatch,
             CommandError::Parents { source, .. } if ekv_spill::is_out_of_space(source) => Class::OutOfSpace,
             CommandError::Time { .. }
             | CommandError::Clock
+            | CommandError::Age { .. }
+            | CommandError::TimeNotAnswerable { .. }
             | CommandError::Parents { .. }
             | CommandError::ArchiveInsideDump { .. }
             | CommandError::NotAnArchive { .. } => Class::Environment,

@@ -5,6 +5,7 @@ use std::path::Path;
 use ekv_model::Result;
 use serde::Serialize;
 
+use crate::Completeness;
 use crate::load::{ReadOptions, load};
 use crate::progress::Progress;
 use crate::report::{
@@ -17,6 +18,8 @@ use crate::state::State;
 pub struct Inspection {
     /// Version of this structure.
     pub format_version: u32,
+    /// Whether a decode would have everything, as far as that can be said without one, and what that rests on.
+    pub completeness: Completeness,
     /// The snapshots that were read; one per Raft group.
     pub snapshots: Vec<SnapshotReport>,
     /// Unusual things about where they were found.
@@ -58,9 +61,10 @@ pub fn inspect(input: &Path, options: &ReadOptions, progress: &dyn Progress) -> 
     let snapshots = loaded.reports();
     let families = families(&state.families, None);
     let mut found = loaded.findings();
-    found.merge(state.findings);
+    found.merge(state.findings.clone());
     Ok(Inspection {
         format_version: 1,
+        completeness: Completeness::of(&loaded, &state, options, &found, None),
         records: Accounts::new(&snapshots, &families),
         snapshots,
         notes: loaded.notes().chain(state.notes).collect(),

@@ -6,7 +6,10 @@
 //! | `resources.rs` | how much may reading it take? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
 //! | `losses.rs` | what was left out, one by one? |
+//! | `answerable.rs` | which times can it answer? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
+//! | `groups.rs` | are all groups here? |
+//! | `completeness.rs` | is everything there that was asked for? |
 //! | `dump_target.rs`, `dump_source.rs` | a dump as a directory, an archive or a stream: where to, where from? |
 //! | `decode.rs`, `inspect.rs`, `verify.rs`, `checksums.rs`, `pack.rs` | the commands |
 //! | `encode.rs`, `restore.rs` | the way back into a cluster |
@@ -18,13 +21,16 @@
 
 mod adapter;
 mod advice;
+mod answerable;
 mod checksums;
 mod clean;
+mod completeness;
 mod decode;
 mod dump_source;
 mod dump_target;
 mod encode;
 mod error;
+mod groups;
 mod input_place;
 mod inspect;
 mod load;
@@ -46,6 +52,7 @@ pub use adapter::Adapter;
 pub use advice::{Wanted, advice, name_advice};
 pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};
+pub use completeness::{Choice, Completeness, Grounds, Missing, Proof, Status};
 pub use decode::{Books, DecodeOptions, DecodeReport, available_jobs, decode};
 pub use dump_source::open_dump;
 pub use dump_target::{DumpTarget, NewName};
@@ -75,5 +82,5 @@ pub use report::{
     TransactionsReport,
 };
 pub use resources::Resources;
-pub use time::{ReadTime, format_commit_ts, format_unix_ms};
+pub use time::{ReadTime, format_commit_ts, format_unix_ms, parse_age};
 pub use verify::{VerifyReport, verify, verify_within};

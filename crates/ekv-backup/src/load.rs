@@ -1,20 +1,24 @@
 //! Pass 1 over everything that the user named: checked and indexed snapshots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use ekv_adapters::Router;
-use ekv_model::{Findings, Result};
-use ekv_snapshot::datadir::{GroupDir, Note};
+use ekv_model::{Example, Finding, Findings, Result};
+use ekv_snapshot::datadir::{self, Candidates, GroupDir, Note};
 use ekv_snapshot::txn::TxnView;
 use ekv_snapshot::{
-    CommitTs, FamilyTotals, FooterPolicy, Form, Input, RecordFile, Scan, ScanOptions, View, check_read_ts, scan,
+    CommitTs, Error, ErrorKind, FamilyTotals, FooterPolicy, Form, Input, OneFamily, RecordFile, Scan, ScanOptions,
+    View, Watermarks, scan,
 };
 use ekv_spill::Scratch;
 
+use crate::answerable::{self, Answerable};
+use crate::completeness::Proof;
+use crate::groups::is_data_group;
 use crate::losses::LossFile;
-use crate::open::too_many_bytes;
+use crate::open::{FSM_FOLDER, too_many_bytes};
 use crate::progress::{Follower, Phase, Progress};
 use crate::report::SnapshotReport;
 use crate::{CommandError, Opened, ReadTime, Resources, open};
@@ -41,6 +45,14 @@ pub struct ReadOptions {
     pub view: TxnView,
     /// What happens to records in a group that does not own their keys.
     pub unowned: Unowned,
+    /// Whether a snapshot is accepted that holds nothing and does not prove that it never did.
+    pub allow_empty: bool,
+    /// Whether an older snapshot of a group is accepted where a newer one is damaged, or not named by a `.snap` file.
+    pub allow_older: bool,
+    /// Whether groups may be missing.
+    pub allow_missing_groups: bool,
+    /// Snapshots that end before this time are refused; Unix milliseconds.
+    pub not_before_ms: Option<u64>,
     /// What reading may take.
     pub resources: Resources,
 }
@@ -51,6 +63,12 @@ pub(crate) struct LoadedSnapshot {
     pub(crate) file: RecordFile,
     pub(crate) read_ts: CommitTs,
     pub(crate) bytes: u64,
+    /// How messages name the file.
+    pub(crate) input_name: String,
+    /// What proves that it is whole, if anything does.
+    pub(crate) is_proven: bool,
+    /// What is odd about which file of its group it is.
+    pub(crate) findings: Findings,
     /// The file, seen from the data directory that was named.
     pub(crate) place: Option<String>,
     pub(crate) group_id: Option<u64>,
@@ -62,11 +80,26 @@ pub(crate) struct LoadedSnapshot {
 /// Everything that the user named.
 pub(crate) struct Loaded {
     pub(crate) snapshots: Vec<LoadedSnapshot>,
+    /// What holds for the directory as a whole.
+    notes: Vec<String>,
     /// Prefixes of keys in no known family, with the number of their records.
     pub(crate) unknown_prefixes: Vec<(Vec<u8>, u64)>,
     /// What is lost of it, so far.
     pub(crate) losses: Arc<LossFile>,
 }
+
+/// The newest snapshot of a group cannot be used.
+pub(crate) const OLDER_SNAPSHOT: Finding = Finding::loss(
+    "group_older_snapshot",
+    "groups whose newest snapshot cannot be used, so that an older state was taken: what was written since is missing",
+);
+
+/// A newer snapshot lies there, and nothing names it.
+pub(crate) const NEWER_SNAPSHOT: Finding = Finding::warning(
+    "group_newer_snapshot_unnamed",
+    "groups with a newer, intact snapshot that no .snap file names, as in a copy of a running node: it was not taken; to use it, name the file",
+)
+.fatal_if_strict();
 
 /// Opens and checks what `argument` names. Nothing is written but nameless scratch files.
 pub(crate) fn load(
@@ -77,14 +110,28 @@ pub(crate) fn load(
 ) -> Result<Loaded> {
     let mut loader = Loader::new(options, scratch, progress);
     progress.begin(Phase::Check, None);
+    let mut notes = Vec::new();
     let snapshots = match open(argument, &options.resources, scratch, &Follower::new(progress))? {
-        Opened::Snapshot(opened) => vec![loader.snapshot(opened.input, None, opened.snapshot_index, Vec::new())?],
-        Opened::DataDirectory(groups) => {
-            let loaded: Result<Vec<_>> = groups.iter().map(|group| loader.group(argument, group)).collect();
-            loaded?
+        Opened::Snapshot(opened) => {
+            let group_id = group_of_file(argument);
+            vec![loader.snapshot(opened.input, group_id, opened.snapshot_index, &[])?]
         }
+        Opened::DataDirectory(groups) => loader.groups(argument, &groups, &mut notes)?,
     };
-    Ok(loader.loaded(snapshots))
+    if let Some(at) = options.at {
+        answerable::check(&snapshots, at.commit_ts())?;
+    }
+    if let Some(not_before_ms) = options.not_before_ms {
+        answerable::check_age(&snapshots, not_before_ms)?;
+    }
+    Ok(loader.loaded(snapshots, notes))
+}
+
+/// The group of a snapshot file that lies in a node's directory, `group-2/fsm-snap/….fsm`.
+fn group_of_file(path: &Path) -> Option<u64> {
+    let folder = path.parent()?;
+    let is_fsm_folder = folder.file_name().is_some_and(|name| name == FSM_FOLDER);
+    is_fsm_folder.then(|| datadir::group_id(folder.parent()?)).flatten()
 }
 
 /// Checks one snapshot that is open already.
@@ -95,8 +142,8 @@ pub(crate) fn load_input(
     progress: &dyn Progress,
 ) -> Result<Loaded> {
     let mut loader = Loader::new(options, scratch, progress);
-    let snapshots = vec![loader.snapshot(input, None, None, Vec::new())?];
-    Ok(loader.loaded(snapshots))
+    let snapshots = vec![loader.snapshot(input, None, None, &[])?];
+    Ok(loader.loaded(snapshots, Vec::new()))
 }
 
 struct Loader<'a> {
@@ -114,8 +161,8 @@ impl<'a> Loader<'a> {
         Loader { options, scratch, progress, unknown_prefixes: BTreeMap::new(), losses }
     }
 
-    fn loaded(self, snapshots: Vec<LoadedSnapshot>) -> Loaded {
-        Loaded { snapshots, unknown_prefixes: self.unknown_prefixes.into_iter().collect(), losses: self.losses }
+    fn loaded(self, snapshots: Vec<LoadedSnapshot>, notes: Vec<String>) -> Loaded {
+        Loaded { snapshots, notes, unknown_prefixes: self.unknown_prefixes.into_iter().collect(), losses: self.losses }
     }
 }
 
@@ -125,14 +172,16 @@ impl Loader<'_> {
         mut input: Input,
         group_id: Option<u64>,
         snapshot_index: Option<u64>,
-        notes: Vec<String>,
+        notes: &[Note],
     ) -> Result<LoadedSnapshot> {
-        if self.options.require_checksum {
+        // The checksum of a `.snap` file covers what lies in it.
+        let is_in_snap = notes.iter().any(|note| matches!(note, Note::Inline | Note::NoState));
+        if self.options.require_checksum && !is_in_snap {
             input.footer = FooterPolicy::Required;
         }
         let resources = &self.options.resources;
         if let Some(max) = resources.bytes_max.filter(|max| input.len > *max) {
-            return Err(ekv_snapshot::Error::new(too_many_bytes(max)).in_file(&input.name).into());
+            return Err(Error::new(too_many_bytes(max)).in_file(&input.name).into());
         }
         self.progress.begin(Phase::Check, Some(input.len));
         let at = self.options.at.map(ReadTime::commit_ts);
@@ -146,8 +195,10 @@ impl Loader<'_> {
         let watch = Follower::new(self.progress);
         let mut router = Router::default();
         let (scan, file) = scan(&input, &scan_options, &mut router, self.scratch, &watch)?;
-        if let Some(read_ts) = at {
-            check_read_ts(&scan, read_ts).map_err(|e| e.in_file(&input.name))?;
+        let is_proven =
+            is_in_snap || scan.envelope.footer_crc32c.is_some() || matches!(scan.envelope.form, Form::MemoryStore);
+        if !is_proven {
+            check_is_whole(&input, &scan, self.options.allow_empty)?;
         }
         // What was found in a file that is not used counts for nothing.
         self.losses.append(&losses)?;
@@ -156,20 +207,62 @@ impl Loader<'_> {
             let sum = self.unknown_prefixes.entry(prefix.to_vec()).or_default();
             *sum = sum.saturating_add(records);
         }
-        Ok(LoadedSnapshot { scan, file, read_ts, bytes: input.len, place: None, group_id, snapshot_index, notes })
+        Ok(LoadedSnapshot {
+            scan,
+            file,
+            read_ts,
+            bytes: input.len,
+            input_name: input.name,
+            is_proven,
+            findings: Findings::default(),
+            place: None,
+            group_id,
+            snapshot_index,
+            notes: notes.iter().map(Note::to_string).collect(),
+        })
+    }
+
+    /// The newest snapshot of every group. A group of a node that never had one is passed over: the routing catalog says whether it matters.
+    fn groups(&mut self, argument: &Path, groups: &[GroupDir], notes: &mut Vec<String>) -> Result<Vec<LoadedSnapshot>> {
+        let mut loaded = Vec::new();
+        let mut first_without = None;
+        for group in groups {
+            match self.group(argument, group) {
+                Ok(snapshot) => loaded.push(snapshot),
+                Err(error) if group.group_id.is_some() && has_no_snapshot(&error) => {
+                    notes.push(error.to_string());
+                    first_without.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match first_without {
+            Some(error) if !loaded.iter().any(is_data_group) => Err(error),
+            _ => Ok(loaded),
+        }
     }
 
     /// The newest snapshot of a group of the data directory `argument` that passes all checks.
     fn group(&mut self, argument: &Path, group: &GroupDir) -> Result<LoadedSnapshot> {
+        let below = |path: &Path| path.strip_prefix(argument).unwrap_or(path).display().to_string();
         let mut candidates = group.candidates();
         while let Some(found) = candidates.next()? {
-            let notes = found.notes.iter().map(Note::to_string).collect();
-            match self.snapshot(found.input.clone(), found.group_id, found.file_index, notes) {
+            match self.snapshot(found.input.clone(), found.group_id, found.file_index, &found.notes) {
                 Ok(mut loaded) => {
-                    let place = found.path.strip_prefix(argument).unwrap_or(&found.path);
-                    loaded.place = Some(place.display().to_string());
+                    loaded.place = Some(below(&found.path));
+                    self.look_for_newer(&mut candidates, &mut loaded, below)?;
                     let rejected = candidates.rejected().iter().map(|rejected| format!("passed over {rejected}"));
                     loaded.notes.extend(rejected);
+                    // A state counts once, whether its `.snap` file, its `.fsm` file or both are damaged.
+                    let mut states = BTreeSet::new();
+                    let newer = candidates.rejected().iter().filter(|rejected| rejected.is_newer(&found));
+                    for rejected in newer.filter(|rejected| states.insert(rejected.index())) {
+                        loaded.findings.record(OLDER_SNAPSHOT.accepted_if(self.options.allow_older), || {
+                            let (file, why) = (below(&rejected.path), rejected.error.kind());
+                            let detail = format!("passed over {file}: {why}; took {}", below(&found.path));
+                            Example::new(None, None, detail)
+                        });
+                    }
                     return Ok(loaded);
                 }
                 Err(error) if error.class() == ekv_model::Class::Data && !is_limit(&error) => {
@@ -183,17 +276,78 @@ impl Loader<'_> {
         }
         Err(candidates.into_error().into())
     }
+
+    /// Tells of a newer snapshot of the same group that no `.snap` file names, if it is intact; notes why if it is not.
+    fn look_for_newer(
+        &self,
+        candidates: &mut Candidates,
+        taken: &mut LoadedSnapshot,
+        below: impl Fn(&Path) -> String,
+    ) -> Result<()> {
+        let Some(index) = taken.snapshot_index else { return Ok(()) };
+        while let Some(newer) = candidates.next_unnamed_above(index)? {
+            self.progress.begin(Phase::Check, Some(newer.input.len));
+            let watch = Follower::new(self.progress);
+            match scan(&newer.input, &ScanOptions::default(), &mut OneFamily, self.scratch, &watch) {
+                Ok(_) => {
+                    let file = newer.path.display();
+                    taken.notes.push(format!(
+                        "{file} is newer and intact, but no .snap file names it: to use it, name the file"
+                    ));
+                    taken.findings.record(NEWER_SNAPSHOT.accepted_if(self.options.allow_older), || {
+                        Example::new(None, None, format!("{} was passed over", below(&newer.path)))
+                    });
+                    return Ok(());
+                }
+                Err(error) if error.class() == ekv_model::Class::Data => candidates.reject(&newer, error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what a failed program, a cut copy or a full disk leaves behind, where no checksum says that it is what was written.
+fn check_is_whole(input: &Input, scan: &Scan, is_empty_allowed: bool) -> Result<()> {
+    let file = || input.name.clone();
+    // A program that failed before the pipe looks like this, too.
+    if input.len == 0 && !is_empty_allowed {
+        let reason = "it is empty".to_owned();
+        return Err(Error::new(ErrorKind::NotFound { reason }).in_file(&input.name).into());
+    }
+    match scan.envelope.form {
+        Form::TimestampOracle { .. } => Ok(()),
+        _ if scan.totals.entries == 0 && is_empty_allowed => Ok(()),
+        _ if scan.totals.entries == 0 => Err(CommandError::HeaderAlone { file: file() }.into()),
+        _ if !scan.envelope.header.is_empty() && scan.watermarks == Watermarks::default() => {
+            Err(CommandError::Cut { file: file() }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a group has not taken a snapshot yet.
+fn has_no_snapshot(error: &ekv_model::Error) -> bool {
+    let error = error.get_ref().downcast_ref::<Error>();
+    error.is_some_and(|error| matches!(error.kind(), ErrorKind::NotFound { .. }))
 }
 
 /// Whether a snapshot is not damaged but larger than was asked for: an older one is no answer to that.
 fn is_limit(error: &ekv_model::Error) -> bool {
-    let snapshot_error = error.get_ref().downcast_ref::<ekv_snapshot::Error>();
-    snapshot_error.is_some_and(|error| matches!(error.kind(), ekv_snapshot::ErrorKind::LimitExceeded { .. }))
+    let snapshot_error = error.get_ref().downcast_ref::<Error>();
+    snapshot_error.is_some_and(|error| matches!(error.kind(), ErrorKind::LimitExceeded { .. }))
 }
 
 /// The snapshot error inside an error, to be listed with its file.
-fn into_snapshot_error(error: ekv_model::Error) -> std::result::Result<ekv_snapshot::Error, ekv_model::Error> {
-    error.downcast::<ekv_snapshot::Error>()
+fn into_snapshot_error(error: ekv_model::Error) -> std::result::Result<Error, ekv_model::Error> {
+    error.downcast::<Error>()
+}
+
+impl LoadedSnapshot {
+    /// Which times it can answer.
+    pub(crate) fn answerable(&self) -> Answerable {
+        Answerable::of(&self.scan)
+    }
 }
 
 impl Loaded {
@@ -229,13 +383,35 @@ impl Loaded {
         let mut all = Findings::default();
         for loaded in &self.snapshots {
             all.merge(loaded.scan.findings.clone());
+            all.merge(loaded.findings.clone());
         }
         all
     }
 
     /// What is unusual about where the snapshots were found.
     pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
-        self.snapshots.iter().flat_map(|loaded| loaded.notes.clone())
+        self.snapshots.iter().flat_map(|loaded| loaded.notes.clone()).chain(self.notes.iter().cloned())
+    }
+
+    /// Whether checksums prove that all snapshots are whole.
+    pub(crate) fn proof(&self) -> Proof {
+        let proven = self.snapshots.iter().filter(|loaded| loaded.is_proven).count();
+        match proven {
+            0 => Proof::Unverified,
+            n if n == self.snapshots.len() => Proof::Verified,
+            _ => Proof::PartlyVerified,
+        }
+    }
+
+    /// The latest moment at which a group is read.
+    pub(crate) fn newest_read_ts(&self) -> CommitTs {
+        self.snapshots.iter().map(|loaded| loaded.read_ts).max().unwrap_or_default()
+    }
+
+    /// No later commit can be of this time or before, in any group.
+    pub(crate) fn closed_until(&self) -> CommitTs {
+        let groups = self.snapshots.iter().filter(|loaded| is_data_group(loaded));
+        groups.map(|loaded| loaded.answerable().closed_until).min().unwrap_or_default()
     }
 
     pub(crate) fn reports(&self) -> Vec<SnapshotReport> {

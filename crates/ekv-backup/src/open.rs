@@ -18,7 +18,7 @@ use spooled::Spooling;
 pub(crate) use spooled::too_many_bytes;
 
 /// Folder of the snapshot files in a data directory; every file in it ends with a checksum footer.
-const FSM_FOLDER: &str = "fsm-snap";
+pub(crate) const FSM_FOLDER: &str = "fsm-snap";
 
 /// What a command-line argument turned out to be.
 pub enum Opened {
@@ -47,7 +47,7 @@ pub struct OpenedSnapshot {
 /// Cost: a small buffer; with compressed input a window of at most 128 MiB. Scratch space for the copy, as much as `resources` allow.
 ///
 /// # Errors
-/// `Io`, `NotFound` for something that is neither a regular file nor a directory with snapshots and for a stream of nothing, `Ambiguous`,
+/// `Io`, `NotFound` for something that is neither a regular file nor a directory with snapshots, `Ambiguous`,
 /// `Invalid` or `UnsupportedForm` for a damaged or too demanding compressed stream, `LimitExceeded`, `Scratch`, or the error of `watch`.
 pub fn open(argument: &Path, resources: &Resources, scratch: &Arc<dyn Scratch>, watch: &dyn Watch) -> Result<Opened> {
     let spooling = Spooling { resources, scratch, watch };

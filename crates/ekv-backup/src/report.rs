@@ -7,8 +7,9 @@ use ekv_model::{Findings, Severity};
 use ekv_snapshot::txn::TxnTotals;
 use ekv_snapshot::{CommitTs, FamilyTotals, Scan};
 use ekv_tree::portable::PortableReport;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::answerable::Answerable;
 use crate::time::{format_commit_ts, format_unix_ms};
 
 /// Bytes that may be text: a JSON string if they are UTF-8, else their escaped form under `escaped`.
@@ -43,10 +44,12 @@ impl std::fmt::Display for Text {
 }
 
 /// A timestamp in all its notations.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
-    /// The raw timestamp (HLC).
+    /// The raw timestamp (HLC). Readers of JSON that know floating-point numbers alone round it: for them there is `hlc_text`.
     pub hlc: u64,
+    /// The same in decimal digits.
+    pub hlc_text: String,
     /// Its Unix milliseconds.
     pub unix_ms: u64,
     /// The same as RFC 3339.
@@ -55,7 +58,7 @@ pub struct Moment {
 
 impl From<CommitTs> for Moment {
     fn from(ts: CommitTs) -> Self {
-        Moment { hlc: ts.0, unix_ms: ts.unix_ms(), time: format_commit_ts(ts) }
+        Moment { hlc: ts.0, hlc_text: ts.to_string(), unix_ms: ts.unix_ms(), time: format_commit_ts(ts) }
     }
 }
 
@@ -90,10 +93,15 @@ pub struct SnapshotReport {
     pub last_commit: Moment,
     /// Last commit timestamp of header and records: the newest state.
     pub newest: Moment,
-    /// Oldest read timestamp that can be answered; absent = everything.
+    /// Oldest read timestamp that can be answered: the first commit of data of users, or the retention limit if that is later; absent if
+    /// there is no such data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_answerable: Option<Moment>,
-    /// Smallest commit timestamp of a record.
+    /// Newest read timestamp that can be answered: the newest commit, or the clock ceiling if that is later.
+    pub newest_answerable: Moment,
+    /// No later commit can be of this time or before.
+    pub closed_until: Moment,
+    /// Smallest commit timestamp of a record with data of users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_commit: Option<Moment>,
     /// The moment at which versions were resolved.
@@ -119,7 +127,7 @@ impl SnapshotReport {
         read_ts: CommitTs,
     ) -> Self {
         use ekv_snapshot::Header;
-        let oldest = scan.watermarks.oldest_answerable();
+        let times = Answerable::of(scan);
         let ceiling_ms = scan.envelope.header.ceiling_ms();
         SnapshotReport {
             file: None,
@@ -137,8 +145,10 @@ impl SnapshotReport {
             footer_crc32c: scan.envelope.footer_crc32c.map(|crc| format!("{crc:08x}")),
             last_commit: scan.last_commit_ts.into(),
             newest: scan.effective_last_commit_ts.into(),
-            oldest_answerable: (oldest != 0).then(|| CommitTs(oldest).into()),
-            first_commit: scan.totals.first_commit_ts.map(Moment::from),
+            oldest_answerable: times.from().map(Moment::from),
+            newest_answerable: times.end.into(),
+            closed_until: times.closed_until.into(),
+            first_commit: times.first.map(Moment::from),
             read: read_ts.into(),
             entries: scan.totals.entries,
             store_rows: scan.totals.unversioned_rows,

@@ -2,39 +2,21 @@
 //!
 //! Source: `docs/format/snapshot.md`, sections 11 and 12.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ekv_adapters::Router;
-use ekv_model::{Example, Finding, Findings, Result};
+use ekv_adapters::{Role, Router};
+use ekv_model::{Findings, Result};
 use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnState, TxnTotals, resolve};
-use ekv_snapshot::{CommitTs, FamilyTotals, Group, Owner, OwnerOf, Owns, RecordFile, View};
+use ekv_snapshot::{FamilyTotals, Group, Owner, OwnerOf, Owns, RecordFile, View};
 use ekv_spill::Scratch;
 
-use crate::ReadTime;
+use crate::groups::{Groups, LeftOut, compare_with_catalog, is_data_group};
 use crate::load::{Loaded, LoadedSnapshot, ReadOptions, Unowned};
-use crate::ownership::{Catalog, CatalogError, is_exempt};
+use crate::ownership::{Catalog, is_exempt};
 use crate::progress::{Follower, Phase, Progress};
-use crate::time::format_commit_ts;
-
-/// The group that the server reserves for its clock; it holds no data of users.
-const CLOCK_GROUP: u64 = 0;
-/// How far commit timestamps run ahead of the wall clock, in milliseconds (`docs/format/snapshot.md`, section 7.3).
-const CLOCK_LEASE_MS: u64 = 10_000;
-
-/// The routing catalog cannot be used.
-const NO_CATALOG: Finding = Finding::warning(
-    "groups_without_routing_catalog",
-    "nothing says which group owns which keys: of every key the newest version of any group was taken",
-)
-.fatal_if_strict();
-
-/// The read timestamp is not far enough in the past.
-const RECENT_TIME: Finding = Finding::warning(
-    "groups_read_near_newest_commit",
-    "groups whose newest commit is less than 10 seconds after the time that was asked for: it is a common time of all groups, \
-              not a proven cut",
-);
+use crate::{ReadTime, answerable};
 
 /// The visible state of everything that was loaded.
 pub(crate) struct State {
@@ -43,6 +25,9 @@ pub(crate) struct State {
     pub(crate) families: Vec<FamilyTotals>,
     pub(crate) transactions: TxnTotals,
     pub(crate) findings: Findings,
+    pub(crate) groups: Groups,
+    /// Whether each group is read at its own newest state.
+    pub(crate) is_newest: bool,
     /// What holds for the result as a whole.
     pub(crate) notes: Vec<String>,
 }
@@ -62,7 +47,9 @@ impl State {
         let follower = Follower::new(progress);
         let mut findings = Findings::default();
         let data_groups = loaded.snapshots.iter().filter(|snapshot| is_data_group(snapshot)).count();
-        let catalog = read_catalog(&loaded.snapshots, data_groups, &mut findings)?;
+        let mut families = loaded.families();
+        let allowed = options.allow_missing_groups;
+        let (catalog, groups_seen) = compare_with_catalog(&loaded.snapshots, &families, allowed, &mut findings)?;
         let filter = catalog.clone().filter(|_| data_groups > 1 && options.unowned == Unowned::Drop);
         let merges_groups = data_groups > 1 && filter.is_none();
 
@@ -81,13 +68,19 @@ impl State {
             snapshot.read_ts = state.read_ts;
         }
 
+        let mut left_out = LeftOut::default();
         let has_overlay = resolved.groups.iter().any(|state| state.overlay.is_some());
         let view = if merges_groups {
             View::new(vec![merge(&loaded.snapshots, &resolved.groups)])
         } else {
             let pairs = loaded.snapshots.iter().zip(&resolved.groups);
-            let groups = pairs
-                .filter_map(|(snapshot, state)| Some((group(snapshot, state, filter.as_ref())?, snapshot.group_id)));
+            let named: BTreeSet<u64> = filter.iter().flat_map(|catalog| catalog.groups().into_keys()).collect();
+            let groups = pairs.filter_map(|(snapshot, state)| {
+                let is_named = snapshot.group_id.is_some_and(|id| named.contains(&id));
+                let unnamed = (!is_named).then(|| left_out.unnamed_group(snapshot));
+                let group = group(snapshot, state, filter.as_ref(), unnamed, left_out.unrouted())?;
+                Some((group, snapshot.group_id))
+            });
             let (groups, ids): (Vec<Group>, Vec<Option<u64>>) = groups.unzip();
             let view = View::new(groups);
             match filter.and_then(|catalog| owner_of_groups(catalog, &ids)) {
@@ -95,7 +88,6 @@ impl State {
                 None => view,
             }
         };
-        let mut families = loaded.families();
         if has_overlay || data_groups > 1 {
             let router = Router::default();
             let counts = view.count(&|user_key| router.number_of(user_key), &follower)?;
@@ -108,27 +100,20 @@ impl State {
             }
             findings.merge(counts.findings);
         }
+        left_out.report(allowed, &mut findings);
+        let is_newest = options.at.is_none_or(|at| answerable::is_newest_of_all(&loaded.snapshots, at.commit_ts()));
         let mut notes = Vec::new();
-        if data_groups > 1 {
-            match options.at {
-                Some(at) => warn_about_recent_time(&loaded.snapshots, at.commit_ts(), &mut findings),
-                None => notes.push(format!(
-                    "{data_groups} groups, each read at its own newest state: their snapshots were taken at different moments, so \
-                     that the latest writes of one may be there and those of another not; use --at for a common time"
-                )),
-            }
+        match options.at {
+            Some(_) if is_newest => {}
+            Some(at) => answerable::warn_about_recent_time(&loaded.snapshots, at.commit_ts(), &mut findings),
+            None if data_groups > 1 => notes.push(format!(
+                "{data_groups} groups, each read at its own newest state: their snapshots were taken at different moments, so that the \
+                 latest writes of one may be there and those of another not; use --at for a common time"
+            )),
+            None => {}
         }
-        Ok(State { view, families, transactions: resolved.totals, findings, notes })
+        Ok(State { view, families, transactions: resolved.totals, findings, groups: groups_seen, is_newest, notes })
     }
-}
-
-fn is_data_group(snapshot: &LoadedSnapshot) -> bool {
-    snapshot.group_id != Some(CLOCK_GROUP)
-}
-
-/// How examples name a group; they are part of the dump and hold no path.
-fn name(snapshot: &LoadedSnapshot) -> String {
-    snapshot.group_id.map_or_else(|| "the only group".to_owned(), |id| format!("group {id}"))
 }
 
 fn txn_group(snapshot: &LoadedSnapshot) -> TxnGroup {
@@ -137,26 +122,6 @@ fn txn_group(snapshot: &LoadedSnapshot) -> TxnGroup {
         group_id: snapshot.group_id,
         last_commit_ts: snapshot.scan.effective_last_commit_ts,
     }
-}
-
-/// Reads the catalog from the group with the smallest id; `None` if it cannot be used.
-fn read_catalog(
-    snapshots: &[LoadedSnapshot],
-    data_groups: usize,
-    findings: &mut Findings,
-) -> Result<Option<Arc<Catalog>>> {
-    let holder = snapshots.iter().filter(|snapshot| is_data_group(snapshot)).min_by_key(|snapshot| snapshot.group_id);
-    let Some(holder) = holder else { return Ok(None) };
-    let problem = match Catalog::read(&holder.file, holder.read_ts) {
-        Ok(catalog) => return Ok(Some(Arc::new(catalog))),
-        Err(CatalogError::Read(error)) => return Err(error),
-        Err(problem) => problem,
-    };
-    // Without other groups nothing depends on the catalog.
-    if data_groups > 1 {
-        findings.record(NO_CATALOG, || Example::new(None, None, format!("{}: {problem}", name(holder))));
-    }
-    Ok(None)
 }
 
 /// Which group of a view owns a key, if the catalog decides that for all of them; `ids` are theirs, in the order of the view.
@@ -175,13 +140,32 @@ fn owner_of_groups(catalog: Arc<Catalog>, ids: &[Option<u64>]) -> Option<OwnerOf
     }))
 }
 
-/// The view of one group; `None` if it has no records. The catalog leaves out what the group does not own.
-fn group(snapshot: &LoadedSnapshot, state: &TxnState, catalog: Option<&Arc<Catalog>>) -> Option<Group> {
+/// The view of one group; `None` if it has no records. The catalog leaves out what the group does not own, and it is noted if that is data of a
+/// group that owns nothing, or data that nobody owns.
+fn group(
+    snapshot: &LoadedSnapshot,
+    state: &TxnState,
+    catalog: Option<&Arc<Catalog>>,
+    unnamed: Option<Arc<AtomicBool>>,
+    unrouted: Arc<AtomicBool>,
+) -> Option<Group> {
     let files = files(snapshot, state);
     let owns = match (catalog.cloned(), snapshot.group_id) {
         (Some(catalog), Some(id)) => {
-            let owns: Owns =
-                Arc::new(move |user_key: &[u8]| is_exempt(user_key) || catalog.owner_of(user_key) == Some(id));
+            let router = Router::default();
+            let is_data = move |user_key: &[u8]| router.family_of(user_key).role() == Role::Data;
+            let owns: Owns = Arc::new(move |user_key: &[u8]| {
+                if is_exempt(user_key) {
+                    return true;
+                }
+                let owner = catalog.owner_of(user_key);
+                match (owner, &unnamed) {
+                    (None, _) if is_data(user_key) => unrouted.store(true, Ordering::Relaxed),
+                    (Some(_), Some(flag)) if is_data(user_key) => flag.store(true, Ordering::Relaxed),
+                    _ => {}
+                }
+                owner == Some(id)
+            });
             Some(owns)
         }
         _ => None,
@@ -202,15 +186,4 @@ fn merge(snapshots: &[LoadedSnapshot], states: &[TxnState]) -> Group {
 /// Overlay and snapshot, as far as they hold something.
 fn files(snapshot: &LoadedSnapshot, state: &TxnState) -> Vec<RecordFile> {
     state.overlay.iter().chain([&snapshot.file]).filter(|file| !file.is_empty()).cloned().collect()
-}
-
-fn warn_about_recent_time(snapshots: &[LoadedSnapshot], read_ts: CommitTs, findings: &mut Findings) {
-    for snapshot in snapshots.iter().filter(|snapshot| is_data_group(snapshot)) {
-        let newest = snapshot.scan.effective_last_commit_ts;
-        if newest.unix_ms() < read_ts.unix_ms().saturating_add(CLOCK_LEASE_MS) {
-            findings.record(RECENT_TIME, || {
-                Example::new(None, None, format!("{}: newest commit {}", name(snapshot), format_commit_ts(newest)))
-            });
-        }
-    }
 }

@@ -1,17 +1,18 @@
 //! Moments as a user writes them and as reports show them.
 
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ekv_snapshot::CommitTs;
-use jiff::Timestamp;
+use jiff::{Span, SpanRelativeTo, Timestamp};
 
 use crate::CommandError;
 
 /// The moment at which versions are resolved.
 ///
-/// Written as RFC 3339, as Unix milliseconds, or as a raw timestamp: `hlc:NUMBER`, or any number of 2^48 and above. A
-/// millisecond means its last timestamp, so that everything committed in it counts.
+/// Written as RFC 3339, as a Unix time, or as a raw timestamp, `hlc:NUMBER`. A bare number says by its size what it counts: seconds,
+/// milliseconds, microseconds, a raw timestamp or nanoseconds; these ranges do not meet between 1975 and 2286. A second or millisecond
+/// means its last timestamp, so that everything committed in it counts.
 ///
 /// The server issues commit timestamps up to 10 seconds ahead of the wall clock (`docs/format/snapshot.md`, section 7.3): a
 /// wall-clock time is that fuzzy.
@@ -34,6 +35,15 @@ impl ReadTime {
     }
 }
 
+/// Bare numbers below are Unix seconds: up to the year 5138.
+const SECONDS_END: u64 = 100_000_000_000;
+/// Bare numbers from [`SECONDS_END`] up to here are milliseconds: from 1973 to 5138.
+const MILLISECONDS_END: u64 = 100_000_000_000_000;
+/// Bare numbers from [`MILLISECONDS_END`] up to here are microseconds: from 1973 to 2286.
+const MICROSECONDS_END: u64 = 10_000_000_000_000_000;
+/// Bare numbers from [`MICROSECONDS_END`] up to here are raw timestamps, from 1974 to 2405; greater ones are nanoseconds, from 1998 on.
+const RAW_END: u64 = 900_000_000_000_000_000;
+
 impl FromStr for ReadTime {
     type Err = CommandError;
 
@@ -43,8 +53,11 @@ impl FromStr for ReadTime {
             return number.parse().map(|ts| ReadTime(CommitTs(ts))).map_err(|_| fail());
         }
         let unix_ms = match text.parse::<u64>() {
-            Ok(number) if CommitTs::last_of_ms(number).is_none() => return Ok(ReadTime(CommitTs(number))),
-            Ok(unix_ms) => unix_ms,
+            Ok(seconds) if seconds < SECONDS_END => seconds.saturating_mul(1000).saturating_add(999),
+            Ok(unix_ms) if unix_ms < MILLISECONDS_END => unix_ms,
+            Ok(microseconds) if microseconds < MICROSECONDS_END => microseconds / 1000,
+            Ok(raw) if raw < RAW_END => return Ok(ReadTime(CommitTs(raw))),
+            Ok(nanoseconds) => nanoseconds / 1_000_000,
             Err(_) => {
                 let moment: Timestamp = text.parse().map_err(|_| fail())?;
                 u64::try_from(moment.as_millisecond()).map_err(|_| fail())?
@@ -65,6 +78,17 @@ pub(crate) fn now() -> Timestamp {
 /// Refuses a time that a manifest cannot state.
 pub(crate) fn check_wall_time(now: Timestamp) -> Result<(), CommandError> {
     if now == Timestamp::MAX || now.as_second() < FIRST_SECOND { Err(CommandError::Clock) } else { Ok(()) }
+}
+
+/// A length of time such as `24h`, `90m` or `1d 12h`; a day has 24 hours.
+///
+/// # Errors
+/// [`CommandError::Age`] for anything else, and for a negative one.
+pub fn parse_age(text: &str) -> Result<Duration, CommandError> {
+    let span = text.parse::<Span>().ok();
+    let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let age = age.and_then(|age| Duration::try_from(age).ok());
+    age.ok_or_else(|| CommandError::Age { text: text.to_owned() })
 }
 
 /// A timestamp's wall-clock part as RFC 3339, in UTC with milliseconds.
@@ -91,6 +115,16 @@ mod tests {
     }
 
     #[test]
+    fn ages_are_lengths_of_time() {
+        for (text, seconds) in [("24h", 86_400), ("90m", 5400), ("2d", 172_800), ("1d 12h", 129_600), ("PT30S", 30)] {
+            assert_eq!(parse_age(text).unwrap(), Duration::from_secs(seconds), "{text}");
+        }
+        for text in ["", "24", "-1h", "1 month", "tomorrow"] {
+            assert!(parse_age(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn all_notations_of_a_moment_agree_and_nonsense_is_refused() {
         let expected = CommitTs(1_795_359_771_025 << 16 | 0xffff);
         for text in ["1795359771025", "2026-11-22T15:02:51.025Z", "2026-11-22T16:02:51.0259+01:00"] {
@@ -100,6 +134,11 @@ mod tests {
             assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), CommitTs(117_660_697_953_894_403), "{text}");
         }
         assert_eq!("hlc:45".parse::<ReadTime>().unwrap().commit_ts(), CommitTs(45));
+        let second = CommitTs(1_795_359_771_999 << 16 | 0xffff);
+        assert_eq!("1795359771".parse::<ReadTime>().unwrap().commit_ts(), second);
+        for text in ["1795359771025999", "1795359771025999999"] {
+            assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), expected, "{text}");
+        }
         for text in ["", "yesterday", "-5", "2026-11-22", "hlc:", "hlc:x", "1969-12-31T23:59:59Z", "1e12"] {
             assert!(text.parse::<ReadTime>().is_err(), "{text}");
         }

@@ -58,6 +58,15 @@ impl Finding {
     pub const fn fatal_if_strict(self) -> Finding {
         Finding { strict_fatal: true, ..self }
     }
+
+    /// The same finding where the user has accepted it beforehand: it is told, and nothing more.
+    #[must_use]
+    pub const fn accepted_if(self, is_accepted: bool) -> Finding {
+        match is_accepted {
+            true => Finding { severity: Severity::Warning, strict_fatal: false, ..self },
+            false => self,
+        }
+    }
 }
 
 /// One occurrence of a finding.

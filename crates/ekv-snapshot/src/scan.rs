@@ -114,6 +114,8 @@ pub struct FamilyTotals {
     pub value_bytes: u64,
     /// Bytes of the visible bodies.
     pub visible_body_bytes: u64,
+    /// Smallest commit timestamp of a record.
+    pub first_commit_ts: Option<CommitTs>,
 }
 
 impl FamilyTotals {
@@ -135,7 +137,9 @@ impl FamilyTotals {
             raw_key_bytes,
             value_bytes,
             visible_body_bytes,
+            first_commit_ts,
         } = other;
+        self.first_commit_ts = self.first_commit_ts.into_iter().chain(*first_commit_ts).min();
         for (sum, n) in [
             (&mut self.records, records),
             (&mut self.staged, staged),
@@ -171,8 +175,6 @@ pub struct FileTotals {
     pub user_key_descents: u64,
     /// Most user keys that were open at once (section 9).
     pub nesting_depth: u64,
-    /// Smallest commit timestamp.
-    pub first_commit_ts: Option<CommitTs>,
     /// Records with a store expiry.
     pub store_expiries: u64,
 }
@@ -539,7 +541,6 @@ impl Pass<'_> {
         let totals = &mut self.scan.totals;
         totals.user_key_descents = totals.user_key_descents.saturating_add(u64::from(descends));
         totals.nesting_depth = totals.nesting_depth.max(u64::try_from(self.resolver.depth()).unwrap_or(u64::MAX));
-        totals.first_commit_ts = Some(totals.first_commit_ts.map_or(commit_ts, |first| first.min(commit_ts)));
         if !newest_always {
             self.scan.effective_last_commit_ts = self.scan.effective_last_commit_ts.max(commit_ts);
         }
@@ -554,6 +555,7 @@ impl Pass<'_> {
         let Some(family) = self.scan.families.get_mut(number) else { return Ok(()) };
         let add = |slot: &mut u64, n: u64| *slot = slot.saturating_add(n);
         add(&mut family.records, 1);
+        family.first_commit_ts = Some(family.first_commit_ts.map_or(commit_ts, |first| first.min(commit_ts)));
         add(&mut family.user_keys, u64::from(resolution.first_of_key));
         add(&mut family.raw_key_bytes, u64::try_from(raw_key.len()).unwrap_or(u64::MAX));
         add(&mut family.value_bytes, value_len);

@@ -39,6 +39,18 @@ impl SnapshotBuilder {
         self
     }
 
+    /// Sets the clock ceiling of the header, in Unix milliseconds; otherwise it is 0.
+    pub fn ceiling_ms(mut self, ceiling_ms: u64) -> Self {
+        self.ceiling_ms = Some(ceiling_ms);
+        self
+    }
+
+    /// Leaves out the footer.
+    pub fn without_footer(mut self) -> Self {
+        self.footer = false;
+        self
+    }
+
     /// Adds an entry as it is.
     pub fn raw(mut self, raw_key: &[u8], value: &[u8]) -> Self {
         assert!(self.entries.insert(raw_key.to_vec(), value.to_vec()).is_none(), "duplicate raw key");

@@ -25,7 +25,9 @@ pub(crate) fn run(arguments: &ChecksumsArguments, output: &mut Output) -> Result
         (true, false, true) if report.changed + report.added + report.removed > 0 => "would be rewritten",
         (true, false, _) => "up to date",
     };
-    output.result(&report, |out| {
+    super::verify::show_first(output, &report.problems, report.problem_count);
+    let exit = if is_sound { Exit::Done } else { Exit::Data };
+    output.result(exit, &report, |out| {
         out.title(format_args!("CHECKSUMS {verdict}"));
         let files = text::count(report.files, "file", "files");
         let _ = writeln!(out, ": {}, {files}, {}", dump.display(), text::bytes(report.bytes));
@@ -38,6 +40,5 @@ pub(crate) fn run(arguments: &ChecksumsArguments, output: &mut Output) -> Result
             let _ = writeln!(out, "  {:>14}", text::count(n, one, many));
         }
     });
-    super::verify::show_first(output, &report.problems, report.problem_count);
-    Ok(if is_sound { Exit::Done } else { Exit::Data })
+    Ok(exit)
 }

@@ -8,7 +8,7 @@ use crate::output::Output;
 
 pub(crate) fn run(arguments: &CleanArguments, output: &mut Output) -> Result<Exit, Error> {
     let report = clean(&arguments.parent, arguments.dry_run)?;
-    output.result(&report, |out| {
+    output.result(Exit::Done, &report, |out| {
         for leftover in &report.leftovers {
             let _ = writeln!(out, "{}: {}", leftover.path, leftover.outcome);
         }

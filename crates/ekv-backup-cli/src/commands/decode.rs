@@ -1,6 +1,7 @@
 //! `decode`.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use ekv_backup::{
     BareKeys, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, Expired, PortableNames,
@@ -32,9 +33,7 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
     for note in report.notes.iter().chain(&report.warnings) {
         output.note(note);
     }
-    show_if_quiet(output, &report);
-    let exit = if report.losses > 0 { Exit::Losses } else { Exit::Done };
-    output.result(&report, |out| show(dump, &report, out));
+    let mut exit = if report.books.completeness.is_complete() { Exit::Done } else { Exit::Losses };
     if arguments.verify {
         // However small the archive became: what is in it was in the snapshot.
         let scratch_dir = arguments.read.limits.scratch_dir.clone();
@@ -42,9 +41,11 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
         let verified = verify_within(dump, &resources, output.screen())?;
         super::verify::show_problems(output, &verified);
         if !verified.sound {
-            return Ok(Exit::Data);
+            exit = Exit::Data;
         }
     }
+    text::tell_what_is_hidden(output, &report.books.completeness, &report.books.findings);
+    output.result(exit, &report, |out| show(dump, &report, out));
     Ok(exit)
 }
 
@@ -56,21 +57,10 @@ fn show_refused_losses(output: &Output, error: &Error) {
     }
     let shown = u64::try_from(losses.len()).unwrap_or(u64::MAX);
     if *loss_count > shown {
-        output.problem(&format!(
+        output.problem(format_args!(
             "… and {} more; without --strict the dump has a file LOSSES.jsonl that names all of them",
             text::digits(loss_count - shown)
         ));
-    }
-}
-
-/// Tells in short what was lost or odd where the report is not shown.
-fn show_if_quiet(output: &Output, report: &DecodeReport) {
-    for finding in report.books.findings.iter().filter(|finding| finding.severity != "info") {
-        output.warn_if_quiet(&format!("{}: {} ({})", finding.name, finding.meaning, text::digits(finding.count)));
-    }
-    if report.losses > 0 {
-        let things = text::count(report.losses, "damaged thing was", "damaged things were");
-        output.warn_if_quiet(&format!("INCOMPLETE: {things} left out; LOSSES.jsonl in {} names them", report.dump));
     }
 }
 
@@ -128,8 +118,18 @@ pub(crate) fn read_options(arguments: &ReadArguments) -> ReadOptions {
             ViewRule::Live => TxnView::Live,
         },
         unowned: if arguments.keep_unowned { Unowned::Keep } else { Unowned::Drop },
+        allow_empty: arguments.empty.allow_empty,
+        allow_older: arguments.allow_older,
+        allow_missing_groups: arguments.allow_missing_groups,
+        not_before_ms: arguments.max_age.map(not_before_ms),
         resources: target::resources(&arguments.limits),
     }
+}
+
+/// The time before which a snapshot is older than `age`, in Unix milliseconds.
+fn not_before_ms(age: Duration) -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(u64::MAX)
 }
 
 fn show(dump: &Path, report: &DecodeReport, out: &mut Page) {
@@ -141,15 +141,14 @@ fn show(dump: &Path, report: &DecodeReport, out: &mut Page) {
     out.title(format_args!("Dump {}", report.dump));
     let _ = writeln!(out);
     let _ = writeln!(out, "  {files}, {} (fsync {}, {})", text::bytes(report.bytes), report.fsync, report.published_by);
-    let losses = match report.losses {
-        0 => "complete: nothing was lost".to_owned(),
-        n => format!(
-            "INCOMPLETE: {} left out; LOSSES.jsonl in the dump names {}",
-            text::count(n, "damaged thing", "damaged things"),
-            if n == 1 { "it" } else { "each of them" }
-        ),
-    };
-    let _ = writeln!(out, "  {losses}");
+    text::completeness(&report.books.completeness, out);
+    if report.losses > 0 {
+        let _ = writeln!(
+            out,
+            "    LOSSES.jsonl in the dump names each of the {}",
+            text::count(report.losses, "loss", "losses")
+        );
+    }
     if !target::is_standard_output(dump) {
         out.command("  check it any time: ", "ekv-backup verify", dump, "");
     }

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
     for warning in &report.warnings {
         output.note(warning);
     }
-    output.result(&report, |out| {
+    output.result(Exit::Done, &report, |out| {
         out.title(format_args!("Payload {}", snapshot.display()));
         let _ = writeln!(out);
         show_payload(&report.payload, out);

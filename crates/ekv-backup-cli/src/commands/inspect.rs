@@ -12,7 +12,8 @@ pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<E
     for note in &report.notes {
         output.note(note);
     }
-    output.result(&report, |out| show(&report, out));
+    text::tell_what_is_hidden(output, &report.completeness, &report.findings);
+    output.result(Exit::Done, &report, |out| show(&report, out));
     Ok(Exit::Done)
 }
 
@@ -22,6 +23,11 @@ fn show(report: &Inspection, out: &mut Page) {
         if let Some(ceiling) = &snapshot.ceiling_time {
             let _ = writeln!(out, "  clock ceiling {ceiling}");
         }
+        let _ = writeln!(
+            out,
+            "  closed until  {}: no later commit can be of that time or before",
+            snapshot.closed_until.time
+        );
         let _ = writeln!(
             out,
             "  order         {} places where a key is smaller than the one before, nesting depth {}",
@@ -35,4 +41,7 @@ fn show(report: &Inspection, out: &mut Page) {
         let _ = writeln!(out, "  unknown keys {}: {}", prefix.prefix, text::count(prefix.records, "record", "records"));
     }
     text::findings(&report.findings, out);
+    for missing in &report.completeness.missing {
+        let _ = writeln!(out, "{}", text::missing(missing));
+    }
 }

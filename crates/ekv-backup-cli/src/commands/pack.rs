@@ -33,7 +33,9 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
     for warning in report.copy.iter().flat_map(|copy| &copy.warnings) {
         output.note(warning);
     }
-    output.result(report, |out| {
+    super::verify::show_problems(output, &report.check);
+    let exit = if report.copy.is_some() { Exit::Done } else { Exit::Data };
+    output.result(exit, report, |out| {
         let files = text::count(report.check.files, "file", "files");
         match &report.copy {
             Some(copy) => out.title(format_args!("{title} {}", copy.dump)),
@@ -49,6 +51,5 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
             );
         }
     });
-    super::verify::show_problems(output, &report.check);
-    if report.copy.is_some() { Exit::Done } else { Exit::Data }
+    exit
 }

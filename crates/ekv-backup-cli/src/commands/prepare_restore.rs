@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &PrepareRestoreArguments, output: &mut Output) -> R
     for warning in &report.warnings {
         output.note(warning);
     }
-    output.result(&report, |out| show_prepared(&report, out));
+    output.result(Exit::Done, &report, |out| show_prepared(&report, out));
     Ok(Exit::Done)
 }
 
@@ -165,7 +165,7 @@ mod tests {
             payload_bytes: 68,
             payload_sha256: String::new(),
             fsm_crc32c: String::new(),
-            last_commit: ekv_backup::Moment { hlc: 0, unix_ms: 0, time: String::new() },
+            last_commit: ekv_backup::Moment { hlc: 0, hlc_text: String::new(), unix_ms: 0, time: String::new() },
             source_cluster_id: String::new(),
             published_by: "",
             fsync: "",

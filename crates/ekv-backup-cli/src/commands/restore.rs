@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
     for warning in &report.prepared.warnings {
         output.note(warning);
     }
-    output.result(&report, |out| {
+    output.result(Exit::Done, &report, |out| {
         out.title(format_args!("Dump {}", arguments.dump.display()));
         let _ = writeln!(out);
         show_payload(&report.encoded, out);

@@ -1,12 +1,16 @@
 //! Parts of reports that several commands print for people.
 
-use ekv_backup::{Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport};
+use ekv_backup::{
+    Accounts, Completeness, FamilyReport, FindingReport, Grounds, Missing, NamesReport, Proof, SnapshotReport,
+};
 use ekv_model::shorten;
 
-use crate::output::Page;
+use crate::output::{Output, Page};
 
 /// Longest name in a list of examples, in characters.
 const NAME_LEN_SHOWN: usize = 100;
+/// Longest first occurrence of what is missing, in characters.
+const REASON_LEN_SHOWN: usize = 400;
 
 /// Bytes as a person reads them.
 pub(crate) fn bytes(n: u64) -> String {
@@ -68,8 +72,12 @@ pub(crate) fn snapshots(all: &[SnapshotReport], out: &mut Page) {
             let _ = writeln!(out, "  read at       {} (hlc:{})", snapshot.read.time, snapshot.read.hlc);
         }
         let _ = match &snapshot.oldest_answerable {
-            Some(oldest) => writeln!(out, "  answerable    from {} (hlc:{})", oldest.time, oldest.hlc),
-            None => writeln!(out, "  answerable    every time from the first commit on"),
+            Some(oldest) => writeln!(
+                out,
+                "  answerable    from {} (hlc:{}) to {}",
+                oldest.time, oldest.hlc, snapshot.newest_answerable.time
+            ),
+            None => writeln!(out, "  answerable    nothing: no data of users"),
         };
     }
 }
@@ -152,6 +160,73 @@ pub(crate) fn findings(all: &[FindingReport], out: &mut Page) {
             let at = example.byte_offset.map(|at| format!(" (byte offset {at})")).unwrap_or_default();
             let _ = writeln!(out, "      {key}{}{at}", example.detail);
         }
+    }
+}
+
+/// Whether everything is there, and what that rests on.
+pub(crate) fn completeness(found: &Completeness, out: &mut Page) {
+    for each in &found.missing {
+        let _ = writeln!(out, "  {}", missing(each));
+    }
+    if found.is_complete() {
+        let _ = match found.by_choice.as_slice() {
+            [] => writeln!(out, "  complete: nothing was lost"),
+            choices => {
+                let choices = choices
+                    .iter()
+                    .map(|choice| format!("{} {} ({})", digits(choice.count), choice.what, choice.option));
+                let choices: Vec<String> = choices.collect();
+                writeln!(out, "  partial, as asked for: without {}; nothing else was lost", choices.join(", "))
+            }
+        };
+    }
+    if !found.holds_data {
+        let _ = writeln!(out, "  it holds no data: {HOLDS_NO_DATA}");
+    }
+    let _ = writeln!(out, "    {}", grounds(&found.rests_on));
+}
+
+/// What it means that a snapshot holds no data.
+const HOLDS_NO_DATA: &str = "no key, table, bucket or queue is visible at that moment";
+
+/// One thing that makes a result incomplete.
+pub(crate) fn missing(missing: &Missing) -> String {
+    let first = missing
+        .first
+        .as_ref()
+        .map(|first| format!("; first: {}", shorten(first, REASON_LEN_SHOWN)))
+        .unwrap_or_default();
+    format!("INCOMPLETE: {} ({}): {}{first}", missing.name, digits(missing.count), missing.meaning)
+}
+
+/// What the answer rests on, in a line.
+fn grounds(grounds: &Grounds) -> String {
+    let checksum = match grounds.checksum {
+        Proof::Verified => "checksum verified",
+        Proof::PartlyVerified => "not every snapshot has a checksum",
+        Proof::Unverified => "without a checksum: a snapshot that was cut may look the same",
+    };
+    let groups = match (grounds.groups_present, grounds.groups_expected) {
+        (present, Some(expected)) => format!("{present} of {}", count(expected, "group", "groups")),
+        (present, None) => format!("{}, no routing catalog", count(present, "group", "groups")),
+    };
+    let moment = match grounds.is_newest {
+        true => format!("newest state, of {}", grounds.moment.time),
+        false => format!("state at {}", grounds.moment.time),
+    };
+    format!("{checksum}; {groups}; {moment}")
+}
+
+/// What a user must know even if the text of the result is not shown.
+pub(crate) fn tell_what_is_hidden(output: &Output, found: &Completeness, findings: &[FindingReport]) {
+    for each in &found.missing {
+        output.warn_if_quiet(missing(each));
+    }
+    for finding in findings.iter().filter(|finding| finding.severity == "warning") {
+        output.warn_if_quiet(format_args!("{} ({}): {}", finding.name, digits(finding.count), finding.meaning));
+    }
+    if !found.holds_data {
+        output.warn_if_quiet(format_args!("it holds no data: {HOLDS_NO_DATA}"));
     }
 }
 

@@ -10,7 +10,9 @@ use crate::output::Output;
 pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Error> {
     let dump = either(&arguments.dump, &arguments.input);
     let report = verify_within(dump, &target::resources(&arguments.limits), output.screen())?;
-    output.result(&report, |out| {
+    show_problems(output, &report);
+    let exit = if report.sound { Exit::Done } else { Exit::Data };
+    output.result(exit, &report, |out| {
         out.title(if report.sound { "Sound" } else { "NOT SOUND" });
         let files = text::count(report.files, "file", "files");
         let _ = writeln!(out, ": {}, {files}, {}", dump.display(), text::bytes(report.bytes));
@@ -19,8 +21,7 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Ex
             let _ = writeln!(out, "  manifest, checksums, names and structure hold; nothing missing, nothing extra");
         }
     });
-    show_problems(output, &report);
-    Ok(if report.sound { Exit::Done } else { Exit::Data })
+    Ok(exit)
 }
 
 /// Lists what is wrong as messages.

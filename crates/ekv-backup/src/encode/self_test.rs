@@ -227,7 +227,8 @@ fn list_decoded(
     differences: &mut Differences,
     progress: &dyn Progress,
 ) -> Result<Listing> {
-    let read = ReadOptions::default();
+    // What was selected may be nothing at all: whether that is wanted was decided before.
+    let read = ReadOptions { allow_empty: true, ..ReadOptions::default() };
     let mut loaded = load_input(input.clone(), &read, scratch, progress)?;
     let state = State::of(&mut loaded, &read, scratch, progress)?;
     let mut listed = ListedTree::new(scratch, options.tree);

@@ -60,11 +60,6 @@ impl Spooling<'_> {
             }
         }
         let len = spool.len();
-        if len == 0 {
-            // A program that failed before the pipe looks like this; a dump of nothing would look like a good backup.
-            let reason = "it is empty".to_owned();
-            return Err(Error::new(ErrorKind::NotFound { reason }).in_file(name));
-        }
         let source = Arc::new(spool.into_file().map_err(|e| Error::from(e).in_file(name))?);
         Ok(Input { source, len, name: name.to_owned(), footer: FooterPolicy::Optional, token_crc32c: None })
     }

@@ -1,5 +1,7 @@
 //! The routing catalog. Source: `docs/format/snapshot.md`, section 12.
 
+use std::collections::BTreeMap;
+
 use ekv_snapshot::{CommitTs, Range, RecordFile, View, escape};
 
 use super::route_key::route_key;
@@ -70,6 +72,15 @@ impl Catalog {
         }
         routes.sort_by(|a, b| (&a.start, a.route_id).cmp(&(&b.start, b.route_id)));
         Ok(Catalog { routes })
+    }
+
+    /// The groups that own something, each with the first route key that it owns.
+    pub(crate) fn groups(&self) -> BTreeMap<u64, &[u8]> {
+        let mut groups = BTreeMap::new();
+        for route in &self.routes {
+            groups.entry(route.group_id).or_insert(route.start.as_slice());
+        }
+        groups
     }
 
     /// The id of the group that owns a user key; `None` if no route covers it.

@@ -1,7 +1,9 @@
 //! Data directories of nodes with several Raft groups. Source: `docs/format/snapshot.md`, sections 11 and 12.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod missing;
 mod node;
+mod nothing;
 mod ownership;
 mod real;
 mod times;

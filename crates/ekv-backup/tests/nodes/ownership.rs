@@ -5,13 +5,9 @@ use ekv_testkit::SnapshotBuilder;
 
 use crate::node::{Node, check_books, stored, string, with_catalog, write_snapshot};
 
-const KEEP: ReadOptions = ReadOptions {
-    at: None,
-    require_checksum: false,
-    view: ekv_backup::TxnView::Protocol,
-    unowned: Unowned::Keep,
-    resources: ekv_backup::Resources::DEFAULT,
-};
+fn keep() -> ReadOptions {
+    ReadOptions { unowned: Unowned::Keep, ..ReadOptions::default() }
+}
 
 /// Group 1 owns `a` and `b`, of which group 2 has other versions; each group has a key of its own.
 fn moved() -> Node {
@@ -46,7 +42,7 @@ fn records_that_a_group_does_not_own_are_left_out_and_counted() {
 
 #[test]
 fn newest_version_of_any_group_counts_where_unowned_records_are_kept() {
-    let decoded = moved().decode(KEEP);
+    let decoded = moved().decode(keep());
     assert_eq!((decoded.get("a"), decoded.get("b")), (Some("owner"), Some("newer elsewhere")));
     assert_eq!((decoded.get("z"), decoded.get("stale")), (Some("owner"), None));
     assert_eq!(decoded.odd(), []);

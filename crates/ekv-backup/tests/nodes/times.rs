@@ -1,9 +1,9 @@
 //! At which time groups are read.
 
-use ekv_backup::{Class, DecodeOptions, ReadOptions};
+use ekv_backup::{Class, Completeness, DecodeOptions, ReadOptions, Status};
 use ekv_testkit::SnapshotBuilder;
 
-use crate::node::{Node, stored, string, with_catalog};
+use crate::node::{Node, stored, string, with_catalog, write_snapshot};
 
 /// The first timestamp of a second.
 fn second(n: u64) -> u64 {
@@ -11,7 +11,11 @@ fn second(n: u64) -> u64 {
 }
 
 fn at(seconds: u64) -> ReadOptions {
-    ReadOptions { at: Some((seconds * 1000).to_string().parse().unwrap()), ..ReadOptions::default() }
+    at_ts(second(seconds) | 0xffff)
+}
+
+fn at_ts(ts: u64) -> ReadOptions {
+    ReadOptions { at: Some(format!("hlc:{ts}").parse().unwrap()), ..ReadOptions::default() }
 }
 
 /// Group 1 has commits until second 100, group 2 until second 60 and none before second 30 that can be answered.
@@ -47,11 +51,89 @@ fn common_time_is_read_in_all_groups() {
     assert!(decoded.report.notes.is_empty());
 }
 
+const NEAR: &str = "groups_read_near_newest_commit";
+const ENDS: &str = "group_ends_before_time";
+
 #[test]
-fn time_near_or_behind_the_newest_commit_of_a_group_is_warned_about() {
-    for (seconds, groups) in [(49, 0), (50, 0), (51, 1), (60, 1), (80, 1), (91, 2), (1000, 2)] {
-        let expected = if groups == 0 { vec![] } else { vec![("groups_read_near_newest_commit", groups)] };
-        assert_eq!(node().decode(at(seconds)).odd(), expected, "at {seconds}");
+fn time_near_the_newest_commit_of_a_group_is_warned_about() {
+    for (seconds, odd) in [
+        (49, vec![]),
+        (50, vec![]),
+        (51, vec![(NEAR, 1)]),
+        (60, vec![(NEAR, 1)]),
+        (70, vec![(NEAR, 1)]),
+        (91, vec![(ENDS, 1), (NEAR, 1)]),
+    ] {
+        assert_eq!(node().decode(at(seconds)).odd(), odd, "at {seconds}");
+    }
+}
+
+#[test]
+fn group_that_ends_before_the_time_is_a_loss_and_strict_refuses() {
+    for seconds in [71, 80, 90, 110] {
+        let decoded = node().decode(at(seconds));
+        let Completeness { status, missing, .. } = &decoded.report.books.completeness;
+        assert_eq!((*status, missing[0].name.as_str()), (Status::Incomplete, ENDS));
+        assert_eq!(missing[0].first.as_deref(), Some("group 2: it ends at 1970-01-01T00:01:00.000Z"));
+    }
+    let node = node();
+    let error = node.try_decode(&DecodeOptions { strict: true, read: at(80), ..DecodeOptions::default() }).unwrap_err();
+    assert!(error.to_string().contains(ENDS), "{error}");
+    assert!(!node.dump().exists());
+}
+
+#[test]
+fn time_behind_the_end_of_all_groups_is_refused_and_says_when_they_end() {
+    for read in [at(111), at(1000), at_ts(u64::MAX)] {
+        let node = node();
+        let error = node.try_decode(&DecodeOptions { read, ..DecodeOptions::default() }).unwrap_err();
+        assert_eq!(error.class(), Class::Environment);
+        let text = error.to_string();
+        assert!(text.contains("the snapshot ends before it") && text.contains("to 1970-01-01T00:01:40.000Z"), "{text}");
+        assert!(!node.dump().exists());
+    }
+}
+
+#[test]
+fn time_before_the_first_commit_of_a_user_is_refused_and_says_what_can_be_answered() {
+    let node = Node::new();
+    // The routing catalog is older than all data.
+    node.add(1, 1, &with_catalog(SnapshotBuilder::new()).put(&string("a"), second(20), &stored("a")));
+    node.add(2, 1, &SnapshotBuilder::new().put(&string("z"), second(60), &stored("z")));
+    assert_eq!(node.decode(at(20)).strings.len(), 1);
+    for read in [at(19), at_ts(1), at_ts(0)] {
+        let error = node.try_decode(&DecodeOptions { read, ..DecodeOptions::default() }).unwrap_err();
+        assert_eq!(error.class(), Class::Environment);
+        let text = error.to_string();
+        assert!(text.contains("before the first commit") && text.contains("from 1970-01-01T00:00:20.000Z"), "{text}");
+        assert!(!node.dump().exists());
+    }
+}
+
+#[test]
+fn clock_of_the_header_answers_times_behind_the_newest_commit_of_a_quiet_store() {
+    let snapshot = SnapshotBuilder::new().put(&string("a"), second(20), &stored("a")).ceiling_ms(100_000);
+    for (seconds, odd) in [(20, 0), (80, 0), (81, 1), (110, 1)] {
+        let node = Node::new();
+        write_snapshot(&node.path(), 1, &snapshot.build());
+        let decoded = node.decode(at(seconds));
+        assert_eq!(decoded.odd().iter().map(|(_, count)| count).sum::<u64>(), odd, "at {seconds}");
+        assert_eq!(decoded.report.books.snapshots[0].closed_until.unix_ms, 80_000);
+        assert!(node.try_decode(&DecodeOptions { read: at(111), ..DecodeOptions::default() }).is_err());
+    }
+}
+
+#[test]
+fn snapshot_that_ends_before_the_oldest_time_that_is_wanted_is_refused() {
+    for (not_before_ms, is_accepted) in [(0, true), (60_000, true), (60_001, false)] {
+        let read = ReadOptions { not_before_ms: Some(not_before_ms), ..ReadOptions::default() };
+        let node = node();
+        let decoded = node.try_decode(&DecodeOptions { read, ..DecodeOptions::default() });
+        assert_eq!((decoded.is_ok(), node.dump().exists()), (is_accepted, is_accepted), "{not_before_ms}");
+        if let Err(error) = decoded {
+            assert_eq!(error.class(), Class::Data);
+            assert!(error.to_string().contains("group-2") && error.to_string().contains("is too old"), "{error}");
+        }
     }
 }
 

@@ -69,6 +69,19 @@ pub struct Rejected {
     pub error: Error,
 }
 
+impl Rejected {
+    /// The Raft index in its name.
+    pub fn index(&self) -> Option<u64> {
+        let name = self.path.file_name()?.to_str()?;
+        parse_fsm(name).or_else(|| parse_snap(name).map(|(_, index)| index))
+    }
+
+    /// Whether it held a newer state than `taken`. The snapshot file of an old server, which has no index, is taken where all others are damaged.
+    pub fn is_newer(&self, taken: &GroupSnapshot) -> bool {
+        self.index().is_some_and(|index| taken.file_index.is_none_or(|taken| index > taken))
+    }
+}
+
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path.display(), self.error.kind())
@@ -137,6 +150,21 @@ impl Candidates {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Opens the newest `.fsm` file above a Raft index that was not tried yet: one that no usable `.snap` file names.
+    ///
+    /// # Errors
+    /// As [`Candidates::next`].
+    pub fn next_unnamed_above(&mut self, above: u64) -> Result<Option<GroupSnapshot>> {
+        let fsm = |name: &str| parse_fsm(name).filter(|index| *index > above).map(|index| Attempt::Fsm { index });
+        while self.tried.len() < ATTEMPT_COUNT_MAX {
+            let Some(attempt) = self.best_in(FSM_DIR, fsm)? else { break };
+            if let Some(snapshot) = self.try_one(attempt)? {
+                return Ok(Some(snapshot));
+            }
+        }
+        Ok(None)
     }
 
     /// Files that were found and cannot be used, in the order in which they were tried.

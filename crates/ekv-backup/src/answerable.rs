@@ -1,0 +1,168 @@
+//! Which times snapshots can answer. Source: `docs/format/snapshot.md`, sections 7.3, 8 and 12.
+//!
+//! ```text
+//!    first commit of a user      closed until          newest commit     end
+//!  ───────────┬──────────────────────┬─────────────────────┬──────────────┬──────────
+//!   refused   │        final         │  commits may still  │   nothing    │  refused
+//!             │                      │  come in between    │   known yet  │
+//! ```
+//!
+//! The server stamps commits with a leased clock that runs up to ten seconds ahead of the wall clock, and applies them in another order
+//! than that of their stamps. The clock ceiling in a snapshot's header says how far the lease went when it was written: a store without
+//! writes answers times up to there, although its newest commit is older.
+
+use ekv_adapters::{Family, Role};
+use ekv_model::{Example, Finding, Findings};
+use ekv_snapshot::{CommitTs, Scan, check_read_ts};
+
+use crate::CommandError;
+use crate::groups::{is_data_group, name};
+use crate::load::LoadedSnapshot;
+use crate::time::{format_commit_ts, format_unix_ms};
+
+/// How far commit timestamps run ahead of the wall clock, in milliseconds (`docs/format/snapshot.md`, section 7.3).
+const CLOCK_LEASE_MS: u64 = 10_000;
+
+/// The read timestamp is not far enough in the past.
+const RECENT_TIME: Finding = Finding::warning(
+    "groups_read_near_newest_commit",
+    "groups whose newest commit is less than 10 seconds after the time that was asked for: commits are not applied in the order of their \
+     times, so that some of before that time may still have been on their way",
+);
+
+/// The read timestamp is behind the end of one snapshot, but not behind that of another.
+const ENDS_BEFORE: Finding = Finding::loss(
+    "group_ends_before_time",
+    "groups whose snapshot ends before the time that was asked for: what they committed in between is not in it",
+);
+
+/// The times between which a snapshot has something to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answerable {
+    /// First commit of a user; `None` if there is no data of users.
+    pub(crate) first: Option<CommitTs>,
+    /// Older states were compacted away; 0 = none were.
+    pub(crate) retained_from: CommitTs,
+    /// Newest commit.
+    pub(crate) newest: CommitTs,
+    /// The clock had not gone beyond that when the snapshot was written.
+    pub(crate) end: CommitTs,
+    /// No later commit can have this time or an older one.
+    pub(crate) closed_until: CommitTs,
+}
+
+impl Answerable {
+    /// The times that the snapshot of a scan answers.
+    pub(crate) fn of(scan: &Scan) -> Answerable {
+        let newest = scan.effective_last_commit_ts;
+        let ceiling_ms = scan.envelope.header.ceiling_ms().unwrap_or(0);
+        let ceiling = CommitTs::last_of_ms(ceiling_ms).unwrap_or(newest);
+        // Below the ceiling by the lease and as much again for commits on their way.
+        let by_ceiling = ceiling_ms.saturating_sub(CLOCK_LEASE_MS.saturating_mul(2));
+        let closed_ms = newest.unix_ms().saturating_sub(CLOCK_LEASE_MS).max(by_ceiling);
+        Answerable {
+            first: first_commit(scan),
+            retained_from: CommitTs(scan.watermarks.oldest_answerable()),
+            newest,
+            end: newest.max(ceiling),
+            closed_until: CommitTs::last_of_ms(closed_ms).unwrap_or(newest),
+        }
+    }
+
+    /// Oldest time that can be answered; `None` if there is no data of users.
+    pub(crate) fn from(&self) -> Option<CommitTs> {
+        self.first.map(|first| first.max(self.retained_from))
+    }
+}
+
+/// The first commit that is still there of a record with data of users: the routing catalog has timestamps of its own.
+fn first_commit(scan: &Scan) -> Option<CommitTs> {
+    let families = Family::ALL.iter().filter(|family| family.role() == Role::Data);
+    families.filter_map(|family| scan.families.get(family.number())?.first_commit_ts).min()
+}
+
+/// Makes sure that the snapshots of a node can answer a read at `read_ts`.
+///
+/// # Errors
+/// It is before the first commit of all groups, below the retention limit of any, or behind the end of all by more than the lease.
+pub(crate) fn check(snapshots: &[LoadedSnapshot], read_ts: CommitTs) -> Result<(), CommandError> {
+    let groups = || snapshots.iter().filter(|snapshot| is_data_group(snapshot));
+    let time = format!("{} (hlc:{read_ts})", format_commit_ts(read_ts));
+    let error = |why: String| CommandError::TimeNotAnswerable { time: time.clone(), why };
+    for snapshot in groups().filter(|_| read_ts != CommitTs(0)) {
+        if check_read_ts(&snapshot.scan, read_ts).is_err() {
+            return Err(error(format!(
+                "that has been compacted away in {}, which answers times {}",
+                snapshot.input_name,
+                span(&[snapshot.answerable()])
+            )));
+        }
+    }
+    let all: Vec<Answerable> = groups().map(LoadedSnapshot::answerable).collect();
+    let Some(end) = all.iter().map(|times| times.end).max() else { return Ok(()) };
+    let first = all.iter().filter_map(|times| times.first).min();
+    if read_ts == CommitTs(0) || first.is_some_and(|first| read_ts < first) {
+        return Err(error(format!("that is before the first commit; the snapshot answers times {}", span(&all))));
+    }
+    if read_ts.unix_ms() > end.unix_ms().saturating_add(CLOCK_LEASE_MS) {
+        return Err(error(format!(
+            "the snapshot ends before it, and what was committed later is not in it; it answers times {}; without a time, the newest \
+             state is read",
+            span(&all)
+        )));
+    }
+    Ok(())
+}
+
+/// From when to when snapshots answer.
+fn span(all: &[Answerable]) -> String {
+    let from = all.iter().filter_map(Answerable::from).min().map(format_commit_ts);
+    let end = all.iter().map(|times| times.end).max().map(format_commit_ts).unwrap_or_default();
+    let newest = all.iter().map(|times| times.newest).max().map(format_commit_ts).unwrap_or_default();
+    let from = from.map_or_else(String::new, |from| format!("from {from} "));
+    let newest = if newest == end { String::new() } else { format!(" (its newest commit is of {newest})") };
+    format!("{from}to {end}{newest}")
+}
+
+/// Whether a read at `read_ts` gives what each group gives without a time.
+pub(crate) fn is_newest_of_all(snapshots: &[LoadedSnapshot], read_ts: CommitTs) -> bool {
+    snapshots.iter().filter(|snapshot| is_data_group(snapshot)).all(|snapshot| snapshot.answerable().newest == read_ts)
+}
+
+/// Warns about groups that may get commits of before `read_ts`, and tells of those that end before it.
+pub(crate) fn warn_about_recent_time(snapshots: &[LoadedSnapshot], read_ts: CommitTs, findings: &mut Findings) {
+    for snapshot in snapshots.iter().filter(|snapshot| is_data_group(snapshot)) {
+        let times = snapshot.answerable();
+        if read_ts <= times.closed_until {
+            continue;
+        }
+        let name = name(snapshot);
+        let newest = format_commit_ts(times.newest);
+        if read_ts.unix_ms() > times.end.unix_ms().saturating_add(CLOCK_LEASE_MS) {
+            let end = format_commit_ts(times.end);
+            findings.record(ENDS_BEFORE, || Example::new(None, None, format!("{name}: it ends at {end}")));
+        } else {
+            let closed = format_commit_ts(times.closed_until);
+            let detail = format!("{name}: newest commit {newest}; final up to {closed}");
+            findings.record(RECENT_TIME, || Example::new(None, None, detail));
+        }
+    }
+}
+
+/// Makes sure that no snapshot is older than `not_before_ms`, in Unix milliseconds.
+///
+/// # Errors
+/// The newest commit of a group, or the clock in its header, is older.
+pub(crate) fn check_age(snapshots: &[LoadedSnapshot], not_before_ms: u64) -> Result<(), CommandError> {
+    for snapshot in snapshots.iter().filter(|snapshot| is_data_group(snapshot)) {
+        let times = snapshot.answerable();
+        if times.end.unix_ms() < not_before_ms {
+            return Err(CommandError::TooOld {
+                file: snapshot.input_name.clone(),
+                end: format_commit_ts(times.end),
+                limit: format_unix_ms(not_before_ms),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Is everything there? The one place that decides it, for people, scripts, and whoever reads the dump later.
+//!
+//! Whatever is missing from a result is a finding of severity loss; nothing else makes it incomplete. What was left out because the user
+//! asked for that is no loss, but the result is not called complete without saying so.
+
+use ekv_adapters::{Family, Outcome, Role, Tally};
+use ekv_model::{Findings, Severity};
+use ekv_snapshot::FamilyTotals;
+use serde::{Deserialize, Serialize};
+
+use crate::Adapter;
+use crate::groups::{MISSING, NO_CATALOG, NOT_IN_CATALOG, UNROUTED};
+use crate::load::{Loaded, NEWER_SNAPSHOT, OLDER_SNAPSHOT, ReadOptions};
+use crate::report::Moment;
+use crate::state::State;
+
+/// Whether a result holds everything that was asked for. Source: `docs/format/tree.md`, section 6.4.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completeness {
+    /// The answer.
+    pub status: Status,
+    /// What is missing although it was asked for, by kind; empty if and only if the result is complete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+    /// What options left out or accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_choice: Vec<Choice>,
+    /// Whether there is any visible data of users, of whatever protocol.
+    pub holds_data: bool,
+    /// What the answer rests on.
+    pub rests_on: Grounds,
+}
+
+/// The answer of a [`Completeness`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing is missing that was asked for.
+    Complete,
+    /// Something is.
+    Incomplete,
+}
+
+/// A kind of finding that makes a result incomplete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// Name of the finding.
+    pub name: String,
+    /// How often it occurred.
+    pub count: u64,
+    /// What it means.
+    pub meaning: String,
+    /// The first occurrence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+}
+
+/// Something that an option left out or accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The option.
+    pub option: String,
+    /// How many things it concerns.
+    pub count: u64,
+    /// What they are, in the plural.
+    pub what: String,
+}
+
+/// What a [`Completeness`] rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grounds {
+    /// Whether checksums prove that the snapshots are whole.
+    pub checksum: Proof,
+    /// Raft groups with data of users that were read; the clock group is none.
+    pub groups_present: u64,
+    /// Groups that own keys, as the routing catalog says; absent if nothing says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_expected: Option<u64>,
+    /// The moment at which versions were resolved; of several groups the latest.
+    pub moment: Moment,
+    /// Whether that is the newest state of each snapshot: no time was asked for.
+    pub is_newest: bool,
+    /// No later commit can be of this time or before, in any group: reads up to it are final.
+    pub closed_until: Moment,
+}
+
+/// Whether checksums prove that all snapshots are whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// All carry one, and it holds.
+    Verified,
+    /// Some carry none.
+    PartlyVerified,
+    /// None carries one: a snapshot that was cut at the border of a record looks the same.
+    Unverified,
+}
+
+impl Completeness {
+    /// Decides about what was `loaded`; `found` are all findings of the run. Of a decode, what became of the records of which adapters.
+    pub(crate) fn of(
+        loaded: &Loaded,
+        state: &State,
+        options: &ReadOptions,
+        found: &Findings,
+        decoded: Option<(&Tally, &[Adapter])>,
+    ) -> Self {
+        let missing: Vec<Missing> = found
+            .iter()
+            .filter(|(finding, _)| finding.severity == Severity::Loss)
+            .map(|(finding, totals)| Missing {
+                name: finding.name.to_owned(),
+                count: totals.count,
+                meaning: finding.meaning.to_owned(),
+                first: totals.examples.first().map(|example| {
+                    let key = example.key.as_deref().map(|key| format!("{}: ", ekv_snapshot::escape(key)));
+                    format!("{}{}", key.unwrap_or_default(), example.detail)
+                }),
+            })
+            .collect();
+        let acceptable = [
+            (options.allow_older, OLDER_SNAPSHOT, "--allow-older", "newer snapshots that are damaged"),
+            (options.allow_older, NEWER_SNAPSHOT, "--allow-older", "newer snapshots that no .snap file names"),
+            (options.allow_missing_groups, MISSING, "--allow-missing-groups", "groups that are missing"),
+            (options.allow_missing_groups, NO_CATALOG, "--allow-missing-groups", "groups without a routing catalog"),
+            (options.allow_missing_groups, NOT_IN_CATALOG, "--allow-missing-groups", "groups that own no key"),
+            (options.allow_missing_groups, UNROUTED, "--allow-missing-groups", "gaps in the routing catalog"),
+        ];
+        let accepted = acceptable.iter().filter(|row| row.0).filter_map(|(_, accepted, option, what)| {
+            let count =
+                found.iter().find(|(finding, _)| finding.name == accepted.name).map(|(_, totals)| totals.count)?;
+            Some(Choice { option: (*option).to_owned(), count, what: (*what).to_owned() })
+        });
+        let left_out = decoded.map(|(tally, adapters)| left_out(tally, adapters)).unwrap_or_default();
+        Completeness {
+            status: if missing.is_empty() { Status::Complete } else { Status::Incomplete },
+            missing,
+            by_choice: left_out.into_iter().chain(accepted).collect(),
+            holds_data: holds_data(&state.families),
+            rests_on: Grounds {
+                checksum: loaded.proof(),
+                groups_present: state.groups.present,
+                groups_expected: state.groups.expected,
+                moment: loaded.newest_read_ts().into(),
+                is_newest: state.is_newest,
+                closed_until: loaded.closed_until().into(),
+            },
+        }
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_complete(&self) -> bool {
+        self.status == Status::Complete
+    }
+}
+
+/// Whether a reader sees any data of users.
+fn holds_data(families: &[FamilyTotals]) -> bool {
+    let visible = |family: &&Family| families.get(family.number()).is_some_and(|totals| totals.visible > 0);
+    Family::ALL.iter().filter(|family| family.role() == Role::Data).any(|family| visible(&family))
+}
+
+/// Records that options left out of a decode.
+fn left_out(tally: &Tally, adapters: &[Adapter]) -> Vec<Choice> {
+    let sum = |outcome: Outcome, is_meant: &dyn Fn(Family) -> bool| -> u64 {
+        Family::ALL.iter().filter(|family| is_meant(**family)).map(|family| tally.of(*family).get(outcome)).sum()
+    };
+    let is_asked = |family: Family| Adapter::of(family.owner()).map(|adapter| adapters.contains(&adapter));
+    let rows = [
+        (
+            "--adapter",
+            sum(Outcome::NotDecoded, &|family| is_asked(family) == Some(false)),
+            "records of adapters that were not asked for",
+        ),
+        ("--bare-keys", sum(Outcome::NotDecoded, &|family| is_asked(family) == Some(true)), "keys without a prefix"),
+        ("--expired", sum(Outcome::Expired, &|_| true), "records of keys that had expired"),
+    ];
+    let rows = rows.into_iter().filter(|(_, count, _)| *count > 0);
+    rows.map(|(option, count, what)| Choice { option: option.to_owned(), count, what: what.to_owned() }).collect()
+}

@@ -1,0 +1,175 @@
+//! Are all Raft groups here? Source: `docs/format/snapshot.md`, section 12.
+//!
+//! The routing catalog, itself among the records of the group with the smallest id, names every group that owns keys. A group that it
+//! names and that has no snapshot is a loss: half of the data of a cluster must not look like all of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ekv_adapters::Family;
+use ekv_model::{Example, Finding, Findings, Result};
+use ekv_snapshot::FamilyTotals;
+
+use crate::load::LoadedSnapshot;
+use crate::ownership::{Catalog, CatalogError};
+
+/// The group that the server reserves for its clock; it holds no data of users.
+const CLOCK_GROUP: u64 = 0;
+
+/// A group is not here.
+pub(crate) const MISSING: Finding = Finding::loss(
+    "group_missing",
+    "groups that own keys, as the routing catalog says, and of which there is no snapshot here: their keys are missing",
+);
+
+/// The routing catalog cannot be used.
+pub(crate) const NO_CATALOG: Finding = Finding::loss(
+    "groups_without_routing_catalog",
+    "nothing says which groups there are and which of them owns which keys: a group may be missing, and of every key the newest version \
+     of any group was taken",
+);
+
+/// A group is here under another name, or lost all its keys to others.
+pub(crate) const NOT_IN_CATALOG: Finding = Finding::loss(
+    "group_not_in_routing_catalog",
+    "groups that own no key, as the routing catalog says, but hold records, which were left out: is the directory named right?",
+);
+
+/// The routes have a gap.
+pub(crate) const UNROUTED: Finding = Finding::loss(
+    "records_of_no_group",
+    "records were left out because the routing catalog gives their keys to no group at all",
+);
+
+/// Families that a cluster of one group never writes.
+const OF_SEVERAL_GROUPS: [Family; 4] = [Family::TxnLock, Family::TxnIntent, Family::TxnCommit, Family::TxnRollback];
+
+/// How many groups there are, and how many there should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Groups {
+    /// Groups with data of users.
+    pub(crate) present: u64,
+    /// Groups that own keys; `None` if nothing says it.
+    pub(crate) expected: Option<u64>,
+}
+
+/// Whether a snapshot is that of a group with data of users.
+pub(crate) fn is_data_group(snapshot: &LoadedSnapshot) -> bool {
+    snapshot.group_id != Some(CLOCK_GROUP)
+}
+
+/// How examples name a group; they are part of the dump and hold no path.
+pub(crate) fn name(snapshot: &LoadedSnapshot) -> String {
+    snapshot.group_id.map_or_else(|| "the only group".to_owned(), |id| format!("group {id}"))
+}
+
+/// Reads the catalog from the group with the smallest id; `None` if it cannot be used.
+///
+/// Compares it with the groups that are here; what is amiss goes into `findings`, which the user may have accepted.
+pub(crate) fn compare_with_catalog(
+    snapshots: &[LoadedSnapshot],
+    families: &[FamilyTotals],
+    are_missing_allowed: bool,
+    findings: &mut Findings,
+) -> Result<(Option<Arc<Catalog>>, Groups)> {
+    let data_groups: Vec<&LoadedSnapshot> = snapshots.iter().filter(|snapshot| is_data_group(snapshot)).collect();
+    let present = u64::try_from(data_groups.len()).unwrap_or(u64::MAX);
+    let mut find = |finding: Finding, detail: String| {
+        findings.record(finding.accepted_if(are_missing_allowed), || Example::new(None, None, detail));
+    };
+    let Some(holder) = data_groups.iter().min_by_key(|snapshot| snapshot.group_id) else {
+        if !snapshots.is_empty() {
+            find(NO_CATALOG, "group 0 is the clock of a cluster: the groups with its data are not here".to_owned());
+        }
+        return Ok((None, Groups { present, expected: None }));
+    };
+    let problem = match Catalog::read(&holder.file, holder.read_ts) {
+        Ok(catalog) => {
+            let expected = catalog.groups();
+            let count = u64::try_from(expected.len()).unwrap_or(u64::MAX);
+            let are_here: BTreeSet<u64> = data_groups.iter().filter_map(|snapshot| snapshot.group_id).collect();
+            if are_here.is_empty() {
+                // A snapshot that does not say which group it is of is one of them.
+                if count > 1 {
+                    find(
+                        MISSING,
+                        format!("this is one group of {count}; the routing catalog in it names {}", list(&expected)),
+                    );
+                }
+            } else {
+                for (group_id, start) in expected.iter().filter(|(id, _)| !are_here.contains(id)) {
+                    let keys = match start.is_empty() {
+                        true => "from the first key on".to_owned(),
+                        false => format!("from {} on", ekv_snapshot::escape(start)),
+                    };
+                    find(MISSING, format!("group {group_id} of {count}, which owns keys {keys}"));
+                }
+            }
+            return Ok((Some(Arc::new(catalog)), Groups { present, expected: Some(count) }));
+        }
+        Err(CatalogError::Read(error)) => return Err(error),
+        Err(problem) => problem,
+    };
+    let is_of_several = || {
+        let records = |family: &Family| families.get(family.number()).map_or(0, |totals| totals.records);
+        OF_SEVERAL_GROUPS.iter().map(records).sum::<u64>() > 0
+    };
+    match (&problem, data_groups.as_slice()) {
+        // A payload that `encode` wrote, or the first snapshot of a fresh store.
+        (CatalogError::Absent, [only]) if only.group_id.is_none() && !is_of_several() => {}
+        (CatalogError::Absent, [only]) => {
+            let why = if only.group_id.is_some() { "as its directory says" } else { "as its transactions show" };
+            find(NO_CATALOG, format!("{}: one group of a cluster, {why}; the other groups are not here", name(only)));
+        }
+        _ => find(NO_CATALOG, format!("{}: {problem}", name(holder))),
+    }
+    Ok((None, Groups { present, expected: None }))
+}
+
+/// The first few groups, for a message.
+fn list(groups: &std::collections::BTreeMap<u64, &[u8]>) -> String {
+    const SHOWN: usize = 8;
+    let mut names: Vec<String> = groups.keys().take(SHOWN).map(|id| format!("group {id}")).collect();
+    if groups.len() > SHOWN {
+        names.push("…".to_owned());
+    }
+    names.join(", ")
+}
+
+/// Notes which records a view leaves out without anybody else showing them.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    /// Records of a group that owns nothing, by the group's place among the snapshots.
+    of_unnamed_groups: Vec<(String, Arc<AtomicBool>)>,
+    unrouted: Arc<AtomicBool>,
+}
+
+impl LeftOut {
+    /// A flag for the records of a group that the catalog does not name.
+    pub(crate) fn unnamed_group(&mut self, snapshot: &LoadedSnapshot) -> Arc<AtomicBool> {
+        let flag = Arc::new(AtomicBool::new(false));
+        self.of_unnamed_groups.push((name(snapshot), Arc::clone(&flag)));
+        flag
+    }
+
+    /// The flag for records that no group owns.
+    pub(crate) fn unrouted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.unrouted)
+    }
+
+    /// What was noted.
+    pub(crate) fn report(self, are_missing_allowed: bool, findings: &mut Findings) {
+        let mut find = |finding: Finding, detail: String| {
+            findings.record(finding.accepted_if(are_missing_allowed), || Example::new(None, None, detail));
+        };
+        for (name, flag) in self.of_unnamed_groups {
+            if flag.load(Ordering::Relaxed) {
+                find(NOT_IN_CATALOG, format!("{name}; --keep-unowned keeps its records"));
+            }
+        }
+        if self.unrouted.load(Ordering::Relaxed) {
+            find(UNROUTED, "--keep-unowned keeps them".to_owned());
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Groups that are missing, and snapshots that are not the newest.
+
+use std::fs;
+
+use ekv_backup::{Choice, Class, Completeness, DecodeOptions, NoProgress, ReadOptions, Status, decode, inspect};
+use ekv_testkit::SnapshotBuilder;
+
+use crate::node::{Node, route, stored, string, with_catalog, write_snapshot};
+
+const NO_CATALOG: &str = "groups_without_routing_catalog";
+
+fn strict() -> DecodeOptions {
+    DecodeOptions { strict: true, ..DecodeOptions::default() }
+}
+
+fn completeness(node: &Node) -> Completeness {
+    node.decode(ReadOptions::default()).report.books.completeness
+}
+
+/// Names of what is missing, each with its first occurrence; `--strict` refuses it, and inspect tells the same.
+fn missing(node: &Node) -> Vec<(String, String)> {
+    let found = completeness(node);
+    assert_eq!(found.status == Status::Complete, found.missing.is_empty());
+    let refused = node.try_decode(&strict());
+    assert_eq!(refused.is_err(), !found.missing.is_empty());
+    if refused.is_ok() {
+        fs::remove_dir_all(node.dump()).unwrap();
+    }
+    let inspected = inspect(&node.path(), &ReadOptions::default(), &NoProgress).unwrap();
+    assert_eq!(inspected.completeness.missing, found.missing);
+    found.missing.into_iter().map(|missing| (missing.name, missing.first.unwrap())).collect()
+}
+
+fn group_1() -> SnapshotBuilder {
+    with_catalog(SnapshotBuilder::new()).put(&string("a"), 100, &stored("a"))
+}
+
+fn group_2() -> SnapshotBuilder {
+    SnapshotBuilder::new().put(&string("z"), 100, &stored("z"))
+}
+
+#[test]
+fn node_with_all_groups_of_its_catalog_is_complete() {
+    let node = Node::new();
+    node.add(1, 1, &group_1());
+    node.add(2, 1, &group_2());
+    node.add(0, 1, &SnapshotBuilder::new());
+    assert_eq!(missing(&node), []);
+    let found = completeness(&node);
+    assert_eq!((found.rests_on.groups_present, found.rests_on.groups_expected), (2, Some(2)));
+}
+
+#[test]
+fn group_that_the_catalog_names_and_that_is_not_there_is_a_loss() {
+    let node = Node::new();
+    node.add(1, 1, &group_1());
+    let lost = [("group_missing".to_owned(), "group 2 of 2, which owns keys from m on".to_owned())];
+    assert_eq!(missing(&node), lost);
+    // A folder without any snapshot is no group either.
+    fs::create_dir_all(node.path().join("group-2/wal")).unwrap();
+    assert_eq!(missing(&node), lost);
+    let accepted = ReadOptions { allow_missing_groups: true, ..ReadOptions::default() };
+    let found = node.decode(accepted).report.books.completeness;
+    assert_eq!(found.status, Status::Complete);
+    let what = "groups that are missing".to_owned();
+    assert_eq!(found.by_choice, [Choice { option: "--allow-missing-groups".to_owned(), count: 1, what }]);
+}
+
+#[test]
+fn group_without_the_catalog_is_one_group_of_a_cluster() {
+    let node = Node::new();
+    node.add(2, 1, &group_2());
+    let [(name, first)] = missing(&node).try_into().unwrap();
+    assert!(name == NO_CATALOG && first.starts_with("group 2: one group of a cluster"), "{first}");
+    // So it is for its directory, and for its file.
+    let group = node.path().join("group-2");
+    for path in [group.clone(), group.join("fsm-snap/0000000000000001.fsm")] {
+        let report = decode(&path, &node.dump(), &DecodeOptions::default(), &NoProgress).unwrap();
+        assert_eq!(report.books.completeness.missing[0].name, NO_CATALOG);
+        assert_eq!(report.books.snapshots[0].group_id, Some(2));
+        fs::remove_dir_all(node.dump()).unwrap();
+    }
+}
+
+#[test]
+fn clock_of_a_cluster_alone_is_not_its_data() {
+    let node = Node::new();
+    node.add(0, 1, &SnapshotBuilder::new());
+    let [(name, first)] = missing(&node).try_into().unwrap();
+    assert!(name == NO_CATALOG && first.contains("clock"), "{first}");
+}
+
+#[test]
+fn loose_file_of_one_of_several_groups_says_so() {
+    let node = Node::new();
+    let loose = node.path().join("loose.fsm");
+    fs::create_dir_all(node.path()).unwrap();
+    let commit = [&b"!txn|cmt|"[..], &string("a"), &50_u64.to_be_bytes()].concat();
+    let of_a_transaction = group_2().put(&commit, 60, &[&b"\x01"[..], &60_u64.to_be_bytes()].concat());
+    for (snapshot, name, first) in [
+        (group_1(), "group_missing", "this is one group of 2; the routing catalog in it names group 1, group 2"),
+        (
+            of_a_transaction,
+            NO_CATALOG,
+            "the only group: one group of a cluster, as its transactions show; the other groups are not here",
+        ),
+    ] {
+        fs::write(&loose, snapshot.build()).unwrap();
+        let report = decode(&loose, &node.dump(), &DecodeOptions::default(), &NoProgress).unwrap();
+        let [missing] = report.books.completeness.missing.try_into().unwrap();
+        assert_eq!((missing.name.as_str(), missing.first.as_deref()), (name, Some(first)));
+        fs::remove_dir_all(node.dump()).unwrap();
+    }
+    // A cluster of one group, whatever its id, and a store without catalog.
+    let single = group_2().put(b"!dist|route|1", 1, &route(1, 9, b"", None));
+    for snapshot in [single, group_2()] {
+        fs::write(&loose, snapshot.build()).unwrap();
+        let report = decode(&loose, &node.dump(), &DecodeOptions::default(), &NoProgress).unwrap();
+        assert_eq!(report.books.completeness.status, Status::Complete);
+        fs::remove_dir_all(node.dump()).unwrap();
+    }
+}
+
+#[test]
+fn group_that_owns_nothing_and_holds_records_is_a_loss() {
+    // The directory of group 7 was renamed.
+    let node = Node::new();
+    let key = |id: u64| [b"!dist|route|", &id.to_be_bytes()[..]].concat();
+    let group_1 = |second: u64| {
+        let catalog = SnapshotBuilder::new().put(&key(1), 1, &route(1, 1, b"", Some(b"m")));
+        catalog.put(&key(2), 1, &route(2, second, b"m", None)).put(&string("a"), 100, &stored("a"))
+    };
+    node.add(1, 1, &group_1(7));
+    node.add(2, 1, &group_2());
+    let names: Vec<String> = missing(&node).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["group_missing", "group_not_in_routing_catalog"]);
+    // All keys have an owner that is there, but here are records that nobody shows.
+    let node = Node::new();
+    node.add(1, 1, &group_1(1));
+    node.add(2, 1, &group_2());
+    let names: Vec<String> = missing(&node).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["group_not_in_routing_catalog"]);
+    // A group without keys and without records is none.
+    let node = Node::new();
+    node.add(1, 1, &group_1(1));
+    node.add(2, 1, &SnapshotBuilder::new());
+    assert_eq!(missing(&node), []);
+}
+
+#[test]
+fn records_in_a_gap_of_the_routing_catalog_are_a_loss() {
+    let node = Node::new();
+    let key = |id: u64| [b"!dist|route|", &id.to_be_bytes()[..]].concat();
+    let group_1 = SnapshotBuilder::new()
+        .put(&key(1), 1, &route(1, 1, b"", Some(b"m")))
+        .put(&key(2), 1, &route(2, 2, b"x", None))
+        .put(&string("a"), 100, &stored("a"))
+        .put(&string("n"), 100, &stored("n"));
+    node.add(1, 1, &group_1);
+    node.add(2, 1, &group_2());
+    let names: Vec<String> = missing(&node).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["records_of_no_group"]);
+}
+
+#[test]
+fn older_state_in_place_of_a_damaged_snapshot_is_a_loss_that_the_manifest_names() {
+    let damages: [fn(&mut Vec<u8>); 4] =
+        [|bytes| bytes[60] ^= 1, |bytes| bytes.truncate(70), Vec::clear, |bytes| bytes.extend_from_slice(b"more")];
+    for damage in damages {
+        let node = Node::new();
+        let group = node.path();
+        write_snapshot(&group, 10, &SnapshotBuilder::new().put(&string("old"), 100, &stored("v")).build());
+        let mut newer = SnapshotBuilder::new().put(&string("new"), 200, &stored("v")).build();
+        let path = write_snapshot(&group, 20, &newer);
+        damage(&mut newer);
+        fs::write(&path, newer).unwrap();
+        let [(name, first)] = missing(&node).try_into().unwrap();
+        assert_eq!(name, "group_older_snapshot");
+        assert_eq!(completeness(&node).missing[0].count, 1, "one state is missing, by whatever names");
+        assert!(first.starts_with("passed over ") && first.contains("0000000000000014."), "{first}");
+        assert!(first.ends_with("; took fsm-snap/000000000000000a.fsm"), "{first}");
+        node.try_decode(&DecodeOptions::default()).unwrap();
+        assert!(fs::read_to_string(node.dump().join("MANIFEST.json")).unwrap().contains("passed over"));
+        fs::remove_dir_all(node.dump()).unwrap();
+        let read = ReadOptions { allow_older: true, ..ReadOptions::default() };
+        let decoded = node.try_decode(&DecodeOptions { read, ..strict() }).unwrap();
+        assert_eq!(decoded.books.completeness.by_choice[0].option, "--allow-older");
+    }
+}
+
+#[test]
+fn snapshot_file_that_is_gone_leaves_an_older_state_too() {
+    let node = Node::new();
+    write_snapshot(&node.path(), 10, &group_2().build());
+    fs::remove_file(write_snapshot(&node.path(), 20, &group_2().build())).unwrap();
+    assert_eq!(missing(&node)[0].0, "group_older_snapshot");
+}
+
+#[test]
+fn damaged_snap_file_of_the_same_state_is_no_loss() {
+    let node = Node::new();
+    write_snapshot(&node.path(), 20, &group_2().build());
+    fs::write(node.path().join("snap/0000000000000001-0000000000000014.snap"), b"x").unwrap();
+    let decoded = node.decode(ReadOptions::default());
+    assert_eq!(decoded.report.books.completeness.status, Status::Complete);
+    assert!(decoded.report.notes.iter().any(|note| note.contains("passed over")), "{:?}", decoded.report.notes);
+}
+
+#[test]
+fn newer_intact_snapshot_that_nothing_names_is_told_and_strict_refuses() {
+    let node = Node::new();
+    write_snapshot(&node.path(), 10, &group_2().build());
+    let newer = write_snapshot(&node.path(), 20, &group_2().put(&string("y"), 200, &stored("v")).build());
+    fs::remove_file(node.path().join("snap/0000000000000001-0000000000000014.snap")).unwrap();
+    let decoded = node.decode(ReadOptions::default());
+    assert_eq!((decoded.strings.len(), decoded.odd()), (1, vec![("group_newer_snapshot_unnamed", 1)]));
+    assert_eq!(decoded.report.books.completeness.status, Status::Complete);
+    let notes = inspect(&node.path(), &ReadOptions::default(), &NoProgress).unwrap().notes;
+    assert!(
+        notes.iter().any(|note| note.contains("0000000000000014.fsm") && note.contains("name the file")),
+        "{notes:?}"
+    );
+    assert_eq!(node.try_decode(&strict()).unwrap_err().class(), Class::Data);
+    // Where it is damaged, nothing newer was passed over that could be used, but a newer state is lost.
+    let mut damaged = fs::read(&newer).unwrap();
+    damaged[60] ^= 1;
+    fs::write(&newer, damaged).unwrap();
+    assert_eq!(missing(&node)[0].0, "group_older_snapshot");
+}
