@@ -213,7 +213,7 @@ pub(crate) struct DecodeArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
     #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
     pub(crate) snapshot: Option<PathBuf>,
-    /// Directory to create, archive if it ends in .tar or .tar.zst, or - for a tar stream; the parent must exist
+    /// Directory to create, archive if it ends in .tar, .tar.zst or .tzst, or - for a tar stream; the parent must exist
     #[arg(value_name = "DUMP", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
     pub(crate) dump: Option<PathBuf>,
 

@@ -377,9 +377,10 @@ pub(crate) fn early_error(text: impl fmt::Display) -> Exit {
 /// line that stand in it must be free of control characters.
 pub(crate) fn usage(error: &clap::Error) -> Exit {
     let text = error.render();
-    let text = |is_terminal: bool| match is_terminal && !is_dumb_terminal() && !is_colour_unwanted() {
+    let is_long = text.to_string().lines().any(|line| line.len() > MESSAGE_LEN_MAX);
+    let text = |is_terminal: bool| match is_terminal && !is_dumb_terminal() && !is_colour_unwanted() && !is_long {
         true => text.ansi().to_string(),
-        false => text.to_string(),
+        false => text.to_string().lines().map(|line| shorten(line, MESSAGE_LEN_MAX) + "\n").collect(),
     };
     if error.use_stderr() {
         if is_json_asked_for() {

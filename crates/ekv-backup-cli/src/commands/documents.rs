@@ -1,6 +1,7 @@
 //! Completion scripts and manual pages, both made from the declaration of the command line; the version.
 
 use std::io;
+use std::path::Path;
 
 use clap::CommandFactory;
 use ekv_backup::{Class, Error};
@@ -33,10 +34,14 @@ pub(crate) fn manual(arguments: &ManualArguments, output: &mut Output) -> Result
         Some(directory) => clap_mangen::generate_to(command, directory),
         None => page(command, output),
     };
-    written.map_err(|error| match arguments.directory.as_ref().is_some_and(|directory| !directory.is_dir()) {
-        true => Error::new(Class::Environment, error),
-        false if ekv_backup::is_out_of_space(&error) => Error::new(Class::OutOfSpace, error),
-        false => Error::new(Class::WriteIo, error),
+    written.map_err(|error| {
+        let class = match &arguments.directory {
+            Some(directory) if !directory.is_dir() => Class::Environment,
+            _ if ekv_backup::is_out_of_space(&error) => Class::OutOfSpace,
+            _ => Class::WriteIo,
+        };
+        let place = arguments.directory.as_deref().unwrap_or(Path::new("standard output")).display();
+        Error::new(class, format!("cannot write the manual to {place}: {error}"))
     })?;
     Ok(Exit::Done)
 }

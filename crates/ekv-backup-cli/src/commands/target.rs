@@ -63,6 +63,17 @@ impl Ending {
     }
 }
 
+/// Refuses the name of standard output where none is written to.
+fn check_is_not_standard_output(path: &Path) -> Result<(), Error> {
+    match is_standard_output(path) {
+        true => Err(misleading(
+            path,
+            format_args!("this does not go to standard output: name a place (or ./- for one of this name)"),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Refuses a URL, and `~` that no shell replaced: a directory with such a name is never what was meant.
 fn check_is_file_name(path: &Path) -> Result<(), Error> {
     name_advice(path).map_or(Ok(()), |advice| Err(misleading(path, format_args!("{advice}"))))
@@ -89,6 +100,7 @@ fn by_name(path: &Path) -> Result<Option<CompressionRule>, Error> {
 
 /// Refuses a name for a directory that promises an archive or a snapshot.
 pub(crate) fn check_directory_name(path: &Path) -> Result<(), Error> {
+    check_is_not_standard_output(path)?;
     check_is_file_name(path)?;
     match Ending::of(path) {
         Ending::None => Ok(()),
@@ -103,6 +115,7 @@ pub(crate) fn check_directory_name(path: &Path) -> Result<(), Error> {
 
 /// Refuses a name for a payload that promises something else than its bytes.
 pub(crate) fn check_payload_name(path: &Path) -> Result<(), Error> {
+    check_is_not_standard_output(path)?;
     check_is_file_name(path)?;
     match Ending::of(path) {
         Ending::Archive(_) | Ending::OtherArchive(_) => Err(misleading(

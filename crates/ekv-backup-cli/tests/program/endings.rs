@@ -33,6 +33,24 @@ fn ending_of_an_archive_that_is_not_written_is_a_usage_error_that_names_those_th
 }
 
 #[test]
+fn standard_output_is_no_target_of_what_writes_a_directory_or_two_files() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump.tar"]).assert_code(0);
+    let before = room.names();
+    let peers = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
+    for words in [
+        &["encode", "dump.tar", "-"][..],
+        &["unpack", "dump.tar", "-"],
+        &[&["restore", "dump.tar", "-"][..], &peers].concat(),
+    ] {
+        room.run(words).assert_code(1).assert_says("does not go to standard output");
+    }
+    assert_eq!(room.names(), before);
+    room.run(&["unpack", "dump.tar", "./-"]).assert_code(0);
+    assert!(room.path("-").is_dir());
+}
+
+#[test]
 fn unpack_refuses_the_name_of_an_archive_for_its_directory() {
     let room = Room::with_small_snapshot();
     room.run(&["decode", "snapshot.fsm", "dump.tar"]).assert_code(0);

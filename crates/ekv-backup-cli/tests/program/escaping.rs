@@ -158,4 +158,8 @@ fn message_about_a_very_long_text_is_cut() {
     let run = room.run(&["verify", &long]);
     assert!(run.assert_code(1).stderr.len() < 16 << 10, "{}", run.stderr.len());
     assert!(run.stderr.contains('…') && run.stderr.ends_with(")\n"), "{}", run.stderr);
+    for words in [&["verify", "dump", &format!("--{long}")][..], &["decode", "a", "b", "--at", &long], &[&long]] {
+        let run = room.run(words);
+        assert!(run.assert_code(1).stderr.len() < 32 << 10, "{}", run.stderr.len());
+    }
 }
