@@ -346,7 +346,8 @@ fn decode_long_help() -> String {
 
 /// Check a dump: manifest, checksums, names; nothing missing, nothing extra.
 ///
-/// Every file is read once. Exit code 0 means that the dump is what was written; 2 that it is not, with the first differences listed.
+/// Every file is read once. Exit code 0 means that the dump is what was written; 5 that it is, but the decode that wrote it had to leave
+/// something out; 2 that it is not, with the first differences listed.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct VerifyArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input

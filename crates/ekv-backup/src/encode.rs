@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `plan.rs` | what does the manifest allow: which adapters, which timestamp? |
 //! | `payload.rs` | how do files become sorted records? |
+//! | `observed.rs` | what was there of all that was asked for? |
 //! | `self_test.rs`, `normal_form.rs`, `differences.rs` | does the payload decode to the dump that it was made from? |
 //! | `stage.rs` | where does it grow before it has a name? |
 //! | `error.rs` | why is an encode refused? |
@@ -13,6 +14,7 @@
 mod differences;
 mod error;
 mod normal_form;
+mod observed;
 mod payload;
 mod plan;
 mod self_test;
@@ -22,7 +24,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use ekv_model::Result;
-use ekv_tree::manifest::format_wall_time;
+use ekv_tree::manifest::{StoredManifest, format_wall_time};
 use ekv_tree::replay::{Selection, read_manifest};
 use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Published, StagedFiles};
 use ekv_tree::source::ScopedSource;
@@ -31,11 +33,12 @@ use serde::Serialize;
 
 use crate::dump_source::open_dump;
 use crate::progress::{Phase, Progress};
+use crate::report::is_zero;
 use crate::restore::{EncodeInfo, Payload, SelfTest, format_sha256};
 use crate::{Adapter, Moment, Resources};
 
 use differences::Differences;
-use payload::{Encoded, warnings_of, write_payload};
+use payload::{Encoded, unmatched_warning, warnings_of, write_payload};
 use plan::Plan;
 use self_test::{Verdict, self_test, staged_input};
 use stage::{INFO, Stage, write_file};
@@ -74,6 +77,10 @@ pub struct EncodeOptions {
     pub reference_bytes: bool,
     /// What the info file calls the program.
     pub encoder_version: String,
+    /// Whether a dump is encoded that was written with losses.
+    pub accept_losses: bool,
+    /// Whether a payload without any record is written.
+    pub allow_empty: bool,
     /// This machine's clock.
     pub now: Timestamp,
 }
@@ -97,6 +104,8 @@ impl Default for EncodeOptions {
             sink: DirOptions::default(),
             strict: false,
             reference_bytes: false,
+            accept_losses: false,
+            allow_empty: false,
             encoder_version: format!("ekv-backup/{}", env!("CARGO_PKG_VERSION")),
             now: crate::time::now(),
         }
@@ -129,7 +138,7 @@ pub struct EncodeReport {
 pub struct PayloadReport {
     /// What surrounds the payload: `payload` = nothing, `file` = header and footer.
     pub form: &'static str,
-    /// Adapters whose files were encoded.
+    /// Adapters of which there were files to encode.
     pub adapters: Vec<&'static str>,
     /// Files of the dump that were read.
     pub dump_files: u64,
@@ -146,6 +155,11 @@ pub struct PayloadReport {
     /// Checksum in the footer, in hex, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fsm_crc32c: Option<String>,
+    /// Redis keys among them whose expiry has passed by this machine's clock: a server drops them.
+    pub expired_keys: u64,
+    /// Things that the decode of the dump left out because they were damaged.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub losses: u64,
     /// The commit timestamp of all records.
     pub last_commit: Moment,
     /// The one in the manifest of the dump.
@@ -208,7 +222,7 @@ pub(crate) struct UnnamedPayload {
 }
 
 /// Encodes the dump at `dump` into a payload that has no name, in a staging directory beside `place`, where nothing may exist.
-/// `check_cluster` is asked about the cluster that the dump is from before anything is written.
+/// `check_dump` is asked about the dump before anything is written.
 ///
 /// # Errors
 /// As [`encode`].
@@ -216,12 +230,13 @@ pub(crate) fn encode_unnamed(
     dump: &Path,
     place: &Path,
     options: &EncodeOptions,
-    check_cluster: &dyn Fn(&str) -> Result<()>,
+    check_dump: &dyn Fn(&StoredManifest) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<UnnamedPayload> {
     let mut source = open_dump(dump, &options.resources)?;
-    let plan = plan(source.as_mut(), options)?;
-    check_cluster(&plan.manifest.cluster_id)?;
+    let stored = read_manifest(source.as_mut(), &options.resources.scratch())?;
+    check_dump(&stored)?;
+    let plan = Plan::of(stored, source.as_mut(), options)?;
     let sink = DirOptions { existing: ExistingTarget::Refuse, fsync: Fsync::None };
     let mut stage = StagedFiles::create(&[place], sink)?;
     let (encoded, verdict) = write_and_test(source.as_mut(), &mut stage, &plan, options, options.form, progress)?;
@@ -237,7 +252,7 @@ pub(crate) fn encode_unnamed(
 /// Reads the manifest and decides what will be done.
 fn plan(source: &mut dyn ScopedSource, options: &EncodeOptions) -> Result<Plan> {
     let scratch = options.resources.scratch();
-    Plan::of(read_manifest(source, &scratch)?.manifest, options)
+    Plan::of(read_manifest(source, &scratch)?, source, options)
 }
 
 /// One encode into a payload with an info file.
@@ -323,7 +338,9 @@ fn write_and_test(
 }
 
 fn warnings(plan: &Plan, encoded: &Encoded) -> Vec<String> {
-    plan.warnings.iter().cloned().chain(warnings_of(&encoded.replayed.findings)).collect()
+    let Encoded { replayed, seen, .. } = encoded;
+    let found = warnings_of(&replayed.findings).into_iter().chain(unmatched_warning(&seen.unmatched));
+    plan.accepted.iter().chain(&plan.warnings).cloned().chain(found).collect()
 }
 
 /// What a self test found wrong.
@@ -371,13 +388,13 @@ fn self_test_report(verdict: Option<&Verdict>) -> SelfTestReport {
 }
 
 fn payload_report(plan: &Plan, form: WrittenForm, encoded: &Encoded, verdict: Option<&Verdict>) -> PayloadReport {
-    let Encoded { replayed, written, .. } = encoded;
+    let Encoded { replayed, written, seen, .. } = encoded;
     PayloadReport {
         form: match form {
             WrittenForm::Payload => "payload",
             WrittenForm::File => "file",
         },
-        adapters: plan.adapters.iter().map(|adapter| adapter.name()).collect(),
+        adapters: seen.adapters.iter().map(|adapter| adapter.name()).collect(),
         dump_files: replayed.totals.files,
         dump_bytes: replayed.totals.bytes,
         dump_files_left_out: replayed.totals.files_left_out,
@@ -385,6 +402,8 @@ fn payload_report(plan: &Plan, form: WrittenForm, encoded: &Encoded, verdict: Op
         bytes: written.bytes,
         payload_sha256: format_sha256(&written.payload_sha256),
         fsm_crc32c: written.footer_crc32c.map(|crc| format!("{crc:08x}")),
+        expired_keys: seen.expired_keys,
+        losses: plan.account.loss_count,
         last_commit: Moment::from(plan.commit_ts),
         manifest_last_commit_ts: plan.manifest.last_commit_ts,
         source_cluster_id: plan.manifest.cluster_id.clone(),

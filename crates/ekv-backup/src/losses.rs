@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ekv_adapters::{Owner, Router};
 use ekv_model::{Example, Finding, Findings, LossLog, Result, Severity};
 use ekv_spill::{Scratch, Spool, Spooled};
-use ekv_tree::losses::{Loss, LossKey, LossesReader};
+use ekv_tree::DumpPath;
+use ekv_tree::losses::{LOSSES_FILE, Loss, LossKey, LossesReader};
+use ekv_tree::manifest::{Account, LossKind};
+use ekv_tree::source::ScopedSource;
 use serde::Serialize;
 use serde::ser::{Error as _, SerializeSeq, Serializer};
 
@@ -205,6 +208,65 @@ impl Losses {
         })?;
         Ok(lines)
     }
+}
+
+/// How many things of which kinds are missing in a dump, as its manifest says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LossAccount {
+    /// How many there are.
+    pub count: u64,
+    /// The same by kinds, the most frequent one first.
+    pub kinds: Vec<LossKindReport>,
+    /// Whether LOSSES.jsonl in the dump names them.
+    pub is_listed: bool,
+}
+
+/// A kind of losses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LossKindReport {
+    /// Name of the finding.
+    pub name: String,
+    /// What it means.
+    pub meaning: String,
+    /// How often it occurred.
+    pub count: u64,
+}
+
+impl From<Account> for LossAccount {
+    fn from(account: Account) -> Self {
+        let kind = |LossKind { name, meaning, count }| LossKindReport { name, meaning, count };
+        let mut kinds: Vec<LossKindReport> = account.losses.into_iter().map(kind).collect();
+        kinds.sort_by_key(|kind| std::cmp::Reverse(kind.count));
+        LossAccount { count: account.loss_count, kinds, is_listed: account.listed_losses.is_some() }
+    }
+}
+
+impl LossAccount {
+    /// Kinds that a message tells at most.
+    const KINDS_SHOWN_MAX: usize = 5;
+}
+
+impl fmt::Display for LossAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.count, if self.count == 1 { "loss" } else { "losses" })?;
+        for (place, kind) in self.kinds.iter().take(Self::KINDS_SHOWN_MAX).enumerate() {
+            let lead = if place == 0 { ": " } else { ", " };
+            write!(f, "{lead}{} {}", kind.count, kind.name)?;
+        }
+        if self.kinds.len() > Self::KINDS_SHOWN_MAX {
+            f.write_str(" and other kinds")?;
+        }
+        if self.is_listed { write!(f, "; {LOSSES_FILE} in the dump names each") } else { Ok(()) }
+    }
+}
+
+/// The first losses that LOSSES.jsonl of a dump names, in a line each; none where it has no such file, or one that cannot be read: that
+/// it has losses is known without it.
+pub(crate) fn first_losses(source: &mut dyn ScopedSource, account: &Account, count: usize) -> Vec<String> {
+    let path = DumpPath::new(LOSSES_FILE.as_bytes()).ok().filter(|_| account.listed_losses.is_some());
+    let Some(content) = path.and_then(|path| source.open_file(&path).ok()) else { return Vec::new() };
+    let mut reader = LossesReader::new(BufReader::new(content));
+    std::iter::from_fn(|| reader.next_loss().ok().flatten()).take(count).map(|loss| line(&loss)).collect()
 }
 
 /// A loss as a message names it, in bounded length.

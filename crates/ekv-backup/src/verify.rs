@@ -8,6 +8,7 @@ use ekv_tree::verify::Verification;
 use serde::Serialize;
 
 use crate::dump_source::open_dump_once;
+use crate::losses::LossAccount;
 use crate::progress::{Phase, Progress};
 use crate::{CommandError, Resources};
 
@@ -29,6 +30,9 @@ pub struct VerifyReport {
     pub written_by: String,
     /// When it was written.
     pub wall_time_iso: String,
+    /// What the decode that wrote the dump lost; absent where nothing was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub losses: Option<LossAccount>,
     /// How many things are wrong.
     pub problem_count: u64,
     /// The first of them, each with its path.
@@ -44,6 +48,7 @@ impl VerifyReport {
             bytes: found.bytes,
             written_by: found.manifest.elastickv_version.clone(),
             wall_time_iso: found.manifest.wall_time_iso.clone(),
+            losses: (found.account.loss_count > 0).then(|| found.account.clone().into()),
             problem_count: found.problems.count,
             problems: found.problems.first.iter().map(ToString::to_string).collect(),
         }

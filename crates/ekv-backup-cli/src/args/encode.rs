@@ -87,6 +87,8 @@ pub(crate) struct DumpReadArguments {
     #[arg(long, value_name = "TEXT", help_heading = "What is encoded")]
     pub(crate) prefix: Vec<OsString>,
     /// Encode the name TEXT; may be given more than once
+    ///
+    /// A name that is not there is a warning, and an error with --strict or if none of all names is there.
     #[arg(long, value_name = "TEXT", help_heading = "What is encoded")]
     pub(crate) key: Vec<OsString>,
     /// Commit timestamp of all records, decimal or 0x and hex [default: that of the dump]
@@ -99,6 +101,17 @@ pub(crate) struct DumpReadArguments {
     /// The new node's clock goes on from it, and never back.
     #[arg(long, help_heading = "What is encoded")]
     pub(crate) allow_future_timestamps: bool,
+    /// Go on with a dump that lacks something: that was written by a decode with exit code 5
+    ///
+    /// Without it such a dump is refused before any work, and the first things that are missing are listed. What is accepted here is no
+    /// warning for --strict.
+    #[arg(long, help_heading = "What is encoded")]
+    pub(crate) accept_losses: bool,
+    /// Go on where nothing is selected, or the dump holds no data
+    ///
+    /// Without it such a run ends with exit code 6, and nothing is published: a typo would make an empty cluster.
+    #[arg(long, help_heading = "What is encoded")]
+    pub(crate) allow_empty: bool,
     /// Make every warning an error; nothing is published then
     #[arg(long, help_heading = "What is encoded")]
     pub(crate) strict: bool,

@@ -18,6 +18,13 @@ DATA_DIR is where the server looks: <raftDataDir>/<raftId>, or
 exist there: a member that kept any of its old data serves that instead,
 without an error. Begin with one member and let the others join empty.
 
+One dump restores one Raft group. A dump of a node with several groups holds the
+keys of all of them: it can become a server with one group, which then owns all
+keys. To keep several groups, decode each by itself and restore it into its own
+directory; a directory of another group than that of the dump is refused:
+  ekv-backup decode NODE/group-2 dump-2
+  ekv-backup restore dump-2 /var/lib/elastickv/n1/group-2 --peers … --fresh-cluster
+
 A dump may be edited by hand. Then bring CHECKSUMS up to date first:
   ekv-backup checksums dump
 

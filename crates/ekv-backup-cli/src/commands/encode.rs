@@ -28,10 +28,9 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
         },
         ..read_options(&arguments.read)
     };
-    let report =
-        encode(dump, snapshot, &options, output.screen()).inspect_err(|error| show_differences(output, error))?;
+    let report = encode(dump, snapshot, &options, output.screen()).inspect_err(|error| show_refusal(output, error))?;
     for warning in &report.warnings {
-        output.note(warning);
+        output.warning(warning);
     }
     output.result(Exit::Done, &report, |out| {
         out.title(format_args!("Payload {}", snapshot.display()));
@@ -62,18 +61,22 @@ pub(crate) fn read_options(arguments: &DumpReadArguments) -> EncodeOptions {
         allow_future_timestamps: arguments.allow_future_timestamps,
         strict: arguments.strict,
         reference_bytes: arguments.reference_bytes,
+        accept_losses: arguments.accept_losses,
+        allow_empty: arguments.allow_empty,
         resources: target::resources(&arguments.limits),
         sort_memory: usize::try_from(sort_memory).unwrap_or(usize::MAX),
         ..EncodeOptions::default()
     }
 }
 
-/// The differences that a self test found, as messages.
-pub(crate) fn show_differences(output: &Output, error: &Error) {
-    if let Some(EncodeRefusal::SelfTest { first, .. }) = error.get_ref().downcast_ref() {
-        for line in first {
-            output.problem(line);
+/// What a refusal is about, as messages: differences that a self test found, or what is missing in the dump.
+pub(crate) fn show_refusal(output: &Output, error: &Error) {
+    match error.get_ref().downcast_ref() {
+        Some(EncodeRefusal::SelfTest { first, .. }) => first.iter().for_each(|line| output.problem(line)),
+        Some(EncodeRefusal::Losses { account, first }) => {
+            super::verify::show_first(output, first, if first.is_empty() { 0 } else { account.count });
         }
+        _ => {}
     }
 }
 
@@ -85,6 +88,14 @@ pub(crate) fn show_payload(report: &PayloadReport, out: &mut Page) {
     if report.dump_files_left_out > 0 {
         let left_out = text::count(report.dump_files_left_out, "file was", "files were");
         let _ = writeln!(out, "           {left_out} left out");
+    }
+    if report.losses > 0 {
+        let losses = text::count(report.losses, "loss", "losses");
+        let _ = writeln!(out, "           INCOMPLETE: the dump was written with {losses}, as accepted");
+    }
+    if report.expired_keys > 0 {
+        let keys = text::count(report.expired_keys, "Redis key has", "Redis keys have");
+        let _ = writeln!(out, "           {keys} an expiry that has passed: a server drops what is expired");
     }
     let records = text::count(report.records, "record", "records");
     let _ = writeln!(

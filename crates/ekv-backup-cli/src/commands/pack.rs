@@ -34,7 +34,8 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
         output.note(warning);
     }
     super::verify::show_problems(output, &report.check);
-    let exit = if report.copy.is_some() { Exit::Done } else { Exit::Data };
+    super::verify::warn_of_losses(output, &report.check);
+    let exit = super::verify::exit(&report.check);
     output.result(exit, report, |out| {
         let files = text::count(report.check.files, "file", "files");
         match &report.copy {
@@ -49,6 +50,7 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
                 "  manifest, checksums, names and structure hold (fsync {}, {})",
                 copy.fsync, copy.published_by
             );
+            text::losses(report.check.losses.as_ref(), out);
         }
     });
     exit

@@ -4,7 +4,7 @@ use ekv_backup::Error;
 use ekv_backup::restore::{PrepareOptions, restore};
 
 use crate::args::RestoreArguments;
-use crate::commands::encode::{read_options, show_differences, show_payload};
+use crate::commands::encode::{read_options, show_payload, show_refusal};
 use crate::commands::prepare_restore::{cluster_options, show_prepared};
 use crate::commands::target;
 use crate::exit::Exit;
@@ -18,9 +18,9 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
         ..cluster_options(&arguments.cluster)
     };
     let report = restore(&arguments.dump, &arguments.data_dir, &encode, &prepare, output.screen())
-        .inspect_err(|error| show_differences(output, error))?;
+        .inspect_err(|error| show_refusal(output, error))?;
     for warning in &report.prepared.warnings {
-        output.note(warning);
+        output.warning(warning);
     }
     output.result(Exit::Done, &report, |out| {
         out.title(format_args!("Dump {}", arguments.dump.display()));

@@ -1,7 +1,8 @@
 //! Parts of reports that several commands print for people.
 
 use ekv_backup::{
-    Accounts, Completeness, FamilyReport, FindingReport, Grounds, Missing, NamesReport, Proof, SnapshotReport,
+    Accounts, Completeness, FamilyReport, FindingReport, Grounds, LossAccount, Missing, NamesReport, Proof,
+    SnapshotReport,
 };
 use ekv_model::shorten;
 
@@ -227,6 +228,17 @@ pub(crate) fn tell_what_is_hidden(output: &Output, found: &Completeness, finding
     }
     if !found.holds_data {
         output.warn_if_quiet(format_args!("it holds no data: {HOLDS_NO_DATA}"));
+    }
+}
+
+/// What the decode that wrote a dump lost.
+pub(crate) fn losses(account: Option<&LossAccount>, out: &mut Page) {
+    let Some(account) = account else { return };
+    let things = count(account.count, "thing was", "things were");
+    let names = if account.is_listed { "LOSSES.jsonl in it names each" } else { "its manifest names the first ones" };
+    let _ = writeln!(out, "  INCOMPLETE: {things} damaged or missing when the dump was made; {names}");
+    for kind in &account.kinds {
+        let _ = writeln!(out, "  {:>14}  {}: {}", digits(kind.count), kind.name, kind.meaning);
     }
 }
 

@@ -11,17 +11,41 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Ex
     let dump = either(&arguments.dump, &arguments.input);
     let report = verify_within(dump, &target::resources(&arguments.limits), output.screen())?;
     show_problems(output, &report);
-    let exit = if report.sound { Exit::Done } else { Exit::Data };
+    warn_of_losses(output, &report);
+    let exit = exit(&report);
     output.result(exit, &report, |out| {
-        out.title(if report.sound { "Sound" } else { "NOT SOUND" });
+        match (report.sound, &report.losses) {
+            (false, _) => out.title("NOT SOUND"),
+            (true, None) => out.title("Sound"),
+            (true, Some(losses)) => {
+                out.title(format_args!("Sound, but written with {}", text::count(losses.count, "loss", "losses")));
+            }
+        }
         let files = text::count(report.files, "file", "files");
         let _ = writeln!(out, ": {}, {files}, {}", dump.display(), text::bytes(report.bytes));
         let _ = writeln!(out, "  written by {} at {}", report.written_by, report.wall_time_iso);
         if report.sound {
             let _ = writeln!(out, "  manifest, checksums, names and structure hold; nothing missing, nothing extra");
+            text::losses(report.losses.as_ref(), out);
         }
     });
     Ok(exit)
+}
+
+/// How a check ends: a dump that is what was written may yet lack what the decode before it lost.
+pub(crate) fn exit(report: &VerifyReport) -> Exit {
+    match (report.sound, &report.losses) {
+        (false, _) => Exit::Data,
+        (true, Some(_)) => Exit::Losses,
+        (true, None) => Exit::Done,
+    }
+}
+
+/// Tells of losses where the report is not shown.
+pub(crate) fn warn_of_losses(output: &Output, report: &VerifyReport) {
+    if let Some(losses) = &report.losses {
+        output.warn_if_quiet(format_args!("the dump was written with {losses}"));
+    }
 }
 
 /// Lists what is wrong as messages.

@@ -116,11 +116,48 @@ fn lost_key_ends_with_5_and_the_rest_is_published() {
     run.assert_code(5);
     assert!(run.stdout.contains("INCOMPLETE: 1 damaged thing left out") && run.stdout.contains("lost"), "{run:?}");
     assert_eq!(room.tree("dump/redis/db_0/strings").len(), 3);
-    room.run(&["verify", "dump"]).assert_code(0);
     let strict = room.run(&["decode", "snapshot.fsm", "strict", "--strict"]);
-    strict.assert_code(2).assert_says("snapshot_damaged_value");
+    strict.assert_code(2).assert_says("problem: snapshot_damaged_value: lost: ");
     room.run(&["decode", "snapshot.fsm", "new/parents/strict", "--parents", "--strict"]).assert_code(2);
     assert!(!room.path("strict").exists() && !room.path("new").exists());
+}
+
+#[test]
+fn dump_with_losses_ends_with_5_wherever_it_is_checked_and_is_refused_where_a_cluster_would_be_made_of_it() {
+    let room = Room::new();
+    let damaged = [&b"lost"[..], &(!60_u64).to_be_bytes()].concat();
+    room.write("snapshot.fsm", &small_snapshot().raw(&damaged, &[8; 20]).build());
+    let run = room.run(&["decode", "snapshot.fsm", "dump", "-q", "--fsync", "none"]);
+    run.assert_code(5).assert_says("warning: INCOMPLETE: 1 damaged thing was left out; LOSSES.jsonl in ");
+    assert!(run.stdout.is_empty(), "{run:?}");
+    let run = room.run(&["verify", "dump"]);
+    assert!(run.assert_code(5).stdout.starts_with("Sound, but written with 1 loss: dump"), "{run:?}");
+    room.run(&["verify", "dump", "-q"]).assert_code(5).assert_says("warning: the dump was written with 1 loss");
+    assert_eq!(room.run(&["verify", "dump", "--json"]).json()["losses"]["count"], 1);
+    for words in [&["pack", "dump", "dump.tar"][..], &["unpack", "dump.tar", "copy"], &["verify", "copy"]] {
+        let run = room.run(words);
+        assert!(run.assert_code(5).stdout.contains("INCOMPLETE: 1 thing was damaged or missing"), "{run:?}");
+    }
+    let peers = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
+    for words in [&["encode", "copy", "out.fsm"][..], &[&["restore", "dump.tar", "n1"][..], &peers].concat()] {
+        let run = room.run(words);
+        run.assert_code(2).assert_says("problem: snapshot_damaged_value: lost: ").assert_says("--accept-losses");
+        let run = room.run(&[words, &["--accept-losses", "-q"]].concat());
+        run.assert_code(0).assert_says("warning: what the decode of the dump lost is missing, as accepted: 1 loss");
+    }
+}
+
+#[test]
+fn selection_of_nothing_ends_with_6() {
+    let room = Room::new();
+    room.write("snapshot.fsm", &small_snapshot().build());
+    room.run(&["decode", "snapshot.fsm", "dump", "-q", "--fsync", "none"]).assert_code(0);
+    room.run(&["encode", "dump", "out.fsm", "--key", "typo"]).assert_code(6).assert_says("--key typo");
+    room.run(&["encode", "dump", "out.fsm", "--adapter", "sqs"]).assert_code(6).assert_says("no data of sqs");
+    let restore = ["restore", "dump", "n1", "--peers", "n1=127.0.0.1:2380", "--fresh-cluster", "--prefix", "zzz"];
+    room.run(&restore).assert_code(6).assert_says("--prefix zzz");
+    assert!(!room.path("out.fsm").exists() && !room.path("n1").exists());
+    room.run(&[&restore[..], &["--allow-empty"]].concat()).assert_code(0);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use ekv_model::{Class, Error};
 
+use crate::losses::LossAccount;
+
 /// Why an encode is refused; what the crates below report comes as their own errors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -13,6 +15,35 @@ pub enum EncodeRefusal {
         adapter: &'static str,
         /// The adapters that the dump holds.
         present: Vec<&'static str>,
+    },
+    /// A dump that was written with losses.
+    #[error(
+        "the dump lacks what its decode lost ({account}), and a cluster that is made of it would, too: look for it elsewhere first, such as \
+         in an older snapshot or on another node; --accept-losses goes on without it"
+    )]
+    Losses {
+        /// What is missing.
+        account: LossAccount,
+        /// The first of it, a line each.
+        first: Vec<String>,
+    },
+    /// Nothing in the dump is selected.
+    #[error(
+        "nothing in the dump has such a name: {selected}; a name is a Redis key, a table, a queue, a bucket or BUCKET/KEY \
+         (--allow-empty makes a payload of nothing)"
+    )]
+    NothingSelected {
+        /// What was asked for.
+        selected: String,
+    },
+    /// The dump holds no data of the adapters that were asked for.
+    #[error(
+        "the dump holds no data of {}: a cluster that is made of it would be empty (--allow-empty makes a payload of nothing)",
+        if .adapters.is_empty() { "any adapter".to_owned() } else { .adapters.join(", ") }
+    )]
+    NothingThere {
+        /// The adapters.
+        adapters: Vec<&'static str>,
     },
     /// A timestamp below that of the dump.
     #[error(
@@ -69,6 +100,10 @@ impl std::fmt::Display for Holds<'_> {
 
 impl From<EncodeRefusal> for Error {
     fn from(error: EncodeRefusal) -> Self {
-        Error::new(Class::Data, error)
+        let class = match &error {
+            EncodeRefusal::NothingSelected { .. } | EncodeRefusal::NothingThere { .. } => Class::NoMatch,
+            _ => Class::Data,
+        };
+        Error::new(class, error)
     }
 }

@@ -3,10 +3,11 @@
 use ekv_adapters::{EncodeOptions as RecordOptions, Encoder};
 use ekv_model::{Finding, FindingTotals, Findings, Result};
 use ekv_snapshot::{Writer, Written};
-use ekv_tree::replay::{Place, ReplayOptions, Replayed, replay};
+use ekv_tree::replay::{Place, ReplayOptions, Replayed, Unmatched, replay};
 use ekv_tree::source::ScopedSource;
 
 use super::normal_form::ExtendedCheck;
+use super::observed::{Observed, Seen};
 use super::plan::{Plan, refuse_if_strict};
 use super::stage::{PAYLOAD, Stage, write_file};
 use super::{EncodeOptions, EncodeRefusal};
@@ -17,6 +18,7 @@ use crate::{Adapter, WrittenForm};
 pub(super) struct Encoded {
     pub(super) replayed: Replayed,
     pub(super) written: Written,
+    pub(super) seen: Seen,
     /// Whether the dump was written with `--extended`.
     pub(super) is_extended: bool,
 }
@@ -46,19 +48,52 @@ pub(super) fn write_payload(
     progress.begin(Phase::Encode, None);
     let record_options = RecordOptions { reference_bytes: options.reference_bytes };
     let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options);
-    let mut target = ExtendedCheck::new(&mut encoder);
+    let mut extended = ExtendedCheck::new(&mut encoder);
+    let now_ms = u64::try_from(options.now.as_millisecond()).unwrap_or(0);
+    let mut target = Observed::new(&mut extended, &options.selection, now_ms);
     let counter = ByteCounter::new(progress);
     let replayed =
         replay(source, &scratch, &replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
-    let is_extended = target.is_extended;
+    let seen = target.finish();
+    let is_extended = extended.is_extended;
     if replayed.manifest != plan.manifest {
         return Err(EncodeRefusal::DumpChanged.into());
     }
-    refuse_if_strict(options, &warnings_of(&replayed.findings))?;
+    if !seen.unmatched.has_match() && !options.allow_empty {
+        return Err(EncodeRefusal::NothingSelected { selected: selected(&seen.unmatched) }.into());
+    }
+    let unmatched = unmatched_warning(&seen.unmatched);
+    refuse_if_strict(options, &warnings_of(&replayed.findings).into_iter().chain(unmatched).collect::<Vec<_>>())?;
     progress.begin(Phase::WritePayload, None);
     let follower = Follower::new(progress);
     let written = write_file(stage, PAYLOAD, |output| Ok(writer.finish(form, output, &follower)?))?;
-    Ok(Encoded { replayed, written, is_extended })
+    // A dump of nothing can be sound; what somebody chose should be there.
+    if written.records == 0 && options.adapters.is_some() && !options.allow_empty {
+        let adapters = plan.adapters.iter().map(|adapter| adapter.name()).collect();
+        return Err(EncodeRefusal::NothingThere { adapters }.into());
+    }
+    Ok(Encoded { replayed, written, seen, is_extended })
+}
+
+/// Names that messages tell at most.
+const NAMES_SHOWN_MAX: usize = 10;
+
+/// The options that match nothing, for a message.
+fn selected(unmatched: &Unmatched) -> String {
+    let names = unmatched.names().map(|name| format!("--key {}", ekv_snapshot::escape(name)));
+    let prefixes = unmatched.prefixes().map(|prefix| format!("--prefix {}", ekv_snapshot::escape(prefix)));
+    let count = unmatched.names().count().saturating_add(unmatched.prefixes().count());
+    let mut shown: Vec<String> = names.chain(prefixes).take(NAMES_SHOWN_MAX).collect();
+    if count > shown.len() {
+        shown.push(format!("and {} more", count.saturating_sub(shown.len())));
+    }
+    shown.join(", ")
+}
+
+/// What is said about options that match nothing while others do, or nothing has to match.
+pub(super) fn unmatched_warning(unmatched: &Unmatched) -> Option<String> {
+    let selected = selected(unmatched);
+    (!selected.is_empty()).then(|| format!("nothing in the dump has such a name: {selected}"))
 }
 
 /// What stays in the dump, as warnings.

@@ -2,12 +2,17 @@
 
 use ekv_model::Result;
 use ekv_snapshot::CommitTs;
-use ekv_tree::manifest::Manifest;
+use ekv_tree::manifest::{Account, Manifest, StoredManifest};
+use ekv_tree::source::ScopedSource;
 use ekv_tree::{SqsVisibility, TreeOptions};
 
 use super::{EncodeOptions, EncodeRefusal};
+use crate::losses::{LossAccount, first_losses};
 use crate::restore::timestamp::{check_last_commit_ts, timestamp_warning};
 use crate::{Adapter, DecodeOptions};
+
+/// Losses that a refusal names.
+const FIRST_LOSSES: usize = 10;
 
 /// What will be encoded.
 pub(super) struct Plan {
@@ -17,11 +22,20 @@ pub(super) struct Plan {
     /// The one commit timestamp of all records.
     pub(super) commit_ts: CommitTs,
     pub(super) warnings: Vec<String>,
+    /// What the report in the manifest says.
+    pub(super) account: Account,
+    /// What was accepted although it is not as it should be; no warning of strict mode, since the user has asked for it.
+    pub(super) accepted: Option<String>,
 }
 
 impl Plan {
     /// Decides what the options mean for this dump.
-    pub(super) fn of(manifest: Manifest, options: &EncodeOptions) -> Result<Plan> {
+    pub(super) fn of(stored: StoredManifest, source: &mut dyn ScopedSource, options: &EncodeOptions) -> Result<Plan> {
+        let StoredManifest { manifest, account, .. } = stored;
+        if account.loss_count > 0 && !options.accept_losses {
+            let first = first_losses(source, &account, FIRST_LOSSES);
+            return Err(EncodeRefusal::Losses { account: account.into(), first }.into());
+        }
         let adapters = choose_adapters(&manifest, options.adapters.as_deref())?;
         let commit_ts = CommitTs(options.last_commit_ts.unwrap_or(manifest.last_commit_ts));
         if commit_ts.0 < manifest.last_commit_ts {
@@ -35,7 +49,10 @@ impl Plan {
         }
         let warnings: Vec<String> = timestamp_warning(commit_ts).into_iter().collect();
         refuse_if_strict(options, &warnings)?;
-        Ok(Plan { manifest, adapters, commit_ts, warnings })
+        let accepted = (account.loss_count > 0).then(|| {
+            format!("what the decode of the dump lost is missing, as accepted: {}", LossAccount::from(account.clone()))
+        });
+        Ok(Plan { manifest, adapters, commit_ts, warnings, account, accepted })
     }
 
     /// The options with which a decode writes the files that are encoded of such a dump. What no client can see (orphans, unfinished

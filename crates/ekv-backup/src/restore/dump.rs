@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use ekv_model::Result;
+use ekv_snapshot::datadir;
+use ekv_tree::manifest::StoredManifest;
 use ekv_tree::sink::{DirOptions, DirSink, ExistingTarget, Fsync};
 use serde::Serialize;
 
 use super::prepare::{check_cluster, check_raft_numbers};
-use super::{PrepareOptions, PrepareReport, prepare};
+use super::{PrepareOptions, PrepareReport, RestoreError, prepare};
 use crate::encode::{UnnamedPayload, encode_unnamed};
 use crate::progress::Progress;
 use crate::{EncodeOptions, PayloadReport};
@@ -38,7 +40,10 @@ pub fn restore(
     let fsync = Fsync::from(prepare_options.fsync);
     DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
     let encode = EncodeOptions { self_test: true, ..encode.clone() };
-    let check = |cluster_id: &str| Ok(check_cluster(&prepare_options.target, cluster_id)?);
+    let check = |dump: &StoredManifest| {
+        check_cluster(&prepare_options.target, &dump.manifest.cluster_id)?;
+        Ok(check_group(data_dir, &dump.account.group_ids)?)
+    };
     let UnnamedPayload { payload, report, warnings, stage } =
         encode_unnamed(dump, data_dir, &encode, &check, progress)?;
     let mut prepared = prepare(&payload, data_dir, prepare_options, progress)?;
@@ -49,4 +54,14 @@ pub fn restore(
         }
     }
     Ok(RestoreReport { prepared, encoded: report })
+}
+
+/// Refuses the directory of one group of a server where the dump was made from other groups, or from more than that.
+fn check_group(data_dir: &Path, groups: &[u64]) -> Result<(), RestoreError> {
+    match datadir::group_id(data_dir) {
+        Some(data_dir) if !groups.is_empty() && groups != [data_dir] => {
+            Err(RestoreError::OtherGroup { groups: groups.to_vec(), data_dir })
+        }
+        _ => Ok(()),
+    }
 }

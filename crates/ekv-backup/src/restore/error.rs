@@ -1,5 +1,7 @@
 //! Why a restore is refused or fails.
 
+use std::fmt;
+
 use ekv_model::{Class, Error};
 
 use super::EncodeInfoError;
@@ -104,6 +106,14 @@ pub enum RestoreError {
         /// Timestamp in the info file.
         expected: u64,
     },
+    /// A directory of one group of a server, for a dump that is not made from that group alone.
+    #[error("{}", Apart(.groups, *.data_dir))]
+    OtherGroup {
+        /// The groups that the dump was made from, ascending.
+        groups: Vec<u64>,
+        /// The group of the directory.
+        data_dir: u64,
+    },
     /// What was written does not read back as it was meant.
     #[error("{file} does not read back as it was written")]
     ReadBack {
@@ -113,6 +123,33 @@ pub enum RestoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// Says what does not go together, and what does.
+struct Apart<'a>(&'a [u64], u64);
+
+impl fmt::Display for Apart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Groups that are named.
+        const SHOWN_MAX: usize = 10;
+        let Apart(groups, data_dir) = *self;
+        if let [only] = groups {
+            return write!(
+                f,
+                "the dump was made from group {only}, and DATA_DIR is the place of group {data_dir}, which does not own its keys: \
+                 restore it into group-{only}"
+            );
+        }
+        let names: Vec<String> = groups.iter().take(SHOWN_MAX).map(u64::to_string).collect();
+        let more = if groups.len() > SHOWN_MAX { ", …" } else { "" };
+        write!(
+            f,
+            "the dump holds the keys of the groups {}{more}, and DATA_DIR is the place of group {data_dir} alone, which does not own all \
+             of them: restore it into a server with one group (a DATA_DIR without group-<id>), or decode each group by itself \
+             (ekv-backup decode NODE/group-{data_dir} DUMP) and restore each dump into its own directory",
+            names.join(", ")
+        )
+    }
 }
 
 impl RestoreError {
@@ -131,7 +168,8 @@ impl RestoreError {
             | RestoreError::TimestampOverflow { .. }
             | RestoreError::TimestampInFuture { .. }
             | RestoreError::Sha256 { .. }
-            | RestoreError::LastCommitTs { .. } => Class::Data,
+            | RestoreError::LastCommitTs { .. }
+            | RestoreError::OtherGroup { .. } => Class::Data,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod edits;
 mod golden;
+mod incomplete;
 mod laws;
 mod options;
 mod random;

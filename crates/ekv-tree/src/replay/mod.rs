@@ -52,7 +52,7 @@ pub use listing_sink::{ListingSink, ListingSlot};
 pub use place::Place;
 pub use reading::{Monitor, ReadTotals};
 pub use s3::S3_SIDE_RECORDS_NOT_RESTORED;
-pub use selection::Selection;
+pub use selection::{Selection, Unmatched};
 pub use sqs::NOT_ENCODED_ORPHANS;
 
 /// What is replayed, and with how much memory.

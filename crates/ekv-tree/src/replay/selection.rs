@@ -40,9 +40,70 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// All that is selected, to be struck off as it is seen.
+    pub fn unmatched(&self) -> Unmatched {
+        Unmatched { names: self.names.clone(), prefixes: self.prefixes.clone(), has_match: self.is_everything() }
+    }
+}
+
+/// Names and prefixes of a [`Selection`] that nothing has matched yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unmatched {
+    names: BTreeSet<Vec<u8>>,
+    prefixes: BTreeSet<Vec<u8>>,
+    has_match: bool,
+}
+
+impl Unmatched {
+    /// Strikes off what `name` matches.
+    pub fn saw(&mut self, name: &[u8]) {
+        if self.names.is_empty() && self.prefixes.is_empty() {
+            return;
+        }
+        let was_named = self.names.remove(name);
+        let before = self.prefixes.len();
+        self.prefixes.retain(|prefix| !name.starts_with(prefix));
+        self.has_match |= was_named || self.prefixes.len() < before;
+    }
+
+    /// Whether anything has matched, or everything was selected.
+    pub fn has_match(&self) -> bool {
+        self.has_match
+    }
+
+    /// The names, in byte order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(Vec::as_slice)
+    }
+
+    /// The prefixes, in byte order.
+    pub fn prefixes(&self) -> impl Iterator<Item = &[u8]> {
+        self.prefixes.iter().map(Vec::as_slice)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_matches_nothing_is_told() {
+        let text = |names: &mut dyn Iterator<Item = &[u8]>| -> Vec<String> {
+            names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+        };
+        let mut unmatched =
+            Selection::new([b"a".to_vec(), b"typo".to_vec()], [b"u:".to_vec(), b"v:".to_vec()]).unmatched();
+        unmatched.saw(b"x");
+        assert!(!unmatched.has_match());
+        unmatched.saw(b"u:1");
+        unmatched.saw(b"u:2");
+        unmatched.saw(b"a");
+        assert!(unmatched.has_match());
+        assert_eq!(text(&mut unmatched.names()), ["typo"]);
+        assert_eq!(text(&mut unmatched.prefixes()), ["v:"]);
+        assert!(Selection::default().unmatched().has_match());
+    }
 
     #[test]
     fn names_and_prefixes_add_up_and_nothing_means_everything() {

@@ -30,7 +30,12 @@ impl Scene {
         let written = write_file(stage.as_mut(), stage::PAYLOAD, |output| {
             Ok(writer.finish(WrittenForm::Payload, output, &ekv_snapshot::NoWatch)?)
         });
-        let encoded = Encoded { replayed, written: written.unwrap(), is_extended: false };
+        let encoded = Encoded {
+            replayed,
+            written: written.unwrap(),
+            seen: super::super::observed::Seen::default(),
+            is_extended: false,
+        };
         self_test(source.as_mut(), stage.as_mut(), &plan, options, WrittenForm::Payload, &encoded, &NoProgress).unwrap()
     }
 }
