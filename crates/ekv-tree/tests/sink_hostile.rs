@@ -176,9 +176,7 @@ fn force_replaces_an_empty_directory_and_a_dump_and_writes_a_new_one() {
             fs::create_dir(scene.target()).unwrap();
         }
         if old == "dump" {
-            fs::write(scene.target().join("MANIFEST.json"), br#"{"format_version":1}"#).unwrap();
-            symlink(scene.outside(), scene.target().join("link")).unwrap();
-            fs::create_dir_all(scene.target().join("a/b/c")).unwrap();
+            old_dump(&scene.target());
         }
         let mut sink = Box::new(scene.create(REPLACE).unwrap());
         file(sink.as_mut(), "new", b"new").unwrap();
@@ -190,6 +188,59 @@ fn force_replaces_an_empty_directory_and_a_dump_and_writes_a_new_one() {
         scene.assert_parent_holds(&["dump"]);
         scene.assert_outside_is_unchanged();
     }
+}
+
+/// A dump of one file.
+fn old_dump(at: &Path) {
+    fs::write(at.join("MANIFEST.json"), br#"{"format_version":1}"#).unwrap();
+    fs::write(at.join("CHECKSUMS"), format!("{}  redis/db_0/strings/k.bin\n", "ab".repeat(32))).unwrap();
+    fs::create_dir_all(at.join("redis/db_0/strings")).unwrap();
+    fs::write(at.join("redis/db_0/strings/k.bin"), b"old").unwrap();
+}
+
+#[test]
+fn dump_that_holds_what_no_dump_has_is_not_replaced_and_the_entries_are_named() {
+    let strangers: [(&str, Plant); 7] = [
+        ("notes.txt", |at, _| fs::write(at.join("notes.txt"), b"mine").unwrap()),
+        ("redis/db_0/strings/own.bin", |at, _| fs::write(at.join("redis/db_0/strings/own.bin"), b"mine").unwrap()),
+        ("work", |at, _| fs::create_dir(at.join("work")).unwrap()),
+        ("work/a", |at, _| {
+            fs::create_dir(at.join("work")).unwrap();
+            fs::write(at.join("work/a"), b"mine").unwrap();
+        }),
+        ("redis/link", |at, outside| symlink(outside, at.join("redis/link")).unwrap()),
+        ("fifo", |at, _| fifo(&at.join("fifo"))),
+        ("redis/db_0/strings/k.bin", |at, _| fs::remove_file(at.join("CHECKSUMS")).unwrap()),
+    ];
+    for (name, plant) in strangers {
+        let scene = Scene::new();
+        fs::create_dir(scene.target()).unwrap();
+        old_dump(&scene.target());
+        plant(&scene.target(), &scene.outside());
+        let error = sink_error(DirSink::check_target(&scene.target(), REPLACE));
+        assert_eq!(error.class(), Class::Environment);
+        assert!(error.to_string().contains(name) && error.to_string().contains("does not list"), "{name}: {error}");
+        // The same where nobody asked beforehand, or what is in the way came while the dump was written.
+        let mut sink = Box::new(scene.create(REPLACE).unwrap());
+        file(sink.as_mut(), "new", b"new").unwrap();
+        assert_sink_error!(sink.publish(), SinkError::HoldsOthers { .. }, Class::Environment);
+        assert_eq!(fs::read(scene.target().join("redis/db_0/strings/k.bin")).unwrap(), b"old", "{name}");
+        assert!(name.contains("k.bin") || fs::symlink_metadata(scene.target().join(name)).is_ok(), "{name}");
+        scene.assert_parent_holds(&["dump"]);
+        scene.assert_outside_is_unchanged();
+    }
+}
+
+#[test]
+fn entries_that_no_dump_has_are_named_up_to_a_limit() {
+    let scene = Scene::new();
+    fs::create_dir(scene.target()).unwrap();
+    old_dump(&scene.target());
+    for n in 0..9 {
+        fs::write(scene.target().join(format!("n{n}")), b"").unwrap();
+    }
+    let error = sink_error(DirSink::check_target(&scene.target(), REPLACE)).to_string();
+    assert!(error.contains(": n0, n1, n2, n3, n4, and more;"), "{error}");
 }
 
 #[test]
@@ -389,18 +440,22 @@ fn second_of_two_runs_at_one_target_is_refused_and_harms_nothing() {
 #[test]
 fn deep_and_wide_trees_are_written_and_removed() {
     let scene = Scene::new();
-    let deep = vec!["d"; 400].join("/");
+    let deep = format!("redis/{}", vec!["d"; 400].join("/"));
+    let wide = (0..300).map(|i| format!("s3/d{i}/file"));
+    let listed: Vec<String> = wide.chain([format!("{deep}/file"), format!("{deep}/other")]).collect();
+    let checksums: String = listed.iter().map(|path| format!("{}  {path}\n", "ab".repeat(32))).collect();
     for publish in [false, true] {
         let mut sink = scene.start();
         file(sink.as_mut(), &format!("{deep}/file"), b"x").unwrap();
         for i in 0..300 {
-            file(sink.as_mut(), &format!("wide/d{i}/file"), b"x").unwrap();
+            file(sink.as_mut(), &format!("s3/d{i}/file"), b"x").unwrap();
         }
         file(sink.as_mut(), &format!("{deep}/other"), b"x").unwrap();
         if publish {
             file(sink.as_mut(), "MANIFEST.json", br#"{"format_version":1}"#).unwrap();
+            file(sink.as_mut(), "CHECKSUMS", checksums.as_bytes()).unwrap();
             sink.publish().unwrap();
-            assert_eq!(names(&scene.target().join("wide")).len(), 300);
+            assert_eq!(names(&scene.target().join("s3")).len(), 300);
             assert_eq!(names(&scene.target().join(&deep)), ["file", "other"]);
         } else {
             sink.abort().unwrap();

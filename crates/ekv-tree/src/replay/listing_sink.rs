@@ -7,7 +7,7 @@ use ekv_spill::Scratch;
 
 use super::listing::{LineSets, Listing, ListingWriter, is_compared};
 use crate::checksums::{CHECKSUMS_FILE, parse_line};
-use crate::sink::{Fsync, PublishMethod, Published, Sink, SinkError};
+use crate::sink::{Fsync, Privacy, PublishMethod, Published, Sink, SinkError};
 use crate::{DumpPath, ErrorKind, Result};
 
 /// Where a [`ListingSink`] leaves its listing.
@@ -133,7 +133,13 @@ impl Sink for ListingSink {
     fn publish(mut self: Box<Self>) -> Result<Published> {
         let listing = self.writer.take().map(ListingWriter::finish).transpose()?;
         *self.slot.listing.lock().unwrap_or_else(PoisonError::into_inner) = listing;
-        Ok(Published { place: String::new(), method: PublishMethod::Memory, fsync: Fsync::None, warnings: Vec::new() })
+        Ok(Published {
+            place: String::new(),
+            method: PublishMethod::Memory,
+            fsync: Fsync::None,
+            privacy: Privacy::Elsewhere,
+            warnings: Vec::new(),
+        })
     }
 
     fn abort(self: Box<Self>) -> Result<()> {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use ekv_spill::{Scratch, SystemScratch};
 
 use super::path_table::PathTable;
-use super::{DirOptions, Fsync, PublishMethod, Published, Sink, SinkError, SinkOperation, StagedFiles, misuse, rule};
+use super::{
+    DirOptions, Fsync, Privacy, PublishMethod, Published, Sink, SinkError, SinkOperation, StagedFiles, misuse, rule,
+};
 use crate::archive::ArchiveOptions;
 use crate::archive::compress::Compressor;
 use crate::archive::writer::{TarWriter, WriteError};
@@ -172,7 +174,13 @@ impl Sink for ArchiveSink {
             (Output::Stream(mut output), place) => {
                 let flushed = output.flush();
                 flushed.map_err(|error| write_error(error.into(), &place))?;
-                Ok(Published { place, method: PublishMethod::Stream, fsync: Fsync::None, warnings: Vec::new() })
+                Ok(Published {
+                    place,
+                    method: PublishMethod::Stream,
+                    fsync: Fsync::None,
+                    privacy: Privacy::Elsewhere,
+                    warnings: Vec::new(),
+                })
             }
         }
     }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use ekv_spill::{Scratch, SystemScratch};
 
 use super::{
-    DirOptions, ExistingTarget, Fsync, LeftoverState, PublishMethod, Published, Sink, SinkError, SinkOperation, misuse,
-    rule,
+    DirOptions, ExistingTarget, Fsync, LeftoverState, Privacy, PublishMethod, Published, Sink, SinkError,
+    SinkOperation, misuse, rule,
 };
 use crate::{DumpPath, Error, Result};
 
@@ -118,7 +118,7 @@ impl StagedFiles {
             return Err(SinkError::Unsupported.into());
         }
         targets.iter().try_for_each(|target| match target.symlink_metadata() {
-            Ok(_) => Err(SinkError::TargetExists { path: target.display().to_string() }.into()),
+            Ok(_) => Err(SinkError::TargetExists { path: target.display().to_string(), found: None }.into()),
             Err(_) => Ok(()),
         })
     }
@@ -199,7 +199,13 @@ impl StagedFiles {
         }
         self.is_published = true;
         let place = self.files.first().map_or_else(String::new, |(path, _)| path.display().to_string());
-        Ok(Published { place, method: PublishMethod::CreateExclusively, fsync: self.fsync, warnings: Vec::new() })
+        Ok(Published {
+            place,
+            method: PublishMethod::CreateExclusively,
+            fsync: self.fsync,
+            privacy: Privacy::Unknown,
+            warnings: Vec::new(),
+        })
     }
 
     /// Gives up: removes everything.
@@ -251,6 +257,11 @@ impl Leftover {
 
     /// Whether it may be removed.
     pub fn state(&self) -> LeftoverState {
+        match self.never {}
+    }
+
+    /// Why it may not be removed.
+    pub fn reason(&self) -> Option<&str> {
         match self.never {}
     }
 

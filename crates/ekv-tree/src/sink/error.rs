@@ -82,10 +82,12 @@ pub enum SinkError {
         path: String,
     },
     /// Something exists at the target.
-    #[error("{path} exists already")]
+    #[error("{path} exists already{}", Found(.found))]
     TargetExists {
         /// The target.
         path: String,
+        /// What it is, if it is still there.
+        found: Option<&'static str>,
     },
     /// What lies at the target may not be replaced.
     #[error("{path} is not replaced: it is {found}, neither a dump nor an empty directory")]
@@ -94,6 +96,36 @@ pub enum SinkError {
         path: String,
         /// What it is.
         found: &'static str,
+    },
+    /// The old dump holds something that would be lost with it.
+    #[error(
+        "{path} is not replaced: it holds what its CHECKSUMS does not list: {names}; move that away, or name another target"
+    )]
+    HoldsOthers {
+        /// The target.
+        path: String,
+        /// The first entries, relative to it.
+        names: String,
+    },
+    /// The target is a mount point.
+    #[error(
+        "{path} is not replaced: it is the mount point of a file system, and would stay one; name something new inside of it, such as \
+         {path}/dump"
+    )]
+    MountPoint {
+        /// The target.
+        path: String,
+    },
+    /// The system does not let go of the old dump or file.
+    #[error(
+        "{path} cannot be replaced, and is as it was: its file system cannot move it, as is so for mount points and for what lies in a \
+         lower layer of a container; name another target"
+    )]
+    NotMovable {
+        /// The target.
+        path: String,
+        /// The system's answer.
+        source: io::Error,
     },
     /// What lies where a file shall be written may not be replaced.
     #[error("{path} is not replaced: it is {found}, not a regular file")]
@@ -104,12 +136,22 @@ pub enum SinkError {
         found: &'static str,
     },
     /// The staging directory is not the private, empty directory that was just made.
-    #[error("the staging directory {path} was tampered with: {found}")]
+    #[error("the staging directory {path} is not as this program makes one: {found}")]
     StagingForeign {
         /// The staging directory.
         path: String,
         /// What is wrong with it.
-        found: &'static str,
+        found: String,
+    },
+    /// The file system does not take a name.
+    #[error(
+        "the file system does not take the name {path}; a dump can be written as an archive instead, such as DUMP.tar.zst"
+    )]
+    NameRefused {
+        /// The path to be created.
+        path: String,
+        /// The system's answer.
+        source: io::Error,
     },
     /// A name to be created is taken, by an earlier name of this run or by a stranger's entry.
     #[error("{path} exists already in the staged tree{}", Alias(.alias))]
@@ -172,6 +214,18 @@ impl fmt::Display for Alias<'_> {
     }
 }
 
+/// What lies at a target.
+struct Found<'a>(&'a Option<&'static str>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(found) => write!(f, ": it is {found}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl SinkError {
     /// What the error means to the person who runs the tool.
     ///
@@ -191,6 +245,9 @@ impl SinkError {
             | SinkError::TargetExists { .. }
             | SinkError::NotReplaceable { .. }
             | SinkError::FileNotReplaceable { .. }
+            | SinkError::HoldsOthers { .. }
+            | SinkError::MountPoint { .. }
+            | SinkError::NotMovable { .. }
             | SinkError::Unsupported => Class::Environment,
             SinkError::NameTaken { .. } => Class::Data,
             SinkError::NotDurable { .. }
@@ -198,6 +255,7 @@ impl SinkError {
             | SinkError::PublishedForeign { .. }
             | SinkError::StagingForeign { .. }
             | SinkError::DirectoryReplaced { .. }
+            | SinkError::NameRefused { .. }
             | SinkError::Misuse { .. } => Class::WriteIo,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ekv_spill::{Scratch, SystemScratch};
 
-use super::{Fsync, PublishMethod, Published, Sink, SinkError, misuse, rule};
+use super::{Fsync, Privacy, PublishMethod, Published, Sink, SinkError, misuse, rule};
 use crate::path::split_last;
 use crate::{DumpPath, Error, Result};
 
@@ -127,13 +127,14 @@ impl Sink for MemorySink {
         })?;
         let mut published = self.dump.published.lock().unwrap_or_else(PoisonError::into_inner);
         if published.is_some() {
-            return Err(Error::new(SinkError::TargetExists { path: "memory".into() }));
+            return Err(Error::new(SinkError::TargetExists { path: "memory".into(), found: None }));
         }
         *published = Some(std::mem::take(&mut self.entries));
         Ok(Published {
             place: "memory".into(),
             method: PublishMethod::Memory,
             fsync: Fsync::None,
+            privacy: Privacy::Elsewhere,
             warnings: Vec::new(),
         })
     }

@@ -23,7 +23,7 @@ pub use archive::ArchiveSink;
 pub use dir::{DirSink, Leftover, StagedFiles, leftovers};
 pub use error::{SinkError, SinkOperation};
 pub use memory::{MemoryDump, MemoryEntries, MemorySink};
-pub use options::{DirOptions, ExistingTarget, Fsync, LeftoverState, PublishMethod, Published};
+pub use options::{DirOptions, ExistingTarget, Fsync, LeftoverState, Privacy, PublishMethod, Published};
 pub use with_scratch::WithScratch;
 
 use crate::{DumpPath, Error, Result};

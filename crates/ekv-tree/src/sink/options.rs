@@ -1,5 +1,7 @@
 //! How a dump is written, and how it was published.
 
+use std::fmt;
+
 use crate::Error;
 
 /// What happens if something exists at the target.
@@ -8,8 +10,8 @@ pub enum ExistingTarget {
     /// It is left alone, and no dump is written.
     #[default]
     Refuse,
-    /// A dump or an empty directory is replaced in one step, where files are written a regular file; anything else is left alone,
-    /// and nothing is written.
+    /// A dump that holds nothing else, or an empty directory, is replaced in one step, where files are written a regular file; anything
+    /// else is left alone, and nothing is written.
     Replace,
 }
 
@@ -95,6 +97,68 @@ impl PublishMethod {
     }
 }
 
+/// What keeps that which was written from others on the same machine.
+///
+/// Source: `docs/format/tree.md`, section 8.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Privacy {
+    /// Owner and modes: only the caller can read it.
+    Modes,
+    /// Modes, but the file system gives everything that is made in it to this user.
+    OtherOwner {
+        /// The user's number.
+        owner: u64,
+    },
+    /// Nothing of its own: the file system gives everything the same mode.
+    FixedModes {
+        /// The nine permission bits of a directory, or of a file that is published alone.
+        permissions: u64,
+        /// The user to whom it gives everything, if that is not the caller.
+        owner: Option<u64>,
+    },
+    /// It went to somebody who takes care of that: it is a stream, or in memory.
+    Elsewhere,
+    /// The platform does not tell.
+    Unknown,
+}
+
+impl fmt::Display for Privacy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Privacy::Modes => f.write_str("modes"),
+            Privacy::OtherOwner { owner } => write!(f, "modes of user {owner}: the file system has a fixed owner"),
+            Privacy::FixedModes { permissions, owner: None } => {
+                write!(f, "not had: the file system has fixed modes ({permissions:04o})")
+            }
+            Privacy::FixedModes { permissions, owner: Some(owner) } => {
+                write!(
+                    f,
+                    "not had: the file system has fixed modes ({permissions:04o}) and a fixed owner (user {owner})"
+                )
+            }
+            Privacy::Elsewhere => f.write_str("the reader's"),
+            Privacy::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+impl Privacy {
+    /// What a user should know about it, where it is less than elsewhere.
+    fn warning(self, place: &str) -> Option<String> {
+        match self {
+            Privacy::Modes | Privacy::Elsewhere | Privacy::Unknown => None,
+            Privacy::OtherOwner { owner } => {
+                Some(format!("{place} belongs to user {owner}: the file system gives everything in it to that user"))
+            }
+            Privacy::FixedModes { permissions, .. } => Some(format!(
+                "{place} is not private: the file system cannot keep modes, everything in it has mode {permissions:04o}; who may use \
+                 the file system may read it"
+            )),
+        }
+    }
+}
+
 /// A dump that has its name.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -105,8 +169,18 @@ pub struct Published {
     pub method: PublishMethod,
     /// What was brought to stable storage first.
     pub fsync: Fsync,
+    /// What keeps it from others.
+    pub privacy: Privacy,
     /// What could not be cleaned up behind it; the dump itself is whole.
     pub warnings: Vec<Error>,
+}
+
+impl Published {
+    /// What a user should know: which guarantee could not be had, and what could not be cleaned up.
+    pub fn warning_texts(&self) -> Vec<String> {
+        let privacy = self.privacy.warning(&self.place);
+        privacy.into_iter().chain(self.warnings.iter().map(ToString::to_string)).collect()
+    }
 }
 
 /// Whether a staging directory may be removed.
@@ -119,6 +193,8 @@ pub enum LeftoverState {
     InUse,
     /// It belongs to another user, is not private, or is no directory.
     Foreign,
+    /// It has the name of a staging directory and is not one, or is not known to be one.
+    NotStaging,
     /// The file system cannot tell whether a run uses it.
     Unknown,
 }

@@ -2,6 +2,8 @@
 //!
 //! Source: `docs/format/tree.md`, section 8.4.
 
+mod strangers;
+
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

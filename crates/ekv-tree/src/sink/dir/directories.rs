@@ -11,8 +11,9 @@ use ekv_spill::Scratch;
 use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
+use super::ours::is_still;
 use super::place::{below, io_error};
-use super::sys::{Access, FileId, SyncScope, System, has_errno};
+use super::sys::{Access, FileId, Stat, SyncScope, System, has_errno};
 use crate::path::{Escaped, split_last};
 use crate::sink::path_table::PathTable;
 use crate::sink::{SinkError, SinkOperation};
@@ -34,7 +35,8 @@ pub(super) struct Directories<S> {
     /// The staged dump's own directory, for messages.
     place: String,
     root: OwnedFd,
-    root_id: FileId,
+    /// What the root is: all below it has its owner and device.
+    root_stat: Stat,
     open: Vec<OpenDirectory>,
     open_max: usize,
     /// Counts uses, to find the directory that was not used for the longest time.
@@ -55,14 +57,14 @@ struct OpenDirectory {
 }
 
 impl<S: System> Directories<S> {
-    pub(super) fn new(system: S, place: String, root: OwnedFd, root_id: FileId, scratch: Arc<dyn Scratch>) -> Self {
+    pub(super) fn new(system: S, place: String, root: OwnedFd, root_stat: Stat, scratch: Arc<dyn Scratch>) -> Self {
         let share =
             system.open_files_max().map_or(OPEN_MAX, |max| usize::try_from(max / OPEN_SHARE).unwrap_or(OPEN_MAX));
         Directories {
             system,
             place,
             root,
-            root_id,
+            root_stat,
             open: Vec::new(),
             open_max: share.clamp(OPEN_MIN, OPEN_MAX),
             clock: 0,
@@ -122,7 +124,8 @@ impl<S: System> Directories<S> {
         let opened = self.with_descriptors(parent, |system, fd| system.open_file(fd, name))?;
         let file = opened.map_err(|source| fail(self, source))?;
         let stat = self.system.stat(file.as_fd()).map_err(|source| fail(self, source))?;
-        match stat.kind == FileType::RegularFile && stat.id.device == self.root_id.device {
+        // Files of an overlay may have another device than its directories.
+        match stat.kind == FileType::RegularFile && stat.owner == self.root_stat.owner {
             true => Ok(file),
             false => Err(fail(self, io::Error::other("it is no longer the file that was written"))),
         }
@@ -131,6 +134,11 @@ impl<S: System> Directories<S> {
     /// Lets directories be closed without being synced: the dump is given up.
     pub(super) fn forget_changes(&mut self) {
         self.sync = false;
+    }
+
+    /// Gives back the scratch files: nothing will be made any more.
+    pub(super) fn forget_made(&mut self, scratch: Arc<dyn Scratch>) {
+        self.made = PathTable::new(scratch);
     }
 
     /// Closes every directory but the root; where each one is synced, the root is synced too.
@@ -163,14 +171,13 @@ impl<S: System> Directories<S> {
         })?;
         let stat = self.system.stat(fd.as_fd()).map_err(|source| self.open_error(path, source))?;
         let is_ours = match known_id {
-            Some(id) => stat.id == id,
-            None => {
-                stat.kind == FileType::Directory
-                    && stat.owner == self.system.effective_user()
-                    && stat.id.device == self.root_id.device
-            }
+            Some(id) => is_still(&self.system, fd.as_fd(), id, stat.id),
+            None => true,
         };
-        if !is_ours {
+        let has_its_place = stat.kind == FileType::Directory
+            && stat.owner == self.root_stat.owner
+            && stat.id.device == self.root_stat.id.device;
+        if !(is_ours && has_its_place) {
             return Err(self.replaced(path));
         }
         if known_id.is_none() {
@@ -260,6 +267,9 @@ impl<S: System> Directories<S> {
         if has_errno(&source, &[Errno::EXIST]) {
             let path_text = Escaped(path).to_string();
             return Error::new(SinkError::NameTaken { path: path_text, alias: self.alias_of(path) });
+        }
+        if has_errno(&source, &[Errno::NAMETOOLONG, Errno::INVAL, Errno::ILSEQ]) {
+            return Error::new(SinkError::NameRefused { path: below(&self.place, path), source });
         }
         io_error(operation, below(&self.place, path), source)
     }

@@ -5,6 +5,7 @@
 //! Source: `docs/format/restore.md`, section 6; `docs/format/tree.md`, section 9.2.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -15,9 +16,11 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::directories::sync_directory;
+use super::ours::is_still;
+use super::privacy;
 use super::publish::{Failure, Publisher, first};
 use super::staging::TREE;
-use super::sys::{At, FileId, Native, SyncScope, System, has_errno};
+use super::sys::{At, FileId, Native, Stat, SyncScope, System, has_errno, is_unsupported};
 use super::target::{Target, without_trailing_slashes};
 use super::{DirWriter, SyncPlan, leftover};
 use crate::path::{check_component, split_last};
@@ -149,7 +152,9 @@ impl<S: System> Files<S> {
         let path = self.path(index)?;
         let id = self.writer.step(|writer| {
             writer.begin(&path)?;
-            writer.open_id()
+            let stat = writer.open_stat()?;
+            writer.privacy = privacy::of_file(writer.privacy, &stat);
+            Ok(stat.id)
         })?;
         if let Some(slot) = self.ids.get_mut(index) {
             *slot = Some(id);
@@ -168,7 +173,7 @@ impl<S: System> Files<S> {
                 tree_id: writer.tree_id,
                 sync: writer.sync_plan != SyncPlan::Never,
             };
-            let files = names.into_iter().zip(ids).map(|(name, id)| StagedFile { name, id }).collect();
+            let files = names.into_iter().zip(ids).map(|(name, id)| StagedFile { name, id, stat: None }).collect();
             FilePublisher::new(publisher, files)?.publish(writer.options.existing)
         })
     }
@@ -192,18 +197,19 @@ fn open<S: System>(system: &S, targets: &[&Path]) -> Result<(Target, Vec<Vec<u8>
     Ok((Target::open(system, first_target)?, names))
 }
 
-/// The identity of the file at a target that may be replaced, or `None` if nothing is there.
-fn old_file<S: System>(system: &S, target: &Target, name: &[u8], existing: ExistingTarget) -> Result<Option<FileId>> {
+/// What the file at a target is that may be replaced, or `None` if nothing is there.
+fn old_file<S: System>(system: &S, target: &Target, name: &[u8], existing: ExistingTarget) -> Result<Option<Stat>> {
     let stat = match system.stat_at(target.parent.as_fd(), name) {
         Err(error) if has_errno(&error, &[Errno::NOENT]) => return Ok(None),
         result => result.map_err(|source| target.error(SinkOperation::ExamineTarget, name, source))?,
     };
     let path = target.path_of(name);
     if existing == ExistingTarget::Refuse {
-        return Err(SinkError::TargetExists { path }.into());
+        return Err(target.name_exists(system, name));
     }
+    target.refuse_mount_point(system, name)?;
     match stat.kind {
-        FileType::RegularFile => Ok(Some(stat.id)),
+        FileType::RegularFile => Ok(Some(stat)),
         FileType::Symlink => Err(SinkError::FileNotReplaceable { path, found: "a symbolic link" }.into()),
         FileType::Directory => Err(SinkError::FileNotReplaceable { path, found: "a directory" }.into()),
         _ => Err(SinkError::FileNotReplaceable { path, found: "a special file" }.into()),
@@ -214,6 +220,8 @@ fn old_file<S: System>(system: &S, target: &Target, name: &[u8], existing: Exist
 struct StagedFile {
     name: Vec<u8>,
     id: FileId,
+    /// What it is once it is whole.
+    stat: Option<Stat>,
 }
 
 /// What was done so far, to undo it.
@@ -259,17 +267,19 @@ impl<'a, S: System> FilePublisher<'a, S> {
         let target = &self.publisher.staging.target;
         let olds = self.files.iter().map(|file| old_file(self.publisher.system, target, &file.name, existing));
         let olds = olds.collect::<Result<Vec<_>>>()?;
+        self.check_staged()?;
         let last = self.files.len().saturating_sub(1);
         // Without its last file an old set is recognised as incomplete.
         for (index, old) in olds.iter().enumerate().skip(1).rev() {
             if old.is_some() {
                 self.move_away(index)?;
+                self.check_moved(index, old.as_ref())?;
                 self.sync(false)?;
             }
         }
         let mut method = PublishMethod::Rename;
         for index in 0..self.files.len() {
-            let old = if index == 0 { olds.first().copied().flatten() } else { None };
+            let old = if index == 0 { olds.first().and_then(Option::as_ref) } else { None };
             let used = match old {
                 None => self.name(index)?,
                 Some(old) => self.replace(index, old)?,
@@ -281,6 +291,42 @@ impl<'a, S: System> FilePublisher<'a, S> {
             self.sync(index == last)?;
         }
         Ok(method)
+    }
+
+    /// Every staged name must still lead to the file that this run wrote.
+    fn check_staged(&mut self) -> Result<()> {
+        for index in 0..self.files.len() {
+            let found = self.publisher.stat_at(self.staged(index)).map_err(|source| self.error(index, source))?;
+            let (system, place) = (self.publisher.system, self.tree.as_fd());
+            let Some(file) = self.files.get_mut(index) else { continue };
+            match found {
+                Some(found) if is_still(system, place, file.id, found.id) => file.stat = Some(found),
+                _ => {
+                    let path = super::below(&self.publisher.staging.path(), TREE);
+                    return Err(SinkError::DirectoryReplaced { path }.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An old file that was moved away must be what was looked at.
+    fn check_moved(&self, index: usize, old: Option<&Stat>) -> Result<()> {
+        let away = away(index);
+        let at = self.publisher.staging.at(&away);
+        match old.map(|old| self.publisher.leads_to(at, old)) {
+            Some(Ok(false)) => Err(self.changed(index)),
+            Some(Err(source)) => Err(self.error(index, source)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a name leads to the file that was written for the target with this index.
+    fn is_ours(&self, at: At<'_>, index: usize) -> io::Result<bool> {
+        match self.files.get(index).and_then(|file| file.stat) {
+            Some(known) => self.publisher.leads_to(at, &known),
+            None => Ok(false),
+        }
     }
 
     fn staged(&self, index: usize) -> At<'_> {
@@ -303,46 +349,49 @@ impl<'a, S: System> FilePublisher<'a, S> {
     }
 
     /// Puts a file in the place of an old one.
-    fn replace(&mut self, index: usize, old: FileId) -> Result<PublishMethod> {
+    fn replace(&mut self, index: usize, old: &Stat) -> Result<PublishMethod> {
         let system = self.publisher.system;
         match system.exchange(self.staged(index), self.target(index)) {
             Ok(()) => {
                 self.done.push(Done::Exchanged(index));
-                match self.publisher.id_at(self.staged(index)) {
-                    Ok(id) if id == Some(old) => Ok(PublishMethod::Exchange),
+                match self.publisher.leads_to(self.staged(index), old) {
+                    Ok(true) => Ok(PublishMethod::Exchange),
                     // Something else was put there since it was looked at: it is given back.
-                    Ok(_) => Err(self.changed(index)),
+                    Ok(false) => Err(self.changed(index)),
                     Err(source) => Err(self.error(index, source)),
                 }
             }
             Err(error) if has_errno(&error, &[Errno::NOENT]) => self.name(index),
-            Err(error) if super::sys::is_unsupported(&error) && self.files.len() == 1 => {
-                system.rename(self.staged(index), self.target(index)).map_err(|source| self.error(index, source))?;
+            Err(error) if is_unsupported(&error) && self.files.len() == 1 => {
+                system
+                    .rename(self.staged(index), self.target(index))
+                    .map_err(|source| self.replace_error(index, source))?;
                 Ok(PublishMethod::Replace)
             }
-            Err(error) if super::sys::is_unsupported(&error) => {
+            Err(error) if is_unsupported(&error) => {
                 self.move_away(index)?;
+                self.check_moved(index, Some(old))?;
                 self.name(index)?;
                 Ok(PublishMethod::MoveAsideThenRename)
             }
-            Err(error) => Err(self.error(index, error)),
+            Err(error) => Err(self.replace_error(index, error)),
         }
     }
 
     fn move_away(&mut self, index: usize) -> Result<()> {
         let away = away(index);
         let moved = self.publisher.system.rename(self.target(index), self.publisher.staging.at(&away));
-        moved.map_err(|source| self.error(index, source))?;
+        moved.map_err(|source| self.replace_error(index, source))?;
         self.done.push(Done::MovedAway(index));
         Ok(())
     }
 
     fn check_published(&self, index: usize, is_last: bool) -> Result<()> {
-        let id = self.files.get(index).map(|file| file.id);
         let path = self.publisher.staging.target.path_of(self.name_of(index));
-        match self.publisher.id_at(self.target(index)) {
-            Ok(found) if found == id => Ok(()),
-            Ok(_) => Err(SinkError::PublishedForeign { path }.into()),
+        match self.is_ours(self.target(index), index) {
+            Ok(true) => Ok(()),
+            // What lies there now is not ours, and is left alone; what this run named before is taken back.
+            Ok(false) => Err(SinkError::PublishedForeign { path }.into()),
             Err(source) if is_last => Err(SinkError::NotDurable { path, source }.into()),
             Err(source) => Err(self.error(index, source)),
         }
@@ -366,17 +415,17 @@ impl<'a, S: System> FilePublisher<'a, S> {
         while let Some(done) = self.done.pop() {
             let (index, undone) = match done {
                 Done::Named(index) => {
-                    let ours = self.files.get(index).map(|file| file.id);
-                    if self.publisher.id_at(self.target(index)).ok().flatten() != ours {
+                    if !self.is_ours(self.target(index), index).unwrap_or(false) {
                         continue;
                     }
-                    (index, system.rename(self.target(index), self.staged(index)))
+                    (index, self.take_back(index))
                 }
                 Done::Exchanged(index) => (index, system.exchange(self.staged(index), self.target(index))),
                 Done::MovedAway(index) => {
                     let away = away(index);
                     let from = self.publisher.staging.at(&away);
-                    (index, self.publisher.system.rename(from, self.target(index)))
+                    // The name is free, unless somebody took it: that is not replaced.
+                    (index, self.give_back(from, self.target(index)))
                 }
             };
             undone.map_err(|source| {
@@ -390,12 +439,48 @@ impl<'a, S: System> FilePublisher<'a, S> {
         Ok(())
     }
 
+    /// Takes a name away from the staged file.
+    fn take_back(&self, index: usize) -> io::Result<()> {
+        let system = self.publisher.system;
+        let (target, staged) = (self.target(index), self.staged(index));
+        system.rename(target, staged)?;
+        // A rename between two names of one file does nothing.
+        match self.is_ours(target, index) {
+            Ok(true) => system.remove_file(target.0, target.1),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives an old file its name again, which nothing may have.
+    fn give_back(&self, from: At<'_>, to: At<'_>) -> io::Result<()> {
+        let system = self.publisher.system;
+        match system.rename_no_replace(from, to) {
+            Err(error) if is_unsupported(&error) => {}
+            result => return result,
+        }
+        match self.publisher.stat_at(to)? {
+            Some(_) => Err(Errno::EXIST.into()),
+            None => system.rename(from, to),
+        }
+    }
+
     fn changed(&self, index: usize) -> Error {
         let path = self.publisher.staging.target.path_of(self.name_of(index));
         SinkError::FileNotReplaceable { path, found: "something else than it was a moment ago" }.into()
     }
 
-    fn error(&self, index: usize, source: std::io::Error) -> Error {
+    /// The error for an old file that stays where it is.
+    fn replace_error(&self, index: usize, source: io::Error) -> Error {
+        match has_errno(&source, &[Errno::XDEV, Errno::BUSY]) {
+            true => {
+                let path = self.publisher.staging.target.path_of(self.name_of(index));
+                SinkError::NotMovable { path, source }.into()
+            }
+            false => self.error(index, source),
+        }
+    }
+
+    fn error(&self, index: usize, source: io::Error) -> Error {
         self.publisher.staging.target.error(SinkOperation::Publish, self.name_of(index), source)
     }
 }

@@ -3,8 +3,7 @@
 //! Source: `docs/format/tree.md`, section 8.1, step 10.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -13,19 +12,23 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use super::ours::{Contents, contents, read_start};
 use super::place::{below, io_error};
-use super::staging::{PUBLISHING, REPLACED, is_lock_unsupported, is_staging_name, remove_whole};
-use super::sys::{FileId, Native, System, has_errno};
+use super::privacy;
+use super::staging::{PROBE, PUBLISHING, REPLACED, TREE, is_lock_unsupported, is_staging_name, remove_whole};
+use super::sys::{Access, Native, Stat, System, has_errno};
 use super::target::{Target, is_empty};
-use crate::path::{COMPONENT_LEN_MAX, check_component};
+use crate::path::{COMPONENT_LEN_MAX, Escaped, check_component};
 use crate::sink::{LeftoverState, SinkError, SinkOperation};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// A staging directory found by [`leftovers`].
 #[derive(Debug)]
 pub struct Leftover {
     path: PathBuf,
     state: LeftoverState,
+    /// Why it may not be removed.
+    reason: Option<String>,
 }
 
 impl Leftover {
@@ -37,6 +40,11 @@ impl Leftover {
     /// Whether it may be removed.
     pub fn state(&self) -> LeftoverState {
         self.state
+    }
+
+    /// Why it may not be removed, in a few words for a person; `None` if it may.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// Removes it, if it still may be removed. A dump that was moved into it while being replaced is first put back; an empty
@@ -63,13 +71,13 @@ pub fn leftovers(parent: &Path) -> Result<Vec<Leftover>> {
     let names = staging_names(&system, directory.as_fd()).map_err(fail)?;
     Ok(names
         .into_iter()
-        .map(|name| Leftover {
-            path: parent.join(OsStr::from_bytes(&name)),
-            state: match open(&system, directory.as_fd(), &name) {
-                Ok(Opened::Locked { .. }) => LeftoverState::Abandoned,
-                Ok(Opened::Not(state)) => state,
-                Err(_) => LeftoverState::Foreign,
-            },
+        .map(|name| {
+            let (state, reason) = match open(&system, directory.as_fd(), &name) {
+                Ok(Opened::Locked { .. }) => (LeftoverState::Abandoned, None),
+                Ok(Opened::Not(state, reason)) => (state, Some(reason)),
+                Err(error) => (LeftoverState::Unknown, Some(format!("it cannot be looked at: {error}"))),
+            };
+            Leftover { path: parent.join(OsStr::from_bytes(&name)), state, reason }
         })
         .collect())
 }
@@ -85,7 +93,11 @@ pub(super) fn recover_target<S: System>(system: &S, target: &Target) -> Result<(
         }
         if let Ok(Opened::Locked { fd, .. }) = open(system, target.parent.as_fd(), &name) {
             drop(fd);
-            remove(system, target, &name)?;
+            match remove(system, target, &name) {
+                // It is of no use to this run, and in nobody's way.
+                Err(error) if matches!(error.kind(), ErrorKind::Sink(SinkError::StagingForeign { .. })) => {}
+                result => result?,
+            }
         }
     }
     Ok(())
@@ -103,70 +115,143 @@ fn staging_names<S: System>(system: &S, directory: BorrowedFd<'_>) -> io::Result
     Ok(names)
 }
 
-/// A staging directory, if it may be removed.
+/// A staging directory, if it may be removed; else why not.
 enum Opened {
-    Locked { fd: OwnedFd, id: FileId },
-    Not(LeftoverState),
+    Locked {
+        fd: OwnedFd,
+        /// What the directory is.
+        stat: Stat,
+    },
+    Not(LeftoverState, String),
 }
 
+impl Opened {
+    fn not(state: LeftoverState, reason: &str) -> Self {
+        Opened::Not(state, reason.to_owned())
+    }
+}
+
+/// Opens and locks a staging directory, if it is one, belongs to the caller, and is used by no run.
 fn open<S: System>(system: &S, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Opened> {
     let fd = match system.open_directory(parent, name) {
-        Err(error) if has_errno(&error, &[Errno::LOOP, Errno::NOTDIR, Errno::ACCESS]) => {
-            return Ok(Opened::Not(LeftoverState::Foreign));
+        Err(error) if has_errno(&error, &[Errno::LOOP, Errno::NOTDIR]) => {
+            return Ok(Opened::not(LeftoverState::Foreign, "it is no directory"));
+        }
+        Err(error) if has_errno(&error, &[Errno::ACCESS]) => {
+            return Ok(Opened::not(LeftoverState::Foreign, "it belongs to somebody else"));
         }
         result => result?,
     };
     let stat = system.stat(fd.as_fd())?;
-    if stat.owner != system.effective_user() || stat.permissions != 0o700 {
-        return Ok(Opened::Not(LeftoverState::Foreign));
-    }
     match system.lock(fd.as_fd()) {
-        Ok(true) => Ok(Opened::Locked { fd, id: stat.id }),
-        Ok(false) => Ok(Opened::Not(LeftoverState::InUse)),
-        Err(error) if is_lock_unsupported(&error) => Ok(Opened::Not(LeftoverState::Unknown)),
-        Err(error) => Err(error),
+        Ok(true) => {}
+        Ok(false) => return Ok(Opened::not(LeftoverState::InUse, "a run uses it")),
+        Err(error) if is_lock_unsupported(&error) => {
+            let reason = "the file system cannot tell whether a run uses it";
+            return Ok(Opened::not(LeftoverState::Unknown, reason));
+        }
+        Err(error) => return Err(error),
     }
+    match contents(system, fd.as_fd())? {
+        Contents::Ours => {}
+        Contents::Stranger(name) => {
+            let reason = format!("it holds {}, which no staging directory does", Escaped(&name));
+            return Ok(Opened::Not(LeftoverState::NotStaging, reason));
+        }
+        Contents::Unmarked => {
+            let reason = "nothing in it says that it is a staging directory";
+            return Ok(Opened::not(LeftoverState::NotStaging, reason));
+        }
+    }
+    match belongs_to_caller(system, parent, fd.as_fd(), &stat)? {
+        Ok(()) => Ok(Opened::Locked { fd, stat }),
+        Err(found) => Ok(Opened::not(LeftoverState::Foreign, found)),
+    }
+}
+
+/// Whether a directory is the caller's and private, as far as the file system can tell; else what is wrong with it.
+fn belongs_to_caller<S: System>(
+    system: &S,
+    parent: BorrowedFd<'_>,
+    directory: BorrowedFd<'_>,
+    stat: &Stat,
+) -> io::Result<Result<(), &'static str>> {
+    if privacy::is_private(system, stat) {
+        return Ok(Ok(()));
+    }
+    let probe = match system.create_file(directory, PROBE, Access::WriteOnly) {
+        Err(error) if has_errno(&error, &[Errno::ACCESS, Errno::PERM, Errno::EXIST]) => {
+            return Ok(Err("it belongs to somebody else"));
+        }
+        result => result?,
+    };
+    let judged = system.stat(parent).and_then(|parent| privacy::judge(system, &parent, stat, probe.as_fd()));
+    let closed = system.close(probe);
+    system.remove_file(directory, PROBE)?;
+    closed?;
+    Ok(judged?.map(|_| ()))
 }
 
 /// Removes a staging directory beside a target, after putting in order what it left outside.
 fn remove<S: System>(system: &S, beside: &Target, name: &[u8]) -> Result<()> {
     let path = below(&beside.parent_path, name);
-    let refuse = |found| Error::new(SinkError::StagingForeign { path: path.clone(), found });
+    let refuse = |found: &str| Error::new(SinkError::StagingForeign { path: path.clone(), found: found.to_owned() });
     if !is_staging_name(name) {
         return Err(refuse("it has not the name of one"));
     }
     let fail = |source| io_error(SinkOperation::ExamineStaging, &path, source);
-    let (fd, id) = match open(system, beside.parent.as_fd(), name).map_err(fail)? {
-        Opened::Locked { fd, id } => (fd, id),
-        Opened::Not(LeftoverState::InUse) => return Err(refuse("a run uses it")),
-        Opened::Not(LeftoverState::Unknown) => return Err(refuse("the file system cannot tell whether a run uses it")),
-        Opened::Not(_) => return Err(refuse("it is not a private directory of this user")),
+    let (fd, stat) = match open(system, beside.parent.as_fd(), name).map_err(fail)? {
+        Opened::Locked { fd, stat } => (fd, stat),
+        Opened::Not(_, reason) => return Err(refuse(&reason)),
     };
-    if let Some(base) = read_marker(system, fd.as_fd()).map_err(fail)? {
-        recover(system, beside.parent.as_fd(), fd.as_fd(), &base).map_err(fail)?;
+    if let Some(base) = read_marker(system, fd.as_fd()).map_err(fail)?
+        && !recover(system, beside.parent.as_fd(), fd.as_fd(), &stat, &base).map_err(fail)?
+    {
+        let taken = beside.path_of(&base);
+        return Err(refuse(&format!("it holds the dump that was at {taken}, where something else is now")));
     }
-    remove_whole(system, beside, name, fd.as_fd(), id)
+    remove_whole(system, beside, name, fd.as_fd(), stat.id)
 }
 
-/// Brings the target's name back to what it was, if the run was killed in the middle of publishing without rename flags.
-fn recover<S: System>(system: &S, parent: BorrowedFd<'_>, staging: BorrowedFd<'_>, base: &[u8]) -> io::Result<()> {
-    remove_if_empty_and_ours(system, parent, base)?;
-    match system.stat_at(staging, REPLACED) {
-        Err(error) if has_errno(&error, &[Errno::NOENT]) => return Ok(()),
-        result => result?,
+/// Brings the target's name back to what it was, if the run was killed in the middle of publishing without rename flags. Answers whether
+/// nothing that is in the staging directory is needed any more.
+fn recover<S: System>(
+    system: &S,
+    parent: BorrowedFd<'_>,
+    staging: BorrowedFd<'_>,
+    like: &Stat,
+    base: &[u8],
+) -> io::Result<bool> {
+    remove_if_empty_and_ours(system, parent, staging, like, base)?;
+    let is_there = |at: BorrowedFd<'_>, name: &[u8]| match system.stat_at(at, name) {
+        Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(false),
+        result => result.map(|_| true),
     };
-    match system.stat_at(parent, base) {
-        Err(error) if has_errno(&error, &[Errno::NOENT]) => system.rename((staging, REPLACED), (parent, base)),
-        result => result.map(|_| ()),
+    if !is_there(staging, REPLACED)? {
+        return Ok(true);
     }
+    if !is_there(parent, base)? {
+        system.rename((staging, REPLACED), (parent, base))?;
+        return Ok(true);
+    }
+    // The new dump has the name, unless it is still here.
+    Ok(!is_there(staging, TREE)?)
 }
 
-/// Removes the empty directory or file by which the run took the name.
-fn remove_if_empty_and_ours<S: System>(system: &S, parent: BorrowedFd<'_>, base: &[u8]) -> io::Result<()> {
+/// Removes the empty directory or file by which the run took the name. What it made has the owner and mode of what it made in the staging
+/// directory, which is `like`.
+fn remove_if_empty_and_ours<S: System>(
+    system: &S,
+    parent: BorrowedFd<'_>,
+    staging: BorrowedFd<'_>,
+    like: &Stat,
+    base: &[u8],
+) -> io::Result<()> {
     let directory = match system.open_directory(parent, base) {
         Err(error) if has_errno(&error, &[Errno::NOTDIR]) => {
+            let like = system.stat_at(staging, PUBLISHING)?;
             let stat = system.stat_at(parent, base)?;
-            let is_ours = stat.owner == system.effective_user() && stat.permissions == 0o600;
+            let is_ours = stat.owner == like.owner && stat.permissions == like.permissions;
             return match is_ours && stat.kind == FileType::RegularFile && stat.len == 0 {
                 true => system.remove_file(parent, base),
                 false => Ok(()),
@@ -176,8 +261,8 @@ fn remove_if_empty_and_ours<S: System>(system: &S, parent: BorrowedFd<'_>, base:
         result => result?,
     };
     let stat = system.stat(directory.as_fd())?;
-    let is_ours = stat.owner == system.effective_user() && stat.permissions == 0o700;
-    match is_ours && is_empty(system, directory.as_fd())? {
+    let is_ours = stat.owner == like.owner && stat.permissions == like.permissions;
+    match is_ours && is_empty(system, directory.as_fd())? && !system.is_mount_point(parent, base)? {
         true => system.remove_directory(parent, base),
         false => Ok(()),
     }
@@ -185,15 +270,8 @@ fn remove_if_empty_and_ours<S: System>(system: &S, parent: BorrowedFd<'_>, base:
 
 /// The target's name in the marker of a staging directory.
 fn read_marker<S: System>(system: &S, staging: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
-    let file = match system.open_file(staging, PUBLISHING) {
-        Err(error) if has_errno(&error, &[Errno::NOENT, Errno::LOOP]) => return Ok(None),
-        result => result?,
-    };
-    if system.stat(file.as_fd())?.kind != FileType::RegularFile {
-        return Ok(None);
+    match read_start(system, staging, PUBLISHING, COMPONENT_LEN_MAX.saturating_add(1)) {
+        Err(error) if has_errno(&error, &[Errno::NOENT, Errno::LOOP]) => Ok(None),
+        result => result.map(|base| check_component(&base).is_ok().then_some(base)),
     }
-    let mut base = Vec::new();
-    let len_max = u64::try_from(COMPONENT_LEN_MAX).unwrap_or(u64::MAX);
-    File::from(file).take(len_max.saturating_add(1)).read_to_end(&mut base)?;
-    Ok(check_component(&base).is_ok().then_some(base))
 }

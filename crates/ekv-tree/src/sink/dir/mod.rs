@@ -6,7 +6,9 @@
 mod directories;
 mod files;
 mod leftover;
+mod ours;
 mod place;
+mod privacy;
 mod publish;
 mod remove;
 mod staging;
@@ -26,9 +28,9 @@ use self::directories::{Directories, join};
 use self::place::{below, io_error};
 use self::publish::{Failure, Publisher};
 use self::staging::{Staging, TREE};
-use self::sys::{FileId, Native, SyncScope, System, has_errno};
+use self::sys::{FileId, Native, Stat, SyncScope, System, has_errno};
 use self::target::Target;
-use super::{DirOptions, ExistingTarget, Fsync, PublishMethod, Published, Sink, SinkOperation, misuse, rule};
+use super::{DirOptions, ExistingTarget, Fsync, Privacy, PublishMethod, Published, Sink, SinkOperation, misuse, rule};
 use crate::{DumpPath, Error, Result};
 
 pub use files::StagedFiles;
@@ -85,18 +87,22 @@ impl DirSink {
     /// file. [`DirSink::create`] and [`Sink::publish`] check again.
     ///
     /// # Errors
-    /// As [`DirSink::create`].
+    /// As [`DirSink::create`], and [`SinkError::HoldsOthers`](super::SinkError::HoldsOthers).
     pub fn check_target(target: &Path, options: DirOptions) -> Result<()> {
-        check_free(&Native, &Target::open(&Native, target)?, options)
+        let target = Target::open(&Native, target)?;
+        match check_free(&Native, &target, options)? {
+            Some(_) => target.refuse_strangers(&Native, target.at()),
+            None => Ok(()),
+        }
     }
 }
 
-/// Refuses what lies at the target, as the options say.
-fn check_free<S: System>(system: &S, target: &Target, options: DirOptions) -> Result<()> {
+/// Refuses what lies at the target, as the options say; answers what may be replaced.
+fn check_free<S: System>(system: &S, target: &Target, options: DirOptions) -> Result<Option<Stat>> {
     match options.existing {
-        ExistingTarget::Refuse if target.examine(system)?.is_some() => Err(target.exists()),
-        ExistingTarget::Refuse => Ok(()),
-        ExistingTarget::Replace => target.replaceable(system).map(|_| ()),
+        ExistingTarget::Refuse if target.examine(system)?.is_some() => Err(target.exists(system)),
+        ExistingTarget::Refuse => Ok(None),
+        ExistingTarget::Replace => target.replaceable(system),
     }
 }
 
@@ -146,6 +152,8 @@ struct DirWriter<S: System> {
     staging: Staging<S>,
     directories: Directories<S>,
     tree_id: FileId,
+    /// What keeps that which gets a name from others.
+    privacy: Privacy,
     options: DirOptions,
     sync_plan: SyncPlan,
     open: Option<OpenFile>,
@@ -175,17 +183,18 @@ impl<S: System> DirWriter<S> {
 
     /// Makes the staging directory.
     fn stage(system: S, target: Target, options: DirOptions, sync_plan: SyncPlan) -> Result<Self> {
-        let (staging, tree, tree_id) = Staging::create(&system, target)?;
+        let (staging, tree, tree_stat) = Staging::create(&system, target)?;
         let place = below(&staging.path(), TREE);
-        let mut directories = Directories::new(system.clone(), place, tree, tree_id, staging.scratch());
+        let mut directories = Directories::new(system.clone(), place, tree, tree_stat, staging.scratch());
         if sync_plan == SyncPlan::Each {
             directories.sync_each();
         }
         Ok(DirWriter {
             system,
+            privacy: staging.privacy,
             staging,
             directories,
-            tree_id,
+            tree_id: tree_stat.id,
             options,
             sync_plan,
             open: None,
@@ -223,11 +232,11 @@ impl<S: System> DirWriter<S> {
         Ok(())
     }
 
-    /// The identity of the open file.
-    fn open_id(&self) -> Result<FileId> {
+    /// What the open file is.
+    fn open_stat(&self) -> Result<Stat> {
         let Some(file) = &self.open else { return Err(misuse(rule::NO_FILE_OPEN)) };
         let stat = self.system.stat(file.fd.as_fd());
-        Ok(stat.map_err(|source| self.file_error(SinkOperation::CreateFile, &file.path, source))?.id)
+        stat.map_err(|source| self.file_error(SinkOperation::CreateFile, &file.path, source))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -286,9 +295,11 @@ impl<S: System> DirWriter<S> {
         match ready.map_err(Failure::from).and_then(|()| publish(&self)) {
             Ok(method) => {
                 self.finished = true;
+                // An open file keeps its directory from being removed on some file systems.
+                self.directories.forget_made(self.staging.scratch());
                 let warnings = self.staging.remove().err().into_iter().collect();
                 let place = self.staging.target.path();
-                Ok(Published { place, method, fsync: self.options.fsync, warnings })
+                Ok(Published { place, method, fsync: self.options.fsync, privacy: self.privacy, warnings })
             }
             Err(Failure { error, keep_staging: true }) => {
                 self.finished = true;
@@ -319,6 +330,7 @@ impl<S: System> DirWriter<S> {
     fn remove(&mut self) -> Result<()> {
         self.finished = true;
         self.directories.forget_changes();
+        self.directories.forget_made(self.staging.scratch());
         let closed = self.directories.close_all();
         let file_closed = self.open.take().map_or(Ok(()), |file| {
             let closed = self.system.close(file.fd);

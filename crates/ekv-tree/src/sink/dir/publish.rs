@@ -9,9 +9,10 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use super::directories::{join, sync_directory};
+use super::ours::{is_same, is_still};
 use super::place::{below, io_error};
 use super::staging::{PUBLISHING, REPLACED, Staging, TREE};
-use super::sys::{Access, At, FileId, SyncScope, System, has_errno, is_unsupported};
+use super::sys::{Access, At, FileId, Stat, SyncScope, System, has_errno, is_unsupported};
 use crate::sink::{ExistingTarget, PublishMethod, SinkError, SinkOperation};
 use crate::{Error, Result};
 
@@ -40,19 +41,20 @@ impl From<Error> for Failure {
 impl<S: System> Publisher<'_, S> {
     /// Publishes; the old dump, if there was one, lies in the staging directory afterwards.
     pub(super) fn publish(&self, existing: ExistingTarget) -> Result<PublishMethod, Failure> {
-        self.check_tree()?;
+        let tree = self.check_tree()?;
         let old = match existing {
             ExistingTarget::Refuse => None,
             ExistingTarget::Replace => self.staging.target.replaceable(self.system)?,
         };
         let method = match old {
             None => self.rename()?,
-            Some(old_id) => self.replace(old_id)?,
+            Some(old) => self.replace(&old)?,
         };
         let path = || self.staging.target.path();
-        let wrong = match self.id_at(self.target()) {
-            Ok(id) if id == Some(self.tree_id) => None,
-            Ok(_) => Some(SinkError::PublishedForeign { path: path() }),
+        let wrong = match self.leads_to(self.target(), &tree) {
+            Ok(true) => None,
+            // What lies there now is not ours, and is left alone.
+            Ok(false) => Some(SinkError::PublishedForeign { path: path() }),
             Err(source) => Some(SinkError::NotDurable { path: path(), source }),
         };
         if let Some(error) = wrong {
@@ -81,7 +83,7 @@ impl<S: System> Publisher<'_, S> {
     fn rename(&self) -> Result<PublishMethod> {
         match self.system.rename_no_replace(self.tree(), self.target()) {
             Ok(()) => Ok(PublishMethod::Rename),
-            Err(error) if is_occupied(&error) => Err(self.staging.target.exists()),
+            Err(error) if is_occupied(&error) => Err(self.staging.target.exists(self.system)),
             Err(error) if is_unsupported(&error) => {
                 self.write_marker(&self.staging.target.base)?;
                 self.create_then_rename()?;
@@ -96,14 +98,14 @@ impl<S: System> Publisher<'_, S> {
     fn create_then_rename(&self) -> Result<()> {
         let (parent, base) = self.target();
         match self.system.create_directory(parent, base, Mode::RWXU) {
-            Err(error) if is_occupied(&error) => return Err(self.staging.target.exists()),
+            Err(error) if is_occupied(&error) => return Err(self.staging.target.exists(self.system)),
             result => result.map_err(|source| self.error(source))?,
         }
         self.system.rename(self.tree(), self.target()).map_err(|source| {
             // Only an empty directory can be removed: the one just created, or nothing that would be missed.
             let _ = self.system.remove_directory(parent, base);
             match is_occupied(&source) || has_errno(&source, &[Errno::NOTDIR]) {
-                true => self.staging.target.exists(),
+                true => self.staging.target.exists(self.system),
                 false => self.error(source),
             }
         })
@@ -139,9 +141,13 @@ impl<S: System> Publisher<'_, S> {
     fn create_file_then_rename(&self, from: At<'_>, to: At<'_>) -> Result<()> {
         let created = self.system.create_file(to.0, to.1, Access::WriteOnly);
         let created = created.map_err(|source| self.file_error(to, source))?;
+        let made = self.system.stat(created.as_fd());
         let renamed = self.system.close(created).and_then(|()| self.system.rename(from, to));
         renamed.map_err(|source| {
-            let _ = self.system.remove_file(to.0, to.1);
+            // Somebody may have put another file there.
+            if made.is_ok_and(|made| self.leads_to(to, &made).unwrap_or(false)) {
+                let _ = self.system.remove_file(to.0, to.1);
+            }
             self.file_error(to, source)
         })
     }
@@ -149,33 +155,33 @@ impl<S: System> Publisher<'_, S> {
     fn file_error(&self, to: At<'_>, source: io::Error) -> Error {
         let target = &self.staging.target;
         match is_occupied(&source) {
-            true => Error::new(SinkError::TargetExists { path: target.path_of(to.1) }),
+            true => target.name_exists(self.system, to.1),
             false => target.error(SinkOperation::Publish, to.1, source),
         }
     }
 
     /// Swaps the dump with the old one, or what comes nearest to it.
-    fn replace(&self, old_id: FileId) -> Result<PublishMethod, Failure> {
+    fn replace(&self, old: &Stat) -> Result<PublishMethod, Failure> {
         match self.system.exchange(self.tree(), self.target()) {
             Ok(()) => {
                 // Something else may have been put at the target since it was looked at: that is given back.
-                let Err(error) = self.check_old(self.tree(), old_id) else { return Ok(PublishMethod::Exchange) };
+                let Err(error) = self.check_old(self.tree(), old) else { return Ok(PublishMethod::Exchange) };
                 let undone = self.system.exchange(self.tree(), self.target());
                 let keep_staging = undone.is_err();
                 let undone = undone.map_err(|source| self.moved(TREE, source));
                 Err(Failure { error: first(error, undone), keep_staging })
             }
             Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(self.rename()?),
-            Err(error) if is_unsupported(&error) => self.move_aside_then_rename(old_id),
-            Err(error) => Err(self.error(error).into()),
+            Err(error) if is_unsupported(&error) => self.move_aside_then_rename(old),
+            Err(error) => Err(self.replace_error(error).into()),
         }
     }
 
-    fn move_aside_then_rename(&self, old_id: FileId) -> Result<PublishMethod, Failure> {
+    fn move_aside_then_rename(&self, old: &Stat) -> Result<PublishMethod, Failure> {
         self.write_marker(&self.staging.target.base)?;
         let replaced = self.staging.at(REPLACED);
-        self.system.rename(self.target(), replaced).map_err(|source| self.error(source))?;
-        if let Err(error) = self.check_old(replaced, old_id).and_then(|()| self.create_then_rename()) {
+        self.system.rename(self.target(), replaced).map_err(|source| self.replace_error(source))?;
+        if let Err(error) = self.check_old(replaced, old).and_then(|()| self.create_then_rename()) {
             // The plain rename could only replace an empty directory.
             let undone = self.system.rename(replaced, self.target());
             let keep_staging = undone.is_err();
@@ -213,27 +219,43 @@ impl<S: System> Publisher<'_, S> {
         let _ = self.system.remove_file(self.staging.fd(), PUBLISHING);
     }
 
-    /// The name `tree` must still lead to the directory that this run filled.
-    pub(super) fn check_tree(&self) -> Result<()> {
-        match self.id_at(self.tree()).map_err(|source| self.error(source))? == Some(self.tree_id) {
-            true => Ok(()),
-            false => Err(Error::new(SinkError::DirectoryReplaced { path: below(&self.staging.path(), TREE) })),
+    /// The name `tree` must still lead to the directory that this run filled; answers what that is now.
+    pub(super) fn check_tree(&self) -> Result<Stat> {
+        match self.stat_at(self.tree()).map_err(|source| self.error(source))? {
+            Some(found) if is_still(self.system, self.staging.fd(), self.tree_id, found.id) => Ok(found),
+            _ => Err(Error::new(SinkError::DirectoryReplaced { path: below(&self.staging.path(), TREE) })),
         }
     }
 
-    /// What was moved away from the target must be what lay there when it was looked at.
-    fn check_old(&self, at: At<'_>, old_id: FileId) -> Result<()> {
-        match self.id_at(at).map_err(|source| self.error(source))? == Some(old_id) {
-            true => Ok(()),
+    /// What was moved away from the target must be what lay there when it was looked at, and hold nothing but a dump.
+    fn check_old(&self, at: At<'_>, old: &Stat) -> Result<()> {
+        match self.leads_to(at, old).map_err(|source| self.error(source))? {
+            true => self.staging.target.refuse_strangers(self.system, at),
             false => Err(self.changed()),
         }
     }
 
+    /// Whether a name leads to what was looked at under another one.
+    pub(super) fn leads_to(&self, at: At<'_>, known: &Stat) -> io::Result<bool> {
+        match self.stat_at(at)? {
+            Some(found) => is_same(self.system, self.staging.fd(), known, &found),
+            None => Ok(false),
+        }
+    }
+
     /// What a name leads to; `None` if nothing has it.
-    pub(super) fn id_at(&self, at: At<'_>) -> io::Result<Option<FileId>> {
+    pub(super) fn stat_at(&self, at: At<'_>) -> io::Result<Option<Stat>> {
         match self.system.stat_at(at.0, at.1) {
             Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(None),
-            result => result.map(|stat| Some(stat.id)),
+            result => result.map(Some),
+        }
+    }
+
+    /// The error for an old dump that stays where it is.
+    fn replace_error(&self, source: io::Error) -> Error {
+        match has_errno(&source, &[Errno::XDEV, Errno::BUSY]) {
+            true => Error::new(SinkError::NotMovable { path: self.staging.target.path(), source }),
+            false => self.error(source),
         }
     }
 

@@ -15,21 +15,32 @@ use crate::{Error, Result};
 /// Names of subdirectories that are remembered per level, before the directory is listed again.
 const NAMES_MAX: usize = 64;
 
-/// Removes everything in a directory, the directory itself excepted.
+/// Times that a directory is listed again although no subdirectory was found in it. File systems that keep an open file under a hidden
+/// name when it is removed (NFS, FUSE) show a new entry for each one that goes.
+const FURTHER_LISTS_MAX: u32 = 8;
+
+/// Removes everything in a directory, the directory itself excepted, and the entry `keep`.
 ///
 /// Goes on after an entry that cannot be removed and reports the first one. Cost: three open files, memory only by the depth
 /// of the tree. On the way up, `..` is opened and must be the directory through which the way down led.
-pub(super) fn remove_content<S: System>(system: &S, directory: BorrowedFd<'_>, place: &str) -> Result<()> {
+pub(super) fn remove_content<S: System>(
+    system: &S,
+    directory: BorrowedFd<'_>,
+    place: &str,
+    keep: Option<&[u8]>,
+) -> Result<()> {
     let fail = |source| io_error(SinkOperation::Remove, place, source);
     let current = system.open_directory(directory, b".").map_err(fail)?;
     let id = system.stat(current.as_fd()).map_err(fail)?.id;
-    let top = Level { id, name: Vec::new(), children: Vec::new(), removed: true };
-    Removal { system, place, current, levels: vec![top], first_error: None }.run()
+    let top = Level { id, name: Vec::new(), children: Vec::new(), removed: true, lists: 0 };
+    Removal { system, place, keep, current, levels: vec![top], first_error: None }.run()
 }
 
 struct Removal<'a, S> {
     system: &'a S,
     place: &'a str,
+    /// A name in the first level.
+    keep: Option<&'a [u8]>,
     /// The directory of the last level.
     current: OwnedFd,
     levels: Vec<Level>,
@@ -44,6 +55,8 @@ struct Level {
     children: Vec<Vec<u8>>,
     /// Whether anything was removed since it was listed.
     removed: bool,
+    /// How often it was listed without a subdirectory in it.
+    lists: u32,
 }
 
 impl<S: System> Removal<'_, S> {
@@ -67,7 +80,11 @@ impl<S: System> Removal<'_, S> {
         let mut children = Vec::new();
         let mut removed = false;
         let mut first_error = None;
+        let keep = self.keep.filter(|_| self.levels.len() == 1);
         let listed = system.list(current, &mut |name, _| {
+            if keep == Some(name) {
+                return ControlFlow::Continue(());
+            }
             match remove_entry(system, current, name) {
                 Ok(Entry::Removed) => removed = true,
                 Ok(Entry::Vanished) => {}
@@ -85,19 +102,25 @@ impl<S: System> Removal<'_, S> {
         });
         let error = first_error.or(listed.err());
         if let Some(level) = self.levels.last_mut() {
+            level.lists = if children.is_empty() { level.lists.saturating_add(1) } else { 0 };
             level.children = children;
-            level.removed = removed;
+            level.removed = removed && level.lists <= FURTHER_LISTS_MAX;
         }
         self.note(error);
     }
 
     fn descend(&mut self, name: Vec<u8>) {
-        let opened = self.system.open_directory(self.current.as_fd(), &name);
+        // Another file system that somebody mounted here is not what was made here.
+        let opened = match self.system.is_mount_point(self.current.as_fd(), &name) {
+            Ok(true) => Err(Errno::BUSY.into()),
+            Ok(false) => self.system.open_directory(self.current.as_fd(), &name),
+            Err(error) => Err(error),
+        };
         let opened = opened.and_then(|fd| Ok((self.system.stat(fd.as_fd())?.id, fd)));
         match opened {
             Ok((id, fd)) => {
                 self.current = fd;
-                self.levels.push(Level { id, name, children: Vec::new(), removed: true });
+                self.levels.push(Level { id, name, children: Vec::new(), removed: true, lists: 0 });
             }
             Err(error) => self.note(Some(error)),
         }

@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! PARENT/.BASE.ekv-staging-<16 hex digits>/    0700, locked as long as the run lives
+//!     ekv-staging   the marker, by which a clean-up knows the directory
 //!     tree/         the dump
 //!     scratch/      nameless scratch files
 //!     publishing    the target's name; only while the dump is published on a file system without rename flags
 //!     replaced/     the old dump; only as above, while it is replaced
+//!     replaced-1    an old file; only as above
+//!     probe         only while a clean-up looks at what the file system makes of modes
 //! ```
 //!
 //! Source: `docs/format/tree.md`, section 8.1, step 3.
@@ -21,11 +24,12 @@ use rustix::io::Errno;
 
 use super::directories::join;
 use super::place::{below, io_error};
+use super::privacy;
 use super::remove::remove_content;
-use super::sys::{Access, At, FileId, System, has_errno};
+use super::sys::{Access, At, FileId, Stat, System, has_errno};
 use super::target::{Target, is_empty};
 use crate::path::COMPONENT_LEN_MAX;
-use crate::sink::{SinkError, SinkOperation};
+use crate::sink::{Privacy, SinkError, SinkOperation};
 use crate::{Error, Result};
 
 /// Names inside a staging directory.
@@ -33,6 +37,14 @@ pub(super) const TREE: &[u8] = b"tree";
 pub(super) const SCRATCH: &[u8] = b"scratch";
 pub(super) const PUBLISHING: &[u8] = b"publishing";
 pub(super) const REPLACED: &[u8] = b"replaced";
+
+pub(super) const MARKER: &[u8] = b"ekv-staging";
+pub(super) const PROBE: &[u8] = b"probe";
+/// The number of the file follows.
+pub(super) const REPLACED_FILE: &[u8] = b"replaced-";
+
+/// What the marker says.
+pub(super) const MARKER_TEXT: &[u8] = b"A staging directory of ekv-backup, form 1. `ekv-backup clean` removes it.\n";
 
 /// What marks the name of a staging directory; 16 hex digits follow.
 const MARK: &[u8] = b".ekv-staging-";
@@ -51,23 +63,31 @@ pub(super) struct Staging<S> {
     id: FileId,
     fd: OwnedFd,
     scratch: Arc<dyn Scratch>,
+    /// What keeps its contents from others.
+    pub(super) privacy: Privacy,
 }
 
 impl<S: System> Staging<S> {
-    /// Makes a staging directory beside the target, and in it the root of the dump, which is returned open with its identity.
-    pub(super) fn create(system: &S, target: Target) -> Result<(Self, OwnedFd, FileId)> {
+    /// Makes a staging directory beside the target, and in it the root of the dump, which is returned open with what it is.
+    pub(super) fn create(system: &S, target: Target) -> Result<(Self, OwnedFd, Stat)> {
+        let mut base = target.base.clone();
         for _ in 0..NAME_ATTEMPTS {
             let random = system.random().map_err(|source| create_error(&target, MARK, source))?;
-            let name = staging_name(&target.base, random);
+            let name = staging_name(&base, random);
             match system.create_directory(target.parent.as_fd(), &name, Mode::RWXU) {
                 Err(error) if has_errno(&error, &[Errno::EXIST]) => continue,
+                // File systems that encrypt names take shorter ones.
+                Err(error) if has_errno(&error, &[Errno::NAMETOOLONG]) && !base.is_empty() => {
+                    base.clear();
+                    continue;
+                }
                 result => result.map_err(|source| create_error(&target, &name, source))?,
             }
             return match Filled::new(system, &target, &name) {
-                Ok(Some(Filled { id, fd, tree, tree_id, scratch })) => {
+                Ok(Some(Filled { id, fd, tree, tree_stat, scratch, privacy })) => {
                     let place = below(&below(&target.parent_path, &name), SCRATCH);
                     let scratch = Arc::new(StagingScratch { system: system.clone(), directory: scratch, place });
-                    Ok((Staging { system: system.clone(), target, name, id, fd, scratch }, tree, tree_id))
+                    Ok((Staging { system: system.clone(), target, name, id, fd, scratch, privacy }, tree, tree_stat))
                 }
                 Ok(None) => {
                     // The clean-up that came in between takes it away, or we do.
@@ -110,8 +130,9 @@ struct Filled {
     id: FileId,
     fd: OwnedFd,
     tree: OwnedFd,
-    tree_id: FileId,
+    tree_stat: Stat,
     scratch: OwnedFd,
+    privacy: Privacy,
 }
 
 impl Filled {
@@ -119,7 +140,9 @@ impl Filled {
     fn new<S: System>(system: &S, target: &Target, name: &[u8]) -> Result<Option<Self>> {
         let parent = target.parent.as_fd();
         let fail = |source| create_error(target, name, source);
-        let foreign = |found| Error::new(SinkError::StagingForeign { path: below(&target.parent_path, name), found });
+        let foreign = |found: &str| {
+            Error::new(SinkError::StagingForeign { path: below(&target.parent_path, name), found: found.to_owned() })
+        };
         let fd = match system.open_directory(parent, name) {
             Ok(fd) => fd,
             Err(error) if has_errno(&error, &[Errno::NOENT]) => return Ok(None),
@@ -127,12 +150,6 @@ impl Filled {
             Err(error) => return Err(fail(error)),
         };
         let stat = system.stat(fd.as_fd()).map_err(fail)?;
-        if stat.owner != system.effective_user() {
-            return Err(foreign("it belongs to another user"));
-        }
-        if stat.permissions != 0o700 {
-            return Err(foreign("its mode is not 0700, perhaps because of an unusual umask"));
-        }
         if !is_empty(system, fd.as_fd()).map_err(fail)? {
             return Err(foreign("it is not empty"));
         }
@@ -149,15 +166,46 @@ impl Filled {
             Err(error) if has_errno(&error, &[Errno::NOENT]) => return Ok(None),
             Err(error) => return Err(fail(error)),
         }
+        let privacy = match mark(system, parent, fd.as_fd(), &stat) {
+            // A directory of somebody else may keep us from writing into it.
+            Err(error) if has_errno(&error, &[Errno::ACCESS, Errno::PERM]) && stat.owner != system.effective_user() => {
+                Err("it belongs to another user")
+            }
+            result => result.map_err(fail)?,
+        };
+        let privacy = privacy.map_err(|found| {
+            let _ = system.remove_file(fd.as_fd(), MARKER);
+            foreign(found)
+        })?;
         let make = |inner: &[u8]| {
             system.create_directory(fd.as_fd(), inner, Mode::RWXU)?;
             let inner = system.open_directory(fd.as_fd(), inner)?;
-            io::Result::Ok((system.stat(inner.as_fd())?.id, inner))
+            io::Result::Ok((system.stat(inner.as_fd())?, inner))
         };
-        let (tree_id, tree) = make(TREE).map_err(fail)?;
+        let (tree_stat, tree) = make(TREE).map_err(fail)?;
         let (_, scratch) = make(SCRATCH).map_err(fail)?;
-        Ok(Some(Filled { id: stat.id, fd, tree, tree_id, scratch }))
+        if tree_stat.owner != stat.owner || tree_stat.id.device != stat.id.device {
+            return Err(foreign("it was replaced"));
+        }
+        Ok(Some(Filled { id: stat.id, fd, tree, tree_stat, scratch, privacy }))
     }
+}
+
+/// Writes the marker, and learns from it what the file system makes of owners and modes.
+fn mark<S: System>(
+    system: &S,
+    parent: BorrowedFd<'_>,
+    staging: BorrowedFd<'_>,
+    stat: &Stat,
+) -> io::Result<Result<Privacy, &'static str>> {
+    let marker = system.create_file(staging, MARKER, Access::WriteOnly)?;
+    let judged = match privacy::is_private(system, stat) {
+        true => Ok(Ok(Privacy::Modes)),
+        false => system.stat(parent).and_then(|parent| privacy::judge(system, &parent, stat, marker.as_fd())),
+    };
+    let written = super::write_fully(system, marker.as_fd(), MARKER_TEXT);
+    let closed = system.close(marker);
+    written.and(closed).and(judged)
 }
 
 /// Removes a staging directory beside a target, if its name still leads to it. An error means that something is left.
@@ -170,11 +218,18 @@ pub(super) fn remove_whole<S: System>(
 ) -> Result<()> {
     let path = below(&beside.parent_path, name);
     let parent = beside.parent.as_fd();
-    let content = remove_content(system, directory, &path);
+    // The marker goes last: until then a clean-up knows what is left.
+    let content = remove_content(system, directory, &path, Some(MARKER));
     let fail = |source| io_error(SinkOperation::Remove, &path, source);
+    if content.is_ok() {
+        match system.remove_file(directory, MARKER) {
+            Err(error) if !has_errno(&error, &[Errno::NOENT]) => return Err(fail(error)),
+            _ => {}
+        }
+    }
     let removed = match system.stat_at(parent, name) {
         Ok(stat) if stat.id == id => system.remove_directory(parent, name).map_err(fail),
-        Ok(_) => Err(Error::new(SinkError::StagingForeign { path: path.clone(), found: "it was replaced" })),
+        Ok(_) => Err(Error::new(SinkError::StagingForeign { path: path.clone(), found: "it was replaced".to_owned() })),
         Err(source) => Err(fail(source)),
     };
     // Once the directory is gone, so is all that could not be removed at first.
@@ -195,6 +250,10 @@ fn remove_unfilled<S: System>(system: &S, target: &Target, name: &[u8], error: E
                 _ => {}
             }
         }
+        match system.remove_file(fd.as_fd(), MARKER) {
+            Err(error) if !has_errno(&error, &[Errno::NOENT]) => return Err(error),
+            _ => {}
+        }
         system.remove_directory(target.parent.as_fd(), name)
     });
     match removed {
@@ -210,7 +269,7 @@ fn create_error(target: &Target, name: &[u8], source: io::Error) -> Error {
 /// `.BASE.ekv-staging-<16 hex digits>`, without `.BASE` where that would be too long.
 fn staging_name(base: &[u8], random: u64) -> Vec<u8> {
     let mut name = Vec::new();
-    if base.len().saturating_add(1 + MARK.len() + HEX_LEN) <= COMPONENT_LEN_MAX {
+    if !base.is_empty() && base.len().saturating_add(1 + MARK.len() + HEX_LEN) <= COMPONENT_LEN_MAX {
         name.push(b'.');
         name.extend_from_slice(base);
     }

@@ -39,6 +39,15 @@ pub(super) struct Stat {
     pub(super) permissions: u64,
     pub(super) owner: u64,
     pub(super) len: u64,
+    /// Time of the last modification, in seconds and nanoseconds; compared, never read.
+    pub(super) modified: (u64, u64),
+}
+
+impl Stat {
+    /// All that stays the same under another name, but for the number.
+    pub(super) fn looks(&self) -> impl PartialEq + use<> {
+        (self.id.device, self.kind, self.permissions, self.owner, self.len, self.modified)
+    }
 }
 
 /// How a new file is opened.
@@ -90,6 +99,11 @@ pub(super) trait System: Clone + Send + Sync + 'static {
     fn list(&self, directory: BorrowedFd<'_>, f: &mut dyn FnMut(&[u8], u64) -> ControlFlow<()>) -> io::Result<()>;
     fn random(&self) -> io::Result<u64>;
     fn effective_user(&self) -> u64;
+    fn set_mode(&self, file: BorrowedFd<'_>, mode: Mode) -> io::Result<()>;
+    /// Whether another file system, or another part of one, is mounted at a name.
+    fn is_mount_point(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool>;
+    /// Whether the file system keeps the inode number of what nobody has open.
+    fn has_lasting_ids(&self, file: BorrowedFd<'_>) -> bool;
     /// How many files the process may have open, if that is limited.
     fn open_files_max(&self) -> Option<u64>;
     /// Whether [`SyncScope::FileSystem`] exists and reports errors of earlier writes.
@@ -215,6 +229,39 @@ impl System for Native {
         u64::from(rustix::process::geteuid().as_raw())
     }
 
+    fn set_mode(&self, file: BorrowedFd<'_>, mode: Mode) -> io::Result<()> {
+        Ok(rustix::fs::fchmod(file, mode)?)
+    }
+
+    fn is_mount_point(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            use rustix::fs::{StatxAttributes, StatxFlags, statx};
+            let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+            // Where the kernel cannot tell, the device does, except for a part of the same file system.
+            if let Ok(found) = statx(parent, name, flags, StatxFlags::empty())
+                && found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
+            {
+                return Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+            }
+        }
+        let found = self.stat_at(parent, name)?;
+        Ok(found.kind == FileType::Directory && found.id.device != self.stat(parent)?.id.device)
+    }
+
+    fn has_lasting_ids(&self, file: BorrowedFd<'_>) -> bool {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            const FUSE: u64 = 0x6573_5546;
+            rustix::fs::fstatfs(file).map_or(true, |found| number(found.f_type) != FUSE)
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        {
+            let _ = file;
+            true
+        }
+    }
+
     fn open_files_max(&self) -> Option<u64> {
         rustix::process::getrlimit(rustix::process::Resource::Nofile).current
     }
@@ -232,6 +279,7 @@ fn stat_from(stat: &rustix::fs::Stat) -> Stat {
         permissions: number(stat.st_mode) & 0o777,
         owner: number(stat.st_uid),
         len: number(stat.st_size),
+        modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
     }
 }
 

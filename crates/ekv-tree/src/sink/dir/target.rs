@@ -7,17 +7,23 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
+use ekv_spill::{Scratch, SystemScratch};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use serde::Deserialize;
 
 use super::place::{below, io_error};
-use super::sys::{At, FileId, System, has_errno};
+use super::sys::{At, Stat, System, has_errno};
 use crate::manifest::{FORMAT_VERSION, MANIFEST_FILE, MANIFEST_LEN_MAX};
 use crate::path::{Escaped, check_component, split_last};
 use crate::sink::{SinkError, SinkOperation};
+use crate::source::DirSource;
 use crate::{Error, Result};
+
+/// So many entries that no dump has are named.
+const STRANGERS_SHOWN: usize = 5;
 
 /// A name in a directory that was opened once.
 pub(super) struct Target {
@@ -74,13 +80,23 @@ impl Target {
         }
     }
 
-    pub(super) fn exists(&self) -> Error {
-        Error::new(SinkError::TargetExists { path: self.path() })
+    /// The error for a target at which something exists.
+    pub(super) fn exists<S: System>(&self, system: &S) -> Error {
+        self.name_exists(system, &self.base)
     }
 
-    /// The identity of the dump or empty directory at the target, or `None` if nothing is there; else an error.
-    pub(super) fn replaceable<S: System>(&self, system: &S) -> Result<Option<FileId>> {
+    /// The error for another name in the same directory at which something exists.
+    pub(super) fn name_exists<S: System>(&self, system: &S, name: &[u8]) -> Error {
+        // Whoever made it may have removed it again.
+        let found = what_is(system, self.parent.as_fd(), name).ok();
+        Error::new(SinkError::TargetExists { path: self.path_of(name), found })
+    }
+
+    /// What the dump or empty directory at the target is, or `None` if nothing is there; else an error. What else a dump holds is not
+    /// looked at.
+    pub(super) fn replaceable<S: System>(&self, system: &S) -> Result<Option<Stat>> {
         let Some(kind) = self.examine(system)? else { return Ok(None) };
+        self.refuse_mount_point(system, &self.base)?;
         let refuse = |found| Error::new(SinkError::NotReplaceable { path: self.path(), found });
         match kind {
             FileType::Directory => {}
@@ -92,19 +108,69 @@ impl Target {
             Err(error) if has_errno(&error, &[Errno::NOENT]) => return Ok(None),
             result => result.map_err(|source| self.examine_error(source))?,
         };
-        let id = system.stat(directory.as_fd()).map_err(|source| self.examine_error(source))?.id;
+        let stat = system.stat(directory.as_fd()).map_err(|source| self.examine_error(source))?;
         if is_empty(system, directory.as_fd()).map_err(|source| self.examine_error(source))? {
-            return Ok(Some(id));
+            return Ok(Some(stat));
         }
         match holds_dump(system, directory.as_fd()).map_err(|source| self.examine_error(source))? {
-            true => Ok(Some(id)),
+            true => Ok(Some(stat)),
             false => Err(refuse("a directory without a MANIFEST.json of a supported format version")),
+        }
+    }
+
+    /// Refuses a dump that was at the target, and lies at `at` now, if it holds anything that no dump has.
+    ///
+    /// Cost: lists the dump; fixed memory.
+    pub(super) fn refuse_strangers<S: System>(&self, system: &S, at: At<'_>) -> Result<()> {
+        let directory = system.open_directory(at.0, at.1).map_err(|source| self.examine_error(source))?;
+        let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+        let strangers = DirSource::of_directory(directory, scratch).strangers(STRANGERS_SHOWN.saturating_add(1))?;
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        let mut names: Vec<String> =
+            strangers.iter().take(STRANGERS_SHOWN).map(|path| Escaped(path).to_string()).collect();
+        if strangers.len() > STRANGERS_SHOWN {
+            names.push("and more".to_owned());
+        }
+        Err(Error::new(SinkError::HoldsOthers { path: self.path(), names: names.join(", ") }))
+    }
+
+    /// Refuses to replace what is the root of a mounted file system: the name cannot lead to anything else then.
+    pub(super) fn refuse_mount_point<S: System>(&self, system: &S, name: &[u8]) -> Result<()> {
+        match system.is_mount_point(self.parent.as_fd(), name) {
+            Ok(true) => Err(Error::new(SinkError::MountPoint { path: self.path_of(name) })),
+            Err(error) if !has_errno(&error, &[Errno::NOENT]) => {
+                Err(self.error(SinkOperation::ExamineTarget, name, error))
+            }
+            _ => Ok(()),
         }
     }
 
     pub(super) fn examine_error(&self, source: io::Error) -> Error {
         self.error(SinkOperation::ExamineTarget, &self.base, source)
     }
+}
+
+/// What lies at a name, for messages.
+fn what_is<S: System>(system: &S, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<&'static str> {
+    let stat = system.stat_at(parent, name)?;
+    if system.is_mount_point(parent, name)? {
+        return Ok("the mount point of a file system; name something new inside of it");
+    }
+    Ok(match stat.kind {
+        FileType::RegularFile => "a file",
+        FileType::Symlink => "a symbolic link",
+        FileType::Directory => {
+            let directory = system.open_directory(parent, name)?;
+            match (is_empty(system, directory.as_fd())?, holds_dump(system, directory.as_fd())?) {
+                (true, _) => "an empty directory",
+                (_, true) => "a dump",
+                _ => "a directory",
+            }
+        }
+        _ => "a special file",
+    })
 }
 
 /// Whether a directory has no entries.

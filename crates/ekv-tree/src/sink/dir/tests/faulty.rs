@@ -1,22 +1,25 @@
 //! A system that counts its calls, fails at some of them, and lets a test interfere between them.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::Mode;
+use rustix::fs::{FileType, Mode};
 
 use super::super::sys::{Access, At, Native, Stat, SyncScope, System};
 
 pub(super) const EINTR: i32 = 4;
 pub(super) const EIO: i32 = 5;
 pub(super) const EEXIST: i32 = 17;
+pub(super) const EBUSY: i32 = 16;
 pub(super) const EINVAL: i32 = 22;
 pub(super) const EMFILE: i32 = 24;
 pub(super) const ENOSPC: i32 = 28;
 pub(super) const ENOSYS: i32 = if cfg!(target_vendor = "apple") { 78 } else { 38 };
+const ENAMETOOLONG: i32 = if cfg!(target_vendor = "apple") { 63 } else { 36 };
 pub(super) const EDQUOT: i32 = if cfg!(target_vendor = "apple") { 69 } else { 122 };
 
 /// A kind of call.
@@ -41,10 +44,12 @@ pub(super) enum Call {
     RemoveDirectory,
     List,
     Random,
+    SetMode,
+    IsMountPoint,
 }
 
 impl Call {
-    pub(super) const ALL: [Call; 19] = [
+    pub(super) const ALL: [Call; 21] = [
         Call::OpenPath,
         Call::OpenDirectory,
         Call::OpenFile,
@@ -64,6 +69,8 @@ impl Call {
         Call::RemoveDirectory,
         Call::List,
         Call::Random,
+        Call::SetMode,
+        Call::IsMountPoint,
     ];
 }
 
@@ -89,6 +96,37 @@ struct Plan {
     open_files_max: Option<u64>,
     /// Names are taken in lower case, as on a file system without regard to case.
     folds_case: bool,
+    /// Everything has this owner and these modes of files and directories, whatever it is given.
+    fixed: Option<Fixed>,
+    /// A new name gives a file another number: names that were given by a second name, or by that and by renaming.
+    renumbers: Option<Renumbering>,
+    renumbered: BTreeSet<(u64, Vec<u8>)>,
+    /// At this name another file system is mounted.
+    mount_point: Option<Vec<u8>>,
+    /// Directories that are not open get another number.
+    forgets_ids: bool,
+    /// How many numbers were forgotten.
+    forgotten: u64,
+    /// A file that is removed comes back under a hidden name, as one that is open does on network file systems.
+    hides_removed: bool,
+    hidden: u64,
+    /// Names are at most so long.
+    name_len_max: Option<usize>,
+}
+
+/// What a file system without owners or modes shows instead.
+#[derive(Clone, Copy)]
+pub(super) struct Fixed {
+    pub(super) owner: Option<u64>,
+    pub(super) directory: Option<u64>,
+    pub(super) file: Option<u64>,
+}
+
+/// Which new names give a file another number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Renumbering {
+    Links,
+    LinksAndRenames,
 }
 
 /// The system itself, with faults.
@@ -147,6 +185,74 @@ impl Faulty {
         self
     }
 
+    pub(super) fn with_fixed(self, fixed: Fixed) -> Self {
+        self.plan.lock().unwrap().fixed = Some(fixed);
+        self
+    }
+
+    pub(super) fn renumbering(self, what: Renumbering) -> Self {
+        self.plan.lock().unwrap().renumbers = Some(what);
+        self
+    }
+
+    pub(super) fn with_mount_point(self, name: &[u8]) -> Self {
+        self.plan.lock().unwrap().mount_point = Some(name.to_vec());
+        self
+    }
+
+    /// From now on.
+    pub(super) fn forget_ids(&self) {
+        self.plan.lock().unwrap().forgets_ids = true;
+    }
+
+    /// From now on.
+    pub(super) fn hide_removed(&self) {
+        self.plan.lock().unwrap().hides_removed = true;
+    }
+
+    pub(super) fn with_name_len_max(self, len_max: usize) -> Self {
+        self.plan.lock().unwrap().name_len_max = Some(len_max);
+        self
+    }
+
+    /// What the file system shows of a file or directory.
+    fn shown(&self, stat: Stat, at: Option<At<'_>>) -> Stat {
+        let plan = self.plan.lock().unwrap();
+        let mut shown = stat;
+        if let Some(fixed) = plan.fixed {
+            let permissions = if stat.kind == FileType::Directory { fixed.directory } else { fixed.file };
+            shown.owner = fixed.owner.unwrap_or(stat.owner);
+            shown.permissions = permissions.unwrap_or(stat.permissions);
+        }
+        if at.is_some_and(|at| plan.renumbered.contains(&key(at))) {
+            shown.id.inode ^= 1 << 62;
+        }
+        shown
+    }
+
+    /// A name was given to what had another one.
+    fn renamed(&self, from: At<'_>, to: At<'_>, is_link: bool) {
+        let mut plan = self.plan.lock().unwrap();
+        plan.renumbered.remove(&key(from));
+        match plan.renumbers {
+            Some(Renumbering::LinksAndRenames) => plan.renumbered.insert(key(to)),
+            Some(Renumbering::Links) if is_link => plan.renumbered.insert(key(to)),
+            _ => plan.renumbered.remove(&key(to)),
+        };
+    }
+
+    /// The name is a mount point or too long.
+    fn check_name(&self, name: &[u8]) -> io::Result<()> {
+        let plan = self.plan.lock().unwrap();
+        if plan.name_len_max.is_some_and(|len_max| name.len() > len_max) {
+            return Err(io::Error::from_raw_os_error(ENAMETOOLONG));
+        }
+        match plan.mount_point.as_deref() == Some(name) {
+            true => Err(io::Error::from_raw_os_error(EBUSY)),
+            false => Ok(()),
+        }
+    }
+
     fn name(&self, name: &[u8]) -> Vec<u8> {
         if self.plan.lock().unwrap().folds_case { name.to_ascii_lowercase() } else { name.to_vec() }
     }
@@ -203,6 +309,11 @@ impl Faulty {
     }
 }
 
+/// A name and the directory that it is in.
+fn key(at: At<'_>) -> (u64, Vec<u8>) {
+    (Native.stat(at.0).unwrap().id.inode, at.1.to_vec())
+}
+
 impl System for Faulty {
     fn open_path(&self, path: &Path) -> io::Result<OwnedFd> {
         self.hit(Call::OpenPath)?;
@@ -218,6 +329,7 @@ impl System for Faulty {
     }
     fn create_directory(&self, parent: BorrowedFd<'_>, name: &[u8], mode: Mode) -> io::Result<()> {
         self.hit(Call::CreateDirectory)?;
+        self.check_name(name)?;
         Native.create_directory(parent, &self.name(name), mode)
     }
     fn create_file(&self, parent: BorrowedFd<'_>, name: &[u8], access: Access) -> io::Result<OwnedFd> {
@@ -241,11 +353,17 @@ impl System for Faulty {
     }
     fn stat(&self, file: BorrowedFd<'_>) -> io::Result<Stat> {
         self.hit(Call::Stat)?;
-        Native.stat(file)
+        let mut stat = self.shown(Native.stat(file)?, None);
+        let mut plan = self.plan.lock().unwrap();
+        if plan.forgets_ids && stat.kind == FileType::Directory {
+            plan.forgotten += 1;
+            stat.id.inode ^= plan.forgotten << 40;
+        }
+        Ok(stat)
     }
     fn stat_at(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Stat> {
         self.hit(Call::StatAt)?;
-        Native.stat_at(parent, &self.name(name))
+        Ok(self.shown(Native.stat_at(parent, &self.name(name))?, Some((parent, name))))
     }
     fn lock(&self, directory: BorrowedFd<'_>) -> io::Result<bool> {
         self.hit(Call::Lock)?;
@@ -253,22 +371,46 @@ impl System for Faulty {
     }
     fn rename(&self, from: At<'_>, to: At<'_>) -> io::Result<()> {
         self.hit(Call::Rename)?;
-        Native.rename(from, to)
+        self.check_name(from.1).and(self.check_name(to.1))?;
+        Native.rename(from, to)?;
+        self.renamed(from, to, false);
+        Ok(())
     }
     fn rename_no_replace(&self, from: At<'_>, to: At<'_>) -> io::Result<()> {
         self.hit(Call::RenameNoReplace)?;
-        Native.rename_no_replace(from, to)
+        self.check_name(from.1).and(self.check_name(to.1))?;
+        Native.rename_no_replace(from, to)?;
+        self.renamed(from, to, false);
+        Ok(())
     }
     fn exchange(&self, one: At<'_>, other: At<'_>) -> io::Result<()> {
         self.hit(Call::Exchange)?;
-        Native.exchange(one, other)
+        self.check_name(one.1).and(self.check_name(other.1))?;
+        Native.exchange(one, other)?;
+        self.renamed(one, other, false);
+        self.renamed(other, one, false);
+        if self.plan.lock().unwrap().renumbers == Some(Renumbering::LinksAndRenames) {
+            self.plan.lock().unwrap().renumbered.insert(key(other));
+        }
+        Ok(())
     }
     fn link(&self, from: At<'_>, to: At<'_>) -> io::Result<()> {
         self.hit(Call::Link)?;
-        Native.link(from, to)
+        self.check_name(from.1).and(self.check_name(to.1))?;
+        Native.link(from, to)?;
+        self.renamed(from, to, true);
+        Ok(())
     }
     fn remove_file(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
         self.hit(Call::RemoveFile)?;
+        let hidden = {
+            let mut plan = self.plan.lock().unwrap();
+            plan.hidden += 1;
+            plan.hides_removed.then(|| format!(".nfs{:08}", plan.hidden))
+        };
+        if let Some(hidden) = hidden {
+            return Native.rename((parent, name), (parent, hidden.as_bytes()));
+        }
         Native.remove_file(parent, name)
     }
     fn remove_directory(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
@@ -285,6 +427,20 @@ impl System for Faulty {
     }
     fn effective_user(&self) -> u64 {
         Native.effective_user()
+    }
+    fn set_mode(&self, file: BorrowedFd<'_>, mode: Mode) -> io::Result<()> {
+        self.hit(Call::SetMode)?;
+        Native.set_mode(file, mode)
+    }
+    fn is_mount_point(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool> {
+        self.hit(Call::IsMountPoint)?;
+        match self.plan.lock().unwrap().mount_point.as_deref() == Some(name) {
+            true => Ok(true),
+            false => Native.is_mount_point(parent, name),
+        }
+    }
+    fn has_lasting_ids(&self, _file: BorrowedFd<'_>) -> bool {
+        !self.plan.lock().unwrap().forgets_ids
     }
     fn open_files_max(&self) -> Option<u64> {
         self.plan.lock().unwrap().open_files_max.or_else(|| Native.open_files_max())

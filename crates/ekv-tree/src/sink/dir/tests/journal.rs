@@ -216,6 +216,15 @@ impl System for Recording {
     fn random(&self) -> io::Result<u64> {
         self.system.random()
     }
+    fn set_mode(&self, file: BorrowedFd<'_>, mode: Mode) -> io::Result<()> {
+        self.system.set_mode(file, mode)
+    }
+    fn is_mount_point(&self, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<bool> {
+        self.system.is_mount_point(parent, name)
+    }
+    fn has_lasting_ids(&self, file: BorrowedFd<'_>) -> bool {
+        self.system.has_lasting_ids(file)
+    }
     fn effective_user(&self) -> u64 {
         self.system.effective_user()
     }

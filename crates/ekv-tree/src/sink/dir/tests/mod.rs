@@ -5,6 +5,8 @@ mod fault;
 mod faulty;
 mod files;
 mod journal;
+mod leftover;
+mod places;
 mod power;
 mod publish;
 mod read_back;
@@ -25,7 +27,7 @@ use crate::{DumpPath, Error, ErrorKind, Result};
 
 /// What [`write_and_publish`] writes.
 const FILES: [(&str, usize); 5] =
-    [("a/b/one", 3), ("a/b/two", 0), ("a/large", 200_000), ("c/three", 70_000), ("MANIFEST.json", 24)];
+    [("redis/b/one", 3), ("redis/b/two", 0), ("redis/large", 200_000), ("s3/three", 70_000), ("MANIFEST.json", 24)];
 
 /// Every combination of options.
 fn all_options() -> impl Iterator<Item = DirOptions> {
@@ -46,7 +48,7 @@ fn content(len: usize) -> Vec<u8> {
 /// A whole run: directories, files small and large in several writes, a scratch file, publication.
 fn write_and_publish<S: System>(system: &S, target: &Path, options: DirOptions) -> Result<Published> {
     let mut sink = DirWriter::create(system.clone(), target, options)?;
-    sink.directory(&DumpPath::new(b"empty")?)?;
+    sink.directory(&DumpPath::new(b"sqs")?)?;
     let mut scratch = sink.staging.scratch().create()?;
     scratch.write_all(b"scratch").unwrap();
     for (path, len) in FILES {
@@ -56,8 +58,11 @@ fn write_and_publish<S: System>(system: &S, target: &Path, options: DirOptions) 
         }
         sink.end()?;
     }
+    sink.begin(&DumpPath::new(b"CHECKSUMS")?)?;
+    sink.write(&checksums(&FILES.map(|(path, _)| path)))?;
+    sink.end()?;
     let mut read_back = Vec::new();
-    sink.open_staged(&DumpPath::new(b"a/large")?)?.read_to_end(&mut read_back).unwrap();
+    sink.open_staged(&DumpPath::new(b"redis/large")?)?.read_to_end(&mut read_back).unwrap();
     assert!(read_back == content(200_000));
     sink.publish()
 }
@@ -68,10 +73,18 @@ fn parent(options: DirOptions) -> TempDir {
     if options.existing == ExistingTarget::Replace {
         fs::create_dir(parent.path().join("dump")).unwrap();
         fs::write(parent.path().join("dump/MANIFEST.json"), br#"{"format_version":1,"old":true}"#).unwrap();
-        fs::create_dir_all(parent.path().join("dump/old/deep")).unwrap();
-        fs::write(parent.path().join("dump/old/deep/file"), b"old").unwrap();
+        fs::create_dir_all(parent.path().join("dump/redis/deep")).unwrap();
+        fs::write(parent.path().join("dump/redis/deep/file"), b"old").unwrap();
+        fs::write(parent.path().join("dump/CHECKSUMS"), checksums(&["redis/deep/file"])).unwrap();
     }
     parent
+}
+
+/// CHECKSUMS that lists these files.
+fn checksums(paths: &[&str]) -> Vec<u8> {
+    let mut text = Vec::new();
+    paths.iter().for_each(|path| crate::checksums::write_line(&[0xab; 32], path.as_bytes(), &mut text));
+    text
 }
 
 /// What lies at the target.
@@ -92,13 +105,14 @@ fn found(parent: &Path) -> Found {
     if entries.is_empty() {
         return Found::EmptyDirectory;
     }
-    if entries.contains_key("old/deep/file") {
-        assert_eq!(entries.len(), 4, "the old dump is whole: {entries:?}");
+    if entries.contains_key("redis/deep/file") {
+        assert_eq!(entries.len(), 5, "the old dump is whole: {entries:?}");
         return Found::Old;
     }
     let mut expected: BTreeMap<String, Option<Vec<u8>>> =
         FILES.iter().map(|(path, len)| (String::from(*path), Some(content(*len)))).collect();
-    expected.extend(["a", "a/b", "c", "empty"].map(|directory| (directory.to_owned(), None)));
+    expected.extend(["redis", "redis/b", "s3", "sqs"].map(|directory| (directory.to_owned(), None)));
+    expected.insert("CHECKSUMS".to_owned(), Some(checksums(&FILES.map(|(path, _)| path))));
     assert!(entries == expected, "the new dump is whole: {:?}", entries.keys());
     Found::New
 }
@@ -124,7 +138,10 @@ fn entries(directory: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
 /// Removes a staging directory. A process that another test starts holds its lock until it has become another program.
 fn remove(leftover: &Leftover) {
     while let Err(error) = leftover.remove() {
-        assert!(matches!(sink_error(&error), SinkError::StagingForeign { found: "a run uses it", .. }), "{error}");
+        assert!(
+            matches!(sink_error(&error), SinkError::StagingForeign { found, .. } if found == "a run uses it"),
+            "{error}"
+        );
         std::thread::yield_now();
     }
 }
