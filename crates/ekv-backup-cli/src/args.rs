@@ -298,8 +298,10 @@ pub(crate) struct DecodeArguments {
 
     /// Replace an existing dump
     ///
-    /// DUMP must be a dump or an empty directory; an archive must be a regular file. Old and new trade places in one step where the file system can do that;
-    /// elsewhere (many network file systems) the old dump is first moved aside, so that for a moment the name is absent.
+    /// DUMP must be an empty directory or a dump, with nothing in it that its CHECKSUMS does not list; an archive must be a regular file. Neither may
+    /// be what is read, nor hold it. Old and new trade places in one step where the file system can do that; elsewhere (many network file
+    /// systems) the old dump is first moved aside, so that for a moment the name is absent. A mount point cannot be replaced: name a new
+    /// directory in it.
     #[arg(long, help_heading = "How it is written")]
     pub(crate) force: bool,
     /// What is brought to stable storage before the dump gets its name
@@ -375,7 +377,8 @@ pub(crate) struct InspectArguments {
 /// Remove staging directories that killed runs left behind.
 ///
 /// A run that is killed by force or by loss of power leaves `.NAME.ekv-staging-…` beside its target. It is never taken for a dump. This
-/// command removes those that no run uses and that belong to the caller, and says what it did.
+/// command removes those that no run uses, that belong to the caller, and that hold nothing but what a staging directory holds. Whatever else has
+/// such a name is kept; what was done, and why not, is said for each. A dump that was moved aside while it was replaced is put back.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CleanArguments {
     /// Directory in which dumps are written

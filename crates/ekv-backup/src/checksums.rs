@@ -93,7 +93,7 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
         stage.end()?;
         let published = stage.publish()?;
         report.rewritten = true;
-        report.warnings = published.warnings.iter().map(ToString::to_string).collect();
+        report.warnings = published.warning_texts();
     }
     Ok(report)
 }

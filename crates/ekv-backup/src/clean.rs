@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use ekv_model::Result;
-use ekv_tree::sink::{LeftoverState, leftovers};
+use ekv_tree::ErrorKind;
+use ekv_tree::sink::{SinkError, leftovers};
 use serde::Serialize;
 
 /// What [`clean`] found and did.
@@ -23,28 +24,41 @@ pub struct LeftoverReport {
     /// Whether it is gone now.
     pub removed: bool,
     /// What was done, or why not.
-    pub outcome: &'static str,
+    pub outcome: String,
 }
 
-/// Removes the staging directories in `parent` that no run uses and that belong to the caller; with `dry_run` it only looks.
+/// Removes the staging directories in `parent` that no run uses, that belong to the caller, and that are known to be staging directories
+/// by what is in them; with `dry_run` it only looks. Everything else is kept and said.
 ///
 /// # Errors
-/// If the directory cannot be read, or a leftover cannot be removed.
+/// If the directory cannot be read, or a leftover cannot be removed; the others were removed then.
 pub fn clean(parent: &Path, dry_run: bool) -> Result<CleanReport> {
     let mut reports = Vec::new();
+    let mut failure = None;
     for leftover in leftovers(parent)? {
         let path = leftover.path().display().to_string();
-        let (removed, outcome) = match leftover.state() {
-            LeftoverState::Abandoned if dry_run => (false, "would be removed"),
-            LeftoverState::Abandoned => {
-                leftover.remove()?;
-                (true, "removed")
-            }
-            LeftoverState::InUse => (false, "kept: a run uses it"),
-            LeftoverState::Foreign => (false, "kept: it belongs to somebody else"),
-            _ => (false, "kept: cannot tell whether a run uses it"),
+        let (removed, outcome) = match leftover.reason() {
+            Some(reason) => (false, format!("kept: {reason}")),
+            None if dry_run => (false, "would be removed".to_owned()),
+            None => match leftover.remove() {
+                Ok(()) => (true, "removed".to_owned()),
+                // Somebody changed it since it was looked at, or it holds what is still needed.
+                Err(error) if is_foreign(&error) => (false, format!("kept: {error}")),
+                Err(error) => {
+                    let outcome = format!("not removed: {error}");
+                    failure.get_or_insert(error);
+                    (false, outcome)
+                }
+            },
         };
         reports.push(LeftoverReport { path, removed, outcome });
     }
-    Ok(CleanReport { format_version: 1, leftovers: reports })
+    match failure {
+        Some(error) => Err(error.into()),
+        None => Ok(CleanReport { format_version: 1, leftovers: reports }),
+    }
+}
+
+fn is_foreign(error: &ekv_tree::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Sink(SinkError::StagingForeign { .. }))
 }

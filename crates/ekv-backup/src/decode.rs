@@ -115,7 +115,9 @@ pub struct DecodeReport {
     pub published_by: &'static str,
     /// What was brought to stable storage first.
     pub fsync: &'static str,
-    /// What could not be cleaned up behind it; the dump is whole.
+    /// What keeps it from others: `modes`, or why that could not be had.
+    pub privacy: String,
+    /// Which guarantee could not be had, and what could not be cleaned up; the dump is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// What was damaged and left out; more than none means exit code 5.
@@ -186,7 +188,7 @@ fn decode_to(
 ) -> Result<DecodeReport> {
     let resources = &options.read.resources;
     let scratch = resources.scratch();
-    target.check()?;
+    target.check(&inputs_of(input, options))?;
     time::check_wall_time(options.now)?;
     // What nothing proves to be whole is unknown.
     let read =
@@ -273,6 +275,11 @@ fn nothing_selected(families: &[FamilyTotals], options: &DecodeOptions) -> Comma
     let asked = names(options.adapters.iter().collect());
     let there = Adapter::ALL.iter().filter(|adapter| !options.adapters.contains(adapter)).filter(has_data).collect();
     CommandError::NothingSelected { asked, there: Some(names(there)).filter(|names| !names.is_empty()) }
+}
+
+/// All that a decode reads.
+fn inputs_of<'a>(input: &'a Path, options: &'a DecodeOptions) -> Vec<&'a Path> {
+    [input].into_iter().chain(options.blob_sources.iter().map(PathBuf::as_path)).collect()
 }
 
 /// An input that was written to while it was read explains whatever seemed wrong with it, and spoils what seemed right.
@@ -434,12 +441,13 @@ fn manifest(input: &Path, loaded: &Loaded, options: &DecodeOptions, scopes: &Sco
 fn report(published: Published, totals: DumpTotals, lost: Losses, notes: Vec<String>, books: Books) -> DecodeReport {
     DecodeReport {
         format_version: 1,
+        warnings: published.warning_texts(),
         dump: published.place,
         files: totals.files,
         bytes: totals.bytes,
         published_by: published.method.name(),
         fsync: published.fsync.name(),
-        warnings: published.warnings.iter().map(ToString::to_string).collect(),
+        privacy: published.privacy.to_string(),
         losses: lost.count(),
         notes,
         books,

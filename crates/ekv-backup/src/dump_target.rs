@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::Resources;
 use crate::new_parents::NewParents;
+use crate::overlap::refuse_overlap;
 
 /// Where a dump is written, and as what. A path alone is a directory to be made, in an existing one.
 pub enum DumpTarget {
@@ -67,11 +68,13 @@ impl DumpTarget {
         DumpTarget::Directory(NewName { publication, ..NewName::new(path) })
     }
 
-    /// Checks that a dump may be written, without creating anything: for commands that have long work before the first file.
+    /// Checks that a dump may be written by a command that reads `inputs`, without creating anything: for commands that have long work
+    /// before the first file.
     ///
     /// # Errors
-    /// Those of [`DirSink::check_target`] and [`StagedFiles::check_targets`].
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Those of [`refuse_overlap`], [`DirSink::check_target`] and [`StagedFiles::check_targets`].
+    pub(crate) fn check(&self, inputs: &[&Path]) -> Result<()> {
+        refuse_overlap(inputs, &[self.path().unwrap_or(Path::new("-"))])?;
         match self {
             DumpTarget::Directory(name) | DumpTarget::Archive(name, _) if name.missing_parent().is_some() => Ok(()),
             DumpTarget::Directory(name) => Ok(DirSink::check_target(&name.path, name.publication)?),

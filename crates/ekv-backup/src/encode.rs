@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::dump_source::open_dump;
+use crate::overlap::refuse_overlap;
 use crate::progress::{Phase, Progress};
 use crate::report::is_zero;
 use crate::restore::{EncodeInfo, Payload, SelfTest, format_sha256};
@@ -128,7 +129,9 @@ pub struct EncodeReport {
     pub published_by: &'static str,
     /// What was brought to stable storage first.
     pub fsync: &'static str,
-    /// What is odd, and what could not be cleaned up; the payload is whole.
+    /// What keeps them from others: `modes`, or why that could not be had.
+    pub privacy: String,
+    /// What is odd, which guarantee could not be had, and what could not be cleaned up; the payload is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -195,13 +198,15 @@ pub struct SelfTestReport {
 pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &dyn Progress) -> Result<EncodeReport> {
     let info_path = EncodeInfo::path_beside(snapshot);
     let targets = [snapshot, info_path.as_path()];
+    let mismatch_path = mismatch_path(snapshot);
+    refuse_overlap(&[dump], &[snapshot, &info_path, &mismatch_path])?;
     StagedFiles::check_targets(&targets, options.sink)?;
     let mut source = open_dump(dump, &options.resources)?;
     let plan = plan(source.as_mut(), options)?;
     let stage = StagedFiles::create(&targets, options.sink)?;
     let job = Job { dump, snapshot, plan: &plan, options };
     let (encoded, verdict, published) = job.run(source.as_mut(), Box::new(stage), progress)?;
-    let left_behind = published.warnings.iter().map(ToString::to_string);
+    let left_behind = published.warning_texts();
     Ok(EncodeReport {
         format_version: 1,
         snapshot: snapshot.display().to_string(),
@@ -209,6 +214,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
         payload: payload_report(&plan, options.form, &encoded, verdict.as_ref()),
         published_by: published.method.name(),
         fsync: published.fsync.name(),
+        privacy: published.privacy.to_string(),
         warnings: warnings(&plan, &encoded).into_iter().chain(left_behind).collect(),
     })
 }
@@ -303,14 +309,12 @@ impl Job<'_> {
         Ok((encoded, verdict))
     }
 
-    /// Leaves a list of the differences beside the payload that is not there; its path, if that works.
+    /// Leaves a list of the differences beside the payload that is not there; its path, if that works. An older one is replaced where the
+    /// payload would have been.
     fn write_mismatch(&self, differences: &Differences) -> Option<String> {
-        let mut path = OsString::from(self.snapshot);
-        path.push(OsStr::new(".mismatch.txt"));
-        let path = PathBuf::from(path);
-        let options = DirOptions { existing: ExistingTarget::Replace, ..self.options.sink };
+        let path = mismatch_path(self.snapshot);
         let write = || -> ekv_tree::Result<Published> {
-            let mut stage = StagedFiles::create(&[&path], options)?;
+            let mut stage = StagedFiles::create(&[&path], self.options.sink)?;
             stage.begin(0)?;
             stage.write(differences.to_text().as_bytes())?;
             stage.end()?;
@@ -318,6 +322,13 @@ impl Job<'_> {
         };
         write().ok().map(|_| path.display().to_string())
     }
+}
+
+/// Where the list of differences goes.
+fn mismatch_path(snapshot: &Path) -> PathBuf {
+    let mut path = OsString::from(snapshot);
+    path.push(OsStr::new(".mismatch.txt"));
+    PathBuf::from(path)
 }
 
 /// Writes the payload into the stage, and compares it with the dump if that is wanted.

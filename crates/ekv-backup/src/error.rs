@@ -94,11 +94,27 @@ pub enum CommandError {
         #[source]
         source: std::io::Error,
     },
-    /// An archive that would lie in the dump that it is made of.
-    #[error("{path} lies inside the dump that is to be packed")]
-    ArchiveInsideDump {
-        /// The archive.
+    /// A target that the command reads.
+    #[error("the target {path} is what is read; name another target")]
+    InputIsTarget {
+        /// The target, and input.
         path: String,
+    },
+    /// An input that would be replaced together with what it lies in.
+    #[error("{input} lies in {target}, which would be replaced; name another target, or move it out first")]
+    InputInTarget {
+        /// The input.
+        input: String,
+        /// The target.
+        target: String,
+    },
+    /// A target that would change the directory that is read.
+    #[error("{target} lies in {input}, which is read; name a target outside of it")]
+    TargetInInput {
+        /// The input.
+        input: String,
+        /// The target.
+        target: String,
     },
     /// A directory where an archive is needed.
     #[error("{path} is a directory, not an archive")]
@@ -131,7 +147,9 @@ impl CommandError {
             | CommandError::Age { .. }
             | CommandError::TimeNotAnswerable { .. }
             | CommandError::Parents { .. }
-            | CommandError::ArchiveInsideDump { .. }
+            | CommandError::InputIsTarget { .. }
+            | CommandError::InputInTarget { .. }
+            | CommandError::TargetInInput { .. }
             | CommandError::NotAnArchive { .. } => Class::Environment,
             CommandError::Cancelled => Class::Cancelled,
         }

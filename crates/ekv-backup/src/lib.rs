@@ -37,6 +37,7 @@ mod load;
 mod losses;
 mod new_parents;
 mod open;
+mod overlap;
 mod ownership;
 mod pack;
 mod progress;

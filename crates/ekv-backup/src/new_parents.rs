@@ -8,13 +8,14 @@ use ekv_model::Result;
 use ekv_tree::sink::Fsync;
 
 use crate::CommandError;
+use crate::overlap::Id;
 
 /// The directories that were created above a new name. They are removed again, where empty, unless what they are for succeeds.
 #[derive(Debug, Default)]
 #[must_use = "the directories are removed when this is dropped"]
 pub(crate) struct NewParents {
-    /// Outermost first.
-    made: Vec<PathBuf>,
+    /// Outermost first, with what each one is.
+    made: Vec<(PathBuf, Option<Id>)>,
 }
 
 impl NewParents {
@@ -34,7 +35,7 @@ impl NewParents {
         let missing: Vec<&Path> = directory.ancestors().take_while(|above| !is_there(above)).collect();
         for path in missing.into_iter().rev() {
             match fs::create_dir(path) {
-                Ok(()) => self.made.push(path.to_path_buf()),
+                Ok(()) => self.made.push((path.to_path_buf(), Id::at(path))),
                 // Another run was quicker, or the path leads back up.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => continue,
                 Err(error) => return Err(error),
@@ -54,9 +55,11 @@ impl NewParents {
 
 impl Drop for NewParents {
     fn drop(&mut self) {
-        for path in self.made.iter().rev() {
-            // One that somebody else uses by now is not empty and stays.
-            let _ = fs::remove_dir(path);
+        for (path, id) in self.made.iter().rev() {
+            // One that somebody else uses by now is not empty and stays, and so does one that somebody put in its place.
+            if id.is_some() && Id::at(path) == *id {
+                let _ = fs::remove_dir(path);
+            }
         }
     }
 }
@@ -103,6 +106,12 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let inner = room.path().join("a/b");
         fs::create_dir(room.path().join("a")).unwrap();
+        let parents = NewParents::create(&inner, Fsync::None).unwrap();
+        fs::rename(&inner, room.path().join("moved")).unwrap();
+        fs::create_dir(&inner).unwrap();
+        drop(parents);
+        assert!(inner.is_dir(), "one that somebody put there in the meantime");
+        fs::remove_dir(&inner).unwrap();
         drop(NewParents::create(&inner, Fsync::Full).unwrap());
         assert!(room.path().join("a").is_dir() && !inner.exists());
     }

@@ -42,7 +42,9 @@ pub struct PublishedReport {
     pub published_by: &'static str,
     /// What was brought to stable storage first.
     pub fsync: &'static str,
-    /// What could not be cleaned up; the copy is whole.
+    /// What keeps it from others: `modes`, or why that could not be had.
+    pub privacy: String,
+    /// Which guarantee could not be had, and what could not be cleaned up; the copy is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -55,8 +57,7 @@ pub struct PublishedReport {
 /// If something cannot be read or written, or MANIFEST.json or CHECKSUMS cannot be used. Whatever else is wrong with the dump is in the
 /// report. There is no archive then; a stream has no end.
 pub fn pack(dump: &Path, target: DumpTarget, resources: &Resources, progress: &dyn Progress) -> Result<CopyReport> {
-    target.check()?;
-    refuse_inside(dump, &target)?;
+    target.check(&[dump])?;
     let scratch = resources.scratch();
     let mut source = open_directory(dump, &scratch, resources)?;
     // Its time stands in every header, also in those before it.
@@ -80,7 +81,7 @@ pub fn unpack(
     resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<CopyReport> {
-    target.check()?;
+    target.check(&[archive])?;
     if archive.is_dir() {
         return Err(CommandError::NotAnArchive { path: archive.display().to_string() }.into());
     }
@@ -111,10 +112,11 @@ fn run(
     Ok(CopyReport {
         check: VerifyReport::new(&verification),
         copy: published.map(|published| PublishedReport {
+            warnings: published.warning_texts(),
             dump: published.place,
             published_by: published.method.name(),
             fsync: published.fsync.name(),
-            warnings: published.warnings.iter().map(ToString::to_string).collect(),
+            privacy: published.privacy.to_string(),
         }),
     })
 }
@@ -122,16 +124,4 @@ fn run(
 /// Whether the manifest that was copied states the time that stands in the headers.
 fn is_same_time(manifest: &Manifest, verification: &Verification) -> bool {
     manifest.wall_time_iso == verification.manifest.wall_time_iso
-}
-
-/// An archive inside the dump would be a stranger in it.
-fn refuse_inside(dump: &Path, target: &DumpTarget) -> Result<()> {
-    let Some(path) = target.path() else { return Ok(()) };
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (dump.canonicalize(), parent.canonicalize()) {
-        (Ok(dump), Ok(parent)) if parent.starts_with(&dump) => {
-            Err(CommandError::ArchiveInsideDump { path: path.display().to_string() }.into())
-        }
-        _ => Ok(()),
-    }
 }

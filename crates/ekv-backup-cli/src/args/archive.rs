@@ -38,7 +38,7 @@ pub(crate) struct PackArguments {
 
     #[command(flatten)]
     pub(crate) compression: CompressionArguments,
-    /// Replace an existing ARCHIVE, which must be a regular file
+    /// Replace an existing ARCHIVE, which must be a regular file outside of DUMP
     #[arg(long)]
     pub(crate) force: bool,
     /// What is brought to stable storage before the archive gets its name: full and file, the archive; none, nothing
@@ -74,7 +74,7 @@ pub(crate) struct UnpackArguments {
 
     #[command(flatten)]
     pub(crate) limits: LimitArguments,
-    /// Replace an existing dump or an empty directory
+    /// Replace an existing dump that holds nothing else, or an empty directory; not one that holds ARCHIVE
     #[arg(long)]
     pub(crate) force: bool,
     /// What is brought to stable storage before the dump gets its name (see `ekv-backup help decode`)

@@ -51,7 +51,7 @@ pub(crate) struct EncodeArguments {
     /// prepare-restore then asks for --allow-unverified-self-test.
     #[arg(long, conflicts_with = "self_test", help_heading = "How it is written")]
     pub(crate) no_self_test: bool,
-    /// Replace an existing SNAPSHOT and its info file, which must be regular files
+    /// Replace an existing SNAPSHOT and its info file, which must be regular files and not what is read
     #[arg(long, help_heading = "How it is written")]
     pub(crate) force: bool,
     /// What is brought to stable storage before the payload gets its name

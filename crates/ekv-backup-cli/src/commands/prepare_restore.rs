@@ -168,6 +168,7 @@ mod tests {
             last_commit: ekv_backup::Moment { hlc: 0, hlc_text: String::new(), unix_ms: 0, time: String::new() },
             source_cluster_id: String::new(),
             published_by: "",
+            privacy: String::new(),
             fsync: "",
             warnings: Vec::new(),
         }

@@ -9,9 +9,40 @@ const LEFTOVER: &str = ".dump.ekv-staging-0123456789abcdef";
 
 fn room_with_leftover() -> Room {
     let room = Room::with_small_snapshot();
-    fs::DirBuilder::new().mode(0o700).create(room.path(LEFTOVER)).unwrap();
-    room.write(&format!("{LEFTOVER}/half"), b"half of a file");
+    leave(&room, LEFTOVER);
+    room.write(&format!("{LEFTOVER}/tree/half"), b"half of a file");
     room
+}
+
+/// What a killed run leaves.
+fn leave(room: &Room, name: &str) {
+    for directory in [name.to_owned(), format!("{name}/tree"), format!("{name}/scratch")] {
+        fs::DirBuilder::new().mode(0o700).create(room.path(directory)).unwrap();
+    }
+}
+
+#[test]
+fn dump_and_private_directory_that_somebody_renamed_survive_and_are_told() {
+    let room = room_with_leftover();
+    room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+    fs::DirBuilder::new().mode(0o700).create(room.path("private")).unwrap();
+    room.write("private/thesis.txt", b"years of work");
+    let dump = room.tree("dump");
+    let (renamed, private) = (".dump.ekv-staging-0123456789abcd00", ".p.ekv-staging-0000000000000000");
+    fs::rename(room.path("dump"), room.path(renamed)).unwrap();
+    fs::rename(room.path("private"), room.path(private)).unwrap();
+    for _ in 0..2 {
+        let run = room.run(&["clean", "--json"]);
+        let leftovers = run.assert_code(0).json()["leftovers"].clone();
+        for leftover in leftovers.as_array().unwrap() {
+            let (path, outcome) = (leftover["path"].as_str().unwrap(), leftover["outcome"].as_str().unwrap());
+            assert_eq!(leftover["removed"], path.contains(LEFTOVER), "{run:?}");
+            assert!(path.contains(LEFTOVER) || outcome.starts_with("kept: it holds "), "{run:?}");
+        }
+    }
+    assert_eq!(room.tree(renamed), dump);
+    assert_eq!(fs::read(room.path(private).join("thesis.txt")).unwrap(), b"years of work");
+    assert!(!room.path(LEFTOVER).exists());
 }
 
 #[test]

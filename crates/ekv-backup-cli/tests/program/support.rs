@@ -164,6 +164,33 @@ impl Run {
     }
 }
 
+/// Pseudorandom numbers from a seed (xorshift).
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    /// Equal seeds, from 1 on, give equal numbers.
+    pub(crate) fn of_seed(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+
+    /// An index below `len`.
+    pub(crate) fn pick(&mut self, len: usize) -> usize {
+        usize::try_from(self.roll(u64::try_from(len).unwrap())).unwrap()
+    }
+
+    /// One of several things.
+    pub(crate) fn choose<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.pick(choices.len())]
+    }
+}
+
 /// Three strings and a deleted one.
 pub(crate) fn small_snapshot() -> SnapshotBuilder {
     SnapshotBuilder::new().put(b"a", 20, b"1").put(b"b", 30, b"2").put(b"c", 40, b"3").delete(b"d", 50)

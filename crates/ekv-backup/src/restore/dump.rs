@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::prepare::{check_cluster, check_raft_numbers};
 use super::{PrepareOptions, PrepareReport, RestoreError, prepare};
 use crate::encode::{UnnamedPayload, encode_unnamed};
+use crate::overlap::refuse_overlap;
 use crate::progress::Progress;
 use crate::{EncodeOptions, PayloadReport};
 
@@ -37,6 +38,7 @@ pub fn restore(
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
     check_raft_numbers(prepare_options)?;
+    refuse_overlap(&[dump], &[data_dir])?;
     let fsync = Fsync::from(prepare_options.fsync);
     DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
     let encode = EncodeOptions { self_test: true, ..encode.clone() };
@@ -47,6 +49,8 @@ pub fn restore(
     let UnnamedPayload { payload, report, warnings, stage } =
         encode_unnamed(dump, data_dir, &encode, &check, progress)?;
     let mut prepared = prepare(&payload, data_dir, prepare_options, progress)?;
+    // An open file keeps its directory from being removed on some file systems.
+    drop(payload);
     for warning in warnings.into_iter().chain(stage.abort().err().map(|error| error.to_string())) {
         // Both steps warn about the same timestamp.
         if !prepared.warnings.contains(&warning) {

@@ -128,7 +128,9 @@ pub struct PrepareReport {
     pub published_by: &'static str,
     /// What was brought to stable storage first.
     pub fsync: &'static str,
-    /// What is odd, and what could not be cleaned up; the directory is whole.
+    /// What keeps it from others: `modes`, or why that could not be had.
+    pub privacy: String,
+    /// What is odd, which guarantee could not be had, and what could not be cleaned up; the directory is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -278,7 +280,7 @@ fn report(
         node_id: format!("{:016x}", peer.node_id),
     });
     let last_commit_ts = copied.totals.last_commit_ts;
-    let left_behind = published.warnings.iter().map(ToString::to_string);
+    let left_behind = published.warning_texts();
     PrepareReport {
         format_version: 1,
         placement: Placement::of(&data_dir, &options.peers),
@@ -295,6 +297,7 @@ fn report(
         source_cluster_id: payload.info.manifest_cluster_id.clone(),
         published_by: published.method.name(),
         fsync: published.fsync.name(),
+        privacy: published.privacy.to_string(),
         warnings: timestamp_warning(last_commit_ts).into_iter().chain(left_behind).collect(),
     }
 }

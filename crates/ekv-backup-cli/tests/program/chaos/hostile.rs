@@ -12,24 +12,7 @@ use std::time::{Duration, Instant};
 use super::inputs::Data;
 use super::plan::{DECODE, DECODE_TO_ARCHIVE, ENCODE, PACK, RESTORE, UNPACK};
 use super::subject::{Found, Subject, is_staging};
-use crate::support::{Room, Run, end_of};
-
-/// Pseudorandom numbers from a seed (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    /// An index below `len`.
-    fn pick(&mut self, len: usize) -> usize {
-        usize::try_from(self.roll(u64::try_from(len).unwrap())).unwrap()
-    }
-}
+use crate::support::{Dice, Room, Run, end_of};
 
 /// What the attacker may write to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +113,7 @@ fn besiege(subject: &Subject, reach: Reach, runs: u64) {
         let stop = AtomicBool::new(false);
         let run = thread::scope(|scope| {
             scope.spawn(|| {
-                let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                let mut dice = Dice::of_seed(seed);
                 // He is faster in some runs than in others.
                 let pause = dice.roll(1000) + 1;
                 while !stop.load(Ordering::Relaxed) {
@@ -217,7 +200,7 @@ fn disturb_input(runs: u64) {
         let stop = AtomicBool::new(false);
         let run = thread::scope(|scope| {
             scope.spawn(|| {
-                let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                let mut dice = Dice::of_seed(seed);
                 let file = fs::OpenOptions::new().write(true).open(&snapshot).unwrap();
                 // The first change comes at a moment that differs from run to run.
                 idle(Duration::from_micros(dice.roll(run_us)), &stop);
