@@ -101,7 +101,7 @@ pub enum CommandError {
         path: String,
     },
     /// An input that would be replaced together with what it lies in.
-    #[error("{input} lies in {target}, which would be replaced; name another target, or move it out first")]
+    #[error("{input} lies inside {target}, which would be replaced; name another target, or move it out first")]
     InputInTarget {
         /// The input.
         input: String,
@@ -109,7 +109,7 @@ pub enum CommandError {
         target: String,
     },
     /// A target that would change the directory that is read.
-    #[error("{target} lies in {input}, which is read; name a target outside of it")]
+    #[error("{target} lies inside the dump or data directory {input}, which is read; name a target outside of it")]
     TargetInInput {
         /// The input.
         input: String,
