@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ekv_adapters::{Role, Router};
 use ekv_model::{Findings, Result};
 use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnState, TxnTotals, resolve};
-use ekv_snapshot::{FamilyTotals, Group, Owner, OwnerOf, Owns, RecordFile, View};
+use ekv_snapshot::{FamilyTotals, Group, Owner, Owners, Owns, RecordFile, View};
 use ekv_spill::Scratch;
 
 use crate::groups::{Groups, LeftOut, compare_with_catalog, is_data_group};
@@ -83,8 +83,8 @@ impl State {
             });
             let (groups, ids): (Vec<Group>, Vec<Option<u64>>) = groups.unzip();
             let view = View::new(groups);
-            match filter.and_then(|catalog| owner_of_groups(catalog, &ids)) {
-                Some(owner_of) => view.with_owner_of(owner_of),
+            match filter.and_then(|catalog| CatalogOwners::new(catalog, &ids)) {
+                Some(owners) => view.with_owners(Arc::new(owners)),
                 None => view,
             }
         };
@@ -124,20 +124,35 @@ fn txn_group(snapshot: &LoadedSnapshot) -> TxnGroup {
     }
 }
 
-/// Which group of a view owns a key, if the catalog decides that for all of them; `ids` are theirs, in the order of the view.
-fn owner_of_groups(catalog: Arc<Catalog>, ids: &[Option<u64>]) -> Option<OwnerOf> {
-    let numbered = ids.iter().enumerate().map(|(number, id)| id.map(|id| (id, number)));
-    let numbers: BTreeMap<u64, usize> = numbered.collect::<Option<_>>()?;
-    if numbers.len() != ids.len() {
-        return None;
+/// Which group of a view owns which keys, by the catalog.
+struct CatalogOwners {
+    catalog: Arc<Catalog>,
+    /// The number in the view of each group, by its id.
+    numbers: BTreeMap<u64, usize>,
+}
+
+impl CatalogOwners {
+    /// `ids` are those of the groups, in the order of the view; `None` if the catalog does not decide for all of them.
+    fn new(catalog: Arc<Catalog>, ids: &[Option<u64>]) -> Option<CatalogOwners> {
+        let numbered = ids.iter().enumerate().map(|(number, id)| id.map(|id| (id, number)));
+        let numbers: BTreeMap<u64, usize> = numbered.collect::<Option<_>>()?;
+        (numbers.len() == ids.len()).then_some(CatalogOwners { catalog, numbers })
     }
-    Some(Arc::new(move |user_key: &[u8]| match is_exempt(user_key) {
-        true => Owner::Any,
-        false => {
-            let number = catalog.owner_of(user_key).and_then(|id| numbers.get(&id));
-            number.map_or(Owner::Nobody, |number| Owner::Group(*number))
+}
+
+impl Owners for CatalogOwners {
+    fn of(&self, user_key: &[u8]) -> Owner {
+        if is_exempt(user_key) {
+            return Owner::Any;
         }
-    }))
+        let number = self.catalog.owner_of(user_key).and_then(|id| self.numbers.get(&id));
+        number.map_or(Owner::Nobody, |number| Owner::Group(*number))
+    }
+
+    fn of_prefix(&self, prefix: &[u8]) -> Owner {
+        let number = self.catalog.owner_of_prefix(prefix).and_then(|id| self.numbers.get(&id));
+        number.map_or(Owner::Any, |number| Owner::Group(*number))
+    }
 }
 
 /// The view of one group; `None` if it has no records. The catalog leaves out what the group does not own, and it is noted if that is data of a

@@ -52,7 +52,7 @@ pub use regular_file::{open_regular, open_regular_itself};
 pub use restorable::{RestorablePayload, RestorableTotals};
 pub use scan::{Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, Watch, Watermarks, scan};
 pub use view::{
-    Counts, Group, Lookup, Mark, Owner, OwnerOf, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View,
+    Counts, Group, Lookup, Mark, Owner, Owners, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View,
     Visible, VisibleTotals, check_read_ts,
 };
 pub use writer::{Writer, Written, WrittenForm};

@@ -39,8 +39,14 @@ pub enum Owner {
     Nobody,
 }
 
-/// Tells which group of a view can show a user key, as the [`Group::owns`] of its groups do one by one.
-pub type OwnerOf = Arc<dyn Fn(&[u8]) -> Owner + Send + Sync>;
+/// Tells which group of a view can show user keys, as the [`Group::owns`] of its groups do one by one.
+pub trait Owners: Send + Sync {
+    /// Who can show a user key.
+    fn of(&self, user_key: &[u8]) -> Owner;
+
+    /// Who can show any of the user keys that begin with `prefix`: a group only if no other one can show any of them.
+    fn of_prefix(&self, prefix: &[u8]) -> Owner;
+}
 
 /// The records of one Raft group, read at one timestamp.
 #[derive(Clone)]
@@ -58,7 +64,7 @@ pub struct Group {
 #[derive(Clone)]
 pub struct View {
     groups: Vec<Group>,
-    owner_of: Option<OwnerOf>,
+    owners: Option<Arc<dyn Owners>>,
 }
 
 /// A user key with the version that is visible.
@@ -171,13 +177,13 @@ pub fn check_read_ts(scan: &Scan, read_ts: CommitTs) -> Result<()> {
 impl View {
     /// The union of `groups`.
     pub fn new(groups: Vec<Group>) -> View {
-        View { groups, owner_of: None }
+        View { groups, owners: None }
     }
 
-    /// The same view, which asks `owner_of` in the place of all groups which of them can show a user key.
+    /// The same view, which asks `owners` in the place of all groups which of them can show a user key.
     #[must_use]
-    pub fn with_owner_of(self, owner_of: OwnerOf) -> View {
-        View { owner_of: Some(owner_of), ..self }
+    pub fn with_owners(self, owners: Arc<dyn Owners>) -> View {
+        View { owners: Some(owners), ..self }
     }
 
     /// A view of one file at one timestamp.
@@ -196,7 +202,7 @@ impl View {
     }
 
     fn scan_with(&self, window_len: usize) -> RangeScan {
-        RangeScan::new(&self.groups, window_len)
+        RangeScan::new(self, window_len)
     }
 
     /// A reader for the given range.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ekv_snapshot::{CommitTs, Range, RecordFile, View, escape};
 
-use super::route_key::route_key;
+use super::route_key::{RoutesBelow, route_key, routes_below};
 
 /// Prefix of route records.
 const ROUTE: &[u8] = b"!dist|route|";
@@ -85,11 +85,34 @@ impl Catalog {
 
     /// The id of the group that owns a user key; `None` if no route covers it.
     pub(crate) fn owner_of(&self, user_key: &[u8]) -> Option<u64> {
-        let route_key = route_key(user_key);
-        let at = self.routes.partition_point(|route| route.start.as_slice() <= &*route_key).checked_sub(1)?;
-        let route = self.routes.get(at)?;
-        let ends_behind = route.end.as_deref().is_none_or(|end| &*route_key < end);
+        self.owner_of_route_key(&route_key(user_key))
+    }
+
+    fn owner_of_route_key(&self, route_key: &[u8]) -> Option<u64> {
+        let route = self.routes.get(self.behind(route_key).checked_sub(1)?)?;
+        let ends_behind = route.end.as_deref().is_none_or(|end| route_key < end);
         ends_behind.then_some(route.group_id)
+    }
+
+    /// The first route that starts behind a route key.
+    fn behind(&self, route_key: &[u8]) -> usize {
+        self.routes.partition_point(|route| route.start.as_slice() <= route_key)
+    }
+
+    /// The group that owns all user keys that begin with `prefix`; `None` also where that is not known.
+    pub(crate) fn owner_of_prefix(&self, prefix: &[u8]) -> Option<u64> {
+        match routes_below(prefix) {
+            RoutesBelow::One(route_key) => self.owner_of_route_key(route_key),
+            RoutesBelow::Same => {
+                let route = self.routes.get(self.behind(prefix).checked_sub(1)?)?;
+                // Whatever lies at or behind a place and begins with the prefix lies below or above all of it.
+                let is_above = |place: &[u8]| place > prefix && !place.starts_with(prefix);
+                let next_starts_behind = self.routes.get(self.behind(prefix)).is_none_or(|next| is_above(&next.start));
+                let ends_behind = route.end.as_deref().is_none_or(is_above);
+                (next_starts_behind && ends_behind).then_some(route.group_id)
+            }
+            RoutesBelow::Unknown => None,
+        }
     }
 }
 
@@ -209,5 +232,41 @@ mod tests {
             assert_eq!(catalog.owner_of(key), owner, "{}", key.escape_ascii());
         }
         assert!(matches!(Catalog::new(Vec::new()), Err(CatalogError::Absent)));
+    }
+
+    #[test]
+    fn owner_of_a_prefix_owns_every_key_that_begins_with_it() {
+        let edge = |key: &str| [b"!hs|fld|\0\0\0\x01", key.as_bytes()].concat();
+        let routes = vec![
+            route(b"", Some(&edge("b")), 1, 1),
+            route(&edge("b"), Some(&edge("d")), 2, 2),
+            route(&edge("d\x7f"), None, 3, 3),
+        ];
+        let catalog = Catalog::new(routes).unwrap();
+        for (prefix, owner) in [
+            (edge("a"), Some(1)),
+            (edge("b"), Some(2)),
+            (edge("c"), Some(2)),
+            // The gap between two routes, and a route that begins inside.
+            (edge("d"), None),
+            (edge("d\x7f"), Some(3)),
+            (edge("e"), Some(3)),
+            (edge(""), None),
+            (b"!st|mem|".to_vec(), Some(3)),
+            (b"!hs|".to_vec(), None),
+            (b"!lst|meta|d|\0\0\0\x02kk".to_vec(), Some(3)),
+            (b"!lst|meta|d|\0\0\0\x02k".to_vec(), None),
+            (b"!lst|meta|".to_vec(), None),
+            (b"!redis|str|k".to_vec(), None),
+            (b"!s3|obj|head|b".to_vec(), None),
+            (b"!".to_vec(), None),
+            (b"".to_vec(), None),
+        ] {
+            assert_eq!(catalog.owner_of_prefix(&prefix), owner, "{}", prefix.escape_ascii());
+            for tail in [&b""[..], b"\0", b"\x7f", b"\xff\xff", b"12345678", b"d\x7f\0"] {
+                let key = [&prefix[..], tail].concat();
+                assert!(owner.is_none() || catalog.owner_of(&key) == owner, "{}", key.escape_ascii());
+            }
+        }
     }
 }

@@ -21,6 +21,31 @@ pub(crate) fn is_exempt(user_key: &[u8]) -> bool {
     EXEMPT.iter().any(|prefix| user_key.starts_with(prefix))
 }
 
+/// Families whose user keys are their own route keys.
+const ROUTED_BY_THEMSELVES: [&[u8]; 4] = [b"!hs|", b"!st|", b"!zs|", b"!stream|"];
+/// Of a list with its name, counted: all that follows has the name for a route key.
+const LIST_DELTAS: &[u8] = b"!lst|meta|d|";
+
+/// The route keys of the user keys that begin with some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RoutesBelow<'p> {
+    /// All have this one.
+    One(&'p [u8]),
+    /// Each is its own.
+    Same,
+    /// Nothing is known.
+    Unknown,
+}
+
+/// The route keys of the user keys that begin with `prefix`.
+pub(crate) fn routes_below(prefix: &[u8]) -> RoutesBelow<'_> {
+    if ROUTED_BY_THEMSELVES.iter().any(|family| prefix.starts_with(family)) {
+        return RoutesBelow::Same;
+    }
+    let name = prefix.strip_prefix(LIST_DELTAS).and_then(length_prefixed);
+    name.map_or(RoutesBelow::Unknown, RoutesBelow::One)
+}
+
 /// The key by which a user key is routed; keys of one table, bucket or queue share theirs.
 pub(crate) fn route_key(user_key: &[u8]) -> Cow<'_, [u8]> {
     // The record of a transaction is routed like the key that it is about.

@@ -1,6 +1,8 @@
 //! Point reads.
 
-use super::{Group, Jump, Owner, OwnerOf, Shows, View, Visible, behind_longer_keys, effective_read_ts, shows, visible};
+use std::sync::Arc;
+
+use super::{Group, Jump, Owner, Owners, Shows, View, Visible, behind_longer_keys, effective_read_ts, shows, visible};
 use crate::file::{Cursor, NEAR_RECORDS};
 use crate::record::{UnversionedRow, split_raw_key};
 use crate::{CommitTs, Result};
@@ -8,7 +10,7 @@ use crate::{CommitTs, Result};
 /// Looks up single user keys. Keys in ascending order of their raw keys cost one read of the range altogether.
 pub struct Lookup {
     groups: Vec<(Group, Vec<Cursor>)>,
-    owner_of: Option<OwnerOf>,
+    owners: Option<Arc<dyn Owners>>,
     target: Vec<u8>,
 }
 
@@ -16,7 +18,7 @@ impl Lookup {
     pub(super) fn new(view: &View, window_len: usize) -> Lookup {
         let cursors = |group: &Group| group.files.iter().map(|file| Cursor::new(file, window_len)).collect();
         let groups = view.groups.iter().map(|group| (group.clone(), cursors(group))).collect();
-        Lookup { groups, owner_of: view.owner_of.clone(), target: Vec::new() }
+        Lookup { groups, owners: view.owners.clone(), target: Vec::new() }
     }
 
     /// The visible version of `user_key` in the first group that owns and shows it; one with a damaged value header is there, with an empty body.
@@ -27,7 +29,7 @@ impl Lookup {
         if user_key.is_empty() {
             return Ok(None);
         }
-        let groups = match self.owner_of.as_ref().map_or(Owner::Any, |owner_of| owner_of(user_key)) {
+        let groups = match self.owners.as_ref().map_or(Owner::Any, |owners| owners.of(user_key)) {
             Owner::Any => self.groups.as_mut_slice(),
             Owner::Group(number) => self.groups.get_mut(number).map(std::slice::from_mut).unwrap_or_default(),
             Owner::Nobody => return Ok(None),

@@ -1,6 +1,11 @@
 //! Visible user keys by range.
 
-use super::{Group, Jump, Owns, Range, Shows, Visible, behind_longer_keys, effective_read_ts, shows, visible};
+use std::sync::Arc;
+
+use super::{
+    Group, Jump, Owner, Owners, Owns, Range, Shows, View, Visible, behind_longer_keys, effective_read_ts, shows,
+    visible,
+};
 use crate::file::{Cursor, NEAR_RECORDS};
 use crate::key_heap::KeyHeap;
 use crate::merge::{Merge, MergeMark};
@@ -34,12 +39,18 @@ struct GroupMark {
 /// visible version.
 ///
 /// With many groups a record costs the logarithm of their number, and so does a range behind the one before it: only the groups that have
-/// records before its end move. A range that lies before, or overlaps, costs a search in each.
+/// records before its end move. A range that lies before, or overlaps, costs a search in each, unless the view knows that one group alone
+/// can show its keys.
 pub struct RangeScan {
     groups: Vec<GroupScan>,
     /// With several groups: the one that stands on the smallest raw key is first.
     order: KeyHeap,
+    owners: Option<Arc<dyn Owners>>,
     range: Range,
+    /// Whether records count that their groups do not own.
+    gives_unowned: bool,
+    /// The only group that can show keys of the range, if that is known.
+    only: Option<usize>,
     /// Counts ranges. A group that has another number has not gone to the range yet.
     round: u64,
     /// With several groups: the user keys that were given and may come again from another group.
@@ -53,12 +64,15 @@ pub struct RangeScan {
 }
 
 impl RangeScan {
-    pub(super) fn new(groups: &[Group], window_len: usize) -> RangeScan {
-        let groups: Vec<GroupScan> = groups.iter().map(|group| GroupScan::new(group, window_len)).collect();
+    pub(super) fn new(view: &View, window_len: usize) -> RangeScan {
+        let groups: Vec<GroupScan> = view.groups.iter().map(|group| GroupScan::new(group, window_len)).collect();
         RangeScan {
             order: KeyHeap::new(groups.len()),
             groups,
+            owners: view.owners.clone(),
             range: Range::default(),
+            gives_unowned: false,
+            only: None,
             round: 0,
             given: OpenKeys::default(),
             on: None,
@@ -76,10 +90,23 @@ impl RangeScan {
         self.given.reset();
         // Until the end of the range before, groups have passed over what is not in it.
         let is_behind = self.round > 0
+            && self.only.is_none()
             && self.range.start <= range.start
             && self.range.end.as_ref().is_some_and(|end| *end <= range.start);
         self.range = range;
         self.round = self.round.saturating_add(1);
+        self.only = match &self.owners {
+            Some(owners) if self.groups.len() > 1 && !self.gives_unowned => {
+                match owners.of_prefix(&self.range.prefix) {
+                    Owner::Group(number) => Some(number),
+                    Owner::Any | Owner::Nobody => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(only) = self.only {
+            return self.bring(only);
+        }
         if !is_behind || self.groups.len() == 1 {
             for index in 0..self.groups.len() {
                 self.bring(index)?;
@@ -137,6 +164,8 @@ impl RangeScan {
         }
         if self.groups.len() == 1 {
             self.on = Some(0);
+        } else if self.only.is_some() {
+            self.on = self.only;
         } else {
             self.find_among_groups()?;
         }
@@ -203,6 +232,7 @@ impl RangeScan {
 
     /// From the next [`RangeScan::seek`] on, also gives what groups hold without owning it.
     pub(super) fn give_unowned(&mut self) {
+        self.gives_unowned = true;
         for group in &mut self.groups {
             group.gives_unowned = true;
         }

@@ -106,6 +106,11 @@ fn owner(key: &[u8], groups: usize) -> usize {
     key.iter().map(|byte| usize::from(*byte)).sum::<usize>() % groups
 }
 
+/// The same, but that the first group owns all keys that begin with `kk`.
+fn owner_or_first(key: &[u8], groups: usize) -> usize {
+    if key.starts_with(b"kk") { 0 } else { owner(key, groups) }
+}
+
 /// Keys made of a few prefixes and of pieces that look like inverted timestamps.
 fn keys() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -427,15 +432,16 @@ proptest! {
         all in proptest::collection::vec((records(), read_timestamps()), 2..5),
         (window_len, index_len) in geometry(),
         ranges in proptest::collection::vec((keys(), proptest::option::of(keys()), 0_usize..4), 1..12),
-        ascending in any::<bool>(),
+        (ascending, knows_owners) in any::<(bool, bool)>(),
     ) {
         let count = all.len();
         let group = |(number, (records, read_ts)): (usize, &(Records, u64))| Group {
             files: vec![file(records, index_len)],
             read_ts: CommitTs(*read_ts),
-            owns: Some(Arc::new(move |key: &[u8]| owner(key, count) == number)),
+            owns: Some(Arc::new(move |key: &[u8]| owner_or_first(key, count) == number)),
         };
         let view = View::new(all.iter().enumerate().map(group).collect());
+        let view = if knows_owners { view.with_owners(Arc::new(Known(count))) } else { view };
         let mut ranges = ranges;
         if ascending {
             ranges.sort();
@@ -453,7 +459,7 @@ proptest! {
                     range.start <= raw_key && range.holds(&raw_key)
                 });
                 let part: Records = part.map(|(k, v)| (k.clone(), v.clone())).collect();
-                let owned = |(key, _): &(Vec<u8>, _)| owner(key, count) == number && key.starts_with(&range.prefix);
+                let owned = |(key, _): &(Vec<u8>, _)| owner_or_first(key, count) == number && key.starts_with(&range.prefix);
                 expected.extend(visible_in(&part, *read_ts).into_iter().filter(owned));
             }
             let expected = in_scan_order(&expected);
@@ -483,6 +489,23 @@ fn place_for_which_there_is_a_later_one_is_refused() {
     scan.rewind(&second).unwrap();
 }
 
+/// The owners among so many groups; of prefixes that begin with `kk`, group 0 is the owner.
+struct Known(usize);
+
+impl Owners for Known {
+    fn of(&self, user_key: &[u8]) -> Owner {
+        match user_key {
+            b"any" => Owner::Any,
+            b"nobody" => Owner::Nobody,
+            key => Owner::Group(owner(key, self.0)),
+        }
+    }
+
+    fn of_prefix(&self, prefix: &[u8]) -> Owner {
+        if prefix.starts_with(b"kk") { Owner::Group(0) } else { Owner::Any }
+    }
+}
+
 #[test]
 fn lookup_asks_only_the_group_that_owns_the_key_where_the_view_knows_it() {
     const GROUPS: usize = 50;
@@ -497,11 +520,7 @@ fn lookup_asks_only_the_group_that_owns_the_key_where_the_view_knows_it() {
         });
         Group { files: vec![file(&records, 4096)], read_ts: CommitTs::MAX, owns: Some(owns) }
     };
-    let view = View::new((0..GROUPS).map(group).collect()).with_owner_of(Arc::new(|key: &[u8]| match key {
-        b"any" => Owner::Any,
-        b"nobody" => Owner::Nobody,
-        key => Owner::Group(owner(key, GROUPS)),
-    }));
+    let view = View::new((0..GROUPS).map(group).collect()).with_owners(Arc::new(Known(GROUPS)));
     let mut lookup = view.lookup();
     for number in 0..100 {
         let found = lookup.get(&key(number)).unwrap().unwrap();
