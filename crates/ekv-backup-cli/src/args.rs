@@ -60,7 +60,7 @@ pub(crate) struct OutputArguments {
     /// Print only errors, and what was lost or odd
     #[arg(long, short, global = true, help_heading = "Output")]
     pub(crate) quiet: bool,
-    /// Colour and progress bar: on a terminal, always or never (NO_COLOR works, too)
+    /// Colour and progress bar: on a terminal, always or never (NO_COLOR and TERM=dumb work, too)
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true, help_heading = "Output")]
     pub(crate) color: When,
 }
@@ -197,8 +197,8 @@ Examples:
 
 A dump is complete or absent: files are written into a private directory beside
 DUMP, which gets its name in one step at the end. Ctrl-C stops and leaves
-nothing behind; a second one stops at once, and `ekv-backup clean` removes what
-is left.
+nothing behind; another one, two seconds later, stops at once, and
+`ekv-backup clean` removes what is left.
 
 A snapshot holds what was applied up to its Raft index; later writes are in the
 node's log only.";

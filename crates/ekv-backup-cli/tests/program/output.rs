@@ -90,7 +90,7 @@ fn terminal_gets_colour_unless_no_color_is_set() {
     let room = Room::new();
     // `script` runs a command on a terminal of its own.
     let on_terminal = |no_color: &str| {
-        let line = format!("NO_COLOR={no_color} {} verify nope", env!("CARGO_BIN_EXE_ekv-backup"));
+        let line = format!("TERM=xterm NO_COLOR={no_color} {} verify nope", env!("CARGO_BIN_EXE_ekv-backup"));
         let mut command = Command::new("script");
         command.args(["-qec", &line, "/dev/null"]).current_dir(room.path(""));
         command.stdin(Stdio::null()).stdout(Stdio::piped());

@@ -32,6 +32,27 @@ fn stopped_run_ends_with_130_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn signals_that_come_at_once_leave_nothing_behind_either() {
+    // `timeout` sends SIGTERM to its child and then to the group of both, a session that ends SIGTERM and SIGHUP.
+    for (first, second) in [("TERM", "TERM"), ("TERM", "HUP"), ("INT", "TERM")] {
+        let room = Room::with_real_snapshot();
+        let child = room.command(["decode", "redis-1.fsm", "dump", "--jobs", "1"]).spawn().unwrap();
+        let id = child.id();
+        // Once the staging directory is there, there is something to leave behind.
+        while !room.names().iter().any(|name| name.contains("staging") || name == "dump") {
+            std::thread::yield_now();
+        }
+        let line = format!(
+            "kill -{first} {id}; i=0; while [ $i -lt 20 ]; do kill -{second} {id} 2>/dev/null; i=$((i+1)); done"
+        );
+        drop(std::process::Command::new("sh").arg("-c").arg(line).status());
+        let run = end_of(child);
+        assert!(matches!(run.code, Some(0 | 130)), "{run:?}");
+        assert!(!room.names().iter().any(|name| name.contains("staging")), "{first}, {second}: {:?}", room.names());
+    }
+}
+
+#[test]
 fn second_signal_ends_a_run_that_waits_for_a_silent_pipe() {
     let room = Room::new();
     let (child, stdin) = half_fed(&room);
