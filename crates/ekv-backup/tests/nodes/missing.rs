@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use ekv_backup::{Choice, Class, Completeness, DecodeOptions, NoProgress, ReadOptions, Status, decode, inspect};
+use ekv_backup::{
+    Choice, Class, Completeness, DecodeOptions, NoProgress, ReadOptions, Resources, Status, decode, inspect,
+};
 use ekv_testkit::SnapshotBuilder;
 
 use crate::node::{Node, route, stored, string, with_catalog, write_snapshot};
@@ -226,4 +228,19 @@ fn newer_intact_snapshot_that_nothing_names_is_told_and_strict_refuses() {
     damaged[60] ^= 1;
     fs::write(&newer, damaged).unwrap();
     assert_eq!(missing(&node)[0].0, "group_older_snapshot");
+}
+
+#[test]
+fn snapshot_with_more_than_was_asked_for_is_no_reason_to_take_an_older_one() {
+    let node = Node::new();
+    node.add(1, 1, &SnapshotBuilder::new().put(&string("a"), 100, &stored("a")));
+    node.add(1, 2, &SnapshotBuilder::new().put(&string("a"), 100, &stored("a")).put(&string("b"), 200, &stored("b")));
+    for resources in [
+        Resources { entries_max: Some(1), ..Resources::DEFAULT },
+        Resources { bytes_max: Some(120), ..Resources::DEFAULT },
+    ] {
+        let read = ReadOptions { resources, allow_older: true, ..ReadOptions::default() };
+        let error = node.try_decode(&DecodeOptions { read, ..DecodeOptions::default() }).unwrap_err();
+        assert!(error.to_string().contains("allows more"), "{error}");
+    }
 }

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use super::{PATH_LEN_MAX, Refusal, ScopedSource, Source, SourceError, SourceOperation, Visitor};
 use crate::checksums::CHECKSUMS_FILE;
 use crate::manifest::MANIFEST_FILE;
+use crate::path::is_at_or_below;
 use crate::{DumpPath, Error, Result};
 
 /// Memory for the names of one directory, and for the directories of one depth, in bytes.
@@ -46,7 +47,7 @@ impl DirSource {
     pub fn open(root: &Path, scratch: Arc<dyn Scratch>) -> Result<Self> {
         let root = rustix::fs::open(root, DIRECTORY_FLAGS, Mode::empty())
             .map_err(|error| failed(SourceOperation::OpenRoot)(error).at(root.as_os_str().as_bytes()))?;
-        Ok(DirSource { directories: Directories { root, open: Vec::new(), deep: None }, scratch })
+        Ok(DirSource { directories: Directories::new(root), scratch })
     }
 
     /// Opens one file without following any link.
@@ -216,42 +217,56 @@ struct Directories {
     root: OwnedFd,
     /// Name and descriptor of the first few levels below the root.
     open: Vec<(Vec<u8>, OwnedFd)>,
-    /// The last directory, if it lies deeper than those.
-    deep: Option<OwnedFd>,
+    /// The last directory, if it lies deeper than those, with its path.
+    deep: Option<(Vec<u8>, OwnedFd)>,
+    /// Directories that were opened.
+    #[cfg(test)]
+    opened: usize,
 }
 
 impl Directories {
-    /// Opens a directory component by component.
-    fn open(&mut self, path: &[u8]) -> Result<Result<BorrowedFd<'_>, Refusal>> {
-        let mut components = path.split(|byte| *byte == b'/').filter(|component| !component.is_empty()).peekable();
-        let mut known = 0;
-        while let (Some(component), Some((name, _))) = (components.peek(), self.open.get(known)) {
-            if component != name {
-                break;
-            }
-            known += 1;
-            components.next();
+    fn new(root: OwnedFd) -> Self {
+        Directories {
+            root,
+            open: Vec::new(),
+            deep: None,
+            #[cfg(test)]
+            opened: 0,
         }
+    }
+
+    /// Opens a directory component by component, from the last one that is on the way.
+    fn open(&mut self, path: &[u8]) -> Result<Result<BorrowedFd<'_>, Refusal>> {
+        let components = || path.split(|byte| *byte == b'/').filter(|component| !component.is_empty());
+        let known = components().zip(&self.open).take_while(|(component, (name, _))| component == name).count();
         self.open.truncate(known);
-        self.deep = None;
-        for component in components {
-            let parent = self.last();
+        let deep = self.deep.take().filter(|(deep, _)| is_at_or_below(path, deep));
+        let known = deep.as_ref().map_or(known, |(deep, _)| deep.split(|byte| *byte == b'/').count());
+        let mut last_deep = deep.map(|(_, directory)| directory);
+        for component in components().skip(known) {
+            let parent = last_deep.as_ref().map_or_else(|| self.last(), AsFd::as_fd);
             let opened = match openat(parent, component, DIRECTORY_FLAGS | OFlags::NOFOLLOW, Mode::empty()) {
                 Ok(opened) => opened,
                 Err(Errno::LOOP | Errno::NOTDIR) => return Ok(Err(Refusal::Replaced)),
                 Err(errno) => return Err(failed(SourceOperation::OpenDirectory)(errno).at(path)),
             };
+            #[cfg(test)]
+            {
+                self.opened += 1;
+            }
             if self.open.len() < OPEN_DIRECTORIES_MAX {
                 self.open.push((component.to_vec(), opened));
             } else {
-                self.deep = Some(opened);
+                last_deep = Some(opened);
             }
         }
+        self.deep = last_deep.map(|directory| (path.to_vec(), directory));
         Ok(Ok(self.last()))
     }
 
     fn last(&self) -> BorrowedFd<'_> {
-        self.deep.as_ref().or(self.open.last().map(|(_, directory)| directory)).unwrap_or(&self.root).as_fd()
+        let deep = self.deep.as_ref().map(|(_, directory)| directory);
+        deep.or(self.open.last().map(|(_, directory)| directory)).unwrap_or(&self.root).as_fd()
     }
 }
 

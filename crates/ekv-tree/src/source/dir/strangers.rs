@@ -18,7 +18,7 @@ const ADAPTERS: [&[u8]; 6] = [b"dynamodb", b"redis", b"s3", b"sqs", b"_unknown",
 impl DirSource {
     /// A dump in a directory that is open.
     pub(crate) fn of_directory(root: OwnedFd, scratch: Arc<dyn Scratch>) -> Self {
-        DirSource { directories: Directories { root, open: Vec::new(), deep: None }, scratch }
+        DirSource { directories: Directories::new(root), scratch }
     }
 
     /// The first `count_max` entries, in byte order of the paths, that are no part of the dump: what CHECKSUMS does not list, the two

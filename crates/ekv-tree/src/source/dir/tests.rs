@@ -163,3 +163,18 @@ fn names_are_bytes() {
     }
     assert_eq!(walk(root.path()), ["\\xff\\n\\\\ = x"]);
 }
+
+#[test]
+fn directory_in_the_last_one_is_opened_from_there_however_deep_it_lies() {
+    let root = TempDir::new().unwrap();
+    let deep = vec!["d"; 300].join("/");
+    write(&root, &format!("{deep}/a"));
+    write(&root, &format!("{}/side/b", vec!["d"; 250].join("/")));
+    let mut source = open(root.path()).unwrap();
+    source.walk(&mut Notes::default()).unwrap();
+    // Each level once, and once more from the top for the way back from the side.
+    assert!(source.directories.opened <= 3 * 300, "{} directories", source.directories.opened);
+    assert!(source.open_file(&DumpPath::new(format!("{deep}/a").as_bytes()).unwrap()).is_ok());
+    assert!(source.open_file(&DumpPath::new(format!("{deep}/d/a").as_bytes()).unwrap()).is_err());
+    assert!(source.open_file(&DumpPath::new(format!("{deep}/a").as_bytes()).unwrap()).is_ok());
+}
