@@ -9,4 +9,5 @@ mod fixture;
 mod golden;
 mod messages;
 mod options;
+mod scopes;
 mod support;

@@ -327,3 +327,94 @@ fn overlong_manifest_is_refused() {
     bytes.push(b' ');
     assert!(matches!(Manifest::parse(&bytes), Err(ManifestError::TooLong)));
 }
+
+/// What a manifest from a file says.
+fn stored(text: &str) -> crate::Result<StoredManifest> {
+    let scratch: std::sync::Arc<dyn ekv_spill::Scratch> = std::sync::Arc::new(ekv_spill::SystemScratch::new());
+    StoredManifest::read(&mut text.as_bytes(), &scratch)
+}
+
+/// The names that it lists, with their directories.
+fn scopes(stored: &StoredManifest) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    let mut take = |directory, name: &str| {
+        all.push((directory, name.to_owned()));
+        Ok(())
+    };
+    stored.for_each_scope(&mut take).unwrap();
+    all
+}
+
+#[test]
+fn names_beyond_what_a_manifest_holds_are_shown_and_not_kept() {
+    let names: Vec<String> = (0..40_000).map(|n| format!("queue-{n:06}")).collect();
+    let list = format!("\"sqs\": {{\"queues\": {names:?}}}");
+    let text = REFERENCE.replace("\"redis\": {}", &list);
+    assert_ne!(text, REFERENCE);
+    let stored = stored(&text).unwrap();
+    assert_eq!(stored.manifest.adapters.sqs, Some(SqsScopes::default()));
+    let shown: Vec<String> = scopes(&stored).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(shown, names);
+}
+
+#[test]
+fn every_list_is_shown_with_the_directory_of_its_adapter_and_an_error_ends_it() {
+    let lists = r#""dynamodb": {"tables": ["t"], "queues": ["x"]}, "s3": {"buckets": ["b", "c"]},
+        "redis": {"databases": [0, 7]}, "sqs": {"queues": null, "tables": ["x"]}, "other": {"queues": ["x"]}"#;
+    let text = REFERENCE.replace("\"redis\": {}", lists);
+    let stored = stored(&text).unwrap();
+    let expected = [("dynamodb", "t"), ("s3", "b"), ("s3", "c"), ("redis", "0"), ("redis", "7")];
+    assert_eq!(scopes(&stored), expected.map(|(directory, name)| (directory, name.to_owned())));
+    let mut count = 0;
+    let mut stop = |_: &'static str, _: &str| {
+        count += 1;
+        Err(crate::ErrorKind::NotADump { missing: "test" }.into())
+    };
+    assert!(stored.for_each_scope(&mut stop).unwrap_err().to_string().contains("test"));
+    assert_eq!(count, 1);
+}
+
+#[test]
+fn account_is_what_the_report_says_and_empty_for_any_other_shape() {
+    let with = |report: &str| {
+        let end = REFERENCE.rfind('}').unwrap();
+        stored(&format!("{},\"ekv_backup\": {report}}}", &REFERENCE[..end].trim_end())).unwrap().account
+    };
+    let account = with(
+        r#"{"findings": [{"name": "a", "severity": "loss", "meaning": "m", "count": 3, "examples": [{}]},
+            {"name": "b", "severity": "warning", "count": 9}, {"name": "c", "severity": "loss", "count": 4}],
+            "snapshots": [{"group_id": 2}, {"group_id": 0}, {}, {"group_id": 1}, {"group_id": 2}],
+            "completeness": {"status": "incomplete"}, "listed_losses": 7, "later": [1]}"#,
+    );
+    assert_eq!((account.loss_count, account.listed_losses, account.listed_scopes), (7, Some(7), None));
+    assert_eq!(account.losses[0], LossKind { name: "a".into(), meaning: "m".into(), count: 3 });
+    assert_eq!((account.group_ids, account.status.as_deref()), (vec![1, 2], Some("incomplete")));
+    for other in ["null", "5", "[]", r#"{"findings": 7}"#, r#"{"findings": [5]}"#] {
+        assert_eq!(with(other), Account::default(), "{other}");
+    }
+    let long =
+        format!("{{\"findings\": [{{\"name\": {:?}, \"severity\": \"loss\", \"count\": 1}}]}}", "x".repeat(1 << 20));
+    assert_eq!(with(&long).losses[0].name.len(), 256);
+}
+
+#[test]
+fn errors_repeat_no_long_text_of_a_manifest() {
+    let long = "A".repeat(2 << 20);
+    for (old, new) in [
+        ("\"format_version\": 1", format!("\"snapshot_index\": {long:?}, \"format_version\": 1")),
+        ("\"format_version\": 1", format!("\"cluster_id\": [{long:?}], \"format_version\": 1")),
+        ("\"sha256\"", format!("{long:?}")),
+        ("\"sha256\"", format!("\"{long}{long}{long}\"")),
+    ] {
+        let text = REFERENCE.replacen(old, &new, 1);
+        assert_ne!(text, REFERENCE);
+        let error = stored(&text).unwrap_err();
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(source) = cause {
+            message.push_str(&source.to_string());
+            cause = source.source();
+        }
+        assert!(message.len() < 600, "{} bytes", message.len());
+    }
+}
