@@ -28,7 +28,7 @@ pub const MANIFEST_FILE: &str = "MANIFEST.json";
 pub const MANIFEST_LEN_MAX: usize = 64 << 20;
 
 /// Longest string in a manifest that is read, in bytes between its quotes.
-const STRING_LEN_MAX: usize = 4 << 20;
+pub(crate) const STRING_LEN_MAX: usize = 4 << 20;
 
 /// Longest lists of tables, buckets and queues together that a manifest holds, in bytes of its text; longer ones are in SCOPES.jsonl.
 pub const SCOPES_LEN_MAX: usize = 256 << 10;

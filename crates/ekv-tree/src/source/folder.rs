@@ -7,6 +7,7 @@ use crate::checksums::CHECKSUMS_FILE;
 use crate::losses::LOSSES_FILE;
 use crate::manifest::MANIFEST_FILE;
 use crate::path::{common_directory, is_at_or_below, prefixes, split_last};
+use crate::scope_list::SCOPES_FILE;
 use crate::target::raw::UNKNOWN_DIRECTORY;
 use crate::{DumpPath, Error, Result};
 
@@ -14,7 +15,8 @@ use crate::{DumpPath, Error, Result};
 const TOP_DIRECTORIES: [&[u8]; 5] = [b"dynamodb", b"redis", b"s3", b"sqs", UNKNOWN_DIRECTORY.as_bytes()];
 
 /// Files at the top of a dump.
-const TOP_FILES: [&[u8]; 3] = [MANIFEST_FILE.as_bytes(), CHECKSUMS_FILE.as_bytes(), LOSSES_FILE.as_bytes()];
+const TOP_FILES: [&[u8]; 4] =
+    [MANIFEST_FILE.as_bytes(), CHECKSUMS_FILE.as_bytes(), LOSSES_FILE.as_bytes(), SCOPES_FILE.as_bytes()];
 
 /// What the names of macOS's files beside others begin with.
 const APPLE_DOUBLE: &[u8] = b"._";

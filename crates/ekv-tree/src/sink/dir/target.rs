@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use ekv_model::json::{LimitedStrings, StringTooLong};
 use ekv_spill::{Scratch, SystemScratch};
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -16,7 +17,7 @@ use serde::Deserialize;
 
 use super::place::{below, io_error};
 use super::sys::{At, Stat, System, has_errno};
-use crate::manifest::{FORMAT_VERSION, MANIFEST_FILE, MANIFEST_LEN_MAX};
+use crate::manifest::{FORMAT_VERSION, MANIFEST_FILE, MANIFEST_LEN_MAX, STRING_LEN_MAX};
 use crate::path::{Escaped, check_component, split_last};
 use crate::sink::{SinkError, SinkOperation};
 use crate::source::DirSource;
@@ -198,9 +199,16 @@ fn holds_dump<S: System>(system: &S, directory: BorrowedFd<'_>) -> io::Result<bo
     if stat.kind != FileType::RegularFile || stat.len > len_max {
         return Ok(false);
     }
-    let mut text = Vec::new();
-    File::from(file).take(len_max).read_to_end(&mut text)?;
-    Ok(serde_json::from_slice(&text).is_ok_and(|version: Version| version.format_version == FORMAT_VERSION))
+    // Nothing but the version is kept, however long the rest.
+    let text = LimitedStrings::new(io::BufReader::new(File::from(file).take(len_max)), STRING_LEN_MAX);
+    match serde_json::from_reader::<_, Version>(text) {
+        Ok(version) => Ok(version.format_version == FORMAT_VERSION),
+        Err(error) if error.is_io() => match io::Error::from(error) {
+            error if error.get_ref().is_some_and(|inner| inner.is::<StringTooLong>()) => Ok(false),
+            error => Err(error),
+        },
+        Err(_) => Ok(false),
+    }
 }
 
 /// The path without the slashes at its end.
