@@ -160,19 +160,16 @@ fn holds_data(families: &[FamilyTotals]) -> bool {
     Family::ALL.iter().filter(|family| family.role() == Role::Data).any(|family| visible(&family))
 }
 
-/// Records that options left out of a decode.
+/// Records that options left out of a decode. What no client can see, such as uploads that were not completed, is not among them.
 fn left_out(tally: &Tally, adapters: &[Adapter]) -> Vec<Choice> {
     let sum = |outcome: Outcome, is_meant: &dyn Fn(Family) -> bool| -> u64 {
         Family::ALL.iter().filter(|family| is_meant(**family)).map(|family| tally.of(*family).get(outcome)).sum()
     };
-    let is_asked = |family: Family| Adapter::of(family.owner()).map(|adapter| adapters.contains(&adapter));
+    let is_unasked = |family: Family| Adapter::of(family.owner()).is_some_and(|adapter| !adapters.contains(&adapter));
+    let is_bare = |family: Family| family == Family::Bare && !is_unasked(family);
     let rows = [
-        (
-            "--adapter",
-            sum(Outcome::NotDecoded, &|family| is_asked(family) == Some(false)),
-            "records of adapters that were not asked for",
-        ),
-        ("--bare-keys", sum(Outcome::NotDecoded, &|family| is_asked(family) == Some(true)), "keys without a prefix"),
+        ("--adapter", sum(Outcome::NotDecoded, &is_unasked), "records of adapters that were not asked for"),
+        ("--bare-keys", sum(Outcome::NotDecoded, &is_bare), "keys without a prefix"),
         ("--expired", sum(Outcome::Expired, &|_| true), "records of keys that had expired"),
     ];
     let rows = rows.into_iter().filter(|(_, count, _)| *count > 0);

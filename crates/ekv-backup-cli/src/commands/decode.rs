@@ -143,11 +143,7 @@ fn show(dump: &Path, report: &DecodeReport, out: &mut Page) {
     let _ = writeln!(out, "  {files}, {} (fsync {}, {})", text::bytes(report.bytes), report.fsync, report.published_by);
     text::completeness(&report.books.completeness, out);
     if report.losses > 0 {
-        let _ = writeln!(
-            out,
-            "    LOSSES.jsonl in the dump names each of the {}",
-            text::count(report.losses, "loss", "losses")
-        );
+        let _ = writeln!(out, "    LOSSES.jsonl in the dump names what is missing, one by one");
     }
     if !target::is_standard_output(dump) {
         out.command("  check it any time: ", "ekv-backup verify", dump, "");

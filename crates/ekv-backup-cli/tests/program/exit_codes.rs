@@ -64,9 +64,31 @@ fn moment_that_cannot_be_answered_ends_with_1() {
     let room = Room::new();
     room.write("snapshot.fsm", &vectors::versions());
     let run = room.run(&["decode", "snapshot.fsm", "dump", "--at", "hlc:14"]);
-    run.assert_code(1).assert_says("has been compacted: the oldest answerable timestamp is 15");
+    run.assert_code(1).assert_says("has been compacted away in snapshot.fsm, which answers times from 1970-01-01T00:00:00.000Z");
     room.run(&["decode", "snapshot.fsm", "dump", "--at", "hlc:0"]).assert_code(1);
     assert!(!room.path("dump").exists());
+}
+
+#[test]
+fn selection_of_nothing_ends_with_6_and_publishes_nothing() {
+    let room = Room::new();
+    room.write("snapshot.fsm", &small_snapshot().build());
+    let select = ["decode", "snapshot.fsm", "dump", "--adapter", "s3,sqs"];
+    room.run(&select).assert_code(6).assert_says("there is no data of s3, sqs in it, but of redis");
+    assert!(!room.path("dump").exists());
+    let run = room.run(&[&select[..], &["--allow-empty"]].concat());
+    run.assert_code(0);
+    assert!(run.stdout.contains("partial, as asked for: without") && !run.stdout.contains("complete: nothing"), "{run:?}");
+}
+
+#[test]
+fn snapshot_that_is_too_old_ends_with_2() {
+    let room = Room::new();
+    room.write("snapshot.fsm", &small_snapshot().build());
+    let run = room.run(&["decode", "snapshot.fsm", "dump", "--max-age", "24h"]);
+    run.assert_code(2).assert_says("snapshot.fsm is too old: it ends at 1970-01-01");
+    room.run(&["inspect", "snapshot.fsm", "--max-age", "24"]).assert_code(1).assert_says("24h");
+    room.run(&["decode", "snapshot.fsm", "dump", "--max-age", "30000d"]).assert_code(0);
 }
 
 #[test]
@@ -96,10 +118,11 @@ fn damaged_or_foreign_input_ends_with_2_and_publishes_nothing() {
 #[test]
 fn snapshot_without_checksum_is_a_warning_or_on_request_an_error() {
     let room = Room::new();
-    let good = small_snapshot().build();
+    let good = small_snapshot().meta_row("last_commit_ts", 60).build();
     room.write("cut.fsm", &good[..good.len() - 4]);
     let run = room.run(&["decode", "cut.fsm", "dump"]);
     assert!(run.assert_code(0).stdout.contains("integrity not verified"), "{run:?}");
+    room.run(&["decode", "cut.fsm", "other", "--strict"]).assert_code(2).assert_says("footer is missing");
     room.run(&["decode", "cut.fsm", "other", "--require-checksum"]).assert_code(2).assert_says("footer is missing");
     fs::create_dir(room.path("fsm-snap")).unwrap();
     room.write("fsm-snap/0000000000000001.fsm", &good[..good.len() - 4]);
@@ -118,6 +141,9 @@ fn lost_key_ends_with_5_and_the_rest_is_published() {
         run.stdout.contains("INCOMPLETE: snapshot_damaged_value (1)") && run.stdout.contains("LOSSES.jsonl"),
         "{run:?}"
     );
+    let quiet = room.run(&["-q", "decode", "snapshot.fsm", "quiet"]);
+    quiet.assert_code(5).assert_says("warning: INCOMPLETE: snapshot_damaged_value (1)");
+    assert_eq!(quiet.stdout, "");
     assert_eq!(room.tree("dump/redis/db_0/strings").len(), 3);
     let strict = room.run(&["decode", "snapshot.fsm", "strict", "--strict"]);
     strict.assert_code(2).assert_says("problem: snapshot_damaged_value: lost: ");
