@@ -64,7 +64,8 @@ fn moment_that_cannot_be_answered_ends_with_1() {
     let room = Room::new();
     room.write("snapshot.fsm", &vectors::versions());
     let run = room.run(&["decode", "snapshot.fsm", "dump", "--at", "hlc:14"]);
-    run.assert_code(1).assert_says("has been compacted away in snapshot.fsm, which answers times from 1970-01-01T00:00:00.000Z");
+    run.assert_code(1)
+        .assert_says("has been compacted away in snapshot.fsm, which answers times from 1970-01-01T00:00:00.000Z");
     room.run(&["decode", "snapshot.fsm", "dump", "--at", "hlc:0"]).assert_code(1);
     assert!(!room.path("dump").exists());
 }
@@ -78,7 +79,10 @@ fn selection_of_nothing_ends_with_6_and_publishes_nothing() {
     assert!(!room.path("dump").exists());
     let run = room.run(&[&select[..], &["--allow-empty"]].concat());
     run.assert_code(0);
-    assert!(run.stdout.contains("partial, as asked for: without") && !run.stdout.contains("complete: nothing"), "{run:?}");
+    assert!(
+        run.stdout.contains("partial, as asked for: without") && !run.stdout.contains("complete: nothing"),
+        "{run:?}"
+    );
 }
 
 #[test]

@@ -41,6 +41,69 @@ fn json_report_of_decode_is_the_whole_account() {
 }
 
 #[test]
+fn json_is_one_object_with_status_error_and_exit_code_whatever_happens() {
+    let room = Room::with_real_snapshot();
+    room.run(&["decode", "redis-1.fsm", "dump", "-q"]).assert_code(0);
+    let peers = ["--peers", "n1=10.0.0.1:50051", "--fresh-cluster"];
+    let restore = [&["restore", "nowhere", "n1"][..], &peers].concat();
+    let prepare = [&["prepare-restore", "nowhere", "n1"][..], &peers].concat();
+    for (words, code, status) in [
+        (&["decode", "redis-1.fsm", "other"][..], 0, "done"),
+        (&["inspect", "redis-1.fsm"], 0, "done"),
+        (&["verify", "dump"], 0, "done"),
+        (&["clean"], 0, "done"),
+        (&["decode", "redis-1.fsm", "third", "--adapter", "s3"], 6, "no_match"),
+        (&["decode", "redis-1.fsm", "dump"], 1, "failed"),
+        (&["decode", "nowhere", "third"], 1, "failed"),
+        (&["inspect", "redis-1.fsm", "--at", "2030-01-01T00:00:00Z"], 1, "failed"),
+        (&["verify", "nowhere"], 1, "failed"),
+        (&["checksums", "nowhere"], 1, "failed"),
+        (&["pack", "nowhere", "x.tar"], 1, "failed"),
+        (&["unpack", "nowhere", "third"], 1, "failed"),
+        (&["encode", "nowhere", "x.fsm"], 1, "failed"),
+        (&restore, 1, "failed"),
+        (&prepare, 1, "failed"),
+        (&["clean", "nowhere"], 1, "failed"),
+        (&["decode", "--no-such-option"], 1, "failed"),
+        (&[], 1, "failed"),
+    ] {
+        let run = room.run(&[words, &["--json"]].concat());
+        let object = run.assert_code(code).json();
+        assert_eq!((&object["status"], &object["exit_code"]), (&Value::from(status), &Value::from(code)), "{words:?}");
+        assert_eq!(object["error"].is_string(), code != 0, "{words:?}");
+        assert!(object["duration_ms"].is_u64() && object["counts"].is_object(), "{words:?}");
+    }
+    room.write("dump/extra", b"");
+    let unsound = room.run(&["verify", "dump", "--json"]).assert_code(2).json();
+    let problems = unsound["problems"].as_array().unwrap().len();
+    assert_eq!((&unsound["status"], &unsound["counts"]["problems"]), (&Value::from("failed"), &Value::from(problems)));
+    assert_eq!(unsound["error"], unsound["problems"][0]);
+}
+
+#[test]
+fn raw_timestamps_in_json_stand_beside_a_string_that_nobody_rounds() {
+    fn moments(value: &Value, found: &mut usize) {
+        match value {
+            Value::Object(members) => {
+                if let Some(hlc) = members.get("hlc") {
+                    assert_eq!(members["hlc_text"], hlc.to_string(), "{value}");
+                    *found += 1;
+                }
+                members.values().for_each(|member| moments(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| moments(item, found)),
+            _ => {}
+        }
+    }
+    let room = Room::with_real_snapshot();
+    for words in [&["decode", "redis-1.fsm", "dump"][..], &["inspect", "redis-1.fsm"], &["encode", "dump", "x.fsm"]] {
+        let mut found = 0;
+        moments(&room.run(&[words, &["--json"]].concat()).assert_code(0).json(), &mut found);
+        assert!(found > 0, "{words:?}");
+    }
+}
+
+#[test]
 fn json_reports_of_the_other_commands_parse_and_say_what_the_exit_code_says() {
     let room = Room::with_real_snapshot();
     room.run(&["decode", "redis-1.fsm", "dump", "-q"]).assert_code(0);
