@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ekv_model::Result;
 use ekv_tree::checksums::CHECKSUMS_FILE;
-use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, StagedFiles};
+use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Privacy, StagedFiles};
 use ekv_tree::verify::{Relisting, relist};
 use serde::Serialize;
 
@@ -45,6 +45,9 @@ pub struct ChecksumsReport {
     pub problem_count: u64,
     /// The first of them, each with its path.
     pub problems: Vec<String>,
+    /// What keeps the new CHECKSUMS from others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
     /// What could not be cleaned up; CHECKSUMS is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -86,6 +89,7 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
         removed: changes.removed,
         problem_count: problems.count,
         problems: problems.first.iter().map(ToString::to_string).collect(),
+        privacy: None,
         warnings: Vec::new(),
     };
     if let Some(mut stage) = stage.filter(|_| problems.count == 0 && !changes.is_none()) {
@@ -93,7 +97,8 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
         stage.end()?;
         let published = stage.publish()?;
         report.rewritten = true;
-        report.warnings = published.warning_texts();
+        report.privacy = Some(published.privacy);
+        report.warnings = published.warnings.iter().map(ToString::to_string).collect();
     }
     Ok(report)
 }

@@ -11,7 +11,7 @@ use ekv_spill::Scratch;
 use ekv_tree::losses::LOSSES_FILE;
 use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_tree::portable::PortableNames;
-use ekv_tree::sink::Published;
+use ekv_tree::sink::{Privacy, Published};
 use ekv_tree::{DumpTotals, DumpWriter, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -116,8 +116,8 @@ pub struct DecodeReport {
     /// What was brought to stable storage first.
     pub fsync: &'static str,
     /// What keeps it from others: `modes`, or why that could not be had.
-    pub privacy: String,
-    /// Which guarantee could not be had, and what could not be cleaned up; the dump is whole.
+    pub privacy: Privacy,
+    /// What could not be cleaned up; the dump is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// What was damaged and left out; more than none means exit code 5.
@@ -441,13 +441,13 @@ fn manifest(input: &Path, loaded: &Loaded, options: &DecodeOptions, scopes: &Sco
 fn report(published: Published, totals: DumpTotals, lost: Losses, notes: Vec<String>, books: Books) -> DecodeReport {
     DecodeReport {
         format_version: 1,
-        warnings: published.warning_texts(),
+        warnings: published.warnings.iter().map(ToString::to_string).collect(),
         dump: published.place,
         files: totals.files,
         bytes: totals.bytes,
         published_by: published.method.name(),
         fsync: published.fsync.name(),
-        privacy: published.privacy.to_string(),
+        privacy: published.privacy,
         losses: lost.count(),
         notes,
         books,

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use ekv_model::Result;
 use ekv_tree::manifest::{StoredManifest, format_wall_time};
 use ekv_tree::replay::{Selection, read_manifest};
-use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Published, StagedFiles};
+use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Privacy, Published, StagedFiles};
 use ekv_tree::source::ScopedSource;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -130,8 +130,8 @@ pub struct EncodeReport {
     /// What was brought to stable storage first.
     pub fsync: &'static str,
     /// What keeps them from others: `modes`, or why that could not be had.
-    pub privacy: String,
-    /// What is odd, which guarantee could not be had, and what could not be cleaned up; the payload is whole.
+    pub privacy: Privacy,
+    /// What is odd, and what could not be cleaned up; the payload is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -206,7 +206,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
     let stage = StagedFiles::create(&targets, options.sink)?;
     let job = Job { dump, snapshot, plan: &plan, options };
     let (encoded, verdict, published) = job.run(source.as_mut(), Box::new(stage), progress)?;
-    let left_behind = published.warning_texts();
+    let left_behind = published.warnings.iter().map(ToString::to_string);
     Ok(EncodeReport {
         format_version: 1,
         snapshot: snapshot.display().to_string(),
@@ -214,7 +214,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
         payload: payload_report(&plan, options.form, &encoded, verdict.as_ref()),
         published_by: published.method.name(),
         fsync: published.fsync.name(),
-        privacy: published.privacy.to_string(),
+        privacy: published.privacy,
         warnings: warnings(&plan, &encoded).into_iter().chain(left_behind).collect(),
     })
 }

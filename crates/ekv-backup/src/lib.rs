@@ -68,7 +68,7 @@ pub use ekv_tree::compressed::DEFAULT_EXPANSION_MAX;
 pub use ekv_tree::manifest::DynamodbLayout;
 pub use ekv_tree::portable::PortableNames;
 pub use ekv_tree::replay::Selection;
-pub use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync};
+pub use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Privacy};
 pub use ekv_tree::{SqsVisibility, TreeOptions};
 pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, SelfTestReport, WrittenForm, encode};
 pub use error::CommandError;

@@ -9,7 +9,7 @@ use ekv_model::Result;
 use ekv_spill::Scratch;
 use ekv_tree::manifest::Manifest;
 use ekv_tree::replay::read_manifest;
-use ekv_tree::sink::Sink;
+use ekv_tree::sink::{Privacy, Sink};
 use ekv_tree::source::Source;
 use ekv_tree::verify::Verification;
 use ekv_tree::{Copied, copy};
@@ -43,8 +43,8 @@ pub struct PublishedReport {
     /// What was brought to stable storage first.
     pub fsync: &'static str,
     /// What keeps it from others: `modes`, or why that could not be had.
-    pub privacy: String,
-    /// Which guarantee could not be had, and what could not be cleaned up; the copy is whole.
+    pub privacy: Privacy,
+    /// What could not be cleaned up; the copy is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -112,11 +112,11 @@ fn run(
     Ok(CopyReport {
         check: VerifyReport::new(&verification),
         copy: published.map(|published| PublishedReport {
-            warnings: published.warning_texts(),
+            warnings: published.warnings.iter().map(ToString::to_string).collect(),
             dump: published.place,
             published_by: published.method.name(),
             fsync: published.fsync.name(),
-            privacy: published.privacy.to_string(),
+            privacy: published.privacy,
         }),
     })
 }

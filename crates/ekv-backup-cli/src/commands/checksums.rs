@@ -3,7 +3,7 @@
 use ekv_backup::{ChecksumsOptions, Error, checksums};
 
 use crate::args::ChecksumsArguments;
-use crate::commands::{either, fsync, target, text};
+use crate::commands::{either, fsync, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -15,6 +15,9 @@ pub(crate) fn run(arguments: &ChecksumsArguments, output: &mut Output) -> Result
         resources: target::resources(&arguments.limits),
     };
     let report = checksums(dump, &options, output.screen())?;
+    if let Some(privacy) = report.privacy {
+        warn_of_privacy(output, privacy, &dump.display().to_string());
+    }
     for warning in &report.warnings {
         output.note(warning);
     }

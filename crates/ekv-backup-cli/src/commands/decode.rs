@@ -12,7 +12,7 @@ use ekv_backup::{
 use crate::args::{
     BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, PortableRule, ReadArguments, ViewRule,
 };
-use crate::commands::{either, target, text};
+use crate::commands::{either, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
     let target = target::dump(name, arguments.compression)?;
     let report = decode(snapshot, target, &options(arguments), output.screen())
         .inspect_err(|error| show_refused_losses(output, error))?;
+    warn_of_privacy(output, report.privacy, &report.dump);
     for note in report.notes.iter().chain(&report.warnings) {
         output.note(note);
     }

@@ -8,7 +8,7 @@ use ekv_backup::{
 };
 
 use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
-use crate::commands::{either, fsync, target, text};
+use crate::commands::{either, fsync, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
         ..read_options(&arguments.read)
     };
     let report = encode(dump, snapshot, &options, output.screen()).inspect_err(|error| show_refusal(output, error))?;
+    warn_of_privacy(output, report.privacy, &report.snapshot);
     for warning in &report.warnings {
         output.warning(warning);
     }

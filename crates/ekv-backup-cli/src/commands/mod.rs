@@ -15,9 +15,10 @@ pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
 
-use ekv_backup::Fsync;
+use ekv_backup::{Fsync, Privacy};
 
 use crate::args::FsyncRule;
+use crate::output::Output;
 
 /// An argument that is given by its place or as an option; the parser makes sure that it is given.
 pub(crate) fn either<'a>(by_place: &'a Option<PathBuf>, as_option: &'a Option<PathBuf>) -> &'a Path {
@@ -30,5 +31,12 @@ pub(crate) fn fsync(rule: FsyncRule) -> Fsync {
         FsyncRule::Full => Fsync::Full,
         FsyncRule::File => Fsync::File,
         FsyncRule::None => Fsync::None,
+    }
+}
+
+/// Says that what was written at `place` is less private than elsewhere, if it is, however quiet the program is to be.
+pub(crate) fn warn_of_privacy(output: &Output, privacy: Privacy, place: &str) {
+    if let Some(warning) = privacy.warning(place) {
+        output.warning(warning);
     }
 }

@@ -3,7 +3,7 @@
 use ekv_backup::{CopyReport, DumpTarget, Error, pack, unpack};
 
 use crate::args::{PackArguments, UnpackArguments};
-use crate::commands::{either, target, text};
+use crate::commands::{either, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -30,6 +30,9 @@ pub(crate) fn run_unpack(arguments: &UnpackArguments, output: &mut Output) -> Re
 }
 
 fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
+    if let Some(copy) = &report.copy {
+        warn_of_privacy(output, copy.privacy, &copy.dump);
+    }
     for warning in report.copy.iter().flat_map(|copy| &copy.warnings) {
         output.note(warning);
     }

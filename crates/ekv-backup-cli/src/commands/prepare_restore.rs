@@ -7,7 +7,7 @@ use ekv_backup::restore::{DurableFsync, Placement, PrepareOptions, PrepareReport
 use ekv_backup::shell::quote;
 
 use crate::args::{ClusterArguments, DurableRule, PrepareRestoreArguments};
-use crate::commands::{either, target, text};
+use crate::commands::{either, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &PrepareRestoreArguments, output: &mut Output) -> R
             .note("--allow-missing-cluster-id has no effect: a fresh cluster needs no cluster id, any other one does");
     }
     let report = prepare_restore(snapshot, arguments.encode_info.as_deref(), data_dir, &options, output.screen())?;
+    warn_of_privacy(output, report.privacy, &report.data_dir.display().to_string());
     for warning in &report.warnings {
         output.note(warning);
     }
@@ -99,12 +100,12 @@ fn show_next_steps(report: &PrepareReport, out: &mut Page) {
         Placement::SingleGroup { raft_id, raft_data_dir } => {
             show_start(step, report, raft_id, raft_data_dir, out);
             let _ = writeln!(out, "     With these and one Raft group it looks in exactly");
-            let _ = writeln!(out, "       {}", report.data_dir.display());
+            let _ = writeln!(out, "       {}", report.data_dir.display().to_string());
         }
         Placement::OneOfSeveralGroups { raft_id, raft_data_dir, group_id } => {
             show_start(step, report, raft_id, raft_data_dir, out);
             let _ = writeln!(out, "     With these and several Raft groups it looks for group {group_id} in exactly");
-            let _ = writeln!(out, "       {}", report.data_dir.display());
+            let _ = writeln!(out, "       {}", report.data_dir.display().to_string());
             let _ = writeln!(out, "     Every other group needs a directory of its own beside it.");
         }
         Placement::Elsewhere => show_move(step, report, out),
@@ -168,7 +169,7 @@ mod tests {
             last_commit: ekv_backup::Moment { hlc: 0, hlc_text: String::new(), unix_ms: 0, time: String::new() },
             source_cluster_id: String::new(),
             published_by: "",
-            privacy: String::new(),
+            privacy: ekv_backup::Privacy::Modes,
             fsync: "",
             warnings: Vec::new(),
         }

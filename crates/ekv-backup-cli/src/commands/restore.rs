@@ -6,7 +6,7 @@ use ekv_backup::restore::{PrepareOptions, restore};
 use crate::args::RestoreArguments;
 use crate::commands::encode::{read_options, show_payload, show_refusal};
 use crate::commands::prepare_restore::{cluster_options, show_prepared};
-use crate::commands::target;
+use crate::commands::{target, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
     };
     let report = restore(&arguments.dump, &arguments.data_dir, &encode, &prepare, output.screen())
         .inspect_err(|error| show_refusal(output, error))?;
+    warn_of_privacy(output, report.prepared.privacy, &report.prepared.data_dir.display().to_string());
     for warning in &report.prepared.warnings {
         output.warning(warning);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ekv_model::Result;
 use ekv_snapshot::CommitTs;
-use ekv_tree::sink::{DirOptions, DirSink, ExistingTarget, Fsync, Published};
+use ekv_tree::sink::{DirOptions, DirSink, ExistingTarget, Fsync, Privacy, Published};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -129,8 +129,8 @@ pub struct PrepareReport {
     /// What was brought to stable storage first.
     pub fsync: &'static str,
     /// What keeps it from others: `modes`, or why that could not be had.
-    pub privacy: String,
-    /// What is odd, which guarantee could not be had, and what could not be cleaned up; the directory is whole.
+    pub privacy: Privacy,
+    /// What is odd, and what could not be cleaned up; the directory is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -280,7 +280,7 @@ fn report(
         node_id: format!("{:016x}", peer.node_id),
     });
     let last_commit_ts = copied.totals.last_commit_ts;
-    let left_behind = published.warning_texts();
+    let left_behind = published.warnings.iter().map(ToString::to_string);
     PrepareReport {
         format_version: 1,
         placement: Placement::of(&data_dir, &options.peers),
@@ -297,7 +297,7 @@ fn report(
         source_cluster_id: payload.info.manifest_cluster_id.clone(),
         published_by: published.method.name(),
         fsync: published.fsync.name(),
-        privacy: published.privacy.to_string(),
+        privacy: published.privacy,
         warnings: timestamp_warning(last_commit_ts).into_iter().chain(left_behind).collect(),
     }
 }

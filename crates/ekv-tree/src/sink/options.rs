@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use crate::Error;
 
 /// What happens if something exists at the target.
@@ -143,9 +145,15 @@ impl fmt::Display for Privacy {
     }
 }
 
+impl Serialize for Privacy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl Privacy {
-    /// What a user should know about it, where it is less than elsewhere.
-    fn warning(self, place: &str) -> Option<String> {
+    /// What a user should know about what was written at `place`, where it is less private than elsewhere.
+    pub fn warning(self, place: &str) -> Option<String> {
         match self {
             Privacy::Modes | Privacy::Elsewhere | Privacy::Unknown => None,
             Privacy::OtherOwner { owner } => {
@@ -173,14 +181,6 @@ pub struct Published {
     pub privacy: Privacy,
     /// What could not be cleaned up behind it; the dump itself is whole.
     pub warnings: Vec<Error>,
-}
-
-impl Published {
-    /// What a user should know: which guarantee could not be had, and what could not be cleaned up.
-    pub fn warning_texts(&self) -> Vec<String> {
-        let privacy = self.privacy.warning(&self.place);
-        privacy.into_iter().chain(self.warnings.iter().map(ToString::to_string)).collect()
-    }
 }
 
 /// Whether a staging directory may be removed.

@@ -5,8 +5,8 @@
 //! 1. what this run created exclusively, known again by its identity ([`is_same`]);
 //! 2. a staging directory of this program that no run uses: it has the marker and holds nothing but what one holds ([`Contents`]);
 //! 3. the empty directory or file by which a killed run took its target's name, as its staging directory says (`leftover.rs`);
-//! 4. the very target that `--force` names, once it was moved away and is still what was looked at: a dump with nothing in it that no dump
-//!    has, an empty directory, or where a file is written a regular file (`target.rs`, `publish.rs`, `files.rs`).
+//! 4. the very target that `--force` names: a dump with nothing in it that no dump has, an empty directory, or where a file is written a
+//!    regular file; what was moved away must be what was looked at (`target.rs`, `publish.rs`, `files.rs`).
 //!
 //! Everything else stays and is named. That the input of a command is not what it replaces is seen to before, by who knows the inputs.
 //!

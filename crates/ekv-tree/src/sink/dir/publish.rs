@@ -48,7 +48,11 @@ impl<S: System> Publisher<'_, S> {
         };
         let method = match old {
             None => self.rename()?,
-            Some(old) => self.replace(&old)?,
+            Some(old) => {
+                // Not once it was moved away: another run may have published at the target by then.
+                self.staging.target.refuse_strangers(self.system, self.target())?;
+                self.replace(&old)?
+            }
         };
         let path = || self.staging.target.path();
         let wrong = match self.leads_to(self.target(), &tree) {
@@ -227,10 +231,10 @@ impl<S: System> Publisher<'_, S> {
         }
     }
 
-    /// What was moved away from the target must be what lay there when it was looked at, and hold nothing but a dump.
+    /// What was moved away from the target must be what lay there when it was looked at.
     fn check_old(&self, at: At<'_>, old: &Stat) -> Result<()> {
         match self.leads_to(at, old).map_err(|source| self.error(source))? {
-            true => self.staging.target.refuse_strangers(self.system, at),
+            true => Ok(()),
             false => Err(self.changed()),
         }
     }

@@ -119,11 +119,15 @@ impl Target {
         }
     }
 
-    /// Refuses a dump that was at the target, and lies at `at` now, if it holds anything that no dump has.
+    /// Refuses the dump at `at` if it holds anything that no dump has.
     ///
     /// Cost: lists the dump; fixed memory.
     pub(super) fn refuse_strangers<S: System>(&self, system: &S, at: At<'_>) -> Result<()> {
-        let directory = system.open_directory(at.0, at.1).map_err(|source| self.examine_error(source))?;
+        let directory = match system.open_directory(at.0, at.1) {
+            // Who replaces it finds that it is gone, or something else.
+            Err(error) if has_errno(&error, &[Errno::NOENT, Errno::NOTDIR, Errno::LOOP]) => return Ok(()),
+            result => result.map_err(|source| self.examine_error(source))?,
+        };
         let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
         let strangers = DirSource::of_directory(directory, scratch).strangers(STRANGERS_SHOWN.saturating_add(1))?;
         if strangers.is_empty() {

@@ -44,7 +44,7 @@ fn place_with_fixed_modes_or_owner_is_written_to_and_its_privacy_is_told() {
             let system = Faulty::default().with_fixed(fixed);
             let published = write_and_publish(&system, &parent.path().join("dump"), options).unwrap();
             assert_eq!((published.privacy, found(parent.path())), (privacy, Found::New));
-            assert_eq!(published.warning_texts().len(), 1, "{privacy}");
+            assert!(published.privacy.warning("dump").is_some(), "{privacy}");
             assert!(left_over(parent.path()).is_empty());
             let archive = parent.path().join("dump.tar");
             assert_eq!(write_file(&system, &archive, REFUSE).unwrap().privacy, privacy);
@@ -68,7 +68,7 @@ fn usual_place_is_private_by_its_modes_and_nothing_is_said() {
     let parent = parent(REFUSE);
     let published = write_and_publish(&Faulty::default(), &parent.path().join("dump"), REFUSE).unwrap();
     assert_eq!(published.privacy, Privacy::Modes);
-    assert!(published.warning_texts().is_empty());
+    assert!(published.warnings.is_empty() && published.privacy.warning("dump").is_none());
 }
 
 #[test]
