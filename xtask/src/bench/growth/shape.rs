@@ -112,9 +112,11 @@ impl Shape {
                 let common = vec!["p".repeat(200); 3].join("/");
                 objects(&mut records, times * 1_000, |i| format!("{common}/d{i:06}/f"));
             }
-            Shape::DeepArchive => objects(&mut records, times * 3, |i| format!("r{i:06}/{}f", "a/".repeat(400))),
+            Shape::DeepArchive => objects(&mut records, times * 12, |i| format!("r{i:06}/{}f", "a/".repeat(490))),
             Shape::VersionsOfOneKey => {
-                return records::write(path, &records::versions_of_one_key(1 << 10, times * 40_000));
+                // The key is longer, too.
+                let key_len = usize::try_from(times << 14).unwrap_or(0);
+                return records::write(path, &records::versions_of_one_key(key_len, times * 4_000));
             }
         }
         records::write(path, &records.into_snapshot())
