@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Class, Error, Event, Result, Target};
+use ekv_model::{Class, Error, Event, Findings, Result, Target};
 use ekv_snapshot::RecordSink;
 use ekv_spill::Scratch;
 
@@ -50,22 +50,6 @@ pub enum EncodeError {
         /// Id of the entry.
         id: String,
     },
-    /// A DynamoDB key of type N whose text is no number, as only tables with legacy keys have it.
-    #[error("the key {text:?} of type N cannot be encoded: it is no decimal number")]
-    DynamoDbKeyNumber {
-        /// The text, at most its first 64 characters.
-        text: String,
-    },
-    /// An attribute of a DynamoDB item that cannot be the key of an index.
-    #[error("the attribute {attribute:?} is a key of the index {index:?} and must be {expected}")]
-    DynamoDbIndexKey {
-        /// Its name, at most the first 64 characters.
-        attribute: String,
-        /// An index that it is a key of, at most the first 64 characters of the name.
-        index: String,
-        /// What it must be.
-        expected: &'static str,
-    },
     /// An S3 bucket of which the dump knows only objects.
     #[error("bucket {bucket} has no record of its own: without one the server does not see its objects")]
     S3BucketRecord {
@@ -110,6 +94,20 @@ impl<'s> Encoder<'s> {
             s3: s3::Encoder::new(scratch),
             sqs: sqs::Encoder::new(scratch, options),
         }
+    }
+
+    /// Accepts what a decode has told of queues, which is refused otherwise as a mistake of somebody who changed the dump.
+    #[must_use]
+    pub fn accepting(mut self, stored: sqs::StoredOddities) -> Self {
+        self.sqs.accept(stored);
+        self
+    }
+
+    /// What was odd about the events so far and did not keep them from becoming records.
+    pub fn take_findings(&mut self) -> Findings {
+        let mut findings = self.dynamodb.take_findings();
+        findings.merge(self.sqs.take_findings());
+        findings
     }
 }
 

@@ -15,6 +15,7 @@ mod json;
 mod protobuf;
 pub mod raw;
 pub mod redis;
+pub mod restorable;
 mod run;
 pub mod s3;
 pub mod sqs;
@@ -22,5 +23,6 @@ mod tally;
 
 pub use encode::{EncodeError, EncodeOptions, Encoder};
 pub use family::{Family, Owner, Role, Router};
+pub use restorable::Restorable;
 pub use run::Run;
 pub use tally::{Outcome, Outcomes, Tally};

@@ -151,6 +151,8 @@ pub struct PayloadReport {
     pub dump_files_left_out: u64,
     /// Records in the payload.
     pub records: u64,
+    /// Things of the dump that no server can restore: they are not in the payload, and the warnings name them.
+    pub not_restorable: u64,
     /// Bytes that were written.
     pub bytes: u64,
     /// SHA-256 of the payload, without header and footer, in hex.
@@ -410,6 +412,7 @@ fn payload_report(plan: &Plan, form: WrittenForm, encoded: &Encoded, verdict: Op
         dump_bytes: replayed.totals.bytes,
         dump_files_left_out: replayed.totals.files_left_out,
         records: written.records,
+        not_restorable: encoded.not_restorable,
         bytes: written.bytes,
         payload_sha256: format_sha256(&written.payload_sha256),
         fsm_crc32c: written.footer_crc32c.map(|crc| format!("{crc:08x}")),

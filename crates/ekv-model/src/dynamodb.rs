@@ -29,6 +29,15 @@ pub const ATTRIBUTE_ENTRY_LEN: usize = 32;
 /// Longest value of a key attribute that is accepted, in bytes; the server's keys are shorter.
 pub const KEY_VALUE_LEN_MAX: usize = 1 << 20;
 
+/// Longest part of a name in a message, in characters.
+const SHOWN_LEN: usize = 64;
+
+/// A name or text in a message: its first 64 characters.
+pub fn shown(text: &[u8]) -> String {
+    let start = text.get(..SHOWN_LEN.saturating_mul(4)).unwrap_or(text);
+    String::from_utf8_lossy(start).chars().take(SHOWN_LEN).collect()
+}
+
 /// The type of a key attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyType {
@@ -77,6 +86,14 @@ pub struct ItemKey<'a> {
     pub range: Option<KeyValue<'a>>,
     /// Equal for equal keys, in the order of the table: `docs/format/dynamodb.md`, section 2.1.
     pub sort_key: &'a [u8],
+}
+
+impl ItemKey<'_> {
+    /// Whether a value of type N is no number, as only tables with legacy keys can have it.
+    pub fn has_no_number(&self) -> bool {
+        let is_none = |value: &KeyValue<'_>| value.key_type == KeyType::Number && value.number().is_none();
+        is_none(&self.hash) || self.range.as_ref().is_some_and(is_none)
+    }
 }
 
 /// Names of the attributes that make a key.

@@ -69,6 +69,17 @@ impl Finding {
     }
 }
 
+/// Declares findings, and the list `ALL` of them: what is not in the list does not exist.
+#[macro_export]
+macro_rules! findings {
+    ($($(#[$attribute:meta])* $vis:vis const $name:ident: Finding = $value:expr;)+) => {
+        $($(#[$attribute])* $vis const $name: $crate::Finding = $value;)+
+
+        /// All of them, in the order of their declarations.
+        pub const ALL: &[$crate::Finding] = &[$($name),+];
+    };
+}
+
 /// One occurrence of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {

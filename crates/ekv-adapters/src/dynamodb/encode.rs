@@ -14,8 +14,8 @@ mod schema;
 
 use std::sync::Arc;
 
-use ekv_model::dynamodb::{Event, ItemKey, KeyType, KeyValue, Table};
-use ekv_model::{Body, Result};
+use ekv_model::dynamodb::{Event, Table};
+use ekv_model::{Body, Findings, Result};
 use ekv_snapshot::RecordSink;
 use ekv_spill::Scratch;
 
@@ -28,8 +28,6 @@ use item::ItemMessage;
 
 /// Generation of every table.
 const GENERATION: u64 = 1;
-/// Longest part of a name in a message, in characters.
-const SHOWN_LEN: usize = 64;
 
 /// Builds records from the events of one table after the other.
 pub(crate) struct Encoder {
@@ -37,6 +35,7 @@ pub(crate) struct Encoder {
     table: Option<OpenTable>,
     user_key: Vec<u8>,
     value: Vec<u8>,
+    findings: Findings,
 }
 
 /// The table whose items come.
@@ -50,14 +49,24 @@ struct OpenTable {
 
 impl Encoder {
     pub(crate) fn new(scratch: &Arc<dyn Scratch>) -> Self {
-        Encoder { scratch: Arc::clone(scratch), table: None, user_key: Vec::new(), value: Vec::new() }
+        Encoder {
+            scratch: Arc::clone(scratch),
+            table: None,
+            user_key: Vec::new(),
+            value: Vec::new(),
+            findings: Findings::default(),
+        }
+    }
+
+    /// What was odd, so far.
+    pub(crate) fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
     }
 
     pub(crate) fn event(&mut self, sink: &mut dyn RecordSink, event: Event<'_>) -> Result<()> {
         match (event, &mut self.table) {
             (Event::TableBegin(table), None) => self.begin(sink, table),
             (Event::ItemBegin(key), Some(table)) if table.item.is_none() => {
-                check_number(&key)?;
                 table.sort_key.clear();
                 table.sort_key.extend_from_slice(key.sort_key);
                 table.indexes.begin_item();
@@ -65,7 +74,7 @@ impl Encoder {
                 Ok(())
             }
             (Event::Node(node), Some(OpenTable { item: Some(item), indexes, .. })) => {
-                indexes.node(item.is_at_top(), &node)?;
+                indexes.node(item.is_at_top(), &node, &mut self.findings)?;
                 item.node(node)
             }
             (Event::ItemEnd, Some(_)) => self.end_item(sink),
@@ -98,33 +107,17 @@ impl Encoder {
     }
 
     fn end_item(&mut self, sink: &mut dyn RecordSink) -> Result<()> {
-        let Encoder { table, user_key, value, .. } = self;
+        let Encoder { table, user_key, value, findings, .. } = self;
         let Some(table) = table else { return Err(misplaced("the end of no item")) };
         let Some(item) = table.item.take() else { return Err(misplaced("the end of no item")) };
         user_key.clear();
         user_key.extend_from_slice(&table.items_prefix);
         user_key.extend_from_slice(&table.sort_key);
         sink.put(user_key, &[Body::Inline(MAGIC), item.finish()?.body()])?;
-        table.indexes.for_each_row(&table.sort_key, value, |row_key| sink.put(row_key, &[Body::Inline(user_key)]))
+        table
+            .indexes
+            .for_each_row(&table.sort_key, value, findings, |row_key| sink.put(row_key, &[Body::Inline(user_key)]))
     }
-}
-
-/// Refuses keys that only tables with legacy keys can have.
-fn check_number(key: &ItemKey<'_>) -> Result<()> {
-    let is_no_number = |value: &KeyValue<'_>| value.key_type == KeyType::Number && value.number().is_none();
-    for value in [Some(key.hash), key.range].iter().flatten() {
-        if is_no_number(value) {
-            let text = shown(value.bytes);
-            return Err(EncodeError::DynamoDbKeyNumber { text }.into());
-        }
-    }
-    Ok(())
-}
-
-/// A name or text in a message.
-fn shown(text: &[u8]) -> String {
-    let start = text.get(..SHOWN_LEN.saturating_mul(4)).unwrap_or(text);
-    String::from_utf8_lossy(start).chars().take(SHOWN_LEN).collect()
 }
 
 fn misplaced(what: &'static str) -> ekv_model::Error {

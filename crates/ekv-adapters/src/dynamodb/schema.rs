@@ -44,6 +44,12 @@ struct Index {
     non_key_attributes: Vec<String>,
 }
 
+impl Index {
+    fn has_key(&self) -> bool {
+        !self.key_schema.hash_key.is_empty()
+    }
+}
+
 /// Why a schema cannot be used, for people.
 pub(super) struct BadSchema {
     pub(super) finding: Finding,
@@ -63,6 +69,7 @@ impl Schema {
         let mut source = Source::loaded(*value, SCHEMA_LEN_MAX, Vec::new())?;
         let fields = source.fields(MAGIC.len());
         Ok(match split(schema(&mut source, fields))? {
+            Ok(schema) if schema.primary_key.hash_key.is_empty() => bad("the table has no hash key".to_owned()),
             Ok(schema) => Ok(schema),
             Err(Malformed) => bad(format!("value of {} bytes does not parse", value.len())),
         })
@@ -78,7 +85,12 @@ impl Schema {
         self.key_encoding_version >= ORDERED_KEYS_VERSION || self.migrating_from_generation != 0
     }
 
-    /// Calls `f` with the table as events show it.
+    /// Names of indexes that no item can be in.
+    pub(super) fn keyless_indexes(&self) -> impl Iterator<Item = &str> {
+        self.indexes.iter().filter(|(_, index)| !index.has_key()).map(|(name, _)| name.as_str())
+    }
+
+    /// Calls `f` with the table as events show it, without indexes that have no key.
     pub(super) fn with_table<T>(
         &self,
         name: &str,
@@ -88,11 +100,10 @@ impl Schema {
         let definitions = self.attribute_definitions.iter();
         let attribute_definitions: Vec<_> =
             definitions.map(|(name, attribute_type)| model::AttributeDefinition { name, attribute_type }).collect();
+        let with_key = || self.indexes.iter().filter(|(_, index)| index.has_key());
         let non_key_attributes: Vec<Vec<&str>> =
-            self.indexes.values().map(|index| index.non_key_attributes.iter().map(String::as_str).collect()).collect();
-        let indexes: Vec<_> = self
-            .indexes
-            .iter()
+            with_key().map(|(_, index)| index.non_key_attributes.iter().map(String::as_str).collect()).collect();
+        let indexes: Vec<_> = with_key()
             .zip(&non_key_attributes)
             .map(|((name, index), non_key_attributes)| model::Index {
                 name,

@@ -1,6 +1,6 @@
 //! A table with its generations: which items clients see, and in which order. Source: `docs/format/dynamodb.md`, section 3.
 
-use ekv_model::dynamodb::{Event, KeyFormCensus};
+use ekv_model::dynamodb::{Event, KeyFormCensus, shown};
 use ekv_model::{Event as ModelEvent, Result};
 use ekv_snapshot::{Lookup, Range, RangeScan, Visible};
 use ekv_spill::{Sorted, Sorter};
@@ -92,6 +92,11 @@ impl Tables {
     }
 
     fn sound_table(&mut self, run: &mut Run<'_>, name: &str, schema: &Schema) -> Result<()> {
+        for index in schema.keyless_indexes() {
+            run.find(findings::INDEX_WITHOUT_KEY, name.as_bytes(), None, || {
+                format!("index \"{}\"", shown(index.as_bytes()))
+            });
+        }
         let encoded = encoded(name);
         let mut survey = self.survey(run, &encoded, schema)?;
         if survey.stale > 0 {
@@ -152,6 +157,9 @@ impl Tables {
             }
             let key = self.reader.key();
             survey.forms.add(&key);
+            if key.has_no_number() {
+                run.find(findings::KEY_NO_NUMBER, found.user_key, Some(found.byte_offset), String::new);
+            }
             if rank == Rank::Source || !schema.has_ordered_keys() {
                 push_unordered(&mut survey.unordered, key.sort_key, rank, found.user_key)?;
             } else if key.sort_key != record_key.primary_key {

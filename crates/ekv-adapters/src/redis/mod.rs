@@ -15,7 +15,7 @@ mod collection;
 mod encode;
 mod expiry;
 pub mod findings;
-mod keys;
+pub(crate) mod keys;
 mod late;
 mod list;
 mod meta;

@@ -25,6 +25,15 @@ const PART_NO: u64 = 1;
 /// Memory for the record of an object, in bytes; it lists the sizes of all chunks.
 const HEAD_BUDGET: usize = 64 << 10;
 
+/// Length of the longest key of the records of an object, in bytes; of an empty key that of the bucket's own records is not longer.
+pub(crate) fn longest_key_len(bucket: &str, key: &[u8]) -> usize {
+    let (mut upload, mut group, mut user_key) = (Vec::new(), Vec::new(), Vec::new());
+    push_segment(UPLOAD_ID.as_bytes(), &mut upload);
+    put_group(&mut group, bucket, GENERATION, key);
+    put_chunk(&mut user_key, Family::S3Blob, &group, &upload, ChunkPlace { part_no: PART_NO, chunk_no: 0, version: 0 });
+    user_key.len()
+}
+
 /// Builds records from the events of one bucket after the other.
 pub(crate) struct Encoder {
     scratch: Arc<dyn Scratch>,

@@ -14,7 +14,7 @@ mod bucket;
 mod chunk_ref;
 mod chunks;
 mod content;
-mod encode;
+pub(crate) mod encode;
 pub mod findings;
 mod head;
 mod keys;

@@ -18,13 +18,15 @@ mod settings;
 use std::sync::Arc;
 
 use ekv_model::sqs::{Event, Message, Queue, SideRecord};
-use ekv_model::{Body, Result};
+use ekv_model::{Body, Example, Findings, Result};
 use ekv_snapshot::RecordSink;
 use ekv_spill::Scratch;
 
+use super::findings::{ODD_SETTINGS, OTHER_PARTITION};
 use super::keys::{Form, Key, MessageKey, MessageRow, QueueRecord, Subject, encode, put_queue_prefix};
 use super::partitions::PartitionRule;
 use super::side;
+use crate::restorable::{SIDE_ROW_LEFT_OUT, fits};
 use crate::{EncodeError, EncodeOptions, Family};
 
 use rows::{DedupRows, LockRows};
@@ -42,6 +44,17 @@ pub(crate) struct Encoder {
     options: EncodeOptions,
     open: State,
     text: Vec<u8>,
+    stored: StoredOddities,
+    findings: Findings,
+}
+
+/// What a decode has told of queues: it was stored in this way, and is no mistake of somebody who changed the dump.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredOddities {
+    /// Settings that no server accepts from clients ([`ODD_SETTINGS`]).
+    pub settings: bool,
+    /// Messages in another partition than that of their group ([`OTHER_PARTITION`]).
+    pub partitions: bool,
 }
 
 /// What the next events belong to.
@@ -60,17 +73,36 @@ struct OpenQueue {
     is_content_based: bool,
     rule: PartitionRule,
     last_sequence_number: u64,
+    /// Whether messages may lie in another partition than that of their group.
+    may_be_elsewhere: bool,
     dedup: DedupRows,
     locks: LockRows,
 }
 
 impl Encoder {
     pub(crate) fn new(scratch: &Arc<dyn Scratch>, options: EncodeOptions) -> Self {
-        Encoder { scratch: Arc::clone(scratch), options, open: State::Nothing, text: Vec::new() }
+        Encoder {
+            scratch: Arc::clone(scratch),
+            options,
+            open: State::Nothing,
+            text: Vec::new(),
+            stored: StoredOddities::default(),
+            findings: Findings::default(),
+        }
+    }
+
+    /// Accepts what is known to have been stored.
+    pub(crate) fn accept(&mut self, stored: StoredOddities) {
+        self.stored = stored;
+    }
+
+    /// What was odd, so far.
+    pub(crate) fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
     }
 
     pub(crate) fn event(&mut self, sink: &mut dyn RecordSink, event: Event<'_>) -> Result<()> {
-        let Encoder { options, open, text, .. } = self;
+        let Encoder { options, open, text, findings, .. } = self;
         match (event, open) {
             (Event::Queue(queue), State::Nothing) => self.begin(sink, queue),
             (Event::Orphan { .. }, open @ State::Nothing) => {
@@ -84,15 +116,19 @@ impl Encoder {
                 State::Orphan | State::Nothing => Ok(()),
             },
             (_, State::Orphan) => Ok(()),
-            (Event::Message(message), State::Queue(queue)) => queue.message(sink, *options, message, text),
+            (Event::Message(message), State::Queue(queue)) => queue.message(sink, *options, message, text, findings),
             (Event::SideRecord(_), State::Queue(_)) if options.reference_bytes => Ok(()),
-            (Event::SideRecord(record), State::Queue(queue)) => queue.side_record(&record),
+            (Event::SideRecord(record), State::Queue(queue)) => queue.side_record(&record, findings),
         }
     }
 
     fn begin(&mut self, sink: &mut dyn RecordSink, queue: &Queue<'_>) -> Result<()> {
-        let Encoder { scratch, options, open, text } = self;
-        settings::check(queue).map_err(fault)?;
+        let Encoder { scratch, options, open, text, findings, .. } = self;
+        match settings::check(queue) {
+            Ok(()) => {}
+            Err(odd) if !self.stored.settings || odd == EncodeFault::NoName => return Err(fault(odd)),
+            Err(odd) => findings.record(ODD_SETTINGS, || Example::new(Some(queue.name), None, odd.to_string())),
+        }
         let (generation, stated) = match options.reference_bytes {
             true => (FIRST_GENERATION, None),
             false => (queue.generation.max(FIRST_GENERATION), queue.last_sequence_number),
@@ -110,6 +146,7 @@ impl Encoder {
             is_content_based: queue.content_based_deduplication,
             rule: PartitionRule::of(queue.partition_count, queue.fifo_throughput_limit),
             last_sequence_number,
+            may_be_elsewhere: self.stored.partitions,
             dedup: DedupRows::new(scratch),
             locks: LockRows::new(scratch),
         }));
@@ -124,11 +161,12 @@ impl OpenQueue {
         options: EncodeOptions,
         message: &Message<'_>,
         text: &mut Vec<u8>,
+        findings: &mut Findings,
     ) -> Result<()> {
         if message.message_id.is_empty() {
             return Err(fault(EncodeFault::NoMessageId));
         }
-        let partition = self.partition(message).map_err(fault)?;
+        let partition = self.partition(message, findings).map_err(fault)?;
         let id = || message.message_id.as_bytes().to_vec();
         message::put(sink, &self.key(partition, Subject::Message { id: id() }), message, options, text)?;
         let visible_at_ms = if options.reference_bytes { message.available_at_ms } else { message.visible_at_ms };
@@ -140,7 +178,7 @@ impl OpenQueue {
         }
         if self.is_fifo {
             self.last_sequence_number = self.last_sequence_number.max(message.sequence_number);
-            self.fifo_rows(partition, options, message, text)?;
+            self.fifo_rows(partition, options, message, text, findings)?;
         }
         Ok(())
     }
@@ -151,13 +189,18 @@ impl OpenQueue {
         options: EncodeOptions,
         message: &Message<'_>,
         text: &mut Vec<u8>,
+        findings: &mut Findings,
     ) -> Result<()> {
         let group = message.message_group_id.as_bytes().to_vec();
         if let Some(id) = message::dedup_id(message, self.is_content_based)? {
             let subject = Subject::Dedup { group: group.clone(), id: id.into_bytes() };
             text.clear();
             message::put_dedup_row(message, text);
-            self.dedup.add_message(&self.key(partition, subject), message.send_timestamp_ms, text)?;
+            let user_key = self.key(partition, subject);
+            match fits(user_key.len()) {
+                true => self.dedup.add_message(&user_key, message.send_timestamp_ms, text)?,
+                false => self.leave_out_side_row(&user_key, findings),
+            }
         }
         if message.receive_count > 0 && !options.reference_bytes {
             self.locks.add_message(&self.key(partition, Subject::Group { group }), message.message_id)?;
@@ -165,19 +208,36 @@ impl OpenQueue {
         Ok(())
     }
 
+    fn leave_out_side_row(&self, user_key: &[u8], findings: &mut Findings) {
+        findings.record(SIDE_ROW_LEFT_OUT, || {
+            Example::new(Some(&self.name), None, format!("its key has {} bytes", user_key.len()))
+        });
+    }
+
     /// The partition in the keys of a message.
-    fn partition(&self, message: &Message<'_>) -> Result<Option<u32>, EncodeFault> {
+    fn partition(&self, message: &Message<'_>, findings: &mut Findings) -> Result<Option<u32>, EncodeFault> {
         let expected = self.rule.partition(message.message_group_id);
         match (self.rule.has_partitions(), message.partition) {
             (false, None | Some(0)) => Ok(None),
             (false, Some(found)) => Err(EncodeFault::UnexpectedPartition { found }),
             (true, None) => Err(EncodeFault::NoPartition { expected }),
-            (true, Some(found)) if found != expected => Err(EncodeFault::Partition { found, expected }),
+            (true, Some(found)) if found != expected => {
+                let odd = EncodeFault::Partition { found, expected };
+                // The server delivers from every partition that it reads.
+                let is_read = self.rule.partitions_read().is_some_and(|count| found < count);
+                if !(is_read && self.may_be_elsewhere) {
+                    return Err(odd);
+                }
+                findings.record(OTHER_PARTITION, || {
+                    Example::new(Some(&self.name), None, format!("message {}: {odd}", message.message_id))
+                });
+                Ok(Some(found))
+            }
             (true, Some(found)) => Ok(Some(found)),
         }
     }
 
-    fn side_record(&mut self, record: &SideRecord<'_>) -> Result<()> {
+    fn side_record(&mut self, record: &SideRecord<'_>, findings: &mut Findings) -> Result<()> {
         let family = side::FAMILIES.into_iter().find(|family| family.prefix() == record.prefix.as_bytes());
         let Some(family) = family else {
             return Err(fault(EncodeFault::SideRecordPrefix { found: record.prefix.to_owned() }));
@@ -186,6 +246,10 @@ impl OpenQueue {
             return Err(fault(EncodeFault::SideRecordKey { prefix: record.prefix.to_owned() }));
         };
         if !self.is_fifo {
+            return Ok(());
+        }
+        if record.value.len() > SIDE_RECORD_LEN_MAX || !fits(record.user_key.len()) {
+            self.leave_out_side_row(record.user_key, findings);
             return Ok(());
         }
         if family == Family::SqsSequence {
@@ -238,17 +302,31 @@ impl OpenQueue {
     }
 }
 
+/// Length of the longest key that a message needs, in bytes; an empty id gives that of the queue.
+pub(crate) fn message_key_len(queue: &[u8], message_id: &str) -> usize {
+    let id = message_id.as_bytes().to_vec();
+    let row =
+        MessageRow { partition: Some(0), generation: FIRST_GENERATION, subject: Subject::Age { send_at_ms: 0, id } };
+    Key::Message(MessageKey { queue: queue.to_vec(), row }).to_bytes().len()
+}
+
+/// Refuses settings that no server accepts from clients.
+pub(crate) fn check_settings(queue: &Queue<'_>) -> Result<(), EncodeFault> {
+    settings::check(queue)
+}
+
+/// Whether a server reads the settings of a queue back.
+pub(crate) fn settings_fit(queue: &Queue<'_>) -> bool {
+    settings::put(queue, queue.generation, EncodeOptions::default(), &mut Vec::new()).is_ok()
+}
+
 /// A time in a key: before 1970 is 0.
 fn in_key(at_ms: i64) -> u64 {
     u64::try_from(at_ms).unwrap_or(0)
 }
 
-/// The value of a side record.
+/// The value of a side record of at most [`SIDE_RECORD_LEN_MAX`] bytes.
 fn whole(value: &Body<'_>) -> Result<Vec<u8>> {
-    let len = value.len();
-    if len > SIDE_RECORD_LEN_MAX {
-        return Err(fault(EncodeFault::LongSideRecord { len, len_max: SIDE_RECORD_LEN_MAX }));
-    }
     let mut bytes = Vec::new();
     value.for_each_chunk(|chunk| {
         bytes.extend_from_slice(chunk);

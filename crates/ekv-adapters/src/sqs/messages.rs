@@ -9,8 +9,9 @@ use ekv_snapshot::Lookup;
 use ekv_spill::{Sorter, Spool};
 
 use super::findings;
-use super::keys::{Form, MessageRow};
+use super::keys::{Form, MessageRow, Subject};
 use super::message::{BodyStep, read};
+use super::partitions::PartitionRule;
 use super::rows::{Owners, Row, Rows};
 use crate::run::scratch_error;
 use crate::{Family, Outcome, Run};
@@ -27,8 +28,8 @@ pub(super) enum Wanted {
     Live {
         /// Generation of the queue; 0 = any.
         generation: u64,
-        /// How many partitions are read; `None` if keys without partition are.
-        partitions: Option<u32>,
+        /// Which partitions are read, and which group belongs where.
+        rule: PartitionRule,
     },
     /// All.
     Every,
@@ -42,14 +43,24 @@ enum Unwanted {
 
 impl Wanted {
     fn check(self, row: &MessageRow) -> Result<(), Unwanted> {
-        let Wanted::Live { generation, partitions } = self else { return Ok(()) };
+        let Wanted::Live { generation, rule } = self else { return Ok(()) };
         if generation != 0 && row.generation != generation {
             return Err(Unwanted::Stale);
         }
-        match (partitions, row.partition) {
+        match (rule.partitions_read(), row.partition) {
             (None, None) => Ok(()),
             (Some(count), Some(partition)) if partition < count => Ok(()),
             _ => Err(Unwanted::Unreachable),
+        }
+    }
+}
+
+impl Wanted {
+    /// Whether a wanted message lies in another partition than its group belongs to.
+    fn is_elsewhere(self, row: &MessageRow, message: &OwnedMessage) -> bool {
+        match (self, row.partition) {
+            (Wanted::Live { rule, .. }, Some(partition)) => rule.partition(&message.message_group_id) != partition,
+            _ => false,
         }
     }
 }
@@ -106,8 +117,25 @@ impl Messages {
                     run.account(Family::SqsMessage, Outcome::Orphaned, 1)?;
                     continue;
                 }
-                match read(&row.found.body, &mut |_| Ok(()))? {
-                    Ok(message) => push(&mut sorter, &message, key.partition, &row)?,
+                let read = read(&row.found.body, &mut |_| Ok(()))?;
+                match read.and_then(|message| own_id(&key, &message).map(|own_id| (message, own_id))) {
+                    Ok((mut message, own_id)) => {
+                        if let Some(own_id) = &own_id {
+                            run.find(findings::MESSAGE_ID_MISMATCH, user_key, at, || {
+                                format!(
+                                    "the value says \"{}\"",
+                                    message.message_id.chars().take(80).collect::<String>()
+                                )
+                            });
+                            message.message_id.clone_from(own_id);
+                        }
+                        if wanted.is_elsewhere(&key, &message) {
+                            run.find(findings::OTHER_PARTITION, user_key, at, || {
+                                format!("message {}", message.message_id.chars().take(80).collect::<String>())
+                            });
+                        }
+                        push(&mut sorter, &message, key.partition, own_id.as_deref(), &row)?;
+                    }
                     Err(detail) => {
                         run.find(findings::INVALID_MESSAGE, user_key, at, || detail);
                         run.account(Family::SqsMessage, Outcome::Lost, 1)?;
@@ -122,11 +150,11 @@ impl Messages {
     pub(super) fn emit(&mut self, run: &mut Run<'_>, sorter: Sorter) -> Result<()> {
         let mut sorted = sorter.finish().map_err(scratch_error)?;
         while let Some((_, payload)) = sorted.next().map_err(scratch_error)? {
-            let Some((partition, stored)) = Stored::parse(payload) else { continue };
+            let Some((place, stored)) = Stored::parse(payload) else { continue };
             let outcome = match stored {
-                Stored::Value(value) => emit_one(run, &InMemory(value), partition)?,
+                Stored::Value(value) => emit_one(run, &InMemory(value), place)?,
                 Stored::UserKey(user_key) => match self.lookup.get(user_key)? {
-                    Some(found) => emit_one(run, &found.body, partition)?,
+                    Some(found) => emit_one(run, &found.body, place)?,
                     None => Outcome::Lost,
                 },
             };
@@ -162,15 +190,44 @@ impl Messages {
     }
 }
 
+/// The id under which the server finds a message, where its value has another one or none: no two messages have the same.
+///
+/// A key whose id is no text gives none; then that of the value counts, which must be there.
+fn own_id(key: &MessageRow, message: &OwnedMessage) -> Result<Option<String>, String> {
+    let Subject::Message { id } = &key.subject else { return Ok(None) };
+    if id.as_slice() == message.message_id.as_bytes() {
+        return Ok(None);
+    }
+    match std::str::from_utf8(id) {
+        Ok(id) if !id.is_empty() => Ok(Some(id.to_owned())),
+        _ if message.message_id.is_empty() => Err("the message has no id".to_owned()),
+        _ => Ok(None),
+    }
+}
+
 /// Adds a message to the sort. Equal ones keep the order of their records.
-fn push(sorter: &mut Sorter, message: &OwnedMessage, partition: Option<u32>, row: &Row<'_>) -> Result<()> {
+fn push(
+    sorter: &mut Sorter,
+    message: &OwnedMessage,
+    partition: Option<u32>,
+    own_id: Option<&str>,
+    row: &Row<'_>,
+) -> Result<()> {
     let mut place = Vec::new();
     message.put_order(&mut place);
     let stored = match row.found.body.whole() {
         Some(value) => Stored::Value(value),
         None => Stored::UserKey(row.found.user_key),
     };
-    sorter.push(&place, &stored.to_bytes(partition)).map_err(scratch_error)
+    sorter.push(&place, &stored.to_bytes(Place { partition, own_id })).map_err(scratch_error)
+}
+
+/// What the key of a message says about it.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    partition: Option<u32>,
+    /// Its id, where that of the value does not count.
+    own_id: Option<&'a str>,
 }
 
 /// A message while it is sorted.
@@ -185,26 +242,32 @@ impl<'a> Stored<'a> {
     const VALUE: u8 = 0;
     const USER_KEY: u8 = 1;
 
-    fn to_bytes(&self, partition: Option<u32>) -> Vec<u8> {
+    fn to_bytes(&self, Place { partition, own_id }: Place<'_>) -> Vec<u8> {
         let (tag, bytes) = match self {
             Stored::Value(value) => (Stored::VALUE, value),
             Stored::UserKey(user_key) => (Stored::USER_KEY, user_key),
         };
         let partition_bytes = partition.unwrap_or(0).to_be_bytes();
-        [&[tag, u8::from(partition.is_some())], &partition_bytes[..], bytes].concat()
+        // No id of a message is empty.
+        let own_id = own_id.unwrap_or_default();
+        let id_len = u32::try_from(own_id.len()).unwrap_or(u32::MAX).to_be_bytes();
+        [&[tag, u8::from(partition.is_some())], &partition_bytes[..], &id_len, own_id.as_bytes(), bytes].concat()
     }
 
-    fn parse(payload: &'a [u8]) -> Option<(Option<u32>, Stored<'a>)> {
+    fn parse(payload: &'a [u8]) -> Option<(Place<'a>, Stored<'a>)> {
         let ([tag, has_partition], rest) = payload.split_first_chunk()?;
-        let (partition, bytes) = rest.split_first_chunk()?;
+        let (partition, rest) = rest.split_first_chunk()?;
         let partition = (*has_partition == 1).then(|| u32::from_be_bytes(*partition));
+        let (id_len, rest) = rest.split_first_chunk()?;
+        let (own_id, bytes) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*id_len)).ok()?)?;
+        let own_id = Some(std::str::from_utf8(own_id).ok()?).filter(|id| !id.is_empty());
         let stored = if *tag == Stored::VALUE { Stored::Value(bytes) } else { Stored::UserKey(bytes) };
-        Some((partition, stored))
+        Some((Place { partition, own_id }, stored))
     }
 }
 
 /// Emits a message that was read without a fault before.
-fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, partition: Option<u32>) -> Result<Outcome> {
+fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, place: Place<'_>) -> Result<Outcome> {
     let scratch = run.scratch();
     let new_body = || Spool::new(std::sync::Arc::clone(&scratch), BODY_BUDGET_BYTES);
     let mut body = new_body();
@@ -224,7 +287,9 @@ fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, partition: Option<u32>) -
     };
     let body = body.into_reader().map_err(scratch_error)?;
     let attributes = message.attributes();
-    let message = Message { partition, ..message.event(body.body(), &attributes) };
+    let message = message.event(body.body(), &attributes);
+    let message_id = place.own_id.unwrap_or(message.message_id);
+    let message = Message { partition: place.partition, message_id, ..message };
     run.emit(ModelEvent::Sqs(Event::Message(&message)))?;
     Ok(Outcome::Emitted)
 }

@@ -11,7 +11,7 @@
 //! | `partitions.rs` | which partition holds a message |
 //! | `encode/` | the way back |
 
-mod encode;
+pub(crate) mod encode;
 pub mod findings;
 pub mod keys;
 mod message;
@@ -35,8 +35,8 @@ use side::SideRecords;
 
 use crate::{Family, Outcome, Run};
 
-pub use encode::EncodeFault;
 pub(crate) use encode::Encoder;
+pub use encode::{EncodeFault, StoredOddities};
 
 /// Options of the SQS adapter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,13 +122,16 @@ impl Decoder {
                 format!("the settings say \"{}\"", settings.name().chars().take(80).collect::<String>())
             });
         }
+        if let Err(odd) = encode::check_settings(&settings.queue(&name, &[], None)) {
+            run.find(findings::ODD_SETTINGS, &name, at, || odd.to_string());
+        }
         self.check_generation(run, text, &name, settings.generation())?;
         let last_sequence_number = self.last_sequence_number(run, text, &name)?;
         let tags = settings.tags();
         run.emit(ModelEvent::Sqs(Event::Queue(&settings.queue(&name, &tags, last_sequence_number))))?;
         run.account(Family::SqsQueue, Outcome::Emitted, 1)?;
 
-        let wanted = Wanted::Live { generation: settings.generation(), partitions: settings.partitions_read() };
+        let wanted = Wanted::Live { generation: settings.generation(), rule: settings.partition_rule() };
         let (sorter, passed) = self.messages.collect(run, &mut self.owners, text, wanted)?;
         if passed.stale > 0 {
             run.find(findings::STALE_GENERATION, &name, None, || {

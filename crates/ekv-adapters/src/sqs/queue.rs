@@ -89,9 +89,9 @@ impl Settings {
         &self.0.stored_name
     }
 
-    /// How many partitions the server reads; `None` if it reads the keys without partition.
-    pub(super) fn partitions_read(&self) -> Option<u32> {
-        PartitionRule::of(self.0.partition_count, &self.0.fifo_throughput_limit).partitions_read()
+    /// How messages are spread over partitions.
+    pub(super) fn partition_rule(&self) -> PartitionRule {
+        PartitionRule::of(self.0.partition_count, &self.0.fifo_throughput_limit)
     }
 
     /// The tags, for [`Settings::queue`].

@@ -33,7 +33,8 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
     for warning in &report.warnings {
         output.warning(warning);
     }
-    output.result(Exit::Done, &report, |out| {
+    let exit = exit(&report.payload);
+    output.result(exit, &report, |out| {
         out.title(format_args!("Payload {}", snapshot.display()));
         let _ = writeln!(out);
         show_payload(&report.payload, out);
@@ -45,7 +46,12 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
             " DATA_DIR --peers ID=HOST:PORT --fresh-cluster",
         );
     });
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// How a command ends that wrote a payload.
+pub(crate) fn exit(report: &PayloadReport) -> Exit {
+    if report.not_restorable > 0 { Exit::Losses } else { Exit::Done }
 }
 
 /// What the options say about the dump.
@@ -106,6 +112,10 @@ pub(crate) fn show_payload(report: &PayloadReport, out: &mut Page) {
         report.last_commit.time,
         report.last_commit.hlc
     );
+    if report.not_restorable > 0 {
+        let not_restorable = text::count(report.not_restorable, "thing", "things");
+        let _ = writeln!(out, "  not in it  {not_restorable} that no server can restore, named in the warnings");
+    }
     let _ = writeln!(out, "  payload  SHA-256 {}", report.payload_sha256);
     let verdict = match (report.self_test.ran, report.self_test.reformatted) {
         (false, _) => "not decoded again: nobody knows whether it is right".to_owned(),

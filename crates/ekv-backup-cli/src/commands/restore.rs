@@ -4,7 +4,7 @@ use ekv_backup::Error;
 use ekv_backup::restore::{PrepareOptions, restore};
 
 use crate::args::RestoreArguments;
-use crate::commands::encode::{read_options, show_payload, show_refusal};
+use crate::commands::encode::{exit, read_options, show_payload, show_refusal};
 use crate::commands::prepare_restore::{cluster_options, show_prepared};
 use crate::commands::{target, warn_of_privacy};
 use crate::exit::Exit;
@@ -23,11 +23,12 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
     for warning in &report.prepared.warnings {
         output.warning(warning);
     }
-    output.result(Exit::Done, &report, |out| {
+    let exit = exit(&report.encoded);
+    output.result(exit, &report, |out| {
         out.title(format_args!("Dump {}", arguments.dump.display()));
         let _ = writeln!(out);
         show_payload(&report.encoded, out);
         show_prepared(&report.prepared, out);
     });
-    Ok(Exit::Done)
+    Ok(exit)
 }

@@ -1,9 +1,11 @@
 //! A dump as a decode would have laid it out, whatever people did to its texts.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
+use ekv_adapters::Restorable;
 use ekv_model::{Event, Result, Target, redis, s3, sqs};
-use ekv_spill::Scratch;
+use ekv_spill::{Scratch, Sorted, Sorter};
 use ekv_tree::replay::{Listing, ListingSink, ListingSlot, Place, ReplayOptions, Replayed, replay};
 use ekv_tree::source::ScopedSource;
 use ekv_tree::{DumpWriter, TreeOptions, TreeTarget};
@@ -102,12 +104,71 @@ pub(super) fn normal_listing(
     replay_options: &ReplayOptions,
     (tree_options, reference_bytes): (TreeOptions, bool),
     progress: &dyn Progress,
-) -> Result<(Replayed, Listing)> {
+) -> Result<NormalListing> {
     let mut listed = ListedTree::new(scratch, tree_options);
     progress.begin(Phase::Encode, None);
     let counter = ByteCounter::new(progress);
-    let mut target = Storable { tree: &mut listed.tree, reference_bytes };
-    let replayed =
-        replay(source, scratch, replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
-    Ok((replayed, listed.finish()?))
+    let place = Place::default();
+    let mut storable = Storable { tree: &mut listed.tree, reference_bytes };
+    let mut target = WholeFiles {
+        target: Restorable::new(&mut storable),
+        place: &place,
+        left_out: Sorter::new(Arc::clone(scratch), LISTING_BUDGET),
+    };
+    let replayed = replay(source, scratch, replay_options, &mut target, &place, &mut |bytes| counter.add(bytes))?;
+    let left_out = target.left_out.finish().map_err(ekv_tree::Error::from)?;
+    Ok(NormalListing { replayed, normal: listed.finish()?, left_out: LeftOutFiles { sorted: left_out, next: None } })
+}
+
+/// A dump as it is, and as a decode would have laid it out.
+pub(super) struct NormalListing {
+    pub(super) replayed: Replayed,
+    pub(super) normal: Listing,
+    pub(super) left_out: LeftOutFiles,
+}
+
+/// Files of users' bytes that no server can restore, in byte order of their paths.
+pub(super) struct LeftOutFiles {
+    sorted: Sorted,
+    next: Option<Vec<u8>>,
+}
+
+impl LeftOutFiles {
+    /// Whether a file is one of them; paths must ascend.
+    pub(super) fn has(&mut self, path: &[u8]) -> Result<bool> {
+        loop {
+            if self.next.is_none() {
+                let next = self.sorted.next().map_err(ekv_tree::Error::from)?;
+                self.next = next.map(|(path, _)| path.to_vec());
+            }
+            match self.next.as_deref().map(|next| next.cmp(path)) {
+                Some(Ordering::Less) => self.next = None,
+                Some(Ordering::Equal) => return Ok(true),
+                Some(Ordering::Greater) | None => return Ok(false),
+            }
+        }
+    }
+}
+
+/// Notes the files that hold one value of which nothing is left.
+struct WholeFiles<'t> {
+    target: Restorable<'t>,
+    place: &'t Place,
+    left_out: Sorter,
+}
+
+impl Target for WholeFiles<'_> {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        let is_file =
+            matches!(event, Event::Redis { event: redis::Event::Scalar { .. }, .. } | Event::S3(s3::Event::Object(_)));
+        let before = self.target.left_out();
+        self.target.event(event)?;
+        if is_file
+            && self.target.left_out() > before
+            && let Some(path) = self.place.location().path
+        {
+            self.left_out.push(&path, b"").map_err(ekv_tree::Error::from)?;
+        }
+        Ok(())
+    }
 }

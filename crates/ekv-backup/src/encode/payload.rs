@@ -1,7 +1,8 @@
 //! From files to a sorted payload. Source: `docs/format/restore.md`, section 3.
 
-use ekv_adapters::{EncodeOptions as RecordOptions, Encoder};
-use ekv_model::{Finding, FindingTotals, Findings, Result};
+use ekv_adapters::sqs::{self, StoredOddities};
+use ekv_adapters::{EncodeOptions as RecordOptions, Encoder, Restorable};
+use ekv_model::{Example, Finding, FindingTotals, Findings, Result, Severity};
 use ekv_snapshot::{Writer, Written};
 use ekv_tree::replay::{Place, ReplayOptions, Replayed, Unmatched, replay};
 use ekv_tree::source::ScopedSource;
@@ -21,6 +22,8 @@ pub(super) struct Encoded {
     pub(super) seen: Seen,
     /// Whether the dump was written with `--extended`.
     pub(super) is_extended: bool,
+    /// How many things of the dump no server can restore.
+    pub(super) not_restorable: u64,
 }
 
 /// How the dump is read: half as much memory as the records have.
@@ -47,15 +50,23 @@ pub(super) fn write_payload(
     let mut writer = Writer::new(&scratch, plan.commit_ts, budget)?;
     progress.begin(Phase::Encode, None);
     let record_options = RecordOptions { reference_bytes: options.reference_bytes };
-    let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options);
+    let stored = StoredOddities {
+        settings: plan.account.tells_of(sqs::findings::ODD_SETTINGS),
+        partitions: plan.account.tells_of(sqs::findings::OTHER_PARTITION),
+    };
+    let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options).accepting(stored);
     let mut extended = ExtendedCheck::new(&mut encoder);
+    let mut restorable = Restorable::new(&mut extended);
     let now_ms = u64::try_from(options.now.as_millisecond()).unwrap_or(0);
-    let mut target = Observed::new(&mut extended, &options.selection, now_ms);
+    let mut target = Observed::new(&mut restorable, &options.selection, now_ms);
     let counter = ByteCounter::new(progress);
-    let replayed =
+    let mut replayed =
         replay(source, &scratch, &replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
     let seen = target.finish();
+    let not_restorable = restorable.left_out();
+    replayed.findings.merge(restorable.into_findings());
     let is_extended = extended.is_extended;
+    replayed.findings.merge(encoder.take_findings());
     if replayed.manifest != plan.manifest {
         return Err(EncodeRefusal::DumpChanged.into());
     }
@@ -72,7 +83,7 @@ pub(super) fn write_payload(
         let adapters = plan.adapters.iter().map(|adapter| adapter.name()).collect();
         return Err(EncodeRefusal::NothingThere { adapters }.into());
     }
-    Ok(Encoded { replayed, written, seen, is_extended })
+    Ok(Encoded { replayed, written, seen, is_extended, not_restorable })
 }
 
 /// Names that messages tell at most.
@@ -96,13 +107,19 @@ pub(super) fn unmatched_warning(unmatched: &Unmatched) -> Option<String> {
     (!selected.is_empty()).then(|| format!("nothing in the dump has such a name: {selected}"))
 }
 
+/// An occurrence as a warning shows it.
+fn name_of(example: &Example) -> String {
+    let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
+    format!("{}{}", key.unwrap_or_default(), example.detail)
+}
+
 /// What stays in the dump, as warnings.
 pub(super) fn warnings_of(findings: &Findings) -> Vec<String> {
     let warning = |(finding, totals): (&Finding, &FindingTotals)| {
-        let first = totals.examples.first().map_or_else(String::new, |example| {
-            let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
-            format!("; first: {}{}", key.unwrap_or_default(), example.detail)
-        });
+        // What is missing in the payload is named as far as it is known.
+        let shown = if finding.severity == Severity::Loss { totals.examples.len() } else { 1 };
+        let names: Vec<String> = totals.examples.iter().take(shown).map(name_of).collect();
+        let first = if names.is_empty() { String::new() } else { format!("; first: {}", names.join(", ")) };
         format!("{}: {} ({}{first})", finding.name, finding.meaning, totals.count)
     };
     findings.iter().map(warning).collect()

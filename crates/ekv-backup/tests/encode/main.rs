@@ -11,3 +11,4 @@ mod random;
 mod restore;
 mod room;
 mod s3;
+mod whole_way;

@@ -1,8 +1,10 @@
 //! What the report of this tool in a manifest tells about the dump as a whole.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
+use ekv_model::Finding;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
@@ -29,6 +31,15 @@ pub struct Account {
     pub listed_losses: Option<u64>,
     /// Number of names in SCOPES.jsonl; `None` = there is no such file.
     pub listed_scopes: Option<u64>,
+    /// Names of all findings, losses or not, ascending.
+    pub findings: BTreeSet<String>,
+}
+
+impl Account {
+    /// Whether the report tells of a finding: then what looks like a mistake in the dump was stored in that way.
+    pub fn tells_of(&self, finding: Finding) -> bool {
+        self.findings.contains(finding.name)
+    }
 }
 
 /// A kind of loss.
@@ -92,6 +103,7 @@ impl From<WithReport> for Account {
         group_ids.sort_unstable();
         group_ids.dedup();
         let is_loss = |finding: &RawFinding| finding.severity.0 == LOSS;
+        let findings = report.findings.0.iter().map(|finding| finding.name.0.clone()).collect();
         let losses: Vec<LossKind> = report
             .findings
             .0
@@ -106,6 +118,7 @@ impl From<WithReport> for Account {
             group_ids,
             listed_losses: report.listed_losses,
             listed_scopes: report.listed_scopes,
+            findings,
         }
     }
 }

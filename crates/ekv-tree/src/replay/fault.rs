@@ -200,7 +200,7 @@ pub enum ReplayFault {
         /// Its name, at most the first 64 characters.
         attribute: String,
     },
-    /// A key attribute of type N whose text is no number.
+    /// A key attribute of type N whose text is no number, of which no decode has told.
     #[error("the key attribute {attribute:?} must be a decimal number, such as -1.5 or 2e10")]
     KeyNumber {
         /// Its name, at most the first 64 characters.
@@ -232,7 +232,7 @@ pub enum ReplayFault {
     /// A time that is not written as the format writes it.
     #[error("expected a time as RFC 3339 from 1970 on, such as \"2026-11-22T14:56:56.793Z\"")]
     Time,
-    /// A bucket without its own record.
+    /// A bucket without its own record of which no decode has told, or whose directory does not tell its name.
     #[error("there is no _bucket.json in it: without one the server does not see the bucket")]
     BucketRecordMissing,
     /// A name that no bucket can have.
@@ -282,7 +282,7 @@ pub enum ReplayFault {
         /// The line that says it.
         line: u64,
     },
-    /// An S3 object whose content is not what its entity tag says.
+    /// An S3 object whose content is not what its entity tag says, of which no decode has told.
     #[error("the MD5 of the object is {found}, but the etag on line {line} of {} is {stated}", Escaped(.sidecar))]
     ObjectEtag {
         /// MD5 of the content, in hex.

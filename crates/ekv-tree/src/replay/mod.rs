@@ -51,9 +51,9 @@ pub use listing::{Difference, Listing, is_document};
 pub use listing_sink::{ListingSink, ListingSlot};
 pub use place::Place;
 pub use reading::{Monitor, ReadTotals};
-pub use s3::S3_SIDE_RECORDS_NOT_RESTORED;
+pub use s3::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED};
 pub use selection::{Selection, Unmatched};
-pub use sqs::NOT_ENCODED_ORPHANS;
+pub use sqs::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
 
 /// What is replayed, and with how much memory.
 #[derive(Clone, Debug)]

@@ -112,6 +112,11 @@ impl<'a> Reading<'a> {
         &self.manifest.manifest
     }
 
+    /// Whether the dump was written with this finding.
+    pub(super) fn is_told(&self, finding: Finding) -> bool {
+        self.manifest.account.tells_of(finding)
+    }
+
     /// Shows every scope that the manifest itself lists, with the directory of its protocol.
     pub(super) fn for_each_scope(&self, take: &mut dyn FnMut(&'static str, &str) -> Result<()>) -> Result<()> {
         self.manifest.for_each_scope(take)

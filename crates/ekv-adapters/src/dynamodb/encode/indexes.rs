@@ -1,11 +1,11 @@
 //! The rows of the indexes of a table: one for each item that has the attributes of an index key.
 
-use ekv_model::dynamodb::{KEY_VALUE_LEN_MAX, KeyType, KeyValue, Node, Table, push_ordered};
-use ekv_model::{Body, Result};
+use ekv_model::dynamodb::{KEY_VALUE_LEN_MAX, KeyType, KeyValue, Node, Table, push_ordered, shown};
+use ekv_model::{Body, Example, Findings, Result};
 
-use super::{GENERATION, shown};
-use crate::EncodeError;
+use super::GENERATION;
 use crate::dynamodb::keys::index_row_key;
+use crate::restorable::{INDEX_ROW_LEFT_OUT, fits};
 
 /// Memory for the index keys of one item, in bytes.
 const KEYS_LEN_MAX: usize = 16 << 20;
@@ -63,8 +63,8 @@ impl Indexes {
         (self.next, self.keys_len) = (None, 0);
     }
 
-    /// Looks at a step of the open item.
-    pub(super) fn node(&mut self, is_at_top: bool, node: &Node<'_>) -> Result<()> {
+    /// Looks at a step of the open item. An attribute that cannot be a key gives the item no row, as in the server.
+    pub(super) fn node(&mut self, is_at_top: bool, node: &Node<'_>, findings: &mut Findings) -> Result<()> {
         if !is_at_top || self.indexes.is_empty() {
             return Ok(());
         }
@@ -75,9 +75,12 @@ impl Indexes {
             return Ok(());
         }
         let Some(attribute) = self.next.take().and_then(|place| self.attributes.get_mut(place)) else { return Ok(()) };
-        let refuse = |attribute: &Attribute, expected| {
+        let table = self.table.as_bytes();
+        let mut refuse = |attribute: &Attribute, expected| {
             let (name, index) = (shown(attribute.name.as_bytes()), shown(attribute.index.as_bytes()));
-            Err(EncodeError::DynamoDbIndexKey { attribute: name, index, expected }.into())
+            let detail = || format!("the attribute {name:?} is a key of the index {index:?} and must be {expected}");
+            findings.record(INDEX_ROW_LEFT_OUT, || Example::new(Some(table), None, detail()));
+            Ok(())
         };
         let (key_type, body) = match node {
             Node::String(body) => (KeyType::String, body),
@@ -105,10 +108,12 @@ impl Indexes {
         &self,
         sort_key: &[u8],
         index_key: &mut Vec<u8>,
+        findings: &mut Findings,
         mut f: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let ordered = |place: usize| self.attributes.get(place).and_then(|attribute| attribute.ordered.as_deref());
         for index in &self.indexes {
+            // An index without hash key has no rows.
             let Some(hash) = ordered(index.hash) else { continue };
             let range = match index.range.map(ordered) {
                 Some(None) => continue,
@@ -118,7 +123,19 @@ impl Indexes {
             index_key.clear();
             index_key.extend_from_slice(hash);
             index_key.extend_from_slice(range);
-            f(&index_row_key(&self.table, GENERATION, &index.name, index_key, sort_key))?;
+            let row_key = index_row_key(&self.table, GENERATION, &index.name, index_key, sort_key);
+            if fits(row_key.len()) {
+                f(&row_key)?;
+                continue;
+            }
+            let detail = || {
+                format!(
+                    "the key of {} bytes in the index {:?} is too long",
+                    row_key.len(),
+                    shown(index.name.as_bytes())
+                )
+            };
+            findings.record(INDEX_ROW_LEFT_OUT, || Example::new(Some(self.table.as_bytes()), None, detail()));
         }
         Ok(())
     }

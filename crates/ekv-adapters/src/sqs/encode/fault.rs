@@ -1,6 +1,6 @@
 //! Why a queue, a message or a side record cannot become records.
 
-/// Settings, messages and side records that no server would have stored.
+/// What no server accepts from clients. Settings and partitions that a server had stored nevertheless are a warning.
 ///
 /// Source: `docs/format/sqs.md`, section 6.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,14 +91,6 @@ pub enum EncodeFault {
     SideRecordKey {
         /// The prefix.
         prefix: String,
-    },
-    /// A side record that is longer than any real one.
-    #[error("the value has {len} bytes, the limit for such a record is {len_max}")]
-    LongSideRecord {
-        /// Its length in bytes.
-        len: u64,
-        /// The limit in bytes.
-        len_max: u64,
     },
     /// A side record that comes twice.
     #[error("two side records have the key {user_key}")]

@@ -35,6 +35,7 @@ impl Scene {
             written: written.unwrap(),
             seen: super::super::observed::Seen::default(),
             is_extended: false,
+            not_restorable: 0,
         };
         self_test(source.as_mut(), stage.as_mut(), &plan, options, WrittenForm::Payload, &encoded, &NoProgress).unwrap()
     }

@@ -2,9 +2,8 @@
 
 use std::cmp::Ordering;
 
-use ekv_model::dynamodb::{ATTRIBUTE_ENTRY_LEN, ATTRIBUTE_LEVEL_MAX, ATTRIBUTE_NAMES_LEN_MAX, Node, SetKind};
+use ekv_model::dynamodb::{ATTRIBUTE_ENTRY_LEN, ATTRIBUTE_LEVEL_MAX, ATTRIBUTE_NAMES_LEN_MAX, Node, SetKind, shown};
 
-use super::shown_name;
 use crate::json::{Bracket, JsonReader, Position};
 use crate::replay::ReplayFault;
 use crate::replay::value::ValueBuffer;
@@ -354,5 +353,5 @@ fn leaf(reader: &mut JsonReader<'_>, step: Step) -> Result<Step> {
 }
 
 fn repeated(name: &[u8], first_line: u64, line: u64) -> Error {
-    Error::from(ReplayFault::RepeatedAttribute { name: shown_name(name), first_line }).at_line(line)
+    Error::from(ReplayFault::RepeatedAttribute { name: shown(name), first_line }).at_line(line)
 }

@@ -1,13 +1,12 @@
 //! The items of a table: read and checked once in the order of the dump, then given in the order of their keys.
 
-use ekv_model::dynamodb::{Event, KeyFormCensus};
+use ekv_model::dynamodb::{Event, KeyFormCensus, shown};
 use ekv_model::{ByteSource, Event as ModelEvent, Target};
 use ekv_spill::Sorter;
 
 use super::item::{Order, Step, Walk};
 use super::key::{KeyBuffer, KeyPlaces};
 use super::schema::Schema;
-use super::shown_name;
 use crate::json::{JsonReader, Position};
 use crate::replay::reading::{Reading, emit};
 use crate::replay::value::ValueBuffer;
@@ -55,6 +54,12 @@ pub(super) struct Outline {
 }
 
 impl Items {
+    /// `may_be_no_number`: whether key texts of type N may be no numbers.
+    pub(super) fn new(may_be_no_number: bool) -> Self {
+        let key = if may_be_no_number { KeyBuffer::of_any_number() } else { KeyBuffer::default() };
+        Items { key, ..Items::default() }
+    }
+
     /// Checks the item that comes next and reads its key.
     pub(super) fn check(&mut self, reader: &mut JsonReader<'_>, schema: &Schema) -> Result<Outline> {
         let (hash_name, range_name) = (schema.primary_key.hash_key.as_str(), schema.primary_key.range_key.as_str());
@@ -82,7 +87,7 @@ impl Items {
             while walk.next(reader)?.is_some() {}
         }
         let missing = |attribute: &str, role| {
-            let attribute = shown_name(attribute.as_bytes());
+            let attribute = shown(attribute.as_bytes());
             Error::from(ReplayFault::MissingKey { attribute, role }).at_line(start.line)
         };
         let hash = hash.ok_or_else(|| missing(hash_name, "hash key"))?;

@@ -1,9 +1,8 @@
 //! Key attributes of an item.
 
-use ekv_model::dynamodb::{ItemKey, KEY_VALUE_LEN_MAX, KeyType, KeyValue, put_sort_key};
+use ekv_model::dynamodb::{ItemKey, KEY_VALUE_LEN_MAX, KeyType, KeyValue, put_sort_key, shown};
 
 use super::item::{A_NUMBER, A_STRING, A_TYPE, A_VALUE, BASE64, END_OF_VALUE, TYPES};
-use super::shown_name;
 use crate::Result;
 use crate::json::{Bracket, JsonFault, JsonReader, Position};
 use crate::replay::ReplayFault;
@@ -15,6 +14,8 @@ pub(super) struct KeyBuffer {
     range: OwnedValue,
     has_range: bool,
     sort_key: Vec<u8>,
+    /// Whether texts of type N may be no numbers: a decode has told of such keys.
+    may_be_no_number: bool,
 }
 
 #[derive(Default)]
@@ -32,12 +33,17 @@ pub(super) struct KeyPlaces {
 }
 
 impl KeyBuffer {
+    /// A buffer for keys whose texts of type N may be no numbers.
+    pub(super) fn of_any_number() -> Self {
+        KeyBuffer { may_be_no_number: true, ..KeyBuffer::default() }
+    }
+
     /// Reads the values at `places`; the names of their attributes are for messages.
     pub(super) fn read(&mut self, reader: &mut JsonReader<'_>, places: KeyPlaces, names: (&str, &str)) -> Result<()> {
-        self.hash.read(reader, places.hash, names.0)?;
+        self.hash.read(reader, places.hash, names.0, self.may_be_no_number)?;
         self.has_range = places.range.is_some();
         if let Some(place) = places.range {
-            self.range.read(reader, place, names.1)?;
+            self.range.read(reader, place, names.1, self.may_be_no_number)?;
         }
         let range = self.has_range.then(|| self.range.value());
         put_sort_key(&self.hash.value(), range.as_ref(), &mut self.sort_key);
@@ -56,11 +62,11 @@ impl OwnedValue {
         KeyValue { key_type: self.key_type.unwrap_or(KeyType::Binary), bytes: &self.bytes }
     }
 
-    fn read(&mut self, reader: &mut JsonReader<'_>, place: Position, name: &str) -> Result<()> {
+    fn read(&mut self, reader: &mut JsonReader<'_>, place: Position, name: &str, may_be_no_number: bool) -> Result<()> {
         reader.seek(place);
         reader.enter(Bracket::Object, A_VALUE)?;
         self.bytes.clear();
-        let attribute = || shown_name(name.as_bytes());
+        let attribute = || shown(name.as_bytes());
         let key_type = match reader.known_name(A_TYPE, TYPES)? {
             0 => KeyType::String,
             1 => KeyType::Number,
@@ -77,7 +83,7 @@ impl OwnedValue {
         }
         reader.leave_object(END_OF_VALUE)?;
         self.key_type = Some(key_type);
-        if key_type == KeyType::Number && self.value().number().is_none() {
+        if key_type == KeyType::Number && !may_be_no_number && self.value().number().is_none() {
             reader.seek(place);
             return Err(reader.refuse(ReplayFault::KeyNumber { attribute: attribute() }));
         }

@@ -13,7 +13,7 @@ mod key;
 mod schema;
 mod table;
 
-use ekv_model::Target;
+use ekv_model::{Finding, Target};
 use ekv_spill::Sorter;
 
 use super::reading::{DumpFile, Reading, Visit, unknown};
@@ -24,6 +24,9 @@ use crate::{DumpPath, Result};
 pub(super) const DIRECTORY: &str = "dynamodb";
 
 const IN_PROTOCOL: &str = "directories only, one for each table";
+
+/// A key of type N that is no number, as a decode has told. The name is that of the decode.
+const KEY_NO_NUMBER: Finding = Finding::warning("ddb_key_no_number", "items with a key of type N that is no number");
 
 /// Replays the selected tables, in byte order of their directories.
 pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
@@ -57,15 +60,6 @@ impl Visit for Tables {
     fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
         Err(unknown(file.path(), IN_PROTOCOL))
     }
-}
-
-/// Longest part of a name in a message, in characters.
-const SHOWN_LEN: usize = 64;
-
-/// A name in a message.
-fn shown_name(name: &[u8]) -> String {
-    let start = name.get(..SHOWN_LEN.saturating_mul(4)).unwrap_or(name);
-    String::from_utf8_lossy(start).chars().take(SHOWN_LEN).collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry;
 
 use ekv_model::ByteSource;
 use ekv_model::dynamodb as model;
+use ekv_model::dynamodb::shown;
 
-use super::shown_name;
 use crate::Result;
 use crate::json::{JsonFault, JsonReader};
 use crate::replay::ReplayFault;
@@ -186,7 +186,7 @@ impl Texts {
             }
             Ok(())
         })?;
-        let repeated = ReplayFault::RepeatedName { element: "attribute definition", name: shown_name(name.as_bytes()) };
+        let repeated = ReplayFault::RepeatedName { element: "attribute definition", name: shown(name.as_bytes()) };
         if all.insert(name, attribute_type).is_some() {
             reader.seek(start);
             return Err(reader.refuse(repeated));
@@ -217,7 +217,7 @@ impl Texts {
                 }),
             }),
         })?;
-        let repeated = ReplayFault::RepeatedName { element: "index", name: shown_name(name.as_bytes()) };
+        let repeated = ReplayFault::RepeatedName { element: "index", name: shown(name.as_bytes()) };
         let fault = match all.entry(name) {
             Entry::Occupied(_) => repeated,
             Entry::Vacant(_) if index.key_schema.hash_key.is_empty() => ReplayFault::MissingHashKey,

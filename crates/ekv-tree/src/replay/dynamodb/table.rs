@@ -3,6 +3,7 @@
 use ekv_model::{ByteSource, Target};
 use ekv_spill::{Sorter, Spool};
 
+use super::KEY_NO_NUMBER;
 use super::items::{ItemPlace, Items, TextPlace};
 use super::schema::Schema;
 use crate::json::JsonReader;
@@ -37,6 +38,7 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut
         layout: reading.manifest().dynamodb_layout,
         selection: reading.selection(),
         found: reading.sorter(),
+        may_be_no_number: reading.is_told(KEY_NO_NUMBER),
         table: None,
         has_items: false,
         content: ValueBuffer::new(&reading.scratch()),
@@ -66,7 +68,7 @@ fn read_directory(reading: &mut Reading<'_>, path: &DumpPath, schema: &Schema, t
     let scratch = reading.scratch();
     let mut files = ItemFiles {
         schema,
-        items: Items::default(),
+        items: Items::new(reading.is_told(KEY_NO_NUMBER)),
         is_in_folder: false,
         folders: reading.sorter(),
         found: reading.sorter(),
@@ -92,6 +94,7 @@ struct TableFiles<'s> {
     layout: DynamodbLayout,
     selection: &'s Selection,
     found: Sorter,
+    may_be_no_number: bool,
     table: Option<Table>,
     has_items: bool,
     /// The lines of the items.
@@ -123,7 +126,7 @@ impl TableFiles<'_> {
             return Err(ReplayFault::OtherDirectory { directory: expected }.into());
         }
         let is_selected = self.selection.includes(schema.table_name.as_bytes());
-        self.table = Some(Table { schema, items: Items::default(), is_selected });
+        self.table = Some(Table { schema, items: Items::new(self.may_be_no_number), is_selected });
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use ekv_model::s3::{Bucket as ModelBucket, BucketRecord, Event, STRING_LEN_MAX};
 use ekv_model::{Event as ModelEvent, InMemory, Target};
 
+use super::BUCKET_MISSING;
 use super::files::BucketFiles;
 use super::object::Objects;
 use crate::hlc::parse_hlc;
@@ -13,7 +14,7 @@ use crate::replay::ReplayFault;
 use crate::replay::reading::{Reading, emit, is_missing};
 use crate::replay::text::{read_string, read_version};
 use crate::s3_name::BUCKET_FILE;
-use crate::segment::component;
+use crate::segment::{Decoded, component, decode_component};
 use crate::verify::walk::read_error;
 use crate::{DumpPath, Error, Result};
 
@@ -29,13 +30,16 @@ const REQUIRED: usize = 2;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Bucket {
     name: String,
+    /// Whether there is a record.
+    has_record: bool,
     created_at_hlc: u64,
     owner: String,
     region: String,
     acl: String,
 }
 
-/// Reads the record of a bucket: its name and the text. If the name is not selected, the file counts as not read.
+/// Reads the record of a bucket: its name and the text, which is empty where there is no record: then the directory tells the name.
+/// If the name is not selected, the file counts as not read.
 pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<(String, Vec<u8>)> {
     let mut path = directory.clone();
     path.push(BUCKET_FILE.as_bytes())?;
@@ -57,14 +61,26 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<(S
         Ok(())
     });
     match result {
-        Err(error) if is_missing(&error) => Err(Error::from(ReplayFault::BucketRecordMissing).at(directory.as_bytes())),
+        Err(error) if is_missing(&error) => {
+            let name = match decode_component(directory.split_last().1) {
+                Ok(Decoded::Raw(name)) if reading.is_told(BUCKET_MISSING) => String::from_utf8(name).ok(),
+                _ => None,
+            };
+            let missing = || Error::from(ReplayFault::BucketRecordMissing).at(directory.as_bytes());
+            name.map(|name| (name, Vec::new())).ok_or_else(missing)
+        }
         other => other.map(|()| (name, text)),
     }
 }
 
 impl Bucket {
+    /// A bucket without record.
+    pub(super) fn of_name(name: String) -> Self {
+        Bucket { name, ..Bucket::default() }
+    }
+
     pub(super) fn parse(text: &[u8]) -> Result<Self> {
-        let mut bucket = Bucket::default();
+        let mut bucket = Bucket { has_record: true, ..Bucket::default() };
         let source = InMemory(text);
         let mut reader = JsonReader::document(&source);
         reader.object_with_optional("an object with the bucket", MEMBERS, REQUIRED, |reader, member| {
@@ -90,13 +106,13 @@ impl Bucket {
         let keys = BucketFiles::new(reading, directory.clone()).list(reading)?.finish(reading, &self.name)?;
         let place = reading.place();
         place.enter_file(&[directory.as_bytes(), b"/", BUCKET_FILE.as_bytes()].concat());
-        let record = BucketRecord {
+        let record = self.has_record.then_some(BucketRecord {
             created_at_hlc: self.created_at_hlc,
             owner: &self.owner,
             region: &self.region,
             acl: &self.acl,
-        };
-        let begin = Event::Begin(ModelBucket { name: &self.name, record: Some(record) });
+        });
+        let begin = Event::Begin(ModelBucket { name: &self.name, record });
         emit(target, place, ModelEvent::S3(begin))?;
         let mut cursor = keys.cursor();
         while let Some(object) = cursor.next()? {

@@ -16,7 +16,7 @@ mod object;
 mod side;
 mod sidecar;
 
-use ekv_model::Target;
+use ekv_model::{Finding, Target};
 use ekv_spill::Sorter;
 
 use super::reading::{DumpFile, Reading, Visit, unknown};
@@ -34,6 +34,15 @@ pub(super) const DIRECTORY: &str = "s3";
 
 const IN_PROTOCOL: &str = "directories only, one for each bucket";
 
+/// An entity tag that is not the MD5 of its object, as a decode has told. The name is that of the decode.
+pub const S3_ETAG_DIFFERS: Finding = Finding::warning(
+    "s3_etag_mismatch",
+    "objects whose entity tag is not the MD5 of their content, as the server had stored them; both are restored as they are",
+);
+/// A bucket without a record, as a decode has told. The name is that of the decode.
+const BUCKET_MISSING: Finding =
+    Finding::warning("s3_bucket_meta_missing", "buckets that have objects but no record of their own");
+
 /// Replays the buckets.
 pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
     let mut buckets = Buckets { found: reading.sorter(), listed: ListedScopes::new(DIRECTORY, reading)? };
@@ -48,10 +57,14 @@ pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result
         }
     }
     let mut by_name = by_name.finish()?;
-    while let Some((_, directory_and_text)) = by_name.next()? {
+    while let Some((name, directory_and_text)) = by_name.next()? {
         let mut parts = directory_and_text.splitn(2, |byte| *byte == 0);
         let directory = DumpPath::new(parts.next().unwrap_or_default())?;
-        Bucket::parse(parts.next().unwrap_or_default())?.replay(reading, directory, target)?;
+        let bucket = match parts.next().unwrap_or_default() {
+            b"" => Bucket::of_name(String::from_utf8_lossy(name).into_owned()),
+            text => Bucket::parse(text)?,
+        };
+        bucket.replay(reading, directory, target)?;
     }
     Ok(())
 }

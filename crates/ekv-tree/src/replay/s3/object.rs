@@ -1,8 +1,9 @@
 //! One object after the other.
 
 use ekv_model::s3::{Event, Object};
-use ekv_model::{Event as ModelEvent, Target};
+use ekv_model::{Event as ModelEvent, Example, Target};
 
+use super::S3_ETAG_DIFFERS;
 use super::content::{Expected, replay_content};
 use super::keys::ListedObject;
 use super::sidecar::Sidecar;
@@ -60,16 +61,17 @@ impl Objects {
             Ok(())
         })?;
         self.enter(&body_path)?;
-        let place = reading.place();
+        let (place, may_differ) = (reading.place(), reading.is_told(S3_ETAG_DIFFERS));
         let Objects { path, content, line, keymap_path, .. } = self;
+        let mut odd = None;
         reading.read_file(path, &mut |file| {
             if let Some(kind) = listed.kind {
                 line.clear();
                 write_line(&String::from_utf8_lossy(&body_path), listed.key, kind, line);
                 file.note_line(keymap_path, line)?;
             }
-            let expected = Expected { sidecar: &sidecar, path: sidecar_path.as_bytes() };
-            replay_content(file, &expected, content, &mut |body| {
+            let expected = Expected { sidecar: &sidecar, path: sidecar_path.as_bytes(), may_differ };
+            odd = replay_content(file, &expected, content, &mut |body| {
                 let object = Object {
                     key: listed.key,
                     etag: &sidecar.etag,
@@ -82,8 +84,13 @@ impl Objects {
                     body,
                 };
                 emit(target, place, ModelEvent::S3(Event::Object(object)))
-            })
-        })
+            })?;
+            Ok(())
+        })?;
+        if let Some(odd) = odd {
+            reading.find(S3_ETAG_DIFFERS, || Example::new(Some(path.as_bytes()), None, odd));
+        }
+        Ok(())
     }
 
     /// Goes to a file of the bucket.

@@ -35,6 +35,12 @@ pub const NOT_ENCODED_ORPHANS: Finding = Finding::warning(
     "directories with what is left of queues that are gone: no server could reach it, and it stays in the dump",
 );
 
+/// Settings that name another queue, as a decode has told. The name is that of the decode.
+pub const SETTINGS_OF_ANOTHER_NAME: Finding = Finding::warning(
+    "sqs_queue_name_mismatch",
+    "queues whose settings carry another name than their key, as the server had stored them; both are restored as they are",
+);
+
 /// Replays the queues.
 pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
     let mut queues = Queues { directories: reading.sorter(), listed: ListedScopes::new(DIRECTORY, reading)? };

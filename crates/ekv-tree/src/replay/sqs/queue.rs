@@ -9,7 +9,7 @@ use ekv_spill::Scratch;
 use super::message::Visibility;
 use super::messages::{Messages, Outline};
 use super::settings::{QUEUE_LEN_MAX, Settings};
-use super::{NOT_ENCODED_ORPHANS, side};
+use super::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME, side};
 use crate::replay::reading::{DumpFile, Reading, Visit, emit, unknown};
 use crate::replay::value::ValueBuffer;
 use crate::replay::{Place, ReplayFault, Selection};
@@ -32,6 +32,10 @@ pub(super) struct QueueReader<'a> {
     target: &'a mut dyn Target,
     visibility: Visibility,
     scratch: Arc<dyn Scratch>,
+    /// Whether settings may have another name: a decode has told of such queues.
+    may_differ: bool,
+    /// Queues whose settings have another name.
+    other_names: u64,
     /// The file at hand.
     content: ValueBuffer,
     /// The body or value at hand.
@@ -47,6 +51,8 @@ impl<'a> QueueReader<'a> {
             place: reading.place(),
             target,
             visibility: if is_kept { Visibility::Kept } else { Visibility::Reset },
+            may_differ: reading.is_told(SETTINGS_OF_ANOTHER_NAME),
+            other_names: 0,
             content: ValueBuffer::new(&scratch),
             value: ValueBuffer::new(&scratch),
             scratch,
@@ -67,6 +73,9 @@ impl<'a> QueueReader<'a> {
         };
         reading.show(&directory, &mut visit)?;
         let QueueFiles { fate, is_begun, has_internals, .. } = visit;
+        if std::mem::take(&mut self.other_names) > 0 {
+            reading.find(SETTINGS_OF_ANOTHER_NAME, || Example::new(Some(&segment), None, String::new()));
+        }
         match fate {
             Fate::Selected(settings) => {
                 if !is_begun {
@@ -92,22 +101,29 @@ impl<'a> QueueReader<'a> {
 
     /// Reads the settings; `None` if the queue is not asked for.
     fn settings(&mut self, file: &mut DumpFile<'_>, segment: &[u8]) -> Result<Option<Settings>> {
-        match decode_component(segment) {
+        let own_name = match decode_component(segment) {
             Ok(Decoded::Raw(name)) if !self.selection.includes(&name) => return Ok(None),
-            Ok(Decoded::Raw(_) | Decoded::Fallback) => {}
+            Ok(Decoded::Raw(name)) => Some(name),
+            Ok(Decoded::Fallback) => None,
             Ok(Decoded::Binary(_)) => return Err(SegmentError::NotCanonical.into()),
             Err(error) => return Err(error.into()),
-        }
+        };
         self.content.fill_from(file)?;
         if self.content.body().len() > QUEUE_LEN_MAX {
             return Err(ReplayFault::LongFile { len_max: QUEUE_LEN_MAX }.into());
         }
         let settings = Settings::read(&self.content)?;
         let directory = component(settings.name().as_bytes());
-        if directory != segment {
-            return Err(ReplayFault::OtherDirectory { directory }.into());
-        }
-        Ok(Some(settings).filter(|settings| self.selection.includes(settings.name().as_bytes())))
+        let settings = match own_name {
+            _ if directory == segment => settings,
+            // The server stores a name in the settings as well, which may differ. Its key, and so the directory, counts.
+            Some(own_name) if self.may_differ => {
+                self.other_names = self.other_names.saturating_add(1);
+                settings.of_queue(own_name)
+            }
+            _ => return Err(ReplayFault::OtherDirectory { directory }.into()),
+        };
+        Ok(Some(settings).filter(|settings| self.selection.includes(settings.queue_name())))
     }
 
     /// Begins the queue: its settings are in the file beside the one that is being read.

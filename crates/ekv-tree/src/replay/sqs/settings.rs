@@ -53,7 +53,11 @@ const A_STRING: &str = "a string";
 
 /// The settings of a queue.
 #[derive(Debug, Default)]
-pub(super) struct Settings(OwnedQueue);
+pub(super) struct Settings {
+    stored: OwnedQueue,
+    /// The name of the queue, where its settings have another one.
+    own_name: Option<Vec<u8>>,
+}
 
 impl Settings {
     /// Reads the file.
@@ -66,7 +70,7 @@ impl Settings {
     }
 
     fn member(&mut self, reader: &mut JsonReader<'_>, member: usize) -> Result<()> {
-        let Settings(queue) = self;
+        let queue = &mut self.stored;
         let text = |reader: &mut JsonReader<'_>| read_string(reader, A_STRING, TEXT_LEN_MAX);
         match QUEUE.get(member).copied().unwrap_or_default() {
             "format_version" => read_version(reader)?,
@@ -119,23 +123,33 @@ impl Settings {
         Ok(())
     }
 
-    /// The name, not empty.
+    /// The same settings of a queue with another name than they have.
+    pub(super) fn of_queue(self, name: Vec<u8>) -> Self {
+        Settings { own_name: Some(name), ..self }
+    }
+
+    /// The name of the queue, not empty.
+    pub(super) fn queue_name(&self) -> &[u8] {
+        self.own_name.as_deref().unwrap_or(self.name().as_bytes())
+    }
+
+    /// The name in the settings, not empty.
     pub(super) fn name(&self) -> &str {
-        &self.0.stored_name
+        &self.stored.stored_name
     }
 
     /// The number of the queue's present life; 0 if the file states none.
     pub(super) fn generation(&self) -> u64 {
-        self.0.generation
+        self.stored.generation
     }
 
     /// The tags, for [`Settings::queue`].
     pub(super) fn tags(&self) -> Vec<Tag<'_>> {
-        self.0.tags()
+        self.stored.tags()
     }
 
     /// The queue as an event has it.
     pub(super) fn queue<'a>(&'a self, generation: u64, tags: &'a [Tag<'a>]) -> Queue<'a> {
-        Queue { generation, ..self.0.event(self.name().as_bytes(), tags) }
+        Queue { generation, ..self.stored.event(self.queue_name(), tags) }
     }
 }
