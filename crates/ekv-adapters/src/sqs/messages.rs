@@ -195,7 +195,8 @@ impl Messages {
 /// A key whose id is no text gives none; then that of the value counts, which must be there.
 fn own_id(key: &MessageRow, message: &OwnedMessage) -> Result<Option<String>, String> {
     let Subject::Message { id } = &key.subject else { return Ok(None) };
-    if id.as_slice() == message.message_id.as_bytes() {
+    // An id that was no text is shown as all such texts are.
+    if id.as_slice() == message.message_id.as_bytes() || message.message_id.contains(char::REPLACEMENT_CHARACTER) {
         return Ok(None);
     }
     match std::str::from_utf8(id) {
