@@ -18,28 +18,17 @@ const STRINGS: &str = "redis/db_0/strings";
 pub(crate) fn run() -> Result<(), Error> {
     let workspace = Workspace::load()?;
     let folder = workspace.target_directory.join("demo");
-    let snapshot = folder.join("redis-1.fsm");
     let dump = folder.join("dump");
     let program =
         workspace.target_directory.join("release").join(format!("ekv-backup{}", std::env::consts::EXE_SUFFIX));
 
     workspace.command("cargo").args(["build", "--release", "--locked", "--package", "ekv-backup-cli"]).run()?;
-    unpack(&workspace, &folder, &snapshot)?;
-    let paths = [&snapshot, &dump].map(|path| workspace.shown(path));
-    workspace.command_at(&program).args(["decode"]).args(paths).run()?;
-    show(&workspace, &dump)
-}
-
-fn unpack(workspace: &Workspace, folder: &Path, snapshot: &Path) -> Result<(), Error> {
     if folder.exists() {
-        fs::remove_dir_all(folder).map_err(Error::io(folder))?;
+        fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
     }
-    fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    println!("$ zstd -d {SAMPLE} -o {}", quoted(&workspace.shown(snapshot)));
-    let sample = workspace.workspace_root.join(SAMPLE);
-    let packed = fs::File::open(&sample).map_err(Error::io(&sample))?;
-    let unpacked = fs::File::create_new(snapshot).map_err(Error::io(snapshot))?;
-    zstd::stream::copy_decode(packed, unpacked).map_err(Error::io(&sample))
+    fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    workspace.command_at(&program).args(["decode", SAMPLE]).args([workspace.shown(&dump)]).run()?;
+    show(&workspace, &dump)
 }
 
 fn show(workspace: &Workspace, dump: &Path) -> Result<(), Error> {

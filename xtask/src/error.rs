@@ -20,10 +20,13 @@ pub(crate) enum Error {
     Output { command: String, source: serde_json::Error },
     #[error("cannot access {}", path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[cfg(feature = "checks")]
     #[error("cannot read {}", path.display())]
     Settings { path: PathBuf, source: toml::de::Error },
+    #[cfg(feature = "checks")]
     #[error("{} names a licence that is not an SPDX identifier: {licence}", path.display())]
     UnknownLicence { path: PathBuf, licence: String },
+    #[cfg(feature = "checks")]
     #[error("{count} of {packages} packages do not satisfy {}; they are listed above", path.display())]
     Dependencies { count: usize, packages: usize, path: PathBuf },
 }
@@ -46,4 +49,9 @@ pub(crate) fn chain(error: &Error) -> String {
         cause = source.source();
     }
     text
+}
+
+/// The mistake of giving arguments to a task that has none.
+pub(crate) fn takes_no_arguments(task: &str) -> Error {
+    Error::Usage { problem: format!("`{task}` takes no arguments") }
 }

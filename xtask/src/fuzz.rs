@@ -87,23 +87,6 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks that the engine compiles; without coverage, which a check has no use for.
-pub(crate) fn check() -> Result<(), Error> {
-    let args = [
-        "clippy",
-        "--package",
-        "ekv-fuzz",
-        "--features",
-        "engine",
-        "--all-targets",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    Workspace::load()?.command("cargo").args(args).run()
-}
-
 /// The built programs.
 struct Fuzzer {
     workspace: Workspace,

@@ -2,17 +2,16 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
+#[cfg(feature = "checks")]
 mod bench;
-mod ci;
+#[cfg(feature = "checks")]
+mod checks;
 mod command;
-mod cross;
 mod demo;
 mod error;
 mod fuzz;
-mod licences;
 mod listing;
-mod oldest;
-mod rustup;
+mod tests;
 mod tools;
 mod workspace;
 
@@ -53,25 +52,33 @@ fn main() -> ExitCode {
 }
 
 fn run(task: Option<&str>, rest: &[String]) -> Result<(), Error> {
-    if let Some(done) = task.and_then(|task| bench::hidden_task(task, rest)) {
-        return done;
-    }
     match task {
-        Some("test") => ci::test(rest),
-        Some("bench") => bench::run(rest),
-        Some("long") => ci::long(rest),
+        Some("test") => tests::test(rest),
+        Some("long") => tests::long(rest),
         Some("fuzz") => fuzz::run(rest),
         Some("help" | "-h" | "--help") => {
             print!("{USAGE}");
             Ok(())
         }
-        Some(task) if !rest.is_empty() => Err(Error::Usage { problem: format!("`{task}` takes no arguments") }),
-        Some("demo") => demo::run(),
-        Some("licences") => licences::run(),
-        Some("cross") => cross::run(),
-        Some("oldest") => oldest::run(),
-        Some("ci") => ci::run(),
-        Some(task) => Err(Error::Usage { problem: format!("there is no task `{task}`") }),
+        Some("demo") if rest.is_empty() => demo::run(),
+        Some("demo") => Err(error::takes_no_arguments("demo")),
+        Some(task) => run_check(task, rest),
         None => Err(Error::Usage { problem: "name a task".to_owned() }),
     }
+}
+
+/// Runs a task that this program was built for.
+#[cfg(feature = "checks")]
+fn run_check(task: &str, rest: &[String]) -> Result<(), Error> {
+    if task == "bench" {
+        return bench::run(rest);
+    }
+    bench::hidden_task(task, rest).unwrap_or_else(|| checks::run(task, rest))
+}
+
+/// Builds the program with all tasks and hands this one on.
+#[cfg(not(feature = "checks"))]
+fn run_check(task: &str, rest: &[String]) -> Result<(), Error> {
+    let args = ["run", "--release", "--locked", "--package", "xtask", "--", task];
+    workspace::Workspace::load()?.command("cargo").args(args).args(rest.iter().cloned()).run()
 }

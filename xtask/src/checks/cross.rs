@@ -1,21 +1,23 @@
 //! The check that the libraries compile for platforms other than this one.
 
+use super::packages::Packages;
+use super::rustup;
 use crate::command::Command;
 use crate::error::Error;
-use crate::rustup;
 use crate::workspace::Workspace;
 
 /// Source: `docs/format/tree.md`, section 8.6.
 const TARGETS: [&str; 3] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin", "wasm32-wasip1"];
 
 /// Checks every published library for every target that `rustup` provides.
-pub(crate) fn run() -> Result<(), Error> {
+pub(super) fn run() -> Result<(), Error> {
     let workspace = Workspace::load()?;
+    let packages = Packages::own()?;
     for target in TARGETS {
         let install = ["target", "add", target];
         if rustup::provides(&workspace, &["target", "list", "--installed"], |line| line == target, &install) {
-            let packages = workspace.libraries().into_iter().flat_map(|name| ["--package", name]);
-            let check = workspace.command("cargo").args(["check", "--locked", "--target", target]).args(packages);
+            let libraries = packages.libraries().into_iter().flat_map(|name| ["--package", name]);
+            let check = workspace.command("cargo").args(["check", "--locked", "--target", target]).args(libraries);
             without_c(check, target).run()?;
         }
     }

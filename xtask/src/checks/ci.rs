@@ -1,11 +1,12 @@
-//! The tests, and the list of all checks.
+//! The list of all checks.
 
 use std::time::{Duration, Instant};
 
+use super::{cross, licences, oldest};
 use crate::command::Command;
 use crate::error::Error;
+use crate::tests;
 use crate::workspace::Workspace;
-use crate::{cross, fuzz, licences, oldest, tools};
 
 type Check = fn() -> Result<(), Error>;
 
@@ -14,39 +15,15 @@ const CHECKS: [(&str, Check); 8] = [
     ("format", format),
     ("licences", licences::run),
     ("lints", lints),
-    ("fuzz targets", fuzz::check),
+    ("fuzz targets", fuzz_targets),
     ("documentation", documentation),
     ("other platforms", cross::run),
     ("oldest Rust", oldest::run),
-    ("tests", || test(&[])),
+    ("tests", || tests::test(&[])),
 ];
 
-/// Runs the tests of the whole workspace or of the packages in `args`, all of them even if one fails.
-pub(crate) fn test(args: &[String]) -> Result<(), Error> {
-    tests(args)?.run()
-}
-
-/// Runs the tests that are too long for every day: those marked `ignore`. Optimised, with all checks of a debug build.
-pub(crate) fn long(args: &[String]) -> Result<(), Error> {
-    let profile = ["--profile", "fuzz"].map(str::to_owned);
-    let after_dashes: &[&str] = if args.iter().any(|arg| arg == "--") { &[] } else { &["--"] };
-    let test = tests(&[&profile, args].concat())?.args(after_dashes.iter().copied());
-    test.args(["--ignored", "--nocapture"]).run()
-}
-
-/// The tests that `args` of `cargo test` choose, with what they need installed.
-fn tests(args: &[String]) -> Result<Command, Error> {
-    let workspace = Workspace::load()?;
-    tools::provide_strace(&workspace)?;
-    // Cargo ignores names of packages beside `--workspace`.
-    let names_packages = args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
-    let all: &[&str] = if names_packages { &[] } else { &["--workspace"] };
-    let test = workspace.command("cargo").args(["test", "--locked", "--no-fail-fast"]).args(all.iter().copied());
-    Ok(test.args(args.iter().cloned()).env(tools::NO_SKIPS, "1"))
-}
-
 /// Runs all checks and stops at the first that fails.
-pub(crate) fn run() -> Result<(), Error> {
+pub(super) fn run() -> Result<(), Error> {
     let mut times: Vec<(&str, Duration)> = Vec::new();
     for (name, check) in CHECKS {
         println!("\n== {name}");
@@ -67,6 +44,12 @@ fn format() -> Result<(), Error> {
 
 fn lints() -> Result<(), Error> {
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?.run()
+}
+
+/// Checks that the engine compiles; without coverage, which a check has no use for.
+fn fuzz_targets() -> Result<(), Error> {
+    let engine = ["clippy", "--package", "ekv-fuzz", "--features", "engine", "--all-targets", "--locked"];
+    cargo(&engine)?.args(["--", "-D", "warnings"]).run()
 }
 
 fn documentation() -> Result<(), Error> {

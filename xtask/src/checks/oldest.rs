@@ -1,13 +1,15 @@
 //! The check that the workspace compiles with the oldest Rust version it promises.
 
+use super::packages::Packages;
+use super::rustup;
 use crate::error::Error;
-use crate::rustup;
 use crate::workspace::Workspace;
 
 /// Checks everything with each Rust version that a `rust-version` of the workspace names and `rustup` provides.
-pub(crate) fn run() -> Result<(), Error> {
+pub(super) fn run() -> Result<(), Error> {
     let workspace = Workspace::load()?;
-    for version in workspace.rust_versions() {
+    let packages = Packages::own()?;
+    for version in packages.rust_versions() {
         let prefix = format!("{version}-");
         let install = ["toolchain", "install", version, "--profile", "minimal"];
         if rustup::provides(&workspace, &["toolchain", "list"], |line| line.starts_with(&prefix), &install) {

@@ -10,20 +10,23 @@ use serde::Deserialize;
 use spdx::{Expression, Licensee, ParseMode};
 
 use crate::error::Error;
-use crate::workspace::{Package, Workspace};
+use crate::workspace::Workspace;
+
+use super::packages::{Package, Packages};
 
 const SETTINGS: &str = "deny.toml";
 
 /// Checks every package of the workspace's dependency tree and prints what does not hold.
-pub(crate) fn run() -> Result<(), Error> {
+pub(super) fn run() -> Result<(), Error> {
     let workspace = Workspace::load()?;
+    let packages = Packages::all()?;
     let path = workspace.workspace_root.join(SETTINGS);
     let rules = Rules::load(&path)?;
-    let findings = rules.check(&workspace);
+    let findings = rules.check(&packages);
     for (package, problem) in &findings {
         println!("{package}: {problem}");
     }
-    let packages = workspace.packages.len();
+    let packages = packages.packages.len();
     if findings.is_empty() {
         println!("licences and sources of {packages} packages satisfy {SETTINGS}");
         return Ok(());
@@ -108,17 +111,17 @@ impl Rules {
     }
 
     /// What does not hold, by package.
-    fn check(&self, workspace: &Workspace) -> BTreeMap<String, Problem> {
-        let problems = workspace.packages.iter().filter_map(|package| {
-            let problem = self.source_problem(package, workspace).or_else(|| self.licence_problem(package))?;
+    fn check(&self, packages: &Packages) -> BTreeMap<String, Problem> {
+        let problems = packages.packages.iter().filter_map(|package| {
+            let problem = self.source_problem(package, packages).or_else(|| self.licence_problem(package))?;
             Some((format!("{} {}", package.name, package.version), problem))
         });
         problems.collect()
     }
 
-    fn source_problem(&self, package: &Package, workspace: &Workspace) -> Option<Problem> {
+    fn source_problem(&self, package: &Package, packages: &Packages) -> Option<Problem> {
         let Some(source) = &package.source else {
-            return (!workspace.is_member(package)).then_some(Problem::PathOutsideWorkspace);
+            return (!packages.is_member(package)).then_some(Problem::PathOutsideWorkspace);
         };
         let registry = source.strip_prefix("registry+").or_else(|| source.strip_prefix("sparse+"));
         let is_known = registry.is_some_and(|url| self.registries.iter().any(|known| known == url));
@@ -166,13 +169,8 @@ mod tests {
     }
 
     fn problem(allow: &[&str], package: Package) -> Option<Problem> {
-        let workspace = Workspace {
-            packages: vec![package],
-            workspace_members: vec!["another id".to_owned()],
-            workspace_root: "root".into(),
-            target_directory: "target".into(),
-        };
-        rules(allow).check(&workspace).remove("some-crate 1.2.3")
+        let packages = Packages { packages: vec![package], workspace_members: vec!["another id".to_owned()] };
+        rules(allow).check(&packages).remove("some-crate 1.2.3")
     }
 
     fn licence_problem(allow: &[&str], licence: &str) -> Option<Problem> {
