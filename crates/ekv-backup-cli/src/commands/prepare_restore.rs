@@ -100,12 +100,12 @@ fn show_next_steps(report: &PrepareReport, out: &mut Page) {
         Placement::SingleGroup { raft_id, raft_data_dir } => {
             show_start(step, report, raft_id, raft_data_dir, out);
             let _ = writeln!(out, "     With these and one Raft group it looks in exactly");
-            let _ = writeln!(out, "       {}", report.data_dir.display().to_string());
+            let _ = writeln!(out, "       {}", report.data_dir.display());
         }
         Placement::OneOfSeveralGroups { raft_id, raft_data_dir, group_id } => {
             show_start(step, report, raft_id, raft_data_dir, out);
             let _ = writeln!(out, "     With these and several Raft groups it looks for group {group_id} in exactly");
-            let _ = writeln!(out, "       {}", report.data_dir.display().to_string());
+            let _ = writeln!(out, "       {}", report.data_dir.display());
             let _ = writeln!(out, "     Every other group needs a directory of its own beside it.");
         }
         Placement::Elsewhere => show_move(step, report, out),
