@@ -214,7 +214,7 @@ impl Loader<'_> {
             bytes: input.len,
             input_name: input.name,
             is_proven,
-            findings: Findings::default(),
+            findings: Findings::with_log(Some(self.losses.clone())),
             place: None,
             group_id,
             snapshot_index,

@@ -45,7 +45,7 @@ impl State {
     ) -> Result<State> {
         progress.begin(Phase::Resolve, None);
         let follower = Follower::new(progress);
-        let mut findings = Findings::default();
+        let mut findings = Findings::with_log(Some(loaded.losses.clone()));
         let data_groups = loaded.snapshots.iter().filter(|snapshot| is_data_group(snapshot)).count();
         let mut families = loaded.families();
         let allowed = options.allow_missing_groups;

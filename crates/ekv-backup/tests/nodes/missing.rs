@@ -3,9 +3,11 @@
 use std::fs;
 
 use ekv_backup::{
-    Choice, Class, Completeness, DecodeOptions, NoProgress, ReadOptions, Resources, Status, decode, inspect,
+    Choice, Class, Completeness, DecodeOptions, NoProgress, ReadOptions, Resources, Status, decode, inspect, verify,
 };
 use ekv_testkit::SnapshotBuilder;
+
+use ekv_tree::losses::{LOSSES_FILE, Loss, LossesReader};
 
 use crate::node::{Node, route, stored, string, with_catalog, write_snapshot};
 
@@ -31,6 +33,19 @@ fn missing(node: &Node) -> Vec<(String, String)> {
     let inspected = inspect(&node.path(), &ReadOptions::default(), &NoProgress).unwrap();
     assert_eq!(inspected.completeness.missing, found.missing);
     found.missing.into_iter().map(|missing| (missing.name, missing.first.unwrap())).collect()
+}
+
+/// Names and details of the lines of LOSSES.jsonl; as many losses as the report counts. The dump is removed.
+fn listed(node: &Node) -> Vec<(String, String)> {
+    let report = node.try_decode(&DecodeOptions::default()).unwrap();
+    let lines = fs::read(node.dump().join(LOSSES_FILE)).unwrap_or_default();
+    assert!(verify(&node.dump(), &NoProgress).unwrap().sound);
+    fs::remove_dir_all(node.dump()).unwrap();
+    let mut reader = LossesReader::new(lines.as_slice());
+    let losses: Vec<Loss<'_>> = std::iter::from_fn(|| reader.next_loss().unwrap()).collect();
+    let of_findings: u64 = report.books.findings.iter().filter(|f| f.severity == "loss").map(|f| f.count).sum();
+    assert_eq!((losses.iter().map(|loss| loss.count).sum::<u64>(), report.losses), (of_findings, of_findings));
+    losses.into_iter().map(|loss| (loss.finding.into_owned(), loss.detail.into_owned())).collect()
 }
 
 fn group_1() -> SnapshotBuilder {
@@ -243,4 +258,72 @@ fn snapshot_with_more_than_was_asked_for_is_no_reason_to_take_an_older_one() {
         let error = node.try_decode(&DecodeOptions { read, ..DecodeOptions::default() }).unwrap_err();
         assert!(error.to_string().contains("allows more"), "{error}");
     }
+}
+
+#[test]
+fn every_missing_group_is_listed_however_many_there_are() {
+    let node = Node::new();
+    let key = |id: u64| [b"!dist|route|", &id.to_be_bytes()[..]].concat();
+    let border = |id: u64| format!("m{id:02}").into_bytes();
+    let catalog = (1..=30).fold(SnapshotBuilder::new(), |snapshot, id| {
+        let start = if id == 1 { Vec::new() } else { border(id) };
+        let end = (id < 30).then(|| border(id + 1));
+        snapshot.put(&key(id), 1, &route(id, id, &start, end.as_deref()))
+    });
+    node.add(1, 1, &catalog.put(&string("a"), 100, &stored("a")));
+    let expected: Vec<(String, String)> = (2..=30)
+        .map(|id| ("group_missing".to_owned(), format!("group {id} of 30, which owns keys from m{id:02} on")))
+        .collect();
+    assert_eq!(listed(&node), expected);
+}
+
+#[test]
+fn older_states_and_records_of_groups_without_keys_are_listed() {
+    // More groups than examples are kept, each with an older state.
+    let node = Node::new();
+    let older = SnapshotBuilder::new().put(&string("a"), 100, &stored("a"));
+    for id in 1..=12 {
+        node.add(id, 1, &older);
+        let newer = node.add(id, 2, &SnapshotBuilder::new().put(&string("b"), 200, &stored("b")));
+        fs::write(newer, b"cut").unwrap();
+    }
+    let names: Vec<(String, String)> = listed(&node);
+    let older = names.iter().filter(|(name, _)| name == "group_older_snapshot");
+    assert_eq!(older.filter(|(_, detail)| detail.starts_with("passed over ")).count(), 12, "{names:?}");
+
+    let node = Node::new();
+    let key = |id: u64| [b"!dist|route|", &id.to_be_bytes()[..]].concat();
+    let group_1 = SnapshotBuilder::new().put(&key(1), 1, &route(1, 1, b"", Some(b"x")));
+    node.add(1, 1, &group_1.put(&string("a"), 100, &stored("a")).put(&string("y"), 100, &stored("y")));
+    for id in 2..=12 {
+        node.add(id, 1, &group_2().put(&string("b"), 100, &stored("b")));
+    }
+    let names = listed(&node);
+    let count = |wanted: &str| names.iter().filter(|(name, _)| name == wanted).count();
+    assert_eq!((count("group_not_in_routing_catalog"), count("records_of_no_group")), (11, 1), "{names:?}");
+}
+
+#[test]
+fn what_was_lost_in_a_snapshot_that_was_passed_over_is_not_listed() {
+    let damaged = |key: &str| [string(key).as_slice(), &(!100_u64).to_be_bytes()].concat();
+    let node = Node::new();
+    let older = SnapshotBuilder::new().put(&string("a"), 100, &stored("a")).raw(&damaged("taken"), &[8; 20]);
+    write_snapshot(&node.path(), 10, &older.build());
+    let newer = SnapshotBuilder::new().put(&string("a"), 100, &stored("a")).raw(&damaged("rejected"), &[8; 20]);
+    let mut bytes = newer.build();
+    let path = write_snapshot(&node.path(), 20, &bytes);
+    // The records are those of a whole snapshot, and its end shows that they are not.
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(path, bytes).unwrap();
+    let report = node.try_decode(&DecodeOptions::default()).unwrap();
+    let mut keys = Vec::new();
+    let collect = |loss: &Loss<'static>| {
+        keys.push((loss.finding.clone().into_owned(), loss.key.as_ref().map(|key| key.to_bytes())));
+        true
+    };
+    report.lost.for_each(collect).unwrap();
+    keys.sort();
+    let expected =
+        [("group_older_snapshot".to_owned(), None), ("snapshot_damaged_value".to_owned(), Some(string("taken")))];
+    assert_eq!(keys, expected);
 }
