@@ -1,21 +1,23 @@
-//! What a server can restore of a dump. Source: `docs/format/restore.md`, section 3.4.
+//! What a server can restore of a dump. Source: `docs/format/restore.md`, section 2.2.
 //!
 //! A dump holds whatever a server had stored, also what no server takes back: keys beyond the limit of its restore, numbers that are
 //! none. One of them must not cost all others, so they are left out here, each with a finding, and what is merely incomplete is mended.
 //! `encode` sends the events of a dump through this filter on their way into records, and once more on their way into the files that the
 //! payload is compared with.
 
+use std::sync::Arc;
+
 use ekv_model::redis::{CollectionKind, Element, Event as RedisEvent};
 use ekv_model::s3::{Bucket, BucketRecord, Event as S3Event};
 use ekv_model::sqs::Event as SqsEvent;
-use ekv_model::{Event, Example, Finding, Findings, Result, Target, dynamodb, sqs};
+use ekv_model::{Event, Example, Finding, Findings, KEY_LEN_MAX, LossLog, Result, Target, dynamodb, sqs};
 use ekv_snapshot::format::RESTORABLE_USER_KEY_LEN_MAX;
 
-use crate::Family;
 use crate::dynamodb::keys::{generation_prefix, push_name, schema_key};
 use crate::redis::keys::KEY_LEN_LEN;
 use crate::s3::encode::longest_key_len;
 use crate::sqs::encode::{message_key_len, settings_fit};
+use crate::{Family, Owner};
 
 /// Something without which no server restores the rest.
 pub const NOT_RESTORABLE: Finding = Finding::loss(
@@ -44,7 +46,8 @@ pub const SIDE_ROW_LEFT_OUT: Finding = Finding::warning(
 pub struct Restorable<'t> {
     target: &'t mut dyn Target,
     findings: Findings,
-    left_out: u64,
+    /// Whose data the event is.
+    owner: Owner,
     /// What is passed over, up to its end.
     skipped: Option<Skipped>,
     redis_key: Vec<u8>,
@@ -65,12 +68,12 @@ enum Skipped {
 }
 
 impl<'t> Restorable<'t> {
-    /// Passes what can be restored on to `target`.
-    pub fn new(target: &'t mut dyn Target) -> Self {
+    /// Passes what can be restored on to `target`. Everything else goes to `losses`, one by one.
+    pub fn new(target: &'t mut dyn Target, losses: Option<Arc<dyn LossLog>>) -> Self {
         Restorable {
             target,
-            findings: Findings::default(),
-            left_out: 0,
+            findings: Findings::with_log(losses),
+            owner: Owner::Unknown,
             skipped: None,
             redis_key: Vec::new(),
             table: (String::new(), 0),
@@ -81,7 +84,7 @@ impl<'t> Restorable<'t> {
 
     /// How many things were left out so far.
     pub fn left_out(&self) -> u64 {
-        self.left_out
+        self.findings.count(NOT_RESTORABLE)
     }
 
     /// What was left out or mended.
@@ -90,8 +93,9 @@ impl<'t> Restorable<'t> {
     }
 
     fn leave_out(&mut self, key: &[u8], why: impl FnOnce() -> String) {
-        self.left_out = self.left_out.saturating_add(1);
-        self.findings.record(NOT_RESTORABLE, || Example::new(Some(key), None, why()));
+        let name = key.get(..KEY_LEN_MAX).unwrap_or(key);
+        let owner = self.owner.name();
+        self.findings.record(NOT_RESTORABLE, || Example::new(Some(name), None, why()).of_adapter(owner));
     }
 
     fn redis(&mut self, database: u32, event: RedisEvent<'_>) -> Result<()> {
@@ -125,7 +129,7 @@ impl<'t> Restorable<'t> {
                     && !fits(head.saturating_add(prefix_len).saturating_add(name.len()))
                 {
                     let key = std::mem::take(&mut self.redis_key);
-                    self.leave_out(&key, || long_key(what, name.len()));
+                    self.leave_out(&key, || long_element(what, name));
                     self.redis_key = key;
                     return Ok(());
                 }
@@ -153,7 +157,8 @@ impl<'t> Restorable<'t> {
                     false => Some(long_key("key of an item", key.sort_key.len())),
                 };
                 if let Some(why) = why {
-                    let name = [self.table.0.as_bytes(), b"/", key.hash.bytes].concat();
+                    let range = key.range.map(|range| [b"/", range.bytes].concat()).unwrap_or_default();
+                    let name = [self.table.0.as_bytes(), b"/", key.hash.bytes, &range].concat();
                     self.leave_out(&name, || why);
                     self.skipped = Some(Skipped::Item);
                     return Ok(());
@@ -203,7 +208,7 @@ impl<'t> Restorable<'t> {
                 }
             }
             SqsEvent::Message(message) if !fits(message_key_len(&self.queue, message.message_id)) => {
-                let name = self.queue.clone();
+                let name = [&self.queue, &b"/"[..], message.message_id.as_bytes()].concat();
                 self.leave_out(&name, || long_key("message_id", message.message_id.len()));
                 return Ok(());
             }
@@ -235,11 +240,24 @@ impl Target for Restorable<'_> {
         if self.is_skipped(&event) {
             return Ok(());
         }
+        let mut of = |owner: Owner| self.owner = owner;
         match event {
-            Event::Redis { database, event } => self.redis(database, event),
-            Event::DynamoDb(event) => self.dynamodb(event),
-            Event::S3(event) => self.s3(event),
-            Event::Sqs(event) => self.sqs(event),
+            Event::Redis { database, event } => {
+                of(Owner::Redis);
+                self.redis(database, event)
+            }
+            Event::DynamoDb(event) => {
+                of(Owner::DynamoDb);
+                self.dynamodb(event)
+            }
+            Event::S3(event) => {
+                of(Owner::S3);
+                self.s3(event)
+            }
+            Event::Sqs(event) => {
+                of(Owner::Sqs);
+                self.sqs(event)
+            }
             event => self.target.event(event),
         }
     }
@@ -248,6 +266,13 @@ impl Target for Restorable<'_> {
 /// Whether a server restores a record with a user key of this length in bytes.
 pub(crate) fn fits(user_key_len: usize) -> bool {
     u64::try_from(user_key_len).is_ok_and(|len| len <= RESTORABLE_USER_KEY_LEN_MAX)
+}
+
+/// An element of a collection, with what it begins with: the key of the finding is that of the collection.
+fn long_element(what: &str, name: &[u8]) -> String {
+    const SHOWN_LEN: usize = 64;
+    let shown = ekv_snapshot::escape(name.get(..SHOWN_LEN).unwrap_or(name));
+    format!("{}; it begins with {shown}", long_key(what, name.len()))
 }
 
 fn long_key(what: &str, len: usize) -> String {

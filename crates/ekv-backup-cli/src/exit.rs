@@ -72,7 +72,7 @@ impl Exit {
             Exit::OutOfSpace => "out of space or over quota; nothing is left behind",
             Exit::WriteIo => "another failure while writing, syncing, closing or publishing",
             Exit::Losses => {
-                "done, but not everything is there (damage, a missing group, an older state); the report lists it"
+                "done, but not everything is there (damage, a missing group, an older state, what no server restores); the report lists it"
             }
             Exit::No => "the answer is no: nothing matches what was selected, and nothing is published",
             Exit::Cancelled => "cancelled (Ctrl-C, SIGTERM); nothing is left behind",

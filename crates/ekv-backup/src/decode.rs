@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::inspect::{PrefixReport, prefixes};
 use crate::load::{Loaded, ReadOptions, load};
-use crate::losses::Losses;
+use crate::losses::{LISTED_LOSSES_MAX, Losses};
 use crate::progress::{Follower, Phase, Progress};
 use crate::report::{
     Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, TransactionsReport, families, findings,
@@ -37,9 +37,6 @@ const UNACCOUNTED: Finding = Finding::loss(
     "records_unaccounted",
     "visible records of which this run cannot say what became: please report this as a defect",
 );
-
-/// Losses that an error of strict mode carries with it.
-const LISTED_MAX: usize = 100;
 
 /// What a decode should do.
 #[derive(Clone, Debug)]
@@ -366,7 +363,7 @@ fn refuse_findings(findings: &Findings, lost: &Losses) -> Result<()> {
     match findings.first_strict_fatal() {
         None => Ok(()),
         Some((finding, totals)) => {
-            let losses = lost.first(LISTED_MAX)?;
+            let losses = lost.first(LISTED_LOSSES_MAX)?;
             let first = totals.examples.first().map(|example| {
                 let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
                 format!("{}{}", key.unwrap_or_default(), example.detail)

@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::dump_source::open_dump;
+use crate::losses::Losses;
 use crate::overlap::refuse_overlap;
 use crate::progress::{Phase, Progress};
 use crate::report::is_zero;
@@ -114,7 +115,7 @@ impl Default for EncodeOptions {
 }
 
 /// What an encode did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct EncodeReport {
     /// Version of this structure.
     pub format_version: u32,
@@ -134,6 +135,9 @@ pub struct EncodeReport {
     /// What is odd, and what could not be cleaned up; the payload is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Everything in the dump that no server can restore, one by one, in the form of LOSSES.jsonl.
+    #[serde(skip_serializing_if = "Losses::is_empty")]
+    pub lost: Losses,
 }
 
 /// What was read from a dump and written into a payload.
@@ -151,7 +155,7 @@ pub struct PayloadReport {
     pub dump_files_left_out: u64,
     /// Records in the payload.
     pub records: u64,
-    /// Things of the dump that no server can restore: they are not in the payload, and the warnings name them.
+    /// Things of the dump that no server can restore: they are not in the payload, and the list `lost` of the report names them.
     pub not_restorable: u64,
     /// Bytes that were written.
     pub bytes: u64,
@@ -218,6 +222,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
         fsync: published.fsync.name(),
         privacy: published.privacy,
         warnings: warnings(&plan, &encoded).into_iter().chain(left_behind).collect(),
+        lost: encoded.lost,
     })
 }
 
@@ -226,6 +231,7 @@ pub(crate) struct UnnamedPayload {
     pub(crate) payload: Payload,
     pub(crate) report: PayloadReport,
     pub(crate) warnings: Vec<String>,
+    pub(crate) lost: Losses,
     pub(crate) stage: StagedFiles,
 }
 
@@ -254,7 +260,7 @@ pub(crate) fn encode_unnamed(
     let info = encode_info(&plan, options, &encoded, verdict.as_ref(), dump, place);
     let payload = Payload { input: staged_input(&mut stage, options.form)?, info };
     let report = payload_report(&plan, options.form, &encoded, verdict.as_ref());
-    Ok(UnnamedPayload { payload, report, warnings: warnings(&plan, &encoded), stage })
+    Ok(UnnamedPayload { payload, report, warnings: warnings(&plan, &encoded), lost: encoded.lost, stage })
 }
 
 /// Reads the manifest and decides what will be done.
@@ -412,7 +418,7 @@ fn payload_report(plan: &Plan, form: WrittenForm, encoded: &Encoded, verdict: Op
         dump_bytes: replayed.totals.bytes,
         dump_files_left_out: replayed.totals.files_left_out,
         records: written.records,
-        not_restorable: encoded.not_restorable,
+        not_restorable: encoded.lost.count(),
         bytes: written.bytes,
         payload_sha256: format_sha256(&written.payload_sha256),
         fsm_crc32c: written.footer_crc32c.map(|crc| format!("{crc:08x}")),

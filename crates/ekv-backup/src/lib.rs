@@ -74,7 +74,7 @@ pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, Self
 pub use error::CommandError;
 pub use inspect::{Inspection, PrefixReport, inspect};
 pub use load::{ReadOptions, Unowned};
-pub use losses::{LossAccount, LossKindReport, Losses};
+pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};
 pub use open::{Opened, OpenedSnapshot, open};
 pub use pack::{CopyReport, PublishedReport, pack, unpack};
 pub use progress::{NoProgress, Phase, Progress};

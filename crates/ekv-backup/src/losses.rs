@@ -1,4 +1,4 @@
-//! Everything that a decode leaves out, one line each. Source: `docs/format/tree.md`, section 15.
+//! Everything that a decode or an encode leaves out, one line each. Source: `docs/format/tree.md`, section 15.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +17,9 @@ use serde::ser::{Error as _, SerializeSeq, Serializer};
 
 /// Lines that are kept in memory, in bytes; more goes to a scratch file.
 const MEMORY_LEN_MAX: usize = 256 << 10;
+
+/// Losses that are told in messages, where all of them are in a list.
+pub const LISTED_LOSSES_MAX: usize = 100;
 
 /// Writes every loss as a line. Memory is bounded, whatever the number of losses.
 pub(crate) struct LossFile {
@@ -107,14 +110,17 @@ impl State {
     }
 
     /// Whose data it was: that of the adapter that reports it, or else of the owner of the key.
-    fn adapter(&self, finding: Finding, key: Option<&[u8]>) -> Option<&'static str> {
+    fn adapter(&self, finding: Finding, what: &Example) -> Option<&'static str> {
+        if what.adapter.is_some() {
+            return what.adapter;
+        }
         let (prefix, _) = finding.name.split_once('_')?;
         let owner = match prefix {
             "redis" => Owner::Redis,
             "ddb" | "dynamodb" => Owner::DynamoDb,
             "s3" => Owner::S3,
             "sqs" => Owner::Sqs,
-            _ => self.router.family_of(key?).owner(),
+            _ => self.router.family_of(what.key.as_deref()?).owner(),
         };
         Some(owner.name())
     }
@@ -129,7 +135,7 @@ impl LossLog for LossFile {
             let key = what.key.as_deref();
             let loss = Loss {
                 finding: finding.name.into(),
-                adapter: state.adapter(finding, key).map(Into::into),
+                adapter: state.adapter(finding, what).map(Into::into),
                 key: key.map(LossKey::from),
                 byte_offset: what.byte_offset,
                 detail: what.detail.as_str().into(),
@@ -197,8 +203,11 @@ impl Losses {
 }
 
 impl Losses {
-    /// The first `count` of them in a line each, for people.
-    pub(crate) fn first(&self, count: usize) -> Result<Vec<String>> {
+    /// The first `count` of them in a line of bounded length each, for people.
+    ///
+    /// # Errors
+    /// If the scratch file cannot be read.
+    pub fn first(&self, count: usize) -> Result<Vec<String>> {
         let mut lines = Vec::new();
         self.for_each(|loss| {
             if lines.len() < count {

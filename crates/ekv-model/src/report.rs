@@ -89,12 +89,20 @@ pub struct Example {
     pub byte_offset: Option<u64>,
     /// Details: numbers, what was expected, what was kept.
     pub detail: String,
+    /// The adapter whose data it is, if neither the name of the finding nor the key says so.
+    pub adapter: Option<&'static str>,
 }
 
 impl Example {
     /// An occurrence, with its whole key.
     pub fn new(key: Option<&[u8]>, byte_offset: Option<u64>, detail: String) -> Self {
-        Example { key: key.map(<[u8]>::to_vec), byte_offset, detail }
+        Example { key: key.map(<[u8]>::to_vec), byte_offset, detail, adapter: None }
+    }
+
+    /// The same of data of an adapter.
+    #[must_use]
+    pub fn of_adapter(self, adapter: &'static str) -> Self {
+        Example { adapter: Some(adapter), ..self }
     }
 
     /// What is kept of it where many are kept.

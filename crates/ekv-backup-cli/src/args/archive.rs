@@ -25,7 +25,8 @@ verify, encode and restore read archives as they are.";
 /// Pack a dump into one file: tar, compressed with zstd or not.
 ///
 /// Every file is compared with CHECKSUMS while it is packed, and the structure of the dump is checked as `verify` does. If anything is
-/// wrong, there is no archive; one on standard output then has no end, which every reader notices.
+/// wrong, there is no archive; one on standard output then has no end, which every reader notices. Exit code 5 means that the dump was
+/// packed as it is, but was written with losses.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = PACK_AFTER_HELP)]
 pub(crate) struct PackArguments {
@@ -62,6 +63,7 @@ pub(crate) struct PackArguments {
 ///
 /// Nothing in the archive is trusted: names that lead elsewhere, links, devices and lies about sizes are refused, and every file is
 /// compared with CHECKSUMS while it is unpacked. If anything is wrong, nothing is left. Modes and owners in the archive are ignored.
+/// Exit code 5 means that the dump was unpacked as it is, but was written with losses.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = UNPACK_AFTER_HELP)]
 pub(crate) struct UnpackArguments {

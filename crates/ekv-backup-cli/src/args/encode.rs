@@ -27,6 +27,8 @@ refused with its file and line.";
 ///
 /// The dump is compared with its CHECKSUMS while it is read. The payload is then decoded again and compared with the dump, byte for
 /// byte, before it gets its name. Same dump and timestamp: same bytes.
+///
+/// What no server restores is left out and named, and the exit code is 5: see --strict.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = long_help())]
 pub(crate) struct EncodeArguments {
@@ -104,7 +106,7 @@ pub(crate) struct DumpReadArguments {
     /// Go on with a dump that lacks something: that was written by a decode with exit code 5
     ///
     /// Without it such a dump is refused before any work, and the first things that are missing are listed. What is accepted here is no
-    /// warning for --strict.
+    /// warning for --strict, and the exit code is 0.
     #[arg(long, help_heading = "What is encoded")]
     pub(crate) accept_losses: bool,
     /// Go on where nothing is selected, or the dump holds no data
@@ -113,6 +115,9 @@ pub(crate) struct DumpReadArguments {
     #[arg(long, help_heading = "What is encoded")]
     pub(crate) allow_empty: bool,
     /// Make every warning an error; nothing is published then
+    ///
+    /// Without it, what no server restores is left out, such as a key of more than 1 MiB: the exit code is 5, each is named in the list
+    /// `lost` of --json, and the first hundred on standard error. With it they are named, and refused.
     #[arg(long, help_heading = "What is encoded")]
     pub(crate) strict: bool,
     /// Write the records of the reference encoder, also where a server would have stored others

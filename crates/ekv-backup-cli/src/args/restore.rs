@@ -36,6 +36,8 @@ To prepare several members, or to keep the payload: `ekv-backup encode`, then
 /// The same as `encode` and `prepare-restore`, without a payload in between that somebody must look after: the dump is compared with
 /// its CHECKSUMS, encoded, decoded again and compared, then written as a data directory and read back before that gets its name. The
 /// steps that are left to do are printed.
+///
+/// What no server restores is left out and named, and the exit code is 5: see --strict.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = long_help())]
 pub(crate) struct RestoreArguments {

@@ -53,16 +53,8 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
 /// Lists what strict mode does not accept as messages.
 fn show_refused_losses(output: &Output, error: &Error) {
     let Some(CommandError::Strict { losses, loss_count, .. }) = error.get_ref().downcast_ref() else { return };
-    for loss in losses {
-        output.problem(loss);
-    }
-    let shown = u64::try_from(losses.len()).unwrap_or(u64::MAX);
-    if *loss_count > shown {
-        output.problem(format_args!(
-            "… and {} more; without --strict the dump has a file LOSSES.jsonl that names all of them",
-            text::digits(loss_count - shown)
-        ));
-    }
+    let rest = "; without --strict the dump has a file LOSSES.jsonl that names all of them";
+    text::first_of(losses, *loss_count, rest, |line| output.problem(line));
 }
 
 fn options(arguments: &DecodeArguments) -> DecodeOptions {

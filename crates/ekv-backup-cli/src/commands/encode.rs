@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 
 use ekv_backup::{
-    Adapter, DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, PayloadReport, Selection, WrittenForm,
-    encode,
+    Adapter, DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, LISTED_LOSSES_MAX, Losses, PayloadReport,
+    Selection, WrittenForm, encode,
 };
 
 use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
     for warning in &report.warnings {
         output.warning(warning);
     }
+    tell_what_is_left_out(output, &report.lost)?;
     let exit = exit(&report.payload);
     output.result(exit, &report, |out| {
         out.title(format_args!("Payload {}", snapshot.display()));
@@ -83,8 +84,19 @@ pub(crate) fn show_refusal(output: &Output, error: &Error) {
         Some(EncodeRefusal::Losses { account, first }) => {
             super::verify::show_first(output, first, if first.is_empty() { 0 } else { account.count });
         }
+        Some(EncodeRefusal::NotRestorable { count, first }) => {
+            let rest = ", all in --json without --strict";
+            text::first_of(first, *count, rest, |line| output.problem(line));
+        }
         _ => {}
     }
+}
+
+/// Names what no server restores: all of it is in the report for machines.
+pub(crate) fn tell_what_is_left_out(output: &Output, lost: &Losses) -> Result<(), Error> {
+    let first = lost.first(LISTED_LOSSES_MAX)?;
+    text::first_of(&first, lost.count(), ", all in --json", |line| output.warning(line));
+    Ok(())
 }
 
 /// What was read and written.
@@ -114,7 +126,10 @@ pub(crate) fn show_payload(report: &PayloadReport, out: &mut Page) {
     );
     if report.not_restorable > 0 {
         let not_restorable = text::count(report.not_restorable, "thing", "things");
-        let _ = writeln!(out, "  not in it  {not_restorable} that no server can restore, named in the warnings");
+        let _ = writeln!(
+            out,
+            "  not in it  {not_restorable} that no server can restore, named in the warnings and in --json"
+        );
     }
     let _ = writeln!(out, "  payload  SHA-256 {}", report.payload_sha256);
     let verdict = match (report.self_test.ran, report.self_test.reformatted) {

@@ -4,7 +4,7 @@ use ekv_backup::Error;
 use ekv_backup::restore::{PrepareOptions, restore};
 
 use crate::args::RestoreArguments;
-use crate::commands::encode::{exit, read_options, show_payload, show_refusal};
+use crate::commands::encode::{exit, read_options, show_payload, show_refusal, tell_what_is_left_out};
 use crate::commands::prepare_restore::{cluster_options, show_prepared};
 use crate::commands::{target, warn_of_privacy};
 use crate::exit::Exit;
@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
     for warning in &report.prepared.warnings {
         output.warning(warning);
     }
+    tell_what_is_left_out(output, &report.lost)?;
     let exit = exit(&report.encoded);
     output.result(exit, &report, |out| {
         out.title(format_args!("Dump {}", arguments.dump.display()));

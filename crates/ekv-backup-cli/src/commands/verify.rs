@@ -55,11 +55,5 @@ pub(crate) fn show_problems(output: &Output, report: &VerifyReport) {
 
 /// Lists the first of `count` problems as messages.
 pub(crate) fn show_first(output: &Output, first: &[String], count: u64) {
-    for problem in first {
-        output.problem(problem);
-    }
-    let shown = u64::try_from(first.len()).unwrap_or(u64::MAX);
-    if count > shown {
-        output.problem(format_args!("… and {} more", text::digits(count - shown)));
-    }
+    text::first_of(first, count, "", |line| output.problem(line));
 }

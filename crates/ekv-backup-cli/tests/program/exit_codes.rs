@@ -181,6 +181,48 @@ fn dump_with_losses_ends_with_5_wherever_it_is_checked_and_is_refused_where_a_cl
 }
 
 #[test]
+fn what_no_server_restores_ends_with_5_and_is_named_and_strict_refuses_it() {
+    let room = Room::new();
+    let long = |first: &str| format!("{first}{}", "k".repeat(1 << 20));
+    let snapshot = small_snapshot().put(long("one").as_bytes(), 50, b"v").put(long("two").as_bytes(), 50, b"v");
+    room.write("snapshot.fsm", &snapshot.build());
+    room.run(&["decode", "snapshot.fsm", "dump", "-q", "--fsync", "none"]).assert_code(0);
+    let peers = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster", "--json"];
+    let commands = [&["encode", "dump", "out.fsm", "--json"][..], &[&["restore", "dump", "n1"][..], &peers].concat()];
+    for words in commands {
+        let run = room.run(&[words, &["--strict"]].concat());
+        run.assert_code(2).assert_says("problem: not_restorable: one").assert_says("problem: not_restorable: two");
+        assert!(!room.path(words[2]).exists(), "{words:?}");
+        let run = room.run(words);
+        run.assert_code(5).assert_says("warning: not_restorable: one").assert_says("warning: not_restorable: two");
+        let json = run.json();
+        let mut keys: Vec<&str> =
+            json["lost"].as_array().unwrap().iter().map(|loss| loss["key"].as_str().unwrap()).collect();
+        keys.sort_unstable();
+        assert!(keys == [long("one"), long("two")], "other keys than those two");
+    }
+}
+
+#[test]
+fn help_of_every_command_that_ends_with_5_says_so() {
+    let room = Room::new();
+    for (command, text) in [
+        ("decode", "  5  done, but not everything is there"),
+        ("encode", "  5  done, but not everything is there"),
+        ("restore", "  5  done, but not everything is there"),
+        ("verify", "5 that it is, but the decode that wrote it had to leave something out"),
+        ("pack", "Exit code 5 means that the dump was packed as it is"),
+        ("unpack", "Exit code 5 means that the dump was unpacked as it is"),
+        ("encode", "What no server restores is left out and named, and the exit code is 5"),
+        ("restore", "What no server restores is left out and named, and the exit code is 5"),
+    ] {
+        let help = room.run(&[command, "--help"]).stdout;
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words(&help).contains(&words(text)), "{command}: {help}");
+    }
+}
+
+#[test]
 fn selection_of_nothing_ends_with_6() {
     let room = Room::new();
     room.write("snapshot.fsm", &small_snapshot().build());

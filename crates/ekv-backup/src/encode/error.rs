@@ -27,6 +27,17 @@ pub enum EncodeRefusal {
         /// The first of it, a line each.
         first: Vec<String>,
     },
+    /// Things that no server restores, which strict mode does not accept.
+    #[error(
+        "strict mode: no server restores {count} of the things in the dump (not_restorable); without --strict they are left out, and all \
+         others are restored"
+    )]
+    NotRestorable {
+        /// How many there are.
+        count: u64,
+        /// The first of them, a line each.
+        first: Vec<String>,
+    },
     /// Nothing in the dump is selected.
     #[error(
         "nothing in the dump has such a name: {selected}; a name is a Redis key, a table, a queue, a bucket or BUCKET/KEY \

@@ -111,7 +111,7 @@ pub(super) fn normal_listing(
     let place = Place::default();
     let mut storable = Storable { tree: &mut listed.tree, reference_bytes };
     let mut target = WholeFiles {
-        target: Restorable::new(&mut storable),
+        target: Restorable::new(&mut storable, None),
         place: &place,
         left_out: Sorter::new(Arc::clone(scratch), LISTING_BUDGET),
     };

@@ -2,7 +2,7 @@
 
 use ekv_adapters::sqs::{self, StoredOddities};
 use ekv_adapters::{EncodeOptions as RecordOptions, Encoder, Restorable};
-use ekv_model::{Example, Finding, FindingTotals, Findings, Result, Severity};
+use ekv_model::{Example, Finding, FindingTotals, Findings, Result};
 use ekv_snapshot::{Writer, Written};
 use ekv_tree::replay::{Place, ReplayOptions, Replayed, Unmatched, replay};
 use ekv_tree::source::ScopedSource;
@@ -12,6 +12,7 @@ use super::observed::{Observed, Seen};
 use super::plan::{Plan, refuse_if_strict};
 use super::stage::{PAYLOAD, Stage, write_file};
 use super::{EncodeOptions, EncodeRefusal};
+use crate::losses::{LISTED_LOSSES_MAX, LossFile, Losses};
 use crate::progress::{ByteCounter, Follower, Phase, Progress};
 use crate::{Adapter, WrittenForm};
 
@@ -22,8 +23,8 @@ pub(super) struct Encoded {
     pub(super) seen: Seen,
     /// Whether the dump was written with `--extended`.
     pub(super) is_extended: bool,
-    /// How many things of the dump no server can restore.
-    pub(super) not_restorable: u64,
+    /// Things of the dump that no server can restore.
+    pub(super) lost: Losses,
 }
 
 /// How the dump is read: half as much memory as the records have.
@@ -56,14 +57,14 @@ pub(super) fn write_payload(
     };
     let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options).accepting(stored);
     let mut extended = ExtendedCheck::new(&mut encoder);
-    let mut restorable = Restorable::new(&mut extended);
+    let losses = LossFile::new(&options.resources.scratch());
+    let mut restorable = Restorable::new(&mut extended, Some(losses.clone()));
     let now_ms = u64::try_from(options.now.as_millisecond()).unwrap_or(0);
     let mut target = Observed::new(&mut restorable, &options.selection, now_ms);
     let counter = ByteCounter::new(progress);
     let mut replayed =
         replay(source, &scratch, &replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
     let seen = target.finish();
-    let not_restorable = restorable.left_out();
     replayed.findings.merge(restorable.into_findings());
     let is_extended = extended.is_extended;
     replayed.findings.merge(encoder.take_findings());
@@ -72,6 +73,11 @@ pub(super) fn write_payload(
     }
     if !seen.unmatched.has_match() && !options.allow_empty {
         return Err(EncodeRefusal::NothingSelected { selected: selected(&seen.unmatched) }.into());
+    }
+    let lost = losses.finish(&replayed.findings)?;
+    if options.strict && !lost.is_empty() {
+        let first = lost.first(LISTED_LOSSES_MAX)?;
+        return Err(EncodeRefusal::NotRestorable { count: lost.count(), first }.into());
     }
     let unmatched = unmatched_warning(&seen.unmatched);
     refuse_if_strict(options, &warnings_of(&replayed.findings).into_iter().chain(unmatched).collect::<Vec<_>>())?;
@@ -83,7 +89,7 @@ pub(super) fn write_payload(
         let adapters = plan.adapters.iter().map(|adapter| adapter.name()).collect();
         return Err(EncodeRefusal::NothingThere { adapters }.into());
     }
-    Ok(Encoded { replayed, written, seen, is_extended, not_restorable })
+    Ok(Encoded { replayed, written, seen, is_extended, lost })
 }
 
 /// Names that messages tell at most.
@@ -116,10 +122,8 @@ fn name_of(example: &Example) -> String {
 /// What stays in the dump, as warnings.
 pub(super) fn warnings_of(findings: &Findings) -> Vec<String> {
     let warning = |(finding, totals): (&Finding, &FindingTotals)| {
-        // What is missing in the payload is named as far as it is known.
-        let shown = if finding.severity == Severity::Loss { totals.examples.len() } else { 1 };
-        let names: Vec<String> = totals.examples.iter().take(shown).map(name_of).collect();
-        let first = if names.is_empty() { String::new() } else { format!("; first: {}", names.join(", ")) };
+        let first = totals.examples.first().map(|example| format!("; first: {}", name_of(example)));
+        let first = first.unwrap_or_default();
         format!("{}: {} ({}{first})", finding.name, finding.meaning, totals.count)
     };
     findings.iter().map(warning).collect()

@@ -11,18 +11,22 @@ use serde::Serialize;
 use super::prepare::{check_cluster, check_raft_numbers};
 use super::{PrepareOptions, PrepareReport, RestoreError, prepare};
 use crate::encode::{UnnamedPayload, encode_unnamed};
+use crate::losses::Losses;
 use crate::overlap::refuse_overlap;
 use crate::progress::Progress;
 use crate::{EncodeOptions, PayloadReport};
 
 /// What a restore did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct RestoreReport {
     /// The new data directory.
     #[serde(flatten)]
     pub prepared: PrepareReport,
     /// What was read from the dump, and the payload in between, of which nothing is left.
     pub encoded: PayloadReport,
+    /// Everything in the dump that no server can restore, one by one, in the form of LOSSES.jsonl.
+    #[serde(skip_serializing_if = "Losses::is_empty")]
+    pub lost: Losses,
 }
 
 /// Makes the data directory `data_dir` from the dump at `dump`: [`encode`](crate::encode()) and [`prepare()`] with a payload that never
@@ -46,7 +50,7 @@ pub fn restore(
         check_cluster(&prepare_options.target, &dump.manifest.cluster_id)?;
         Ok(check_group(data_dir, &dump.account.group_ids)?)
     };
-    let UnnamedPayload { payload, report, warnings, stage } =
+    let UnnamedPayload { payload, report, warnings, lost, stage } =
         encode_unnamed(dump, data_dir, &encode, &check, progress)?;
     let mut prepared = prepare(&payload, data_dir, prepare_options, progress)?;
     // An open file keeps its directory from being removed on some file systems.
@@ -57,7 +61,7 @@ pub fn restore(
             prepared.warnings.push(warning);
         }
     }
-    Ok(RestoreReport { prepared, encoded: report })
+    Ok(RestoreReport { prepared, encoded: report, lost })
 }
 
 /// Refuses the directory of one group of a server where the dump was made from other groups, or from more than that.

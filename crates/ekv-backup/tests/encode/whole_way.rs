@@ -7,11 +7,15 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ekv_adapters::{dynamodb, redis, s3, sqs};
-use ekv_backup::{DecodeReport, DirOptions, DumpTarget, EncodeOptions, EncodeReport, Fsync, NoProgress, decode};
+use ekv_backup::restore::{PrepareOptions, RestoreTarget, restore};
+use ekv_backup::{
+    Class, DecodeReport, DirOptions, DumpTarget, EncodeOptions, EncodeRefusal, EncodeReport, Fsync, NoProgress, decode,
+};
 use ekv_model::dynamodb::{KeyType, KeyValue, put_sort_key};
 use ekv_model::redis::StreamId;
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::redis::{Wide, key, value};
+use ekv_tree::losses::Loss;
 use md5::{Digest, Md5};
 
 use crate::room::{Room, decode_options, options};
@@ -360,14 +364,7 @@ fn oddity_of(finding: &str) -> Records {
             queue("v.fifo", r#","is_fifo":true,"partition_count":4"#),
             records![partition_key("v.fifo", 3, "m") => message("m", r#","message_group_id":"g0","sequence_number":5"#)],
         ]),
-        "ddb_key_no_number" => {
-            let mut legacy = table_of("v", &[field(3, &field(1, b"h")), number_field(5, 1)].concat());
-            legacy.extend(records![
-                format!("!ddb|item|{}|1|anything", b64u("v")) => item(&[attribute("h", 2, b"no number")]),
-                format!("!ddb|item|{}|1|else", b64u("v")) => item(&[attribute("h", 2, b"7")]),
-            ]);
-            legacy
-        }
+        "ddb_key_no_number" => legacy_items(&["no number", "7"]),
         "ddb_index_without_key" => {
             join([table("v", &index("")), records![item_key("v", 1, b"k") => item(&[text("h", "k")])]])
         }
@@ -395,6 +392,16 @@ fn differing_files(finding: &str) -> &'static [&'static str] {
         "redis_zero_expiry" => &["redis/db_0/sets/v.json"],
         _ => &[],
     }
+}
+
+/// A table with legacy keys, of which these are said to be numbers.
+fn legacy_items(numbers: &[&str]) -> Records {
+    let mut legacy = table_of("v", &[field(3, &field(1, b"h")), number_field(5, 1)].concat());
+    for (place, number) in numbers.iter().enumerate() {
+        let body = item(&[attribute("h", 2, number.as_bytes())]);
+        legacy.extend(records![format!("!ddb|item|{}|1|{place}", b64u("v")) => body]);
+    }
+    legacy
 }
 
 /// Where the whole way has led.
@@ -594,4 +601,71 @@ fn what_no_server_restores_stays_in_the_dump_by_name_and_everything_else_is_rest
         assert_eq!(journey.warns("not_restorable"), not_restorable > 0, "{context}");
         assert_eq!(journey.differing().is_empty(), not_restorable == 0, "{context}: {:?}", journey.differing());
     }
+}
+
+#[test]
+fn everything_that_no_server_restores_is_named_one_by_one_and_strict_mode_names_the_first_of_it() {
+    let numbers: Vec<String> = (0..150).map(|n| format!("none {n:03}")).collect();
+    let journey = take("numbers", legacy_items(&numbers.iter().map(String::as_str).collect::<Vec<_>>()));
+    let report = serde_json::to_value(&journey.encoded).unwrap();
+    let lost = report["lost"].as_array().unwrap();
+    let named: BTreeSet<&str> = lost.iter().map(|loss| loss["key"].as_str().unwrap()).collect();
+    let expected: Vec<String> = numbers.iter().map(|number| format!("v/{number}")).collect();
+    assert_eq!(named, expected.iter().map(String::as_str).collect());
+    assert!(lost.iter().all(|loss| loss["finding"] == "not_restorable" && loss["adapter"] == "dynamodb"), "{lost:?}");
+    assert_eq!((lost.len(), report["not_restorable"].as_u64()), (150, Some(150)));
+    let prepare = PrepareOptions {
+        now: options().now,
+        ..PrepareOptions::new("n1=127.0.0.1:2380".parse().unwrap(), RestoreTarget::FreshCluster)
+    };
+    let accepting = EncodeOptions { accept_losses: true, ..options() };
+    let room = &journey.room;
+    let restored = restore(&room.path("dump"), &room.path("n1"), &accepting, &prepare, &NoProgress).unwrap();
+    assert_eq!(serde_json::to_value(&restored).unwrap()["lost"], report["lost"]);
+
+    let strict = EncodeOptions { strict: true, ..accepting };
+    let error = room.encode("dump", "strict.fsm", &strict).unwrap_err();
+    let Some(EncodeRefusal::NotRestorable { count, first }) = error.get_ref().downcast_ref() else { panic!("{error}") };
+    assert_eq!((*count, first.len(), error.class()), (150, 100, Class::Data));
+    assert!(first.iter().all(|line| line.starts_with("not_restorable: v/none ")), "{first:?}");
+    assert!(!room.path("strict.fsm").exists());
+}
+
+#[test]
+fn what_no_server_restores_has_the_adapter_that_it_is_of_and_a_name_of_its_own() {
+    let long_name = "k".repeat(LIMIT);
+    let message_id = "i".repeat(800_000);
+    let member = |first: &str| [first.as_bytes(), &vec![b'm'; LIMIT]].concat();
+    let odd = join([
+        bucket("b"),
+        object("b", 1, &long_name, b"body", None),
+        queue("q", ""),
+        records![
+            message_key("q", 1, &message_id) => message(&message_id, ""),
+            Wide::Set.element(b"s", &member("first")) => b"",
+            Wide::Set.element(b"s", &member("other")) => b"",
+            Wide::Set.element(b"s", b"short") => b"",
+        ],
+    ]);
+    let journey = take("names", odd);
+    let mut lost = Vec::new();
+    let collect = |loss: &Loss<'static>| {
+        let key = String::from_utf8(loss.key.as_ref().unwrap().to_bytes()).unwrap();
+        lost.push((loss.adapter.clone().unwrap().into_owned(), key, loss.detail.clone().into_owned()));
+        true
+    };
+    journey.encoded.lost.for_each(collect).unwrap();
+    let adapters: Vec<&str> = lost.iter().map(|(adapter, _, _)| adapter.as_str()).collect();
+    assert_eq!(adapters, ["redis", "redis", "s3", "sqs"]);
+    let names: BTreeSet<&str> = lost.iter().map(|(_, name, _)| name.as_str()).collect();
+    let (object, message) = (format!("b/{long_name}"), format!("q/{message_id}"));
+    assert_eq!(names, BTreeSet::from(["s", object.as_str(), message.as_str()]));
+    assert!(lost[0].2.contains("begins with firstmm") && lost[1].2.contains("begins with othermm"), "{:?}", &lost[..2]);
+}
+
+#[test]
+fn encode_of_everything_lists_nothing() {
+    let journey = take("nothing", legacy_items(&["7"]));
+    let report = serde_json::to_value(&journey.encoded).unwrap();
+    assert!(report.get("lost").is_none() && report["not_restorable"] == 0, "{report}");
 }

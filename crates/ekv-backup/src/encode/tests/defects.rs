@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use ekv_adapters::Encoder;
-use ekv_model::{Body, Result};
+use ekv_model::{Body, Findings, Result};
 use ekv_snapshot::{RecordSink, Writer};
 use ekv_testkit::fixtures::{ALL_3, REDIS_2};
 use ekv_tree::replay::{Place, replay};
 
 use super::super::payload::replay_options;
 use super::*;
+use crate::losses::LossFile;
 
 impl Scene {
     /// Tests a payload for which `defect` had its hand in every record.
@@ -35,7 +36,7 @@ impl Scene {
             written: written.unwrap(),
             seen: super::super::observed::Seen::default(),
             is_extended: false,
-            not_restorable: 0,
+            lost: LossFile::new(&scratch).finish(&Findings::default()).unwrap(),
         };
         self_test(source.as_mut(), stage.as_mut(), &plan, options, WrittenForm::Payload, &encoded, &NoProgress).unwrap()
     }

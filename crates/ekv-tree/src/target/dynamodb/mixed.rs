@@ -188,10 +188,9 @@ impl Names<'_> {
     }
 
     fn note(&mut self, components: &[&[u8]], fallback: &[u8]) {
-        self.findings.record(NAME_COLLISION, || Example {
-            key: Some([self.items.as_bytes(), b"/", &components.join(&b'/')].concat()),
-            byte_offset: None,
-            detail: format!("written as {}", String::from_utf8_lossy(fallback)),
+        self.findings.record(NAME_COLLISION, || {
+            let path = [self.items.as_bytes(), b"/", &components.join(&b'/')].concat();
+            Example::new(Some(&path), None, format!("written as {}", String::from_utf8_lossy(fallback)))
         });
     }
 }
