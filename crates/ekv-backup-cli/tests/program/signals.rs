@@ -5,14 +5,14 @@ use std::process::{Child, ChildStdin, Stdio};
 
 use ekv_testkit::fixtures::REDIS_2;
 
-use crate::support::{Room, end_of, signal};
+use crate::support::{Room, end_of, minding_signals, signal};
 
 /// More bytes than a pipe holds: once they are written the program has begun to read.
 const HEAD_LEN: usize = 600_000;
 
 /// A decode that has read a part of its input and waits for more.
 fn half_fed(room: &Room) -> (Child, ChildStdin) {
-    let mut child = room.command(["decode", "-", "dump"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = room.command_that_minds_signals(["decode", "-", "dump"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&REDIS_2.bytes()[..HEAD_LEN]).unwrap();
     (child, stdin)
@@ -36,7 +36,7 @@ fn signals_that_come_at_once_leave_nothing_behind_either() {
     // `timeout` sends SIGTERM to its child and then to the group of both, a session that ends SIGTERM and SIGHUP.
     for (first, second) in [("TERM", "TERM"), ("TERM", "HUP"), ("INT", "TERM")] {
         let room = Room::with_real_snapshot();
-        let child = room.command(["decode", "redis-1.fsm", "dump", "--jobs", "1"]).spawn().unwrap();
+        let child = room.command_that_minds_signals(["decode", "redis-1.fsm", "dump", "--jobs", "1"]).spawn().unwrap();
         let id = child.id();
         // Once the staging directory is there, there is something to leave behind.
         while !room.names().iter().any(|name| name.contains("staging") || name == "dump") {
@@ -69,7 +69,7 @@ fn second_signal_ends_a_run_that_waits_for_a_silent_pipe() {
 
 /// A decode that `sh` starts after `trap`, and that has read a part of its input and waits for more.
 fn half_fed_under(room: &Room, trap: &str) -> (Child, ChildStdin) {
-    let mut command = std::process::Command::new("sh");
+    let mut command = minding_signals("sh".as_ref());
     let line = format!("{trap}; exec \"$0\" decode - dump --fsync none");
     command.args(["-c", &line, env!("CARGO_BIN_EXE_ekv-backup")]).current_dir(room.path(""));
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -71,6 +71,18 @@ impl Room {
         command
     }
 
+    /// The same, and no signal is ignored, even if these tests were started with `nohup` or in the background of a script.
+    pub(crate) fn command_that_minds_signals<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let plain = self.command(arguments);
+        let mut command = minding_signals(plain.get_program());
+        command.args(plain.get_args()).current_dir(self.dir.path()).env_remove("NO_COLOR");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         end_of(self.command(arguments).spawn().unwrap())
     }
@@ -194,4 +206,17 @@ impl Dice {
 /// Three strings and a deleted one.
 pub(crate) fn small_snapshot() -> SnapshotBuilder {
     SnapshotBuilder::new().put(b"a", 20, b"1").put(b"b", 30, b"2").put(b"c", 40, b"3").delete(b"d", 50)
+}
+
+/// A program that starts with no signal ignored, where `env` can do that.
+pub(crate) fn minding_signals(program: &OsStr) -> Command {
+    let reset = "--default-signal=HUP,INT,TERM,XCPU";
+    let can_reset =
+        Command::new("env").args([reset, "true"]).stderr(Stdio::null()).status().is_ok_and(|end| end.success());
+    if !can_reset {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.arg(reset).arg(program);
+    command
 }

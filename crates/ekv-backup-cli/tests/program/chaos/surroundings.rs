@@ -165,7 +165,7 @@ fn signal_at_any_moment_leaves_a_whole_output_or_nothing() {
         let subject = Subject::new(plan, Data::Much);
         for (round, name) in ["TERM", "INT", "HUP", "TERM", "INT", "TERM"].iter().enumerate() {
             let room = subject.room();
-            let mut child = room.command(&subject.words).spawn().unwrap();
+            let mut child = room.command_that_minds_signals(&subject.words).spawn().unwrap();
             // A moment that differs: so many looks at whether the run has ended.
             for _ in 0..round * 300 {
                 if child.try_wait().unwrap().is_some() {
