@@ -124,7 +124,8 @@ pub(crate) struct ReadArguments {
     /// Read the store as it was at TIME, back to the retention limit
     ///
     /// TIME is RFC 3339 (2026-11-22T15:02:51Z), a Unix time in seconds or milliseconds (1795359771), or a raw timestamp
-    /// (hlc:117660697953894403). Without it: the last commit in the snapshot. A time before the first commit, beyond the retention limit or
+    /// (hlc:117660697953894403). A time without fractions of a second means the end of that second, in either notation, and one with
+    /// them the end of that millisecond: what was committed in it counts. Without it: the last commit in the snapshot. A time before the first commit, beyond the retention limit or
     /// after the end of the snapshot is refused; `inspect` shows which times can be answered.
     ///
     /// The server stamps commits with a leased clock that runs up to 10 seconds ahead of the wall clock, so that a wall-clock TIME is
@@ -143,13 +144,16 @@ pub(crate) struct ReadArguments {
     pub(crate) empty: EmptyArguments,
     /// Accept an older snapshot where the newest one of a group is damaged, or not named by a .snap file
     ///
-    /// The newest intact snapshot is taken in any case; without this option that is a loss (exit code 5), and an error under --strict.
+    /// The newest intact snapshot that a .snap file names is taken in any case. Where a newer one is damaged, that is a loss without this
+    /// option (exit code 5); where a newer one is intact, but not named, as in a copy of a running node, it is a warning (exit code 0).
+    /// Either is an error under --strict, unless this option is given.
     #[arg(long)]
     pub(crate) allow_older: bool,
     /// Accept that groups are missing, as when one group of several is wanted
     ///
     /// The routing catalog in a snapshot names the groups of the cluster. One that is not there is a loss (exit code 5), and an error
-    /// under --strict, since its keys are not in the result.
+    /// under --strict, since its keys are not in the result. A group that is read alone leaves keys in doubt: the outcome of a transaction
+    /// over several groups stands in one of them only, and where that is not there the older value counts, with a warning.
     #[arg(long)]
     pub(crate) allow_missing_groups: bool,
     /// Refuse a snapshot without checksum footer
@@ -346,6 +350,10 @@ fn decode_long_help() -> String {
     format!("{DECODE_AFTER_HELP}\n\nExit codes:\n{}", crate::exit::table())
 }
 
+fn exit_codes() -> String {
+    format!("Exit codes:\n{}", crate::exit::table())
+}
+
 /// Check a dump: manifest, checksums, names; nothing missing, nothing extra.
 ///
 /// Every file is read once. Exit code 0 means that the dump is what was written; 5 that it is, but the decode that wrote it had to leave
@@ -364,8 +372,10 @@ pub(crate) struct VerifyArguments {
 
 /// Show what a snapshot holds, without writing anything.
 ///
-/// Header, checksum, the times that can be answered, and records, versions and bytes per key family. All checks of a decode are made.
+/// Header, checksum, the times that can be answered, and records, versions and bytes per key family. All checks of a decode are made
+/// that need no decoding, and it ends like one: with exit code 5 where a group is missing or an older state was taken.
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = exit_codes())]
 pub(crate) struct InspectArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
     #[arg(value_name = "SNAPSHOT")]

@@ -6,6 +6,7 @@
 use ekv_adapters::{Family, Outcome, Role, Tally};
 use ekv_model::{Findings, Severity};
 use ekv_snapshot::FamilyTotals;
+pub use ekv_tree::manifest::Choice;
 use serde::{Deserialize, Serialize};
 
 use crate::Adapter;
@@ -53,17 +54,6 @@ pub struct Missing {
     /// The first occurrence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
-}
-
-/// Something that an option left out or accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
-    /// The option.
-    pub option: String,
-    /// How many things it concerns.
-    pub count: u64,
-    /// What they are, in the plural.
-    pub what: String,
 }
 
 /// What a [`Completeness`] rests on.
@@ -118,18 +108,39 @@ impl Completeness {
                 }),
             })
             .collect();
+        let (older, groups) = ("--allow-older", "--allow-missing-groups");
+        let (is_older_allowed, are_groups_allowed) = (options.allow_older, options.allow_missing_groups);
         let acceptable = [
-            (options.allow_older, OLDER_SNAPSHOT, "--allow-older", "newer snapshots that are damaged"),
-            (options.allow_older, NEWER_SNAPSHOT, "--allow-older", "newer snapshots that no .snap file names"),
-            (options.allow_missing_groups, MISSING, "--allow-missing-groups", "groups that are missing"),
-            (options.allow_missing_groups, NO_CATALOG, "--allow-missing-groups", "groups without a routing catalog"),
-            (options.allow_missing_groups, NOT_IN_CATALOG, "--allow-missing-groups", "groups that own no key"),
-            (options.allow_missing_groups, UNROUTED, "--allow-missing-groups", "gaps in the routing catalog"),
+            (
+                is_older_allowed,
+                OLDER_SNAPSHOT,
+                older,
+                ["newer snapshot that is damaged", "newer snapshots that are damaged"],
+            ),
+            (
+                is_older_allowed,
+                NEWER_SNAPSHOT,
+                older,
+                ["newer snapshot that no .snap file names", "newer snapshots that no .snap file names"],
+            ),
+            (are_groups_allowed, MISSING, groups, ["group that is missing", "groups that are missing"]),
+            (
+                are_groups_allowed,
+                NO_CATALOG,
+                groups,
+                ["routing catalog that names the groups", "routing catalogs that name the groups"],
+            ),
+            (are_groups_allowed, NOT_IN_CATALOG, groups, ["group that owns no key", "groups that own no key"]),
+            (
+                are_groups_allowed,
+                UNROUTED,
+                groups,
+                ["kind of records that no group owns", "kinds of records that no group owns"],
+            ),
         ];
         let accepted = acceptable.iter().filter(|row| row.0).filter_map(|(_, accepted, option, what)| {
-            let count =
-                found.iter().find(|(finding, _)| finding.name == accepted.name).map(|(_, totals)| totals.count)?;
-            Some(Choice { option: (*option).to_owned(), count, what: (*what).to_owned() })
+            let totals = found.iter().find(|(finding, _)| finding.name == accepted.name).map(|(_, totals)| totals)?;
+            Some(choice(option, totals.count, *what))
         });
         let left_out = decoded.map(|(tally, adapters)| left_out(tally, adapters)).unwrap_or_default();
         Completeness {
@@ -168,10 +179,23 @@ fn left_out(tally: &Tally, adapters: &[Adapter]) -> Vec<Choice> {
     let is_unasked = |family: Family| Adapter::of(family.owner()).is_some_and(|adapter| !adapters.contains(&adapter));
     let is_bare = |family: Family| family == Family::Bare && !is_unasked(family);
     let rows = [
-        ("--adapter", sum(Outcome::NotDecoded, &is_unasked), "records of adapters that were not asked for"),
-        ("--bare-keys", sum(Outcome::NotDecoded, &is_bare), "keys without a prefix"),
-        ("--expired", sum(Outcome::Expired, &|_| true), "records of keys that had expired"),
+        (
+            "--adapter",
+            sum(Outcome::NotDecoded, &is_unasked),
+            ["record of adapters that were not asked for", "records of adapters that were not asked for"],
+        ),
+        ("--bare-keys", sum(Outcome::NotDecoded, &is_bare), ["key without a prefix", "keys without a prefix"]),
+        (
+            "--expired",
+            sum(Outcome::Expired, &|_| true),
+            ["record of keys that had expired", "records of keys that had expired"],
+        ),
     ];
     let rows = rows.into_iter().filter(|(_, count, _)| *count > 0);
-    rows.map(|(option, count, what)| Choice { option: option.to_owned(), count, what: what.to_owned() }).collect()
+    rows.map(|(option, count, what)| choice(option, count, what)).collect()
+}
+
+/// `what` in singular and plural.
+fn choice(option: &str, count: u64, [one, many]: [&str; 2]) -> Choice {
+    Choice { option: option.to_owned(), count, what: if count == 1 { one } else { many }.to_owned() }
 }

@@ -24,7 +24,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use ekv_model::Result;
-use ekv_tree::manifest::{StoredManifest, format_wall_time};
+use ekv_tree::manifest::{Choice, StoredManifest, format_wall_time};
 use ekv_tree::replay::{Selection, read_manifest};
 use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Privacy, Published, StagedFiles};
 use ekv_tree::source::ScopedSource;
@@ -169,6 +169,9 @@ pub struct PayloadReport {
     /// Things that the decode of the dump left out because they were damaged.
     #[serde(skip_serializing_if = "is_zero")]
     pub losses: u64,
+    /// What options of that decode left out or accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_choice: Vec<Choice>,
     /// The commit timestamp of all records.
     pub last_commit: Moment,
     /// The one in the manifest of the dump.
@@ -424,6 +427,7 @@ fn payload_report(plan: &Plan, form: WrittenForm, encoded: &Encoded, verdict: Op
         fsm_crc32c: written.footer_crc32c.map(|crc| format!("{crc:08x}")),
         expired_keys: seen.expired_keys,
         losses: plan.account.loss_count,
+        by_choice: plan.account.choices.clone(),
         last_commit: Moment::from(plan.commit_ts),
         manifest_last_commit_ts: plan.manifest.last_commit_ts,
         source_cluster_id: plan.manifest.cluster_id.clone(),

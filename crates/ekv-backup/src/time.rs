@@ -11,8 +11,9 @@ use crate::CommandError;
 /// The moment at which versions are resolved.
 ///
 /// Written as RFC 3339, as a Unix time, or as a raw timestamp, `hlc:NUMBER`. A bare number says by its size what it counts: seconds,
-/// milliseconds, microseconds, a raw timestamp or nanoseconds; these ranges do not meet between 1975 and 2286. A second or millisecond
-/// means its last timestamp, so that everything committed in it counts.
+/// milliseconds, microseconds, a raw timestamp or nanoseconds; these ranges do not meet between 1975 and 2286. A time without fractions of
+/// a second means the last timestamp of that second, in either notation, and one with them the last of that millisecond, so that everything
+/// committed in it counts.
 ///
 /// The server issues commit timestamps up to 10 seconds ahead of the wall clock (`docs/format/snapshot.md`, section 7.3): a
 /// wall-clock time is that fuzzy.
@@ -35,6 +36,8 @@ impl ReadTime {
     }
 }
 
+/// The last millisecond of a second, from its beginning.
+const LAST_MS_OF_SECOND: u64 = 999;
 /// Bare numbers below are Unix seconds: up to the year 5138.
 const SECONDS_END: u64 = 100_000_000_000;
 /// Bare numbers from [`SECONDS_END`] up to here are milliseconds: from 1973 to 5138.
@@ -53,14 +56,16 @@ impl FromStr for ReadTime {
             return number.parse().map(|ts| ReadTime(CommitTs(ts))).map_err(|_| fail());
         }
         let unix_ms = match text.parse::<u64>() {
-            Ok(seconds) if seconds < SECONDS_END => seconds.saturating_mul(1000).saturating_add(999),
+            Ok(seconds) if seconds < SECONDS_END => seconds.saturating_mul(1000).saturating_add(LAST_MS_OF_SECOND),
             Ok(unix_ms) if unix_ms < MILLISECONDS_END => unix_ms,
             Ok(microseconds) if microseconds < MICROSECONDS_END => microseconds / 1000,
             Ok(raw) if raw < RAW_END => return Ok(ReadTime(CommitTs(raw))),
             Ok(nanoseconds) => nanoseconds / 1_000_000,
             Err(_) => {
                 let moment: Timestamp = text.parse().map_err(|_| fail())?;
-                u64::try_from(moment.as_millisecond()).map_err(|_| fail())?
+                let unix_ms = u64::try_from(moment.as_millisecond()).map_err(|_| fail())?;
+                let has_fraction = text.contains(['.', ',']);
+                if has_fraction { unix_ms } else { unix_ms.saturating_add(LAST_MS_OF_SECOND) }
             }
         };
         CommitTs::last_of_ms(unix_ms).map(ReadTime).ok_or_else(fail)
@@ -135,7 +140,11 @@ mod tests {
         }
         assert_eq!("hlc:45".parse::<ReadTime>().unwrap().commit_ts(), CommitTs(45));
         let second = CommitTs(1_795_359_771_999 << 16 | 0xffff);
-        assert_eq!("1795359771".parse::<ReadTime>().unwrap().commit_ts(), second);
+        for text in ["1795359771", "2026-11-22T15:02:51Z", "2026-11-22T16:02:51+01:00", "2026-11-22T15:02:51.999Z"] {
+            assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), second, "{text}");
+        }
+        let start = CommitTs(1_795_359_771_000 << 16 | 0xffff);
+        assert_eq!("2026-11-22T15:02:51.000Z".parse::<ReadTime>().unwrap().commit_ts(), start);
         for text in ["1795359771025999", "1795359771025999999"] {
             assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), expected, "{text}");
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use ekv_model::Result;
+use ekv_tree::manifest::Choice;
 use ekv_tree::verify::Verification;
 use serde::Serialize;
 
@@ -33,6 +34,9 @@ pub struct VerifyReport {
     /// What the decode that wrote the dump lost; absent where nothing was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub losses: Option<LossAccount>,
+    /// What options of that decode left out or accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_choice: Vec<Choice>,
     /// How many things are wrong.
     pub problem_count: u64,
     /// The first of them, each with its path.
@@ -49,6 +53,7 @@ impl VerifyReport {
             written_by: found.manifest.elastickv_version.clone(),
             wall_time_iso: found.manifest.wall_time_iso.clone(),
             losses: (found.account.loss_count > 0).then(|| found.account.clone().into()),
+            by_choice: found.account.choices.clone(),
             problem_count: found.problems.count,
             problems: found.problems.first.iter().map(ToString::to_string).collect(),
         }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::json::{EscapeMode, Style, serialize_into};
 
-pub use account::{Account, LossKind};
+pub use account::{Account, Choice, LossKind};
 pub use error::ManifestError;
 pub use stored::StoredManifest;
 pub use time::format_wall_time;

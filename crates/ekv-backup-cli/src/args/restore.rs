@@ -22,8 +22,11 @@ One dump restores one Raft group. A dump of a node with several groups holds the
 keys of all of them: it can become a server with one group, which then owns all
 keys. To keep several groups, decode each by itself and restore it into its own
 directory; a directory of another group than that of the dump is refused:
-  ekv-backup decode NODE/group-2 dump-2
+  ekv-backup decode NODE/group-2 dump-2 --allow-missing-groups
   ekv-backup restore dump-2 /var/lib/elastickv/n1/group-2 --peers … --fresh-cluster
+A group that is decoded alone leaves keys in doubt: what a transaction over
+several groups wrote there counts only if its outcome stands in the same group.
+The decode names these keys; decode the whole NODE to see what they are.
 
 A dump may be edited by hand. Then bring CHECKSUMS up to date first:
   ekv-backup checksums dump

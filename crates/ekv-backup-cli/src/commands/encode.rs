@@ -112,6 +112,7 @@ pub(crate) fn show_payload(report: &PayloadReport, out: &mut Page) {
         let losses = text::count(report.losses, "loss", "losses");
         let _ = writeln!(out, "           INCOMPLETE: the dump was written with {losses}, as accepted");
     }
+    text::choices("           ", &report.by_choice, out);
     if report.expired_keys > 0 {
         let keys = text::count(report.expired_keys, "Redis key has", "Redis keys have");
         let _ = writeln!(out, "           {keys} an expiry that has passed: a server drops what is expired");

@@ -13,8 +13,9 @@ pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<E
         output.note(note);
     }
     text::tell_what_is_hidden(output, &report.completeness, &report.findings);
-    output.result(Exit::Done, &report, |out| show(&report, out));
-    Ok(Exit::Done)
+    let exit = if report.completeness.is_complete() { Exit::Done } else { Exit::Losses };
+    output.result(exit, &report, |out| show(&report, out));
+    Ok(exit)
 }
 
 fn show(report: &Inspection, out: &mut Page) {

@@ -1,7 +1,7 @@
 //! Parts of reports that several commands print for people.
 
 use ekv_backup::{
-    Accounts, Completeness, FamilyReport, FindingReport, Grounds, LossAccount, Missing, NamesReport, Proof,
+    Accounts, Choice, Completeness, FamilyReport, FindingReport, Grounds, LossAccount, Missing, NamesReport, Proof,
     SnapshotReport,
 };
 use ekv_model::shorten;
@@ -172,19 +172,26 @@ pub(crate) fn completeness(found: &Completeness, out: &mut Page) {
     if found.is_complete() {
         let _ = match found.by_choice.as_slice() {
             [] => writeln!(out, "  complete: nothing was lost"),
-            choices => {
-                let choices = choices
-                    .iter()
-                    .map(|choice| format!("{} {} ({})", digits(choice.count), choice.what, choice.option));
-                let choices: Vec<String> = choices.collect();
-                writeln!(out, "  partial, as asked for: without {}; nothing else was lost", choices.join(", "))
-            }
+            choices => writeln!(out, "  {}; nothing else was lost", partial(choices)),
         };
     }
     if !found.holds_data {
         let _ = writeln!(out, "  it holds no data: {HOLDS_NO_DATA}");
     }
     let _ = writeln!(out, "    {}", grounds(&found.rests_on));
+}
+
+/// What was left out because somebody asked for that.
+fn partial(choices: &[Choice]) -> String {
+    let choices = choices.iter().map(|choice| format!("{} {} ({})", digits(choice.count), choice.what, choice.option));
+    format!("partial, as asked for: without {}", choices.collect::<Vec<_>>().join(", "))
+}
+
+/// What the decode that wrote a dump left out because somebody asked for that, after `lead`.
+pub(crate) fn choices(lead: &str, choices: &[Choice], out: &mut Page) {
+    if !choices.is_empty() {
+        let _ = writeln!(out, "{lead}{}", partial(choices));
+    }
 }
 
 /// What it means that a snapshot holds no data.

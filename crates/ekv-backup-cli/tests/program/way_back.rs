@@ -1,6 +1,8 @@
 //! `encode`, `restore` and `checksums` as a user runs them.
 
-use crate::support::Room;
+use std::fs;
+
+use crate::support::{Room, small_snapshot};
 
 const PEERS: [&str; 3] = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
 
@@ -114,4 +116,36 @@ fn mistakes_end_with_1_and_refusals_with_2() {
     room.run(&["encode", "dump", "out.fsm", "--adapter", "s3"]).assert_code(2).assert_says("does not hold it");
     room.run(&["encode", "dump", "out.fsm", "--last-commit-ts", "1"]).assert_code(2).assert_says("is below");
     assert_eq!(room.names(), before);
+}
+
+#[test]
+fn group_by_itself_is_restored_as_the_help_says_and_every_command_says_that_it_is_a_part() {
+    const ALLOW: &str = "--allow-missing-groups";
+    let room = Room::new();
+    fs::create_dir_all(room.path("node/group-2/fsm-snap")).unwrap();
+    room.write("node/group-2/fsm-snap/0000000000000001.fsm", &small_snapshot().build());
+    fs::create_dir(room.path("n1")).unwrap();
+    let inspected = room.run(&["inspect", "node/group-2", "--json"]);
+    assert_eq!(inspected.assert_code(5).json()["status"], "incomplete");
+    room.run(&["inspect", "node/group-2", ALLOW]).assert_code(0);
+    room.run(&["decode", "node/group-2", "lossy"]).assert_code(5);
+    room.run(&with_peers(&["restore", "lossy", "n1/group-2"])).assert_code(2);
+
+    let recipe = ["decode", "NODE/group-2", "dump-2", ALLOW];
+    let help = room.run(&["restore", "--help"]).stdout;
+    assert!(help.contains(&recipe.join(" ")), "{help}");
+    let decoded = room.run(&["decode", "node/group-2", "dump-2", ALLOW]);
+    let partial = "partial, as asked for: without 1 routing catalog that names the groups (--allow-missing-groups)";
+    for run in [
+        decoded,
+        room.run(&["verify", "dump-2"]),
+        room.run(&["encode", "dump-2", "out.fsm"]),
+        room.run(&with_peers(&["restore", "dump-2", "n1/group-2"])),
+    ] {
+        run.assert_code(0);
+        assert!(run.stdout.contains(partial), "{}", run.stdout);
+    }
+    for words in [&["verify", "dump-2", "--json"][..], &["encode", "dump-2", "out.fsm", "--force", "--json"]] {
+        assert_eq!(room.run(words).assert_code(0).json()["by_choice"][0]["option"], ALLOW);
+    }
 }

@@ -146,7 +146,7 @@ impl fmt::Display for Apart<'_> {
             f,
             "the dump holds the keys of the groups {}{more}, and DATA_DIR is the place of group {data_dir} alone, which does not own all \
              of them: restore it into a server with one group (a DATA_DIR without group-<id>), or decode each group by itself \
-             (ekv-backup decode NODE/group-{data_dir} DUMP) and restore each dump into its own directory",
+             (ekv-backup decode NODE/group-{data_dir} DUMP --allow-missing-groups) and restore each dump into its own directory",
             names.join(", ")
         )
     }

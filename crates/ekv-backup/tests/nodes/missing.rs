@@ -79,7 +79,7 @@ fn group_that_the_catalog_names_and_that_is_not_there_is_a_loss() {
     let accepted = ReadOptions { allow_missing_groups: true, ..ReadOptions::default() };
     let found = node.decode(accepted).report.books.completeness;
     assert_eq!(found.status, Status::Complete);
-    let what = "groups that are missing".to_owned();
+    let what = "group that is missing".to_owned();
     assert_eq!(found.by_choice, [Choice { option: "--allow-missing-groups".to_owned(), count: 1, what }]);
 }
 

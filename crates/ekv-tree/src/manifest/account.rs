@@ -5,8 +5,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use ekv_model::Finding;
-use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 
 /// Kinds of losses, and groups, that are kept.
 const KEPT_MAX: usize = 1024;
@@ -25,6 +25,8 @@ pub struct Account {
     pub losses: Vec<LossKind>,
     /// What `completeness.status` says, if anything.
     pub status: Option<String>,
+    /// What options of the decode left out or accepted (`completeness.by_choice`).
+    pub choices: Vec<Choice>,
     /// Ids of the groups that the dump was made from, ascending, as far as they are known; not that of the clock, 0.
     pub group_ids: Vec<u64>,
     /// Number of losses that LOSSES.jsonl lists; `None` = there is no such file.
@@ -40,6 +42,17 @@ impl Account {
     pub fn tells_of(&self, finding: Finding) -> bool {
         self.findings.contains(finding.name)
     }
+}
+
+/// Something that an option of a decode left out or accepted. Source: `docs/format/tree.md`, section 6.4.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The option; of a dump that is read at most 256 characters of it.
+    pub option: String,
+    /// How many things it concerns.
+    pub count: u64,
+    /// What they are, in the number that goes with `count`; of a dump that is read at most 256 characters of it.
+    pub what: String,
 }
 
 /// A kind of loss.
@@ -86,6 +99,15 @@ struct RawSnapshot {
 #[serde(default)]
 struct RawCompleteness {
     status: Option<Short>,
+    by_choice: First<RawChoice>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawChoice {
+    option: Short,
+    count: u64,
+    what: Short,
 }
 
 /// The member of the manifest.
@@ -111,10 +133,12 @@ impl From<WithReport> for Account {
             .filter(is_loss)
             .map(|finding| LossKind { name: finding.name.0, meaning: finding.meaning.0, count: finding.count })
             .collect();
+        let choice = |RawChoice { option, count, what }| Choice { option: option.0, count, what: what.0 };
         Account {
             loss_count: losses.iter().fold(0, |sum: u64, kind| sum.saturating_add(kind.count)),
             losses,
             status: report.completeness.status.map(|status| status.0),
+            choices: report.completeness.by_choice.0.into_iter().map(choice).collect(),
             group_ids,
             listed_losses: report.listed_losses,
             listed_scopes: report.listed_scopes,

@@ -384,10 +384,11 @@ fn account_is_what_the_report_says_and_empty_for_any_other_shape() {
         r#"{"findings": [{"name": "a", "severity": "loss", "meaning": "m", "count": 3, "examples": [{}]},
             {"name": "b", "severity": "warning", "count": 9}, {"name": "c", "severity": "loss", "count": 4}],
             "snapshots": [{"group_id": 2}, {"group_id": 0}, {}, {"group_id": 1}, {"group_id": 2}],
-            "completeness": {"status": "incomplete"}, "listed_losses": 7, "later": [1]}"#,
+            "completeness": {"status": "incomplete", "by_choice": [{"option": "--o", "count": 2, "what": "w"}, {}]}, "listed_losses": 7, "later": [1]}"#,
     );
     assert_eq!((account.loss_count, account.listed_losses, account.listed_scopes), (7, Some(7), None));
     assert_eq!(account.losses[0], LossKind { name: "a".into(), meaning: "m".into(), count: 3 });
+    assert_eq!(account.choices[0], Choice { option: "--o".into(), count: 2, what: "w".into() });
     assert_eq!((account.group_ids, account.status.as_deref()), (vec![1, 2], Some("incomplete")));
     for other in ["null", "5", "[]", r#"{"findings": 7}"#, r#"{"findings": [5]}"#] {
         assert_eq!(with(other), Account::default(), "{other}");
