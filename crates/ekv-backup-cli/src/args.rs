@@ -388,7 +388,8 @@ pub(crate) struct InspectArguments {
 ///
 /// A run that is killed by force or by loss of power leaves `.NAME.ekv-staging-…` beside its target. It is never taken for a dump. This
 /// command removes those that no run uses, that belong to the caller, and that hold nothing but what a staging directory holds. Whatever else has
-/// such a name is kept; what was done, and why not, is said for each. A dump that was moved aside while it was replaced is put back.
+/// such a name is kept; what was done, and why not, is said for each. A dump, archive or payload that was moved aside while it was replaced is put
+/// back; where something else has its name, it stays in the staging directory, and the path is said.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CleanArguments {
     /// Directory in which dumps are written
@@ -408,11 +409,18 @@ pub(crate) struct CompletionsArguments {
 }
 
 /// Print the manual page, or write one page per command into a directory.
+///
+/// All pages are written or none. If anything has the name of one, nothing is written (exit code 1), unless --force replaces older pages.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ManualArguments {
     /// Existing directory for one page per command
     #[arg(value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
+    /// Replace pages that are there
+    ///
+    /// Only regular files with the names of pages; links and everything else are refused and stay.
+    #[arg(long, requires = "directory")]
+    pub(crate) force: bool,
 }
 
 /// See [`ekv_backup::TxnView`].

@@ -1,10 +1,7 @@
 //! Completion scripts and manual pages, both made from the declaration of the command line; the version.
 
-use std::io;
-use std::path::Path;
-
 use clap::CommandFactory;
-use ekv_backup::{Class, Error};
+use ekv_backup::{Class, DirOptions, Error, ExistingTarget, Fsync, write_documents};
 
 use crate::args::{Arguments, CompletionsArguments, ManualArguments};
 use crate::exit::Exit;
@@ -29,28 +26,36 @@ fn completion_script(shell: clap_complete::Shell) -> String {
 }
 
 pub(crate) fn manual(arguments: &ManualArguments, output: &mut Output) -> Result<Exit, Error> {
-    let command = Arguments::command();
-    let written = match &arguments.directory {
-        Some(directory) => clap_mangen::generate_to(command, directory),
-        None => page(command, output),
-    };
-    written.map_err(|error| {
-        let class = match &arguments.directory {
-            Some(directory) if !directory.is_dir() => Class::Environment,
-            _ if ekv_backup::is_out_of_space(&error) => Class::OutOfSpace,
-            _ => Class::WriteIo,
-        };
-        let place = arguments.directory.as_deref().unwrap_or(Path::new("standard output")).display();
-        Error::new(class, format!("cannot write the manual to {place}: {error}"))
-    })?;
+    let mut command = Arguments::command();
+    match &arguments.directory {
+        Some(directory) => {
+            command = command.disable_help_subcommand(true);
+            command.build();
+            let mut pages = Vec::new();
+            add_pages(&command, &mut pages)?;
+            let existing = if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse };
+            write_documents(directory, &pages, DirOptions { existing, fsync: Fsync::File })?;
+        }
+        None => output.document(&String::from_utf8_lossy(&page(&clap_mangen::Man::new(command))?)),
+    }
     Ok(Exit::Done)
 }
 
-fn page(command: clap::Command, output: &mut Output) -> io::Result<()> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
-    output.document(&String::from_utf8_lossy(&page));
+/// Adds the pages of a command and those below it, each with its file name.
+fn add_pages(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        add_pages(below, pages)?;
+    }
+    let man = clap_mangen::Man::new(command.clone());
+    pages.push((man.get_filename(), page(&man)?));
     Ok(())
+}
+
+fn page(man: &clap_mangen::Man) -> Result<Vec<u8>, Error> {
+    let mut page = Vec::new();
+    man.render(&mut page)
+        .map_err(|error| Error::new(Class::WriteIo, format!("cannot make a page of the manual: {error}")))?;
+    Ok(page)
 }
 
 pub(crate) fn version(output: &mut Output) -> Result<Exit, Error> {

@@ -72,4 +72,36 @@ fn completions_and_manual_pages_are_made() {
     for page in ["ekv-backup.1", "ekv-backup-decode.1", "ekv-backup-verify.1"] {
         assert!(room.path(format!("man/{page}")).exists(), "{page}");
     }
+    let mode = fs::metadata(room.path("man/ekv-backup.1")).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o644);
+}
+
+#[test]
+fn manual_pages_are_written_over_nothing_but_older_pages_with_force() {
+    let room = Room::new();
+    fs::create_dir(room.path("man")).unwrap();
+    fs::create_dir(room.path("linked")).unwrap();
+    room.write("mine", b"mine");
+    room.write("man/notes", b"mine");
+    room.run(&["manual", "missing"]).assert_code(1);
+    room.write("man/ekv-backup-verify.1", b"mine");
+    let before = room.tree("man");
+    room.run(&["manual", "man"]).assert_code(1).assert_says("man/ekv-backup-verify.1 exists already");
+    assert_eq!(room.tree("man"), before, "nothing is written");
+    room.run(&["manual", "man", "--force"]).assert_code(0);
+    assert!(fs::read_to_string(room.path("man/ekv-backup-verify.1")).unwrap().contains(".TH"));
+    let pages = room.tree("man");
+    room.run(&["manual", "man", "--force"]).assert_code(0);
+    assert_eq!(room.tree("man"), pages);
+    assert_eq!(fs::read(room.path("man/notes")).unwrap(), b"mine");
+    // Links are neither followed nor replaced; a hard link's other name keeps what it leads to.
+    std::os::unix::fs::symlink("../mine", room.path("linked/ekv-backup.1")).unwrap();
+    fs::hard_link(room.path("mine"), room.path("linked/ekv-backup-verify.1")).unwrap();
+    for options in [&[][..], &["--force"]] {
+        room.run(&[&["manual", "linked"], options].concat()).assert_code(1).assert_says("linked/ekv-backup");
+        assert_eq!(fs::read_dir(room.path("linked")).unwrap().count(), 2);
+    }
+    fs::remove_file(room.path("linked/ekv-backup.1")).unwrap();
+    room.run(&["manual", "linked", "--force"]).assert_code(0);
+    assert_eq!(fs::read(room.path("mine")).unwrap(), b"mine");
 }
