@@ -28,7 +28,8 @@ pub struct LeftoverReport {
 }
 
 /// Removes the staging directories in `parent` that no run uses, that belong to the caller, and that are known to be staging directories
-/// by what is in them; with `dry_run` it only looks. Everything else is kept and said.
+/// by what is in them; with `dry_run` it only looks. A dump or files that were moved aside while they were replaced are put back. Everything
+/// else is kept and said.
 ///
 /// # Errors
 /// If the directory cannot be read, or a leftover cannot be removed; the others were removed then.
@@ -41,7 +42,8 @@ pub fn clean(parent: &Path, dry_run: bool) -> Result<CleanReport> {
             Some(reason) => (false, format!("kept: {reason}")),
             None if dry_run => (false, "would be removed".to_owned()),
             None => match leftover.remove() {
-                Ok(()) => (true, "removed".to_owned()),
+                Ok(returned) if returned.is_empty() => (true, "removed".to_owned()),
+                Ok(returned) => (true, format!("removed; put back what was at {} before", returned.join(", "))),
                 // Somebody changed it since it was looked at, or it holds what is still needed.
                 Err(error) if is_foreign(&error) => (false, format!("kept: {error}")),
                 Err(error) => {
@@ -60,5 +62,5 @@ pub fn clean(parent: &Path, dry_run: bool) -> Result<CleanReport> {
 }
 
 fn is_foreign(error: &ekv_tree::Error) -> bool {
-    matches!(error.kind(), ErrorKind::Sink(SinkError::StagingForeign { .. }))
+    matches!(error.kind(), ErrorKind::Sink(SinkError::StagingForeign { .. } | SinkError::HoldsOld { .. }))
 }

@@ -171,6 +171,11 @@ fn dump_with_losses_ends_with_5_wherever_it_is_checked_and_is_refused_where_a_cl
         let run = room.run(words);
         assert!(run.assert_code(5).stdout.contains("INCOMPLETE: 1 thing was damaged or missing"), "{run:?}");
     }
+    // A list of losses is part of a dump, and replaced with it.
+    assert!(room.path("copy/LOSSES.jsonl").exists());
+    for words in [["unpack", "dump.tar"], ["decode", "snapshot.fsm"], ["unpack", "dump.tar"]] {
+        room.run(&[&words[..], &["copy", "--force", "--fsync", "none"]].concat()).assert_code(5);
+    }
     let peers = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
     for words in [&["encode", "copy", "out.fsm"][..], &[&["restore", "dump.tar", "n1"][..], &peers].concat()] {
         let run = room.run(words);

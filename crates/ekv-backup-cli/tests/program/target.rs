@@ -44,6 +44,32 @@ fn force_replaces_a_dump_or_an_empty_directory_and_nothing_else() {
 }
 
 #[test]
+fn force_refuses_a_dump_with_files_of_others_on_every_verb_that_writes_dumps() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+    room.run(&["pack", "dump", "dump.tar"]).assert_code(0);
+    room.run(&["encode", "dump", "out.fsm"]).assert_code(0);
+    room.write("dump/redis/notes.txt", b"mine");
+    let dump = room.tree("dump");
+    for words in [["decode", "snapshot.fsm"], ["unpack", "dump.tar"]] {
+        let run = room.run(&[&words[..], &["dump", "--force"]].concat());
+        run.assert_code(1).assert_says("redis/notes.txt");
+        assert_eq!(room.tree("dump"), dump, "{words:?}");
+    }
+    // A data directory is never replaced.
+    room.run(&["restore", "dump", "dump/", "--peers", "n1=h:1", "--fresh-cluster"]).assert_code(1);
+    fs::create_dir(room.path("node")).unwrap();
+    let new = ["node", "--peers", "n1=h:1", "--fresh-cluster"];
+    for words in [["prepare-restore", "out.fsm"], ["unpack", "dump.tar"]] {
+        let options = if words[0] == "unpack" { &new[..1] } else { &new[..] };
+        room.run(&[&words[..], options].concat()).assert_code(1);
+    }
+    assert_eq!((room.tree("dump"), fs::read_dir(room.path("node")).unwrap().count()), (dump, 0));
+    fs::remove_file(room.path("dump/redis/notes.txt")).unwrap();
+    room.run(&["unpack", "dump.tar", "dump", "--force"]).assert_code(0);
+}
+
+#[test]
 fn failed_replacement_leaves_the_old_dump_as_it_was() {
     let room = Room::with_small_snapshot();
     room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);

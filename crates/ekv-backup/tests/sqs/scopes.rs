@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use ekv_backup::{
-    ChecksumsOptions, DecodeOptions, DirOptions, DumpTarget, EncodeOptions, Fsync, NoProgress, checksums, decode,
-    encode, verify,
+    ChecksumsOptions, DecodeOptions, DirOptions, DumpTarget, EncodeOptions, ExistingTarget, Fsync, NoProgress,
+    checksums, decode, encode, verify,
 };
 use ekv_testkit::SnapshotBuilder;
 use ekv_tree::scope_list::{SCOPES_FILE, ScopesReader};
@@ -72,6 +72,10 @@ fn names_that_do_not_fit_are_listed_in_a_file_that_every_command_knows() {
         assert_eq!((scope.adapter.as_ref(), scope.name.as_ref()), ("sqs", name(n).as_str()));
     }
     assert!(reader.next_scope().unwrap().is_none());
+    let forced = DirOptions { existing: ExistingTarget::Replace, fsync: Fsync::None };
+    let (input, target) = (directory.path().join("snapshot.fsm"), DumpTarget::directory(&dump, forced));
+    decode(&input, target, &DecodeOptions::default(), &NoProgress).unwrap();
+    assert_eq!(fs::read(dump.join(SCOPES_FILE)).unwrap(), text, "a dump with such a list is replaced as any other");
     let payload = directory.path().join("out.fsm");
     assert!(encode(&dump, &payload, &encode_options(), &NoProgress).unwrap().payload.self_test.matched);
 }

@@ -269,7 +269,7 @@ impl Leftover {
     ///
     /// # Errors
     /// None on this platform.
-    pub fn remove(&self) -> Result<()> {
+    pub fn remove(&self) -> Result<Vec<String>> {
         match self.never {}
     }
 }

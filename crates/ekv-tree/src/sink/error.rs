@@ -189,6 +189,14 @@ pub enum SinkError {
         /// Why it could not be put back.
         source: io::Error,
     },
+    /// A staging directory holds what lay at a target before a run that did not get to its end, and it cannot be put back.
+    #[error("{held} is what was at {} before a run that did not end well; it stays, as {}", .target.as_deref().unwrap_or("a target"), HeldBecause(.target))]
+    HoldsOld {
+        /// Where it is.
+        held: String,
+        /// Where it was, if that is known.
+        target: Option<String>,
+    },
     /// The platform has no safe way to write a directory.
     #[error(
         "this platform lacks what it takes to write a directory safely; a dump can be written as an archive instead"
@@ -226,6 +234,18 @@ impl fmt::Display for Found<'_> {
     }
 }
 
+/// Why what a staging directory holds is not put back.
+struct HeldBecause<'a>(&'a Option<String>);
+
+impl fmt::Display for HeldBecause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Some(_) => "something else is there now: move one of the two to where it is wanted, and clean again",
+            None => "the record of its name cannot be read: move it to where it is wanted, and clean again",
+        })
+    }
+}
+
 impl SinkError {
     /// What the error means to the person who runs the tool.
     ///
@@ -248,6 +268,7 @@ impl SinkError {
             | SinkError::HoldsOthers { .. }
             | SinkError::MountPoint { .. }
             | SinkError::NotMovable { .. }
+            | SinkError::HoldsOld { .. }
             | SinkError::Unsupported => Class::Environment,
             SinkError::NameTaken { .. } => Class::Data,
             SinkError::NotDurable { .. }

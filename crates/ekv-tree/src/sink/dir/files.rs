@@ -19,6 +19,7 @@ use super::directories::sync_directory;
 use super::ours::is_still;
 use super::privacy;
 use super::publish::{Failure, Publisher, first};
+use super::replacing::{Record, away, give_back, take_back};
 use super::staging::TREE;
 use super::sys::{At, FileId, Native, Stat, SyncScope, System, has_errno, is_unsupported};
 use super::target::{Target, without_trailing_slashes};
@@ -136,7 +137,7 @@ pub(super) struct Files<S: System> {
 impl<S: System> Files<S> {
     pub(super) fn create(system: S, targets: &[&Path], options: DirOptions) -> Result<Self> {
         let (target, names) = open(&system, targets)?;
-        leftover::recover_target(&system, &target)?;
+        leftover::recover_target(&system, &target, &names)?;
         names.iter().try_for_each(|name| old_file(&system, &target, name, options.existing).map(|_| ()))?;
         let sync_plan = if options.fsync == Fsync::None { SyncPlan::Never } else { SyncPlan::Each };
         let writer = DirWriter::stage(system, target, options, sync_plan)?;
@@ -252,13 +253,23 @@ impl<'a, S: System> FilePublisher<'a, S> {
 
     fn publish(mut self, existing: ExistingTarget) -> Result<PublishMethod, Failure> {
         match self.try_publish(existing) {
-            Ok(method) => Ok(method),
-            Err(failure) if matches!(failure.error.kind(), crate::ErrorKind::Sink(SinkError::NotDurable { .. })) => {
-                Err(failure)
+            Ok(method) => {
+                self.publisher.remove_record();
+                Ok(method)
+            }
+            Err(Failure { error, .. })
+                if matches!(error.kind(), crate::ErrorKind::Sink(SinkError::NotDurable { .. })) =>
+            {
+                let holds_old = self.done.iter().any(|done| !matches!(done, Done::Named(_)));
+                Err(Failure { error, keep_staging: holds_old })
             }
             Err(Failure { error, keep_staging }) => match self.undo() {
                 Ok(()) => Err(Failure { error, keep_staging }),
-                Err(undone) => Err(Failure { error: first(error, Err(undone)), keep_staging: true }),
+                Err(undone) => {
+                    let failure = Failure { error: first(error, Err(undone)), keep_staging: true };
+                    self.publisher.note_failure(&failure);
+                    Err(failure)
+                }
             },
         }
     }
@@ -268,6 +279,11 @@ impl<'a, S: System> FilePublisher<'a, S> {
         let olds = self.files.iter().map(|file| old_file(self.publisher.system, target, &file.name, existing));
         let olds = olds.collect::<Result<Vec<_>>>()?;
         self.check_staged()?;
+        if olds.iter().any(Option::is_some) {
+            let files = self.files.iter().zip(&olds);
+            let files = files.filter_map(|(file, old)| Some((&*file.name, file.stat.as_ref()?, old.as_ref())));
+            self.publisher.leave_record(&Record::of_files(files))?;
+        }
         let last = self.files.len().saturating_sub(1);
         // Without its last file an old set is recognised as incomplete.
         for (index, old) in olds.iter().enumerate().skip(1).rev() {
@@ -418,20 +434,25 @@ impl<'a, S: System> FilePublisher<'a, S> {
                     if !self.is_ours(self.target(index), index).unwrap_or(false) {
                         continue;
                     }
-                    (index, self.take_back(index))
+                    let is_ours = |at: At<'_>| self.is_ours(at, index);
+                    (index, take_back(system, self.target(index), self.staged(index), is_ours))
                 }
-                Done::Exchanged(index) => (index, system.exchange(self.staged(index), self.target(index))),
+                Done::Exchanged(index) => (index, self.exchange_back(index)),
                 Done::MovedAway(index) => {
                     let away = away(index);
                     let from = self.publisher.staging.at(&away);
                     // The name is free, unless somebody took it: that is not replaced.
-                    (index, self.give_back(from, self.target(index)))
+                    (index, give_back(system, from, self.target(index)))
                 }
             };
             undone.map_err(|source| {
                 let path = match done {
                     Done::MovedAway(_) => super::below(&self.publisher.staging.path(), &away(index)),
-                    _ => self.publisher.staging.target.path_of(self.name_of(index)),
+                    Done::Exchanged(_) => {
+                        let tree = super::below(&self.publisher.staging.path(), TREE);
+                        super::below(&tree, self.name_of(index))
+                    }
+                    Done::Named(_) => self.publisher.staging.target.path_of(self.name_of(index)),
                 };
                 Error::new(SinkError::OldDumpMoved { path, source })
             })?;
@@ -439,28 +460,15 @@ impl<'a, S: System> FilePublisher<'a, S> {
         Ok(())
     }
 
-    /// Takes a name away from the staged file.
-    fn take_back(&self, index: usize) -> io::Result<()> {
-        let system = self.publisher.system;
-        let (target, staged) = (self.target(index), self.staged(index));
-        system.rename(target, staged)?;
-        // A rename between two names of one file does nothing.
-        match self.is_ours(target, index) {
-            Ok(true) => system.remove_file(target.0, target.1),
-            _ => Ok(()),
+    /// Gives back what is in the place of the staged file, which must be at the target.
+    fn exchange_back(&self, index: usize) -> io::Result<()> {
+        if !self.is_ours(self.target(index), index)? {
+            return Err(Errno::EXIST.into());
         }
-    }
-
-    /// Gives an old file its name again, which nothing may have.
-    fn give_back(&self, from: At<'_>, to: At<'_>) -> io::Result<()> {
-        let system = self.publisher.system;
-        match system.rename_no_replace(from, to) {
-            Err(error) if is_unsupported(&error) => {}
-            result => return result,
-        }
-        match self.publisher.stat_at(to)? {
-            Some(_) => Err(Errno::EXIST.into()),
-            None => system.rename(from, to),
+        self.publisher.system.exchange(self.staged(index), self.target(index))?;
+        match self.is_ours(self.staged(index), index)? {
+            true => Ok(()),
+            false => Err(Errno::EXIST.into()),
         }
     }
 
@@ -483,9 +491,4 @@ impl<'a, S: System> FilePublisher<'a, S> {
     fn error(&self, index: usize, source: io::Error) -> Error {
         self.publisher.staging.target.error(SinkOperation::Publish, self.name_of(index), source)
     }
-}
-
-/// The name of an old file in the staging directory.
-fn away(index: usize) -> Vec<u8> {
-    format!("replaced-{index}").into_bytes()
 }

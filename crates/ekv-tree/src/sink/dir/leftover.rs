@@ -15,7 +15,8 @@ use rustix::io::Errno;
 use super::ours::{Contents, contents, read_start};
 use super::place::{below, io_error};
 use super::privacy;
-use super::staging::{PROBE, PUBLISHING, REPLACED, TREE, is_lock_unsupported, is_staging_name, remove_whole};
+use super::replacing::{self, Settled, Word};
+use super::staging::{PROBE, PUBLISHING, REPLACING, is_lock_unsupported, is_staging_name, remove_whole};
 use super::sys::{Access, Native, Stat, System, has_errno};
 use super::target::{Target, is_empty};
 use crate::path::{COMPONENT_LEN_MAX, Escaped, check_component};
@@ -47,12 +48,13 @@ impl Leftover {
         self.reason.as_deref()
     }
 
-    /// Removes it, if it still may be removed. A dump that was moved into it while being replaced is first put back; an empty
-    /// directory that was made as the name of its dump is removed.
+    /// Removes it, if it still may be removed. A dump or files that were moved into it while being replaced are first put back; an empty
+    /// directory that was made as the name of its dump is removed. Answers the paths of what was put back.
     ///
     /// # Errors
-    /// [`SinkError::StagingForeign`] if it may not be removed, [`SinkError::Io`] otherwise.
-    pub fn remove(&self) -> Result<()> {
+    /// [`SinkError::StagingForeign`] if it may not be removed, [`SinkError::HoldsOld`] if it holds what cannot be put back,
+    /// [`SinkError::Io`] otherwise.
+    pub fn remove(&self) -> Result<Vec<String>> {
         let system = Native;
         let target = Target::open(&system, &self.path)?;
         let name = target.base.clone();
@@ -82,21 +84,32 @@ pub fn leftovers(parent: &Path) -> Result<Vec<Leftover>> {
         .collect())
 }
 
-/// Undoes what killed runs left half-done with this very name.
-pub(super) fn recover_target<S: System>(system: &S, target: &Target) -> Result<()> {
+/// Undoes what killed runs left half-done with any of these very names beside the target.
+pub(super) fn recover_target<S: System>(system: &S, target: &Target, wanted: &[impl AsRef<[u8]>]) -> Result<()> {
     let names = staging_names(system, target.parent.as_fd());
     for name in names.map_err(|source| io_error(SinkOperation::ListStaging, &target.parent_path, source))? {
         // The marker is looked for without the lock, which a run that is just starting needs.
         let Ok(fd) = system.open_directory(target.parent.as_fd(), &name) else { continue };
-        if !read_marker(system, fd.as_fd()).is_ok_and(|base| base.as_deref() == Some(&target.base)) {
+        let marker = read_marker(system, fd.as_fd()).ok().flatten();
+        let record = replacing::read(system, fd.as_fd()).unwrap_or(Word::Nothing);
+        let is_about = |name: &[u8]| match &record {
+            _ if marker.as_deref() == Some(name) => true,
+            Word::Record(record) => record.is_about(name),
+            Word::Nothing | Word::Unreadable => false,
+        };
+        if !wanted.iter().any(|name| is_about(name.as_ref())) {
             continue;
         }
         if let Ok(Opened::Locked { fd, .. }) = open(system, target.parent.as_fd(), &name) {
             drop(fd);
             match remove(system, target, &name) {
                 // It is of no use to this run, and in nobody's way.
-                Err(error) if matches!(error.kind(), ErrorKind::Sink(SinkError::StagingForeign { .. })) => {}
-                result => result?,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Sink(SinkError::StagingForeign { .. } | SinkError::HoldsOld { .. })
+                    ) => {}
+                result => drop(result?),
             }
         }
     }
@@ -193,7 +206,7 @@ fn belongs_to_caller<S: System>(
 }
 
 /// Removes a staging directory beside a target, after putting in order what it left outside.
-fn remove<S: System>(system: &S, beside: &Target, name: &[u8]) -> Result<()> {
+fn remove<S: System>(system: &S, beside: &Target, name: &[u8]) -> Result<Vec<String>> {
     let path = below(&beside.parent_path, name);
     let refuse = |found: &str| Error::new(SinkError::StagingForeign { path: path.clone(), found: found.to_owned() });
     if !is_staging_name(name) {
@@ -204,38 +217,24 @@ fn remove<S: System>(system: &S, beside: &Target, name: &[u8]) -> Result<()> {
         Opened::Locked { fd, stat } => (fd, stat),
         Opened::Not(_, reason) => return Err(refuse(&reason)),
     };
-    if let Some(base) = read_marker(system, fd.as_fd()).map_err(fail)?
-        && !recover(system, beside.parent.as_fd(), fd.as_fd(), &stat, &base).map_err(fail)?
-    {
-        let taken = beside.path_of(&base);
-        return Err(refuse(&format!("it holds the dump that was at {taken}, where something else is now")));
+    let word = replacing::read(system, fd.as_fd()).map_err(fail)?;
+    if let Some(base) = read_marker(system, fd.as_fd()).map_err(fail)? {
+        remove_if_empty_and_ours(system, beside.parent.as_fd(), fd.as_fd(), &stat, (&base, &word)).map_err(fail)?;
     }
-    remove_whole(system, beside, name, fd.as_fd(), stat.id)
-}
-
-/// Brings the target's name back to what it was, if the run was killed in the middle of publishing without rename flags. Answers whether
-/// nothing that is in the staging directory is needed any more.
-fn recover<S: System>(
-    system: &S,
-    parent: BorrowedFd<'_>,
-    staging: BorrowedFd<'_>,
-    like: &Stat,
-    base: &[u8],
-) -> io::Result<bool> {
-    remove_if_empty_and_ours(system, parent, staging, like, base)?;
-    let is_there = |at: BorrowedFd<'_>, name: &[u8]| match system.stat_at(at, name) {
-        Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(false),
-        result => result.map(|_| true),
+    let returned = match replacing::settle(system, beside.parent.as_fd(), fd.as_fd(), &word).map_err(fail)? {
+        Settled::Free(returned) => returned,
+        Settled::Held { held, name } => {
+            let target = name.map(|name| beside.path_of(&name));
+            return Err(SinkError::HoldsOld { held: below(&path, &held), target }.into());
+        }
     };
-    if !is_there(staging, REPLACED)? {
-        return Ok(true);
+    // It would tell of what is half gone.
+    match system.remove_file(fd.as_fd(), REPLACING) {
+        Err(error) if !has_errno(&error, &[Errno::NOENT]) => return Err(fail(error)),
+        _ => {}
     }
-    if !is_there(parent, base)? {
-        system.rename((staging, REPLACED), (parent, base))?;
-        return Ok(true);
-    }
-    // The new dump has the name, unless it is still here.
-    Ok(!is_there(staging, TREE)?)
+    remove_whole(system, beside, name, fd.as_fd(), stat.id)?;
+    Ok(returned.iter().map(|name| beside.path_of(name)).collect())
 }
 
 /// Removes the empty directory or file by which the run took the name. What it made has the owner and mode of what it made in the staging
@@ -245,14 +244,16 @@ fn remove_if_empty_and_ours<S: System>(
     parent: BorrowedFd<'_>,
     staging: BorrowedFd<'_>,
     like: &Stat,
-    base: &[u8],
+    (base, word): (&[u8], &Word),
 ) -> io::Result<()> {
+    // An old target may be empty, too.
+    let is_old = |found: &Stat| matches!(word, Word::Record(record) if record.is_old(found));
     let directory = match system.open_directory(parent, base) {
         Err(error) if has_errno(&error, &[Errno::NOTDIR]) => {
             let like = system.stat_at(staging, PUBLISHING)?;
             let stat = system.stat_at(parent, base)?;
             let is_ours = stat.owner == like.owner && stat.permissions == like.permissions;
-            return match is_ours && stat.kind == FileType::RegularFile && stat.len == 0 {
+            return match is_ours && !is_old(&stat) && stat.kind == FileType::RegularFile && stat.len == 0 {
                 true => system.remove_file(parent, base),
                 false => Ok(()),
             };
@@ -262,7 +263,7 @@ fn remove_if_empty_and_ours<S: System>(
     };
     let stat = system.stat(directory.as_fd())?;
     let is_ours = stat.owner == like.owner && stat.permissions == like.permissions;
-    match is_ours && is_empty(system, directory.as_fd())? && !system.is_mount_point(parent, base)? {
+    match is_ours && !is_old(&stat) && is_empty(system, directory.as_fd())? && !system.is_mount_point(parent, base)? {
         true => system.remove_directory(parent, base),
         false => Ok(()),
     }

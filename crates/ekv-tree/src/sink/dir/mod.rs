@@ -11,6 +11,7 @@ mod place;
 mod privacy;
 mod publish;
 mod remove;
+mod replacing;
 mod staging;
 mod sys;
 mod target;
@@ -171,7 +172,7 @@ struct OpenFile {
 impl<S: System> DirWriter<S> {
     fn create(system: S, target: &Path, options: DirOptions) -> Result<Self> {
         let target = Target::open(&system, target)?;
-        leftover::recover_target(&system, &target)?;
+        leftover::recover_target(&system, &target, &[&target.base])?;
         check_free(&system, &target, options)?;
         let sync_plan = match options.fsync {
             Fsync::None => SyncPlan::Never,

@@ -3,7 +3,8 @@
 //! A name is touched only if it leads to
 //!
 //! 1. what this run created exclusively, known again by its identity ([`is_same`]);
-//! 2. a staging directory of this program that no run uses: it has the marker and holds nothing but what one holds ([`Contents`]);
+//! 2. a staging directory of this program that no run uses: it has the marker and holds nothing but what one holds ([`Contents`]), and what it
+//!    holds of others was put back, or the new dump or files have all of their names (`replacing.rs`);
 //! 3. the empty directory or file by which a killed run took its target's name, as its staging directory says (`leftover.rs`);
 //! 4. the very target that `--force` names: a dump with nothing in it that no dump has, an empty directory, or where a file is written a
 //!    regular file; what was moved away must be what was looked at (`target.rs`, `publish.rs`, `files.rs`).
@@ -20,7 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
-use super::staging::{MARKER, MARKER_TEXT, PROBE, PUBLISHING, REPLACED, REPLACED_FILE, SCRATCH, TREE};
+use super::staging::{KEPT, MARKER, MARKER_TEXT, PROBE, PUBLISHING, REPLACED, REPLACED_FILE, REPLACING, SCRATCH, TREE};
 use super::sys::{Access, FileId, Stat, System, has_errno};
 
 /// Whether what is found under one name is what was looked at under another one.
@@ -39,7 +40,7 @@ pub(super) fn is_still<S: System>(system: &S, place: BorrowedFd<'_>, known: File
 }
 
 /// Whether the file system gives a file or directory another number together with another name.
-fn renumbers<S: System>(system: &S, staging: BorrowedFd<'_>) -> io::Result<bool> {
+pub(super) fn renumbers<S: System>(system: &S, staging: BorrowedFd<'_>) -> io::Result<bool> {
     let scratch = system.open_directory(staging, SCRATCH)?;
     let scratch = scratch.as_fd();
     let [file, linked, moved, directory, moved_directory] =
@@ -121,7 +122,7 @@ fn is_known(name: &[u8], kind: FileType) -> bool {
         .is_some_and(|number| !number.is_empty() && number.len() <= 3 && number.iter().all(u8::is_ascii_digit));
     match kind {
         FileType::Directory => [TREE, SCRATCH, REPLACED].contains(&name),
-        FileType::RegularFile => [MARKER, PUBLISHING, PROBE].contains(&name) || is_replaced_file,
+        FileType::RegularFile => [MARKER, PUBLISHING, PROBE, REPLACING, KEPT].contains(&name) || is_replaced_file,
         _ => false,
     }
 }

@@ -11,7 +11,8 @@ use rustix::io::Errno;
 use super::directories::{join, sync_directory};
 use super::ours::{is_same, is_still};
 use super::place::{below, io_error};
-use super::staging::{PUBLISHING, REPLACED, Staging, TREE};
+use super::replacing::{self, Record, give_back};
+use super::staging::{KEPT, PUBLISHING, REPLACED, REPLACING, Staging, TREE};
 use super::sys::{Access, At, FileId, Stat, SyncScope, System, has_errno, is_unsupported};
 use crate::sink::{ExistingTarget, PublishMethod, SinkError, SinkOperation};
 use crate::{Error, Result};
@@ -51,7 +52,8 @@ impl<S: System> Publisher<'_, S> {
             Some(old) => {
                 // Not once it was moved away: another run may have published at the target by then.
                 self.staging.target.refuse_strangers(self.system, self.target())?;
-                self.replace(&old)?
+                self.leave_record(&Record::of_dump(&self.staging.target.base, &tree, &old))?;
+                self.replace(&tree, &old).inspect_err(|failure| self.note_failure(failure))?
             }
         };
         let path = || self.staging.target.path();
@@ -72,6 +74,7 @@ impl<S: System> Publisher<'_, S> {
                 keep_staging: old.is_some(),
             })?;
         }
+        self.remove_record();
         Ok(method)
     }
 
@@ -165,12 +168,12 @@ impl<S: System> Publisher<'_, S> {
     }
 
     /// Swaps the dump with the old one, or what comes nearest to it.
-    fn replace(&self, old: &Stat) -> Result<PublishMethod, Failure> {
+    fn replace(&self, new: &Stat, old: &Stat) -> Result<PublishMethod, Failure> {
         match self.system.exchange(self.tree(), self.target()) {
             Ok(()) => {
                 // Something else may have been put at the target since it was looked at: that is given back.
                 let Err(error) = self.check_old(self.tree(), old) else { return Ok(PublishMethod::Exchange) };
-                let undone = self.system.exchange(self.tree(), self.target());
+                let undone = self.exchange_back(new);
                 let keep_staging = undone.is_err();
                 let undone = undone.map_err(|source| self.moved(TREE, source));
                 Err(Failure { error: first(error, undone), keep_staging })
@@ -181,13 +184,24 @@ impl<S: System> Publisher<'_, S> {
         }
     }
 
+    /// Gives back what is in the place of the new dump, which must be at the target.
+    fn exchange_back(&self, new: &Stat) -> io::Result<()> {
+        if !self.leads_to(self.target(), new)? {
+            return Err(Errno::EXIST.into());
+        }
+        self.system.exchange(self.tree(), self.target())?;
+        match self.leads_to(self.tree(), new)? {
+            true => Ok(()),
+            false => Err(Errno::EXIST.into()),
+        }
+    }
+
     fn move_aside_then_rename(&self, old: &Stat) -> Result<PublishMethod, Failure> {
         self.write_marker(&self.staging.target.base)?;
         let replaced = self.staging.at(REPLACED);
         self.system.rename(self.target(), replaced).map_err(|source| self.replace_error(source))?;
         if let Err(error) = self.check_old(replaced, old).and_then(|()| self.create_then_rename()) {
-            // The plain rename could only replace an empty directory.
-            let undone = self.system.rename(replaced, self.target());
+            let undone = give_back(self.system, replaced, self.target());
             let keep_staging = undone.is_err();
             let undone = undone.map_err(|source| self.moved(REPLACED, source));
             return Err(Failure { error: first(error, undone), keep_staging });
@@ -198,14 +212,36 @@ impl<S: System> Publisher<'_, S> {
 
     /// Leaves word that this run is about to create the target's name, for a clean-up after a crash.
     fn write_marker(&self, base: &[u8]) -> Result<()> {
-        let path = below(&self.staging.path(), PUBLISHING);
+        self.leave_word(PUBLISHING, base)
+    }
+
+    /// Leaves word of what is replaced, before it is.
+    pub(super) fn leave_record(&self, record: &Record) -> Result<()> {
+        let bytes = record.to_bytes().map_err(|source| self.error(source))?;
+        self.leave_word(REPLACING, &bytes)
+    }
+
+    /// Once all names lead to what is new, the old is not needed any more.
+    pub(super) fn remove_record(&self) {
+        let _ = self.system.remove_file(self.staging.fd(), REPLACING);
+    }
+
+    /// Leaves word that what was there before could not be put back. If that fails, too, a clean-up keeps it unless the new is whole.
+    pub(super) fn note_failure(&self, failure: &Failure) {
+        if failure.keep_staging {
+            let _ = self.leave_word(KEPT, b"");
+        }
+    }
+
+    fn leave_word(&self, name: &[u8], word: &[u8]) -> Result<()> {
+        let path = below(&self.staging.path(), name);
         let fail = |operation| {
             let path = path.clone();
             move |source| io_error(operation, path, source)
         };
-        let created = self.system.create_file(self.staging.fd(), PUBLISHING, Access::WriteOnly);
+        let created = self.system.create_file(self.staging.fd(), name, Access::WriteOnly);
         let file = created.map_err(fail(SinkOperation::CreateFile))?;
-        let written = super::write_fully(self.system, file.as_fd(), base);
+        let written = super::write_fully(self.system, file.as_fd(), word);
         let written = written.map_err(fail(SinkOperation::Write)).and_then(|()| match self.sync {
             true => self.system.sync(file.as_fd(), SyncScope::Entry).map_err(fail(SinkOperation::Sync)),
             false => Ok(()),
@@ -249,10 +285,7 @@ impl<S: System> Publisher<'_, S> {
 
     /// What a name leads to; `None` if nothing has it.
     pub(super) fn stat_at(&self, at: At<'_>) -> io::Result<Option<Stat>> {
-        match self.system.stat_at(at.0, at.1) {
-            Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(None),
-            result => result.map(Some),
-        }
+        replacing::stat_at(self.system, at)
     }
 
     /// The error for an old dump that stays where it is.

@@ -7,7 +7,9 @@
 //!     scratch/      nameless scratch files
 //!     publishing    the target's name; only while the dump is published on a file system without rename flags
 //!     replaced/     the old dump; only as above, while it is replaced
-//!     replaced-1    an old file; only as above
+//!     replaced-1    an old file that was moved away, while a set of files is replaced
+//!     replacing     what is replaced, and by what; as long as the old dump or files may be needed
+//!     kept          only if what was there before could not be put back
 //!     probe         only while a clean-up looks at what the file system makes of modes
 //! ```
 //!
@@ -37,6 +39,8 @@ pub(super) const TREE: &[u8] = b"tree";
 pub(super) const SCRATCH: &[u8] = b"scratch";
 pub(super) const PUBLISHING: &[u8] = b"publishing";
 pub(super) const REPLACED: &[u8] = b"replaced";
+pub(super) const REPLACING: &[u8] = b"replacing";
+pub(super) const KEPT: &[u8] = b"kept";
 
 pub(super) const MARKER: &[u8] = b"ekv-staging";
 pub(super) const PROBE: &[u8] = b"probe";

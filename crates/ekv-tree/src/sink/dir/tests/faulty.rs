@@ -81,7 +81,7 @@ struct Plan {
     /// Calls made so far.
     calls: Vec<Call>,
     /// The n-th call of a kind fails with a code.
-    fault: Option<(Call, usize, i32)>,
+    faults: Vec<(Call, usize, i32)>,
     fired: bool,
     /// All calls from the n-th one on fail, as if the process had been killed.
     frozen_from: Option<usize>,
@@ -138,14 +138,19 @@ pub(super) struct Faulty {
 impl Faulty {
     pub(super) fn failing(call: Call, n: usize, code: i32) -> Self {
         let system = Faulty::default();
-        system.plan.lock().unwrap().fault = Some((call, n, code));
-        system
+        system.and_failing(call, n, code)
+    }
+
+    /// With another fault.
+    pub(super) fn and_failing(self, call: Call, n: usize, code: i32) -> Self {
+        self.plan.lock().unwrap().faults.push((call, n, code));
+        self
     }
 
     /// Makes the next call of a kind fail.
     pub(super) fn fail_later(&self, call: Call, code: i32) {
         let n = self.count(call);
-        self.plan.lock().unwrap().fault = Some((call, n, code));
+        self.plan.lock().unwrap().faults.push((call, n, code));
     }
 
     pub(super) fn frozen_from(n: usize) -> Self {
@@ -262,7 +267,7 @@ impl Faulty {
         self.plan.lock().unwrap().interference = Some((call, Box::new(interference)));
     }
 
-    /// Whether the fault was met.
+    /// Whether the first fault was met.
     pub(super) fn fired(&self) -> bool {
         self.plan.lock().unwrap().fired
     }
@@ -299,12 +304,13 @@ impl Faulty {
         if let (Call::Link, Some(code)) = (call, plan.no_links) {
             return Err(io::Error::from_raw_os_error(code));
         }
-        match plan.fault {
-            Some((faulty, n, code)) if faulty == call && n == before => {
-                plan.fired = true;
+        let fault = plan.faults.iter().position(|(faulty, n, _)| *faulty == call && *n == before);
+        match fault.map(|index| plan.faults[index]) {
+            Some((_, _, code)) => {
+                plan.fired |= fault == Some(0);
                 Err(io::Error::from_raw_os_error(code))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }

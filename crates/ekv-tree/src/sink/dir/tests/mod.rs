@@ -10,6 +10,7 @@ mod places;
 mod power;
 mod publish;
 mod read_back;
+mod replacing;
 
 use std::collections::BTreeMap;
 use std::fs;
