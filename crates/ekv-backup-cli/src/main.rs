@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use args::{Arguments, Command};
-use ekv_backup::advice;
+use ekv_backup::{Wanted, advice, damage_advice};
 use exit::Exit;
 use output::Output;
 
@@ -62,10 +62,13 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
     };
     outcome.unwrap_or_else(|error| {
         let exit = output.error(&error);
-        if let Some(advice) = arguments.command.input().and_then(|(input, wanted)| advice(input, wanted))
-            && matches!(exit, Exit::Environment | Exit::Data)
+        if matches!(exit, Exit::Environment | Exit::Data)
+            && let Some((input, wanted)) = arguments.command.input()
         {
-            output.tip(advice);
+            let about_damage = || damage_advice(&error).filter(|_| wanted == Wanted::Snapshot).map(str::to_owned);
+            if let Some(advice) = advice(input, wanted).or_else(about_damage) {
+                output.tip(advice);
+            }
         }
         exit
     })

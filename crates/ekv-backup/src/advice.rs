@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Component, Path};
 
+use ekv_model::{Class, Error};
+use ekv_snapshot::ErrorKind;
+
 use crate::open::kind::Kind;
-use crate::shell;
+use crate::{CommandError, shell};
 
 /// What a command takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,23 @@ pub fn advice(argument: &Path, wanted: Wanted) -> Option<String> {
             _ => None,
         },
     }
+}
+
+/// Says what to do about a snapshot of which an error says that it is damaged; `None` for any other error.
+pub fn damage_advice(error: &Error) -> Option<&'static str> {
+    let is_damaged = match (error.get_ref().downcast_ref::<ekv_snapshot::Error>(), error.get_ref().downcast_ref()) {
+        (Some(error), _) => error.class() == Class::Data && !is_foreign(error.kind()),
+        (_, Some(CommandError::Cut { .. } | CommandError::HeaderAlone { .. })) => true,
+        _ => false,
+    };
+    is_damaged.then_some(
+        "copy it again and compare; if it is damaged where it comes from, use an older snapshot, or that of another node of the cluster",
+    )
+}
+
+/// Whether a file is no snapshot that this tool could read, damaged or not, or larger than was asked for.
+fn is_foreign(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UnknownMagic { .. } | ErrorKind::HeaderVersion { .. } | ErrorKind::LimitExceeded { .. })
 }
 
 /// Says what to do with a name that is none of a file: a URL, or `~` that no shell replaced.

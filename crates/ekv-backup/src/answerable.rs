@@ -27,13 +27,29 @@ const CLOCK_LEASE_MS: u64 = 10_000;
 const RECENT_TIME: Finding = Finding::warning(
     "groups_read_near_newest_commit",
     "groups whose newest commit is less than 10 seconds after the time that was asked for: commits are not applied in the order of their \
-     times, so that some of before that time may still have been on their way",
+     times, so that a commit of an earlier time may have been applied only after the snapshot was taken, and is missing then",
 );
 
 /// The read timestamp is behind the end of one snapshot, but not behind that of another.
 const ENDS_BEFORE: Finding = Finding::loss(
     "group_ends_before_time",
     "groups whose snapshot ends before the time that was asked for: what they committed in between is not in it",
+);
+
+/// The read timestamp is before the first commit of one group, but not of another.
+const BEGINS_AFTER: Finding = Finding::warning(
+    "group_begins_after_time",
+    "groups whose first commit is later than the time that was asked for: nothing of them is in the result",
+);
+
+/// The ends of snapshots of one cluster that differ by more are warned about, in milliseconds.
+const ENDS_APART_MAX_MS: u64 = 3_600_000;
+
+/// The snapshot of one group is much older than that of another.
+const ENDS_APART: Finding = Finding::warning(
+    "group_ends_far_apart",
+    "groups whose snapshot ends more than an hour before that of another group: what they committed since is not in it; are the directories \
+     of one cluster, and of one time?",
 );
 
 /// The times between which a snapshot has something to say.
@@ -129,14 +145,32 @@ pub(crate) fn is_newest_of_all(snapshots: &[LoadedSnapshot], read_ts: CommitTs) 
     snapshots.iter().filter(|snapshot| is_data_group(snapshot)).all(|snapshot| snapshot.answerable().newest == read_ts)
 }
 
-/// Warns about groups that may get commits of before `read_ts`, and tells of those that end before it.
-pub(crate) fn warn_about_recent_time(snapshots: &[LoadedSnapshot], read_ts: CommitTs, findings: &mut Findings) {
+/// Warns about groups whose snapshot is much older than the newest one.
+pub(crate) fn warn_about_ends(snapshots: &[LoadedSnapshot], findings: &mut Findings) {
+    let groups = || snapshots.iter().filter(|snapshot| is_data_group(snapshot));
+    let newest = groups().map(|snapshot| snapshot.answerable().end).max().unwrap_or_default();
+    for snapshot in groups() {
+        let end = snapshot.answerable().end;
+        if newest.unix_ms().saturating_sub(end.unix_ms()) > ENDS_APART_MAX_MS {
+            let (name, end, newest) = (name(snapshot), format_commit_ts(end), format_commit_ts(newest));
+            let detail = format!("{name}: it ends at {end}, the newest one at {newest}");
+            findings.record(ENDS_APART, || Example::new(None, None, detail));
+        }
+    }
+}
+
+/// Warns about groups that may get commits of before `read_ts`, or begin after it, and tells of those that end before it.
+pub(crate) fn compare_with_time(snapshots: &[LoadedSnapshot], read_ts: CommitTs, findings: &mut Findings) {
     for snapshot in snapshots.iter().filter(|snapshot| is_data_group(snapshot)) {
         let times = snapshot.answerable();
+        let name = name(snapshot);
+        if times.first.is_some_and(|first| read_ts < first) {
+            let detail = format!("{name}: it answers times {}", span(&[times]));
+            findings.record(BEGINS_AFTER, || Example::new(None, None, detail));
+        }
         if read_ts <= times.closed_until {
             continue;
         }
-        let name = name(snapshot);
         let newest = format_commit_ts(times.newest);
         if read_ts.unix_ms() > times.end.unix_ms().saturating_add(CLOCK_LEASE_MS) {
             let end = format_commit_ts(times.end);

@@ -68,6 +68,15 @@ pub struct Grounds {
     pub groups_expected: Option<u64>,
     /// The moment at which versions were resolved; of several groups the latest.
     pub moment: Moment,
+    /// The moment at which the group that was read at the earliest one was read; absent if all were read at the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_moment: Option<Moment>,
+    /// First time that each of several groups answers; absent for one group, or if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_from: Option<Moment>,
+    /// Last time that each of several groups answers; absent as `common_from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_to: Option<Moment>,
     /// Whether that is the newest state of each snapshot: no time was asked for.
     pub is_newest: bool,
     /// No later commit can be of this time or before, in any group: reads up to it are final.
@@ -143,6 +152,8 @@ impl Completeness {
             Some(choice(option, totals.count, *what))
         });
         let left_out = decoded.map(|(tally, adapters)| left_out(tally, adapters)).unwrap_or_default();
+        let (oldest, newest) = (loaded.oldest_read_ts(), loaded.newest_read_ts());
+        let common = loaded.common_times();
         Completeness {
             status: if missing.is_empty() { Status::Complete } else { Status::Incomplete },
             missing,
@@ -152,7 +163,10 @@ impl Completeness {
                 checksum: loaded.proof(),
                 groups_present: state.groups.present,
                 groups_expected: state.groups.expected,
-                moment: loaded.newest_read_ts().into(),
+                moment: newest.into(),
+                oldest_moment: (oldest < newest).then(|| oldest.into()),
+                common_from: common.map(|(from, _)| from.into()),
+                common_to: common.map(|(_, to)| to.into()),
                 is_newest: state.is_newest,
                 closed_until: loaded.closed_until().into(),
             },

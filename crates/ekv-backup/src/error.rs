@@ -7,7 +7,7 @@ use ekv_model::{Class, Error, Finding};
 #[non_exhaustive]
 pub enum CommandError {
     /// A finding that `--strict` does not accept.
-    #[error("strict mode: {}, {count} times ({}){}", .finding.name, .finding.meaning, .first.as_ref().map_or_else(String::new, |first| format!("; first: {first}")))]
+    #[error("strict mode: {}, {} ({}){}", .finding.name, if *.count == 1 { "once".to_owned() } else { format!("{count} times") }, .finding.meaning, .first.as_ref().map_or_else(String::new, |first| format!("; first: {first}")))]
     Strict {
         /// The finding.
         finding: Finding,

@@ -51,7 +51,7 @@ mod time;
 mod verify;
 
 pub use adapter::Adapter;
-pub use advice::{Wanted, advice, name_advice};
+pub use advice::{Wanted, advice, damage_advice, name_advice};
 pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};
 pub use completeness::{Choice, Completeness, Grounds, Missing, Proof, Status};

@@ -249,14 +249,20 @@ impl Loader<'_> {
         while let Some(found) = candidates.next()? {
             match self.snapshot(found.input.clone(), found.group_id, found.file_index, &found.notes) {
                 Ok(mut loaded) => {
-                    loaded.place = Some(below(&found.path));
+                    let place = below(&found.path);
+                    for note in &mut loaded.notes {
+                        *note = format!("{place}: {note}");
+                    }
+                    loaded.place = Some(place);
                     self.look_for_newer(&mut candidates, &mut loaded, below)?;
-                    let rejected = candidates.rejected().iter().map(|rejected| format!("passed over {rejected}"));
-                    loaded.notes.extend(rejected);
                     // A state counts once, whether its `.snap` file, its `.fsm` file or both are damaged.
                     let mut states = BTreeSet::new();
-                    let newer = candidates.rejected().iter().filter(|rejected| rejected.is_newer(&found));
-                    for rejected in newer.filter(|rejected| states.insert(rejected.index())) {
+                    for rejected in candidates.rejected() {
+                        // What is a finding is no note.
+                        if !rejected.is_newer(&found) || !states.insert(rejected.index()) {
+                            loaded.notes.push(format!("passed over {rejected}"));
+                            continue;
+                        }
                         loaded.findings.record(OLDER_SNAPSHOT.accepted_if(self.options.allow_older), || {
                             let (file, why) = (below(&rejected.path), rejected.error.kind());
                             let detail = format!("passed over {file}: {why}; took {}", below(&found.path));
@@ -312,7 +318,7 @@ fn check_is_whole(input: &Input, scan: &Scan, is_empty_allowed: bool) -> Result<
     let file = || input.name.clone();
     // A program that failed before the pipe looks like this, too.
     if input.len == 0 && !is_empty_allowed {
-        let reason = "it is empty".to_owned();
+        let reason = "it is empty (--allow-empty takes it all the same)".to_owned();
         return Err(Error::new(ErrorKind::NotFound { reason }).in_file(&input.name).into());
     }
     match scan.envelope.form {
@@ -406,6 +412,21 @@ impl Loaded {
     /// The latest moment at which a group is read.
     pub(crate) fn newest_read_ts(&self) -> CommitTs {
         self.snapshots.iter().map(|loaded| loaded.read_ts).max().unwrap_or_default()
+    }
+
+    /// The earliest moment at which a group with data of users is read.
+    pub(crate) fn oldest_read_ts(&self) -> CommitTs {
+        let groups = self.snapshots.iter().filter(|loaded| is_data_group(loaded));
+        groups.map(|loaded| loaded.read_ts).min().unwrap_or_default()
+    }
+
+    /// First and last time that each of several groups with data of users answers; `None` if there is no such time, or one group only.
+    pub(crate) fn common_times(&self) -> Option<(CommitTs, CommitTs)> {
+        let groups = self.snapshots.iter().filter(|loaded| is_data_group(loaded));
+        let all: Vec<Answerable> = groups.map(LoadedSnapshot::answerable).collect();
+        let from = all.iter().filter_map(Answerable::from).max()?;
+        let end = all.iter().map(|times| times.end).min()?;
+        (all.len() > 1 && from <= end).then_some((from, end))
     }
 
     /// No later commit can be of this time or before, in any group.

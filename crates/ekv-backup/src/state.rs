@@ -16,6 +16,7 @@ use crate::groups::{Groups, LeftOut, compare_with_catalog, is_data_group};
 use crate::load::{Loaded, LoadedSnapshot, ReadOptions, Unowned};
 use crate::ownership::{Catalog, is_exempt};
 use crate::progress::{Follower, Phase, Progress};
+use crate::time::format_commit_ts;
 use crate::{ReadTime, answerable};
 
 /// The visible state of everything that was loaded.
@@ -105,11 +106,22 @@ impl State {
         let mut notes = Vec::new();
         match options.at {
             Some(_) if is_newest => {}
-            Some(at) => answerable::warn_about_recent_time(&loaded.snapshots, at.commit_ts(), &mut findings),
-            None if data_groups > 1 => notes.push(format!(
-                "{data_groups} groups, each read at its own newest state: their snapshots were taken at different moments, so that the \
-                 latest writes of one may be there and those of another not; use --at for a common time"
-            )),
+            Some(at) => answerable::compare_with_time(&loaded.snapshots, at.commit_ts(), &mut findings),
+            None if data_groups > 1 => {
+                answerable::warn_about_ends(&loaded.snapshots, &mut findings);
+                let closed_until = loaded.closed_until();
+                let common = match loaded.common_times() {
+                    Some((from, _)) if from <= closed_until => format!(
+                        "--at {} reads all of them at the latest time that is final in each",
+                        format_commit_ts(closed_until)
+                    ),
+                    _ => "there is no common time that is final in each".to_owned(),
+                };
+                notes.push(format!(
+                    "{data_groups} groups, each read at its own newest state: their snapshots were taken at different moments, so that \
+                     the latest writes of one may be there and those of another not; {common}"
+                ));
+            }
             None => {}
         }
         Ok(State { view, families, transactions: resolved.totals, findings, groups: groups_seen, is_newest, notes })

@@ -12,7 +12,8 @@ use ekv_backup::{
 use crate::args::{
     BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, PortableRule, ReadArguments, ViewRule,
 };
-use crate::commands::{either, target, text, warn_of_privacy};
+use crate::commands::text::{self, Detail};
+use crate::commands::{either, target, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -126,8 +127,8 @@ fn not_before_ms(age: Duration) -> u64 {
 }
 
 fn show(dump: &Path, report: &DecodeReport, out: &mut Page) {
-    text::snapshots(&report.books.snapshots, out);
-    text::accounts(&report.books.records, out);
+    text::snapshots(&report.books.snapshots, &report.books.completeness.rests_on, Detail::Short, out);
+    text::accounts(&report.books.records, &text::unasked(&report.books), out);
     text::findings(&report.books.findings, out);
     text::names(&report.books.names_not_portable, out);
     let files = text::count(report.files, "file", "files");

@@ -3,7 +3,8 @@
 use ekv_backup::{Error, Inspection, inspect};
 
 use crate::args::InspectArguments;
-use crate::commands::{decode::read_options, text};
+use crate::commands::decode::read_options;
+use crate::commands::text::{self, Detail};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -19,24 +20,8 @@ pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<E
 }
 
 fn show(report: &Inspection, out: &mut Page) {
-    text::snapshots(&report.snapshots, out);
-    for snapshot in &report.snapshots {
-        if let Some(ceiling) = &snapshot.ceiling_time {
-            let _ = writeln!(out, "  clock ceiling {ceiling}");
-        }
-        let _ = writeln!(
-            out,
-            "  closed until  {}: no later commit can be of that time or before",
-            snapshot.closed_until.time
-        );
-        let _ = writeln!(
-            out,
-            "  order         {} places where a key is smaller than the one before, nesting depth {}",
-            text::digits(snapshot.user_key_descents),
-            text::digits(snapshot.nesting_depth)
-        );
-    }
-    text::accounts(&report.records, out);
+    text::snapshots(&report.snapshots, &report.completeness.rests_on, Detail::Full, out);
+    text::accounts(&report.records, &[], out);
     text::families(&report.families, out);
     for prefix in &report.unknown_prefixes {
         let _ = writeln!(out, "  unknown keys {}: {}", prefix.prefix, text::count(prefix.records, "record", "records"));

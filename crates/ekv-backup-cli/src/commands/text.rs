@@ -1,8 +1,8 @@
 //! Parts of reports that several commands print for people.
 
 use ekv_backup::{
-    Accounts, Choice, Completeness, FamilyReport, FindingReport, Grounds, LossAccount, Missing, NamesReport, Proof,
-    SnapshotReport,
+    Accounts, Books, Choice, Completeness, FamilyReport, FindingReport, Grounds, LossAccount, Missing, NamesReport,
+    OutcomeReport, Proof, SnapshotReport,
 };
 use ekv_model::shorten;
 
@@ -49,8 +49,17 @@ pub(crate) fn digits(n: u64) -> String {
     grouped
 }
 
-/// What was read.
-pub(crate) fn snapshots(all: &[SnapshotReport], out: &mut Page) {
+/// How much is told of each snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What it is.
+    Short,
+    /// Its clock and its order, too.
+    Full,
+}
+
+/// What was read, and which times all of it answers.
+pub(crate) fn snapshots(all: &[SnapshotReport], grounds: &Grounds, detail: Detail, out: &mut Page) {
     for snapshot in all {
         let group = snapshot.group_id.map(|id| format!("group {id}, ")).unwrap_or_default();
         let index = snapshot.snapshot_index.map(|index| format!(", Raft index {index}")).unwrap_or_default();
@@ -68,7 +77,10 @@ pub(crate) fn snapshots(all: &[SnapshotReport], out: &mut Page) {
             let _ = writeln!(out, "  file          {file}");
         }
         let _ = writeln!(out, "  format        {header}, {}, {checksum}", snapshot.form);
-        let _ = writeln!(out, "  newest commit {} (hlc:{})", snapshot.newest.time, snapshot.newest.hlc);
+        let _ = match snapshot.newest.hlc {
+            0 => writeln!(out, "  newest commit none"),
+            hlc => writeln!(out, "  newest commit {} (hlc:{hlc})", snapshot.newest.time),
+        };
         if snapshot.read != snapshot.newest {
             let _ = writeln!(out, "  read at       {} (hlc:{})", snapshot.read.time, snapshot.read.hlc);
         }
@@ -80,11 +92,40 @@ pub(crate) fn snapshots(all: &[SnapshotReport], out: &mut Page) {
             ),
             None => writeln!(out, "  answerable    nothing: no data of users"),
         };
+        if detail == Detail::Full {
+            clock_and_order(snapshot, out);
+        }
+    }
+    if grounds.groups_present > 1 {
+        let _ = match (&grounds.common_from, &grounds.common_to) {
+            (Some(from), Some(to)) => writeln!(
+                out,
+                "All groups answer times from {} (hlc:{}) to {}, final up to {}",
+                from.time, from.hlc, to.time, grounds.closed_until.time
+            ),
+            _ => writeln!(out, "There is no time that all groups answer"),
+        };
     }
 }
 
+/// How far the clock of a snapshot went, and how its keys are ordered.
+fn clock_and_order(snapshot: &SnapshotReport, out: &mut Page) {
+    if let Some(ceiling) = &snapshot.ceiling_time {
+        let _ = writeln!(out, "  clock ceiling {ceiling}");
+    }
+    if snapshot.closed_until.hlc > 0 && snapshot.newest_answerable.hlc > 0 {
+        let closed = &snapshot.closed_until.time;
+        let _ = writeln!(out, "  closed until  {closed}: no later commit can be of that time or before");
+    }
+    let places = count(snapshot.user_key_descents, "place", "places");
+    let depth = digits(snapshot.nesting_depth);
+    let _ = writeln!(out, "  order         {places} where a key is smaller than the one before, nesting depth {depth}");
+}
+
 /// Where every entry went.
-pub(crate) fn accounts(accounts: &Accounts, out: &mut Page) {
+///
+/// Of records that were not decoded `unasked` says what they are.
+pub(crate) fn accounts(accounts: &Accounts, unasked: &[String], out: &mut Page) {
     let total = count(accounts.entries, "record", "records");
     out.title(format_args!("Account of {total}"));
     let _ = writeln!(out);
@@ -112,11 +153,35 @@ pub(crate) fn accounts(accounts: &Accounts, out: &mut Page) {
             "expired" => "expired, dropped as asked",
             "lost" => "damaged: lost",
             "internal" => "bookkeeping of the server",
-            "not_decoded" => "not decoded",
+            NOT_DECODED => "not decoded",
             other => other,
         };
         let _ = writeln!(out, "  {:>14}    {what}", digits(outcome.records));
+        if outcome.outcome == NOT_DECODED {
+            for what in unasked {
+                let _ = writeln!(out, "  {:>14}      {what}", "");
+            }
+        }
     }
+}
+
+/// The outcome of records that were not asked for, or that no adapter decodes.
+const NOT_DECODED: &str = "not_decoded";
+
+/// What the records are that were not decoded, a line for each kind, with the option that decodes it.
+pub(crate) fn unasked(books: &Books) -> Vec<String> {
+    let of_outcome = |outcome: &&OutcomeReport| outcome.outcome == NOT_DECODED;
+    let all = books.records.outcomes.iter().find(of_outcome).map_or(0, |outcome| outcome.records);
+    let choices = books.completeness.by_choice.iter();
+    let choices = choices.filter(|choice| ["--adapter", "--bare-keys"].contains(&choice.option.as_str()));
+    let mut rows: Vec<(u64, &str, &str)> =
+        choices.map(|choice| (choice.count, choice.what.as_str(), choice.option.as_str())).collect();
+    let unknown = books.findings.iter().find(|finding| finding.name == "data_not_decoded");
+    rows.extend(unknown.map(|finding| (finding.count, "that no adapter decodes", "--include-unknown")));
+    let rest = all.saturating_sub(rows.iter().map(|row| row.0).sum());
+    rows.push((rest, "of S3 uploads that were not completed", "--include-incomplete-uploads"));
+    let rows = rows.into_iter().filter(|row| row.0 > 0);
+    rows.map(|(n, what, option)| format!("{} {what}: not asked for ({option})", digits(n))).collect()
 }
 
 /// A line per key family.
@@ -218,8 +283,15 @@ fn grounds(grounds: &Grounds) -> String {
         (present, Some(expected)) => format!("{present} of {}", count(expected, "group", "groups")),
         (present, None) => format!("{}, no routing catalog", count(present, "group", "groups")),
     };
+    let oldest = grounds.oldest_moment.as_ref().filter(|oldest| oldest.time != grounds.moment.time);
     let moment = match grounds.is_newest {
-        true => format!("newest state, of {}", grounds.moment.time),
+        true if grounds.moment.hlc == 0 => "without any commit".to_owned(),
+        true => match oldest {
+            Some(oldest) => {
+                format!("newest state of each group, of {} for the oldest to {}", oldest.time, grounds.moment.time)
+            }
+            None => format!("newest state, of {}", grounds.moment.time),
+        },
         false => format!("state at {}", grounds.moment.time),
     };
     format!("{checksum}; {groups}; {moment}")

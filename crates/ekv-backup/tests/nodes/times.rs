@@ -42,6 +42,24 @@ fn groups_are_read_at_their_own_newest_commit_unless_a_time_is_given() {
     let read: Vec<u64> = decoded.report.books.snapshots.iter().map(|snapshot| snapshot.read.hlc).collect();
     assert_eq!(read, [second(100), second(60)]);
     assert!(decoded.report.notes[0].starts_with("2 groups, each read at its own newest state"));
+    // The last time that is final in both can be given as it stands there.
+    assert!(decoded.report.notes[0].contains("--at 1970-01-01T00:00:50.000Z reads all"), "{:?}", decoded.report.notes);
+    let grounds = &decoded.report.books.completeness.rests_on;
+    let moments = [&grounds.oldest_moment, &grounds.common_from, &grounds.common_to].map(|at| at.as_ref().unwrap().hlc);
+    assert_eq!((moments, grounds.moment.hlc), ([second(60), second(30), second(60)], second(100)));
+}
+
+#[test]
+fn groups_that_end_more_than_an_hour_apart_are_warned_about() {
+    for (seconds, odd) in [(3700, vec![]), (3701, vec![(APART, 1)])] {
+        let node = Node::new();
+        node.add(1, 1, &with_catalog(SnapshotBuilder::new()).put(&string("a"), second(100), &stored("a")));
+        node.add(2, 1, &SnapshotBuilder::new().put(&string("z"), second(seconds), &stored("z")));
+        let decoded = node.decode(ReadOptions::default());
+        assert_eq!(decoded.odd(), odd, "{seconds}");
+        assert!(decoded.report.books.completeness.rests_on.common_from.is_none());
+        assert!(decoded.report.notes[0].contains("there is no common time"), "{:?}", decoded.report.notes);
+    }
 }
 
 #[test]
@@ -52,6 +70,8 @@ fn common_time_is_read_in_all_groups() {
 }
 
 const NEAR: &str = "groups_read_near_newest_commit";
+const APART: &str = "group_ends_far_apart";
+const BEGINS: &str = "group_begins_after_time";
 const ENDS: &str = "group_ends_before_time";
 
 #[test]
@@ -100,7 +120,8 @@ fn time_before_the_first_commit_of_a_user_is_refused_and_says_what_can_be_answer
     // The routing catalog is older than all data.
     node.add(1, 1, &with_catalog(SnapshotBuilder::new()).put(&string("a"), second(20), &stored("a")));
     node.add(2, 1, &SnapshotBuilder::new().put(&string("z"), second(60), &stored("z")));
-    assert_eq!(node.decode(at(20)).strings.len(), 1);
+    let decoded = node.decode(at(20));
+    assert!(decoded.strings.len() == 1 && decoded.odd().contains(&(BEGINS, 1)), "{:?}", decoded.odd());
     for read in [at(19), at_ts(1), at_ts(0)] {
         let error = node.try_decode(&DecodeOptions { read, ..DecodeOptions::default() }).unwrap_err();
         assert_eq!(error.class(), Class::Environment);
