@@ -283,6 +283,15 @@ impl<'a, S: System> FilePublisher<'a, S> {
             let files = self.files.iter().zip(&olds);
             let files = files.filter_map(|(file, old)| Some((&*file.name, file.stat.as_ref()?, old.as_ref())));
             self.publisher.leave_record(&Record::of_files(files))?;
+            // Another run may have replaced them while the record was written.
+            for (index, old) in olds.iter().enumerate() {
+                let Some(old) = old else { continue };
+                match self.publisher.leads_to(self.target(index), old) {
+                    Ok(true) => {}
+                    Ok(false) => return Err(self.changed(index).into()),
+                    Err(source) => return Err(self.error(index, source).into()),
+                }
+            }
         }
         let last = self.files.len().saturating_sub(1);
         // Without its last file an old set is recognised as incomplete.

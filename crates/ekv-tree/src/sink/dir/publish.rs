@@ -53,6 +53,8 @@ impl<S: System> Publisher<'_, S> {
                 // Not once it was moved away: another run may have published at the target by then.
                 self.staging.target.refuse_strangers(self.system, self.target())?;
                 self.leave_record(&Record::of_dump(&self.staging.target.base, &tree, &old))?;
+                // Another run may have replaced it while the record was written.
+                self.check_old(self.target(), &old)?;
                 self.replace(&tree, &old).inspect_err(|failure| self.note_failure(failure))?
             }
         };
