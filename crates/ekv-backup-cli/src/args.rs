@@ -6,15 +6,16 @@ mod encode;
 mod prepare_restore;
 mod restore;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::commands::either;
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use ekv_backup::{Adapter, ReadTime, Wanted, parse_age};
+use ekv_backup::{Adapter, Attempt, ReadTime, Wanted, parse_age};
 use ekv_model::{Line, is_shown_as_it_is};
 
 pub(crate) use archive::{CompressionArguments, CompressionRule, LimitArguments, PackArguments, UnpackArguments};
@@ -54,7 +55,7 @@ pub(crate) struct Arguments {
 /// How results are shown.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct OutputArguments {
-    /// Print the result as JSON on standard output; messages stay on standard error
+    /// Print the result as JSON on standard output, or on standard error if an archive goes to standard output; messages go to standard error
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
     /// Print only errors, and what was lost or odd
@@ -95,8 +96,7 @@ pub(crate) enum Command {
     Completions(CompletionsArguments),
     #[command(visible_alias = "man")]
     Manual(ManualArguments),
-    /// Print the version.
-    #[command(hide = true)]
+    /// Print the version
     Version,
 }
 
@@ -118,6 +118,66 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Its name on the command line.
+    pub(crate) fn verb(&self) -> &'static str {
+        match self {
+            Command::Decode(_) => "decode",
+            Command::Verify(_) => "verify",
+            Command::Inspect(_) => "inspect",
+            Command::Checksums(_) => "checksums",
+            Command::Encode(_) => "encode",
+            Command::Restore(_) => "restore",
+            Command::PrepareRestore(_) => "prepare-restore",
+            Command::Pack(_) => "pack",
+            Command::Unpack(_) => "unpack",
+            Command::Clean(_) => "clean",
+            Command::Completions(_) => "completions",
+            Command::Manual(_) => "manual",
+            Command::Version => "version",
+        }
+    }
+
+    /// What is attempted, for advice when it fails.
+    pub(crate) fn attempt(&self) -> Attempt<'_> {
+        let attempt = Attempt { input: self.input().map(|(input, _)| input), ..Attempt::default() };
+        let checksum_option = |read: &ReadArguments| read.require_checksum.then_some("--require-checksum");
+        match self {
+            Command::Decode(decode) => Attempt {
+                target: Some(either(&decode.dump, &decode.output)),
+                force: Some("a dump or an empty directory, or one archive by another"),
+                has_parents: true,
+                checksum_option: checksum_option(&decode.read).or(decode.strict.then_some("--strict")),
+                ..attempt
+            },
+            Command::Inspect(inspect) => Attempt { checksum_option: checksum_option(&inspect.read), ..attempt },
+            Command::Encode(encode) => Attempt {
+                target: Some(either(&encode.snapshot, &encode.output)),
+                force: Some("a payload and its info file"),
+                reads_edited: true,
+                ..attempt
+            },
+            Command::Restore(restore) => Attempt { target: Some(&restore.data_dir), reads_edited: true, ..attempt },
+            Command::PrepareRestore(prepare) => {
+                Attempt { target: Some(either(&prepare.data_dir, &prepare.data_dir_option)), ..attempt }
+            }
+            Command::Pack(pack) => Attempt {
+                target: Some(either(&pack.archive, &pack.output)),
+                force: Some("an archive, or another regular file"),
+                has_parents: true,
+                ..attempt
+            },
+            Command::Unpack(unpack) => Attempt {
+                target: Some(either(&unpack.dump, &unpack.output)),
+                force: Some("a dump or an empty directory"),
+                has_parents: true,
+                ..attempt
+            },
+            _ => attempt,
+        }
+    }
+}
+
 /// Which moment of the snapshot is read.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReadArguments {
@@ -132,7 +192,7 @@ pub(crate) struct ReadArguments {
     /// exact to about 10 seconds only: a write made just before TIME may carry a later stamp and be missing. To be sure to include
     /// it, add 10 seconds; to be sure to exclude later writes, use the raw timestamp. Commits are not applied in the order of their stamps:
     /// a TIME within 10 seconds of the newest commit is warned about.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) at: Option<ReadTime>,
     /// Refuse a snapshot whose newest commit is older than AGE (24h, 90m, 2d)
     ///
@@ -212,7 +272,7 @@ node's log only.";
 /// One file per Redis string, JSON for collections, MANIFEST.json with the account of every record, and CHECKSUMS, which
 /// `sha256sum -c` accepts. The snapshot is checked as a whole before the first file is created.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = DECODE_AFTER_HELP, after_long_help = decode_long_help())]
+#[command(after_help = DECODE_AFTER_HELP, after_long_help = with_exit_codes(DECODE_AFTER_HELP))]
 pub(crate) struct DecodeArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
     #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
@@ -225,7 +285,10 @@ pub(crate) struct DecodeArguments {
     pub(crate) read: ReadArguments,
 
     /// Adapters whose data is written: dynamodb, s3, redis, sqs, or all; comma-separated
-    #[arg(long, value_name = "LIST", default_value = "all", value_parser = parse_adapters, help_heading = "What is written")]
+    ///
+    /// An empty LIST means all, as the reference decoder reads it.
+    #[arg(long, value_name = "LIST", default_value = "all", value_parser = AdapterParser(parse_adapters),
+        hide_possible_values = true, help_heading = "What is written")]
     pub(crate) adapter: AdapterList,
     /// What happens to Redis keys that had expired at the moment that is read
     ///
@@ -296,7 +359,8 @@ pub(crate) struct DecodeArguments {
     pub(crate) cluster_id: String,
     /// What MANIFEST.json calls the input, instead of SNAPSHOT as given
     ///
-    /// Useful with standard input, and to get the same bytes from a file that lies elsewhere.
+    /// Useful with standard input, and to get the same bytes from a file that lies elsewhere: the time in MANIFEST.json, the only other thing
+    /// in which two decodes of a snapshot differ, is that of the environment variable SOURCE_DATE_EPOCH (Unix seconds) where it is set.
     #[arg(long, value_name = "NAME", help_heading = "What is written")]
     pub(crate) source_name: Option<PathBuf>,
 
@@ -346,19 +410,23 @@ pub(crate) struct DecodeArguments {
     pub(crate) rename_collisions: bool,
 }
 
-fn decode_long_help() -> String {
-    format!("{DECODE_AFTER_HELP}\n\nExit codes:\n{}", crate::exit::table())
+/// The end of the long help of a command.
+fn with_exit_codes(examples: &str) -> String {
+    format!("{examples}\n\nExit codes:\n{}", crate::exit::table())
 }
 
-fn exit_codes() -> String {
-    format!("Exit codes:\n{}", crate::exit::table())
-}
+const VERIFY_AFTER_HELP: &str = "\
+Examples:
+  ekv-backup verify dump
+  ekv-backup verify dump.tar.zst                    an archive, as it is
+  ssh HOST cat dump.tar.zst | ekv-backup verify -   standard input";
 
 /// Check a dump: manifest, checksums, names; nothing missing, nothing extra.
 ///
 /// Every file is read once. Exit code 0 means that the dump is what was written; 5 that it is, but the decode that wrote it had to leave
 /// something out; 2 that it is not, with the first differences listed.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = VERIFY_AFTER_HELP, after_long_help = with_exit_codes(VERIFY_AFTER_HELP))]
 pub(crate) struct VerifyArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input
     #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with = "input")]
@@ -370,12 +438,19 @@ pub(crate) struct VerifyArguments {
     pub(crate) limits: LimitArguments,
 }
 
+const INSPECT_AFTER_HELP: &str = "\
+Examples:
+  ekv-backup inspect 00000000000007d1.fsm
+  ekv-backup inspect /var/lib/elastickv/n1          a node: its newest valid snapshots
+  gzip -dc old.fsm.gz | ekv-backup inspect -        standard input
+  ekv-backup inspect snapshot.fsm --json";
+
 /// Show what a snapshot holds, without writing anything.
 ///
 /// Header, checksum, the times that can be answered, and records, versions and bytes per key family. All checks of a decode are made
 /// that need no decoding, and it ends like one: with exit code 5 where a group is missing or an older state was taken.
 #[derive(Clone, Debug, Args)]
-#[command(after_long_help = exit_codes())]
+#[command(after_help = INSPECT_AFTER_HELP, after_long_help = with_exit_codes(INSPECT_AFTER_HELP))]
 pub(crate) struct InspectArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
     #[arg(value_name = "SNAPSHOT")]
@@ -384,6 +459,11 @@ pub(crate) struct InspectArguments {
     pub(crate) read: ReadArguments,
 }
 
+const CLEAN_AFTER_HELP: &str = "\
+Examples:
+  ekv-backup clean /backups --dry-run
+  ekv-backup clean /backups";
+
 /// Remove staging directories that killed runs left behind.
 ///
 /// A run that is killed by force or by loss of power leaves `.NAME.ekv-staging-…` beside its target. It is never taken for a dump. This
@@ -391,6 +471,7 @@ pub(crate) struct InspectArguments {
 /// such a name is kept; what was done, and why not, is said for each. A dump, archive or payload that was moved aside while it was replaced is put
 /// back; where something else has its name, it stays in the staging directory, and the path is said.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = CLEAN_AFTER_HELP, after_long_help = with_exit_codes(CLEAN_AFTER_HELP))]
 pub(crate) struct CleanArguments {
     /// Directory in which dumps are written
     #[arg(value_name = "DIR", default_value = ".")]
@@ -408,9 +489,10 @@ pub(crate) struct CompletionsArguments {
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// Print the manual page, or write one page per command into a directory.
+/// Print the manual page of the program, or write that and one page per command into a directory.
 ///
 /// All pages are written or none. If anything has the name of one, nothing is written (exit code 1), unless --force replaces older pages.
+/// `ekv-backup manual DIR; man -l DIR/ekv-backup-decode.1` shows the page of a command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ManualArguments {
     /// Existing directory for one page per command
@@ -477,6 +559,36 @@ pub(crate) enum DynamodbLayoutRule {
     PerItem,
     /// One line for each item
     Jsonl,
+}
+
+/// Reads a list of adapters, and offers their names to shells that complete words.
+#[derive(Clone, Copy, Debug)]
+struct AdapterParser(fn(&str) -> Result<AdapterList, String>);
+
+impl TypedValueParser for AdapterParser {
+    type Value = AdapterList;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<AdapterList, clap::Error> {
+        self.0.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = Adapter::ALL.into_iter().map(Adapter::name).chain(["all"]);
+        Some(Box::new(names.map(PossibleValue::new)))
+    }
+}
+
+/// Text of at least one character: nothing would select everything.
+fn non_empty_text() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(|text| match text.is_empty() {
+        true => Err("it is empty; without the option, everything is selected"),
+        false => Ok(text),
+    })
 }
 
 /// Adapters, at least one.
@@ -577,11 +689,19 @@ fn parse_bool(text: &str) -> Result<bool, String> {
     }
 }
 
+/// As [`parse_adapters`], but nothing is no list.
+fn parse_some_adapters(text: &str) -> Result<AdapterList, String> {
+    match text.trim().is_empty() {
+        true => Err("expected dynamodb, s3, redis or sqs, comma-separated; without the option, everything".to_owned()),
+        false => parse_adapters(text),
+    }
+}
+
 fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "expected a number of threads, from 1 on".to_owned())
 }
 
-/// Names in any letter case, blanks and empty items skipped; `all` or nothing means all.
+/// Names in any letter case, blanks and empty items skipped; `all` or nothing means all (`docs/format/tree.md`, section 10.1).
 fn parse_adapters(text: &str) -> Result<AdapterList, String> {
     let names: Vec<String> =
         text.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect();
@@ -590,6 +710,9 @@ fn parse_adapters(text: &str) -> Result<AdapterList, String> {
     }
     if names.is_empty() {
         return Err("selected zero adapters".to_owned());
+    }
+    if names.iter().any(|name| name == "all") {
+        return Err("all stands alone: it means every adapter".to_owned());
     }
     let known = |name: &String| {
         let adapter = Adapter::ALL.into_iter().find(|adapter| adapter.name() == name);
@@ -614,7 +737,13 @@ mod tests {
         assert_eq!(parse_adapters(" Redis , ,s3").unwrap().0, [Adapter::Redis, Adapter::S3]);
         assert!(parse_adapters(",").is_err());
         assert!(parse_adapters("foo").unwrap_err().starts_with("foo: unknown adapter name"));
-        assert!(parse_adapters("all,redis").is_err());
+        for text in ["all,redis", "redis,all"] {
+            assert!(parse_adapters(text).unwrap_err().starts_with("all stands alone"), "{text}");
+        }
+        for text in ["", " "] {
+            assert!(parse_some_adapters(text).is_err());
+        }
+        assert_eq!(parse_some_adapters("s3").unwrap().0, [Adapter::S3]);
     }
 
     #[test]

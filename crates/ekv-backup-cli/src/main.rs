@@ -61,14 +61,19 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Version => commands::documents::version(output),
     };
     outcome.unwrap_or_else(|error| {
-        let exit = output.error(&error);
-        if matches!(exit, Exit::Environment | Exit::Data)
-            && let Some((input, wanted)) = arguments.command.input()
-        {
-            let about_damage = || damage_advice(&error).filter(|_| wanted == Wanted::Snapshot).map(str::to_owned);
-            if let Some(advice) = advice(input, wanted).or_else(about_damage) {
-                output.tip(advice);
-            }
+        let attempt = arguments.command.attempt();
+        let exit = output.error(attempt.unnamed_input(&error).as_deref(), &error);
+        let (input, verb) = (arguments.command.input(), arguments.command.verb());
+        let about_damage = || {
+            let is_snapshot = input.is_some_and(|(_, wanted)| wanted == Wanted::Snapshot);
+            damage_advice(&error).filter(|_| is_snapshot).map(str::to_owned)
+        };
+        let tip = || {
+            let about_input = || input.and_then(|(input, wanted)| advice(input, wanted, verb));
+            attempt.remedy(&error).or_else(about_input).or_else(about_damage)
+        };
+        if let Some(tip) = matches!(exit, Exit::Environment | Exit::Data).then(tip).flatten() {
+            output.tip(tip);
         }
         exit
     })

@@ -58,6 +58,8 @@ struct Said {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 struct Counts {
     problems: u64,
+    /// Kinds of things that are missing.
+    losses: u64,
     warnings: u64,
     notes: u64,
 }
@@ -225,10 +227,23 @@ impl Output {
         }
     }
 
-    /// Prints a warning that a report would have contained, where none is shown.
-    pub(crate) fn warn_if_quiet(&self, text: impl fmt::Display) {
-        if self.arguments.quiet && !self.arguments.json {
-            self.warning(text);
+    /// Counts a warning of the report, and prints it where no report for people is shown.
+    pub(crate) fn warning_of_report(&self, text: impl fmt::Display) {
+        self.count_of_report(|counts| &mut counts.warnings, text);
+    }
+
+    /// Counts a loss of the report, and prints it where no report for people is shown.
+    pub(crate) fn loss_of_report(&self, text: impl fmt::Display) {
+        self.count_of_report(|counts| &mut counts.losses, text);
+    }
+
+    fn count_of_report(&self, kind: impl FnOnce(&mut Counts) -> &mut u64, text: impl fmt::Display) {
+        self.said.borrow_mut().count(kind);
+        // JSON that goes to standard error tells by itself, and stays readable.
+        let is_told_beside = self.arguments.json && !self.is_standard_output_taken;
+        if is_told_beside || (self.arguments.quiet && !self.arguments.json) {
+            self.screen.clear();
+            self.message("warning", YELLOW, text);
         }
     }
 
@@ -249,13 +264,14 @@ impl Output {
         said.error.get_or_insert(text);
     }
 
-    /// Prints an error with its causes and, where one is known, a way on.
-    pub(crate) fn error(&self, error: &Error) -> Exit {
+    /// Prints an error with its causes, and `about` before them, which they do not name.
+    pub(crate) fn error(&self, about: Option<&str>, error: &Error) -> Exit {
         self.screen.clear();
         let exit = Exit::from(error.class());
+        let about = about.map(|about| format!("{about}: ")).unwrap_or_default();
         let mut text = match exit {
-            Exit::OutOfSpace => format!("out of space: {error}"),
-            _ => error.to_string(),
+            Exit::OutOfSpace => format!("out of space: {about}{error}"),
+            _ => format!("{about}{error}"),
         };
         let mut cause = error.source();
         let mut is_left_by_reader = false;

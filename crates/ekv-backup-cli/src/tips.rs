@@ -22,7 +22,7 @@ const COMMANDS: [(&str, &str); 12] = [
 ];
 
 /// Options that a command lacks, as command, option, and what to do instead.
-const OPTIONS: [(&str, &str, &str); 8] = [
+const OPTIONS: [(&str, &str, &str); 11] = [
     ("decode", "--key", PART_OF_A_SNAPSHOT),
     ("decode", "--prefix", PART_OF_A_SNAPSHOT),
     ("decode", "--dry-run", "'inspect' makes every check of a decode and writes nothing"),
@@ -30,9 +30,13 @@ const OPTIONS: [(&str, &str, &str); 8] = [
     ("restore", "--force", "a data directory is never replaced: move the old one out of the way"),
     ("prepare-restore", "--force", "a data directory is never replaced: move the old one out of the way"),
     ("restore", "--bootstrap", "the server needs no bootstrap flag for a restored directory; say --fresh-cluster here"),
+    ("encode", "--parents", NO_PARENTS),
+    ("restore", "--parents", NO_PARENTS),
+    ("prepare-restore", "--parents", NO_PARENTS),
     ("verify", "--verify", "that is what the command does"),
 ];
 
+const NO_PARENTS: &str = "create the parent directory first: mkdir -p DIR";
 const PART_OF_A_SNAPSHOT: &str =
     "decode writes all keys, or those of some adapters (--adapter); 'encode' and 'restore' take --key and --prefix";
 

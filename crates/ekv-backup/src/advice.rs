@@ -6,6 +6,7 @@ use std::path::{Component, Path};
 use ekv_model::{Class, Error};
 use ekv_snapshot::ErrorKind;
 
+use crate::input_place::InputPlace;
 use crate::open::kind::Kind;
 use crate::{CommandError, shell};
 
@@ -25,23 +26,45 @@ pub enum Wanted {
 /// Most entries of a directory that are looked at.
 const ENTRY_COUNT_MAX: usize = 10_000;
 
-/// Says what `argument` is and which command takes it, if it is something else than what was `wanted`; to be asked once a command failed.
+/// Says what `argument` is and which command takes it, if it is something else than what was `wanted` by the command `verb`; to be asked once
+/// that failed.
 ///
 /// Looks at its name and its first bytes, or at the names in a directory. `None` if it seems to be what was wanted, or nobody knows what it is.
-pub fn advice(argument: &Path, wanted: Wanted) -> Option<String> {
+pub fn advice(argument: &Path, wanted: Wanted, verb: &str) -> Option<String> {
     if let Some(advice) = name_advice(argument) {
         return Some(advice);
     }
-    if argument.is_dir() {
-        return of_directory(argument, wanted);
+    match InputPlace::of(argument).ok()? {
+        InputPlace::Directory => return of_directory(argument, wanted),
+        InputPlace::StandardInput | InputPlace::Stream => return None,
+        InputPlace::File => {}
     }
     let name = shell::path(argument);
-    let kind = Kind::of_file(argument)?;
+    let (kind, is_in_zstd) = Kind::of_file(argument)?;
+    if let (Kind::Zip, true) = (kind, is_in_zstd) {
+        return Some(format!("{name} is {} inside of zstd: take out what is in it first", noun(kind)));
+    }
     if let (Kind::Compressed(..) | Kind::Zip, Wanted::DumpDirectory | Wanted::Payload) = (kind, wanted) {
         return Some(format!("{name} is {}: take out what is in it first", noun(kind)));
     }
+    if let Kind::Compressed(program, command) = kind {
+        let (what, unpacked) = match is_in_zstd {
+            true => (format!("{} inside of zstd", noun(kind)), format!("zstd -dc {name} | {command}")),
+            false => (noun(kind), format!("{command} {name}")),
+        };
+        let pipe = format!("{unpacked} | {}", from_standard_input(verb));
+        return Some(match (wanted, is_archive_name(argument)) {
+            (Wanted::Snapshot, true) => format!(
+                "{name} is {what}, and an archive by its name: if it holds snapshots or a data directory, unpack it first: {}; if it is a \
+                 dump: {unpacked} | ekv-backup verify -",
+                tar_command(program, is_in_zstd, &unpacked, &name)
+            ),
+            (Wanted::Snapshot, false) => format!("{name} is {what}: {pipe}"),
+            _ => format!("{name} is {what}: {pipe}, if it is an archive of a dump"),
+        });
+    }
     match wanted {
-        Wanted::Snapshot => foreign_snapshot(kind, &name),
+        Wanted::Snapshot => foreign_snapshot(kind, &name, verb),
         Wanted::Dump => foreign_dump(kind, &name),
         Wanted::DumpDirectory if kind == Kind::Tar => {
             Some(format!("{name} is an archive: ekv-backup unpack {name} DUMP makes a directory of it"))
@@ -109,6 +132,35 @@ pub fn name_advice(argument: &Path) -> Option<String> {
     })
 }
 
+/// How a command is written that reads standard input.
+fn from_standard_input(verb: &str) -> String {
+    let target = match verb {
+        "decode" | "unpack" => " DUMP",
+        "encode" => " SNAPSHOT",
+        "restore" => " DATA_DIR …",
+        _ => "",
+    };
+    format!("ekv-backup {verb} -{target}")
+}
+
+/// Whether a compressed file has the name of a tar.
+fn is_archive_name(path: &Path) -> bool {
+    const ENDINGS: [&[u8]; 8] = [b".tgz", b".taz", b".txz", b".tlz", b".tbz", b".tbz2", b".tb2", b".tzst"];
+    let name = path.file_name().map(|name| name.as_encoded_bytes().to_ascii_lowercase()).unwrap_or_default();
+    let stem = name.rsplitn(2, |byte| *byte == b'.').nth(1);
+    ENDINGS.iter().any(|ending| name.ends_with(ending)) || stem.is_some_and(|stem| stem.ends_with(b".tar"))
+}
+
+/// The command that unpacks a compressed tar.
+fn tar_command(program: &str, is_in_zstd: bool, unpacked: &str, name: &str) -> String {
+    match program {
+        "gzip" if !is_in_zstd => format!("tar -xzf {name}"),
+        "xz" if !is_in_zstd => format!("tar -xJf {name}"),
+        "bzip2" if !is_in_zstd => format!("tar -xjf {name}"),
+        _ => format!("{unpacked} | tar -xf -"),
+    }
+}
+
 fn noun(kind: Kind) -> String {
     match kind {
         Kind::Snapshot => "a snapshot of elastickv".to_owned(),
@@ -121,13 +173,14 @@ fn noun(kind: Kind) -> String {
     }
 }
 
-fn foreign_snapshot(kind: Kind, name: &str) -> Option<String> {
+fn foreign_snapshot(kind: Kind, name: &str, verb: &str) -> Option<String> {
     let noun = noun(kind);
     match kind {
-        Kind::Snapshot | Kind::Zstd => None,
-        Kind::Compressed(_, command) => Some(format!("{name} is {noun}: {command} {name} | ekv-backup decode - DUMP")),
+        // What is compressed was told before.
+        Kind::Snapshot | Kind::Zstd | Kind::Compressed(..) => None,
         Kind::Zip => {
-            Some(format!("{name} is {noun}: unzip -p {name} | ekv-backup decode - DUMP, if it holds one file"))
+            let command = from_standard_input(verb);
+            Some(format!("{name} is {noun}: unzip -p {name} | {command}, if it holds one file"))
         }
         Kind::Tar => Some(format!(
             "{name} is {noun}: if it is a dump, ekv-backup verify {name}; if it holds snapshots or a data directory, unpack it first: tar -xf {name}"
@@ -142,12 +195,9 @@ fn foreign_snapshot(kind: Kind, name: &str) -> Option<String> {
 fn foreign_dump(kind: Kind, name: &str) -> Option<String> {
     let noun = noun(kind);
     match kind {
-        Kind::Tar | Kind::Zstd => None,
+        Kind::Tar | Kind::Zstd | Kind::Compressed(..) => None,
         Kind::Snapshot => Some(format!(
             "{name} is {noun}, not a dump: ekv-backup decode {name} DUMP makes one of it, ekv-backup inspect {name} checks it"
-        )),
-        Kind::Compressed(_, command) => Some(format!(
-            "{name} is {noun}: {command} {name} | ekv-backup verify -, if it is an archive of a dump (encode, restore and unpack read - as well)"
         )),
         Kind::Zip => Some(format!("{name} is {noun}: unzip it, and name the directory")),
         Kind::Rdb => Some(format!("{name} is {noun}, not a dump")),
@@ -197,6 +247,11 @@ pub(crate) fn of_stream(first: &[u8]) -> Option<String> {
         kind @ Kind::Compressed(_, command) => {
             Some(format!("it is {}: put {command} before ekv-backup in the pipe", noun(kind)))
         }
+        Kind::Tar => Some(
+            "it is a tar archive, not a snapshot of elastickv: if it holds snapshots or a data directory, unpack it first: … | tar -xf -; if it is \
+             a dump, put ekv-backup verify - behind the pipe"
+                .to_owned(),
+        ),
         kind => Some(format!("it is {}, not a snapshot of elastickv", noun(kind))),
     }
 }

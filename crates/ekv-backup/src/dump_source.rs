@@ -13,8 +13,8 @@ use ekv_tree::source::{
 };
 use ekv_tree::{DumpPath, ErrorKind};
 
-use crate::Resources;
 use crate::input_place::{InputPlace, STANDARD_INPUT};
+use crate::{CommandError, Resources};
 
 /// Opens a dump whose entries are read once, in any order: a directory, an archive, or `-` for an archive on standard input.
 ///
@@ -60,12 +60,15 @@ pub fn open_dump(dump: &Path, resources: &Resources) -> Result<Box<dyn ScopedSou
 /// Opens a dump in a directory. Where `resources` limit entries or bytes, it is measured first.
 ///
 /// # Errors
-/// If it cannot be opened, or holds more.
+/// If it is standard input or cannot be opened, or holds more.
 pub(crate) fn open_directory(
     dump: &Path,
     scratch: &Arc<dyn Scratch>,
     resources: &Resources,
 ) -> Result<NamedDump<DirSource>> {
+    if matches!(InputPlace::of(dump), Ok(InputPlace::StandardInput)) {
+        return Err(CommandError::NotSeekable { wanted: "the directory of a dump" }.into());
+    }
     let mut source = NamedDump::open(dump, || DirSource::open(dump, Arc::clone(scratch)))?;
     if resources.entries_max.is_some() || resources.bytes_max.is_some() {
         source.walk(&mut Measure { resources, entries: 0, bytes: 0 })?;

@@ -22,11 +22,14 @@ pub enum CommandError {
     },
     /// A time that is not understood.
     #[error(
-        "cannot read the time {text:?}: expected RFC 3339 (2026-11-22T15:02:51Z), a Unix time (1795359771), or hlc:NUMBER"
+        "cannot read the time {text:?}: {}expected RFC 3339 (2026-11-22T15:02:51Z), a Unix time (1795359771), or hlc:NUMBER",
+        if *.lacks_zone { "it lacks a time zone, such as Z for UTC or +01:00; " } else { "" }
     )]
     Time {
         /// What was given.
         text: String,
+        /// Whether it is date and time of day, and nothing else.
+        lacks_zone: bool,
     },
     /// A clock that shows a time of which a manifest cannot tell.
     #[error("this machine's clock shows a time outside the years 0 to 9999, which no manifest can state: set it")]
@@ -122,6 +125,20 @@ pub enum CommandError {
         /// The directory.
         path: String,
     },
+    /// Standard input where something is needed that lies in the file system.
+    #[error("standard input is read here as a stream, and {wanted} is needed: name it (./- for one of the name -)")]
+    NotSeekable {
+        /// What is needed.
+        wanted: &'static str,
+    },
+    /// A time for manifests that is not understood.
+    #[error(
+        "cannot read the time in SOURCE_DATE_EPOCH, {text:?}: expected whole seconds since 1970, such as 1795359771"
+    )]
+    SourceDateEpoch {
+        /// What the environment says.
+        text: String,
+    },
     /// MANIFEST.json of a dump changed while the dump was packed.
     #[error("MANIFEST.json changed while the dump was packed")]
     DumpChanged,
@@ -150,6 +167,8 @@ impl CommandError {
             | CommandError::InputIsTarget { .. }
             | CommandError::InputInTarget { .. }
             | CommandError::TargetInInput { .. }
+            | CommandError::NotSeekable { .. }
+            | CommandError::SourceDateEpoch { .. }
             | CommandError::NotAnArchive { .. } => Class::Environment,
             CommandError::Cancelled => Class::Cancelled,
         }

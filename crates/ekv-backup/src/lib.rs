@@ -42,6 +42,7 @@ mod overlap;
 mod ownership;
 mod pack;
 mod progress;
+mod remedy;
 mod report;
 mod resources;
 pub mod restore;
@@ -80,10 +81,11 @@ pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};
 pub use open::{Opened, OpenedSnapshot, open};
 pub use pack::{CopyReport, PublishedReport, pack, unpack};
 pub use progress::{NoProgress, Phase, Progress};
+pub use remedy::Attempt;
 pub use report::{
     Accounts, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport, SnapshotReport, Text,
     TransactionsReport,
 };
 pub use resources::Resources;
-pub use time::{ReadTime, format_commit_ts, format_unix_ms, parse_age};
+pub use time::{ReadTime, format_commit_ts, format_unix_ms, parse_age, parse_source_date_epoch};
 pub use verify::{VerifyReport, verify, verify_within};

@@ -94,7 +94,7 @@ fn spool(mut stream: impl Read, name: &str, spooling: &Spooling<'_>) -> Result<O
 }
 
 /// Files of a data directory end with a footer, wherever a link to them lies.
-fn footer_policy(path: &Path) -> FooterPolicy {
+pub(crate) fn footer_policy(path: &Path) -> FooterPolicy {
     let in_fsm_folder = |path: &Path| path.parent().and_then(Path::file_name).is_some_and(|name| name == FSM_FOLDER);
     let canonical = path.canonicalize().is_ok_and(|path| in_fsm_folder(&path));
     let absolute = std::path::absolute(path).is_ok_and(|path| in_fsm_folder(&path));

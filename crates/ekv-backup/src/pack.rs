@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::decode::available_jobs;
 use crate::dump_source::{open_directory, open_dump_once};
+use crate::input_place::InputPlace;
 use crate::new_parents::NewParents;
 use crate::progress::{Phase, Progress};
 use crate::verify::{SORT_BUDGET_LEN, VerifyReport, follow};
@@ -82,7 +83,7 @@ pub fn unpack(
     progress: &dyn Progress,
 ) -> Result<CopyReport> {
     target.check(&[archive])?;
-    if archive.is_dir() {
+    if matches!(InputPlace::of(archive), Ok(InputPlace::Directory)) {
         return Err(CommandError::NotAnArchive { path: archive.display().to_string() }.into());
     }
     let scratch = resources.scratch();

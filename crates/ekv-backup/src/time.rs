@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use ekv_snapshot::CommitTs;
+use jiff::civil::DateTime;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
 use crate::CommandError;
@@ -51,7 +52,10 @@ impl FromStr for ReadTime {
     type Err = CommandError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fail = || CommandError::Time { text: text.to_owned() };
+        let fail = || {
+            let lacks_zone = text.parse::<Timestamp>().is_err() && text.parse::<DateTime>().is_ok();
+            CommandError::Time { text: text.to_owned(), lacks_zone }
+        };
         if let Some(number) = text.strip_prefix("hlc:") {
             return number.parse().map(|ts| ReadTime(CommitTs(ts))).map_err(|_| fail());
         }
@@ -83,6 +87,16 @@ pub(crate) fn now() -> Timestamp {
 /// Refuses a time that a manifest cannot state.
 pub(crate) fn check_wall_time(now: Timestamp) -> Result<(), CommandError> {
     if now == Timestamp::MAX || now.as_second() < FIRST_SECOND { Err(CommandError::Clock) } else { Ok(()) }
+}
+
+/// The time that the environment variable SOURCE_DATE_EPOCH states, for output that shall be the same in every run: seconds since 1970.
+///
+/// # Errors
+/// [`CommandError::SourceDateEpoch`] for anything else, and for a year after 9999.
+pub fn parse_source_date_epoch(text: &str) -> Result<Timestamp, CommandError> {
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let time = text.parse().ok().filter(|_| is_plain).and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.ok_or_else(|| CommandError::SourceDateEpoch { text: text.to_owned() })
 }
 
 /// A length of time such as `24h`, `90m` or `1d 12h`; a day has 24 hours.
@@ -126,6 +140,23 @@ mod tests {
         }
         for text in ["", "24", "-1h", "1 month", "tomorrow"] {
             assert!(parse_age(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn time_for_manifests_is_whole_seconds() {
+        assert_eq!(parse_source_date_epoch("1795359771").unwrap().as_second(), 1_795_359_771);
+        for text in ["", "-1", "+1", "1.5", "today", "99999999999999999999", "999999999999999"] {
+            assert!(parse_source_date_epoch(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn time_without_a_zone_is_refused_as_such() {
+        for (text, lacks_zone) in [("2026-11-22T15:33:50", true), ("2026-11-22", true), ("-5", false), ("soon", false)]
+        {
+            let error = text.parse::<ReadTime>().unwrap_err().to_string();
+            assert_eq!(error.contains("lacks a time zone"), lacks_zone, "{error}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ekv_backup::DEFAULT_EXPANSION_MAX;
 
-use super::FsyncRule;
+use super::{FsyncRule, with_exit_codes};
 
 const PACK_AFTER_HELP: &str = "\
 Examples:
@@ -28,7 +28,7 @@ verify, encode and restore read archives as they are.";
 /// wrong, there is no archive; one on standard output then has no end, which every reader notices. Exit code 5 means that the dump was
 /// packed as it is, but was written with losses.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = PACK_AFTER_HELP)]
+#[command(after_help = PACK_AFTER_HELP, after_long_help = with_exit_codes(PACK_AFTER_HELP))]
 pub(crate) struct PackArguments {
     /// The dump: a directory
     #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
@@ -65,7 +65,7 @@ pub(crate) struct PackArguments {
 /// compared with CHECKSUMS while it is unpacked. If anything is wrong, nothing is left. Modes and owners in the archive are ignored.
 /// Exit code 5 means that the dump was unpacked as it is, but was written with losses.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = UNPACK_AFTER_HELP)]
+#[command(after_help = UNPACK_AFTER_HELP, after_long_help = with_exit_codes(UNPACK_AFTER_HELP))]
 pub(crate) struct UnpackArguments {
     /// The archive, or - for standard input; its first bytes tell whether it is compressed
     #[arg(value_name = "ARCHIVE", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
@@ -103,10 +103,10 @@ pub(crate) struct CompressionArguments {
     /// Compression of the archive [default: by its name, .tar or .tar.zst]
     #[arg(long, value_name = "HOW", value_enum, help_heading = "Archives")]
     pub(crate) compression: Option<CompressionRule>,
-    /// Level of zstd: 1 is the fastest, 19 the smallest
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=19),
+    /// Level of zstd: 1 is the fastest, 19 the smallest [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=19),
         help_heading = "Archives")]
-    pub(crate) level: u8,
+    pub(crate) level: Option<u8>,
 }
 
 /// What reading may take.

@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FsyncRule, LimitArguments};
+use super::{FsyncRule, LimitArguments, with_exit_codes};
+
+const AFTER_HELP: &str = "\
+Examples:
+  ekv-backup checksums dump --dry-run               how much was edited?
+  ekv-backup checksums dump";
 
 /// Bring CHECKSUMS of a dump up to date after it was edited by hand.
 ///
@@ -12,6 +17,7 @@ use super::{FsyncRule, LimitArguments};
 /// sidecar line without its file or a manifest that lists what is not there is refused, and nothing is written. A CHECKSUMS that was
 /// removed is written anew. Whoever runs this says that the files are right as they are: run `verify` before the first edit.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = AFTER_HELP, after_long_help = with_exit_codes(AFTER_HELP))]
 pub(crate) struct ChecksumsArguments {
     /// The dump
     #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with = "input")]

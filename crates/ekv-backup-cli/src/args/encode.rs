@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{AdapterList, FsyncRule, LimitArguments, parse_adapters, parse_bool};
+use super::{
+    AdapterList, AdapterParser, FsyncRule, LimitArguments, non_empty_text, parse_bool, parse_some_adapters,
+    with_exit_codes,
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -30,7 +33,7 @@ refused with its file and line.";
 ///
 /// What no server restores is left out and named, and the exit code is 5: see --strict.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = AFTER_HELP, after_long_help = long_help())]
+#[command(after_help = AFTER_HELP, after_long_help = with_exit_codes(AFTER_HELP))]
 pub(crate) struct EncodeArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input
     #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
@@ -81,17 +84,18 @@ pub(crate) struct EncodeArguments {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DumpReadArguments {
     /// Adapters whose files are encoded: dynamodb, s3, redis, sqs; comma-separated [default: all that the dump holds]
-    #[arg(long, value_name = "LIST", value_parser = parse_adapters, help_heading = "What is encoded")]
+    #[arg(long, value_name = "LIST", value_parser = AdapterParser(parse_some_adapters), hide_possible_values = true,
+        help_heading = "What is encoded")]
     pub(crate) adapter: Option<AdapterList>,
     /// Encode names that begin with TEXT; may be given more than once, also together with --key
     ///
     /// A name is a Redis key, a DynamoDB table, an SQS queue, or an S3 object as BUCKET/KEY; a BUCKET alone is all of it.
-    #[arg(long, value_name = "TEXT", help_heading = "What is encoded")]
+    #[arg(long, value_name = "TEXT", value_parser = non_empty_text(), help_heading = "What is encoded")]
     pub(crate) prefix: Vec<OsString>,
     /// Encode the name TEXT; may be given more than once
     ///
     /// A name that is not there is a warning, and an error with --strict or if none of all names is there.
-    #[arg(long, value_name = "TEXT", help_heading = "What is encoded")]
+    #[arg(long, value_name = "TEXT", value_parser = non_empty_text(), help_heading = "What is encoded")]
     pub(crate) key: Vec<OsString>,
     /// Commit timestamp of all records, decimal or 0x and hex [default: that of the dump]
     ///
@@ -152,10 +156,6 @@ fn parse_timestamp(text: &str) -> Result<u64, String> {
         _ => None,
     };
     parsed.ok_or_else(|| "expected a number below 2^64, decimal or hex behind 0x".to_owned())
-}
-
-fn long_help() -> String {
-    format!("{AFTER_HELP}\n\nExit codes:\n{}", crate::exit::table())
 }
 
 #[cfg(test)]

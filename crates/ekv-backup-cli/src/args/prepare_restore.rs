@@ -8,9 +8,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ValueEnum};
 use ekv_backup::restore::{PeerList, RAFT_NUMBER_MAX};
 
-use super::parse_bool;
-
-use super::LimitArguments;
+use super::{LimitArguments, parse_bool, with_exit_codes};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -30,7 +28,7 @@ prepare every member with the same --peers, before any of them starts.";
 /// The payload is checked record by record while it is copied, and compared with what encode says about it. All files are read back
 /// before the directory gets its name, in one step. The steps that are left to do are printed.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = AFTER_HELP, after_long_help = long_help())]
+#[command(after_help = AFTER_HELP, after_long_help = with_exit_codes(AFTER_HELP))]
 pub(crate) struct PrepareRestoreArguments {
     /// Payload that encode wrote (with SNAPSHOT.encode_info.json beside it)
     #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with = "input")]
@@ -135,8 +133,4 @@ impl ClusterArguments {
 fn parse_raft_number(text: &str) -> Result<NonZeroU64, String> {
     let number = text.parse::<NonZeroU64>().ok().filter(|number| *number <= RAFT_NUMBER_MAX);
     number.ok_or_else(|| format!("expected a number from 1 to {RAFT_NUMBER_MAX}: the server counts on from it"))
-}
-
-fn long_help() -> String {
-    format!("{AFTER_HELP}\n\nExit codes:\n{}", crate::exit::table())
 }

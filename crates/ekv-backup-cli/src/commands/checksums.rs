@@ -34,13 +34,8 @@ pub(crate) fn run(arguments: &ChecksumsArguments, output: &mut Output) -> Result
         out.title(format_args!("CHECKSUMS {verdict}"));
         let files = text::count(report.files, "file", "files");
         let _ = writeln!(out, ": {}, {files}, {}", dump.display(), text::bytes(report.bytes));
-        let rows = [
-            (report.changed, "changed", "changed"),
-            (report.added, "added", "added"),
-            (report.removed, "removed", "removed"),
-        ];
-        for (n, one, many) in rows {
-            let _ = writeln!(out, "  {:>14}", text::count(n, one, many));
+        for (n, what) in [(report.changed, "changed"), (report.added, "added"), (report.removed, "removed")] {
+            let _ = writeln!(out, "  {:>14}  {what}", text::digits(n));
         }
     });
     Ok(exit)

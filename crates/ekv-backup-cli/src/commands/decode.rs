@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use ekv_backup::{
     BareKeys, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, Expired, PortableNames,
     ReadOptions, RedisOptions, Resources, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned,
-    available_jobs, decode, verify_within,
+    available_jobs, decode, parse_source_date_epoch, verify_within,
 };
 
 use crate::args::{
@@ -16,6 +16,9 @@ use crate::commands::text::{self, Detail};
 use crate::commands::{either, target, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
+
+/// The environment variable by which builds that can be repeated state the time.
+const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Exit, Error> {
     let snapshot = either(&arguments.snapshot, &arguments.input);
@@ -29,25 +32,33 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
     }
     let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
     let target = target::dump(name, arguments.compression)?;
-    let report = decode(snapshot, target, &options(arguments), output.screen())
-        .inspect_err(|error| show_refused_losses(output, error))?;
+    let mut options = options(arguments);
+    let mut notes = target::compression_notes(arguments.compression, &target);
+    if let Some(epoch) = std::env::var_os(SOURCE_DATE_EPOCH) {
+        options.now = parse_source_date_epoch(&epoch.to_string_lossy())?;
+        notes.push(format!("MANIFEST.json states the time of {SOURCE_DATE_EPOCH} instead of this machine's clock"));
+    }
+    let report =
+        decode(snapshot, target, &options, output.screen()).inspect_err(|error| show_refused_losses(output, error))?;
     warn_of_privacy(output, report.privacy, &report.dump);
-    for note in report.notes.iter().chain(&report.warnings) {
+    for note in notes.iter().chain(&report.notes).chain(&report.warnings) {
         output.note(note);
     }
     let mut exit = if report.books.completeness.is_complete() { Exit::Done } else { Exit::Losses };
+    let mut is_compared = false;
     if arguments.verify {
         // However small the archive became: what is in it was in the snapshot.
         let scratch_dir = arguments.read.limits.scratch_dir.clone();
         let resources = Resources { expansion_max: u64::MAX, scratch_dir, ..Resources::DEFAULT };
         let verified = verify_within(dump, &resources, output.screen())?;
         super::verify::show_problems(output, &verified);
+        is_compared = verified.sound;
         if !verified.sound {
             exit = Exit::Data;
         }
     }
     text::tell_what_is_hidden(output, &report.books.completeness, &report.books.findings);
-    output.result(exit, &report, |out| show(dump, &report, out));
+    output.result(exit, &report, |out| show(dump, &report, is_compared, out));
     Ok(exit)
 }
 
@@ -126,7 +137,7 @@ fn not_before_ms(age: Duration) -> u64 {
     u64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(u64::MAX)
 }
 
-fn show(dump: &Path, report: &DecodeReport, out: &mut Page) {
+fn show(dump: &Path, report: &DecodeReport, is_compared: bool, out: &mut Page) {
     text::snapshots(&report.books.snapshots, &report.books.completeness.rests_on, Detail::Short, out);
     text::accounts(&report.books.records, &text::unasked(&report.books), out);
     text::findings(&report.books.findings, out);
@@ -135,6 +146,9 @@ fn show(dump: &Path, report: &DecodeReport, out: &mut Page) {
     out.title(format_args!("Dump {}", report.dump));
     let _ = writeln!(out);
     let _ = writeln!(out, "  {files}, {} (fsync {}, {})", text::bytes(report.bytes), report.fsync, report.published_by);
+    if is_compared {
+        let _ = writeln!(out, "  read once more, as asked: every file is what was written");
+    }
     text::completeness(&report.books.completeness, out);
     if report.losses > 0 {
         let _ = writeln!(out, "    LOSSES.jsonl in the dump names what is missing, one by one");

@@ -20,16 +20,41 @@ fn completion_script(shell: clap_complete::Shell) -> String {
     let script = String::from_utf8_lossy(&script);
     match shell {
         // The generator gives the parts for a command other names than the part that looks for it, if the program has a dash in its name.
-        clap_complete::Shell::Bash => script.replace("ekv__subcmd__backup", "ekv__backup"),
+        clap_complete::Shell::Bash => with_files_of_bash(&script.replace("ekv__subcmd__backup", "ekv__backup")),
         _ => script.into_owned(),
     }
 }
 
+/// Offers options only for a word that begins with a dash, behind all commands whose arguments are files: bash itself completes those where
+/// nothing is offered.
+fn with_files_of_bash(script: &str) -> String {
+    let mut takes_files = false;
+    let mut changed = String::with_capacity(script.len());
+    for line in script.lines() {
+        if let Some(label) = line.strip_suffix(')').map(str::trim_start).filter(|label| label.starts_with("ekv__")) {
+            let command = label.strip_prefix("ekv__backup__subcmd__");
+            takes_files =
+                command.is_some_and(|command| !command.starts_with("help") && !command.starts_with("completions"));
+        }
+        let line = match takes_files {
+            true if line.trim_start().starts_with("if [[ ${cur} == -*") => "            if [[ ${cur} == -* ]] ; then",
+            // What stands behind the options with values, outside of any other branch.
+            true if line.strip_prefix("            ").is_some_and(|line| line.starts_with("COMPREPLY=")) => {
+                "            COMPREPLY=()"
+            }
+            _ => line,
+        };
+        changed.push_str(line);
+        changed.push('\n');
+    }
+    changed
+}
+
 pub(crate) fn manual(arguments: &ManualArguments, output: &mut Output) -> Result<Exit, Error> {
-    let mut command = Arguments::command();
+    // There is no page for `help`, which the parser adds.
+    let mut command = Arguments::command().disable_help_subcommand(true);
     match &arguments.directory {
         Some(directory) => {
-            command = command.disable_help_subcommand(true);
             command.build();
             let mut pages = Vec::new();
             add_pages(&command, &mut pages)?;

@@ -15,7 +15,12 @@ pub(crate) fn run_pack(arguments: &PackArguments, output: &mut Output) -> Result
         output.leave_standard_output_alone();
     }
     let resources = target::resources(&arguments.limits);
-    let report = pack(dump, target::archive(name, arguments.compression)?, &resources, output.screen())?;
+    let target = target::archive(name, arguments.compression)?;
+    let notes = target::compression_notes(arguments.compression, &target);
+    let report = pack(dump, target, &resources, output.screen())?;
+    for note in notes.iter().filter(|_| report.copy.is_some()) {
+        output.note(note);
+    }
     Ok(show("Archive", &report, output))
 }
 

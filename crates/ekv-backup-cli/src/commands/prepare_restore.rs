@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &PrepareRestoreArguments, output: &mut Output) -> R
     for warning in &report.warnings {
         output.note(warning);
     }
-    output.result(Exit::Done, &report, |out| show_prepared(&report, out));
+    output.result(Exit::Done, &report, |out| show_prepared(&report, "the payload, its info file and the dump", out));
     Ok(Exit::Done)
 }
 
@@ -51,14 +51,14 @@ pub(crate) fn cluster_options(arguments: &ClusterArguments) -> PrepareOptions {
     }
 }
 
-/// What the data directory holds, and what is left to do.
-pub(crate) fn show_prepared(report: &PrepareReport, out: &mut Page) {
+/// What the data directory holds, and what is left to do; `origin` is what it was made from.
+pub(crate) fn show_prepared(report: &PrepareReport, origin: &str, out: &mut Page) {
     out.title(format_args!("Data directory {}", report.data_dir.display()));
     let _ = writeln!(out);
     show_content(report, out);
     out.title("Next steps");
     let _ = writeln!(out);
-    show_next_steps(report, out);
+    show_next_steps(report, origin, out);
 }
 
 fn show_content(report: &PrepareReport, out: &mut Page) {
@@ -80,7 +80,7 @@ fn show_content(report: &PrepareReport, out: &mut Page) {
 }
 
 /// What is left to do. Source: `docs/format/restore.md`, section 10.
-fn show_next_steps(report: &PrepareReport, out: &mut Page) {
+fn show_next_steps(report: &PrepareReport, origin: &str, out: &mut Page) {
     let found_by = match &report.placement {
         Placement::SingleGroup { raft_id, .. } | Placement::OneOfSeveralGroups { raft_id, .. } => Some(raft_id),
         Placement::Elsewhere => None,
@@ -111,11 +111,8 @@ fn show_next_steps(report: &PrepareReport, out: &mut Page) {
         Placement::Elsewhere => show_move(step, report, out),
     }
     step += 1;
-    let _ = writeln!(
-        out,
-        "  {step}. Read some keys one by one. Until they have been checked, keep the payload, its info file and the"
-    );
-    let _ = writeln!(out, "     dump, and keep every old data directory of these members out of the way.");
+    let _ = writeln!(out, "  {step}. Read some keys one by one. Until they have been checked, keep {origin},");
+    let _ = writeln!(out, "     and keep every old data directory of these members out of the way.");
 }
 
 fn show_start(step: u32, report: &PrepareReport, raft_id: &str, raft_data_dir: &Path, out: &mut Page) {
@@ -177,7 +174,7 @@ mod tests {
 
     fn steps(placement: Placement, ids: &[&str]) -> String {
         let mut out = Page::plain();
-        show_next_steps(&report(placement, ids), &mut out);
+        show_next_steps(&report(placement, ids), "the dump", &mut out);
         out.into_text()
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
         out.title(format_args!("Dump {}", arguments.dump.display()));
         let _ = writeln!(out);
         show_payload(&report.encoded, out);
-        show_prepared(&report.prepared, out);
+        show_prepared(&report.prepared, "the dump", out);
     });
     Ok(exit)
 }

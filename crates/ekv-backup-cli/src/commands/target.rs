@@ -132,10 +132,41 @@ fn misleading(path: &Path, why: std::fmt::Arguments<'_>) -> Error {
     Error::new(Class::Environment, format!("{}: {why}", Shown(path.as_os_str().as_encoded_bytes())))
 }
 
-fn compression(rule: CompressionRule, level: u8) -> Compression {
+/// What the options of compression do at a target that nobody may expect.
+pub(crate) fn compression_notes(arguments: CompressionArguments, target: &DumpTarget) -> Vec<String> {
+    let (path, compression) = match target {
+        DumpTarget::Directory(name) => (name.path.as_path(), None),
+        DumpTarget::Archive(name, compression) => (name.path.as_path(), Some(compression)),
+        DumpTarget::Stream { compression, .. } => (Path::new(STANDARD_OUTPUT), Some(compression)),
+    };
+    let is_compressed = matches!(compression, Some(Compression::Zstd(_)));
+    let mut notes = Vec::new();
+    if arguments.level.is_some() && !is_compressed {
+        let what = if compression.is_some() { "an archive that is not compressed" } else { "a directory" };
+        notes.push(format!("--level has no effect on {what}"));
+    }
+    let name = path.display();
+    match (compression.is_some(), Ending::of(path), is_compressed) {
+        (true, Ending::Archive(CompressionRule::Zstd), false) => {
+            notes.push(format!("{name} is not compressed, as asked for, although its name says that it is"));
+        }
+        (true, Ending::Archive(CompressionRule::None), true) => {
+            notes.push(format!("{name} is compressed, as asked for, although its name does not say so"));
+        }
+        (true, Ending::None, true) if arguments.compression.is_none() && !is_standard_output(path) => {
+            notes.push(format!(
+                "{name} is compressed with zstd, which its name does not say: .tar.zst at its end would"
+            ));
+        }
+        _ => {}
+    }
+    notes
+}
+
+fn compression(rule: CompressionRule, level: Option<u8>) -> Compression {
     match rule {
         CompressionRule::None => Compression::None,
-        CompressionRule::Zstd => Compression::Zstd(ZstdLevel::new(level).unwrap_or_default()),
+        CompressionRule::Zstd => Compression::Zstd(level.and_then(ZstdLevel::new).unwrap_or_default()),
     }
 }
 
@@ -229,7 +260,7 @@ mod tests {
             _ => None,
         };
         for (path, compression, of_dump, of_archive) in cases {
-            let arguments = CompressionArguments { compression, level: 7 };
+            let arguments = CompressionArguments { compression, level: Some(7) };
             assert_eq!(found(dump(NewName::new(path), arguments).unwrap()), of_dump, "{path}");
             assert_eq!(found(archive(NewName::new(path), arguments).unwrap()), Some(of_archive), "{path}");
         }
@@ -237,7 +268,7 @@ mod tests {
 
     #[test]
     fn ending_that_promises_something_else_is_refused_whatever_its_letter_case() {
-        let arguments = CompressionArguments { compression: None, level: 3 };
+        let arguments = CompressionArguments { compression: None, level: None };
         let wrong = [
             "d.tar.gz",
             "d.TGZ",

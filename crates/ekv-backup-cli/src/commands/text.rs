@@ -300,13 +300,13 @@ fn grounds(grounds: &Grounds) -> String {
 /// What a user must know even if the text of the result is not shown.
 pub(crate) fn tell_what_is_hidden(output: &Output, found: &Completeness, findings: &[FindingReport]) {
     for each in &found.missing {
-        output.warn_if_quiet(missing(each));
+        output.loss_of_report(missing(each));
     }
     for finding in findings.iter().filter(|finding| finding.severity == "warning") {
-        output.warn_if_quiet(format_args!("{} ({}): {}", finding.name, digits(finding.count), finding.meaning));
+        output.warning_of_report(format_args!("{} ({}): {}", finding.name, digits(finding.count), finding.meaning));
     }
     if !found.holds_data {
-        output.warn_if_quiet(format_args!("it holds no data: {HOLDS_NO_DATA}"));
+        output.warning_of_report(format_args!("it holds no data: {HOLDS_NO_DATA}"));
     }
 }
 

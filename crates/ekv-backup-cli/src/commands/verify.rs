@@ -42,10 +42,10 @@ pub(crate) fn exit(report: &VerifyReport) -> Exit {
     }
 }
 
-/// Tells of losses where the report is not shown.
+/// Counts losses, and tells of them where the report is not shown.
 pub(crate) fn warn_of_losses(output: &Output, report: &VerifyReport) {
     if let Some(losses) = &report.losses {
-        output.warn_if_quiet(format_args!("the dump was written with {losses}"));
+        output.loss_of_report(format_args!("the dump was written with {losses}"));
     }
 }
 

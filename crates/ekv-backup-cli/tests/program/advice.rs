@@ -16,6 +16,7 @@ fn room() -> Room {
     fs::write(room.path("packed.fsm.zst"), fs::read(REDIS_1.compressed_path()).unwrap()).unwrap();
     for (name, first) in [
         ("x.gz", &b"\x1f\x8b\x08\0\0\0\0\0"[..]),
+        ("n1.tgz", b"\x1f\x8b\x08\0\0\0\0\0"),
         ("x.xz", b"\xfd7zXZ\0\0\x04"),
         ("x.bz2", b"BZh91AY&SY"),
         ("x.zip", b"PK\x03\x04\x14\0\0\0"),
@@ -24,6 +25,8 @@ fn room() -> Room {
     ] {
         room.write(name, first);
     }
+    let packed = zstd::encode_all(&b"\x1f\x8b\x08\0\0\0\0\0"[..], 1).unwrap();
+    room.write("x.gz.zst", &packed);
     fs::create_dir(room.path("loose")).unwrap();
     room.write("loose/0000000000000002.fsm", &small_snapshot().build());
     room.write("loose/0000000000000001.fsm", &small_snapshot().build());
@@ -36,8 +39,16 @@ const PEERS: [&str; 3] = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
 fn input_of_another_kind_is_named_with_the_command_that_takes_it() {
     let room = room();
     let before = room.names();
-    let tips: [(&[&str], &str, &str); 9] = [
-        (&["decode", "inspect"], "x.gz", "compressed with gzip: gzip -dc x.gz | ekv-backup decode - DUMP"),
+    let tips: [(&[&str], &str, &str); 13] = [
+        (&["decode"], "x.gz", "compressed with gzip: gzip -dc x.gz | ekv-backup decode - DUMP"),
+        (&["inspect"], "x.gz", "gzip -dc x.gz | ekv-backup inspect -\n"),
+        (
+            &["decode"],
+            "n1.tgz",
+            "if it holds snapshots or a data directory, unpack it first: tar -xzf n1.tgz; if it is a dump",
+        ),
+        (&["inspect"], "x.gz.zst", "zstd -dc x.gz.zst | gzip -dc | ekv-backup inspect -"),
+        (&["encode"], "x.gz", "gzip -dc x.gz | ekv-backup encode - SNAPSHOT"),
         (&["decode", "inspect"], "x.xz", "compressed with xz: xz -dc x.xz |"),
         (&["decode", "inspect"], "x.bz2", "compressed with bzip2: bzip2 -dc x.bz2 |"),
         (&["decode", "inspect"], "x.zip", "a zip archive: unzip -p x.zip |"),
@@ -45,7 +56,7 @@ fn input_of_another_kind_is_named_with_the_command_that_takes_it() {
         (&["decode", "inspect"], "dump.tar", "a tar archive: if it is a dump, ekv-backup verify dump.tar"),
         (&["decode", "inspect"], "dump.tar.zst", "a tar archive: if it is a dump, ekv-backup verify dump.tar.zst"),
         (&["decode", "inspect"], "loose", "ekv-backup decode loose/0000000000000002.fsm DUMP"),
-        (&["verify", "encode", "unpack", "restore"], "x.gz", "gzip -dc x.gz | ekv-backup verify -"),
+        (&["unpack"], "x.gz", "gzip -dc x.gz | ekv-backup unpack - DUMP"),
     ];
     let rdb_and_json =
         ["decode", "inspect", "verify", "encode", "pack", "checksums", "unpack", "restore", "prepare-restore"];
@@ -93,21 +104,21 @@ fn stream_of_another_kind_is_named() {
 #[test]
 fn input_of_the_right_kind_gets_no_tip_whatever_is_wrong_with_it() {
     let room = room();
+    fs::write(room.path("dump/extra"), b"").unwrap();
+    for arguments in [&["verify", "dump"][..], &["verify", "nothing-here"], &["decode", "nothing-here", "other"]] {
+        let run = room.run(arguments);
+        assert!(run.code != Some(0) && !run.stderr.contains("tip: "), "{run:?}");
+    }
+}
+
+#[test]
+fn damaged_snapshot_is_to_be_copied_again_or_taken_from_another_node() {
+    let room = room();
     let mut bytes = small_snapshot().build();
     bytes[60] ^= 1;
     room.write("damaged.fsm", &bytes);
-    fs::write(room.path("dump/extra"), b"").unwrap();
-    for arguments in [
-        &["decode", "damaged.fsm", "other"][..],
-        &["decode", "snapshot.fsm", "dump"],
-        &["decode", "n1", "dump"],
-        &["encode", "dump", "other"],
-        &["unpack", "dump.tar", "dump"],
-        &["verify", "nothing-here"],
-        &["decode", "nothing-here", "other"],
-    ] {
-        let run = room.run(arguments);
-        assert!(run.code != Some(0) && !run.stderr.contains("tip: "), "{run:?}");
+    for verb in [&["decode", "damaged.fsm", "other"][..], &["inspect", "damaged.fsm"]] {
+        room.run(verb).assert_code(2).assert_says("tip: ").assert_says("another node");
     }
 }
 
@@ -136,6 +147,101 @@ fn urls_and_tildes_are_no_names_of_files() {
     // A directory that does have this name is one.
     fs::create_dir(room.path("~")).unwrap();
     room.run(&["decode", "snapshot.fsm", "~/dump"]).assert_code(0);
+}
+
+#[test]
+fn error_with_a_way_on_says_it() {
+    let room = room();
+    let peers = |words: &[&'static str]| [words, &PEERS].concat();
+    for words in
+        [&["decode", "snapshot.fsm", "dump"][..], &["unpack", "dump.tar", "dump"], &["pack", "dump", "dump.tar"]]
+    {
+        room.run(words).assert_code(1).assert_says("\ntip: --force replaces ");
+    }
+    let run = room.run(&peers(&["restore", "dump", "n1"]));
+    assert!(!run.assert_code(1).stderr.contains("--force"), "{run:?}");
+    room.run(&["decode", "snapshot.fsm", "a b/c/dump"]).assert_code(1).assert_says("tip: --parents creates it");
+    for words in [peers(&["restore", "dump", "a b/n2"]), vec!["encode", "dump", "a b/x.fsm"]] {
+        room.run(&words).assert_code(1).assert_says("tip: create it first: mkdir -p 'a b'");
+        let run = room.run(&[&words[..], &["--parents"]].concat());
+        run.assert_code(1).assert_says("mkdir -p DIR");
+        assert!(!run.stderr.contains("--max-entries'"), "{run:?}");
+    }
+    let mut bytes = small_snapshot().build();
+    bytes.truncate(bytes.len() - 4);
+    room.write("bare.fsm", &bytes);
+    for option in ["--strict", "--require-checksum"] {
+        let run = room.run(&["decode", "bare.fsm", "other", option]);
+        run.assert_code(2).assert_says(&format!("tip: {option} refuses a snapshot without a checksum"));
+    }
+    fs::write(room.path("dump/redis/db_0/strings/a.bin"), b"edited").unwrap();
+    for words in [peers(&["restore", "dump", "n2"]), vec!["encode", "dump", "x.fsm"]] {
+        room.run(&words).assert_code(2).assert_says("tip: if you edited it: ekv-backup checksums dump");
+    }
+}
+
+#[test]
+fn messages_name_the_input_that_is_none() {
+    let room = room();
+    fs::create_dir(room.path("empty")).unwrap();
+    room.run(&["verify", "empty"]).assert_code(2).assert_says("error: empty: this is no complete dump");
+    let whole = fs::read(room.path("dump.tar")).unwrap();
+    room.write("cut.tar", &whole[..700]);
+    for words in [&["verify", "cut.tar"][..], &["unpack", "cut.tar", "other"]] {
+        room.run(words).assert_code(2).assert_says("error: cut.tar: MANIFEST.json, byte 700: ");
+    }
+    let run = room.run_with_input(&["verify", "-"], &whole[..700]);
+    run.assert_code(2).assert_says("error: standard input: ");
+}
+
+#[test]
+fn dash_is_standard_input_whatever_has_that_name() {
+    let room = room();
+    fs::create_dir(room.path("-")).unwrap();
+    let archive = fs::read(room.path("dump.tar")).unwrap();
+    let snapshot = fs::read(room.path("snapshot.fsm")).unwrap();
+    for (words, input) in [
+        (&["unpack", "-", "unpacked"][..], &archive),
+        (&["verify", "-"], &archive),
+        (&["encode", "-", "x.fsm"], &archive),
+        (&["restore", "-", "n2", PEERS[0], PEERS[1], PEERS[2]], &archive),
+        (&["decode", "-", "decoded"], &snapshot),
+        (&["inspect", "-"], &snapshot),
+    ] {
+        room.run_with_input(words, input).assert_code(0);
+    }
+    for words in [
+        &["pack", "-", "y.tar"][..],
+        &["checksums", "-"],
+        &["prepare-restore", "-", "n3", PEERS[0], PEERS[1], PEERS[2]],
+    ] {
+        let run = room.run_with_input(words, b"x");
+        run.assert_code(1).assert_says("standard input").assert_says("./-");
+    }
+    let run = room.run_with_input(&["decode", "-", "other"], b"nothing");
+    assert!(run.code == Some(2) && !run.stderr.contains("tip: "), "{run:?}");
+}
+
+#[test]
+fn options_of_compression_that_surprise_are_told() {
+    let room = room();
+    for (words, note) in [
+        (&["decode", "snapshot.fsm", "d1", "--level", "5"][..], "--level has no effect on a directory"),
+        (
+            &["decode", "snapshot.fsm", "d2.tar", "--level", "5"],
+            "--level has no effect on an archive that is not compressed",
+        ),
+        (&["pack", "dump", "d3.tar.zst", "--compression", "none"], "d3.tar.zst is not compressed, as asked for"),
+        (&["pack", "dump", "d4.tar", "--compression", "zstd"], "d4.tar is compressed, as asked for"),
+        (&["pack", "dump", "d5"], "d5 is compressed with zstd, which its name does not say"),
+    ] {
+        room.run(words).assert_code(0).assert_says(&format!("note: {note}"));
+    }
+    for words in [&["pack", "dump", "d6.tar.zst", "--level", "5"][..], &["decode", "snapshot.fsm", "d7"]] {
+        assert_eq!(room.run(words).assert_code(0).stderr, "");
+    }
+    let verified = room.run(&["decode", "snapshot.fsm", "d8", "--verify"]);
+    assert!(verified.assert_code(0).stdout.contains("read once more, as asked: every file is what was written"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::support::{Room, small_snapshot};
 fn mistakes_in_the_command_line_end_with_1() {
     let room = Room::with_small_snapshot();
     let before = room.names();
-    let mistakes: [&[&str]; 10] = [
+    let mistakes: [&[&str]; 15] = [
         &[],
         &["frobnicate"],
         &["decode"],
@@ -19,6 +19,11 @@ fn mistakes_in_the_command_line_end_with_1() {
         &["decode", "snapshot.fsm", "dump", "--bogus"],
         &["decode", "snapshot.fsm", "dump", "--adapter", "foo"],
         &["decode", "snapshot.fsm", "dump", "--adapter", ","],
+        &["decode", "snapshot.fsm", "dump", "--adapter", "redis,all"],
+        &["encode", "dump", "x.fsm", "--adapter="],
+        &["encode", "dump", "x.fsm", "--prefix", ""],
+        &["encode", "dump", "x.fsm", "--key="],
+        &["decode", "snapshot.fsm", "dump", "--at", "-5"],
         &["decode", "snapshot.fsm", "dump", "--at", "yesterday"],
         &["decode", "snapshot.fsm", "--output", "dump"],
         &["verify"],
@@ -29,6 +34,21 @@ fn mistakes_in_the_command_line_end_with_1() {
         assert!(!run.stderr.is_empty(), "{arguments:?}");
     }
     assert_eq!(room.names(), before);
+}
+
+#[test]
+fn mistaken_value_is_named_with_its_option() {
+    let room = Room::new();
+    for (words, option, why) in [
+        (&["encode", "d", "x", "--prefix", ""][..], "--prefix", "it is empty"),
+        (&["encode", "d", "x", "--key="], "--key", "it is empty"),
+        (&["restore", "d", "x", "--peers", "n=h:1", "--adapter="], "--adapter", "expected dynamodb, s3"),
+        (&["decode", "s", "d", "--adapter", "redis,all"], "--adapter", "all stands alone"),
+        (&["decode", "s", "d", "--at", "-5"], "--at", "cannot read the time"),
+        (&["inspect", "s", "--at", "2026-11-22T15:33:50"], "--at", "it lacks a time zone"),
+    ] {
+        room.run(words).assert_code(1).assert_says(option).assert_says(why);
+    }
 }
 
 #[test]

@@ -65,6 +65,31 @@ fn other_commands_explain_themselves() {
     assert_mentions(&help(&["checksums"]), &["edited by hand", "--dry-run", "before the first edit"]);
     assert_mentions(&help(&["completions"]), &["bash", "zsh", "fish"]);
     assert_mentions(&help(&["manual"]), &["manual page"]);
+    assert_mentions(&help(&[]), &["version", "Print the version"]);
+}
+
+#[test]
+fn every_command_that_works_on_data_shows_examples_and_exit_codes() {
+    let commands =
+        ["decode", "verify", "inspect", "checksums", "encode", "restore", "prepare-restore", "pack", "unpack", "clean"];
+    for command in commands {
+        let example = format!("Examples: ekv-backup {command} ");
+        assert_mentions(&help(&[command]), &[&example, "Exit codes: 0 done", "130 cancelled"]);
+    }
+}
+
+#[test]
+fn manual_page_refers_to_no_page_that_is_not_there() {
+    let room = Room::new();
+    let page = room.run(&["manual"]).assert_code(0).stdout.clone();
+    std::fs::create_dir(room.path("pages")).unwrap();
+    room.run(&["manual", "pages"]).assert_code(0);
+    let references: Vec<&str> = page.lines().filter_map(|line| line.strip_suffix("(1)")).collect();
+    assert!(references.len() > 5, "{page}");
+    for reference in references {
+        let file = format!("pages/{}.1", reference.replace('\\', ""));
+        assert!(room.path(&file).is_file(), "{file}");
+    }
 }
 
 #[test]

@@ -140,6 +140,55 @@ fn quiet_commands_that_succeed_print_nothing() {
 }
 
 #[test]
+fn losses_and_warnings_are_told_beside_json_and_counted_in_it() {
+    let room = Room::with_small_snapshot();
+    let one_of_four = "groups-4.data.tar";
+    tar::Archive::new(ekv_testkit::fixtures::read(one_of_four).as_slice()).unpack(room.path("")).unwrap();
+    std::fs::remove_dir_all(room.path("n1/group-2")).unwrap();
+    let quiet = room.run(&["decode", "n1", "quiet", "-q"]);
+    let told: Vec<&str> = quiet.assert_code(5).stderr.lines().collect();
+    assert!(told.iter().any(|line| line.starts_with("warning: INCOMPLETE: ")), "{told:?}");
+    let json = room.run(&["decode", "n1", "dump", "--json"]);
+    let beside: Vec<&str> = json.assert_code(5).stderr.lines().filter(|line| !line.starts_with("note: ")).collect();
+    assert_eq!(beside, told);
+    let counts = &json.json()["counts"];
+    let told_count = u64::try_from(told.len()).unwrap();
+    assert_eq!(counts["losses"].as_u64().unwrap() + counts["warnings"].as_u64().unwrap(), told_count, "{counts}");
+    let findings = json.json()["findings"].as_array().unwrap().clone();
+    let of = |severity: &str| findings.iter().filter(|finding| finding["severity"] == severity).count();
+    assert_eq!(counts["losses"], of("loss"));
+    assert!(counts["warnings"].as_u64().unwrap() >= u64::try_from(of("warning")).unwrap());
+    for verb in [&["verify", "dump"][..], &["inspect", "n1"]] {
+        let json = room.run(&[verb, &["--json"]].concat());
+        assert!(json.stderr.contains("warning: ") && json.json()["counts"]["losses"] != 0, "{json:?}");
+    }
+    // Where an archive goes to standard output, the object is all that standard error has, notes aside.
+    let streamed = room.command(["decode", "n1", "-", "--json"]).output().unwrap();
+    let shown = String::from_utf8(streamed.stderr).unwrap();
+    let object: Value = serde_json::from_str(&shown[shown.find("{\n").unwrap()..]).unwrap();
+    assert_eq!((streamed.status.code(), &object["counts"]["losses"]), (Some(5), &counts["losses"]));
+    assert!(!shown.contains("warning: INCOMPLETE"), "{shown}");
+}
+
+#[test]
+fn time_of_a_manifest_is_that_of_source_date_epoch() {
+    let room = Room::with_small_snapshot();
+    let decode = |dump: &str, epoch: &str| {
+        end_of(room.command(["decode", "snapshot.fsm", dump]).env("SOURCE_DATE_EPOCH", epoch).spawn().unwrap())
+    };
+    for dump in ["a", "b"] {
+        decode(dump, "1795359771")
+            .assert_code(0)
+            .assert_says("note: MANIFEST.json states the time of SOURCE_DATE_EPOCH");
+    }
+    assert_eq!(room.tree("a"), room.tree("b"));
+    let manifest: Value = serde_json::from_slice(&room.tree("a")[Path::new("MANIFEST.json")]).unwrap();
+    assert!(manifest["wall_time_iso"].as_str().unwrap().starts_with("2026-11-22T15:02:51"), "{manifest}");
+    decode("c", "yesterday").assert_code(1).assert_says("SOURCE_DATE_EPOCH");
+    assert!(!room.path("c").exists());
+}
+
+#[test]
 fn pipes_get_no_colour_unless_it_is_asked_for() {
     let room = Room::new();
     let failing = ["verify", "nope"];

@@ -82,7 +82,7 @@ fn completed_by_bash(room: &Room, words: &[&str]) -> Option<Vec<String>> {
          COMP_WORDS=({})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
          _ekv__backup ekv-backup \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"\n\
          printf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
-        words.join(" ")
+        words.iter().map(|word| if word.is_empty() { "''" } else { word }).collect::<Vec<_>>().join(" ")
     );
     let (_, text) = run_script(room, &["bash", "--norc"], &script)?;
     Some(text.lines().map(str::to_owned).collect())
@@ -106,10 +106,27 @@ fn bash_completes_options_behind_every_command() {
         (&["ekv-backup", "clean", "--dry"], "--dry-run"),
         (&["ekv-backup", "completions", "fi"], "fish"),
         (&["ekv-backup", "help", "restor"], "restore"),
+        (&["ekv-backup", "completions", ""], "fish"),
+        (&["ekv-backup", "decode", "--adapter", ""], "dynamodb"),
+        (&["ekv-backup", "encode", "a", "b", "--adapter", "r"], "redis"),
     ] {
         let Some(found) = completed_by_bash(&room, words) else { return };
         assert!(found.iter().any(|word| word == expected), "{words:?}: {found:?}");
     }
+}
+
+#[test]
+fn bash_completes_files_where_a_file_is_named() {
+    let room = Room::new();
+    for words in
+        [&["ekv-backup", "verify", ""][..], &["ekv-backup", "decode", "a.fsm", "du"], &["ekv-backup", "clean", ""]]
+    {
+        // Nothing of the program's own: bash then completes files, as it is told to.
+        let Some(found) = completed_by_bash(&room, words) else { return };
+        assert!(found.iter().all(String::is_empty), "{words:?}: {found:?}");
+    }
+    let script = room.run(&["completions", "bash"]).stdout;
+    assert!(script.lines().any(|line| line.contains("complete -F") && line.contains("-o default")), "{script}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Room {
     /// The program with these arguments, in this directory, without input and without a terminal.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ekv-backup"));
-        command.args(arguments).current_dir(self.dir.path()).env_remove("NO_COLOR");
+        command.args(arguments).current_dir(self.dir.path()).env_remove("NO_COLOR").env_remove("SOURCE_DATE_EPOCH");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

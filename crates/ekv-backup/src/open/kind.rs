@@ -69,8 +69,8 @@ impl Kind {
         is_json.then_some(Kind::Json)
     }
 
-    /// Of a regular file, or of what is compressed in it; `None` if it cannot be read or says nothing.
-    pub(crate) fn of_file(path: &Path) -> Option<Kind> {
+    /// Of a regular file, or of what is compressed with zstd in it, and whether it is that; `None` if it cannot be read or says nothing.
+    pub(crate) fn of_file(path: &Path) -> Option<(Kind, bool)> {
         // Nothing else is opened: a pipe would wait, and what was read from it is gone.
         if !std::fs::metadata(path).ok()?.is_file() {
             return None;
@@ -80,9 +80,9 @@ impl Kind {
             Kind::Zstd => {
                 let beginning = Beginning::of(&first)?;
                 let decompressed = Decompressed::new(File::open(path).ok()?, beginning, EXPANSION_MAX).ok()?;
-                Kind::of(&first_of(decompressed).ok()?)
+                Kind::of(&first_of(decompressed).ok()?).map(|kind| (kind, true))
             }
-            kind => Some(kind),
+            kind => Some((kind, false)),
         }
     }
 }

@@ -11,7 +11,10 @@ use super::EncodeInfoError;
 #[non_exhaustive]
 pub enum RestoreError {
     /// The info file of a payload cannot be opened or read.
-    #[error("cannot read {path}: a payload is restored only together with the file that encode writes beside it")]
+    #[error(
+        "cannot read {path}: a payload is restored only together with the file that encode writes beside it (--encode-info names it where \
+         the payload was renamed)"
+    )]
     InfoUnreadable {
         /// The info file.
         path: String,
@@ -44,7 +47,10 @@ pub enum RestoreError {
         ran: bool,
     },
     /// A cluster is asked for, but the dump does not say from which one it is.
-    #[error("the payload does not say from which cluster it is, so that it cannot be matched with {target:?}")]
+    #[error(
+        "the payload does not say from which cluster it is, so that it cannot be matched with {target:?}: decode the snapshot again with \
+         --cluster-id, or say --fresh-cluster instead if you know whose data it is"
+    )]
     ClusterIdMissing {
         /// The cluster that was asked for.
         target: String,

@@ -8,6 +8,8 @@ use ekv_model::Result;
 use ekv_snapshot::{FooterPolicy, Input, open_regular_itself};
 
 use super::{EncodeInfo, RestoreError};
+use crate::CommandError;
+use crate::input_place::InputPlace;
 
 /// A payload that can be restored, if its checks pass. Nothing of it was believed yet.
 #[derive(Clone)]
@@ -26,6 +28,9 @@ impl Payload {
     /// # Errors
     /// [`RestoreError::InfoUnreadable`] and [`RestoreError::Info`]; `NotRegular` and `Io` of the payload.
     pub fn open(payload: &Path, encode_info: Option<&Path>) -> Result<Payload> {
+        if matches!(InputPlace::of(payload), Ok(InputPlace::StandardInput)) {
+            return Err(CommandError::NotSeekable { wanted: "a payload with its info file" }.into());
+        }
         let beside = EncodeInfo::path_beside(payload);
         let info = read_info(encode_info.unwrap_or(&beside))?;
         let (file, len) = open_regular_itself(payload)?;
