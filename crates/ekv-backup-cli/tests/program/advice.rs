@@ -188,7 +188,10 @@ fn messages_name_the_input_that_is_none() {
     let whole = fs::read(room.path("dump.tar")).unwrap();
     room.write("cut.tar", &whole[..700]);
     for words in [&["verify", "cut.tar"][..], &["unpack", "cut.tar", "other"]] {
-        room.run(words).assert_code(2).assert_says("error: cut.tar: MANIFEST.json, byte 700: ");
+        room.run(words)
+            .assert_code(2)
+            .assert_says("error: cut.tar: ")
+            .assert_says(", byte 700: the archive is cut off");
     }
     let run = room.run_with_input(&["verify", "-"], &whole[..700]);
     run.assert_code(2).assert_says("error: standard input: ");
@@ -219,7 +222,7 @@ fn dash_is_standard_input_whatever_has_that_name() {
         run.assert_code(1).assert_says("standard input").assert_says("./-");
     }
     let run = room.run_with_input(&["decode", "-", "other"], b"nothing");
-    assert!(run.code == Some(2) && !run.stderr.contains("tip: "), "{run:?}");
+    assert!(run.code == Some(2) && !run.stderr.contains("./-"), "{run:?}");
 }
 
 #[test]

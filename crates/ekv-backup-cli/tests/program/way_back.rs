@@ -63,7 +63,7 @@ fn edited_dump_is_refused_with_a_way_on_until_checksums_are_brought_up_to_date()
     room.run(&["verify", "dump"]).assert_code(2);
     let run = room.run(&["checksums", "--input", "dump"]);
     run.assert_code(0);
-    assert!(run.stdout.contains("CHECKSUMS rewritten") && run.stdout.contains("1 changed"), "{}", run.stdout);
+    assert!(run.stdout.contains("CHECKSUMS rewritten") && run.stdout.contains("1  changed\n"), "{}", run.stdout);
     room.run(&["verify", "dump"]).assert_code(0);
     room.run(&["encode", "dump", "out.fsm"]).assert_code(0);
     room.write("dump/stray", b"");

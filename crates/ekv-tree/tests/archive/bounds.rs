@@ -16,7 +16,7 @@ const SORT_BUDGET: usize = 16 << 10;
 
 /// What is written to scratch files at most for each byte of the tar, and once. Source: SECURITY.md.
 const PER_BYTE: u64 = 20;
-const ONCE: u64 = 40 << 20;
+const ONCE: u64 = 96 << 20;
 
 /// Archives in which much is said in few bytes.
 fn archives() -> Vec<(&'static str, Vec<Vec<u8>>)> {
