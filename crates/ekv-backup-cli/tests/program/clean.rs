@@ -19,6 +19,8 @@ fn leave(room: &Room, name: &str) {
     for directory in [name.to_owned(), format!("{name}/tree"), format!("{name}/scratch")] {
         fs::DirBuilder::new().mode(0o700).create(room.path(directory)).unwrap();
     }
+    let marker = "A staging directory of ekv-backup, form 1. `ekv-backup clean` removes it.\n";
+    room.write(&format!("{name}/ekv-staging"), marker.as_bytes());
 }
 
 #[test]

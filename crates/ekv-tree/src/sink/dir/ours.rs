@@ -79,8 +79,8 @@ pub(super) enum Contents {
 
 /// Tells a staging directory from another directory that somebody gave such a name.
 ///
-/// The marker is written first and removed last. After a loss of power it may be missing or empty: then the two directories that every
-/// run makes at once tell as much, and so does a directory in which there is nothing else.
+/// The marker is written first and removed last. After a loss of power it may be empty: then the two directories that every run makes at once
+/// tell as much, and so does a directory in which there is nothing else. Where its name is gone, too, nothing proves whose directory it is.
 pub(super) fn contents<S: System>(system: &S, staging: BorrowedFd<'_>) -> io::Result<Contents> {
     let (mut stranger, mut known) = (None, Vec::new());
     let mut failure = None;
@@ -109,7 +109,7 @@ pub(super) fn contents<S: System>(system: &S, staging: BorrowedFd<'_>) -> io::Re
     let marker = if has(MARKER) { read_start(system, staging, MARKER, MARKER_TEXT.len())? } else { Vec::new() };
     let is_ours = match marker.as_slice() {
         MARKER_TEXT => true,
-        [] => known.iter().all(|name| name == MARKER) || has(TREE) && has(SCRATCH),
+        [] => known.iter().all(|name| name == MARKER) || has(MARKER) && has(TREE) && has(SCRATCH),
         _ => false,
     };
     Ok(if is_ours { Contents::Ours } else { Contents::Unmarked })

@@ -87,20 +87,15 @@ fn dump_or_private_directory_that_somebody_renamed_survives() {
 
 #[test]
 fn staging_directory_is_known_by_its_marker_or_by_what_each_run_makes_at_once() {
-    let makers: [fn(&TempDir); 5] = [
+    let makers: [fn(&TempDir); 4] = [
         |parent| drop(staging(parent)),
         |parent| drop(marked(parent)),
         |parent| fs::create_dir(marked(parent).join("tree")).unwrap(),
-        // A loss of power took the marker's text, or its name.
+        // A loss of power took the marker's text.
         |parent| {
             let place = staging(parent);
             fs::write(place.join("ekv-staging"), "").unwrap();
             make_both(&place);
-        },
-        |parent| {
-            let place = staging(parent);
-            make_both(&place);
-            fs::write(place.join("tree/half"), "half").unwrap();
         },
     ];
     for (number, make) in makers.into_iter().enumerate() {
@@ -108,6 +103,16 @@ fn staging_directory_is_known_by_its_marker_or_by_what_each_run_makes_at_once() 
         make(&parent);
         assert_eq!(cleaned(&parent), (LeftoverState::Abandoned, false), "{number}");
     }
+}
+
+#[test]
+fn directory_without_the_marker_is_kept_although_it_is_laid_out_like_a_staging_directory() {
+    let parent = tempfile::tempdir().unwrap();
+    let place = staging(&parent);
+    make_both(&place);
+    fs::write(place.join("tree/thesis.txt"), "years").unwrap();
+    assert_eq!(cleaned(&parent), (LeftoverState::NotStaging, true));
+    assert_eq!(fs::read(place.join("tree/thesis.txt")).unwrap(), b"years");
 }
 
 #[test]
