@@ -92,7 +92,7 @@ impl Answerable {
 }
 
 /// The first commit that is still there of a record with data of users: the routing catalog has timestamps of its own.
-fn first_commit(scan: &Scan) -> Option<CommitTs> {
+pub(crate) fn first_commit(scan: &Scan) -> Option<CommitTs> {
     let families = Family::ALL.iter().filter(|family| family.role() == Role::Data);
     families.filter_map(|family| scan.families.get(family.number())?.first_commit_ts).min()
 }

@@ -11,6 +11,7 @@ use ekv_adapters::Family;
 use ekv_model::{Example, Finding, Findings, Result};
 use ekv_snapshot::FamilyTotals;
 
+use crate::answerable::first_commit;
 use crate::load::LoadedSnapshot;
 use crate::ownership::{Catalog, CatalogError};
 
@@ -34,6 +35,13 @@ pub(crate) const NO_CATALOG: Finding = Finding::loss(
 pub(crate) const NOT_IN_CATALOG: Finding = Finding::loss(
     "group_not_in_routing_catalog",
     "groups that own no key, as the routing catalog says, but hold records, which were left out: is the directory named right?",
+);
+
+/// A group is that of another directory.
+pub(crate) const OF_ANOTHER: Finding = Finding::loss(
+    "group_of_another_directory",
+    "groups that own keys, as the routing catalog says, but hold only keys of others, or the very snapshot of another group: their own keys \
+     are missing; is the directory named right?",
 );
 
 /// The routes have a gap.
@@ -78,6 +86,12 @@ pub(crate) fn compare_with_catalog(
     let mut find = |finding: Finding, detail: String| {
         findings.record(finding.accepted_if(are_missing_allowed), || Example::new(None, None, detail));
     };
+    for (number, snapshot) in data_groups.iter().enumerate() {
+        let before = data_groups.iter().take(number);
+        if let Some(twin) = before.into_iter().find(|other| is_copy(other, snapshot)) {
+            find(OF_ANOTHER, format!("{} is a copy of {}", name(snapshot), name(twin)));
+        }
+    }
     let Some(holder) = data_groups.iter().min_by_key(|snapshot| snapshot.group_id) else {
         if !snapshots.is_empty() {
             find(NO_CATALOG, "group 0 is the clock of a cluster: the groups with its data are not here".to_owned());
@@ -127,6 +141,12 @@ pub(crate) fn compare_with_catalog(
     Ok((None, Groups { present, expected: None }))
 }
 
+/// Whether two groups have one and the same snapshot. Those without any record of a user may well be equal.
+fn is_copy(a: &LoadedSnapshot, b: &LoadedSnapshot) -> bool {
+    let (checksum, other) = (a.scan.envelope.footer_crc32c, b.scan.envelope.footer_crc32c);
+    checksum.is_some() && checksum == other && a.bytes == b.bytes && first_commit(&a.scan).is_some()
+}
+
 /// The first few groups, for a message.
 fn list(groups: &std::collections::BTreeMap<u64, &[u8]>) -> String {
     const SHOWN: usize = 8;
@@ -142,10 +162,26 @@ fn list(groups: &std::collections::BTreeMap<u64, &[u8]>) -> String {
 pub(crate) struct LeftOut {
     /// Records of a group that owns nothing, by the group's place among the snapshots.
     of_unnamed_groups: Vec<(String, Arc<AtomicBool>)>,
+    /// What the groups that own something hold.
+    of_named_groups: Vec<(String, Arc<Holdings>)>,
     unrouted: Arc<AtomicBool>,
 }
 
+/// Whose data a group holds.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings {
+    pub(crate) own: AtomicBool,
+    pub(crate) of_others: AtomicBool,
+}
+
 impl LeftOut {
+    /// Where to note what a group holds that the catalog names.
+    pub(crate) fn named_group(&mut self, snapshot: &LoadedSnapshot) -> Arc<Holdings> {
+        let holdings = Arc::new(Holdings::default());
+        self.of_named_groups.push((name(snapshot), Arc::clone(&holdings)));
+        holdings
+    }
+
     /// A flag for the records of a group that the catalog does not name.
     pub(crate) fn unnamed_group(&mut self, snapshot: &LoadedSnapshot) -> Arc<AtomicBool> {
         let flag = Arc::new(AtomicBool::new(false));
@@ -166,6 +202,11 @@ impl LeftOut {
         for (name, flag) in self.of_unnamed_groups {
             if flag.load(Ordering::Relaxed) {
                 find(NOT_IN_CATALOG, format!("{name}; --keep-unowned keeps its records"));
+            }
+        }
+        for (name, holdings) in self.of_named_groups {
+            if holdings.of_others.load(Ordering::Relaxed) && !holdings.own.load(Ordering::Relaxed) {
+                find(OF_ANOTHER, format!("{name} holds only keys of others; --keep-unowned keeps its records"));
             }
         }
         if self.unrouted.load(Ordering::Relaxed) {

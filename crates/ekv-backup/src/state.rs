@@ -12,7 +12,7 @@ use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnState, TxnTotals, re
 use ekv_snapshot::{FamilyTotals, Group, Owner, Owners, Owns, RecordFile, View};
 use ekv_spill::Scratch;
 
-use crate::groups::{Groups, LeftOut, compare_with_catalog, is_data_group};
+use crate::groups::{Groups, Holdings, LeftOut, compare_with_catalog, is_data_group};
 use crate::load::{Loaded, LoadedSnapshot, ReadOptions, Unowned};
 use crate::ownership::{Catalog, is_exempt};
 use crate::progress::{Follower, Phase, Progress};
@@ -78,8 +78,11 @@ impl State {
             let named: BTreeSet<u64> = filter.iter().flat_map(|catalog| catalog.groups().into_keys()).collect();
             let groups = pairs.filter_map(|(snapshot, state)| {
                 let is_named = snapshot.group_id.is_some_and(|id| named.contains(&id));
-                let unnamed = (!is_named).then(|| left_out.unnamed_group(snapshot));
-                let group = group(snapshot, state, filter.as_ref(), unnamed, left_out.unrouted())?;
+                let noted = match is_named {
+                    true => Noted::Named(left_out.named_group(snapshot)),
+                    false => Noted::Unnamed(left_out.unnamed_group(snapshot)),
+                };
+                let group = group(snapshot, state, filter.as_ref(), noted, left_out.unrouted())?;
                 Some((group, snapshot.group_id))
             });
             let (groups, ids): (Vec<Group>, Vec<Option<u64>>) = groups.unzip();
@@ -167,13 +170,21 @@ impl Owners for CatalogOwners {
     }
 }
 
-/// The view of one group; `None` if it has no records. The catalog leaves out what the group does not own, and it is noted if that is data of a
-/// group that owns nothing, or data that nobody owns.
+/// What is noted about the records of a group.
+enum Noted {
+    /// Whether it holds data, although it owns nothing.
+    Unnamed(Arc<AtomicBool>),
+    /// Whose data it holds.
+    Named(Arc<Holdings>),
+}
+
+/// The view of one group; `None` if it has no records. The catalog leaves out what the group does not own; whose data that is, and whether it
+/// is nobody's, is noted.
 fn group(
     snapshot: &LoadedSnapshot,
     state: &TxnState,
     catalog: Option<&Arc<Catalog>>,
-    unnamed: Option<Arc<AtomicBool>>,
+    noted: Noted,
     unrouted: Arc<AtomicBool>,
 ) -> Option<Group> {
     let files = files(snapshot, state);
@@ -186,12 +197,17 @@ fn group(
                     return true;
                 }
                 let owner = catalog.owner_of(user_key);
-                match (owner, &unnamed) {
-                    (None, _) if is_data(user_key) => unrouted.store(true, Ordering::Relaxed),
-                    (Some(_), Some(flag)) if is_data(user_key) => flag.store(true, Ordering::Relaxed),
-                    _ => {}
+                let is_own = owner == Some(id);
+                let flag = match (owner, &noted) {
+                    (None, _) => &unrouted,
+                    (Some(_), Noted::Unnamed(holds)) => holds,
+                    (Some(_), Noted::Named(holdings)) if is_own => &holdings.own,
+                    (Some(_), Noted::Named(holdings)) => &holdings.of_others,
+                };
+                if !flag.load(Ordering::Relaxed) && is_data(user_key) {
+                    flag.store(true, Ordering::Relaxed);
                 }
-                owner == Some(id)
+                is_own
             });
             Some(owns)
         }

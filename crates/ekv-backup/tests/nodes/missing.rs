@@ -165,6 +165,35 @@ fn group_that_owns_nothing_and_holds_records_is_a_loss() {
 }
 
 #[test]
+fn group_whose_directory_holds_another_group_is_a_loss() {
+    let key = |id: u64| [b"!dist|route|", &id.to_be_bytes()[..]].concat();
+    let catalog = || {
+        let catalog = SnapshotBuilder::new().put(&key(1), 1, &route(1, 1, b"", Some(b"h")));
+        catalog.put(&key(2), 1, &route(2, 2, b"h", Some(b"p"))).put(&key(3), 1, &route(3, 3, b"p", None))
+    };
+    let holds = |name: &str| SnapshotBuilder::new().put(&string(name), 100, &stored(name));
+    let names = |second: &SnapshotBuilder, third: &SnapshotBuilder| {
+        let node = Node::new();
+        node.add(1, 1, &catalog().put(&string("a"), 100, &stored("a")));
+        node.add(2, 1, second);
+        node.add(3, 1, third);
+        missing(&node)
+    };
+    let loss = |first: &str| [("group_of_another_directory".to_owned(), first.to_owned())];
+    let of_others = |group: u64| format!("group {group} holds only keys of others; --keep-unowned keeps its records");
+    assert_eq!(names(&holds("i"), &holds("q")), []);
+    // Exchanged.
+    assert_eq!(names(&holds("q"), &holds("i")), loss(&of_others(2)));
+    // One copied over the other: as the very same file, or taken at another time.
+    assert_eq!(names(&holds("i"), &holds("i")), loss("group 3 is a copy of group 2"));
+    assert_eq!(names(&holds("i"), &holds("i").put(&string("j"), 110, &stored("j"))), loss(&of_others(3)));
+    // Copies of keys that were moved away, beside own ones, are what a split of a range leaves.
+    assert_eq!(names(&holds("i"), &holds("q").put(&string("i"), 90, &stored("old"))), []);
+    // Groups in which nothing was written yet are equal.
+    assert_eq!(names(&SnapshotBuilder::new(), &SnapshotBuilder::new()), []);
+}
+
+#[test]
 fn records_in_a_gap_of_the_routing_catalog_are_a_loss() {
     let node = Node::new();
     let key = |id: u64| [b"!dist|route|", &id.to_be_bytes()[..]].concat();
