@@ -50,6 +50,20 @@ pub enum EncodeError {
         /// Id of the entry.
         id: String,
     },
+    /// A DynamoDB item whose message is too long.
+    #[error("the item takes more than {} MiB, and is not accepted: DynamoDB itself takes at most 400 KB", len_max >> 20)]
+    DynamoDbItemTooLong {
+        /// Bytes that are accepted.
+        len_max: usize,
+    },
+    /// A DynamoDB item with lists and maps too deep inside each other.
+    #[error(
+        "the item has a value more than {level_max} levels deep, and is not accepted: DynamoDB itself takes at most 32"
+    )]
+    DynamoDbItemTooDeep {
+        /// Levels that are accepted.
+        level_max: usize,
+    },
     /// An S3 bucket of which the dump knows only objects.
     #[error("bucket {bucket} has no record of its own: without one the server does not see its objects")]
     S3BucketRecord {
@@ -90,7 +104,7 @@ impl<'s> Encoder<'s> {
         Encoder {
             sink,
             redis: redis::Encoder::new(scratch),
-            dynamodb: dynamodb::Encoder::new(scratch),
+            dynamodb: dynamodb::Encoder::default(),
             s3: s3::Encoder::new(scratch),
             sqs: sqs::Encoder::new(scratch, options),
         }

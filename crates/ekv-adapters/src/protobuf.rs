@@ -79,15 +79,12 @@ impl<'a> Source<'a> {
         Source { value, buffer: Vec::new(), buffer_start: 0 }
     }
 
-    /// As [`Source::new`]; a value of at most `len_max` bytes is read whole and at once, into a buffer that is used again.
-    pub(crate) fn loaded(value: StoredValue<'a>, len_max: usize, mut buffer: Vec<u8>) -> Result<Self> {
+    /// As [`Source::new`], of a value whose length the caller has bounded: it is read at once, into a buffer that is used again.
+    pub(crate) fn loaded(value: StoredValue<'a>, mut buffer: Vec<u8>) -> Result<Self> {
         buffer.clear();
-        match usize::try_from(value.len()) {
-            Ok(len) if value.whole().is_none() && len <= len_max => {
-                buffer.resize(len, 0);
-                value.read_exact_at(0, &mut buffer)?;
-            }
-            _ => {}
+        if value.whole().is_none() {
+            buffer.resize(usize::try_from(value.len()).unwrap_or(usize::MAX), 0);
+            value.read_exact_at(0, &mut buffer)?;
         }
         Ok(Source { value, buffer, buffer_start: 0 })
     }
@@ -317,16 +314,6 @@ pub(crate) fn put_text(number: u64, text: &str, out: &mut Vec<u8>) {
 pub(crate) fn put_number(number: u64, value: u64, out: &mut Vec<u8>) {
     put_varint(number << 3, out);
     put_varint(value, out);
-}
-
-/// Length of what [`put_len_prefix`] appends, in bytes.
-pub(crate) fn len_prefix_len(number: u64, len: u64) -> u64 {
-    varint_len(number << 3).saturating_add(varint_len(len))
-}
-
-fn varint_len(value: u64) -> u64 {
-    // Seven bits a byte; 0 takes one.
-    u64::from((u64::BITS - (value | 1).leading_zeros()).div_ceil(7))
 }
 
 /// Whether the bytes are UTF-8, as a proto3 string must be.

@@ -16,10 +16,14 @@ pub use sort_key::{push_ordered, put_sort_key};
 
 use crate::Body;
 
-/// Levels of lists and maps in an item that are accepted; the value of an attribute of the item itself is at level 1.
+/// Longest message of an item that is accepted, in bytes; the server's own limit is 400 KB.
 ///
 /// Source: `docs/format/dynamodb.md`, section 2.4.
-pub const ATTRIBUTE_LEVEL_MAX: usize = 1_000;
+pub const ITEM_LEN_MAX: usize = 16 << 20;
+/// Levels of lists and maps in an item that are accepted; the value of an attribute of the item itself is at level 1. Servers store 32.
+///
+/// Source: `docs/format/dynamodb.md`, section 2.4.
+pub const ATTRIBUTE_LEVEL_MAX: usize = 64;
 /// Memory for the names of all attributes of an item, those inside maps included, in bytes: an item with more is not accepted.
 ///
 /// Each name counts with its length and [`ATTRIBUTE_ENTRY_LEN`]. Source: `docs/format/dynamodb.md`, section 2.4.

@@ -12,12 +12,9 @@ mod indexes;
 mod item;
 mod schema;
 
-use std::sync::Arc;
-
 use ekv_model::dynamodb::{Event, Table};
 use ekv_model::{Body, Findings, Result};
 use ekv_snapshot::RecordSink;
-use ekv_spill::Scratch;
 
 use super::item::MAGIC;
 use super::keys::{generation_key, generation_prefix, push_name, schema_key};
@@ -30,8 +27,8 @@ use item::ItemMessage;
 const GENERATION: u64 = 1;
 
 /// Builds records from the events of one table after the other.
+#[derive(Default)]
 pub(crate) struct Encoder {
-    scratch: Arc<dyn Scratch>,
     table: Option<OpenTable>,
     user_key: Vec<u8>,
     value: Vec<u8>,
@@ -48,16 +45,6 @@ struct OpenTable {
 }
 
 impl Encoder {
-    pub(crate) fn new(scratch: &Arc<dyn Scratch>) -> Self {
-        Encoder {
-            scratch: Arc::clone(scratch),
-            table: None,
-            user_key: Vec::new(),
-            value: Vec::new(),
-            findings: Findings::default(),
-        }
-    }
-
     /// What was odd, so far.
     pub(crate) fn take_findings(&mut self) -> Findings {
         std::mem::take(&mut self.findings)
@@ -70,7 +57,7 @@ impl Encoder {
                 table.sort_key.clear();
                 table.sort_key.extend_from_slice(key.sort_key);
                 table.indexes.begin_item();
-                table.item = Some(ItemMessage::new(&self.scratch));
+                table.item = Some(ItemMessage::default());
                 Ok(())
             }
             (Event::Node(node), Some(OpenTable { item: Some(item), indexes, .. })) => {
@@ -113,7 +100,7 @@ impl Encoder {
         user_key.clear();
         user_key.extend_from_slice(&table.items_prefix);
         user_key.extend_from_slice(&table.sort_key);
-        sink.put(user_key, &[Body::Inline(MAGIC), item.finish()?.body()])?;
+        sink.put(user_key, &[Body::Inline(MAGIC), Body::Inline(&item.finish()?)])?;
         table
             .indexes
             .for_each_row(&table.sort_key, value, findings, |row_key| sink.put(row_key, &[Body::Inline(user_key)]))

@@ -11,10 +11,10 @@ findings! {
     pub const INVALID_ITEM: Finding =
         Finding::loss("ddb_invalid_item", "items whose record is damaged or lacks a usable key attribute");
     pub const ITEM_TOO_DEEP: Finding =
-        Finding::loss("ddb_item_too_deep", "items with more than 1,000 levels of lists and maps");
+        Finding::loss("ddb_item_too_deep", "items with more than 64 levels of lists and maps");
     pub const ITEM_TOO_LARGE: Finding = Finding::loss(
         "ddb_item_too_large",
-        "items with so many attributes that sorting their names takes more than 32 MiB",
+        "items of more than 16 MiB, or with so many attributes that sorting their names takes more than 32 MiB",
     );
     pub const MALFORMED_KEY: Finding =
         Finding::loss("ddb_malformed_key", "records of tables and items whose key does not parse");

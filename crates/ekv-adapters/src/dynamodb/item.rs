@@ -1,6 +1,6 @@
 //! The record of an item: checks, sorted attributes, primary key. Source: `docs/format/dynamodb.md`, section 2.4.
 
-use ekv_model::dynamodb::{ItemKey, KEY_VALUE_LEN_MAX, KeyType, KeyValue, put_sort_key};
+use ekv_model::dynamodb::{ITEM_LEN_MAX, ItemKey, KEY_VALUE_LEN_MAX, KeyType, KeyValue, put_sort_key};
 use ekv_model::{Finding, Result};
 use ekv_snapshot::StoredValue;
 
@@ -11,8 +11,6 @@ use crate::protobuf::{Fault, Malformed, Source, split};
 
 /// Front of an item record's value.
 pub(super) const MAGIC: &[u8] = b"\0DI\x01";
-/// Items up to this length are read at once, in bytes; longer ones in pieces.
-const LOADED_LEN_MAX: usize = 4 << 20;
 
 /// Why an item cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +21,7 @@ pub(super) enum BadItem {
     Malformed,
     /// Lists and maps inside each other beyond the limit.
     TooDeep,
-    /// Too many attributes.
+    /// Too long, or too many attributes.
     TooLarge,
     /// The hash key attribute is missing or has no key type.
     HashKey,
@@ -44,8 +42,8 @@ impl BadItem {
         let what = match self {
             BadItem::Magic => "does not begin like an item",
             BadItem::Malformed => "does not parse",
-            BadItem::TooDeep => "has more than 1,000 levels of lists and maps",
-            BadItem::TooLarge => "has more attributes than can be sorted",
+            BadItem::TooDeep => "has more than 64 levels of lists and maps",
+            BadItem::TooLarge => "is longer than 16 MiB, or has more attributes than can be sorted",
             BadItem::HashKey => "has no hash key attribute of type S, N or B",
             BadItem::RangeKey => "has no range key attribute of type S, N or B",
         };
@@ -89,7 +87,7 @@ pub(super) struct Item<'v> {
 impl ItemReader {
     /// Checks the value of an item's record and reads its key.
     ///
-    /// Cost: [`LOADED_LEN_MAX`] and [`ATTRIBUTE_NAMES_LEN_MAX`](ekv_model::dynamodb::ATTRIBUTE_NAMES_LEN_MAX) bytes of memory at most, whatever the length of the value.
+    /// Cost: [`ITEM_LEN_MAX`] and [`ATTRIBUTE_NAMES_LEN_MAX`](ekv_model::dynamodb::ATTRIBUTE_NAMES_LEN_MAX) bytes of memory at most.
     pub(super) fn read<'v>(
         &mut self,
         value: &StoredValue<'v>,
@@ -98,7 +96,11 @@ impl ItemReader {
         if !value.head().starts_with(MAGIC) {
             return Ok(Err(BadItem::Magic));
         }
-        let mut source = Source::loaded(*value, LOADED_LEN_MAX, std::mem::take(&mut self.buffer))?;
+        let message_len = usize::try_from(value.len()).unwrap_or(usize::MAX).saturating_sub(MAGIC.len());
+        if message_len > ITEM_LEN_MAX {
+            return Ok(Err(BadItem::TooLarge));
+        }
+        let mut source = Source::loaded(*value, std::mem::take(&mut self.buffer))?;
         let fields = source.fields(MAGIC.len());
         if let Err(bad) = check::item(&mut source, fields)? {
             self.reuse(source);

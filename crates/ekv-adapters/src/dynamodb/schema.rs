@@ -66,7 +66,7 @@ impl Schema {
         if usize::try_from(value.len()).map_or(true, |len| len > SCHEMA_LEN_MAX) {
             return Ok(bad(format!("value of {} bytes, the limit is {SCHEMA_LEN_MAX}", value.len())));
         }
-        let mut source = Source::loaded(*value, SCHEMA_LEN_MAX, Vec::new())?;
+        let mut source = Source::loaded(*value, Vec::new())?;
         let fields = source.fields(MAGIC.len());
         Ok(match split(schema(&mut source, fields))? {
             Ok(schema) if schema.primary_key.hash_key.is_empty() => bad("the table has no hash key".to_owned()),

@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use ekv_model::dynamodb::{Index, ItemKey, KeySchema, KeyType, KeyValue, Node, Projection, SetKind, put_sort_key};
+use ekv_model::dynamodb::{
+    ITEM_LEN_MAX, Index, ItemKey, KeySchema, KeyType, KeyValue, Node, Projection, SetKind, put_sort_key,
+};
 use ekv_model::{Event as ModelEvent, Target};
-use ekv_spill::SystemScratch;
+use ekv_spill::{Scratch, SystemScratch};
 
 use super::*;
 
@@ -179,8 +182,23 @@ fn events_without_meaning_are_refused() {
         assert!(error.starts_with("an event came where it has no meaning"), "{error}");
     }
     let mut deep = vec![table, begin, name];
-    deep.extend([node(Node::ListBegin); 1000]);
+    deep.extend([node(Node::ListBegin); 64]);
     assert!(encode(&deep).is_ok());
     deep.push(node(Node::Missing));
-    assert!(encode(&deep).unwrap_err().to_string().ends_with("a value more than 1,000 levels deep"));
+    let error = encode(&deep).unwrap_err().to_string();
+    assert!(error.starts_with("the item has a value more than 64 levels deep"), "{error}");
+}
+
+#[test]
+fn items_of_sixteen_mebibytes_are_encoded_and_longer_ones_are_refused() {
+    let text = vec![b'z'; ITEM_LEN_MAX];
+    // The hash key has 10 bytes; a tag and a length of the text, the value and the entry, 5 bytes each, and 3 of the name.
+    let fits = ITEM_LEN_MAX - (10 + 3 * 5 + 3);
+    for (len, is_accepted) in [(fits, true), (fits + 1, false), (ITEM_LEN_MAX, false)] {
+        let encoded = item(&[Node::Name("a"), Node::String(Body::Inline(&text[..len]))]);
+        assert_eq!(encoded.is_ok(), is_accepted, "{len}");
+        if let Err(error) = encoded {
+            assert!(error.to_string().starts_with("the item takes more than 16 MiB"), "{error}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Damaged and hostile records: one loss each, and the rest is emitted.
 
+use ekv_model::dynamodb::ITEM_LEN_MAX;
 use proptest::prelude::*;
 
 use super::*;
@@ -78,14 +79,28 @@ fn binary_values_need_not_be_text() {
 }
 
 #[test]
-fn a_thousand_levels_are_accepted_and_more_are_a_loss_without_recursion() {
+fn sixty_four_levels_are_accepted_and_more_are_a_loss_without_recursion() {
     for is_list in [true, false] {
-        for (level, is_accepted) in [(1, true), (32, true), (1_000, true), (1_001, false), (20_000, false)] {
+        for (level, is_accepted) in [(1, true), (32, true), (64, true), (65, false), (20_000, false)] {
             let decoded = beside_a_sound_item(&item(&[("h", s("k")), ("x", at_level(level, is_list))]));
             assert_eq!(decoded.count("ddb_item_too_deep"), u64::from(!is_accepted), "{level}");
             assert_eq!(decoded.items(Outcome::Emitted), 1 + u64::from(is_accepted), "{level}");
             assert_eq!(decoded.lines[1].contains("S:deep"), is_accepted, "{level}");
         }
+    }
+}
+
+#[test]
+fn items_of_sixteen_mebibytes_are_accepted_and_longer_ones_are_a_loss() {
+    for more in [0, 1] {
+        let text = |len: usize| item(&[("h", s("k")), ("x", s(&"z".repeat(len)))]);
+        let len = ITEM_LEN_MAX + 4 + more;
+        let front = text(len).len() - len;
+        let value = text(len - front);
+        assert_eq!(value.len(), len);
+        let decoded = beside_a_sound_item(&value);
+        let is_lost = u64::from(more > 0);
+        assert_eq!((decoded.count("ddb_item_too_large"), decoded.items(Outcome::Lost)), (is_lost, is_lost));
     }
 }
 
