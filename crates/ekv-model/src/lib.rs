@@ -6,14 +6,18 @@
 //!
 //! Nothing here knows a key layout or a file name. What both sides need to write JSON alike is in [`json`].
 
+mod address;
 mod body;
 pub mod dynamodb;
 mod error;
+mod glob;
 pub mod json;
+mod protocol;
 pub mod raw;
 pub mod redis;
 mod report;
 pub mod s3;
+mod scope;
 mod shown;
 pub mod sqs;
 mod target;
@@ -24,8 +28,12 @@ mod target;
 /// `docs/format/snapshot.md`, section 4.
 pub const KEY_LEN_MAX: usize = 16 << 20;
 
+pub use address::{Name, Part, TextError};
 pub use body::{Body, ByteSource, CHUNK_LEN, InMemory};
 pub use error::{Class, Error, Result};
+pub use glob::Glob;
+pub use protocol::Protocol;
 pub use report::{Example, Finding, FindingTotals, Findings, LossLog, Severity};
+pub use scope::{Keys, Kind, Narrowing, Scope, item_parts};
 pub use shown::{Line, Shown, is_shown_as_it_is, shorten};
 pub use target::{Event, Monitor, NoMonitor, Target};

@@ -94,6 +94,40 @@ impl<'a> Number<'a> {
     pub fn scale(&self) -> i128 {
         i128::from(self.magnitude) - wide(self.digits.len())
     }
+
+    /// The shortest text of the number: plain up to 40 digits, `1.5e300` beyond.
+    ///
+    /// ```
+    /// use ekv_model::dynamodb::Number;
+    /// let shortest = |text| Number::parse(text).map(|number| number.shortest());
+    /// assert_eq!(shortest("+017.50")?, "17.5");
+    /// assert_eq!(shortest("-5e-2")?, "-0.05");
+    /// assert_eq!(shortest("1500e298")?, "1.5e301");
+    /// # Ok::<(), ekv_model::dynamodb::NumberError>(())
+    /// ```
+    pub fn shortest(&self) -> String {
+        const PLAIN_LEN_MAX: usize = 40;
+        let sign = if self.is_negative { "-" } else { "" };
+        let digits = &*self.digits;
+        let zeros = |count: usize| "0".repeat(count);
+        let len = digits.len();
+        match usize::try_from(self.magnitude.unsigned_abs()).unwrap_or(usize::MAX) {
+            _ if digits.is_empty() => "0".to_owned(),
+            whole if self.magnitude > 0 && whole <= PLAIN_LEN_MAX => match digits.split_at_checked(whole) {
+                Some((integer, "")) => format!("{sign}{integer}"),
+                Some((integer, fraction)) => format!("{sign}{integer}.{fraction}"),
+                None => format!("{sign}{digits}{}", zeros(whole.saturating_sub(len))),
+            },
+            below if self.magnitude <= 0 && below.saturating_add(len) <= PLAIN_LEN_MAX => {
+                format!("{sign}0.{}{digits}", zeros(below))
+            }
+            _ => {
+                let (first, rest) = digits.split_at_checked(1).unwrap_or((digits, ""));
+                let point = if rest.is_empty() { "" } else { "." };
+                format!("{sign}{first}{point}{rest}e{}", i128::from(self.magnitude) - 1)
+            }
+        }
+    }
 }
 
 fn parse_exponent(text: &str) -> Result<i64, NumberError> {

@@ -1,0 +1,280 @@
+//! Addresses of things in a store: `redis:0/user:1`, `dynamodb:orders/c%2F1/17.5`, `s3:photos/2026/a%20b.jpg`, `sqs:jobs.fifo/6f1c`.
+//!
+//! In text `%HH` is a byte and every other byte stands for itself. What is printed needs no quotes in any shell, and reads back as the
+//! same bytes. Source: `docs/format/tree.md`, section 16.
+
+use std::fmt;
+
+use crate::{Line, Protocol};
+
+/// Why a text is no address and no name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextError {
+    /// A `%` without two hex digits behind it.
+    Percent {
+        /// The text, for people.
+        text: String,
+    },
+    /// Nothing is named.
+    Empty,
+    /// A Redis address whose database is no number.
+    Database {
+        /// The text, for people.
+        text: String,
+    },
+    /// More parts than an item has keys.
+    Parts {
+        /// The text, for people.
+        text: String,
+    },
+    /// More names than are taken.
+    TooMany {
+        /// The limit.
+        limit: &'static str,
+    },
+}
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TextError::Percent { text } => {
+                write!(f, "{}: % begins an escape of two hex digits; write %25 for a percent sign", Line(text))
+            }
+            TextError::Empty => f.write_str("an empty text names nothing"),
+            TextError::Database { text } => {
+                write!(f, "{}: a Redis address begins with its database, as redis:0/user:1", Line(text))
+            }
+            TextError::Parts { text } => write!(
+                f,
+                "{}: an item has a hash key and at most one range key; write %2F for a slash inside one of them",
+                Line(text)
+            ),
+            TextError::TooMany { limit } => write!(f, "more names than the limit of {limit}"),
+        }
+    }
+}
+
+impl std::error::Error for TextError {}
+
+/// A byte of a text, and whether it was written as an escape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Byte {
+    pub(crate) byte: u8,
+    pub(crate) is_escaped: bool,
+}
+
+/// Reads the escapes of a text; with `is_raw` there are none.
+pub(crate) fn bytes_of(text: &[u8], is_raw: bool) -> Result<Vec<Byte>, TextError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte != b'%' || is_raw {
+            bytes.push(Byte { byte, is_escaped: false });
+            continue;
+        }
+        let digit = |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16)).map(u8::try_from);
+        let (Some(Ok(high)), Some(Ok(low))) = (digit(0), digit(1)) else {
+            return Err(TextError::Percent { text: String::from_utf8_lossy(text).into_owned() });
+        };
+        bytes.push(Byte { byte: (high << 4) | low, is_escaped: true });
+        rest = tail.get(2..).unwrap_or(&[]);
+    }
+    Ok(bytes)
+}
+
+/// The bytes alone.
+pub(crate) fn plain(bytes: &[Byte]) -> Vec<u8> {
+    bytes.iter().map(|byte| byte.byte).collect()
+}
+
+/// What an address names.
+///
+/// ```
+/// use ekv_model::{Name, Protocol};
+/// let name = Name::parse(b"s3:photos/a%20b.jpg", false)?;
+/// assert_eq!((name.protocol, &*name.scope, &name.key[..]), (Protocol::S3, &b"photos"[..], &[b"a b.jpg".to_vec()][..]));
+/// assert_eq!(name.to_string(), "s3:photos/a%20b.jpg");
+/// assert_eq!(Name::parse(b"user:1", false)?.to_string(), "redis:0/user:1");
+/// # Ok::<(), ekv_model::TextError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name {
+    /// Whose it is.
+    pub protocol: Protocol,
+    /// Database number, name of the table, bucket or queue; empty: all of the protocol.
+    pub scope: Vec<u8>,
+    /// The key in the scope: one part, for DynamoDB one part for each key attribute. Nothing: the scope itself, with all that is in it.
+    pub key: Vec<Vec<u8>>,
+}
+
+impl Name {
+    /// Reads an address; with `is_raw` it has no escapes.
+    ///
+    /// A text without one of the four protocols in front is a Redis key in database 0.
+    ///
+    /// # Errors
+    /// [`TextError`].
+    pub fn parse(text: &[u8], is_raw: bool) -> Result<Self, TextError> {
+        for protocol in Protocol::ALL {
+            let rest = text.strip_prefix(protocol.name().as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
+            let Some(rest) = rest else { continue };
+            let name = Self::of(protocol, &bytes_of(rest, is_raw)?, text);
+            let is_number = |name: &Self| name.scope.iter().all(u8::is_ascii_digit);
+            if protocol == Protocol::Redis && !name.as_ref().is_ok_and(is_number) {
+                return Err(TextError::Database { text: String::from_utf8_lossy(text).into_owned() });
+            }
+            return name;
+        }
+        let key = plain(&bytes_of(text, is_raw)?);
+        if key.is_empty() {
+            return Err(TextError::Empty);
+        }
+        Ok(Name { protocol: Protocol::Redis, scope: b"0".to_vec(), key: vec![key] })
+    }
+
+    /// Reads what follows the protocol: the scope, and behind the first `/` the key.
+    pub(crate) fn of(protocol: Protocol, bytes: &[Byte], text: &[u8]) -> Result<Self, TextError> {
+        let is_slash = |byte: &Byte| byte.byte == b'/' && !byte.is_escaped;
+        let mut parts = bytes.splitn(2, is_slash);
+        let scope = parts.next().map(plain).unwrap_or_default();
+        let rest = parts.next().unwrap_or(&[]);
+        if scope.is_empty() && !bytes.is_empty() {
+            return Err(TextError::Empty);
+        }
+        let key = match protocol {
+            _ if rest.is_empty() => Vec::new(),
+            Protocol::DynamoDb => rest.split(is_slash).map(plain).collect(),
+            _ => vec![plain(rest)],
+        };
+        if key.len() > 2 {
+            return Err(TextError::Parts { text: String::from_utf8_lossy(text).into_owned() });
+        }
+        Ok(Name { protocol, scope, key })
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.protocol.name())?;
+        if self.scope.is_empty() && self.key.is_empty() {
+            return Ok(());
+        }
+        write!(f, "{}", Part { bytes: &self.scope, is_slash_escaped: true })?;
+        if self.key.is_empty() {
+            f.write_str("/")?;
+        }
+        for bytes in &self.key {
+            write!(f, "/{}", Part { bytes, is_slash_escaped: self.protocol == Protocol::DynamoDb })?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes as an address shows them. Source: `docs/format/tree.md`, section 16.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Whether a slash would end the part.
+    pub is_slash_escaped: bool,
+}
+
+impl fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.bytes.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                let is_plain = match character {
+                    '/' => !self.is_slash_escaped,
+                    '-' | '.' | '_' | '~' | ':' | '@' | '+' | '=' => true,
+                    _ => character.is_alphanumeric(),
+                };
+                match is_plain {
+                    true => write!(f, "{character}")?,
+                    false => escape(f, character.encode_utf8(&mut [0; 4]).as_bytes())?,
+                }
+            }
+            escape(f, chunk.invalid())?;
+        }
+        Ok(())
+    }
+}
+
+fn escape(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "%{byte:02X}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name(protocol: Protocol, scope: &[u8], key: &[&[u8]]) -> Name {
+        Name { protocol, scope: scope.to_vec(), key: key.iter().map(|part| part.to_vec()).collect() }
+    }
+
+    #[test]
+    fn addresses_name_scopes_and_what_is_in_them() {
+        use Protocol::{DynamoDb, Redis, S3, Sqs};
+        for (text, expected) in [
+            ("redis:0/user:1", name(Redis, b"0", &[b"user:1"])),
+            ("redis:0/a/b", name(Redis, b"0", &[b"a/b"])),
+            ("redis:0/", name(Redis, b"0", &[])),
+            ("redis:", name(Redis, b"", &[])),
+            ("dynamodb:orders/c%2F1/17.5", name(DynamoDb, b"orders", &[b"c/1", b"17.5"])),
+            ("dynamodb:orders", name(DynamoDb, b"orders", &[])),
+            ("s3:photos/2026/a%20b.jpg", name(S3, b"photos", &[b"2026/a b.jpg"])),
+            ("s3:b/%2541", name(S3, b"b", &[b"%41"])),
+            ("s3:b/%41", name(S3, b"b", &[b"A"])),
+            ("sqs:jobs.fifo/6f1c", name(Sqs, b"jobs.fifo", &[b"6f1c"])),
+            ("user:1", name(Redis, b"0", &[b"user:1"])),
+            ("s3", name(Redis, b"0", &[b"s3"])),
+            ("a%00%ff", name(Redis, b"0", &[b"a\0\xff"])),
+        ] {
+            assert_eq!(Name::parse(text.as_bytes(), false), Ok(expected), "{text}");
+        }
+        assert_eq!(Name::parse(b"s3:b/%41", true), Ok(name(S3, b"b", &[b"%41"])));
+    }
+
+    #[test]
+    fn texts_that_name_nothing_are_refused_with_what_to_write() {
+        for (text, what) in [
+            ("100%", "write %25 for a percent sign"),
+            ("s3:b/%4", "write %25"),
+            ("s3:b/%zz", "write %25"),
+            ("redis:user:1", "as redis:0/user:1"),
+            ("redis:/x", "as redis:0/user:1"),
+            ("dynamodb:t/a/b/c", "write %2F for a slash"),
+            ("", "names nothing"),
+            ("s3:/", "names nothing"),
+            ("sqs:/a", "names nothing"),
+        ] {
+            let error = Name::parse(text.as_bytes(), false).unwrap_err().to_string();
+            assert!(error.contains(what), "{text}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn printed_address_reads_back_as_the_same_bytes_and_needs_no_quotes(
+            protocol in prop::sample::select(Protocol::ALL.to_vec()),
+            scope in prop_oneof![
+                prop::collection::vec(any::<u8>(), 1..6), "\\PC{1,6}".prop_map(String::into_bytes), "[a-c/%:]{1,6}".prop_map(String::into_bytes)
+            ],
+            key in prop::collection::vec(
+                prop_oneof![prop::collection::vec(any::<u8>(), 1..8), "\\PC{1,8}".prop_map(String::into_bytes), "[%/*?'\" a-c]{1,8}".prop_map(String::into_bytes)], 0..3
+            ),
+            database in 0_u32..20,
+        ) {
+            let scope = if protocol == Protocol::Redis { database.to_string().into_bytes() } else { scope };
+            let mut key = key;
+            key.truncate(if protocol == Protocol::DynamoDb { 2 } else { 1 });
+            let name = Name { protocol, scope, key };
+            let printed = name.to_string();
+            prop_assert_eq!(Name::parse(printed.as_bytes(), false), Ok(name));
+            let is_plain = |c: char| c.is_alphanumeric() || "-._~:/@+=%".contains(c);
+            prop_assert!(printed.chars().all(is_plain), "{}", printed);
+        }
+    }
+}

@@ -1,0 +1,664 @@
+//! What is selected of a store or a dump. Source: `docs/format/tree.md`, section 16.
+//!
+//! A [`Scope`] is made of filters. Filters of different kinds must all be met, of several of the same kind one. Whoever reads asks it from
+//! the outside in: [`Scope::includes`] a protocol, [`Scope::includes_kind`], then [`Scope::keys_in`] a table, bucket, queue or database,
+//! which says what to read there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::address::{Byte, Part, bytes_of, plain};
+use crate::dynamodb::{ItemKey, KeyForms, KeyType, KeyValue, Number};
+use crate::{Glob, Name, Protocol, TextError};
+
+/// Stands for a slash inside a key part of an item, since a slash ends the part. No UTF-8 text has this byte.
+const INNER_SLASH: u8 = 0xff;
+/// In front of a number in the names that are looked for, so that a text of the same digits is another name.
+const NUMBER_MARK: u8 = 0xfe;
+
+/// Most names that a scope takes.
+const NAMES_MAX: usize = 1_000_000;
+/// Most bytes in these names.
+const NAMES_LEN_MAX: usize = 64 << 20;
+
+/// The kinds of things that a store holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Redis string.
+    String,
+    /// Redis HyperLogLog.
+    Hll,
+    /// Redis hash.
+    Hash,
+    /// Redis list.
+    List,
+    /// Redis set.
+    Set,
+    /// Redis sorted set.
+    ZSet,
+    /// Redis stream.
+    Stream,
+    /// DynamoDB item.
+    Item,
+    /// S3 object.
+    Object,
+    /// SQS message.
+    Message,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 10] = [
+        Kind::String,
+        Kind::Hll,
+        Kind::Hash,
+        Kind::List,
+        Kind::Set,
+        Kind::ZSet,
+        Kind::Stream,
+        Kind::Item,
+        Kind::Object,
+        Kind::Message,
+    ];
+
+    /// Lower-case name, as in options and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::String => "string",
+            Kind::Hll => "hll",
+            Kind::Hash => "hash",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::ZSet => "zset",
+            Kind::Stream => "stream",
+            Kind::Item => "item",
+            Kind::Object => "object",
+            Kind::Message => "message",
+        }
+    }
+
+    /// Whose kind it is.
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Kind::Item => Protocol::DynamoDb,
+            Kind::Object => Protocol::S3,
+            Kind::Message => Protocol::Sqs,
+            _ => Protocol::Redis,
+        }
+    }
+}
+
+/// Names in one scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Picks {
+    is_whole: bool,
+    keys: BTreeSet<Vec<u8>>,
+}
+
+/// Names of one protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Listed {
+    is_whole: bool,
+    scopes: BTreeMap<Vec<u8>, Picks>,
+    /// Redis keys in any database.
+    anywhere: BTreeSet<Vec<u8>>,
+}
+
+/// A prefix or glob, in the two forms in which names are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    glob: Glob,
+    /// With [`INNER_SLASH`] for escaped slashes.
+    item_glob: Glob,
+}
+
+impl Pattern {
+    /// A glob, or with `is_prefix` a text of which every byte stands for itself and anything may follow.
+    fn of(text: &[u8], is_raw: bool, is_prefix: bool) -> Result<Self, TextError> {
+        let bytes = bytes_of(text, is_raw)?;
+        let glob = |byte_of: fn(Byte) -> u8| {
+            let own = bytes.iter().map(|byte| Byte { byte: byte_of(*byte), is_escaped: byte.is_escaped || is_prefix });
+            let rest = is_prefix.then_some(Byte { byte: b'*', is_escaped: false });
+            Glob::of(&own.chain(rest).collect::<Vec<_>>())
+        };
+        Ok(Pattern { glob: glob(|byte| byte.byte), item_glob: glob(item_byte) })
+    }
+
+    fn glob(&self, protocol: Protocol) -> &Glob {
+        if protocol == Protocol::DynamoDb { &self.item_glob } else { &self.glob }
+    }
+}
+
+/// A byte of a text as it stands in the names of items.
+fn item_byte(byte: Byte) -> u8 {
+    match byte.byte {
+        b'/' if byte.is_escaped => INNER_SLASH,
+        INNER_SLASH => NUMBER_MARK,
+        byte => byte,
+    }
+}
+
+/// What is selected. The default is everything.
+///
+/// ```
+/// use ekv_model::{Kind, Protocol, Scope};
+/// let mut scope = Scope::everything();
+/// scope.add_prefix(b"photos/2026/", false)?;
+/// assert!(scope.keys_in(Protocol::S3, b"photos").contains(b"2026/a.jpg"));
+/// assert!(scope.keys_in(Protocol::S3, b"other").is_nothing());
+/// # Ok::<(), ekv_model::TextError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    protocols: Option<BTreeSet<Protocol>>,
+    kinds: Option<BTreeSet<Kind>>,
+    scopes: Option<BTreeSet<(Protocol, Vec<u8>)>>,
+    names: Option<BTreeMap<Protocol, Listed>>,
+    prefixes: Vec<Pattern>,
+    globs: Vec<Pattern>,
+    excluded: Vec<Pattern>,
+    /// The filters as they were given: name of the option and text.
+    given: Vec<(&'static str, String)>,
+    names_count: usize,
+    names_len: usize,
+    /// What of `given` is told of names that are many.
+    names_told: usize,
+}
+
+/// Names that are told one by one; of more their number is told.
+const NAMES_TOLD_MAX: usize = 16;
+
+impl Scope {
+    /// A scope that holds everything.
+    pub fn everything() -> Self {
+        Self::default()
+    }
+
+    /// Whether nothing is left out.
+    pub fn is_everything(&self) -> bool {
+        self.protocols.is_none() && !self.is_narrowed()
+    }
+
+    /// Whether there is any filter but that of protocols.
+    pub fn is_narrowed(&self) -> bool {
+        let Scope { kinds, scopes, names, prefixes, globs, excluded, .. } = self;
+        let has_patterns = [prefixes, globs, excluded].into_iter().any(|patterns| !patterns.is_empty());
+        kinds.is_some() || scopes.is_some() || names.is_some() || has_patterns
+    }
+
+    /// Takes these protocols only.
+    pub fn only_protocols(&mut self, protocols: impl IntoIterator<Item = Protocol>) {
+        self.protocols.get_or_insert_default().extend(protocols);
+    }
+
+    /// Takes things of this kind.
+    pub fn add_kind(&mut self, kind: Kind) {
+        self.kinds.get_or_insert_default().insert(kind);
+        self.given.push(("type", kind.name().to_owned()));
+    }
+
+    /// Takes what is in this database, table, bucket or queue.
+    ///
+    /// # Errors
+    /// [`TextError`].
+    pub fn add_scope(&mut self, protocol: Protocol, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        let name = plain(&bytes_of(text, is_raw)?);
+        if name.is_empty() {
+            return Err(TextError::Empty);
+        }
+        let option = match protocol {
+            Protocol::Redis => "db",
+            Protocol::DynamoDb => "table",
+            Protocol::S3 => "bucket",
+            Protocol::Sqs => "queue",
+        };
+        self.given.push((option, Part { bytes: &name, is_slash_escaped: true }.to_string()));
+        self.scopes.get_or_insert_default().insert((protocol, name));
+        Ok(())
+    }
+
+    /// Takes what an address names.
+    ///
+    /// # Errors
+    /// [`TextError`]; more than a million names, or 64 MiB of them.
+    pub fn add_address(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        let name = Name::parse(text, is_raw)?;
+        self.count_name(text.len())?;
+        self.tell("address", || name.to_string());
+        self.put_name(name);
+        Ok(())
+    }
+
+    /// Takes the name of any protocol: a Redis key, a table, bucket or queue with all that is in it, or one thing in it.
+    ///
+    /// # Errors
+    /// [`TextError`]; more than a million names, or 64 MiB of them.
+    pub fn add_key(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        let bytes = bytes_of(text, is_raw)?;
+        if bytes.is_empty() {
+            return Err(TextError::Empty);
+        }
+        self.count_name(text.len())?;
+        let key = plain(&bytes);
+        self.tell("key", || Part { bytes: &key, is_slash_escaped: false }.to_string());
+        for protocol in Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Redis) {
+            // What has too many parts for an item is none.
+            if let Ok(name) = Name::of(protocol, &bytes, text) {
+                self.put_name(name);
+            }
+        }
+        self.listed(Protocol::Redis).anywhere.insert(key);
+        Ok(())
+    }
+
+    fn count_name(&mut self, len: usize) -> Result<(), TextError> {
+        self.names_count = self.names_count.saturating_add(1);
+        self.names_len = self.names_len.saturating_add(len);
+        match () {
+            () if self.names_count > NAMES_MAX => Err(TextError::TooMany { limit: "1,000,000 names" }),
+            () if self.names_len > NAMES_LEN_MAX => Err(TextError::TooMany { limit: "64 MiB of names" }),
+            () => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, option: &'static str, text: impl FnOnce() -> String) {
+        if self.names_told < NAMES_TOLD_MAX {
+            self.names_told = self.names_told.saturating_add(1);
+            self.given.push((option, text()));
+        }
+    }
+
+    fn listed(&mut self, protocol: Protocol) -> &mut Listed {
+        self.names.get_or_insert_default().entry(protocol).or_default()
+    }
+
+    fn put_name(&mut self, name: Name) {
+        let Name { protocol, scope, key } = name;
+        let listed = self.listed(protocol);
+        if scope.is_empty() && key.is_empty() {
+            listed.is_whole = true;
+            return;
+        }
+        let picks = listed.scopes.entry(scope).or_default();
+        match key.as_slice() {
+            [] => picks.is_whole = true,
+            parts if protocol == Protocol::DynamoDb => picks.keys.extend(item_spellings(parts)),
+            _ => picks.keys.extend(key),
+        }
+    }
+
+    /// Takes names that begin with `text`.
+    ///
+    /// # Errors
+    /// [`TextError`].
+    pub fn add_prefix(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        self.prefixes.push(Pattern::of(text, is_raw, true)?);
+        let bytes = plain(&bytes_of(text, is_raw)?);
+        self.given.push(("prefix", Part { bytes: &bytes, is_slash_escaped: false }.to_string()));
+        Ok(())
+    }
+
+    /// Takes names that a pattern matches.
+    ///
+    /// # Errors
+    /// [`TextError`].
+    pub fn add_match(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        self.globs.push(Pattern::of(text, is_raw, false)?);
+        self.given.push(("match", String::from_utf8_lossy(text).into_owned()));
+        Ok(())
+    }
+
+    /// Leaves out names that a pattern matches.
+    ///
+    /// # Errors
+    /// [`TextError`].
+    pub fn add_exclude(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        self.excluded.push(Pattern::of(text, is_raw, false)?);
+        self.given.push(("exclude", String::from_utf8_lossy(text).into_owned()));
+        Ok(())
+    }
+
+    /// The filters as they were given, option by option: name of the option without hyphens, text. Of many names the first ones.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.given.iter().map(|(option, text)| (*option, text.as_str()))
+    }
+
+    /// How many names were given one by one.
+    pub fn names_count(&self) -> usize {
+        self.names_count
+    }
+
+    /// The filters as options, for people: `--prefix user: --type hash`, at most 16 names.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        for (option, value) in &self.given {
+            let lead = if text.is_empty() { "" } else { " " };
+            let _ = match *option {
+                "address" => write!(text, "{lead}{value}"),
+                option => write!(text, "{lead}--{option} {value}"),
+            };
+        }
+        if self.names_count > self.names_told {
+            let _ = write!(text, " and {} more names", self.names_count.saturating_sub(self.names_told));
+        }
+        text
+    }
+
+    /// Whether anything of a protocol may be selected.
+    pub fn includes(&self, protocol: Protocol) -> bool {
+        let has_kind = |kinds: &BTreeSet<Kind>| kinds.iter().any(|kind| kind.protocol() == protocol);
+        let has_scope = |scopes: &BTreeSet<(Protocol, Vec<u8>)>| scopes.iter().any(|(owner, _)| *owner == protocol);
+        self.protocols.as_ref().is_none_or(|protocols| protocols.contains(&protocol))
+            && self.kinds.as_ref().is_none_or(has_kind)
+            && self.scopes.as_ref().is_none_or(has_scope)
+            && self.names.as_ref().is_none_or(|names| names.contains_key(&protocol))
+    }
+
+    /// Whether things of a kind may be selected.
+    pub fn includes_kind(&self, kind: Kind) -> bool {
+        self.includes(kind.protocol()) && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+    }
+
+    /// Whether everything of a protocol is selected.
+    pub fn is_all_of(&self, protocol: Protocol) -> bool {
+        let own_kinds = Kind::ALL.into_iter().filter(|kind| kind.protocol() == protocol);
+        self.includes(protocol)
+            && own_kinds.into_iter().all(|kind| self.includes_kind(kind))
+            && self.scopes.is_none()
+            && self.names.as_ref().is_none_or(|names| names.get(&protocol).is_some_and(|listed| listed.is_whole))
+            && self.prefixes.is_empty()
+            && self.globs.is_empty()
+            && self.excluded.is_empty()
+    }
+
+    /// What is selected in a scope: the database with this number in decimal, the table, bucket or queue of this name.
+    pub fn keys_in(&self, protocol: Protocol, scope: &[u8]) -> Keys<'_> {
+        // Names in Redis are keys; in the others they begin with the scope.
+        let front = if protocol == Protocol::Redis { Vec::new() } else { scope_front(protocol, scope) };
+        let is_in_scope = self
+            .scopes
+            .as_ref()
+            .is_none_or(|scopes| scopes.iter().any(|(owner, name)| *owner == protocol && name == scope));
+        let listed = self.names.as_ref().map(|names| names.get(&protocol));
+        let mut keys = Keys { scope: self, protocol, is_nothing: false, front, picks: None, anywhere: None };
+        if let Some(listed) = listed {
+            let picks = listed.and_then(|listed| listed.scopes.get(scope));
+            let is_whole = listed.is_some_and(|listed| listed.is_whole) || picks.is_some_and(|picks| picks.is_whole);
+            if !is_whole {
+                keys.anywhere = listed.map(|listed| &listed.anywhere).filter(|keys| !keys.is_empty());
+                keys.picks = Some(picks.map(|picks| &picks.keys));
+                keys.is_nothing |= keys.anywhere.is_none() && picks.is_none();
+            }
+        }
+        keys.is_nothing |= !self.includes(protocol) || !is_in_scope || keys.is_excluded() || !keys.is_reached();
+        keys
+    }
+}
+
+/// What the names in a scope begin with.
+fn scope_front(protocol: Protocol, scope: &[u8]) -> Vec<u8> {
+    let mut front = scope.to_vec();
+    if protocol == Protocol::DynamoDb {
+        front.iter_mut().filter(|byte| **byte == b'/').for_each(|byte| *byte = INNER_SLASH);
+    }
+    front.push(b'/');
+    front
+}
+
+/// What is selected in one scope.
+#[derive(Clone, Debug)]
+pub struct Keys<'s> {
+    scope: &'s Scope,
+    protocol: Protocol,
+    is_nothing: bool,
+    /// What stands in front of a key in a name.
+    front: Vec<u8>,
+    /// The keys that were named, where not all are.
+    picks: Option<Option<&'s BTreeSet<Vec<u8>>>>,
+    anywhere: Option<&'s BTreeSet<Vec<u8>>>,
+}
+
+/// What has to be looked at to find all that is selected in a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Narrowing<'s> {
+    /// Everything.
+    All,
+    /// These keys, in byte order, each once.
+    Keys(Vec<&'s [u8]>),
+    /// The keys that begin with one of these, in byte order; none begins with another.
+    Prefixes(Vec<Vec<u8>>),
+}
+
+impl<'s> Keys<'s> {
+    /// Whether nothing in the scope is selected.
+    pub fn is_nothing(&self) -> bool {
+        self.is_nothing
+    }
+
+    /// Whether everything in the scope is selected.
+    pub fn is_all(&self) -> bool {
+        let touches = |pattern: &Pattern| {
+            let literal = pattern.glob(self.protocol).literal_beginning();
+            literal.starts_with(&self.front) || self.front.starts_with(literal)
+        };
+        let has_kinds = || {
+            let mut own = Kind::ALL.into_iter().filter(|kind| kind.protocol() == self.protocol);
+            own.all(|kind| self.scope.includes_kind(kind))
+        };
+        self.has_scope()
+            && has_kinds()
+            && !self.scope.excluded.iter().any(touches)
+            && self.covers_all(&self.scope.globs)
+    }
+
+    /// Whether one of the patterns takes everything in the scope.
+    fn covers_all(&self, patterns: &[Pattern]) -> bool {
+        let covers = |pattern: &Pattern| {
+            let glob = pattern.glob(self.protocol);
+            (glob.is_prefix() && self.front.starts_with(glob.literal_beginning())) || self.is_name_of_scope(glob)
+        };
+        patterns.is_empty() || patterns.iter().any(covers)
+    }
+
+    /// Whether the scope itself is selected, though nothing in it may be: an empty bucket, the settings of a queue.
+    ///
+    /// Never of a Redis database, which is nothing of itself.
+    pub fn has_scope(&self) -> bool {
+        let matches = |pattern: &Pattern| {
+            let glob = pattern.glob(self.protocol);
+            glob.matches(&self.front) || self.is_name_of_scope(glob)
+        };
+        !self.is_nothing
+            && self.picks.is_none()
+            && self.covers_all(&self.scope.prefixes)
+            && (self.scope.globs.is_empty() || self.scope.globs.iter().any(matches))
+    }
+
+    /// Whether a pattern is the name of the scope and nothing else.
+    fn is_name_of_scope(&self, glob: &Glob) -> bool {
+        let name = self.front.strip_suffix(b"/");
+        glob.is_literal() && name.is_some_and(|name| name == glob.literal_beginning())
+    }
+
+    fn is_excluded(&self) -> bool {
+        let is_meant = |pattern: &Pattern| {
+            let glob = pattern.glob(self.protocol);
+            self.is_name_of_scope(glob) || (glob.is_prefix() && self.front.starts_with(glob.literal_beginning()))
+        };
+        self.scope.excluded.iter().any(is_meant)
+    }
+
+    /// Whether a name in the scope can be met by the prefixes and globs.
+    fn is_reached(&self) -> bool {
+        let reaches = |pattern: &Pattern| {
+            let glob = pattern.glob(self.protocol);
+            let literal = glob.literal_beginning();
+            literal.starts_with(&self.front) || self.front.starts_with(literal) || self.is_name_of_scope(glob)
+        };
+        let is_met = |patterns: &[Pattern]| patterns.is_empty() || patterns.iter().any(reaches);
+        is_met(&self.scope.prefixes) && is_met(&self.scope.globs)
+    }
+
+    /// Whether a key in the scope is selected. Not for items: see [`Keys::contains_item`].
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.contains_as(key, key)
+    }
+
+    /// Whether an item of the table is selected; `forms` are those of all items of the table.
+    pub fn contains_item(&self, key: &ItemKey<'_>, forms: KeyForms) -> bool {
+        if self.is_nothing || self.is_all() {
+            return !self.is_nothing;
+        }
+        self.contains_as(&item_key(key, forms, false), &item_key(key, forms, true))
+    }
+
+    /// `key` as patterns see it, and as names are looked for.
+    fn contains_as(&self, key: &[u8], looked_for: &[u8]) -> bool {
+        if self.is_nothing {
+            return false;
+        }
+        let is_picked = |picks: &Option<&BTreeSet<Vec<u8>>>| {
+            picks.is_some_and(|keys| keys.contains(looked_for))
+                || self.anywhere.is_some_and(|keys| keys.contains(looked_for))
+        };
+        if !self.picks.as_ref().is_none_or(is_picked) {
+            return false;
+        }
+        let Scope { prefixes, globs, excluded, .. } = self.scope;
+        if prefixes.is_empty() && globs.is_empty() && excluded.is_empty() {
+            return true;
+        }
+        let joined;
+        let name = if self.front.is_empty() {
+            key
+        } else {
+            joined = [self.front.as_slice(), key].concat();
+            &joined
+        };
+        let matches = |pattern: &Pattern| {
+            let glob = pattern.glob(self.protocol);
+            glob.matches(name) || self.is_name_of_scope(glob)
+        };
+        (prefixes.is_empty() || prefixes.iter().any(matches))
+            && (globs.is_empty() || globs.iter().any(matches))
+            && !excluded.iter().any(matches)
+    }
+
+    /// What has to be looked at to find all that is selected; [`Keys::contains`] then decides. Not for items.
+    pub fn narrowing(&self) -> Narrowing<'s> {
+        if self.is_nothing {
+            return Narrowing::Keys(Vec::new());
+        }
+        if let Some(picks) = self.picks {
+            let anywhere = self.anywhere.into_iter().flatten();
+            let mut keys: Vec<&[u8]> = picks.into_iter().flatten().chain(anywhere).map(Vec::as_slice).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            return Narrowing::Keys(keys);
+        }
+        let Scope { prefixes, globs, .. } = self.scope;
+        match self.beginnings(prefixes) {
+            Narrowing::All => self.beginnings(globs),
+            narrowed => narrowed,
+        }
+    }
+
+    fn beginnings(&self, patterns: &[Pattern]) -> Narrowing<'s> {
+        let mut beginnings: Vec<Vec<u8>> = Vec::new();
+        for pattern in patterns {
+            let glob = pattern.glob(self.protocol);
+            let literal = glob.literal_beginning();
+            match literal.strip_prefix(self.front.as_slice()) {
+                _ if self.is_name_of_scope(glob) => return Narrowing::All,
+                Some(rest) if !rest.is_empty() => beginnings.push(rest.to_vec()),
+                None if !self.front.starts_with(literal) => {}
+                _ => return Narrowing::All,
+            }
+        }
+        if patterns.is_empty() {
+            return Narrowing::All;
+        }
+        beginnings.sort_unstable();
+        beginnings.dedup_by(|longer, shorter| longer.starts_with(shorter.as_slice()));
+        Narrowing::Prefixes(beginnings)
+    }
+}
+
+/// The key parts of an item as an address has them, without escapes. Source: `docs/format/tree.md`, section 16.
+pub fn item_parts(key: &ItemKey<'_>, forms: KeyForms) -> Vec<Vec<u8>> {
+    [Some(key.hash), key.range].into_iter().flatten().map(|value| item_part(&value, forms, false)).collect()
+}
+
+/// The parts with [`INNER_SLASH`] inside and a slash between them.
+fn item_key(key: &ItemKey<'_>, forms: KeyForms, is_marked: bool) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for (at, value) in [Some(key.hash), key.range].into_iter().flatten().enumerate() {
+        if at > 0 {
+            joined.push(b'/');
+        }
+        joined.extend(item_part(&value, forms, is_marked).into_iter().map(inner));
+    }
+    joined
+}
+
+fn inner(byte: u8) -> u8 {
+    if byte == b'/' { INNER_SLASH } else { byte }
+}
+
+fn item_part(value: &KeyValue<'_>, forms: KeyForms, is_marked: bool) -> Vec<u8> {
+    let mut part = Vec::new();
+    if forms == KeyForms::Mixed {
+        part.extend_from_slice(value.key_type.letter().as_bytes());
+        part.push(b'.');
+    }
+    match (value.key_type, value.number()) {
+        (KeyType::String, _) | (KeyType::Number, None) => part.extend_from_slice(value.bytes),
+        (KeyType::Number, Some(number)) => {
+            part.extend(is_marked.then_some(NUMBER_MARK));
+            part.extend_from_slice(number.shortest().as_bytes());
+        }
+        (KeyType::Binary, _) => {
+            part.extend_from_slice(b"b64.");
+            push_base64url(value.bytes, &mut part);
+        }
+    }
+    part
+}
+
+/// All names under which an item is looked for that these parts name: as text, and as a number where one is written.
+fn item_spellings(parts: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let spellings = |part: &Vec<u8>| -> Vec<Vec<u8>> {
+        let (front, rest) = match part.strip_prefix(b"N.") {
+            Some(rest) => (&b"N."[..], rest),
+            None => (&b""[..], part.as_slice()),
+        };
+        let number = std::str::from_utf8(rest).ok().and_then(|text| Number::parse(text).ok());
+        let number = number.map(|number| [front, &[NUMBER_MARK], number.shortest().as_bytes()].concat());
+        let text = part.iter().map(|byte| inner(*byte)).collect();
+        [Some(text), number].into_iter().flatten().collect()
+    };
+    let mut names = vec![Vec::new()];
+    for (at, part) in parts.iter().enumerate() {
+        let slash: &[u8] = if at > 0 { b"/" } else { b"" };
+        let spelled = spellings(part);
+        names = names.iter().flat_map(|name| spelled.iter().map(move |part| [name, slash, part].concat())).collect();
+    }
+    names
+}
+
+/// Appends base64url without padding.
+fn push_base64url(bytes: &[u8], out: &mut Vec<u8>) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for chunk in bytes.chunks(3) {
+        let group =
+            chunk.iter().chain([0, 0].iter()).take(3).fold(0_u32, |group, byte| (group << 8) | u32::from(*byte));
+        for place in 0..=chunk.len() {
+            let shift = 18_usize.saturating_sub(place.saturating_mul(6));
+            let digit = usize::try_from((group >> shift) & 0x3f).unwrap_or(0);
+            out.extend(ALPHABET.get(digit));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

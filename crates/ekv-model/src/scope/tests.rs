@@ -1,0 +1,204 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::dynamodb::put_sort_key;
+
+fn of(fill: impl FnOnce(&mut Scope) -> Result<(), TextError>) -> Scope {
+    let mut scope = Scope::everything();
+    fill(&mut scope).unwrap();
+    scope
+}
+
+fn holds(scope: &Scope, protocol: Protocol, container: &str, key: &str) -> bool {
+    scope.keys_in(protocol, container.as_bytes()).contains(key.as_bytes())
+}
+
+fn holds_item(scope: &Scope, table: &str, parts: &[(KeyType, &str)], forms: KeyForms) -> bool {
+    let value = |(key_type, text): &(KeyType, &'static str)| KeyValue { key_type: *key_type, bytes: text.as_bytes() };
+    let parts: Vec<(KeyType, &'static str)> =
+        parts.iter().map(|(key_type, text)| (*key_type, &*text.to_string().leak())).collect();
+    let (hash, range) = (value(&parts[0]), parts.get(1).map(value));
+    let mut sort_key = Vec::new();
+    put_sort_key(&hash, range.as_ref(), &mut sort_key);
+    let key = ItemKey { hash, range, sort_key: &sort_key };
+    scope.keys_in(Protocol::DynamoDb, table.as_bytes()).contains_item(&key, forms)
+}
+
+use Protocol::{DynamoDb, Redis, S3, Sqs};
+
+#[test]
+fn nothing_given_is_everything() {
+    let scope = Scope::everything();
+    assert!(scope.is_everything() && !scope.is_narrowed());
+    for protocol in Protocol::ALL {
+        assert!(scope.is_all_of(protocol));
+        let keys = scope.keys_in(protocol, b"any");
+        assert!(keys.is_all() && keys.has_scope() && keys.contains(b"") && keys.narrowing() == Narrowing::All);
+    }
+}
+
+#[test]
+fn name_alone_stands_for_a_redis_key_and_for_all_of_a_table_bucket_or_queue() {
+    let scope = of(|scope| scope.add_key(b"users", false));
+    assert!(holds(&scope, Redis, "0", "users") && holds(&scope, Redis, "7", "users"));
+    assert!(!holds(&scope, Redis, "0", "users/1"));
+    for protocol in [DynamoDb, S3, Sqs] {
+        let keys = scope.keys_in(protocol, b"users");
+        assert!(keys.is_all() && keys.has_scope());
+        assert!(scope.keys_in(protocol, b"users2").is_nothing());
+    }
+    let one = of(|scope| scope.add_key(b"users/a%2Fb", false));
+    assert!(holds(&one, S3, "users", "a/b") && !one.keys_in(S3, b"users").has_scope());
+    assert!(holds(&one, Redis, "0", "users/a/b"));
+    assert!(holds_item(&one, "users", &[(KeyType::String, "a/b")], KeyForms::Uniform));
+    assert!(!holds_item(&one, "users", &[(KeyType::String, "a"), (KeyType::String, "b")], KeyForms::Uniform));
+}
+
+#[test]
+fn address_names_one_protocol() {
+    let scope =
+        of(|scope| scope.add_address(b"s3:photos/a", false).and_then(|()| scope.add_address(b"redis:1/", false)));
+    assert!(holds(&scope, S3, "photos", "a") && !holds(&scope, S3, "photos", "ab"));
+    assert!(holds(&scope, Redis, "1", "x") && !holds(&scope, Redis, "0", "x"));
+    assert!(!scope.includes(DynamoDb) && !scope.includes(Sqs) && !scope.is_all_of(S3));
+    assert!(of(|scope| scope.add_address(b"sqs:", false)).is_all_of(Sqs));
+}
+
+#[test]
+fn numbers_are_compared_as_numbers_and_texts_as_texts() {
+    let scope = of(|scope| scope.add_address(b"dynamodb:t/c%2F1/17.50", false));
+    let item = |range| holds_item(&scope, "t", &[(KeyType::String, "c/1"), range], KeyForms::Uniform);
+    assert!(item((KeyType::Number, "17.5")) && item((KeyType::Number, "175e-1")) && item((KeyType::String, "17.50")));
+    assert!(!item((KeyType::String, "17.5")) && !item((KeyType::Number, "17.51")));
+    let bytes = of(|scope| scope.add_address(b"dynamodb:t/b64.AAF_", false));
+    assert!(holds_item(&bytes, "t", &[(KeyType::Binary, "\0\u{1}\u{7f}")], KeyForms::Uniform));
+    assert!(!holds_item(&bytes, "t", &[(KeyType::Binary, "\0\u{1}")], KeyForms::Uniform));
+}
+
+#[test]
+fn tables_of_mixed_types_say_which_type_a_part_has() {
+    let scope = of(|scope| {
+        scope.add_address(b"dynamodb:t/N.1", false).and_then(|()| scope.add_address(b"dynamodb:t/S.x", false))
+    });
+    let item = |part| holds_item(&scope, "t", &[part], KeyForms::Mixed);
+    assert!(item((KeyType::Number, "1.0")) && item((KeyType::String, "x")));
+    assert!(!item((KeyType::String, "1")) && !item((KeyType::String, "N.1")));
+}
+
+#[test]
+fn filters_of_different_kinds_are_all_met_and_of_the_same_kind_one() {
+    let scope = of(|scope| {
+        scope.add_prefix(b"a", false)?;
+        scope.add_prefix(b"b", false)?;
+        scope.add_match(b"*1", false)?;
+        scope.add_exclude(b"b?1", false)
+    });
+    for (key, is_in) in [("a1", true), ("b1", true), ("c1", false), ("a2", false), ("bx1", false), ("bxy1", true)] {
+        assert_eq!(holds(&scope, Redis, "0", key), is_in, "{key}");
+    }
+    let typed = of(|scope| {
+        scope.add_kind(Kind::Hash);
+        scope.add_scope(Redis, b"0", false)
+    });
+    assert!(typed.includes_kind(Kind::Hash) && !typed.includes_kind(Kind::String) && !typed.includes(S3));
+    assert!(typed.keys_in(Redis, b"1").is_nothing() && !typed.is_all_of(Redis));
+}
+
+#[test]
+fn prefix_is_text_in_which_nothing_is_a_pattern() {
+    let scope = of(|scope| scope.add_prefix(b"a*[%2A", false));
+    assert!(holds(&scope, Redis, "0", "a*[*x") && !holds(&scope, Redis, "0", "abc"));
+}
+
+#[test]
+fn whole_scopes_keep_what_belongs_to_them_and_parts_do_not() {
+    let keys = |scope: &Scope, name: &str| {
+        let keys = scope.keys_in(S3, name.as_bytes());
+        (!keys.is_nothing(), keys.has_scope(), keys.is_all())
+    };
+    for (scope, name, expected) in [
+        (of(|s| s.add_prefix(b"pho", false)), "photos", (true, true, true)),
+        (of(|s| s.add_prefix(b"photos/", false)), "photos", (true, true, true)),
+        (of(|s| s.add_prefix(b"photos/a", false)), "photos", (true, false, false)),
+        (of(|s| s.add_match(b"*.jpg", false)), "photos", (true, false, false)),
+        (of(|s| s.add_match(b"photos/*", false)), "photos", (true, true, true)),
+        (of(|s| s.add_match(b"photos", false)), "photos", (true, true, true)),
+        (of(|s| s.add_match(b"logs/*", false)), "photos", (false, false, false)),
+        (of(|s| s.add_exclude(b"*.tmp", false)), "photos", (true, true, false)),
+        (of(|s| s.add_exclude(b"logs/*", false)), "photos", (true, true, true)),
+        (of(|s| s.add_exclude(b"photos", false)), "photos", (false, false, false)),
+        (of(|s| s.add_exclude(b"pho*", false)), "photos", (false, false, false)),
+    ] {
+        assert_eq!(keys(&scope, name), expected, "{} {name}", scope.describe());
+    }
+}
+
+#[test]
+fn too_many_names_are_refused_by_the_name_of_the_limit() {
+    let mut scope = Scope::everything();
+    let long = vec![b'k'; 33 << 20];
+    scope.add_key(&long, true).unwrap();
+    let error = scope.add_key(&long, true).unwrap_err().to_string();
+    assert!(error.contains("64 MiB of names"), "{error}");
+}
+
+#[test]
+fn description_is_what_to_type_again() {
+    let scope = of(|scope| {
+        scope.add_prefix(b"a%20b*", false)?;
+        scope.add_kind(Kind::Hash);
+        (0..20).try_for_each(|n| scope.add_address(format!("redis:0/k{n}").as_bytes(), false))
+    });
+    let text = scope.describe();
+    assert!(text.starts_with("--prefix a%20b%2A --type hash redis:0/k0 redis:0/k1 "), "{text}");
+    assert!(text.ends_with(" redis:0/k15 and 4 more names"), "{text}");
+    assert_eq!(Scope::everything().describe(), "");
+}
+
+proptest! {
+    #[test]
+    fn narrowing_leaves_out_nothing_that_is_selected(
+        prefixes in prop::collection::vec("[ab/]{0,3}", 0..3),
+        globs in prop::collection::vec("[ab/*?]{0,4}", 0..3),
+        excluded in prop::collection::vec("[ab/*]{0,4}", 0..2),
+        names in prop::collection::vec("[ab/]{1,4}", 0..3),
+        container in "[ab]{1,2}",
+        key in "[ab/]{0,4}",
+        protocol in prop::sample::select(vec![Redis, S3, Sqs]),
+    ) {
+        let scope = of(|scope| {
+            prefixes.iter().try_for_each(|text| scope.add_prefix(text.as_bytes(), false))?;
+            globs.iter().try_for_each(|text| scope.add_match(text.as_bytes(), false))?;
+            excluded.iter().try_for_each(|text| scope.add_exclude(text.as_bytes(), false))?;
+            names.iter().try_for_each(|text| scope.add_key(text.as_bytes(), false))
+        });
+        let keys = scope.keys_in(protocol, container.as_bytes());
+        let key = key.as_bytes();
+        let name = if protocol == Redis { key.to_vec() } else { [container.as_bytes(), b"/", key].concat() };
+        let is_scope = |text: &String| protocol != Redis && *text == container;
+        let glob = |text: &String| Glob::parse(text.as_bytes(), false).unwrap();
+        let in_globs = |texts: &[String]| texts.iter().any(|text| {
+            glob(text).matches(&name) || (is_scope(text) && glob(text).is_literal())
+        });
+        let is_named = names.is_empty() || names.iter().any(|text| {
+            let is_all_of_scope = protocol != Redis && text.strip_suffix('/').unwrap_or(text) == container;
+            text.as_bytes() == name.as_slice() || is_all_of_scope
+        });
+        let expected = is_named
+            && (prefixes.is_empty() || prefixes.iter().any(|text| name.starts_with(text.as_bytes())))
+            && (globs.is_empty() || in_globs(&globs))
+            && !in_globs(&excluded);
+        prop_assert_eq!(keys.contains(key), expected, "{} {:?}", scope.describe(), name);
+        if expected {
+            let is_looked_at = match keys.narrowing() {
+                Narrowing::All => true,
+                Narrowing::Keys(keys) => keys.contains(&key),
+                Narrowing::Prefixes(prefixes) => prefixes.iter().any(|prefix| key.starts_with(prefix)),
+            };
+            prop_assert!(is_looked_at, "{} {:?} {:?}", scope.describe(), name, keys.narrowing());
+        }
+        if keys.is_all() {
+            prop_assert!(expected);
+        }
+    }
+}
