@@ -3,7 +3,7 @@
 //! The routing catalog, itself among the records of the group with the smallest id, names every group that owns keys. A group that it
 //! names and that has no snapshot is a loss: half of the data of a cluster must not look like all of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -86,10 +86,12 @@ pub(crate) fn compare_with_catalog(
     let mut find = |finding: Finding, detail: String| {
         findings.record(finding.accepted_if(are_missing_allowed), || Example::new(None, None, detail));
     };
-    for (number, snapshot) in data_groups.iter().enumerate() {
-        let before = data_groups.iter().take(number);
-        if let Some(twin) = before.into_iter().find(|other| is_copy(other, snapshot)) {
-            find(OF_ANOTHER, format!("{} is a copy of {}", name(snapshot), name(twin)));
+    let mut firsts = BTreeMap::new();
+    for snapshot in &data_groups {
+        let Some(contents) = contents(snapshot) else { continue };
+        let first: &LoadedSnapshot = firsts.entry(contents).or_insert(snapshot);
+        if !std::ptr::eq(first, *snapshot) {
+            find(OF_ANOTHER, format!("{} is a copy of {}", name(snapshot), name(first)));
         }
     }
     let Some(holder) = data_groups.iter().min_by_key(|snapshot| snapshot.group_id) else {
@@ -141,14 +143,15 @@ pub(crate) fn compare_with_catalog(
     Ok((None, Groups { present, expected: None }))
 }
 
-/// Whether two groups have one and the same snapshot. Those without any record of a user may well be equal.
-fn is_copy(a: &LoadedSnapshot, b: &LoadedSnapshot) -> bool {
-    let (checksum, other) = (a.scan.envelope.footer_crc32c, b.scan.envelope.footer_crc32c);
-    checksum.is_some() && checksum == other && a.bytes == b.bytes && first_commit(&a.scan).is_some()
+/// What tells the snapshots of two groups apart: checksum and length in bytes. `None` without any record of a user, as such snapshots may
+/// well be equal, and without a checksum.
+fn contents(snapshot: &LoadedSnapshot) -> Option<(u32, u64)> {
+    let checksum = snapshot.scan.envelope.footer_crc32c?;
+    first_commit(&snapshot.scan).map(|_| (checksum, snapshot.bytes))
 }
 
 /// The first few groups, for a message.
-fn list(groups: &std::collections::BTreeMap<u64, &[u8]>) -> String {
+fn list(groups: &BTreeMap<u64, &[u8]>) -> String {
     const SHOWN: usize = 8;
     let mut names: Vec<String> = groups.keys().take(SHOWN).map(|id| format!("group {id}")).collect();
     if groups.len() > SHOWN {
