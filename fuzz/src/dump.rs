@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Owner, Router, Run, dynamodb, raw, redis, s3, sqs};
+use ekv_dump::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
+use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
+use ekv_dump::verify::verify;
+use ekv_dump::{DumpWriter, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
+use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
+use ekv_files::source::MemorySource;
 use ekv_model::{Body, Class, Findings, NoMonitor, Severity};
 use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnView, resolve};
 use ekv_snapshot::{CommitTs, Group, Input, NoWatch, RecordSink, ScanOptions, View, Writer, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
-use ekv_tree::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
-use ekv_tree::replay::{Place, ReplayOptions, Selection, replay};
-use ekv_tree::sink::{MemoryDump, MemoryEntries, MemorySink};
-use ekv_tree::source::MemorySource;
-use ekv_tree::verify::verify;
-use ekv_tree::{DumpWriter, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use jiff::Timestamp;
 
 /// Memory for each external sort, in bytes.
@@ -187,7 +187,7 @@ impl RecordSink for UserKeys {
 }
 
 /// Replays protocols of a dump as records.
-fn encode(entries: &MemoryEntries, included: Included, sink: &mut dyn RecordSink) -> ekv_tree::Result<()> {
+fn encode(entries: &MemoryEntries, included: Included, sink: &mut dyn RecordSink) -> ekv_files::Result<()> {
     let options = ReplayOptions { included, selection: Selection::default(), memory_budget: SORT_BUDGET };
     let scratch = scratch();
     let mut encoder = ekv_adapters::Encoder::new(sink, &scratch);

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ekv_adapters::{Family, Owner, Router};
 use ekv_backup::restore::EncodeInfo;
+use ekv_files::archive::{Compression, ZstdLevel};
+use ekv_files::sink::MemoryEntries;
 use ekv_snapshot::raft::peers::{Peer, Peers, Suffrage};
 use ekv_snapshot::raft::wal;
 use ekv_snapshot::snapfile::{ConfState, SnapMetadata, Token};
 use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1};
 use ekv_testkit::{SnapshotBuilder, intent_body, lock_body, scan_input, vectors, visible_at};
-use ekv_tree::archive::{Compression, ZstdLevel};
-use ekv_tree::sink::MemoryEntries;
 
 use crate::dump::{self, Options};
 use crate::records::{self, Record};

@@ -16,7 +16,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ekv_backup::{Adapter, Attempt, ReadTime, Wanted, parse_age};
-use ekv_model::{Line, is_shown_as_it_is};
+use ekv_text::{Line, is_shown_as_it_is};
 
 pub(crate) use archive::{CompressionArguments, CompressionRule, LimitArguments, PackArguments, UnpackArguments};
 pub(crate) use checksums::ChecksumsArguments;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ekv_model::is_shown_as_it_is;
+use ekv_text::is_shown_as_it_is;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 

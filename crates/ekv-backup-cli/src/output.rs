@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ekv_backup::{Class, Error, is_out_of_space, shell};
-use ekv_model::{Line, shorten};
+use ekv_text::{Line, shorten};
 use serde::Serialize;
 
 use crate::args::{OutputArguments, When};

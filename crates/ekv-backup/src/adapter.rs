@@ -1,7 +1,7 @@
 //! The protocols that can be asked for.
 
 use ekv_adapters::Owner;
-use ekv_tree::Included;
+use ekv_dump::Included;
 
 /// A protocol whose data can be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

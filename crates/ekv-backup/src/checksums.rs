@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use ekv_dump::verify::{Relisting, relist};
+use ekv_files::checksums::CHECKSUMS_FILE;
+use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy, StagedFiles};
 use ekv_model::Result;
-use ekv_tree::checksums::CHECKSUMS_FILE;
-use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Privacy, StagedFiles};
-use ekv_tree::verify::{Relisting, relist};
 use serde::Serialize;
 
 use crate::Resources;
@@ -103,7 +103,7 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
     Ok(report)
 }
 
-fn begin(target: &Path, fsync: Fsync) -> ekv_tree::Result<StagedFiles> {
+fn begin(target: &Path, fsync: Fsync) -> ekv_files::Result<StagedFiles> {
     let mut stage = StagedFiles::create(&[target], DirOptions { existing: ExistingTarget::Replace, fsync })?;
     stage.begin(0)?;
     Ok(stage)

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use ekv_files::ErrorKind;
+use ekv_files::sink::{SinkError, leftovers};
 use ekv_model::Result;
-use ekv_tree::ErrorKind;
-use ekv_tree::sink::{SinkError, leftovers};
 use serde::Serialize;
 
 /// What [`clean`] found and did.
@@ -61,6 +61,6 @@ pub fn clean(parent: &Path, dry_run: bool) -> Result<CleanReport> {
     }
 }
 
-fn is_foreign(error: &ekv_tree::Error) -> bool {
+fn is_foreign(error: &ekv_files::Error) -> bool {
     matches!(error.kind(), ErrorKind::Sink(SinkError::StagingForeign { .. } | SinkError::HoldsOld { .. }))
 }

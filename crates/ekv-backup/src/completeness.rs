@@ -4,9 +4,9 @@
 //! asked for that is no loss, but the result is not called complete without saying so.
 
 use ekv_adapters::{Family, Outcome, Role, Tally};
+pub use ekv_dump::manifest::Choice;
 use ekv_model::{Findings, Severity};
 use ekv_snapshot::FamilyTotals;
-pub use ekv_tree::manifest::Choice;
 use serde::{Deserialize, Serialize};
 
 use crate::Adapter;

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Outcome, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
+use ekv_dump::losses::LOSSES_FILE;
+use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
+use ekv_dump::portable::PortableNames;
+use ekv_dump::{DumpTotals, DumpWriter, Scopes, SqsVisibility, TreeOptions, TreeTarget};
+use ekv_files::sink::{Privacy, Published};
 use ekv_model::{Class, Finding, Findings, Result};
 use ekv_snapshot::{FamilyTotals, View};
 use ekv_spill::Scratch;
-use ekv_tree::losses::LOSSES_FILE;
-use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
-use ekv_tree::portable::PortableNames;
-use ekv_tree::sink::{Privacy, Published};
-use ekv_tree::{DumpTotals, DumpWriter, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -233,7 +233,7 @@ fn decode_to(
         listed_scopes: scopes.listed,
         ..books(&loaded, &state, options, &tally, &findings, names)
     };
-    let manifest = manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)).map_err(ekv_tree::Error::from)?;
+    let manifest = manifest(input, &loaded, options, &scopes).to_bytes(Some(&books)).map_err(ekv_files::Error::from)?;
     progress.begin(Phase::Publish, None);
     let (published, dumped) = writer.finish(&manifest)?;
     parents.keep();

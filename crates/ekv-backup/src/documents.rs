@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use ekv_files::sink::{DirOptions, StagedFiles};
 use ekv_model::Result;
-use ekv_tree::sink::{DirOptions, StagedFiles};
 
 /// Writes each of `documents`, a file name and what it says, into the existing `directory`: all or none. Others may read them.
 ///

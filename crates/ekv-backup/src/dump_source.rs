@@ -5,13 +5,13 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use ekv_model::Result;
-use ekv_spill::Scratch;
-use ekv_tree::archive::ArchiveFault;
-use ekv_tree::source::{
+use ekv_files::archive::ArchiveFault;
+use ekv_files::source::{
     ArchiveSource, DirSource, IndexedArchive, Refusal, ScopedSource, Source, SourceError, SourceOperation, Visitor,
 };
-use ekv_tree::{DumpPath, ErrorKind};
+use ekv_files::{DumpPath, ErrorKind};
+use ekv_model::Result;
+use ekv_spill::Scratch;
 
 use crate::input_place::{InputPlace, STANDARD_INPUT};
 use crate::{CommandError, Resources};
@@ -84,7 +84,7 @@ struct Measure<'r> {
 }
 
 impl Measure<'_> {
-    fn count_entry(&mut self) -> ekv_tree::Result<()> {
+    fn count_entry(&mut self) -> ekv_files::Result<()> {
         self.entries = self.entries.saturating_add(1);
         match self.resources.entries_max.filter(|max| self.entries > *max) {
             Some(max) => Err(ArchiveFault::TooManyEntries { max }.into()),
@@ -94,29 +94,29 @@ impl Measure<'_> {
 }
 
 impl Visitor for Measure<'_> {
-    fn directory(&mut self, _: &DumpPath) -> ekv_tree::Result<()> {
+    fn directory(&mut self, _: &DumpPath) -> ekv_files::Result<()> {
         self.count_entry()
     }
 
-    fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> ekv_tree::Result<()> {
+    fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> ekv_files::Result<()> {
         self.count_entry()?;
         let Some(max) = self.resources.bytes_max else { return Ok(()) };
         // One byte more than allowed, so that a longer file is noticed.
         let left = max.saturating_sub(self.bytes).saturating_add(1);
         let read = io::copy(&mut content.take(left), &mut io::sink()).map_err(|source| {
             let error = SourceError::Io { operation: SourceOperation::Read, source };
-            ekv_tree::Error::new(error).at(path.as_bytes())
+            ekv_files::Error::new(error).at(path.as_bytes())
         })?;
         self.bytes = self.bytes.saturating_add(read);
         if self.bytes > max { Err(ArchiveFault::TooManyBytes { max }.into()) } else { Ok(()) }
     }
 
-    fn refused(&mut self, _: &DumpPath, _: Refusal) -> ekv_tree::Result<()> {
+    fn refused(&mut self, _: &DumpPath, _: Refusal) -> ekv_files::Result<()> {
         self.count_entry()
     }
 }
 
-fn place_of(dump: &Path) -> ekv_tree::Result<InputPlace> {
+fn place_of(dump: &Path) -> ekv_files::Result<InputPlace> {
     InputPlace::of(dump).map_err(|source| cannot_open(dump, source))
 }
 
@@ -127,7 +127,7 @@ pub(crate) struct NamedDump<S> {
 }
 
 impl<S> NamedDump<S> {
-    fn open(dump: &Path, open: impl FnOnce() -> ekv_tree::Result<S>) -> ekv_tree::Result<Self> {
+    fn open(dump: &Path, open: impl FnOnce() -> ekv_files::Result<S>) -> ekv_files::Result<Self> {
         let name = match InputPlace::of(dump) {
             Ok(InputPlace::StandardInput) => STANDARD_INPUT.as_bytes(),
             _ => dump.as_os_str().as_encoded_bytes(),
@@ -145,23 +145,23 @@ impl NamedDump<DirSource> {
 }
 
 impl<S: Source> Source for NamedDump<S> {
-    fn walk(&mut self, visitor: &mut dyn Visitor) -> ekv_tree::Result<()> {
+    fn walk(&mut self, visitor: &mut dyn Visitor) -> ekv_files::Result<()> {
         self.source.walk(visitor).map_err(|error| named(error, &self.name))
     }
 }
 
 impl<S: ScopedSource> ScopedSource for NamedDump<S> {
-    fn walk_directory(&mut self, directory: &DumpPath, visitor: &mut dyn Visitor) -> ekv_tree::Result<()> {
+    fn walk_directory(&mut self, directory: &DumpPath, visitor: &mut dyn Visitor) -> ekv_files::Result<()> {
         self.source.walk_directory(directory, visitor).map_err(|error| named(error, &self.name))
     }
 
-    fn open_file(&mut self, path: &DumpPath) -> ekv_tree::Result<Box<dyn Read + '_>> {
+    fn open_file(&mut self, path: &DumpPath) -> ekv_files::Result<Box<dyn Read + '_>> {
         self.source.open_file(path).map_err(|error| named(error, &self.name))
     }
 }
 
 /// Adds the name of the dump to an error about it that names nothing yet, or the root.
-fn named(error: ekv_tree::Error, name: &[u8]) -> ekv_tree::Error {
+fn named(error: ekv_files::Error, name: &[u8]) -> ekv_files::Error {
     let is_about_all = error.location().path.as_ref().is_none_or(Vec::is_empty);
     match error.kind() {
         ErrorKind::Source(_) | ErrorKind::Archive(_) if is_about_all => error.at(name),
@@ -169,12 +169,12 @@ fn named(error: ekv_tree::Error, name: &[u8]) -> ekv_tree::Error {
     }
 }
 
-fn open_file(path: &Path) -> ekv_tree::Result<File> {
+fn open_file(path: &Path) -> ekv_files::Result<File> {
     File::open(path).map_err(|source| cannot_open(path, source))
 }
 
-fn cannot_open(path: &Path, source: io::Error) -> ekv_tree::Error {
-    let error = ekv_tree::Error::new(SourceError::Io { operation: SourceOperation::OpenRoot, source });
+fn cannot_open(path: &Path, source: io::Error) -> ekv_files::Error {
+    let error = ekv_files::Error::new(SourceError::Io { operation: SourceOperation::OpenRoot, source });
     error.at(path.as_os_str().as_encoded_bytes())
 }
 

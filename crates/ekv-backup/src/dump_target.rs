@@ -5,9 +5,9 @@ use std::io::Write;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use ekv_files::archive::{ArchiveOptions, Compression};
+use ekv_files::sink::{ArchiveSink, DirOptions, DirSink, Sink, StagedFiles, WithScratch};
 use ekv_model::Result;
-use ekv_tree::archive::{ArchiveOptions, Compression};
-use ekv_tree::sink::{ArchiveSink, DirOptions, DirSink, Sink, StagedFiles, WithScratch};
 use jiff::Timestamp;
 
 use crate::Resources;

@@ -23,11 +23,11 @@ mod stage;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use ekv_dump::manifest::{Choice, StoredManifest, format_wall_time};
+use ekv_dump::replay::{Selection, read_manifest};
+use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy, Published, StagedFiles};
+use ekv_files::source::ScopedSource;
 use ekv_model::Result;
-use ekv_tree::manifest::{Choice, StoredManifest, format_wall_time};
-use ekv_tree::replay::{Selection, read_manifest};
-use ekv_tree::sink::{DirOptions, ExistingTarget, Fsync, Privacy, Published, StagedFiles};
-use ekv_tree::source::ScopedSource;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -202,7 +202,7 @@ pub struct SelfTestReport {
 /// `snapshot` room for up to three times the payload while it works.
 ///
 /// # Errors
-/// [`EncodeRefusal`], the errors of a replay ([`ekv_tree::replay::replay`]) and of writing. Nothing is published then; a self test that
+/// [`EncodeRefusal`], the errors of a replay ([`ekv_dump::replay::replay`]) and of writing. Nothing is published then; a self test that
 /// fails leaves `<snapshot>.mismatch.txt`.
 pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &dyn Progress) -> Result<EncodeReport> {
     let info_path = EncodeInfo::path_beside(snapshot);
@@ -324,7 +324,7 @@ impl Job<'_> {
     /// payload would have been.
     fn write_mismatch(&self, differences: &Differences) -> Option<String> {
         let path = mismatch_path(self.snapshot);
-        let write = || -> ekv_tree::Result<Published> {
+        let write = || -> ekv_files::Result<Published> {
             let mut stage = StagedFiles::create(&[&path], self.options.sink)?;
             stage.begin(0)?;
             stage.write(differences.to_text().as_bytes())?;

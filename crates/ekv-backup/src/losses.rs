@@ -6,12 +6,12 @@ use std::io::BufReader;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ekv_adapters::{Owner, Router};
+use ekv_dump::losses::{LOSSES_FILE, Loss, LossKey, LossesReader};
+use ekv_dump::manifest::{Account, LossKind};
+use ekv_files::DumpPath;
+use ekv_files::source::ScopedSource;
 use ekv_model::{Example, Finding, Findings, LossLog, Result, Severity};
 use ekv_spill::{Scratch, Spool, Spooled};
-use ekv_tree::DumpPath;
-use ekv_tree::losses::{LOSSES_FILE, Loss, LossKey, LossesReader};
-use ekv_tree::manifest::{Account, LossKind};
-use ekv_tree::source::ScopedSource;
 use serde::Serialize;
 use serde::ser::{Error as _, SerializeSeq, Serializer};
 
@@ -165,7 +165,7 @@ impl fmt::Debug for LossFile {
 }
 
 fn scratch_error(error: ekv_spill::Error) -> ekv_model::Error {
-    ekv_tree::Error::from(error).into()
+    ekv_files::Error::from(error).into()
 }
 
 /// Everything that was left out, in the order in which it was found. Serialized as a list, loss by loss.

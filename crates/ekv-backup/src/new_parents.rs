@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ekv_files::sink::Fsync;
 use ekv_model::Result;
-use ekv_tree::sink::Fsync;
 
 use crate::CommandError;
 use crate::overlap::Id;

@@ -7,10 +7,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use ekv_files::compressed::Beginning;
 use ekv_snapshot::datadir::{self, GroupDir};
 use ekv_snapshot::{Error, FooterPolicy, Input, Result, Watch};
 use ekv_spill::Scratch;
-use ekv_tree::compressed::Beginning;
 
 use crate::Resources;
 use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};

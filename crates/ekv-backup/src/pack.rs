@@ -5,14 +5,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ekv_dump::manifest::Manifest;
+use ekv_dump::replay::read_manifest;
+use ekv_dump::verify::Verification;
+use ekv_dump::{Copied, copy};
+use ekv_files::sink::{Privacy, Sink};
+use ekv_files::source::Source;
 use ekv_model::Result;
 use ekv_spill::Scratch;
-use ekv_tree::manifest::Manifest;
-use ekv_tree::replay::read_manifest;
-use ekv_tree::sink::{Privacy, Sink};
-use ekv_tree::source::Source;
-use ekv_tree::verify::Verification;
-use ekv_tree::{Copied, copy};
 use serde::Serialize;
 
 use crate::decode::available_jobs;
@@ -63,7 +63,7 @@ pub fn pack(dump: &Path, target: DumpTarget, resources: &Resources, progress: &d
     let mut source = open_directory(dump, &scratch, resources)?;
     // Its time stands in every header, also in those before it.
     let manifest = read_manifest(&mut source, &scratch)?.manifest;
-    let modified = manifest.wall_time().map_err(ekv_tree::Error::from)?;
+    let modified = manifest.wall_time().map_err(ekv_files::Error::from)?;
     let output = target.create(modified, available_jobs().get(), resources)?;
     run(&mut source.in_path_order(), output, &scratch, progress, &mut |verification| {
         is_same_time(&manifest, verification).then_some(()).ok_or(CommandError::DumpChanged)

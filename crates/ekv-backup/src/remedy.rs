@@ -3,11 +3,12 @@
 use std::io;
 use std::path::Path;
 
+use ekv_dump::DumpFault;
+use ekv_dump::verify::ProblemKind;
+use ekv_files::ErrorKind;
+use ekv_files::sink::{SinkError, SinkOperation};
 use ekv_model::Error;
 use ekv_snapshot::FooterPolicy;
-use ekv_tree::ErrorKind;
-use ekv_tree::sink::{SinkError, SinkOperation};
-use ekv_tree::verify::ProblemKind;
 
 use crate::input_place::{InputPlace, STANDARD_INPUT};
 use crate::open::footer_policy;
@@ -33,14 +34,15 @@ pub struct Attempt<'a> {
 impl Attempt<'_> {
     /// The input, as messages name it, if `error` is about it as a whole and does not name it.
     pub fn unnamed_input(&self, error: &Error) -> Option<String> {
-        let error = error.get_ref().downcast_ref::<ekv_tree::Error>()?;
+        let error = error.get_ref().downcast_ref::<ekv_files::Error>()?;
         let input = self.input?;
         let name = match InputPlace::of(input) {
             Ok(InputPlace::StandardInput) => STANDARD_INPUT.to_owned(),
             _ => input.display().to_string(),
         };
         let is_named = error.location().path.as_deref() == Some(name.as_bytes());
-        matches!(error.kind(), ErrorKind::NotADump { .. } | ErrorKind::Archive(_)).then_some(name).filter(|_| !is_named)
+        let is_no_dump = matches!(error.content(), Some(DumpFault::NotADump { .. }));
+        (is_no_dump || matches!(error.kind(), ErrorKind::Archive(_))).then_some(name).filter(|_| !is_named)
     }
 
     /// A way on after `error`, if an option or another command is one.
@@ -59,7 +61,18 @@ impl Attempt<'_> {
                 _ => None,
             };
         }
-        match error.get_ref().downcast_ref::<ekv_tree::Error>()?.kind() {
+        let error = error.get_ref().downcast_ref::<ekv_files::Error>()?;
+        if let Some(DumpFault::Unsound(problems)) = error.content()
+            && self.reads_edited
+        {
+            let is_edit = |kind: &ProblemKind| {
+                matches!(kind, ProblemKind::Changed | ProblemKind::Missing | ProblemKind::Unlisted)
+            };
+            let input = self.input.filter(|_| problems.first.iter().any(|problem| is_edit(&problem.kind)))?;
+            return matches!(InputPlace::of(input), Ok(InputPlace::Directory))
+                .then(|| format!("if you edited it: ekv-backup checksums {}", shell::path(input)));
+        }
+        match error.kind() {
             ErrorKind::Sink(SinkError::TargetExists { .. }) => {
                 self.force.map(|replaced| format!("--force replaces {replaced}"))
             }
@@ -72,14 +85,6 @@ impl Attempt<'_> {
                     true => format!("--parents creates it, or: mkdir -p {parent}"),
                     false => format!("create it first: mkdir -p {parent}"),
                 })
-            }
-            ErrorKind::Unsound(problems) if self.reads_edited => {
-                let is_edit = |kind: &ProblemKind| {
-                    matches!(kind, ProblemKind::Changed | ProblemKind::Missing | ProblemKind::Unlisted)
-                };
-                let input = self.input.filter(|_| problems.first.iter().any(|problem| is_edit(&problem.kind)))?;
-                matches!(InputPlace::of(input), Ok(InputPlace::Directory))
-                    .then(|| format!("if you edited it: ekv-backup checksums {}", shell::path(input)))
             }
             _ => None,
         }

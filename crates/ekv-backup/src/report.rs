@@ -3,10 +3,10 @@
 //! The same structures are printed with `--json` and, as far as they describe the dump, stored in MANIFEST.json under `ekv_backup`.
 
 use ekv_adapters::{Family, Outcome, Tally};
+use ekv_dump::portable::PortableReport;
 use ekv_model::{Findings, Severity};
 use ekv_snapshot::txn::TxnTotals;
 use ekv_snapshot::{CommitTs, FamilyTotals, Scan};
-use ekv_tree::portable::PortableReport;
 use serde::{Deserialize, Serialize};
 
 use crate::answerable::Answerable;

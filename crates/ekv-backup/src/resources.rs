@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ekv_files::archive::ArchiveLimits;
 use ekv_spill::{Scratch, SystemScratch};
-use ekv_tree::archive::ArchiveLimits;
 
 /// What reading an input may take, of any kind that a command accepts, and where scratch files go.
 ///
@@ -17,7 +17,7 @@ pub struct Resources {
     /// Most bytes: those of a snapshot when it is decompressed, or of all files of a dump. `None` = 4 TiB in an archive or in what passes through a
     /// scratch file, any number elsewhere.
     pub bytes_max: Option<u64>,
-    /// How many times its own length compressed input may have when it is decompressed (see [`ekv_tree::compressed`]).
+    /// How many times its own length compressed input may have when it is decompressed (see [`ekv_files::compressed`]).
     pub expansion_max: u64,
     /// The directory of scratch files; `None` = the system's temporary directory for what is read, a private one beside the output for what is written.
     pub scratch_dir: Option<PathBuf>,

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use ekv_model::is_shown_as_it_is;
+use ekv_text::is_shown_as_it_is;
 
 /// A word as sh, bash, zsh and fish (3.4 and later) read it back, byte by byte.
 ///

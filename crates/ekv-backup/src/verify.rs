@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use ekv_dump::manifest::Choice;
+use ekv_dump::verify::Verification;
 use ekv_model::Result;
-use ekv_tree::manifest::Choice;
-use ekv_tree::verify::Verification;
 use serde::Serialize;
 
 use crate::dump_source::open_dump_once;
@@ -78,7 +78,7 @@ pub fn verify_within(dump: &Path, resources: &Resources, progress: &dyn Progress
     let scratch = resources.scratch();
     let mut source = open_dump_once(dump, &scratch, resources)?;
     let found = follow(progress, Phase::Verify, |advance| {
-        ekv_tree::verify::verify(source.as_mut(), &scratch, SORT_BUDGET_LEN, advance)
+        ekv_dump::verify::verify(source.as_mut(), &scratch, SORT_BUDGET_LEN, advance)
     })?;
     Ok(VerifyReport::new(&found))
 }
@@ -87,7 +87,7 @@ pub fn verify_within(dump: &Path, resources: &Resources, progress: &dyn Progress
 pub(crate) fn follow<T>(
     progress: &dyn Progress,
     phase: Phase,
-    check: impl FnOnce(&mut dyn FnMut(u64) -> io::Result<()>) -> ekv_tree::Result<T>,
+    check: impl FnOnce(&mut dyn FnMut(u64) -> io::Result<()>) -> ekv_files::Result<T>,
 ) -> Result<T> {
     progress.begin(phase, None);
     let mut done = 0_u64;

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use crate::{Line, Protocol};
+use ekv_text::Line;
+
+use crate::Protocol;
 
 /// Why a text is no address and no name.
 #[derive(Clone, Debug, PartialEq, Eq)]

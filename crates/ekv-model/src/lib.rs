@@ -1,24 +1,22 @@
 //! What flows between an adapter and a target.
 //!
 //! An *adapter* (crate `ekv-adapters`) turns the records of one protocol into [`Event`]s; a [`Target`] consumes them: the
-//! dump of plain files (crate `ekv-tree`), later other formats and live servers. Events borrow everything: a collection of
+//! dump of plain files (crate `ekv-dump`), later other formats and live servers. Events borrow everything: a collection of
 //! ten million elements or an object of 100 GB passes through in constant memory.
 //!
-//! Nothing here knows a key layout or a file name. What both sides need to write JSON alike is in [`json`].
+//! Nothing here knows a key layout or a file name.
 
 mod address;
 mod body;
 pub mod dynamodb;
 mod error;
 mod glob;
-pub mod json;
 mod protocol;
 pub mod raw;
 pub mod redis;
 mod report;
 pub mod s3;
 mod scope;
-mod shown;
 pub mod sqs;
 mod target;
 
@@ -35,5 +33,4 @@ pub use glob::Glob;
 pub use protocol::Protocol;
 pub use report::{Example, Finding, FindingTotals, Findings, LossLog, Severity};
 pub use scope::{Keys, Kind, Narrowing, Scope, item_parts};
-pub use shown::{Line, Shown, is_shown_as_it_is, shorten};
 pub use target::{Event, Monitor, NoMonitor, Target};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ekv_files::sink::{Published, Sink, SinkError};
+use ekv_files::{DumpPath, Error, Result};
 use ekv_spill::Scratch;
-use ekv_tree::sink::{Published, Sink, SinkError};
-use ekv_tree::{DumpPath, Error, Result};
 
 /// Passes everything on to another sink, but refuses a name that differs from an earlier one in letter case only, in the way in which
 /// the directory sink does on a file system that folds case.

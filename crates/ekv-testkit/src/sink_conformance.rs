@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
 
-use ekv_tree::sink::{MemoryEntries, Sink, SinkError};
-use ekv_tree::{DumpPath, DumpWriter, Error, ErrorKind};
+use ekv_dump::DumpWriter;
+use ekv_files::sink::{MemoryEntries, Sink, SinkError};
+use ekv_files::{DumpPath, Error, ErrorKind};
 
 /// A new, empty sink, and a way to see what it has published (`None` if nothing).
 pub struct SinkUnderTest {

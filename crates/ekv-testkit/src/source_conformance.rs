@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
-use ekv_tree::sink::{MemoryEntries, Sink};
-use ekv_tree::source::{Refusal, ScopedSource, Source, SourceError, Visitor};
-use ekv_tree::{DumpPath, Error, ErrorKind, Result};
+use ekv_files::sink::{MemoryEntries, Sink};
+use ekv_files::source::{Refusal, ScopedSource, Source, SourceError, Visitor};
+use ekv_files::{DumpPath, Error, ErrorKind, Result};
 
 /// Checks the contract of [`Source`]; `make` gives a source of what `write` wrote to a sink.
 pub fn source_conformance<S: Source>(make: impl Fn(&dyn Fn(&mut dyn Sink)) -> S) {

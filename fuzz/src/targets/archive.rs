@@ -3,12 +3,12 @@
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
+use ekv_dump::manifest::MANIFEST_FILE;
+use ekv_files::archive::{ArchiveLimits, ArchiveOptions, Compression, ZstdLevel};
+use ekv_files::sink::{ArchiveSink, MemoryEntries, Sink};
+use ekv_files::source::{ArchiveSource, IndexedArchive, Refusal, ScopedSource, Source, Visitor};
+use ekv_files::{DumpPath, Result};
 use ekv_spill::{Scratch, SystemScratch};
-use ekv_tree::archive::{ArchiveLimits, ArchiveOptions, Compression, ZstdLevel};
-use ekv_tree::manifest::MANIFEST_FILE;
-use ekv_tree::sink::{ArchiveSink, MemoryEntries, Sink};
-use ekv_tree::source::{ArchiveSource, IndexedArchive, Refusal, ScopedSource, Source, Visitor};
-use ekv_tree::{DumpPath, Result};
 use jiff::Timestamp;
 
 use super::files::parse_files;

@@ -1,11 +1,13 @@
 //! Files of a dump: each format alone, and whole dumps.
 
 use ekv_backup::restore::EncodeInfo;
-use ekv_tree::checksums::{self, ChecksumsReader};
-use ekv_tree::expiry::{self, ExpiryReader};
-use ekv_tree::keymap::KeymapReader;
-use ekv_tree::manifest::Manifest;
-use ekv_tree::sink::MemoryEntries;
+use ekv_dump::expiry;
+use ekv_dump::expiry::ExpiryReader;
+use ekv_dump::keymap::KeymapReader;
+use ekv_dump::manifest::Manifest;
+use ekv_files::checksums;
+use ekv_files::checksums::ChecksumsReader;
+use ekv_files::sink::MemoryEntries;
 use sha2::{Digest, Sha256};
 
 use crate::dump;
@@ -48,7 +50,7 @@ pub(super) fn parse_files(mut input: &[u8]) -> MemoryEntries {
         };
         let Some((len, rest)) = rest.split_first_chunk() else { break };
         let (content, rest) = rest.split_at(usize::from(u16::from_le_bytes(*len)).min(rest.len()));
-        if ekv_tree::DumpPath::new(path).is_ok_and(|path| !path.is_empty()) {
+        if ekv_files::DumpPath::new(path).is_ok_and(|path| !path.is_empty()) {
             entries.insert(path.to_vec(), Some(content.to_vec()));
         }
         input = rest;
@@ -128,7 +130,7 @@ fn keymap(text: &[u8]) {
                 record.write_into(&mut line);
                 assert_eq!(KeymapReader::new(&line[..]).next_record().unwrap(), Some(record));
             }
-            Err(error) if matches!(error.fault, ekv_tree::keymap::KeymapFault::Line(_)) => return,
+            Err(error) if matches!(error.fault, ekv_dump::keymap::KeymapFault::Line(_)) => return,
             Err(_) => {}
         }
     }

@@ -1,9 +1,8 @@
 //! JSON: our reader against serde_json's, and our writers against both.
 
+use ekv_dump::json::{JsonReader, ValueKind};
 use ekv_model::InMemory;
-use ekv_tree::json::{
-    Base64Stream, EscapeMode, EscapeStream, JsonReader, Utf8Check, ValueKind, escape_into, push_score,
-};
+use ekv_text::json::{Base64Stream, EscapeMode, EscapeStream, Utf8Check, escape_into, push_score};
 use serde_json::{Map, Number, Value};
 
 /// Deepest nesting that is read here, below the limit of serde_json.
@@ -26,7 +25,7 @@ pub(super) fn run_read(text: &[u8]) {
     seek_back(&source);
 }
 
-fn read_value(reader: &mut JsonReader<'_>, depth: usize) -> ekv_tree::Result<Value> {
+fn read_value(reader: &mut JsonReader<'_>, depth: usize) -> ekv_files::Result<Value> {
     if depth > DEPTH_MAX {
         return Err(reader.expected("less nesting"));
     }

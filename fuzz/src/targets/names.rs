@@ -1,12 +1,13 @@
 //! Names and paths: what is encoded decodes to the same, what decodes is what would have been encoded.
 
-use ekv_tree::keymap::KeymapKind;
-use ekv_tree::portable::NameFaults;
-use ekv_tree::segment::{
+use ekv_dump::keymap::KeymapKind;
+use ekv_dump::portable::NameFaults;
+use ekv_dump::s3_name;
+use ekv_dump::segment::{
     Decoded, Encoding, SEGMENT_LEN_MAX, component, decode_component, decode_segment, encode_binary_segment_into,
     encode_segment, encode_segment_into, has_fallback_shape,
 };
-use ekv_tree::{COMPONENT_LEN_MAX, DumpPath, s3_name};
+use ekv_files::{COMPONENT_LEN_MAX, DumpPath};
 
 pub(super) fn run(bytes: &[u8]) {
     encoded(bytes);

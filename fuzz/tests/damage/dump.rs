@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use ekv_dump::verify::verify;
+use ekv_files::sink::MemoryEntries;
+use ekv_files::source::MemorySource;
 use ekv_model::Class;
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::Cases;
-use ekv_tree::sink::MemoryEntries;
-use ekv_tree::source::MemorySource;
-use ekv_tree::verify::verify;
 
 fn is_sound(entries: MemoryEntries, context: &str) -> bool {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());

@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use ekv_model::json::{EscapeMode, escape_into};
+use ekv_text::json::{EscapeMode, escape_into};
 
 /// An object that is being written, member by member.
 pub(crate) struct ObjectText<'o> {

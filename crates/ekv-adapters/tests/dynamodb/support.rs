@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_adapters::{Encoder, Router, Run, dynamodb};
+use ekv_dump::manifest::{Adapters, DynamodbLayout, DynamodbScopes, Exclusions, Manifest, Origin, SnapshotOrigin};
+use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
+use ekv_dump::{DumpWriter, Included, TreeOptions, TreeTarget};
+use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
+use ekv_files::source::MemorySource;
 use ekv_model::{Body, NoMonitor, Result, Target};
 use ekv_snapshot::{CommitTs, NoWatch, RecordSink, ScanOptions, View, Writer, Written, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
-use ekv_tree::manifest::{Adapters, DynamodbLayout, DynamodbScopes, Exclusions, Manifest, Origin, SnapshotOrigin};
-use ekv_tree::replay::{Place, ReplayOptions, Selection, replay};
-use ekv_tree::sink::{MemoryDump, MemoryEntries, MemorySink};
-use ekv_tree::source::MemorySource;
-use ekv_tree::{DumpWriter, Included, TreeOptions, TreeTarget};
 
 /// Records by user key.
 pub(crate) type Records = BTreeMap<Vec<u8>, Vec<u8>>;

@@ -1,7 +1,7 @@
 //! Dumps that people changed by hand: what is refused, with file and line, and what is not.
 
 use ekv_adapters::EncodeOptions;
-use ekv_tree::replay::Selection;
+use ekv_dump::replay::Selection;
 
 use crate::golden::{message, settings};
 use crate::trip::{Dump, Mode, Records};

@@ -1,7 +1,7 @@
 //! The example of section 9, made by a real server.
 
 use ekv_adapters::EncodeOptions;
-use ekv_tree::replay::Selection;
+use ekv_dump::replay::Selection;
 use sha2::{Digest, Sha256};
 
 use crate::trip::{Dump, Mode, Records};

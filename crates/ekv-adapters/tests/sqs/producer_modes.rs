@@ -2,7 +2,7 @@
 
 use ekv_adapters::EncodeOptions;
 use ekv_adapters::sqs::keys::{Key, MessageKey, MessageRow, QueueRecord, Subject};
-use ekv_tree::replay::{NOT_ENCODED_ORPHANS, Selection};
+use ekv_dump::replay::{NOT_ENCODED_ORPHANS, Selection};
 
 use crate::golden::{message, settings};
 use crate::trip::{Dump, Mode, Records};

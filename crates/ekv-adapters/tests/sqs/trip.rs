@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use ekv_adapters::sqs::{self, Options};
 use ekv_adapters::{EncodeOptions, Encoder, Router, Run};
+use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin};
+use ekv_dump::replay::{Place, ReplayOptions, Replayed, Selection, replay};
+use ekv_dump::{DumpWriter, Included, SqsVisibility, TreeOptions, TreeTarget};
+use ekv_files::checksums::{CHECKSUMS_FILE, write_line};
+use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
+use ekv_files::source::MemorySource;
 use ekv_model::{Body, Findings, NoMonitor, Result, Target};
 use ekv_snapshot::{CommitTs, NoWatch, RecordSink, ScanOptions, View, Writer, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::{SnapshotBuilder, memory_input};
-use ekv_tree::checksums::{CHECKSUMS_FILE, write_line};
-use ekv_tree::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin};
-use ekv_tree::replay::{Place, ReplayOptions, Replayed, Selection, replay};
-use ekv_tree::sink::{MemoryDump, MemoryEntries, MemorySink};
-use ekv_tree::source::MemorySource;
-use ekv_tree::{DumpWriter, Included, SqsVisibility, TreeOptions, TreeTarget};
 use sha2::{Digest, Sha256};
 
 pub(crate) const COMMIT_TS: u64 = 117_660_826_174_947_328;
@@ -64,7 +64,7 @@ impl Mode {
         TreeOptions { extended: self.extended, sqs_visibility, ..TreeOptions::default() }
     }
 
-    fn manifest(self, scopes: &ekv_tree::Scopes) -> Manifest {
+    fn manifest(self, scopes: &ekv_dump::Scopes) -> Manifest {
         Manifest {
             elastickv_version: String::new(),
             cluster_id: String::new(),
@@ -79,7 +79,7 @@ impl Mode {
                 include_sqs_side_records: self.has_side_records,
                 ..Exclusions::default()
             },
-            dynamodb_layout: ekv_tree::manifest::DynamodbLayout::default(),
+            dynamodb_layout: ekv_dump::manifest::DynamodbLayout::default(),
         }
     }
 }
@@ -128,7 +128,7 @@ impl Dump {
         Dump { entries: memory.entries().unwrap() }
     }
 
-    pub(crate) fn replay_to(&self, selection: Selection, target: &mut dyn Target) -> ekv_tree::Result<Replayed> {
+    pub(crate) fn replay_to(&self, selection: Selection, target: &mut dyn Target) -> ekv_files::Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
         let options = ReplayOptions { included: INCLUDED, selection, memory_budget: 1 << 16 };
         replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(()))
@@ -141,7 +141,7 @@ impl Dump {
         })
     }
 
-    pub(crate) fn encode_with(&self, options: EncodeOptions, selection: Selection) -> ekv_tree::Result<Records> {
+    pub(crate) fn encode_with(&self, options: EncodeOptions, selection: Selection) -> ekv_files::Result<Records> {
         let mut records = Records::default();
         let mut encoder = Encoder::with_options(&mut records, &scratch(), options);
         self.replay_to(selection, &mut encoder)?;

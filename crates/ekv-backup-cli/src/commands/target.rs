@@ -6,7 +6,7 @@ use std::path::Path;
 use ekv_backup::{
     Class, Compression, DirOptions, DumpTarget, Error, ExistingTarget, NewName, Resources, ZstdLevel, name_advice,
 };
-use ekv_model::Shown;
+use ekv_text::Shown;
 
 use crate::args::{CompressionArguments, CompressionRule, FsyncRule, LimitArguments};
 use crate::commands::fsync;

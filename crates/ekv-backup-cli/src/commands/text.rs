@@ -4,7 +4,7 @@ use ekv_backup::{
     Accounts, Books, Choice, Completeness, FamilyReport, FindingReport, Grounds, LossAccount, Missing, NamesReport,
     OutcomeReport, Proof, SnapshotReport,
 };
-use ekv_model::shorten;
+use ekv_text::shorten;
 
 use crate::output::{Output, Page};
 

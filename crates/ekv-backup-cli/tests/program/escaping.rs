@@ -14,7 +14,7 @@ const EVIL: &str = "x\u{1b}[2J\u{1b}]0;PWNED\u{7}\u{1b}[31m\u{202e}\u{9b}2J\u{20
 #[track_caller]
 fn assert_harmless(run: &Run) {
     for text in [&run.stdout, &run.stderr] {
-        let is_foreign = |c: char| c != '\n' && !ekv_model::is_shown_as_it_is(c);
+        let is_foreign = |c: char| c != '\n' && !ekv_text::is_shown_as_it_is(c);
         assert!(!text.chars().any(is_foreign), "{text:?}");
         assert!(!text.lines().any(|line| line.trim_start().starts_with("Sound: forged")), "{text}");
     }

@@ -42,7 +42,7 @@ fn commands_that_are_printed_work_as_they_are_in_every_shell() {
         let room = Room::with_small_snapshot();
         let decode = room.run(&["decode", "snapshot.fsm", "--", name]);
         let verify = command_after(&decode.assert_code(0).stdout, "check it any time: ").to_owned();
-        assert!(verify.chars().all(ekv_model::is_shown_as_it_is), "{verify:?}");
+        assert!(verify.chars().all(ekv_text::is_shown_as_it_is), "{verify:?}");
         let payload = format!("{name}.fsm");
         let encode = room.run(&["encode", "--", name, &payload]);
         let prepare = command_after(&encode.assert_code(0).stdout, "make a node of it: ").to_owned();

@@ -3,9 +3,10 @@ use std::error::Error as _;
 use std::fs;
 use std::path::PathBuf;
 
+use ekv_dump::DumpFault;
+use ekv_files::archive::{ArchiveLimits, Compression, ZstdLevel};
+use ekv_files::source::Refusal;
 use ekv_spill::SystemScratch;
-use ekv_tree::archive::{ArchiveLimits, Compression, ZstdLevel};
-use ekv_tree::source::Refusal;
 
 use super::*;
 use crate::DumpTarget;
@@ -50,25 +51,25 @@ impl Read for Failing<'_> {
 struct ReadAll;
 
 impl Visitor for ReadAll {
-    fn directory(&mut self, _path: &DumpPath) -> ekv_tree::Result<()> {
+    fn directory(&mut self, _path: &DumpPath) -> ekv_files::Result<()> {
         Ok(())
     }
 
-    fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> ekv_tree::Result<()> {
+    fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> ekv_files::Result<()> {
         let copied = io::copy(content, &mut io::sink());
         copied.map(|_| ()).map_err(|source| {
-            let error = ekv_tree::Error::new(SourceError::Io { operation: SourceOperation::Read, source });
+            let error = ekv_files::Error::new(SourceError::Io { operation: SourceOperation::Read, source });
             error.at(path.as_bytes())
         })
     }
 
-    fn refused(&mut self, path: &DumpPath, refusal: Refusal) -> ekv_tree::Result<()> {
+    fn refused(&mut self, path: &DumpPath, refusal: Refusal) -> ekv_files::Result<()> {
         panic!("{path:?}: {refusal}")
     }
 }
 
 /// Fails each read of an archive in turn; answers how many failures there were outside the content of the file, and inside.
-fn fail_each_read(path: &Path, read: impl Fn(Failing<'_>) -> ekv_tree::Result<()>) -> (usize, usize) {
+fn fail_each_read(path: &Path, read: impl Fn(Failing<'_>) -> ekv_files::Result<()>) -> (usize, usize) {
     let (mut of_the_archive, mut of_the_file) = (0, 0);
     for fails_at in 0.. {
         let reads = Cell::new(0);
@@ -108,20 +109,20 @@ fn any_failing_read_of_an_archive_names_the_archive_or_the_entry() {
 }
 
 /// A source with an error.
-struct Broken(fn() -> ekv_tree::Error);
+struct Broken(fn() -> ekv_files::Error);
 
 impl Source for Broken {
-    fn walk(&mut self, _visitor: &mut dyn Visitor) -> ekv_tree::Result<()> {
+    fn walk(&mut self, _visitor: &mut dyn Visitor) -> ekv_files::Result<()> {
         Err(self.0())
     }
 }
 
-fn unlisted() -> ekv_tree::Error {
+fn unlisted() -> ekv_files::Error {
     let source = io::Error::from_raw_os_error(5);
     SourceError::Io { operation: SourceOperation::ListDirectory, source }.into()
 }
 
-fn message_of(error: fn() -> ekv_tree::Error) -> String {
+fn message_of(error: fn() -> ekv_files::Error) -> String {
     let mut dump = NamedDump::open(Path::new("dump"), || Ok(Broken(error))).unwrap_or_else(|_| unreachable!());
     dump.walk(&mut ReadAll).unwrap_err().to_string()
 }
@@ -131,7 +132,7 @@ fn error_about_the_root_names_the_dump_and_any_other_keeps_its_place() {
     assert_eq!(message_of(unlisted), "dump: cannot list the directory");
     assert_eq!(message_of(|| unlisted().at(b"")), "dump: cannot list the directory");
     assert_eq!(message_of(|| unlisted().at(b"redis")), "redis: cannot list the directory");
-    let not_about_the_dump = || ErrorKind::NotADump { missing: "CHECKSUMS" }.into();
+    let not_about_the_dump = || DumpFault::NotADump { missing: "CHECKSUMS" }.into();
     assert_eq!(message_of(not_about_the_dump), "this is no complete dump: it has no CHECKSUMS");
 }
 

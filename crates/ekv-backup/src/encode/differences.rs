@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ekv_tree::replay::Difference;
+use ekv_dump::replay::Difference;
 
 /// Lines that are kept.
 const KEPT_MAX: usize = 1000;

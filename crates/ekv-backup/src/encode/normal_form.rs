@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use ekv_adapters::Restorable;
+use ekv_dump::replay::{Listing, ListingSink, ListingSlot, Place, ReplayOptions, Replayed, replay};
+use ekv_dump::{DumpWriter, TreeOptions, TreeTarget};
+use ekv_files::source::ScopedSource;
 use ekv_model::{Event, Result, Target, redis, s3, sqs};
 use ekv_spill::{Scratch, Sorted, Sorter};
-use ekv_tree::replay::{Listing, ListingSink, ListingSlot, Place, ReplayOptions, Replayed, replay};
-use ekv_tree::source::ScopedSource;
-use ekv_tree::{DumpWriter, TreeOptions, TreeTarget};
 
 use crate::progress::{ByteCounter, Phase, Progress};
 
@@ -35,7 +35,7 @@ impl ListedTree {
         // A published sink has left its listing.
         self.slot
             .take()
-            .ok_or_else(|| ekv_tree::Error::from(ekv_tree::sink::SinkError::Misuse { rule: UNPUBLISHED }).into())
+            .ok_or_else(|| ekv_files::Error::from(ekv_files::sink::SinkError::Misuse { rule: UNPUBLISHED }).into())
     }
 }
 
@@ -116,7 +116,7 @@ pub(super) fn normal_listing(
         left_out: Sorter::new(Arc::clone(scratch), LISTING_BUDGET),
     };
     let replayed = replay(source, scratch, replay_options, &mut target, &place, &mut |bytes| counter.add(bytes))?;
-    let left_out = target.left_out.finish().map_err(ekv_tree::Error::from)?;
+    let left_out = target.left_out.finish().map_err(ekv_files::Error::from)?;
     Ok(NormalListing { replayed, normal: listed.finish()?, left_out: LeftOutFiles { sorted: left_out, next: None } })
 }
 
@@ -138,7 +138,7 @@ impl LeftOutFiles {
     pub(super) fn has(&mut self, path: &[u8]) -> Result<bool> {
         loop {
             if self.next.is_none() {
-                let next = self.sorted.next().map_err(ekv_tree::Error::from)?;
+                let next = self.sorted.next().map_err(ekv_files::Error::from)?;
                 self.next = next.map(|(path, _)| path.to_vec());
             }
             match self.next.as_deref().map(|next| next.cmp(path)) {
@@ -167,7 +167,7 @@ impl Target for WholeFiles<'_> {
             && self.target.left_out() > before
             && let Some(path) = self.place.location().path
         {
-            self.left_out.push(&path, b"").map_err(ekv_tree::Error::from)?;
+            self.left_out.push(&path, b"").map_err(ekv_files::Error::from)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What passes by while a dump is replayed: whose data, which of the selected names, which expiries have passed.
 
+use ekv_dump::replay::{Selection, Unmatched};
 use ekv_model::{Event, Result, Target, dynamodb, redis, s3, sqs};
-use ekv_tree::replay::{Selection, Unmatched};
 
 use crate::Adapter;
 

@@ -2,10 +2,10 @@
 
 use ekv_adapters::sqs::{self, StoredOddities};
 use ekv_adapters::{EncodeOptions as RecordOptions, Encoder, Restorable};
+use ekv_dump::replay::{Place, ReplayOptions, Replayed, Unmatched, replay};
+use ekv_files::source::ScopedSource;
 use ekv_model::{Example, Finding, FindingTotals, Findings, Result};
 use ekv_snapshot::{Writer, Written};
-use ekv_tree::replay::{Place, ReplayOptions, Replayed, Unmatched, replay};
-use ekv_tree::source::ScopedSource;
 
 use super::normal_form::ExtendedCheck;
 use super::observed::{Observed, Seen};

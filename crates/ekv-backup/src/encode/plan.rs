@@ -1,10 +1,10 @@
 //! What will be encoded, decided from the manifest alone. Source: `docs/format/restore.md`, sections 2.2 and 3.2.
 
+use ekv_dump::manifest::{Account, Manifest, StoredManifest};
+use ekv_dump::{SqsVisibility, TreeOptions};
+use ekv_files::source::ScopedSource;
 use ekv_model::Result;
 use ekv_snapshot::CommitTs;
-use ekv_tree::manifest::{Account, Manifest, StoredManifest};
-use ekv_tree::source::ScopedSource;
-use ekv_tree::{SqsVisibility, TreeOptions};
 
 use super::{EncodeOptions, EncodeRefusal};
 use crate::losses::{LossAccount, first_losses};

@@ -7,12 +7,12 @@
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Outcome, redis, s3, sqs};
+use ekv_dump::replay::{Difference, Listing, is_document};
+use ekv_files::source::ScopedSource;
 use ekv_model::{Class, Finding, Findings, Result};
 use ekv_snapshot::server_file::FramedPayload;
 use ekv_snapshot::{CommitTs, FooterPolicy, Input, RestorablePayload, Written};
 use ekv_spill::Scratch;
-use ekv_tree::replay::{Difference, Listing, is_document};
-use ekv_tree::source::ScopedSource;
 use sha2::{Digest, Sha256};
 
 use super::differences::Differences;
@@ -34,7 +34,7 @@ const NOT_OF_A_DUMP: [Outcome; 5] =
 
 /// What is odd about keys and values of users, not about the payload.
 const OF_VALUES: [Finding; 10] = [
-    ekv_tree::DYNAMODB_NAME_COLLISION,
+    ekv_dump::DYNAMODB_NAME_COLLISION,
     redis::findings::EXPIRED_KEYS,
     redis::findings::ZERO_EXPIRY,
     redis::findings::NAN_SCORE,
@@ -119,8 +119,8 @@ pub(super) fn self_test(
     Ok(verdict)
 }
 
-fn has_left_out(left_out: &mut LeftOutFiles, path: &[u8]) -> ekv_tree::Result<bool> {
-    left_out.has(path).map_err(ekv_tree::Error::from)
+fn has_left_out(left_out: &mut LeftOutFiles, path: &[u8]) -> ekv_files::Result<bool> {
+    left_out.has(path).map_err(ekv_files::Error::from)
 }
 
 /// Objects of S3 whose files a decode would name otherwise: an object that is moved out of the way of another one has its own name back

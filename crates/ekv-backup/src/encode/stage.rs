@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use ekv_files::sink::{Published, StagedFiles};
 use ekv_model::Result;
 use ekv_spill::Scratch;
-use ekv_tree::sink::{Published, StagedFiles};
 
 /// Index of the payload among the staged files.
 pub(super) const PAYLOAD: usize = 0;
@@ -16,34 +16,34 @@ pub(super) const INFO: usize = 1;
 /// Files that are written in private, can be read back, and get their names together.
 pub(super) trait Stage {
     /// Begins the file with this index.
-    fn begin(&mut self, index: usize) -> ekv_tree::Result<()>;
+    fn begin(&mut self, index: usize) -> ekv_files::Result<()>;
     /// Adds bytes to the open file.
-    fn write(&mut self, bytes: &[u8]) -> ekv_tree::Result<()>;
+    fn write(&mut self, bytes: &[u8]) -> ekv_files::Result<()>;
     /// Ends the open file.
-    fn end(&mut self) -> ekv_tree::Result<()>;
+    fn end(&mut self) -> ekv_files::Result<()>;
     /// Opens a file that was written.
-    fn open_staged(&mut self, index: usize) -> ekv_tree::Result<File>;
+    fn open_staged(&mut self, index: usize) -> ekv_files::Result<File>;
     /// Path under which the file with this index is published, for messages.
     fn target(&self, index: usize) -> String;
     /// Scratch files that vanish with the stage.
     fn scratch(&self) -> Arc<dyn Scratch>;
     /// Gives the files their names.
-    fn publish(self: Box<Self>) -> ekv_tree::Result<Published>;
+    fn publish(self: Box<Self>) -> ekv_files::Result<Published>;
     /// Removes everything.
-    fn abort(self: Box<Self>) -> ekv_tree::Result<()>;
+    fn abort(self: Box<Self>) -> ekv_files::Result<()>;
 }
 
 impl Stage for StagedFiles {
-    fn begin(&mut self, index: usize) -> ekv_tree::Result<()> {
+    fn begin(&mut self, index: usize) -> ekv_files::Result<()> {
         StagedFiles::begin(self, index)
     }
-    fn write(&mut self, bytes: &[u8]) -> ekv_tree::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> ekv_files::Result<()> {
         StagedFiles::write(self, bytes)
     }
-    fn end(&mut self) -> ekv_tree::Result<()> {
+    fn end(&mut self) -> ekv_files::Result<()> {
         StagedFiles::end(self)
     }
-    fn open_staged(&mut self, index: usize) -> ekv_tree::Result<File> {
+    fn open_staged(&mut self, index: usize) -> ekv_files::Result<File> {
         StagedFiles::open_staged(self, index)
     }
     fn target(&self, index: usize) -> String {
@@ -52,10 +52,10 @@ impl Stage for StagedFiles {
     fn scratch(&self) -> Arc<dyn Scratch> {
         StagedFiles::scratch(self)
     }
-    fn publish(self: Box<Self>) -> ekv_tree::Result<Published> {
+    fn publish(self: Box<Self>) -> ekv_files::Result<Published> {
         StagedFiles::publish(*self)
     }
-    fn abort(self: Box<Self>) -> ekv_tree::Result<()> {
+    fn abort(self: Box<Self>) -> ekv_files::Result<()> {
         StagedFiles::abort(*self)
     }
 }
@@ -63,7 +63,7 @@ impl Stage for StagedFiles {
 /// Writes one staged file through the functions of [`io::Write`] and keeps the stage's own error.
 struct FileWriter<'s> {
     stage: &'s mut dyn Stage,
-    error: Option<ekv_tree::Error>,
+    error: Option<ekv_files::Error>,
 }
 
 impl io::Write for FileWriter<'_> {

@@ -8,10 +8,10 @@ use std::fs::{self, File};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ekv_files::sink::{Fsync, SinkError, SinkOperation};
 use ekv_model::Class;
 use ekv_spill::Scratch;
 use ekv_testkit::CountedScratch;
-use ekv_tree::sink::{Fsync, SinkError, SinkOperation};
 use tempfile::TempDir;
 
 use super::*;
@@ -97,7 +97,7 @@ impl FaultyStage {
         FaultyStage { inner: scene.stage(), calls: 0, fails_at, change: None, scratch: Arc::default() }
     }
 
-    fn hit(&mut self) -> ekv_tree::Result<()> {
+    fn hit(&mut self) -> ekv_files::Result<()> {
         self.calls += 1;
         if self.calls - 1 != self.fails_at {
             return Ok(());
@@ -108,11 +108,11 @@ impl FaultyStage {
 }
 
 impl Stage for FaultyStage {
-    fn begin(&mut self, index: usize) -> ekv_tree::Result<()> {
+    fn begin(&mut self, index: usize) -> ekv_files::Result<()> {
         self.hit()?;
         Stage::begin(self.inner.as_mut(), index)
     }
-    fn write(&mut self, bytes: &[u8]) -> ekv_tree::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> ekv_files::Result<()> {
         self.hit()?;
         let mut bytes = bytes.to_vec();
         if let Some(change) = self.change {
@@ -120,11 +120,11 @@ impl Stage for FaultyStage {
         }
         Stage::write(self.inner.as_mut(), &bytes)
     }
-    fn end(&mut self) -> ekv_tree::Result<()> {
+    fn end(&mut self) -> ekv_files::Result<()> {
         self.hit()?;
         Stage::end(self.inner.as_mut())
     }
-    fn open_staged(&mut self, index: usize) -> ekv_tree::Result<File> {
+    fn open_staged(&mut self, index: usize) -> ekv_files::Result<File> {
         self.hit()?;
         Stage::open_staged(self.inner.as_mut(), index)
     }
@@ -134,11 +134,11 @@ impl Stage for FaultyStage {
     fn scratch(&self) -> Arc<dyn Scratch> {
         self.scratch.clone()
     }
-    fn publish(mut self: Box<Self>) -> ekv_tree::Result<Published> {
+    fn publish(mut self: Box<Self>) -> ekv_files::Result<Published> {
         self.hit()?;
         self.inner.publish()
     }
-    fn abort(self: Box<Self>) -> ekv_tree::Result<()> {
+    fn abort(self: Box<Self>) -> ekv_files::Result<()> {
         self.inner.abort()
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use ekv_tree::compressed::{Beginning, Decompressed};
+use ekv_files::compressed::{Beginning, Decompressed};
 
 /// Bytes that are looked at.
 pub(crate) const FIRST_LEN: usize = 512;

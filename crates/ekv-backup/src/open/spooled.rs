@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use ekv_files::compressed::{Beginning, CompressedFault, Decompressed};
 use ekv_snapshot::{Error, ErrorKind, FooterPolicy, Input, Result, Watch, check_beginning};
 use ekv_spill::{Scratch, Spool};
-use ekv_tree::compressed::{Beginning, CompressedFault, Decompressed};
 
 use crate::Resources;
 

@@ -227,8 +227,8 @@ fn compressed_snapshot_is_refused_with_a_way_out_by_a_build_without_zstd() {
 #[cfg(feature = "zstd")]
 mod compressed {
     use super::*;
+    use ekv_files::compressed::EXPANSION_FREE_LEN;
     use ekv_testkit::CountedScratch;
-    use ekv_tree::compressed::EXPANSION_FREE_LEN;
 
     fn compress(bytes: &[u8]) -> Vec<u8> {
         zstd::encode_all(bytes, 3).unwrap()

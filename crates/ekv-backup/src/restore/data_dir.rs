@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
+use ekv_files::DumpPath;
+use ekv_files::sink::{DirSink, Sink};
 use ekv_model::{Class, Result};
 use ekv_snapshot::raft::peers::{PEERS_FILE, Peers};
 use ekv_snapshot::raft::wal::{self, HardState, WAL_PATH, Wal};
@@ -14,8 +16,6 @@ use ekv_snapshot::snapfile::{self, ConfState, SnapData, SnapFile, SnapMetadata, 
 use ekv_snapshot::{
     CommitTs, ErrorKind, FooterPolicy, Header, Input, RestorablePayload, RestorableTotals, Watch, datadir,
 };
-use ekv_tree::DumpPath;
-use ekv_tree::sink::{DirSink, Sink};
 use sha2::{Digest, Sha256};
 
 use super::encode_info::format_sha256;
@@ -27,11 +27,11 @@ const PEERS_LEN_MAX: u64 = 4 << 20;
 /// A sink whose files can be read back before they are published.
 pub(super) trait Stage: Sink {
     /// Opens a file that was written.
-    fn open_staged(&mut self, path: &DumpPath) -> ekv_tree::Result<File>;
+    fn open_staged(&mut self, path: &DumpPath) -> ekv_files::Result<File>;
 }
 
 impl Stage for DirSink {
-    fn open_staged(&mut self, path: &DumpPath) -> ekv_tree::Result<File> {
+    fn open_staged(&mut self, path: &DumpPath) -> ekv_files::Result<File> {
         DirSink::open_staged(self, path)
     }
 }
@@ -176,7 +176,7 @@ impl Copied {
     }
 }
 
-fn dump_path(path: &str) -> ekv_tree::Result<DumpPath> {
+fn dump_path(path: &str) -> ekv_files::Result<DumpPath> {
     Ok(DumpPath::new(path.as_bytes())?)
 }
 

@@ -3,9 +3,9 @@
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
+use ekv_files::sink::{DirOptions, DirSink, ExistingTarget, Fsync, Privacy, Published};
 use ekv_model::Result;
 use ekv_snapshot::CommitTs;
-use ekv_tree::sink::{DirOptions, DirSink, ExistingTarget, Fsync, Privacy, Published};
 use jiff::Timestamp;
 use serde::Serialize;
 

@@ -11,11 +11,11 @@ use ekv_backup::restore::{PrepareOptions, RestoreTarget, restore};
 use ekv_backup::{
     Class, DecodeReport, DirOptions, DumpTarget, EncodeOptions, EncodeRefusal, EncodeReport, Fsync, NoProgress, decode,
 };
+use ekv_dump::losses::Loss;
 use ekv_model::dynamodb::{KeyType, KeyValue, put_sort_key};
 use ekv_model::redis::StreamId;
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::redis::{Wide, key, value};
-use ekv_tree::losses::Loss;
 use md5::{Digest, Md5};
 
 use crate::room::{Room, decode_options, options};

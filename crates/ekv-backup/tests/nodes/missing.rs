@@ -7,7 +7,7 @@ use ekv_backup::{
 };
 use ekv_testkit::SnapshotBuilder;
 
-use ekv_tree::losses::{LOSSES_FILE, Loss, LossesReader};
+use ekv_dump::losses::{LOSSES_FILE, Loss, LossesReader};
 
 use crate::node::{Node, route, stored, string, with_catalog, write_snapshot};
 

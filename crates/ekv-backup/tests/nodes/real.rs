@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ekv_backup::{DecodeOptions, NoProgress, ReadOptions, Unowned, decode};
+use ekv_dump::segment::component;
 use ekv_testkit::fixtures;
-use ekv_tree::segment::component;
 use serde_json::Value;
 
 use crate::node::check_books;

@@ -7,9 +7,9 @@ use ekv_backup::{
     ChecksumsOptions, CommandError, DecodeOptions, DecodeReport, DirOptions, DumpTarget, ExistingTarget, Fsync,
     NewName, NoProgress, Resources, Result, checksums, decode, pack, unpack, verify,
 };
+use ekv_dump::losses::{LOSSES_FILE, LossesReader};
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::redis::{RedisRecords, Wide, key, value};
-use ekv_tree::losses::{LOSSES_FILE, LossesReader};
 use proptest::prelude::*;
 use tempfile::TempDir;
 

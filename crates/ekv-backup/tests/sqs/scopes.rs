@@ -7,8 +7,8 @@ use ekv_backup::{
     ChecksumsOptions, DecodeOptions, DirOptions, DumpTarget, EncodeOptions, ExistingTarget, Fsync, NoProgress,
     checksums, decode, encode, verify,
 };
+use ekv_dump::scope_list::{SCOPES_FILE, ScopesReader};
 use ekv_testkit::SnapshotBuilder;
-use ekv_tree::scope_list::{SCOPES_FILE, ScopesReader};
 use tempfile::TempDir;
 
 use crate::support::Queues;

@@ -5,7 +5,7 @@ use std::io::{self, BufReader};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ekv_model::json::{JsonError, LimitedStrings, StringTooLong};
+use ekv_text::json::{JsonError, LimitedStrings, StringTooLong};
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
 use crate::{Error, ErrorKind, Input, Result};

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use ekv_dump::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, S3Scopes, SnapshotOrigin};
+use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
+use ekv_dump::{DumpWriter, Included, TreeTarget};
+use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
+use ekv_files::source::MemorySource;
 use ekv_model::NoMonitor;
 use ekv_snapshot::{CommitTs, Input, NoWatch, Writer, WrittenForm};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::{fixtures, memory_input};
-use ekv_tree::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, S3Scopes, SnapshotOrigin};
-use ekv_tree::replay::{Place, ReplayOptions, Selection, replay};
-use ekv_tree::sink::{MemoryDump, MemoryEntries, MemorySink};
-use ekv_tree::source::MemorySource;
-use ekv_tree::{DumpWriter, Included, TreeTarget};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 

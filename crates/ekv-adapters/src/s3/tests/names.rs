@@ -1,9 +1,9 @@
 //! Awkward keys from records to files. Source: `docs/format/tree.md`, sections 4, 5 and 11.3.
 
+use ekv_dump::{DumpWriter, TreeTarget};
+use ekv_files::sink::{MemoryDump, MemorySink};
 use ekv_model::Class;
 use ekv_testkit::FoldingSink;
-use ekv_tree::sink::{MemoryDump, MemorySink};
-use ekv_tree::{DumpWriter, TreeTarget};
 
 use super::support::Store;
 use crate::s3::Options;

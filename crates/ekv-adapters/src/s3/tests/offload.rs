@@ -1,6 +1,6 @@
 //! Content stored by its digest. Source: `docs/format/s3.md`, section 2.5.
 
-use ekv_tree::TreeOptions;
+use ekv_dump::TreeOptions;
 use sha2::{Digest, Sha256};
 
 use super::support::{Store, TS, chunk_blob_key, chunk_key, group, head_key};

@@ -1,6 +1,6 @@
 //! What is written only if it is asked for. Source: `docs/format/s3.md`, sections 4.1 and 4.6.
 
-use ekv_tree::TreeOptions;
+use ekv_dump::TreeOptions;
 
 use super::support::{Store, blob_key, group, head_key};
 use crate::s3::keys::push_segment;

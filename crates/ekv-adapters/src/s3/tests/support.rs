@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ekv_dump::{DumpWriter, Scopes, TreeOptions, TreeTarget};
+use ekv_files::sink::{MemoryDump, MemorySink};
 use ekv_model::{Finding, Findings, NoMonitor, Target};
 use ekv_snapshot::{CommitTs, FamilyTotals, Input, NoWatch, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
-use ekv_tree::sink::{MemoryDump, MemorySink};
-use ekv_tree::{DumpWriter, Scopes, TreeOptions, TreeTarget};
 use md5::{Digest, Md5};
 
 use crate::s3::keys::{ChunkPlace, hex, push_segment, put_bucket, put_chunk, put_chunk_blob, put_group, put_object};

@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use ekv_adapters::Encoder;
+use ekv_dump::replay::{Place, replay};
 use ekv_model::{Body, Findings, Result};
 use ekv_snapshot::{RecordSink, Writer};
 use ekv_testkit::fixtures::{ALL_3, REDIS_2};
-use ekv_tree::replay::{Place, replay};
 
 use super::super::payload::replay_options;
 use super::*;

@@ -3,11 +3,11 @@
 use std::fs::{self, File};
 use std::sync::Arc;
 
+use ekv_files::DumpPath;
+use ekv_files::sink::{Sink, SinkError, SinkOperation};
 use ekv_model::Class;
 use ekv_snapshot::{FooterPolicy, Input, MemoryInput};
 use ekv_spill::Scratch;
-use ekv_tree::DumpPath;
-use ekv_tree::sink::{Sink, SinkError, SinkOperation};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -48,7 +48,7 @@ impl FaultyStage {
         FaultyStage { inner: Box::new(inner), calls: 0, fails_at, before_read_back: None }
     }
 
-    fn hit(&mut self) -> ekv_tree::Result<()> {
+    fn hit(&mut self) -> ekv_files::Result<()> {
         self.calls += 1;
         if self.calls - 1 != self.fails_at {
             return Ok(());
@@ -59,36 +59,36 @@ impl FaultyStage {
 }
 
 impl Sink for FaultyStage {
-    fn directory(&mut self, path: &DumpPath) -> ekv_tree::Result<()> {
+    fn directory(&mut self, path: &DumpPath) -> ekv_files::Result<()> {
         self.hit()?;
         self.inner.directory(path)
     }
-    fn begin(&mut self, path: &DumpPath) -> ekv_tree::Result<()> {
+    fn begin(&mut self, path: &DumpPath) -> ekv_files::Result<()> {
         self.hit()?;
         self.inner.begin(path)
     }
-    fn write(&mut self, bytes: &[u8]) -> ekv_tree::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> ekv_files::Result<()> {
         self.hit()?;
         self.inner.write(bytes)
     }
-    fn end(&mut self) -> ekv_tree::Result<()> {
+    fn end(&mut self) -> ekv_files::Result<()> {
         self.hit()?;
         self.inner.end()
     }
     fn scratch(&self) -> Arc<dyn Scratch> {
         self.inner.scratch()
     }
-    fn publish(mut self: Box<Self>) -> ekv_tree::Result<Published> {
+    fn publish(mut self: Box<Self>) -> ekv_files::Result<Published> {
         self.hit()?;
         self.inner.publish()
     }
-    fn abort(self: Box<Self>) -> ekv_tree::Result<()> {
+    fn abort(self: Box<Self>) -> ekv_files::Result<()> {
         self.inner.abort()
     }
 }
 
 impl Stage for FaultyStage {
-    fn open_staged(&mut self, path: &DumpPath) -> ekv_tree::Result<File> {
+    fn open_staged(&mut self, path: &DumpPath) -> ekv_files::Result<File> {
         self.hit()?;
         if let Some(interfere) = self.before_read_back.take() {
             interfere();

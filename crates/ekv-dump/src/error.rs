@@ -1,0 +1,67 @@
+//! What can be refused in the content of a dump.
+
+use ekv_files::ErrorKind;
+
+use crate::expiry::ExpiryFault;
+use crate::json::JsonFault;
+use crate::keymap::KeymapFault;
+use crate::manifest::ManifestError;
+use crate::portable::PortableReport;
+use crate::replay::ReplayFault;
+use crate::segment::SegmentError;
+use crate::verify::Problems;
+
+/// What is refused in the content of a dump; [`Error::content`](ekv_files::Error::content) finds it in an error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DumpFault {
+    /// A directory or archive that is no finished dump.
+    #[error("this is no complete dump: it has no {missing}")]
+    NotADump {
+        /// The file that every dump has.
+        missing: &'static str,
+    },
+    /// The manifest is refused.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The JSON text of a file is refused.
+    #[error(transparent)]
+    Json(#[from] JsonFault),
+    /// A file name of the dump is refused.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// A line of a KEYMAP is refused.
+    #[error(transparent)]
+    Keymap(#[from] KeymapFault),
+    /// A line of an expiry sidecar is refused.
+    #[error(transparent)]
+    Expiry(#[from] ExpiryFault),
+    /// A file of the dump has no meaning.
+    #[error(transparent)]
+    Replay(#[from] ReplayFault),
+    /// Files and CHECKSUMS do not go together.
+    #[error("{0}")]
+    Unsound(Box<Problems>),
+    /// Names of the dump would not survive on other systems, and the user demands that they do.
+    #[error("names of this dump are not portable: {0}")]
+    NotPortable(Box<PortableReport>),
+}
+
+impl From<DumpFault> for ErrorKind {
+    fn from(fault: DumpFault) -> Self {
+        ErrorKind::Content(Box::new(fault))
+    }
+}
+
+/// Makes an [`ErrorKind`] of each of these faults.
+macro_rules! content {
+    ($($fault:ty),*) => { $(
+        impl From<$fault> for ErrorKind {
+            fn from(fault: $fault) -> Self {
+                DumpFault::from(fault).into()
+            }
+        }
+    )* };
+}
+
+content!(ManifestError, JsonFault, SegmentError, KeymapFault, ExpiryFault, ReplayFault);

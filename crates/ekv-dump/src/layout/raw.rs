@@ -1,0 +1,74 @@
+//! Records that no adapter decodes, one line each. Source: `docs/format/tree.md`, section 14.
+
+use std::io::Write as _;
+
+use ekv_files::{DumpPath, Result};
+use ekv_model::Body;
+use ekv_model::raw::Record;
+use ekv_text::json::{Base64Stream, Bracket, Layout, Style};
+
+use super::value::{flush, push_base64};
+use crate::DumpWriter;
+
+pub(crate) use ekv_files::root::UNKNOWN_DIRECTORY;
+/// End of their names; before it stands the name of the key family.
+pub(crate) const UNKNOWN_EXTENSION: &str = ".jsonl";
+
+/// The file of the family at hand.
+#[derive(Default)]
+pub(crate) struct RawRecords {
+    family: Option<String>,
+    out: Vec<u8>,
+}
+
+impl RawRecords {
+    pub(crate) fn record(&mut self, writer: &mut DumpWriter, record: &Record<'_>) -> Result<()> {
+        if self.family.as_deref() != Some(record.family) {
+            self.finish(writer)?;
+            let mut path = DumpPath::new(UNKNOWN_DIRECTORY.as_bytes())?;
+            path.push(format!("{}{UNKNOWN_EXTENSION}", record.family).as_bytes())?;
+            writer.begin(&path)?;
+            self.family = Some(record.family.to_owned());
+        }
+        let out = &mut self.out;
+        let mut layout = Layout::new(Style::Compact);
+        layout.open(Bracket::Object, out);
+        layout.name("key_b64", out);
+        push_base64(&Body::Inline(record.user_key), Base64Stream::default(), out, writer)?;
+        layout.name("commit_ts", out);
+        // Writing to a vector cannot fail.
+        let _ = write!(out, "{}", record.commit_ts);
+        layout.name("value_b64", out);
+        push_base64(&record.value, Base64Stream::default(), out, writer)?;
+        layout.close(Bracket::Object, out);
+        out.push(b'\n');
+        flush(out, writer)
+    }
+
+    /// Ends the open file.
+    pub(crate) fn finish(&mut self, writer: &mut DumpWriter) -> Result<()> {
+        if self.family.take().is_some() { writer.end() } else { Ok(()) }
+    }
+}
+
+/// Whether a file below [`UNKNOWN_DIRECTORY`] is named after a key family.
+pub(crate) fn is_family_file(name: &[u8]) -> bool {
+    name.strip_suffix(UNKNOWN_EXTENSION.as_bytes()).is_some_and(|family| {
+        !family.is_empty() && family.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_families_are_files_of_raw_records() {
+        for name in ["unknown.jsonl", "fs_chunk.jsonl", "s3_v2.jsonl"] {
+            assert!(is_family_file(name.as_bytes()), "{name}");
+        }
+        for name in [".jsonl", "unknown", "unknown.json", "Unknown.jsonl", "a-b.jsonl", "a.b.jsonl"] {
+            assert!(!is_family_file(name.as_bytes()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The files of the type directories: one key each.
+
+use ekv_files::{DumpPath, Result};
+use ekv_model::redis::{Event, Expiry, ExpiryOrigin, ScalarKind};
+use ekv_model::{Event as ModelEvent, Target};
+
+use super::element::Texts;
+use super::expiry::Expiries;
+use super::keymap::{KeymapCursor, SortedKeymap};
+use super::names::Names;
+use super::{DATABASE_INDEX, collection, stream};
+use crate::expiry;
+use crate::keymap::{KEYMAP_FILE, KeymapKind, write_line};
+use crate::layout::redis::write::names::Folder;
+use crate::replay::reading::{DumpFile, Reading, Visit, emit, unknown};
+use crate::replay::value::ValueBuffer;
+use crate::replay::{Place, ReplayFault, Selection};
+use crate::segment::{Decoded, SegmentError, decode_segment};
+
+/// Hands events of the one database to the target.
+pub(super) struct Emitter<'a> {
+    target: &'a mut dyn Target,
+    place: &'a Place,
+}
+
+impl Emitter<'_> {
+    pub(super) fn emit(&mut self, event: Event<'_>) -> Result<()> {
+        emit(self.target, self.place, ModelEvent::Redis { database: DATABASE_INDEX, event })
+    }
+
+    /// Says in which line of the file the next events are.
+    pub(super) fn enter_line(&mut self, line: u64) {
+        self.place.enter_line(line);
+    }
+}
+
+/// Replays the files of a database, type by type.
+pub(super) struct KeyFiles<'a> {
+    database: DumpPath,
+    keymap_path: Vec<u8>,
+    selection: &'a Selection,
+    keymap: &'a SortedKeymap,
+    names: Names,
+    emitter: Emitter<'a>,
+    /// The content of the file at hand.
+    content: ValueBuffer,
+    texts: Texts,
+    key: Vec<u8>,
+    line: Vec<u8>,
+}
+
+impl<'a> KeyFiles<'a> {
+    pub(super) fn new<'r: 'a>(
+        reading: &Reading<'r>,
+        database: DumpPath,
+        keymap: &'a SortedKeymap,
+        names: Names,
+        target: &'a mut dyn Target,
+    ) -> Self {
+        let scratch = reading.scratch();
+        KeyFiles {
+            keymap_path: [database.as_bytes(), b"/", KEYMAP_FILE.as_bytes()].concat(),
+            database,
+            selection: reading.selection(),
+            keymap,
+            names,
+            emitter: Emitter { target, place: reading.place() },
+            content: ValueBuffer::new(&scratch),
+            texts: Texts::new(&scratch),
+            key: Vec::new(),
+            line: Vec::new(),
+        }
+    }
+
+    /// Replays the files of one type; `expiries` are those that lie beside it.
+    pub(super) fn read(&mut self, reading: &mut Reading<'_>, folder: Folder, expiries: Option<Expiries>) -> Result<()> {
+        let mut path = self.database.clone();
+        path.push(folder.name().as_bytes())?;
+        let keymap = self.keymap.cursor();
+        let mut visit = FolderFiles { files: self, folder, keymap, expiries };
+        reading.show(&path, &mut visit)?;
+        visit.expiries.as_ref().map_or(Ok(()), Expiries::expect_end)
+    }
+
+    /// Makes the checks for which all names must be known.
+    pub(super) fn finish(self) -> Result<()> {
+        self.names.check(&self.database, self.keymap)
+    }
+}
+
+/// The files of one type directory.
+struct FolderFiles<'f, 'a> {
+    files: &'f mut KeyFiles<'a>,
+    folder: Folder,
+    keymap: KeymapCursor<'a>,
+    expiries: Option<Expiries>,
+}
+
+impl FolderFiles<'_, '_> {
+    /// Finds the key behind a file name, and whether only a KEYMAP record tells it.
+    fn find_key(&mut self, segment: &[u8]) -> Result<bool> {
+        let key = &mut self.files.key;
+        match decode_segment(segment)? {
+            Decoded::Raw(raw) => {
+                *key = raw;
+                Ok(false)
+            }
+            Decoded::Binary(_) => Err(SegmentError::NotCanonical.into()),
+            Decoded::Fallback => {
+                let found = self.keymap.find(segment)?.ok_or(ReplayFault::MissingKeymap)?;
+                key.clear();
+                key.extend_from_slice(found);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Notes the lines of sidecars that another dump of the same data must have.
+    fn note_lines(
+        &mut self,
+        file: &mut DumpFile<'_>,
+        segment: &[u8],
+        is_fallback: bool,
+        at_ms: Option<u64>,
+    ) -> Result<()> {
+        let KeyFiles { line, keymap_path, key, .. } = &mut *self.files;
+        if is_fallback {
+            line.clear();
+            write_line(&String::from_utf8_lossy(segment), key, KeymapKind::ShaFallback, line);
+            file.note_line(keymap_path, line)?;
+        }
+        if let (Some(at_ms), Some(expiries)) = (at_ms, &self.expiries) {
+            line.clear();
+            expiry::write_line(segment, at_ms, line);
+            file.note_line(expiries.path().as_bytes(), line)?;
+        }
+        Ok(())
+    }
+}
+
+impl Visit for FolderFiles<'_, '_> {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        Err(unknown(path, "files only, one for each key"))
+    }
+
+    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        let extension = self.folder.extension();
+        let segment = file.name().strip_suffix(extension.as_bytes());
+        let segment = segment.ok_or(ReplayFault::UnknownEntry { expected: expected_name(self.folder) })?;
+        let is_fallback = self.find_key(segment)?;
+        let at_ms = match &mut self.expiries {
+            Some(expiries) => expiries.take(file.name())?,
+            None => None,
+        };
+        self.files.names.add(segment, self.folder, is_fallback)?;
+        if !self.files.selection.includes(&self.files.key) {
+            file.leave_out();
+            return Ok(());
+        }
+        self.note_lines(file, segment, is_fallback, at_ms)?;
+        let KeyFiles { emitter, content, texts, key, .. } = &mut *self.files;
+        content.fill_from(file)?;
+        let kind = match self.folder {
+            Folder::Strings => ScalarKind::String,
+            Folder::Hll => ScalarKind::Hll,
+            Folder::Streams => return stream::replay(key, content, texts, emitter),
+            Folder::Hashes | Folder::Lists | Folder::Sets | Folder::ZSets => {
+                return collection::replay(self.folder, key, content, texts, emitter);
+            }
+        };
+        let expiry = at_ms.map(|at_ms| Expiry { at_ms, origin: ExpiryOrigin::Inline });
+        emitter.emit(Event::Scalar { kind, key, body: content.body(), expiry })
+    }
+}
+
+fn expected_name(folder: Folder) -> &'static str {
+    match folder {
+        Folder::Strings | Folder::Hll => "names that end in .bin",
+        Folder::Streams => "names that end in .jsonl",
+        Folder::Hashes | Folder::Lists | Folder::Sets | Folder::ZSets => "names that end in .json",
+    }
+}

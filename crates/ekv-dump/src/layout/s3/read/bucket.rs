@@ -1,0 +1,150 @@
+//! A bucket: its record, and the events of everything in it. Source: `docs/format/s3.md`, sections 4.1 and 6.
+
+use std::io::Read as _;
+
+use ekv_files::{DumpPath, Error, Result};
+use ekv_model::s3::{Bucket as ModelBucket, BucketRecord, Event, STRING_LEN_MAX};
+use ekv_model::{Event as ModelEvent, InMemory, Target};
+use ekv_text::time::parse_hlc;
+
+use super::BUCKET_MISSING;
+use super::files::BucketFiles;
+use super::object::Objects;
+use crate::json::JsonReader;
+use crate::replay::ReplayFault;
+use crate::replay::reading::{Reading, emit, is_missing};
+use crate::replay::text::{read_string, read_version};
+use crate::s3_name::BUCKET_FILE;
+use crate::segment::{Decoded, component, decode_component};
+use crate::verify::walk::read_error;
+
+/// Longest record, in bytes.
+const TEXT_LEN_MAX: usize = 1 << 20;
+
+const MEMBERS: &[&str] =
+    &["format_version", "name", "creation_time_iso", "owner", "region", "acl", "versioning", "policy_json"];
+/// How many of them must be there.
+const REQUIRED: usize = 2;
+
+/// What the record of a bucket says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Bucket {
+    name: String,
+    /// Whether there is a record.
+    has_record: bool,
+    created_at_hlc: u64,
+    owner: String,
+    region: String,
+    acl: String,
+}
+
+/// Reads the record of a bucket: its name and the text, which is empty where there is no record: then the directory tells the name.
+/// If the name is not selected, the file counts as not read.
+pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<(String, Vec<u8>)> {
+    let mut path = directory.clone();
+    path.push(BUCKET_FILE.as_bytes())?;
+    let (mut name, mut text) = (String::new(), Vec::new());
+    let selection = reading.selection();
+    let result = reading.read_file(&path, &mut |file| {
+        let limit = u64::try_from(TEXT_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
+        file.by_ref().take(limit).read_to_end(&mut text).map_err(read_error)?;
+        if text.len() > TEXT_LEN_MAX {
+            return Err(ReplayFault::LongDocument { len_max: TEXT_LEN_MAX }.into());
+        }
+        name = Bucket::parse(&text)?.name;
+        if component(name.as_bytes()) != directory.split_last().1 {
+            return Err(ReplayFault::BucketDirectory { name: name.clone() }.into());
+        }
+        if !selection.reaches_into(name.as_bytes()) {
+            file.pass_over();
+        }
+        Ok(())
+    });
+    match result {
+        Err(error) if is_missing(&error) => {
+            let name = match decode_component(directory.split_last().1) {
+                Ok(Decoded::Raw(name)) if reading.is_told(BUCKET_MISSING) => String::from_utf8(name).ok(),
+                _ => None,
+            };
+            let missing = || Error::from(ReplayFault::BucketRecordMissing).at(directory.as_bytes());
+            name.map(|name| (name, Vec::new())).ok_or_else(missing)
+        }
+        other => other.map(|()| (name, text)),
+    }
+}
+
+impl Bucket {
+    /// A bucket without record.
+    pub(super) fn of_name(name: String) -> Self {
+        Bucket { name, ..Bucket::default() }
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Result<Self> {
+        let mut bucket = Bucket { has_record: true, ..Bucket::default() };
+        let source = InMemory(text);
+        let mut reader = JsonReader::document(&source);
+        reader.object_with_optional("an object with the bucket", MEMBERS, REQUIRED, |reader, member| {
+            let text = |reader: &mut JsonReader<'_>| read_string(reader, "a string", STRING_LEN_MAX);
+            match member {
+                0 => read_version(reader)?,
+                1 => bucket.name = read_name(reader)?,
+                2 => bucket.created_at_hlc = read_time(reader)?,
+                3 => bucket.owner = text(reader)?,
+                4 => bucket.region = text(reader)?,
+                5 => bucket.acl = text(reader)?,
+                // Nothing that a server stores.
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        reader.end()?;
+        Ok(bucket)
+    }
+
+    /// Replays the bucket whose files lie in `directory`.
+    pub(super) fn replay(&self, reading: &mut Reading<'_>, directory: DumpPath, target: &mut dyn Target) -> Result<()> {
+        let keys = BucketFiles::new(reading, directory.clone()).list(reading)?.finish(reading, &self.name)?;
+        let place = reading.place();
+        place.enter_file(&[directory.as_bytes(), b"/", BUCKET_FILE.as_bytes()].concat());
+        let record = self.has_record.then_some(BucketRecord {
+            created_at_hlc: self.created_at_hlc,
+            owner: &self.owner,
+            region: &self.region,
+            acl: &self.acl,
+        });
+        let begin = Event::Begin(ModelBucket { name: &self.name, record });
+        emit(target, place, ModelEvent::S3(begin))?;
+        let mut cursor = keys.cursor();
+        while let Some(object) = cursor.next()? {
+            if object.is_selected {
+                emit(target, place, ModelEvent::S3(Event::Key(object.key)))?;
+            }
+        }
+        let mut objects = Objects::new(reading, directory);
+        let mut cursor = keys.cursor();
+        while let Some(object) = cursor.next()? {
+            objects.replay(reading, &object, target)?;
+        }
+        emit(target, place, ModelEvent::S3(Event::End))
+    }
+}
+
+fn read_name(reader: &mut JsonReader<'_>) -> Result<String> {
+    let start = reader.position()?;
+    let name = read_string(reader, "the name of the bucket", STRING_LEN_MAX)?;
+    if name.is_empty() || name.contains('\0') {
+        reader.seek(start);
+        return Err(reader.refuse(ReplayFault::BucketName));
+    }
+    Ok(name)
+}
+
+/// Reads a time as a timestamp (HLC).
+pub(super) fn read_time(reader: &mut JsonReader<'_>) -> Result<u64> {
+    let start = reader.position()?;
+    let text = read_string(reader, "a time as RFC 3339", STRING_LEN_MAX)?;
+    parse_hlc(&text).ok_or_else(|| {
+        reader.seek(start);
+        reader.refuse(ReplayFault::Time)
+    })
+}

@@ -1,0 +1,248 @@
+//! The directory of one queue. Source: `docs/format/sqs.md`, sections 4 and 6.
+
+use std::sync::Arc;
+
+use ekv_files::{DumpPath, Error, Result};
+use ekv_model::sqs::Event;
+use ekv_model::{Event as ModelEvent, Example, Target};
+use ekv_spill::Scratch;
+
+use super::message::Visibility;
+use super::messages::{Messages, Outline};
+use super::settings::{QUEUE_LEN_MAX, Settings};
+use super::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME, side};
+use crate::layout::sqs::write::{
+    INTERNALS_DIRECTORY, MESSAGES_FILE, QUEUE_FILE, SIDE_RECORDS_FILE, is_orphan_directory, orphan_name,
+};
+use crate::replay::reading::{DumpFile, Reading, Visit, emit, unknown};
+use crate::replay::value::ValueBuffer;
+use crate::replay::{Place, ReplayFault, Selection};
+use crate::segment::{Decoded, SegmentError, component, decode_component};
+
+const IN_QUEUE: &str = "_queue.json, messages.jsonl, or the directory _internals";
+const IN_INTERNALS: &str = "the file side_records.jsonl";
+
+/// Generation of a queue about which nothing is known.
+const FIRST_GENERATION: u64 = 1;
+
+/// Replays queues, one after the other.
+pub(super) struct QueueReader<'a> {
+    selection: &'a Selection,
+    place: &'a Place,
+    target: &'a mut dyn Target,
+    visibility: Visibility,
+    scratch: Arc<dyn Scratch>,
+    /// Whether settings may have another name: a decode has told of such queues.
+    may_differ: bool,
+    /// Queues whose settings have another name.
+    other_names: u64,
+    /// The file at hand.
+    content: ValueBuffer,
+    /// The body or value at hand.
+    value: ValueBuffer,
+}
+
+impl<'a> QueueReader<'a> {
+    pub(super) fn new<'r: 'a>(reading: &Reading<'r>, target: &'a mut dyn Target) -> Self {
+        let scratch = reading.scratch();
+        let is_kept = reading.manifest().exclusions.preserve_sqs_visibility;
+        QueueReader {
+            selection: reading.selection(),
+            place: reading.place(),
+            target,
+            visibility: if is_kept { Visibility::Kept } else { Visibility::Reset },
+            may_differ: reading.is_told(SETTINGS_OF_ANOTHER_NAME),
+            other_names: 0,
+            content: ValueBuffer::new(&scratch),
+            value: ValueBuffer::new(&scratch),
+            scratch,
+        }
+    }
+
+    /// Replays the queue in `directory`.
+    pub(super) fn read(&mut self, reading: &mut Reading<'_>, directory: DumpPath) -> Result<()> {
+        let segment = directory.split_last().1.to_vec();
+        let mut internals = directory.clone();
+        internals.push(INTERNALS_DIRECTORY.as_bytes())?;
+        let mut visit = QueueFiles {
+            reader: self,
+            fate: if is_orphan_directory(&segment) { Fate::OrphanPerhaps } else { Fate::Open },
+            directory: &directory,
+            is_begun: false,
+            has_internals: false,
+        };
+        reading.show(&directory, &mut visit)?;
+        let QueueFiles { fate, is_begun, has_internals, .. } = visit;
+        if std::mem::take(&mut self.other_names) > 0 {
+            reading.find(SETTINGS_OF_ANOTHER_NAME, || Example::new(Some(&segment), None, String::new()));
+        }
+        match fate {
+            Fate::Selected(settings) => {
+                if !is_begun {
+                    self.begin(&directory, &settings, Outline::default())?;
+                }
+                if has_internals {
+                    reading.show(&internals, &mut SideFiles { reader: self })?;
+                }
+                self.emit(Event::End)
+            }
+            Fate::Open => Err(Error::from(ReplayFault::MissingFile { name: QUEUE_FILE }).at(directory.as_bytes())),
+            Fate::NotSelected | Fate::OrphanPerhaps => {
+                if matches!(fate, Fate::OrphanPerhaps)
+                    && orphan_name(&segment).is_none_or(|name| self.selection.includes(&name))
+                {
+                    let detail = || format!("sqs/{}", segment.escape_ascii());
+                    reading.find(NOT_ENCODED_ORPHANS, || Example::new(None, None, detail()));
+                }
+                if has_internals { reading.leave_out(&internals) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Reads the settings; `None` if the queue is not asked for.
+    fn settings(&mut self, file: &mut DumpFile<'_>, segment: &[u8]) -> Result<Option<Settings>> {
+        let own_name = match decode_component(segment) {
+            Ok(Decoded::Raw(name)) if !self.selection.includes(&name) => return Ok(None),
+            Ok(Decoded::Raw(name)) => Some(name),
+            Ok(Decoded::Fallback) => None,
+            Ok(Decoded::Binary(_)) => return Err(SegmentError::NotCanonical.into()),
+            Err(error) => return Err(error.into()),
+        };
+        self.content.fill_from(file)?;
+        if self.content.body().len() > QUEUE_LEN_MAX {
+            return Err(ReplayFault::LongFile { len_max: QUEUE_LEN_MAX }.into());
+        }
+        let settings = Settings::read(&self.content)?;
+        let directory = component(settings.name().as_bytes());
+        let settings = match own_name {
+            _ if directory == segment => settings,
+            // The server stores a name in the settings as well, which may differ. Its key, and so the directory, counts.
+            Some(own_name) if self.may_differ => {
+                self.other_names = self.other_names.saturating_add(1);
+                settings.of_queue(own_name)
+            }
+            _ => return Err(ReplayFault::OtherDirectory { directory }.into()),
+        };
+        Ok(Some(settings).filter(|settings| self.selection.includes(settings.queue_name())))
+    }
+
+    /// Begins the queue: its settings are in the file beside the one that is being read.
+    fn begin(&mut self, directory: &DumpPath, settings: &Settings, outline: Outline) -> Result<()> {
+        let generation = match settings.generation() {
+            0 => outline.generation.filter(|common| *common != 0).unwrap_or(FIRST_GENERATION),
+            stated => stated,
+        };
+        let reading_at = self.place.location().path;
+        self.place.enter_file(&[directory.as_bytes(), b"/", QUEUE_FILE.as_bytes()].concat());
+        self.emit(Event::Queue(&settings.queue(generation, &settings.tags())))?;
+        if let Some(path) = reading_at {
+            self.place.enter_file(&path);
+        }
+        Ok(())
+    }
+
+    fn messages(&mut self, file: &mut DumpFile<'_>, directory: &DumpPath, settings: &Settings) -> Result<()> {
+        self.content.fill_from(file)?;
+        let outline = self.each_message().outline()?;
+        self.begin(directory, settings, outline)?;
+        let QueueReader { place, target, visibility, scratch, content, value, .. } = self;
+        let messages = Messages { content, visibility: *visibility, scratch };
+        messages.replay(outline, value, &mut |event, line| {
+            place.enter_line(line);
+            emit(&mut **target, place, ModelEvent::Sqs(event))
+        })
+    }
+
+    fn each_message(&self) -> Messages<'_> {
+        Messages { content: &self.content, visibility: self.visibility, scratch: &self.scratch }
+    }
+
+    fn emit(&mut self, event: Event<'_>) -> Result<()> {
+        emit(self.target, self.place, ModelEvent::Sqs(event))
+    }
+}
+
+/// What becomes of a queue.
+enum Fate {
+    /// Its settings have not been seen.
+    Open,
+    /// As [`Fate::Open`]; without settings it is what is left of a queue that is gone.
+    OrphanPerhaps,
+    /// It is replayed.
+    Selected(Box<Settings>),
+    /// It is not asked for.
+    NotSelected,
+}
+
+/// The files of one queue.
+struct QueueFiles<'q, 'a> {
+    reader: &'q mut QueueReader<'a>,
+    directory: &'q DumpPath,
+    fate: Fate,
+    is_begun: bool,
+    has_internals: bool,
+}
+
+impl Visit for QueueFiles<'_, '_> {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        if path.split_last().1 != INTERNALS_DIRECTORY.as_bytes() {
+            return Err(unknown(path, IN_QUEUE));
+        }
+        self.has_internals = true;
+        Ok(())
+    }
+
+    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        match (file.name(), &self.fate) {
+            (name, _) if name == QUEUE_FILE.as_bytes() => {
+                let segment = self.directory.split_last().1;
+                self.fate = match self.reader.settings(file, segment)? {
+                    Some(settings) => Fate::Selected(Box::new(settings)),
+                    None => {
+                        file.leave_out();
+                        Fate::NotSelected
+                    }
+                };
+                Ok(())
+            }
+            (name, fate) if name == MESSAGES_FILE.as_bytes() => match fate {
+                // Files come in the order of their names: the settings would have been seen.
+                Fate::Open => {
+                    Err(Error::from(ReplayFault::MissingFile { name: QUEUE_FILE }).at(self.directory.as_bytes()))
+                }
+                Fate::OrphanPerhaps | Fate::NotSelected => {
+                    file.leave_out();
+                    Ok(())
+                }
+                Fate::Selected(settings) => {
+                    self.is_begun = true;
+                    self.reader.messages(file, self.directory, settings)
+                }
+            },
+            _ => Err(unknown(file.path(), IN_QUEUE)),
+        }
+    }
+}
+
+/// What clients never see.
+struct SideFiles<'q, 'a> {
+    reader: &'q mut QueueReader<'a>,
+}
+
+impl Visit for SideFiles<'_, '_> {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        Err(unknown(path, IN_INTERNALS))
+    }
+
+    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        if file.name() != SIDE_RECORDS_FILE.as_bytes() {
+            return Err(unknown(file.path(), IN_INTERNALS));
+        }
+        let QueueReader { place, target, content, value, .. } = &mut *self.reader;
+        content.fill_from(file)?;
+        side::replay(content, value, &mut |event, line| {
+            place.enter_line(line);
+            emit(&mut **target, place, ModelEvent::Sqs(event))
+        })
+    }
+}

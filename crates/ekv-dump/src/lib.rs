@@ -1,0 +1,26 @@
+//! What the files of a dump mean: names, KEYMAP, MANIFEST, the layout of each protocol, writing, reading and verifying a dump.
+//!
+//! This crate knows no record of the store. How files are written and read safely is in `ekv-files`.
+
+mod copy;
+mod error;
+pub mod expiry;
+pub mod json;
+pub mod keymap;
+mod layout;
+pub mod losses;
+pub mod manifest;
+pub mod portable;
+pub mod replay;
+pub mod s3_name;
+pub mod scope_list;
+pub mod segment;
+mod taken;
+mod tree_target;
+pub mod verify;
+mod writer;
+
+pub use copy::{Copied, copy};
+pub use error::DumpFault;
+pub use tree_target::{DYNAMODB_NAME_COLLISION, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
+pub use writer::{DumpTotals, DumpWriter};

@@ -1,0 +1,206 @@
+//! What can be wrong with a dump.
+
+use std::fmt;
+
+use ekv_files::path::Escaped;
+use ekv_files::source::{Refusal, is_apple_double};
+
+use crate::s3_name::UnnaturalKey;
+use crate::segment::SegmentError;
+
+/// Problems that are kept.
+const KEPT_MAX: usize = 100;
+
+/// Problems that are shown in one line.
+const SHOWN_MAX: usize = 3;
+
+/// Everything that is wrong with a dump, in bounded memory.
+#[derive(Clone, Debug, Default)]
+pub struct Problems {
+    /// How many there are, exactly.
+    pub count: u64,
+    /// The first hundred.
+    pub first: Vec<Problem>,
+}
+
+impl Problems {
+    pub(crate) fn add(&mut self, path: &[u8], kind: ProblemKind) {
+        self.count = self.count.saturating_add(1);
+        if self.first.len() < KEPT_MAX {
+            self.first.push(Problem { path: path.to_vec(), kind });
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    /// The first few in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, problem) in self.first.iter().take(SHOWN_MAX).enumerate() {
+            let separator = if place == 0 { "" } else { "; " };
+            write!(f, "{separator}{problem}")?;
+        }
+        let shown = u64::try_from(self.first.len().min(SHOWN_MAX)).unwrap_or(u64::MAX);
+        match self.count.saturating_sub(shown) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file or directory concerned, relative to the root.
+    pub path: Vec<u8>,
+    /// What is wrong with it.
+    pub kind: ProblemKind,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", Escaped(&self.path), self.kind)
+    }
+}
+
+/// The kinds of problems.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// Neither a directory nor a regular file with one link.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The contents do not hash to the digest in CHECKSUMS.
+    #[error("the contents do not match CHECKSUMS")]
+    Changed,
+    /// Listed in CHECKSUMS, but there is no such file.
+    #[error("CHECKSUMS lists it, but there is no such file")]
+    Missing,
+    /// A file that CHECKSUMS does not list.
+    #[error("CHECKSUMS does not list it")]
+    Unlisted,
+    /// A file that macOS adds beside others, which CHECKSUMS does not list.
+    #[error(
+        "macOS added it, CHECKSUMS does not list it: copy the dump without such files (COPYFILE_DISABLE=1 tar …, dot_clean)"
+    )]
+    AppleDouble,
+    /// More than one line in CHECKSUMS.
+    #[error("CHECKSUMS lists it more than once")]
+    ListedTwice,
+    /// An archive holds several files of this name.
+    #[error("there are several files of this name")]
+    Repeated,
+    /// An archive holds both a file and a directory of this name.
+    #[error("there are both a file and a directory of this name")]
+    FileAndDirectory,
+    /// A name that has no meaning in its place.
+    #[error("nothing in a dump has this name")]
+    Unknown,
+    /// Something that the manifest says was left out.
+    #[error("the manifest says that this was left out")]
+    NotIncluded,
+    /// A name that is no canonical segment.
+    #[error("{0}")]
+    Name(SegmentError),
+    /// The manifest lists this table, bucket, database or queue, but there is no directory.
+    #[error("the manifest lists it, but there is no such directory")]
+    MissingScope,
+    /// A file or directory that must be here is not.
+    #[error("{name} is missing in it")]
+    Incomplete {
+        /// Name of what is missing.
+        name: &'static str,
+    },
+    /// An empty file where none is ever written.
+    #[error("the file is empty, but then it should not exist")]
+    Empty,
+    /// A list beside the manifest and the number that the manifest states do not agree.
+    #[error("{} listed, but MANIFEST.json says {}", Number(.listed), Number(.stated))]
+    Stated {
+        /// How many there are; `None` = there is no list.
+        listed: Option<u64>,
+        /// How many there should be.
+        stated: Option<u64>,
+    },
+    /// A line of a list beside the manifest.
+    #[error("line {line_number}: {message}")]
+    Line {
+        /// Number of the line, from 1.
+        line_number: u64,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A line of a KEYMAP.
+    #[error("line {line_number}: {message}")]
+    Keymap {
+        /// Number of the line, from 1.
+        line_number: u64,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Records of a KEYMAP that give one name to several keys.
+    #[error("it gives the name {} to several keys", Escaped(.encoded))]
+    KeymapConflict {
+        /// The name.
+        encoded: Vec<u8>,
+    },
+    /// A record of a KEYMAP without a file.
+    #[error("it has a record for {}, but there is no such file", Escaped(.encoded))]
+    KeymapWithoutFile {
+        /// The name.
+        encoded: Vec<u8>,
+    },
+    /// A name that only a KEYMAP record can explain, without one.
+    #[error("KEYMAP.jsonl has no record for this name: the key is lost")]
+    FallbackWithoutKeymap,
+    /// A line of an expiry sidecar.
+    #[error("line {line_number}: {message}")]
+    Expiry {
+        /// Number of the line, from 1.
+        line_number: u64,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A line of an expiry sidecar without a file.
+    #[error("it has a line for {}, but there is no such file", Escaped(.segment))]
+    ExpiryWithoutFile {
+        /// Name of the file without extension.
+        segment: Vec<u8>,
+    },
+    /// Several lines of an expiry sidecar for one key.
+    #[error("it has several lines for {}", Escaped(.segment))]
+    ExpiryRepeated {
+        /// Name of the file without extension.
+        segment: Vec<u8>,
+    },
+    /// A Redis key with files in more than one type directory.
+    #[error("the same key has a file of another type")]
+    SeveralTypes,
+    /// An S3 object without its metadata.
+    #[error("the object has no metadata file")]
+    BodyWithoutSidecar,
+    /// S3 metadata without its object.
+    #[error("there is no object for this metadata file")]
+    SidecarWithoutBody,
+    /// An S3 object at a path that its key cannot have.
+    #[error("no object key has this path: {0}")]
+    UnnaturalPath(UnnaturalKey),
+}
+
+/// A number of lines, or none.
+struct Number<'a>(&'a Option<u64>);
+
+impl fmt::Display for Number<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => number.fmt(f),
+            None => f.write_str("nothing"),
+        }
+    }
+}
+
+impl ProblemKind {
+    /// A file that CHECKSUMS does not list.
+    pub(crate) fn unlisted(path: &[u8]) -> Self {
+        if is_apple_double(path) { ProblemKind::AppleDouble } else { ProblemKind::Unlisted }
+    }
+}

@@ -1,0 +1,216 @@
+//! Writes a dump as an archive: a file that is whole or absent, or a stream.
+//!
+//! Source: `docs/format/tree.md`, section 9.2.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use ekv_spill::{Scratch, SystemScratch};
+
+use super::path_table::PathTable;
+use super::{
+    DirOptions, Fsync, Privacy, PublishMethod, Published, Sink, SinkError, SinkOperation, StagedFiles, misuse, rule,
+};
+use crate::archive::ArchiveOptions;
+use crate::archive::compress::Compressor;
+use crate::archive::writer::{TarWriter, WriteError};
+use crate::path::{is_at_or_below, prefixes, split_last};
+use crate::{DumpPath, Error, Result};
+
+/// Writes a dump as a tar archive, plain or compressed.
+///
+/// Entries stand in the order in which they are written, each directory once, before anything in it. A name that is taken cannot be
+/// seen here without keeping all names; who writes a whole dump sees it when sorting them, before anything is published
+/// (the writer and the checks of a dump do).
+///
+/// Cost: a buffer of 1 MiB, 2 MiB for directories, and what the compression needs. Files that do not fit into the buffer pass through a
+/// scratch file.
+pub struct ArchiveSink {
+    writer: TarWriter<Compressor<Output>>,
+    scratch: Arc<dyn Scratch>,
+    /// Where the archive goes, for messages.
+    place: String,
+    made: PathTable,
+    /// The directory of the last entry.
+    directory: Vec<u8>,
+    is_open: bool,
+    failed: bool,
+}
+
+impl ArchiveSink {
+    /// Makes an archive file at `target`, whose parent must exist. Nothing has the name before [`Sink::publish`].
+    ///
+    /// # Errors
+    /// As [`StagedFiles::create`]; [`SinkError::Io`] if the compression is not available.
+    pub fn create(target: &Path, options: &ArchiveOptions, publication: DirOptions) -> Result<Self> {
+        let mut staged = StagedFiles::create(&[target], publication)?;
+        staged.begin(0)?;
+        let scratch = staged.scratch();
+        Self::new(Output::File(Box::new(staged)), target.display().to_string(), scratch, options)
+    }
+
+    /// Writes the archive to a stream as it comes. Only its end says that it is whole: [`Sink::publish`] writes that.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] if the compression is not available.
+    pub fn stream(output: Box<dyn Write + Send>, place: &str, options: &ArchiveOptions) -> Result<Self> {
+        Self::new(Output::Stream(output), place.to_owned(), Arc::new(SystemScratch::new()), options)
+    }
+
+    fn new(output: Output, place: String, scratch: Arc<dyn Scratch>, options: &ArchiveOptions) -> Result<Self> {
+        let compressor = Compressor::new(output, options).map_err(|source| SinkError::Io {
+            operation: SinkOperation::CreateFile,
+            path: place.clone(),
+            source,
+        })?;
+        let modified_unix_s = u64::try_from(options.modified.as_second()).unwrap_or(0);
+        Ok(ArchiveSink {
+            writer: TarWriter::new(compressor, modified_unix_s, Arc::clone(&scratch)),
+            made: PathTable::new(Arc::clone(&scratch)),
+            scratch,
+            place,
+            directory: Vec::new(),
+            is_open: false,
+            failed: false,
+        })
+    }
+
+    /// The same, with other scratch files; nothing may have been written yet.
+    #[must_use]
+    pub fn with_scratch(mut self, scratch: Arc<dyn Scratch>) -> Self {
+        self.writer.set_scratch(Arc::clone(&scratch));
+        self.made = PathTable::new(Arc::clone(&scratch));
+        self.scratch = scratch;
+        self
+    }
+
+    /// Runs a step unless one failed before, and remembers whether it failed.
+    fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.failed {
+            return Err(misuse(rule::NOT_AFTER_AN_ERROR));
+        }
+        step(self).inspect_err(|_| self.failed = true)
+    }
+
+    /// Writes the entries of a directory and those above it, unless they were written before.
+    fn enter(&mut self, path: &[u8]) -> Result<()> {
+        if path == self.directory {
+            return Ok(());
+        }
+        for directory in prefixes(path) {
+            if !is_at_or_below(&self.directory, directory) && self.made.get(directory)?.is_none() {
+                self.writer.directory(directory).map_err(|error| write_error(error, &self.place))?;
+                self.made.insert(directory, [1; 16])?;
+            }
+        }
+        self.directory.clear();
+        self.directory.extend_from_slice(path);
+        Ok(())
+    }
+
+    /// Ends the archive and what lies around it.
+    fn finish(self) -> Result<(Output, String)> {
+        let ArchiveSink { writer, place, .. } = self;
+        let finished = writer.finish().and_then(|compressor| Ok(compressor.finish()?));
+        let output = finished.map_err(|error| write_error(error, &place))?;
+        Ok((output, place))
+    }
+}
+
+fn write_error(error: WriteError, place: &str) -> Error {
+    match error {
+        WriteError::Scratch(error) => error.into(),
+        WriteError::Output(source) => source.downcast::<Error>().unwrap_or_else(|source| {
+            SinkError::Io { operation: SinkOperation::Write, path: place.to_owned(), source }.into()
+        }),
+    }
+}
+
+impl Sink for ArchiveSink {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        self.step(|sink| if sink.is_open { Err(misuse(rule::ONE_FILE_AT_A_TIME)) } else { sink.enter(path.as_bytes()) })
+    }
+
+    fn begin(&mut self, path: &DumpPath) -> Result<()> {
+        self.step(|sink| {
+            if sink.is_open {
+                return Err(misuse(rule::ONE_FILE_AT_A_TIME));
+            }
+            if path.is_empty() {
+                return Err(misuse(rule::FILE_NEEDS_A_NAME));
+            }
+            sink.enter(split_last(path.as_bytes()).0)?;
+            sink.is_open = true;
+            sink.writer.begin(path.as_bytes()).map_err(|error| write_error(error, &sink.place))
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.step(|sink| match sink.is_open {
+            true => sink.writer.write(bytes).map_err(|error| write_error(error, &sink.place)),
+            false => Err(misuse(rule::NO_FILE_OPEN)),
+        })
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.step(|sink| match std::mem::take(&mut sink.is_open) {
+            true => sink.writer.end().map_err(|error| write_error(error, &sink.place)),
+            false => Err(misuse(rule::NO_FILE_OPEN)),
+        })
+    }
+
+    fn scratch(&self) -> Arc<dyn Scratch> {
+        Arc::clone(&self.scratch)
+    }
+
+    fn publish(mut self: Box<Self>) -> Result<Published> {
+        self.step(|sink| if sink.is_open { Err(misuse(rule::ONE_FILE_AT_A_TIME)) } else { Ok(()) })?;
+        match self.finish()? {
+            (Output::File(mut staged), _) => {
+                staged.end()?;
+                staged.publish()
+            }
+            (Output::Stream(mut output), place) => {
+                let flushed = output.flush();
+                flushed.map_err(|error| write_error(error.into(), &place))?;
+                Ok(Published {
+                    place,
+                    method: PublishMethod::Stream,
+                    fsync: Fsync::None,
+                    privacy: Privacy::Elsewhere,
+                    warnings: Vec::new(),
+                })
+            }
+        }
+    }
+
+    fn abort(self: Box<Self>) -> Result<()> {
+        match self.writer.into_output().into_output() {
+            Output::File(staged) => staged.abort(),
+            Output::Stream(_) => Ok(()),
+        }
+    }
+}
+
+/// Where the bytes of the archive go.
+enum Output {
+    File(Box<StagedFiles>),
+    Stream(Box<dyn Write + Send>),
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Output::File(staged) => staged.write(bytes).map(|()| bytes.len()).map_err(io::Error::other),
+            Output::Stream(output) => output.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Output::File(_) => Ok(()),
+            Output::Stream(output) => output.flush(),
+        }
+    }
+}

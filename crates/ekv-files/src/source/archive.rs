@@ -1,0 +1,79 @@
+//! A dump in an archive, as it passes.
+//!
+//! Source: `docs/format/tree.md`, section 9.2.
+
+use std::io::Read;
+
+use super::folder::{Folder, Placed};
+use super::parents::Parents;
+use super::{Refusal, Source, Visitor};
+use crate::archive::decompress::TarStream;
+use crate::archive::reader::{EntryKind, TarReader};
+use crate::archive::{ArchiveFault, ArchiveLimits};
+use crate::{DumpPath, Error, Result};
+
+/// A dump in a tar archive, plain or compressed with zstd, read once from front to back: from a file or a pipe.
+///
+/// Entries are shown in the order of the archive. It is for the visitor to find names that come twice, as a check of a dump does.
+pub struct ArchiveSource<'i> {
+    reader: Option<TarReader<TarStream<Box<dyn Read + 'i>>>>,
+}
+
+impl<'i> ArchiveSource<'i> {
+    /// Begins to read; the first bytes tell whether the archive is compressed.
+    ///
+    /// # Errors
+    /// [`ArchiveFault::NotAnArchive`] if they are those of something else;
+    /// [`SourceError::Io`](super::SourceError::Io) if they cannot be read.
+    pub fn new(input: impl Read + 'i, limits: ArchiveLimits) -> Result<Self> {
+        let input: Box<dyn Read + 'i> = Box::new(input);
+        Ok(ArchiveSource { reader: Some(TarReader::new(TarStream::new(input, limits.expansion)?, limits)) })
+    }
+}
+
+impl Source for ArchiveSource<'_> {
+    fn walk(&mut self, visitor: &mut dyn Visitor) -> Result<()> {
+        let mut reader = self.reader.take().ok_or(ArchiveFault::ReadTwice)?;
+        walk(&mut reader, visitor, &mut |_, _| {})
+    }
+}
+
+/// Shows every entry with its path from the top of the dump; `place` is told first where the content of each file lies in the tar, and how long it is.
+pub(super) fn walk<R: Read>(
+    reader: &mut TarReader<R>,
+    visitor: &mut dyn Visitor,
+    place: &mut dyn FnMut(u64, u64),
+) -> Result<()> {
+    let mut parents = Parents::new(reader.limits().entries);
+    let mut folder = Folder::default();
+    let mut path = DumpPath::root();
+    while let Some(entry) = reader.next()? {
+        reader.swap_path(&mut path);
+        parents.advance_to(entry.offset);
+        if matches!(folder.place(&mut path, entry.kind == EntryKind::Directory)?, Placed::Nowhere) {
+            continue;
+        }
+        show_waiting(&mut folder, &mut parents, visitor)?;
+        let shown = match entry.kind {
+            EntryKind::Directory => parents.show(path.as_bytes(), visitor),
+            EntryKind::File => parents.show_above(&path, visitor).and_then(|()| {
+                place(entry.offset, entry.len);
+                visitor.file(&path, reader)
+            }),
+            EntryKind::Refused(Refusal::PathTooLong) => visitor.refused(&path, Refusal::PathTooLong),
+            EntryKind::Refused(refusal) => {
+                parents.show_above(&path, visitor).and_then(|()| visitor.refused(&path, refusal))
+            }
+        };
+        // What went wrong with the archive explains what became of it.
+        let failure = reader.take_failure().map(|error: Error| error.or_at(path.as_bytes(), None));
+        failure.map_or(shown, Err)?;
+    }
+    show_waiting(&mut folder, &mut parents, visitor)?;
+    folder.finish()
+}
+
+/// Shows the directories that came before it was known where the dump lies.
+fn show_waiting(folder: &mut Folder, parents: &mut Parents, visitor: &mut dyn Visitor) -> Result<()> {
+    folder.take_waiting()?.iter().try_for_each(|directory| parents.show(directory.as_bytes(), visitor))
+}

@@ -1,0 +1,23 @@
+//! JSON as the files of a dump have it: escaping, layout, numbers; everything can be written and read piece by piece.
+//!
+//! Source: `docs/format/tree.md`, section 3 (escaping), section 6 (layout); `docs/format/redis.md`, section 6.3.
+//!
+//! All writers append to a buffer that the caller empties when it likes.
+
+mod base64_stream;
+mod escape;
+mod layout;
+mod limited;
+mod object;
+mod score;
+mod serialize;
+mod utf8;
+
+pub use base64_stream::Base64Stream;
+pub use escape::{EscapeMode, EscapeStream, escape_into};
+pub use layout::{Bracket, Layout};
+pub use limited::{JsonError, LimitedStrings, StringTooLong};
+pub use object::Object;
+pub use score::push_score;
+pub use serialize::{Style, serialize_into};
+pub use utf8::Utf8Check;

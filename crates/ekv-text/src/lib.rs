@@ -1,0 +1,12 @@
+//! Text, as formats of this workspace have it: JSON piece by piece, hex digits, lines, times, and what a person is shown of it.
+//!
+//! This crate knows no format of its own and no other crate of the workspace.
+
+pub mod hex;
+pub mod json;
+mod lines;
+mod shown;
+pub mod time;
+
+pub use lines::{LineError, Lines};
+pub use shown::{Line, Shown, is_shown_as_it_is, shorten};
