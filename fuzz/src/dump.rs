@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ekv_adapters::{Family, Owner, Router, Run, dynamodb, raw, redis, s3, sqs};
+use ekv_adapters::{redis, s3, sqs};
+use ekv_backup::pipe::Events;
+use ekv_backup::{EventOptions, NoProgress, ReadOptions, Store, TxnView};
 use ekv_dump::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
 use ekv_dump::verify::verify;
 use ekv_dump::{DumpWriter, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
-use ekv_model::{Body, Class, Findings, NoMonitor, Severity};
-use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnView, resolve};
-use ekv_snapshot::{CommitTs, Group, Input, NoWatch, RecordSink, ScanOptions, View, Writer, WrittenForm, scan};
+use ekv_model::{Body, Class, Findings, Severity};
+use ekv_snapshot::{CommitTs, Input, NoWatch, RecordSink, Writer, WrittenForm};
 use ekv_spill::{Scratch, SystemScratch};
 use jiff::Timestamp;
 
@@ -68,59 +69,31 @@ fn scratch() -> Arc<dyn Scratch> {
 /// If a record is not accounted for exactly once, if the dump does not verify, or if there is an error of another class than `Data`.
 pub(crate) fn decode(input: &Input, options: Options) -> Option<Dump> {
     let scratch = scratch();
-    let (scan, file) = match scan(input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoWatch) {
-        Ok(scanned) => scanned,
+    let read = ReadOptions { view: options.view, allow_empty: true, ..ReadOptions::default() };
+    let store = match Store::of_input(input.clone(), &read, &scratch, &NoProgress) {
+        Ok(store) => store,
         Err(error) => {
             assert_eq!(error.class(), Class::Data, "{error}: bytes in memory can only be damaged");
             return None;
         }
     };
-    let group = TxnGroup { file: file.clone(), group_id: None, last_commit_ts: scan.effective_last_commit_ts };
-    let txn_options =
-        TxnOptions { view: options.view, read_point: ReadPoint::NewestOfEach, owner_of: &|_| None, losses: None };
-    let mut resolved = resolve(&[group], &txn_options, &scratch, &NoWatch).expect("transactions can be resolved");
-    let state = resolved.groups.remove(0);
-    let mut families = scan.families.clone();
-    let has_overlay = state.overlay.is_some();
-    let files = state.overlay.into_iter().chain([file]).filter(|file| !file.is_empty()).collect();
-    let view = View::new(vec![Group { files, read_ts: state.read_ts, owns: None }]);
-    if has_overlay {
-        let router = Router::default();
-        let counts = view.count(&|user_key| router.number_of(user_key), &NoWatch).expect("a sound snapshot is counted");
-        families.resize(families.len().max(counts.families.len()), Default::default());
-        let counted = counts.families.iter().copied().chain(std::iter::repeat(Default::default()));
-        families.iter_mut().zip(counted).for_each(|(family, counted)| family.recount(&counted));
-    }
-
     let dump = MemoryDump::new();
     let writer = DumpWriter::new(Box::new(MemorySink::new(&dump)));
     let mut tree = TreeTarget::with_options(writer, options.tree);
-    let mut run = Run::new(&view, &families, &mut tree, &NoMonitor, scratch);
-    run_adapters(&mut run, options).expect("damage to records is a finding, not an error");
-    let (_, mut findings) = run.into_books();
-    findings.merge(resolved.findings);
+    let Options { redis, s3, sqs, .. } = options;
+    let wanted = EventOptions { redis, s3, sqs, include_unknown: true, ..EventOptions::default() };
+    let poured =
+        store.events(&wanted, &NoProgress).and_then(|mut events| events.pour(&mut tree, &scratch, &NoProgress));
+    let books = poured.expect("damage to records is a finding, not an error");
+    let unaccounted = books.findings.iter().find(|(finding, _)| finding.name == "records_unaccounted");
+    assert!(unaccounted.is_none(), "visible records without an outcome: {:?}", books.report.families);
     let (writer, scopes) = tree.finish().expect("a dump in memory is finished");
-    let manifest = manifest(&scopes, options, state.read_ts).to_bytes::<()>(None).expect("a manifest is written");
+    let read_ts = CommitTs(store.header().read_ts);
+    let manifest = manifest(&scopes, options, read_ts).to_bytes::<()>(None).expect("a manifest is written");
     writer.finish(&manifest).expect("a dump in memory is published");
     let entries = dump.entries().expect("the dump was published");
     check_sound(&entries);
-    Some(Dump { entries, findings, read_ts: state.read_ts })
-}
-
-/// Runs all adapters; every visible record must have got its outcome.
-fn run_adapters(run: &mut Run<'_>, options: Options) -> ekv_model::Result<()> {
-    redis::decode(run, &options.redis)?;
-    dynamodb::decode(run)?;
-    sqs::decode(run, &options.sqs)?;
-    s3::decode(run, &options.s3, &[])?;
-    raw::decode(run)?;
-    for family in Family::ALL {
-        if matches!(family.owner(), Owner::Redis | Owner::DynamoDb | Owner::Sqs | Owner::S3) {
-            let left = run.unaccounted(*family);
-            assert_eq!(left, 0, "visible records of {} without an outcome", family.name());
-        }
-    }
-    Ok(())
+    Some(Dump { entries, findings: books.findings, read_ts })
 }
 
 fn manifest(scopes: &Scopes, options: Options, read_ts: CommitTs) -> Manifest {

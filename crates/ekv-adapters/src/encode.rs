@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Class, Error, Event, Findings, Result, Target};
+use ekv_model::{Class, Consumer, Error, Event, Findings, Result};
 use ekv_snapshot::RecordSink;
 use ekv_spill::Scratch;
 
@@ -125,7 +125,7 @@ impl<'s> Encoder<'s> {
     }
 }
 
-impl Target for Encoder<'_> {
+impl Consumer for Encoder<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let protocol = match event {
             Event::Redis { database, event } => return self.redis.event(self.sink, database, event),

@@ -1,7 +1,7 @@
 //! Turns the visible records of a snapshot into events and events into records, one folder per protocol.
 //!
 //! [`Family`] and [`Router`] are the only place that knows which key prefix belongs to whom. Each adapter reads a
-//! [`View`](ekv_snapshot::View) through a [`Run`] and feeds a [`Target`](ekv_model::Target); it knows no file name.
+//! [`View`](ekv_snapshot::View) through a [`Run`] and feeds a [`Consumer`](ekv_model::Consumer); it knows no file name.
 //!
 //! The way back: [`Encoder`] takes events and puts records into a [`RecordSink`](ekv_snapshot::RecordSink).
 //!

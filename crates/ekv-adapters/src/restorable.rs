@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ekv_model::redis::{CollectionKind, Element, Event as RedisEvent};
 use ekv_model::s3::{Bucket, BucketRecord, Event as S3Event};
 use ekv_model::sqs::Event as SqsEvent;
-use ekv_model::{Event, Example, Finding, Findings, KEY_LEN_MAX, LossLog, Result, Target, dynamodb, sqs};
+use ekv_model::{Consumer, Event, Example, Finding, Findings, KEY_LEN_MAX, LossLog, Result, dynamodb, sqs};
 use ekv_snapshot::format::RESTORABLE_USER_KEY_LEN_MAX;
 
 use crate::dynamodb::keys::{generation_prefix, push_name, schema_key};
@@ -44,7 +44,7 @@ pub const SIDE_ROW_LEFT_OUT: Finding = Finding::warning(
 
 /// Passes events on that can become records.
 pub struct Restorable<'t> {
-    target: &'t mut dyn Target,
+    target: &'t mut dyn Consumer,
     findings: Findings,
     /// Whose data the event is.
     owner: Owner,
@@ -69,7 +69,7 @@ enum Skipped {
 
 impl<'t> Restorable<'t> {
     /// Passes what can be restored on to `target`. Everything else goes to `losses`, one by one.
-    pub fn new(target: &'t mut dyn Target, losses: Option<Arc<dyn LossLog>>) -> Self {
+    pub fn new(target: &'t mut dyn Consumer, losses: Option<Arc<dyn LossLog>>) -> Self {
         Restorable {
             target,
             findings: Findings::with_log(losses),
@@ -235,7 +235,7 @@ impl<'t> Restorable<'t> {
     }
 }
 
-impl Target for Restorable<'_> {
+impl Consumer for Restorable<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         if self.is_skipped(&event) {
             return Ok(());

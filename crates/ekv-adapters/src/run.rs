@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Event, Example, Finding, Findings, LossLog, Monitor, Result, Target};
+use ekv_model::{Consumer, Event, Example, Finding, Findings, LossLog, Monitor, Result};
 use ekv_snapshot::{CommitTs, FamilyTotals, View};
 use ekv_spill::Scratch;
 
@@ -13,7 +13,7 @@ pub struct Run<'a> {
     view: &'a View,
     visible: Vec<u64>,
     damaged: Vec<u64>,
-    target: &'a mut dyn Target,
+    target: &'a mut dyn Consumer,
     monitor: &'a dyn Monitor,
     scratch: Arc<dyn Scratch>,
     tally: Tally,
@@ -25,7 +25,7 @@ impl<'a> Run<'a> {
     pub fn new(
         view: &'a View,
         families: &[FamilyTotals],
-        target: &'a mut dyn Target,
+        target: &'a mut dyn Consumer,
         monitor: &'a dyn Monitor,
         scratch: Arc<dyn Scratch>,
     ) -> Self {

@@ -152,7 +152,7 @@ impl Completeness {
             Some(choice(option, totals.count, *what))
         });
         let left_out = decoded.map(|(tally, adapters)| left_out(tally, adapters)).unwrap_or_default();
-        let (oldest, newest) = (loaded.oldest_read_ts(), loaded.newest_read_ts());
+        let (oldest, newest) = (state.oldest_read_ts(loaded), state.newest_read_ts());
         let common = loaded.common_times();
         Completeness {
             status: if missing.is_empty() { Status::Complete } else { Status::Incomplete },

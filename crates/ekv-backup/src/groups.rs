@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ekv_adapters::Family;
 use ekv_model::{Example, Finding, Findings, Result};
-use ekv_snapshot::FamilyTotals;
+use ekv_snapshot::{CommitTs, FamilyTotals};
 
 use crate::answerable::first_commit;
 use crate::load::LoadedSnapshot;
@@ -72,11 +72,12 @@ pub(crate) fn name(snapshot: &LoadedSnapshot) -> String {
     snapshot.group_id.map_or_else(|| "the only group".to_owned(), |id| format!("group {id}"))
 }
 
-/// Reads the catalog from the group with the smallest id; `None` if it cannot be used.
+/// Reads the catalog from the group with the smallest id, at a moment or at its newest state; `None` if it cannot be used.
 ///
 /// Compares it with the groups that are here; what is amiss goes into `findings`, which the user may have accepted.
 pub(crate) fn compare_with_catalog(
     snapshots: &[LoadedSnapshot],
+    at: Option<CommitTs>,
     families: &[FamilyTotals],
     are_missing_allowed: bool,
     findings: &mut Findings,
@@ -100,7 +101,7 @@ pub(crate) fn compare_with_catalog(
         }
         return Ok((None, Groups { present, expected: None }));
     };
-    let problem = match Catalog::read(&holder.file, holder.read_ts) {
+    let problem = match Catalog::read(&holder.file, at.unwrap_or(holder.scan.effective_last_commit_ts)) {
         Ok(catalog) => {
             let expected = catalog.groups();
             let count = u64::try_from(expected.len()).unwrap_or(u64::MAX);

@@ -5,13 +5,10 @@ use std::path::Path;
 use ekv_model::Result;
 use serde::Serialize;
 
-use crate::Completeness;
-use crate::load::{ReadOptions, load};
+use crate::load::ReadOptions;
 use crate::progress::Progress;
-use crate::report::{
-    Accounts, FamilyReport, FindingReport, SnapshotReport, Text, TransactionsReport, families, findings,
-};
-use crate::state::State;
+use crate::report::{Accounts, FamilyReport, FindingReport, SnapshotReport, Text, TransactionsReport, findings};
+use crate::{Completeness, Store};
 
 /// What [`inspect`] learned.
 #[derive(Clone, Debug, Serialize)]
@@ -55,23 +52,19 @@ pub struct PrefixReport {
 /// # Errors
 /// As for a decode; nothing is written but nameless scratch files for standard input and compressed snapshots.
 pub fn inspect(input: &Path, options: &ReadOptions, progress: &dyn Progress) -> Result<Inspection> {
-    let scratch = options.resources.scratch();
-    let mut loaded = load(input, options, &scratch, progress)?;
-    let state = State::of(&mut loaded, options, &scratch, progress)?;
-    let snapshots = loaded.reports();
-    let families = families(&state.families, None);
-    let mut found = loaded.findings();
-    found.merge(state.findings.clone());
+    let store = Store::open(input, options, progress)?;
+    let snapshots = store.state.reports(&store.loaded);
+    let families = store.families();
     Ok(Inspection {
         format_version: 1,
-        completeness: Completeness::of(&loaded, &state, options, &found, None),
+        completeness: store.completeness(),
         records: Accounts::new(&snapshots, &families),
         snapshots,
-        notes: loaded.notes().chain(state.notes).collect(),
+        notes: store.notes(),
         families,
-        unknown_prefixes: prefixes(&loaded.unknown_prefixes),
-        transactions: state.transactions.into(),
-        findings: findings(&found),
+        unknown_prefixes: prefixes(&store.loaded.unknown_prefixes),
+        transactions: store.state.transactions.into(),
+        findings: findings(&store.findings()),
     })
 }
 

@@ -5,6 +5,8 @@
 //! | `open.rs`, `input_place.rs` | what did the user name? |
 //! | `resources.rs` | how much may reading it take? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
+//! | `store.rs` | all of that, opened once and asked many times |
+//! | `pipe.rs`, `events.rs`, `dump_output.rs` | how do its records become something? |
 //! | `losses.rs` | what was left out, one by one? |
 //! | `answerable.rs` | which times can it answer? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
@@ -27,10 +29,12 @@ mod clean;
 mod completeness;
 mod decode;
 mod documents;
+mod dump_output;
 mod dump_source;
 mod dump_target;
 mod encode;
 mod error;
+mod events;
 mod groups;
 mod input_place;
 mod inspect;
@@ -41,6 +45,7 @@ mod open;
 mod overlap;
 mod ownership;
 mod pack;
+pub mod pipe;
 mod progress;
 mod remedy;
 mod report;
@@ -48,6 +53,7 @@ mod resources;
 pub mod restore;
 pub mod shell;
 mod state;
+mod store;
 mod time;
 mod verify;
 
@@ -56,7 +62,7 @@ pub use advice::{Wanted, advice, damage_advice, name_advice};
 pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};
 pub use completeness::{Choice, Completeness, Grounds, Missing, Proof, Status};
-pub use decode::{Books, DecodeOptions, DecodeReport, available_jobs, decode};
+pub use decode::{DecodeOptions, DecodeReport, available_jobs, decode};
 pub use documents::write_documents;
 pub use dump_source::open_dump;
 pub use dump_target::{DumpTarget, NewName};
@@ -75,6 +81,7 @@ pub use ekv_snapshot::txn::TxnView;
 pub use ekv_spill::is_out_of_space;
 pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, SelfTestReport, WrittenForm, encode};
 pub use error::CommandError;
+pub use events::{BooksReport, EventOptions, StoreEvents};
 pub use inspect::{Inspection, PrefixReport, inspect};
 pub use load::{ReadOptions, Unowned};
 pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};
@@ -87,5 +94,6 @@ pub use report::{
     TransactionsReport,
 };
 pub use resources::Resources;
+pub use store::Store;
 pub use time::{ReadTime, format_commit_ts, format_unix_ms, parse_age, parse_source_date_epoch};
 pub use verify::{VerifyReport, verify, verify_within};

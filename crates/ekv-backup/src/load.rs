@@ -14,13 +14,12 @@ use ekv_snapshot::{
 };
 use ekv_spill::Scratch;
 
-use crate::answerable::{self, Answerable};
+use crate::answerable::Answerable;
 use crate::completeness::Proof;
 use crate::groups::is_data_group;
 use crate::losses::LossFile;
 use crate::open::{FSM_FOLDER, too_many_bytes};
 use crate::progress::{Follower, Phase, Progress};
-use crate::report::SnapshotReport;
 use crate::{CommandError, Opened, ReadTime, Resources, open};
 
 /// What happens to records in a group that does not own their keys. Source: `docs/format/snapshot.md`, section 12.
@@ -61,7 +60,6 @@ pub struct ReadOptions {
 pub(crate) struct LoadedSnapshot {
     pub(crate) scan: Scan,
     pub(crate) file: RecordFile,
-    pub(crate) read_ts: CommitTs,
     pub(crate) bytes: u64,
     /// How messages name the file.
     pub(crate) input_name: String,
@@ -82,6 +80,8 @@ pub(crate) struct Loaded {
     pub(crate) snapshots: Vec<LoadedSnapshot>,
     /// What holds for the directory as a whole.
     notes: Vec<String>,
+    /// The moment at which visible records were counted; `None` = the newest state of each snapshot.
+    pub(crate) counted_at: Option<CommitTs>,
     /// Prefixes of keys in no known family, with the number of their records.
     pub(crate) unknown_prefixes: Vec<(Vec<u8>, u64)>,
     /// What is lost of it, so far.
@@ -118,12 +118,6 @@ pub(crate) fn load(
         }
         Opened::DataDirectory(groups) => loader.groups(argument, &groups, &mut notes)?,
     };
-    if let Some(at) = options.at {
-        answerable::check(&snapshots, at.commit_ts())?;
-    }
-    if let Some(not_before_ms) = options.not_before_ms {
-        answerable::check_age(&snapshots, not_before_ms)?;
-    }
     Ok(loader.loaded(snapshots, notes))
 }
 
@@ -162,7 +156,13 @@ impl<'a> Loader<'a> {
     }
 
     fn loaded(self, snapshots: Vec<LoadedSnapshot>, notes: Vec<String>) -> Loaded {
-        Loaded { snapshots, notes, unknown_prefixes: self.unknown_prefixes.into_iter().collect(), losses: self.losses }
+        Loaded {
+            snapshots,
+            notes,
+            counted_at: self.options.at.map(ReadTime::commit_ts),
+            unknown_prefixes: self.unknown_prefixes.into_iter().collect(),
+            losses: self.losses,
+        }
     }
 }
 
@@ -184,10 +184,9 @@ impl Loader<'_> {
             return Err(Error::new(too_many_bytes(max)).in_file(&input.name).into());
         }
         self.progress.begin(Phase::Check, Some(input.len));
-        let at = self.options.at.map(ReadTime::commit_ts);
         let losses = self.losses.another();
         let scan_options = ScanOptions {
-            read_ts: at,
+            read_ts: self.options.at.map(ReadTime::commit_ts),
             entries_max: resources.entries_max.unwrap_or(u64::MAX),
             losses: Some(losses.clone()),
             ..ScanOptions::default()
@@ -202,7 +201,6 @@ impl Loader<'_> {
         }
         // What was found in a file that is not used counts for nothing.
         self.losses.append(&losses)?;
-        let read_ts = at.unwrap_or(scan.effective_last_commit_ts);
         for (prefix, records) in router.unknown_prefixes() {
             let sum = self.unknown_prefixes.entry(prefix.to_vec()).or_default();
             *sum = sum.saturating_add(records);
@@ -210,7 +208,6 @@ impl Loader<'_> {
         Ok(LoadedSnapshot {
             scan,
             file,
-            read_ts,
             bytes: input.len,
             input_name: input.name,
             is_proven,
@@ -357,9 +354,9 @@ impl LoadedSnapshot {
 }
 
 impl Loaded {
-    /// Each snapshot by itself.
+    /// Each snapshot by itself, at its newest state.
     pub(crate) fn views(&self) -> impl Iterator<Item = View> {
-        self.snapshots.iter().map(|snapshot| View::of_file(&snapshot.file, snapshot.read_ts))
+        self.snapshots.iter().map(|snapshot| View::of_file(&snapshot.file, snapshot.scan.effective_last_commit_ts))
     }
 
     /// Makes sure that what was checked is what was read since.
@@ -409,17 +406,6 @@ impl Loaded {
         }
     }
 
-    /// The latest moment at which a group is read.
-    pub(crate) fn newest_read_ts(&self) -> CommitTs {
-        self.snapshots.iter().map(|loaded| loaded.read_ts).max().unwrap_or_default()
-    }
-
-    /// The earliest moment at which a group with data of users is read.
-    pub(crate) fn oldest_read_ts(&self) -> CommitTs {
-        let groups = self.snapshots.iter().filter(|loaded| is_data_group(loaded));
-        groups.map(|loaded| loaded.read_ts).min().unwrap_or_default()
-    }
-
     /// First and last time that each of several groups with data of users answers; `None` if there is no such time, or one group only.
     pub(crate) fn common_times(&self) -> Option<(CommitTs, CommitTs)> {
         let groups = self.snapshots.iter().filter(|loaded| is_data_group(loaded));
@@ -433,15 +419,6 @@ impl Loaded {
     pub(crate) fn closed_until(&self) -> CommitTs {
         let groups = self.snapshots.iter().filter(|loaded| is_data_group(loaded));
         groups.map(|loaded| loaded.answerable().closed_until).min().unwrap_or_default()
-    }
-
-    pub(crate) fn reports(&self) -> Vec<SnapshotReport> {
-        let report = |loaded: &LoadedSnapshot| {
-            let LoadedSnapshot { scan, bytes, group_id, snapshot_index, read_ts, .. } = loaded;
-            let report = SnapshotReport::new(scan, *bytes, *group_id, *snapshot_index, *read_ts);
-            SnapshotReport { file: loaded.place.clone(), ..report }
-        };
-        self.snapshots.iter().map(report).collect()
     }
 
     /// An error if all that was named is the state of a timestamp oracle.

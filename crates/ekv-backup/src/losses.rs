@@ -74,6 +74,23 @@ impl LossFile {
         .map_err(scratch_error)
     }
 
+    /// A log that begins with what this one has noted, for work that may be done again.
+    ///
+    /// # Errors
+    /// A failure of either log.
+    pub(crate) fn fork(&self) -> Result<Arc<Self>> {
+        let fork = self.another();
+        let (lines, counts) = self.with(|state| state.take(&self.scratch)).map_err(scratch_error)?;
+        for log in [self, &fork] {
+            log.with(|state| {
+                state.counts.clone_from(&counts);
+                lines.for_each_chunk(|chunk| state.lines.write_all(chunk))
+            })
+            .map_err(scratch_error)?;
+        }
+        Ok(fork)
+    }
+
     /// Ends the log. What `findings` has counted beyond it is noted as well as it is known.
     ///
     /// # Errors

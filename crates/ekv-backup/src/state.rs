@@ -9,19 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ekv_adapters::{Role, Router};
 use ekv_model::{Findings, Result};
 use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnState, TxnTotals, resolve};
-use ekv_snapshot::{FamilyTotals, Group, Owner, Owners, Owns, RecordFile, View};
+use ekv_snapshot::{CommitTs, FamilyTotals, Group, Owner, Owners, Owns, RecordFile, View};
 use ekv_spill::Scratch;
 
 use crate::groups::{Groups, Holdings, LeftOut, compare_with_catalog, is_data_group};
 use crate::load::{Loaded, LoadedSnapshot, ReadOptions, Unowned};
+use crate::losses::LossFile;
 use crate::ownership::{Catalog, is_exempt};
 use crate::progress::{Follower, Phase, Progress};
+use crate::report::SnapshotReport;
 use crate::time::format_commit_ts;
 use crate::{ReadTime, answerable};
 
 /// The visible state of everything that was loaded.
 pub(crate) struct State {
     pub(crate) view: View,
+    /// The moment at which each snapshot is read.
+    pub(crate) read_ts: Vec<CommitTs>,
     /// Totals per family, where `visible` counts what the view shows.
     pub(crate) families: Vec<FamilyTotals>,
     pub(crate) transactions: TxnTotals,
@@ -34,41 +38,48 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Decides which records count and sets the read timestamp of each snapshot accordingly.
+    /// Decides at which moment each snapshot is read, and which records count then. Every loss goes to `losses`.
     ///
-    /// Cost: one read of the transaction records, and one read of everything if there are staged writes or several groups;
-    /// fixed memory besides the routing catalog.
+    /// Cost: one read of the transaction records, and one read of everything if there are staged writes or several groups, or if
+    /// pass 1 has counted at another moment than `options.at`; fixed memory besides the routing catalog.
+    ///
+    /// # Errors
+    /// Those of [`answerable::check`] and [`answerable::check_age`], and of reading.
     pub(crate) fn of(
-        loaded: &mut Loaded,
+        loaded: &Loaded,
         options: &ReadOptions,
+        losses: &Arc<LossFile>,
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<State> {
+        let at = options.at.map(ReadTime::commit_ts);
+        if let Some(at) = at {
+            answerable::check(&loaded.snapshots, at)?;
+        }
+        if let Some(not_before_ms) = options.not_before_ms {
+            answerable::check_age(&loaded.snapshots, not_before_ms)?;
+        }
         progress.begin(Phase::Resolve, None);
         let follower = Follower::new(progress);
-        let mut findings = Findings::with_log(Some(loaded.losses.clone()));
+        let mut findings = Findings::with_log(Some(losses.clone()));
         let data_groups = loaded.snapshots.iter().filter(|snapshot| is_data_group(snapshot)).count();
         let mut families = loaded.families();
         let allowed = options.allow_missing_groups;
-        let (catalog, groups_seen) = compare_with_catalog(&loaded.snapshots, &families, allowed, &mut findings)?;
+        let (catalog, groups_seen) = compare_with_catalog(&loaded.snapshots, at, &families, allowed, &mut findings)?;
         let filter = catalog.clone().filter(|_| data_groups > 1 && options.unowned == Unowned::Drop);
         let merges_groups = data_groups > 1 && filter.is_none();
 
         let groups: Vec<TxnGroup> = loaded.snapshots.iter().map(txn_group).collect();
         let owner_of = |user_key: &[u8]| catalog.as_ref().and_then(|catalog| catalog.owner_of(user_key));
-        let read_point = match options.at.map(ReadTime::commit_ts) {
+        let read_point = match at {
             Some(read_ts) => ReadPoint::At(read_ts),
             None if merges_groups => ReadPoint::NewestOfAll,
             None => ReadPoint::NewestOfEach,
         };
         let txn_options =
-            TxnOptions { view: options.view, read_point, owner_of: &owner_of, losses: Some(loaded.losses.clone()) };
+            TxnOptions { view: options.view, read_point, owner_of: &owner_of, losses: Some(losses.clone()) };
         let resolved = resolve(&groups, &txn_options, scratch, &follower)?;
         findings.merge(resolved.findings);
-        for (snapshot, state) in loaded.snapshots.iter_mut().zip(&resolved.groups) {
-            snapshot.read_ts = state.read_ts;
-        }
-
         let mut left_out = LeftOut::default();
         let has_overlay = resolved.groups.iter().any(|state| state.overlay.is_some());
         let view = if merges_groups {
@@ -92,7 +103,8 @@ impl State {
                 None => view,
             }
         };
-        if has_overlay || data_groups > 1 {
+        let read_ts: Vec<CommitTs> = resolved.groups.iter().map(|state| state.read_ts).collect();
+        if has_overlay || data_groups > 1 || at != loaded.counted_at {
             let router = Router::default();
             let counts = view.count(&|user_key| router.number_of(user_key), &follower)?;
             if families.len() < counts.families.len() {
@@ -105,11 +117,11 @@ impl State {
             findings.merge(counts.findings);
         }
         left_out.report(allowed, &mut findings);
-        let is_newest = options.at.is_none_or(|at| answerable::is_newest_of_all(&loaded.snapshots, at.commit_ts()));
+        let is_newest = at.is_none_or(|at| answerable::is_newest_of_all(&loaded.snapshots, at));
         let mut notes = Vec::new();
-        match options.at {
+        match at {
             Some(_) if is_newest => {}
-            Some(at) => answerable::compare_with_time(&loaded.snapshots, at.commit_ts(), &mut findings),
+            Some(at) => answerable::compare_with_time(&loaded.snapshots, at, &mut findings),
             None if data_groups > 1 => {
                 answerable::warn_about_ends(&loaded.snapshots, &mut findings);
                 let closed_until = loaded.closed_until();
@@ -127,7 +139,37 @@ impl State {
             }
             None => {}
         }
-        Ok(State { view, families, transactions: resolved.totals, findings, groups: groups_seen, is_newest, notes })
+        Ok(State {
+            view,
+            read_ts,
+            families,
+            transactions: resolved.totals,
+            findings,
+            groups: groups_seen,
+            is_newest,
+            notes,
+        })
+    }
+
+    /// The latest moment at which a group is read.
+    pub(crate) fn newest_read_ts(&self) -> CommitTs {
+        self.read_ts.iter().copied().max().unwrap_or_default()
+    }
+
+    /// The earliest moment at which a group of `loaded` with data of users is read.
+    pub(crate) fn oldest_read_ts(&self, loaded: &Loaded) -> CommitTs {
+        let groups = loaded.snapshots.iter().zip(&self.read_ts).filter(|(snapshot, _)| is_data_group(snapshot));
+        groups.map(|(_, read_ts)| *read_ts).min().unwrap_or_default()
+    }
+
+    /// What is told of each snapshot of `loaded`.
+    pub(crate) fn reports(&self, loaded: &Loaded) -> Vec<SnapshotReport> {
+        let report = |(loaded, read_ts): (&LoadedSnapshot, &CommitTs)| {
+            let LoadedSnapshot { scan, bytes, group_id, snapshot_index, .. } = loaded;
+            let report = SnapshotReport::new(scan, *bytes, *group_id, *snapshot_index, *read_ts);
+            SnapshotReport { file: loaded.place.clone(), ..report }
+        };
+        loaded.snapshots.iter().zip(&self.read_ts).map(report).collect()
     }
 }
 

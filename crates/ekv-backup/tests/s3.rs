@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ekv_backup::{Adapter, DecodeOptions, DecodeReport, NoProgress, ReadOptions, ReadTime, decode, verify};
+use ekv_backup::{
+    Adapter, DecodeOptions, DecodeReport, EventOptions, NoProgress, ReadOptions, ReadTime, decode, verify,
+};
 use ekv_testkit::{SnapshotBuilder, fixtures};
 use serde_json::Value;
 
@@ -14,7 +16,9 @@ const META: &str = ".elastickv-meta.json";
 fn decode_s3(snapshot: &[u8], dump: &Path, options: DecodeOptions) -> DecodeReport {
     let input = dump.with_extension("fsm");
     std::fs::write(&input, snapshot).unwrap();
-    let report = decode(&input, dump, &DecodeOptions { adapters: vec![Adapter::S3], ..options }, &NoProgress).unwrap();
+    let report =
+        decode(&input, dump, &DecodeOptions { events: EventOptions::of(vec![Adapter::S3]), ..options }, &NoProgress)
+            .unwrap();
     let verified = verify(dump, &NoProgress).unwrap();
     assert!(verified.sound, "{:#?}", verified.problems);
     report
@@ -143,8 +147,8 @@ fn dump_with_names_and_leftovers_of_every_kind_verifies() {
     let manifest = std::fs::read_to_string(scratch.path().join("plain/MANIFEST.json")).unwrap();
     assert!(manifest.contains("\"rename_s3_collisions\": true"), "{manifest}");
 
-    options.s3.include_orphans = true;
-    options.s3.include_incomplete_uploads = true;
+    options.events.s3.include_orphans = true;
+    options.events.s3.include_incomplete_uploads = true;
     decode_s3(&snapshot.build(), &scratch.path().join("more"), options);
     let more = files(&scratch.path().join("more/s3/b"));
     let added: Vec<&str> = more.keys().filter(|path| !plain.contains_key(*path)).map(String::as_str).collect();
@@ -182,7 +186,10 @@ fn content_of_another_node_is_taken_from_the_snapshot_that_is_named() {
     let other = scratch.path().join("other.fsm");
     let blob = SnapshotBuilder::new().put(format!("!s3|chunkblob|{DIGEST}").as_bytes(), 99, b"away");
     std::fs::write(&other, blob.build()).unwrap();
-    let options = DecodeOptions { blob_sources: vec![other], ..DecodeOptions::default() };
+    let options = DecodeOptions {
+        events: EventOptions { blob_sources: vec![other], ..EventOptions::default() },
+        ..DecodeOptions::default()
+    };
     let report = decode_s3(&snapshot.build(), &scratch.path().join("both"), options);
     assert_eq!(report.losses, 0);
     assert_eq!(std::fs::read(scratch.path().join("both/s3/b/k")).unwrap(), b"away");

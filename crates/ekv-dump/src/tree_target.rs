@@ -4,7 +4,7 @@
 //! protocol in `layout/` knows the names and the text of its files; none of them knows a key layout.
 
 use ekv_files::Result;
-use ekv_model::{Event, Findings, Target};
+use ekv_model::{Consumer, Event, Findings};
 
 use crate::DumpWriter;
 use crate::manifest::DynamodbLayout;
@@ -79,11 +79,6 @@ impl TreeTarget {
         &self.writer
     }
 
-    /// What was odd about the names of files so far.
-    pub fn findings(&self) -> &Findings {
-        self.dynamodb.findings()
-    }
-
     /// Writes the files that could only be written at the end, and gives the writer back for the manifest.
     ///
     /// # Errors
@@ -116,7 +111,7 @@ impl TreeTarget {
     }
 }
 
-impl Target for TreeTarget {
+impl Consumer for TreeTarget {
     fn event(&mut self, event: Event<'_>) -> ekv_model::Result<()> {
         match event {
             Event::Redis { database, event } => self.redis.event(&mut self.writer, database, event)?,
@@ -131,5 +126,8 @@ impl Target for TreeTarget {
             _ => {}
         }
         Ok(())
+    }
+    fn findings(&self) -> Findings {
+        self.dynamodb.findings().clone()
     }
 }

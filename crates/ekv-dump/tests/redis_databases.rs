@@ -4,7 +4,7 @@
 use ekv_dump::{DumpWriter, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemorySink};
 use ekv_model::redis::{CollectionKind, Element, Event, Expiry, ExpiryOrigin, ScalarKind};
-use ekv_model::{Body, Event as ModelEvent, Target};
+use ekv_model::{Body, Consumer, Event as ModelEvent};
 
 fn string<'a>(key: &'a [u8], body: &'a [u8]) -> Event<'a> {
     let expiry = Some(Expiry { at_ms: 7, origin: ExpiryOrigin::Inline });

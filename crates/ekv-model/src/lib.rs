@@ -1,6 +1,6 @@
 //! What flows between an adapter and a target.
 //!
-//! An *adapter* (crate `ekv-adapters`) turns the records of one protocol into [`Event`]s; a [`Target`] consumes them: the
+//! An *adapter* (crate `ekv-adapters`) turns the records of one protocol into [`Event`]s; a [`Consumer`] consumes them: the
 //! dump of plain files (crate `ekv-dump`), later other formats and live servers. Events borrow everything: a collection of
 //! ten million elements or an object of 100 GB passes through in constant memory.
 //!
@@ -8,6 +8,7 @@
 
 mod address;
 mod body;
+mod consumer;
 pub mod dynamodb;
 mod error;
 mod glob;
@@ -18,7 +19,6 @@ mod report;
 pub mod s3;
 mod scope;
 pub mod sqs;
-mod target;
 
 /// Longest key that is read, and longest name of anything in a key, in bytes.
 ///
@@ -28,9 +28,9 @@ pub const KEY_LEN_MAX: usize = 16 << 20;
 
 pub use address::{Name, Part, TextError};
 pub use body::{Body, ByteSource, CHUNK_LEN, InMemory};
+pub use consumer::{Consumer, Event, Monitor, NoMonitor};
 pub use error::{Class, Error, Result};
 pub use glob::Glob;
 pub use protocol::Protocol;
 pub use report::{Example, Finding, FindingTotals, Findings, LossLog, Severity};
 pub use scope::{Keys, Kind, Narrowing, Scope, item_parts};
-pub use target::{Event, Monitor, NoMonitor, Target};

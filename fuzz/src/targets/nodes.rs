@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use ekv_backup::{
-    DecodeOptions, DirOptions, DumpTarget, Fsync, NoProgress, ReadOptions, Resources, Unowned, decode, inspect, verify,
+    DecodeOptions, DirOptions, DumpTarget, EventOptions, Fsync, NoProgress, ReadOptions, Resources, Unowned, decode,
+    inspect, verify,
 };
 use ekv_model::Class;
 use ekv_snapshot::ErrorKind;
@@ -65,7 +66,11 @@ fn check_commands(input: &Path, root: &Path, read: ReadOptions, may_be_refused: 
             return;
         }
     };
-    let options = DecodeOptions { read, include_unknown: true, ..DecodeOptions::default() };
+    let options = DecodeOptions {
+        read,
+        events: EventOptions { include_unknown: true, ..EventOptions::default() },
+        ..DecodeOptions::default()
+    };
     let dump = root.join("dump");
     let publication = DirOptions { fsync: Fsync::None, ..DirOptions::default() };
     let target = DumpTarget::directory(&dump, publication);

@@ -6,7 +6,7 @@ use ekv_model::dynamodb::{
     AttributeDefinition, Event, Index, ItemKey, KeyFormCensus, KeySchema, KeyType, KeyValue, Node, Projection, SetKind,
     Table, put_sort_key,
 };
-use ekv_model::{Body, Event as ModelEvent, Target};
+use ekv_model::{Body, Consumer, Event as ModelEvent};
 use proptest::prelude::*;
 
 use crate::support::{encoded, expect_round_trip};
@@ -38,13 +38,13 @@ struct TableModel {
     items: Vec<Item>,
 }
 
-fn node(target: &mut dyn Target, node: Node<'_>) {
+fn node(target: &mut dyn Consumer, node: Node<'_>) {
     target.event(ModelEvent::DynamoDb(Event::Node(node))).unwrap();
 }
 
-fn send_value(target: &mut dyn Target, value: &Value) {
+fn send_value(target: &mut dyn Consumer, value: &Value) {
     let text = |text: &'_ String| text.as_bytes().to_vec();
-    let set = |target: &mut dyn Target, kind, members: Vec<Vec<u8>>| {
+    let set = |target: &mut dyn Consumer, kind, members: Vec<Vec<u8>>| {
         node(target, Node::SetBegin(kind));
         members.iter().for_each(|member| node(target, Node::Member(Body::Inline(member))));
         node(target, Node::End);
@@ -71,7 +71,7 @@ fn send_value(target: &mut dyn Target, value: &Value) {
     }
 }
 
-fn send_attributes(target: &mut dyn Target, attributes: &Item) {
+fn send_attributes(target: &mut dyn Consumer, attributes: &Item) {
     for (name, value) in attributes {
         node(target, Node::Name(name));
         send_value(target, value);
@@ -100,7 +100,7 @@ impl TableModel {
         self.items.iter().map(|item| (sort_key(item), item)).collect()
     }
 
-    fn send(&self, target: &mut dyn Target) {
+    fn send(&self, target: &mut dyn Consumer) {
         let sorted = self.sorted();
         let key = |sort_key: &'_ [u8], item: &'_ Item, f: &mut dyn FnMut(ItemKey<'_>)| {
             let range = self.has_range.then(|| key_value(&item["r"]));

@@ -9,7 +9,7 @@ use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
 use ekv_dump::{DumpWriter, Included, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
-use ekv_model::{Body, NoMonitor, Result, Target};
+use ekv_model::{Body, Consumer, NoMonitor, Result};
 use ekv_snapshot::{CommitTs, NoWatch, RecordSink, ScanOptions, View, Writer, Written, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
@@ -36,14 +36,14 @@ pub(crate) fn scratch() -> Arc<dyn Scratch> {
 }
 
 /// What an encoder makes of the events that `send` sends.
-pub(crate) fn encoded(send: impl FnOnce(&mut dyn Target)) -> Records {
+pub(crate) fn encoded(send: impl FnOnce(&mut dyn Consumer)) -> Records {
     let mut records = Collected::default();
     send(&mut Encoder::new(&mut records, &scratch()));
     records.0
 }
 
 /// The dump of the events that `send` sends.
-pub(crate) fn dump_of(layout: DynamodbLayout, send: impl FnOnce(&mut dyn Target)) -> MemoryEntries {
+pub(crate) fn dump_of(layout: DynamodbLayout, send: impl FnOnce(&mut dyn Consumer)) -> MemoryEntries {
     let memory = MemoryDump::new();
     let options = TreeOptions { dynamodb_layout: layout, ..TreeOptions::default() };
     let mut target = TreeTarget::with_options(DumpWriter::new(Box::new(MemorySink::new(&memory))), options);
@@ -65,7 +65,7 @@ pub(crate) fn dump_of(layout: DynamodbLayout, send: impl FnOnce(&mut dyn Target)
 }
 
 /// Sends what an adapter finds in a snapshot; nothing may be odd about it.
-pub(crate) fn send_snapshot(snapshot: Vec<u8>, target: &mut dyn Target) {
+pub(crate) fn send_snapshot(snapshot: Vec<u8>, target: &mut dyn Consumer) {
     let input = ekv_testkit::memory_input(snapshot);
     let options = ScanOptions::default();
     let (scanned, file) = scan(&input, &options, &mut Router::default(), &scratch(), &NoWatch).unwrap();
@@ -77,7 +77,7 @@ pub(crate) fn send_snapshot(snapshot: Vec<u8>, target: &mut dyn Target) {
 }
 
 /// Sends what a dump holds, with little memory.
-pub(crate) fn send_dump(dump: &MemoryEntries, target: &mut dyn Target) {
+pub(crate) fn send_dump(dump: &MemoryEntries, target: &mut dyn Consumer) {
     let included = Included { dynamodb: true, ..Included::default() };
     let options = ReplayOptions { included, selection: Selection::default(), memory_budget: 64 << 10 };
     let mut source = MemorySource::new(dump.clone());

@@ -3,7 +3,7 @@
 use ekv_adapters::Encoder;
 use ekv_adapters::sqs::keys::{Key, MessageKey, MessageRow, Subject};
 use ekv_model::sqs::{Attribute, Event, Message, Queue, Tag, Throttle};
-use ekv_model::{Body, Event as ModelEvent, Target};
+use ekv_model::{Body, Consumer, Event as ModelEvent};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -11,7 +11,7 @@ use ekv_dump::{DumpWriter, Included, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::checksums::{CHECKSUMS_FILE, write_line};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
-use ekv_model::{Body, Findings, NoMonitor, Result, Target};
+use ekv_model::{Body, Consumer, Findings, NoMonitor, Result};
 use ekv_snapshot::{CommitTs, NoWatch, RecordSink, ScanOptions, View, Writer, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::{SnapshotBuilder, memory_input};
@@ -118,7 +118,7 @@ impl Dump {
     }
 
     /// What a target writes that gets events from `emit`.
-    pub(crate) fn write(mode: Mode, emit: impl FnOnce(&mut dyn Target)) -> Dump {
+    pub(crate) fn write(mode: Mode, emit: impl FnOnce(&mut dyn Consumer)) -> Dump {
         let memory = MemoryDump::new();
         let writer = DumpWriter::new(Box::new(MemorySink::new(&memory)));
         let mut target = TreeTarget::with_options(writer, mode.tree_options());
@@ -128,7 +128,7 @@ impl Dump {
         Dump { entries: memory.entries().unwrap() }
     }
 
-    pub(crate) fn replay_to(&self, selection: Selection, target: &mut dyn Target) -> ekv_files::Result<Replayed> {
+    pub(crate) fn replay_to(&self, selection: Selection, target: &mut dyn Consumer) -> ekv_files::Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
         let options = ReplayOptions { included: INCLUDED, selection, memory_budget: 1 << 16 };
         replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(()))

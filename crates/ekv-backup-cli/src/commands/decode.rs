@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use ekv_backup::{
-    BareKeys, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, Expired, PortableNames,
-    ReadOptions, RedisOptions, Resources, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView, Unowned,
-    available_jobs, decode, parse_source_date_epoch, verify_within,
+    BareKeys, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, EventOptions, Expired,
+    PortableNames, ReadOptions, RedisOptions, Resources, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView,
+    Unowned, available_jobs, decode, parse_source_date_epoch, verify_within,
 };
 
 use crate::args::{
@@ -72,28 +72,30 @@ fn show_refused_losses(output: &Output, error: &Error) {
 fn options(arguments: &DecodeArguments) -> DecodeOptions {
     DecodeOptions {
         read: read_options(&arguments.read),
-        adapters: arguments.adapter.0.clone(),
-        redis: RedisOptions {
-            expired: match arguments.expired {
-                ExpiredRule::Keep => Expired::Keep,
-                ExpiredRule::Drop => Expired::Drop,
+        events: EventOptions {
+            adapters: arguments.adapter.0.clone(),
+            redis: RedisOptions {
+                expired: match arguments.expired {
+                    ExpiredRule::Keep => Expired::Keep,
+                    ExpiredRule::Drop => Expired::Drop,
+                },
+                bare_keys: match arguments.bare_keys {
+                    BareKeysRule::Strings => BareKeys::Strings,
+                    BareKeysRule::Ignore => BareKeys::Ignore,
+                },
+                ..RedisOptions::default()
             },
-            bare_keys: match arguments.bare_keys {
-                BareKeysRule::Strings => BareKeys::Strings,
-                BareKeysRule::Ignore => BareKeys::Ignore,
+            s3: S3Options {
+                include_incomplete_uploads: arguments.include_incomplete_uploads,
+                include_orphans: arguments.include_orphans,
             },
-            ..RedisOptions::default()
+            blob_sources: arguments.blob_source.clone(),
+            sqs: SqsOptions {
+                include_orphans: arguments.include_orphans,
+                include_side_records: arguments.include_sqs_side_records,
+            },
+            include_unknown: arguments.include_unknown,
         },
-        s3: S3Options {
-            include_incomplete_uploads: arguments.include_incomplete_uploads,
-            include_orphans: arguments.include_orphans,
-        },
-        blob_sources: arguments.blob_source.clone(),
-        sqs: SqsOptions {
-            include_orphans: arguments.include_orphans,
-            include_side_records: arguments.include_sqs_side_records,
-        },
-        include_unknown: arguments.include_unknown,
         tree: TreeOptions {
             dynamodb_layout: match arguments.dynamodb_layout {
                 DynamodbLayoutRule::PerItem => DynamodbLayout::PerItem,

@@ -1,8 +1,8 @@
 //! Parts of reports that several commands print for people.
 
 use ekv_backup::{
-    Accounts, Books, Choice, Completeness, FamilyReport, FindingReport, Grounds, LossAccount, Missing, NamesReport,
-    OutcomeReport, Proof, SnapshotReport,
+    Accounts, BooksReport, Choice, Completeness, FamilyReport, FindingReport, Grounds, LossAccount, Missing,
+    NamesReport, OutcomeReport, Proof, SnapshotReport,
 };
 use ekv_text::shorten;
 
@@ -169,7 +169,7 @@ pub(crate) fn accounts(accounts: &Accounts, unasked: &[String], out: &mut Page) 
 const NOT_DECODED: &str = "not_decoded";
 
 /// What the records are that were not decoded, a line for each kind, with the option that decodes it.
-pub(crate) fn unasked(books: &Books) -> Vec<String> {
+pub(crate) fn unasked(books: &BooksReport) -> Vec<String> {
     let of_outcome = |outcome: &&OutcomeReport| outcome.outcome == NOT_DECODED;
     let all = books.records.outcomes.iter().find(of_outcome).map_or(0, |outcome| outcome.records);
     let choices = books.completeness.by_choice.iter();

@@ -7,7 +7,7 @@ use ekv_adapters::Restorable;
 use ekv_dump::replay::{Listing, ListingSink, ListingSlot, Place, ReplayOptions, Replayed, replay};
 use ekv_dump::{DumpWriter, TreeOptions, TreeTarget};
 use ekv_files::source::ScopedSource;
-use ekv_model::{Event, Result, Target, redis, s3, sqs};
+use ekv_model::{Consumer, Event, Result, redis, s3, sqs};
 use ekv_spill::{Scratch, Sorted, Sorter};
 
 use crate::progress::{ByteCounter, Phase, Progress};
@@ -47,7 +47,7 @@ struct Storable<'t> {
     reference_bytes: bool,
 }
 
-impl Target for Storable<'_> {
+impl Consumer for Storable<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         match event {
             // 0 would mean that a collection never expires; the moment after it is past as well.
@@ -67,17 +67,17 @@ impl Target for Storable<'_> {
 
 /// Passes events on, and looks whether the dump was written with `--extended`.
 pub(super) struct ExtendedCheck<'t> {
-    target: &'t mut dyn Target,
+    target: &'t mut dyn Consumer,
     pub(super) is_extended: bool,
 }
 
 impl<'t> ExtendedCheck<'t> {
-    pub(super) fn new(target: &'t mut dyn Target) -> Self {
+    pub(super) fn new(target: &'t mut dyn Consumer) -> Self {
         ExtendedCheck { target, is_extended: false }
     }
 }
 
-impl Target for ExtendedCheck<'_> {
+impl Consumer for ExtendedCheck<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         self.is_extended |= match &event {
             Event::Sqs(sqs::Event::Queue(queue)) => {
@@ -157,7 +157,7 @@ struct WholeFiles<'t> {
     left_out: Sorter,
 }
 
-impl Target for WholeFiles<'_> {
+impl Consumer for WholeFiles<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let is_file =
             matches!(event, Event::Redis { event: redis::Event::Scalar { .. }, .. } | Event::S3(s3::Event::Object(_)));

@@ -1,13 +1,13 @@
 //! What passes by while a dump is replayed: whose data, which of the selected names, which expiries have passed.
 
 use ekv_dump::replay::{Selection, Unmatched};
-use ekv_model::{Event, Result, Target, dynamodb, redis, s3, sqs};
+use ekv_model::{Consumer, Event, Result, dynamodb, redis, s3, sqs};
 
 use crate::Adapter;
 
 /// Passes events on and remembers, in bounded memory, what they tell about the whole.
 pub(super) struct Observed<'t> {
-    target: &'t mut dyn Target,
+    target: &'t mut dyn Consumer,
     now_ms: u64,
     bucket: Vec<u8>,
     name: Vec<u8>,
@@ -27,7 +27,7 @@ pub(super) struct Seen {
 
 impl<'t> Observed<'t> {
     /// Observes what is selected by `selection`; expiries before `now_ms`, in Unix milliseconds, have passed.
-    pub(super) fn new(target: &'t mut dyn Target, selection: &Selection, now_ms: u64) -> Self {
+    pub(super) fn new(target: &'t mut dyn Consumer, selection: &Selection, now_ms: u64) -> Self {
         let seen = Seen { unmatched: selection.unmatched(), ..Seen::default() };
         Observed { target, now_ms, bucket: Vec::new(), name: Vec::new(), seen }
     }
@@ -69,7 +69,7 @@ impl<'t> Observed<'t> {
     }
 }
 
-impl Target for Observed<'_> {
+impl Consumer for Observed<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let adapter = match &event {
             Event::Redis { event, .. } => {

@@ -9,7 +9,7 @@ use ekv_snapshot::CommitTs;
 use super::{EncodeOptions, EncodeRefusal};
 use crate::losses::{LossAccount, first_losses};
 use crate::restore::timestamp::{check_last_commit_ts, timestamp_warning};
-use crate::{Adapter, DecodeOptions};
+use crate::{Adapter, DecodeOptions, EventOptions};
 
 /// Losses that a refusal names.
 const FIRST_LOSSES: usize = 10;
@@ -63,7 +63,7 @@ impl Plan {
             false => SqsVisibility::Reset,
         };
         DecodeOptions {
-            adapters: self.adapters.clone(),
+            events: EventOptions::of(self.adapters.clone()),
             tree: TreeOptions { dynamodb_layout: self.manifest.dynamodb_layout, extended, sqs_visibility },
             ..DecodeOptions::default()
         }

@@ -21,12 +21,11 @@ use super::payload::{Encoded, replay_options};
 use super::plan::Plan;
 use super::stage::{PAYLOAD, Stage};
 use super::{EncodeOptions, EncodeRefusal, WrittenForm};
-use crate::DecodeOptions;
-use crate::decode::run_adapters;
-use crate::load::{ReadOptions, load_input};
+use crate::load::ReadOptions;
+use crate::pipe::{Books, Events};
 use crate::progress::{Follower, Phase, Progress};
 use crate::restore::format_sha256;
-use crate::state::State;
+use crate::{DecodeOptions, Store};
 
 /// What becomes of records that a dump cannot have come from.
 const NOT_OF_A_DUMP: [Outcome; 5] =
@@ -240,12 +239,10 @@ fn list_decoded(
 ) -> Result<Listing> {
     // What was selected may be nothing at all: whether that is wanted was decided before.
     let read = ReadOptions { allow_empty: true, ..ReadOptions::default() };
-    let mut loaded = load_input(input.clone(), &read, scratch, progress)?;
-    let state = State::of(&mut loaded, &read, scratch, progress)?;
+    let store = Store::of_input(input.clone(), &read, scratch, progress)?;
     let mut listed = ListedTree::new(scratch, options.tree);
-    let visible = state.families.iter().map(|family| family.visible).sum();
-    progress.begin(Phase::SelfTest, Some(visible));
-    let (tally, findings) = run_adapters(&loaded, &state, &[], options, &mut listed.tree, progress)?;
+    let Books { tally, findings, .. } =
+        store.events(&options.events, progress)?.pour(&mut listed.tree, scratch, progress)?;
     for family in Family::ALL {
         let outcomes = tally.of(*family);
         for outcome in NOT_OF_A_DUMP {
@@ -256,7 +253,7 @@ fn list_decoded(
         }
     }
     for (family, index) in ONE_TO_ONE {
-        let count = |family: Family| state.families.get(family.number()).map_or(0, |totals| totals.visible);
+        let count = |family: Family| store.state.families.get(family.number()).map_or(0, |totals| totals.visible);
         if count(family) != count(index) {
             let (name, index_name) = (family.name(), index.name());
             differences.note(format_args!("{} records of {name}, {} of {index_name}", count(family), count(index)));

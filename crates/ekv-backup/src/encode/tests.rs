@@ -15,7 +15,7 @@ use ekv_testkit::CountedScratch;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{DecodeOptions, NoProgress, decode};
+use crate::{DecodeOptions, EventOptions, NoProgress, decode};
 
 /// A directory with a dump of a fixture.
 struct Scene {
@@ -41,7 +41,7 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let (snapshot, dump) = (dir.path().join("snapshot.fsm"), dir.path().join("dump"));
         fs::write(&snapshot, bytes).unwrap();
-        let options = DecodeOptions { adapters: vec![adapter], ..DecodeOptions::default() };
+        let options = DecodeOptions { events: EventOptions::of(vec![adapter]), ..DecodeOptions::default() };
         decode(&snapshot, &dump, &options, &NoProgress).unwrap();
         fs::remove_file(snapshot).unwrap();
         Scene { dir, dump }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ekv_backup::{Adapter, DecodeOptions, DecodeReport, DynamodbLayout, NoProgress, TreeOptions, decode, verify};
+use ekv_backup::{
+    Adapter, DecodeOptions, DecodeReport, DynamodbLayout, EventOptions, NoProgress, TreeOptions, decode, verify,
+};
 use ekv_testkit::read_files;
 
 /// The files of a dump below `dynamodb/`, and what was reported.
@@ -29,7 +31,7 @@ impl Dump {
 /// Options for DynamoDB alone.
 pub(crate) fn options(dynamodb_layout: DynamodbLayout) -> DecodeOptions {
     DecodeOptions {
-        adapters: vec![Adapter::DynamoDb],
+        events: EventOptions::of([Adapter::DynamoDb]),
         tree: TreeOptions { dynamodb_layout, ..TreeOptions::default() },
         ..DecodeOptions::default()
     }

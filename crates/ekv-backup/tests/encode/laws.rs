@@ -1,6 +1,6 @@
 //! What holds for every dump: there and back again.
 
-use ekv_backup::{Adapter, DecodeOptions, WrittenForm};
+use ekv_backup::{Adapter, DecodeOptions, EventOptions, WrittenForm};
 use ekv_testkit::fixtures::SNAPSHOTS;
 
 use crate::room::{ROWS, Room, assert_same_files, decode_options, options};
@@ -9,7 +9,7 @@ use crate::room::{ROWS, Room, assert_same_files, decode_options, options};
 fn for_each_dump(mut check: impl FnMut(&str, &Room, &DecodeOptions)) {
     for known in SNAPSHOTS {
         for (name, adapter, change) in ROWS {
-            let mut decode_options = DecodeOptions { adapters: vec![adapter], ..decode_options() };
+            let mut decode_options = DecodeOptions { events: EventOptions::of(vec![adapter]), ..decode_options() };
             change(&mut decode_options);
             let room = Room::with_dump_of(&known.bytes(), &decode_options);
             check(&format!("{} of {}", name, known.name), &room, &decode_options);
@@ -63,7 +63,7 @@ fn server_file_decodes_as_the_payload_does() {
 fn all_adapters_together_come_back() {
     let adapters: Vec<Adapter> = ROWS.iter().map(|(_, adapter, _)| *adapter).collect();
     for known in SNAPSHOTS {
-        let decode_options = DecodeOptions { adapters: adapters.clone(), ..decode_options() };
+        let decode_options = DecodeOptions { events: EventOptions::of(adapters.clone()), ..decode_options() };
         let room = Room::with_dump_of(&known.bytes(), &decode_options);
         let report = room.encode("dump", "out.fsm", &options()).unwrap();
         assert_eq!(report.payload.self_test.reformatted, 0, "{}", known.name);
@@ -88,7 +88,11 @@ fn dumps_of_the_reference_decoder_come_back_up_to_the_order_of_sidecar_lines() {
             let report = room.encode("reference", "out.fsm", &only);
             let report = report.unwrap_or_else(|error| panic!("{name} of {}: {error}", known.name));
             assert!(report.payload.self_test.matched && report.payload.self_test.reformatted == 0, "{name}");
-            room.decode("out.fsm", "again", &DecodeOptions { adapters: vec![adapter], ..decode_options() });
+            room.decode(
+                "out.fsm",
+                "again",
+                &DecodeOptions { events: EventOptions::of(vec![adapter]), ..decode_options() },
+            );
             let mut expected = room.data("reference");
             expected.retain(|path, _| path.starts_with(adapter.name()));
             let (mut expected, mut found) = (expected, room.data("again"));

@@ -15,7 +15,7 @@ const T: u64 = 111_411_200_000_000_007;
 fn redis_room(cluster_id: &str) -> Room {
     let mut decode_options = decode_options();
     decode_options.cluster_id = cluster_id.into();
-    decode_options.adapters = vec![Adapter::Redis];
+    decode_options.events.adapters = vec![Adapter::Redis];
     let snapshot = SnapshotBuilder::new()
         .put(b"!redis|str|user:1", T, b"\xff\x01\x00one")
         .put(b"!redis|str|user:2", T, b"\xff\x01\x00two")
@@ -131,10 +131,10 @@ fn payload_without_self_test_says_so() {
 #[test]
 fn what_no_client_can_see_stays_in_the_dump_with_a_warning_that_strict_mode_refuses() {
     let mut with_all = decode_options();
-    with_all.adapters = vec![Adapter::Sqs];
-    with_all.sqs.include_side_records = true;
-    with_all.sqs.include_orphans = true;
-    with_all.include_unknown = true;
+    with_all.events.adapters = vec![Adapter::Sqs];
+    with_all.events.sqs.include_side_records = true;
+    with_all.events.sqs.include_orphans = true;
+    with_all.events.include_unknown = true;
     let room = Room::with_dump_of(&ALL_3.bytes(), &with_all);
     fs::create_dir_all(room.path("dump/_unknown")).unwrap();
     fs::write(room.path("dump/_unknown/unknown.jsonl"), b"{}\n").unwrap();
@@ -152,7 +152,7 @@ fn what_no_client_can_see_stays_in_the_dump_with_a_warning_that_strict_mode_refu
 #[test]
 fn records_of_the_reference_pass_the_self_test_and_do_not_lose_receives_in_silence() {
     let mut only_sqs = decode_options();
-    only_sqs.adapters = vec![Adapter::Sqs];
+    only_sqs.events.adapters = vec![Adapter::Sqs];
     let room = Room::with_dump_of(&ALL_3.bytes(), &only_sqs);
     let mut reference = options();
     reference.reference_bytes = true;

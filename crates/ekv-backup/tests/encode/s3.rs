@@ -3,7 +3,8 @@
 use std::fs;
 
 use ekv_backup::{
-    Adapter, ChecksumsOptions, Class, DecodeOptions, EncodeReport, Fsync, NoProgress, Selection, checksums,
+    Adapter, ChecksumsOptions, Class, DecodeOptions, EncodeReport, EventOptions, Fsync, NoProgress, Selection,
+    checksums,
 };
 use ekv_testkit::SnapshotBuilder;
 
@@ -15,7 +16,7 @@ const T: u64 = 111_411_200_000_000_007;
 const HEAD: &[u8] = br#"{"upload_id":"u","size_bytes":2,"parts":[{"part_no":1,"chunk_sizes":[2]}]}"#;
 
 fn s3_only() -> DecodeOptions {
-    DecodeOptions { adapters: vec![Adapter::S3], ..decode_options() }
+    DecodeOptions { events: EventOptions::of(vec![Adapter::S3]), ..decode_options() }
 }
 
 fn key(prefix: &str, object: &str, tail: &[u8]) -> Vec<u8> {
@@ -97,8 +98,8 @@ fn objects_at_names_of_the_reference_decoder_get_those_of_ours() {
 #[test]
 fn what_no_client_sees_stays_in_the_dump_with_a_warning() {
     let mut all = s3_only();
-    all.s3.include_orphans = true;
-    all.s3.include_incomplete_uploads = true;
+    all.events.s3.include_orphans = true;
+    all.events.s3.include_incomplete_uploads = true;
     let room = room(&all);
     let mut strict = options();
     strict.strict = true;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use ekv_backup::{
-    Adapter, Class, DecodeOptions, DecodeReport, Error, NoProgress, Proof, ReadOptions, Resources, Status, decode,
-    inspect,
+    Adapter, Class, DecodeOptions, DecodeReport, Error, EventOptions, NoProgress, Proof, ReadOptions, Resources,
+    Status, decode, inspect,
 };
 use ekv_testkit::SnapshotBuilder;
 use tempfile::TempDir;
@@ -41,7 +41,7 @@ fn allowing_nothing() -> DecodeOptions {
 }
 
 fn only(adapter: Adapter) -> DecodeOptions {
-    DecodeOptions { adapters: vec![adapter], ..DecodeOptions::default() }
+    DecodeOptions { events: EventOptions::of(vec![adapter]), ..DecodeOptions::default() }
 }
 
 fn one_string() -> SnapshotBuilder {
@@ -127,7 +127,11 @@ fn adapters_without_any_data_are_refused_with_the_names_of_those_that_have_some(
     let error = place.decode(&only(Adapter::DynamoDb)).unwrap_err();
     assert_eq!(error.class(), Class::NoMatch);
     assert!(error.to_string().contains("no data of dynamodb in it, but of redis"), "{error}");
-    assert!(place.decode(&DecodeOptions { adapters: vec![Adapter::DynamoDb], ..allowing_nothing() }).is_ok());
+    assert!(
+        place
+            .decode(&DecodeOptions { events: EventOptions::of(vec![Adapter::DynamoDb]), ..allowing_nothing() })
+            .is_ok()
+    );
     // Records that make no file are nothing, too.
     let generation = Place::with(&one_string().put(b"!s3|bucket|gen|b\0\x01", 20, &1_u64.to_be_bytes()).build());
     assert_eq!(generation.decode(&only(Adapter::S3)).unwrap_err().class(), Class::NoMatch);
@@ -155,7 +159,12 @@ fn records_that_no_adapter_decodes_are_a_loss_unless_they_are_kept_as_they_are()
     let missing = &report.books.completeness.missing[0];
     assert_eq!((missing.name.as_str(), missing.count), ("data_not_decoded", 3));
     assert!(place.decode(&DecodeOptions { strict: true, ..DecodeOptions::default() }).is_err());
-    let kept = place.decode(&DecodeOptions { include_unknown: true, ..DecodeOptions::default() }).unwrap();
+    let kept = place
+        .decode(&DecodeOptions {
+            events: EventOptions { include_unknown: true, ..EventOptions::default() },
+            ..DecodeOptions::default()
+        })
+        .unwrap();
     assert_eq!((kept.losses, kept.books.completeness.status), (0, Status::Complete));
     // Not even one who asked for Redis alone has them.
     assert_eq!(place.decode(&only(Adapter::Redis)).unwrap().losses, 3);

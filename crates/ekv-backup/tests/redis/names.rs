@@ -88,7 +88,7 @@ fn keys_of_the_chosen_database_stand_in_its_folder() {
     let records = RedisRecords::new().put(key::string(b"k"), value::string(b"v", Some(7)));
     std::fs::write(&input, records.snapshot().build()).unwrap();
     let mut options = DecodeOptions::default();
-    options.redis.database = 12;
+    options.events.redis.database = 12;
     ekv_backup::decode(&input, &target, &options, &ekv_backup::NoProgress).unwrap();
     let names: Vec<String> = ekv_testkit::read_files(&target.join("redis")).into_keys().collect();
     assert_eq!(names, ["db_12/strings/k.bin", "db_12/strings_ttl.jsonl"]);

@@ -38,7 +38,7 @@ fn damaged_settings_lose_the_queue_with_its_messages_and_nothing_else() {
         assert_eq!(dump_plain.report.losses, 1);
 
         let mut options = DecodeOptions::default();
-        options.sqs.include_orphans = true;
+        options.events.sqs.include_orphans = true;
         let rescued = dump(&snapshot.build(), &options);
         assert_eq!(rescued.ids("YmFk.orphan"), ["m"]);
         assert_eq!(rescued.report.losses, 1);
@@ -109,7 +109,7 @@ fn malformed_side_record_is_a_loss_only_where_side_records_are_asked_for() {
     );
     assert_eq!(dump_of(&snapshot).report.losses, 0);
     let mut options = DecodeOptions::default();
-    options.sqs.include_side_records = true;
+    options.events.sqs.include_side_records = true;
     assert_eq!(dump(&snapshot.build(), &options).found("sqs_malformed_key"), 2);
 }
 

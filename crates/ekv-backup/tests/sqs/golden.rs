@@ -91,7 +91,7 @@ fn options_add_visibility_and_the_fields_that_the_reference_leaves_out() {
 #[test]
 fn side_records_come_in_snapshot_order_with_the_sequence_of_a_used_fifo_queue() {
     let mut options = DecodeOptions::default();
-    options.sqs.include_side_records = true;
+    options.events.sqs.include_side_records = true;
     let dump = dump(&snapshot().build(), &options);
     let lines: Vec<serde_json::Value> = dump
         .text("part.fifo/_internals/side_records.jsonl")

@@ -217,8 +217,8 @@ fn orphans_are_counted_and_written_when_asked_for() {
     assert_eq!(plain.outcomes(Family::SqsMessage), [("orphaned", 3)]);
 
     let mut options = DecodeOptions::default();
-    options.sqs.include_orphans = true;
-    options.sqs.include_side_records = true;
+    options.events.sqs.include_orphans = true;
+    options.events.sqs.include_side_records = true;
     let asked = dump(&snapshot.build(), &options);
     let names = ["Z29uZQ.orphan/_internals/side_records.jsonl", "Z29uZQ.orphan/messages.jsonl", "alive/_queue.json"];
     assert_eq!(asked.names(), names);

@@ -2,7 +2,7 @@
 
 use ekv_adapters::Family;
 use ekv_adapters::sqs::keys::{Key, QueueRecord, Subject};
-use ekv_backup::{DecodeOptions, SqsVisibility};
+use ekv_backup::{DecodeOptions, EventOptions, SqsVisibility};
 use ekv_testkit::SnapshotBuilder;
 
 use crate::support::{Queues, dump, dump_of, message, message_key, queue_key, row_key, settings};
@@ -79,7 +79,7 @@ fn side_records_of_every_family_and_form_are_written_for_every_generation() {
         }
     }
     let mut options = DecodeOptions::default();
-    options.sqs.include_side_records = true;
+    options.events.sqs.include_side_records = true;
     let asked = dump(&snapshot.build(), &options);
     let lines: Vec<_> = asked.text("q/_internals/side_records.jsonl").lines().collect();
     assert_eq!(lines.len(), 14);
@@ -114,7 +114,10 @@ fn records_that_no_adapter_decodes_are_written_when_asked_for() {
     assert!(plain.names().is_empty());
     assert_eq!(plain.found("data_not_decoded"), 5);
 
-    let options = DecodeOptions { include_unknown: true, ..DecodeOptions::default() };
+    let options = DecodeOptions {
+        events: EventOptions { include_unknown: true, ..EventOptions::default() },
+        ..DecodeOptions::default()
+    };
     let asked = dump(&snapshot.build(), &options);
     assert_eq!(asked.names(), ["_unknown/fs_chunk.jsonl", "_unknown/fs_other.jsonl", "_unknown/unknown.jsonl"]);
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Files to events: the reverse of [`crate::TreeTarget`].
 //!
-//! [`replay`] reads a dump and hands the same events to a [`Target`] that a decode would have handed to it. Source:
+//! [`replay`] reads a dump and hands the same events to a [`Consumer`] that a decode would have handed to it. Source:
 //! `docs/format/tree.md`, section 8.4; `docs/format/restore.md`, section 2.2.
 //!
 //! | file | holds |
@@ -11,7 +11,7 @@
 //! | `place.rs`, `selection.rs`, `scopes.rs`, `fault.rs` | where a replay is, what is asked for, what must be there, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
 //!
-//! A reader for another protocol is a folder `layout/<protocol>/read` with a function `read(&mut Reading, &mut dyn Target) -> Result<()>` and a row in
+//! A reader for another protocol is a folder `layout/<protocol>/read` with a function `read(&mut Reading, &mut dyn Consumer) -> Result<()>` and a row in
 //! `PROTOCOLS`.
 
 pub(crate) mod fault;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 use ekv_files::checksums::CHECKSUMS_FILE;
 use ekv_files::source::{ScopedSource, read_error};
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::{Example, Finding, Findings, Target};
+use ekv_model::{Consumer, Example, Finding, Findings};
 use ekv_spill::Scratch;
 use ekv_text::LineError;
 
@@ -81,7 +81,7 @@ pub struct Replayed {
 struct Protocol {
     directory: &'static str,
     is_included: fn(Included) -> bool,
-    read: fn(&mut Reading<'_>, &mut dyn Target) -> Result<()>,
+    read: fn(&mut Reading<'_>, &mut dyn Consumer) -> Result<()>,
     /// Called instead of `read` where there is no directory.
     check_absent: fn(&mut Reading<'_>) -> Result<()>,
 }
@@ -140,7 +140,7 @@ pub fn replay(
     source: &mut dyn ScopedSource,
     scratch: &Arc<dyn Scratch>,
     options: &ReplayOptions,
-    target: &mut dyn Target,
+    target: &mut dyn Consumer,
     place: &Place,
     monitor: Monitor<'_>,
 ) -> Result<Replayed> {
@@ -151,7 +151,7 @@ pub fn replay(
     }
 }
 
-fn read_all(reading: &mut Reading<'_>, included: Included, target: &mut dyn Target) -> Result<()> {
+fn read_all(reading: &mut Reading<'_>, included: Included, target: &mut dyn Consumer) -> Result<()> {
     let mut root = Root { directories: Vec::new(), scopes: reading.take_all_listed() };
     reading.show(&DumpPath::root(), &mut root)?;
     reading.put_all_listed(root.scopes);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ekv_files::checksums::{CHECKSUMS_FILE, ChecksumsReader, FileDigest};
 use ekv_files::source::{Refusal, ScopedSource, SourceError, Visitor};
 use ekv_files::{DumpPath, Error, ErrorKind, Result};
-use ekv_model::{Example, Finding, Findings, Target};
+use ekv_model::{Consumer, Example, Finding, Findings};
 use ekv_spill::{Scratch, Sorter};
 
 use super::listing::{LineSets, ListingWriter, is_compared};
@@ -398,7 +398,7 @@ impl Visit for LeaveOut {
 }
 
 /// Hands an event to the target; an error says which file and line it came from.
-pub(crate) fn emit(target: &mut dyn Target, place: &Place, event: ekv_model::Event<'_>) -> Result<()> {
+pub(crate) fn emit(target: &mut dyn Consumer, place: &Place, event: ekv_model::Event<'_>) -> Result<()> {
     target.event(event).map_err(|error| {
         let error = Error::from(error);
         match place.location().path {

@@ -6,7 +6,7 @@ use ekv_files::checksums::write_line;
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
 use ekv_model::redis::{CollectionKind, Element, Event as RedisEvent, Expiry, ExpiryOrigin, ScalarKind, StreamId};
-use ekv_model::{Body, Event, Target};
+use ekv_model::{Body, Consumer, Event};
 use ekv_spill::{Scratch, SystemScratch};
 use sha2::{Digest, Sha256};
 
@@ -49,13 +49,13 @@ impl Dump {
     }
 
     /// The dump of the events that `send` sends.
-    pub(crate) fn sent(manifest: &Manifest, send: impl FnOnce(&mut dyn Target)) -> Self {
+    pub(crate) fn sent(manifest: &Manifest, send: impl FnOnce(&mut dyn Consumer)) -> Self {
         let options = TreeOptions { dynamodb_layout: manifest.dynamodb_layout, ..TreeOptions::default() };
         Dump::sent_with(manifest, options, send)
     }
 
     /// As [`Dump::sent`], with other files than those of the default.
-    pub(crate) fn sent_with(manifest: &Manifest, options: TreeOptions, send: impl FnOnce(&mut dyn Target)) -> Self {
+    pub(crate) fn sent_with(manifest: &Manifest, options: TreeOptions, send: impl FnOnce(&mut dyn Consumer)) -> Self {
         let memory = MemoryDump::new();
         let writer = DumpWriter::new(Box::new(MemorySink::new(&memory)));
         let mut target = TreeTarget::with_options(writer, options);
@@ -111,7 +111,7 @@ impl Dump {
         Ok((recorder.0, replayed))
     }
 
-    pub(crate) fn replay_to(&self, options: &ReplayOptions, target: &mut dyn Target) -> Result<Replayed> {
+    pub(crate) fn replay_to(&self, options: &ReplayOptions, target: &mut dyn Consumer) -> Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
         replay(&mut source, &scratch(), options, target, &Place::default(), &mut |_| Ok(()))
     }
@@ -135,7 +135,7 @@ pub(crate) fn options() -> ReplayOptions {
 #[derive(Default)]
 pub(crate) struct Recorder(pub(super) Vec<String>);
 
-impl Target for Recorder {
+impl Consumer for Recorder {
     fn event(&mut self, event: Event<'_>) -> ekv_model::Result<()> {
         let Event::Redis { database: 0, event } = event else { panic!("{event:?}") };
         self.0.push(shown(&event)?);
@@ -401,7 +401,7 @@ fn selected_keys_alone_are_read_and_the_rest_need_only_be_there() {
 #[test]
 fn errors_of_the_target_name_the_file_and_line_of_the_event() {
     struct Refuses;
-    impl Target for Refuses {
+    impl Consumer for Refuses {
         fn event(&mut self, event: Event<'_>) -> ekv_model::Result<()> {
             match event {
                 Event::Redis { event: RedisEvent::Element(Element::Field { name: b"\xff", .. }), .. } => {

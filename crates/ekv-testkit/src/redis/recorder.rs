@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ekv_model::redis::{CollectionKind, Element, Event, Expiry, ExpiryOrigin, ScalarKind, StreamId};
-use ekv_model::{Body, Result, Target};
+use ekv_model::{Body, Consumer, Result};
 
 /// The fields of a stream entry, in stored order.
 pub type StreamEntry = (StreamId, Vec<(Vec<u8>, Vec<u8>)>);
@@ -110,7 +110,7 @@ impl Recorder {
     }
 }
 
-impl Target for Recorder {
+impl Consumer for Recorder {
     fn event(&mut self, event: ekv_model::Event<'_>) -> Result<()> {
         let ekv_model::Event::Redis { database, event } = event else { panic!("not a Redis event: {event:?}") };
         self.databases.insert(database);

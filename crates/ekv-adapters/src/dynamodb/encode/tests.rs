@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ekv_model::dynamodb::{
     ITEM_LEN_MAX, Index, ItemKey, KeySchema, KeyType, KeyValue, Node, Projection, SetKind, put_sort_key,
 };
-use ekv_model::{Event as ModelEvent, Target};
+use ekv_model::{Consumer, Event as ModelEvent};
 use ekv_spill::{Scratch, SystemScratch};
 
 use super::*;

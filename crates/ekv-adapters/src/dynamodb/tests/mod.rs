@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ekv_model::dynamodb::{Event, Node, push_ordered};
-use ekv_model::{Body, Event as ModelEvent, Findings, NoMonitor, Result, Target};
+use ekv_model::{Body, Consumer, Event as ModelEvent, Findings, NoMonitor, Result};
 use ekv_snapshot::{NoWatch, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
@@ -36,7 +36,7 @@ fn text(body: &Body<'_>) -> String {
     if bytes.len() > 100 { format!("<{} bytes>", bytes.len()) } else { bytes.escape_ascii().to_string() }
 }
 
-impl Target for Log {
+impl Consumer for Log {
     fn event(&mut self, event: ModelEvent<'_>) -> Result<()> {
         let ModelEvent::DynamoDb(event) = event else { panic!("an event of another protocol") };
         match event {

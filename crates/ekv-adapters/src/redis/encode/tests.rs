@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use ekv_model::redis::{Expiry, ExpiryOrigin};
-use ekv_model::{Event as ModelEvent, Target};
+use ekv_model::{Consumer, Event as ModelEvent};
 use ekv_spill::SystemScratch;
 
 use super::*;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ekv_dump::{DumpWriter, Scopes, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemorySink};
-use ekv_model::{Finding, Findings, NoMonitor, Target};
+use ekv_model::{Consumer, Finding, Findings, NoMonitor};
 use ekv_snapshot::{CommitTs, FamilyTotals, Input, NoWatch, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
@@ -145,7 +145,7 @@ impl Store {
         &self,
         options: Options,
         blob_sources: &[View],
-        target: &mut dyn Target,
+        target: &mut dyn Consumer,
     ) -> ekv_model::Result<(Findings, Tally)> {
         let (view, totals) = self.view();
         let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());

@@ -2,7 +2,7 @@
 
 use ekv_files::{DumpPath, Error, Result};
 use ekv_model::dynamodb::{Event, KeyFormCensus, shown};
-use ekv_model::{ByteSource, Event as ModelEvent, Target};
+use ekv_model::{ByteSource, Consumer, Event as ModelEvent};
 use ekv_spill::Sorter;
 
 use super::item::{Order, Step, Walk};
@@ -139,7 +139,7 @@ impl Items {
         texts: &dyn ByteSource,
         place: ItemPlace<'_>,
         found: Sorter,
-        target: &mut dyn Target,
+        target: &mut dyn Consumer,
         reading: &Reading<'_>,
     ) -> Result<()> {
         let scratch = reading.scratch();
@@ -176,7 +176,7 @@ impl Items {
 struct Emission<'e> {
     schema: &'e Schema,
     place: &'e Place,
-    target: &'e mut dyn Target,
+    target: &'e mut dyn Consumer,
     key: KeyBuffer,
     value: ValueBuffer,
 }

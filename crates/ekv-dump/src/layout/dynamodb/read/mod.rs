@@ -14,7 +14,7 @@ mod schema;
 mod table;
 
 use ekv_files::{DumpPath, Result};
-use ekv_model::{Finding, Target};
+use ekv_model::{Consumer, Finding};
 use ekv_spill::Sorter;
 
 use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
@@ -29,7 +29,7 @@ const IN_PROTOCOL: &str = "directories only, one for each table";
 const KEY_NO_NUMBER: Finding = Finding::warning("ddb_key_no_number", "items with a key of type N that is no number");
 
 /// Replays the selected tables, in byte order of their directories.
-pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
+pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
     let mut tables = Tables { directories: reading.sorter(), listed: ListedScopes::new(DIRECTORY, reading)? };
     reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut tables)?;
     tables.listed.check()?;

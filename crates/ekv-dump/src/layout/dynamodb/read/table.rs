@@ -1,7 +1,7 @@
 //! The files of one table. Source: `docs/format/dynamodb.md`, sections 4 and 6.
 
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::{ByteSource, Target};
+use ekv_model::{ByteSource, Consumer};
 use ekv_spill::{Sorter, Spool};
 
 use super::KEY_NO_NUMBER;
@@ -26,7 +26,7 @@ const IN_RANGE_ITEMS: &str = "directories, and files that end in .json";
 const IN_FOLDER: &str = "files that end in .json";
 
 /// Replays the table in `directory`, if it is selected.
-pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut dyn Target) -> Result<()> {
+pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut dyn Consumer) -> Result<()> {
     let folder = directory.split_last().1;
     match decode_component(folder).map_err(|error| Error::from(error).at(directory.as_bytes()))? {
         Decoded::Raw(name) if !reading.selection().includes(&name) => return reading.leave_out(directory),
@@ -64,7 +64,12 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut
 }
 
 /// Replays the items in a directory.
-fn read_directory(reading: &mut Reading<'_>, path: &DumpPath, schema: &Schema, target: &mut dyn Target) -> Result<()> {
+fn read_directory(
+    reading: &mut Reading<'_>,
+    path: &DumpPath,
+    schema: &Schema,
+    target: &mut dyn Consumer,
+) -> Result<()> {
     let scratch = reading.scratch();
     let mut files = ItemFiles {
         schema,

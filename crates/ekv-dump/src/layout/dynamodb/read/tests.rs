@@ -2,7 +2,7 @@ use ekv_model::dynamodb::{
     AttributeDefinition, Event, Index, ItemKey, KeyForms, KeySchema, KeyType, KeyValue, Node, Projection, Table,
     put_sort_key,
 };
-use ekv_model::{Body, Event as ModelEvent, Target};
+use ekv_model::{Body, Consumer, Event as ModelEvent};
 
 use crate::Included;
 use crate::manifest::{Adapters, DynamodbLayout, DynamodbScopes, Manifest};
@@ -17,7 +17,7 @@ const LINES: &str = "dynamodb/t/items.jsonl";
 #[derive(Default)]
 struct Log(Vec<String>);
 
-impl Target for Log {
+impl Consumer for Log {
     fn event(&mut self, event: ModelEvent<'_>) -> ekv_model::Result<()> {
         let ModelEvent::DynamoDb(event) = event else { panic!("{event:?}") };
         let text = |body: &Body<'_>| {
@@ -84,7 +84,7 @@ fn value<'a>((letter, text): &Key<'a>) -> KeyValue<'a> {
 }
 
 /// Sends a table with hash key `h` and, if items have two keys, range key `r`; every item has an attribute `v` too.
-fn send_table(target: &mut dyn Target, name: &str, key_forms: KeyForms, items: &[&[Key<'_>]]) {
+fn send_table(target: &mut dyn Consumer, name: &str, key_forms: KeyForms, items: &[&[Key<'_>]]) {
     let definitions = [AttributeDefinition { name: "h", attribute_type: "S" }];
     let has_range = items.first().is_some_and(|keys| keys.len() == 2);
     let key_schema = KeySchema { hash_key: "v", range_key: "" };
@@ -391,7 +391,7 @@ fn selected_tables_alone_are_read_and_the_rest_need_only_be_there() {
 #[test]
 fn errors_of_the_target_name_the_file_and_line_of_the_event() {
     struct Refuses;
-    impl Target for Refuses {
+    impl Consumer for Refuses {
         fn event(&mut self, event: ModelEvent<'_>) -> ekv_model::Result<()> {
             match event {
                 ModelEvent::DynamoDb(Event::Node(Node::Bool(_))) => {

@@ -5,7 +5,7 @@ use ekv_model::dynamodb::{
     AttributeDefinition, Event, Index, ItemKey, KeyForms, KeySchema, KeyType, KeyValue, Node, Projection, SetKind,
     Table,
 };
-use ekv_model::{Body, Event as ModelEvent, Findings, Target};
+use ekv_model::{Body, Consumer, Event as ModelEvent, Findings};
 
 use crate::manifest::DynamodbLayout;
 use crate::{DumpWriter, TreeOptions, TreeTarget};

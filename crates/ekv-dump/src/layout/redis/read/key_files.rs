@@ -2,7 +2,7 @@
 
 use ekv_files::{DumpPath, Result};
 use ekv_model::redis::{Event, Expiry, ExpiryOrigin, ScalarKind};
-use ekv_model::{Event as ModelEvent, Target};
+use ekv_model::{Consumer, Event as ModelEvent};
 
 use super::element::Texts;
 use super::expiry::Expiries;
@@ -19,7 +19,7 @@ use crate::segment::{Decoded, SegmentError, decode_segment};
 
 /// Hands events of the one database to the target.
 pub(super) struct Emitter<'a> {
-    target: &'a mut dyn Target,
+    target: &'a mut dyn Consumer,
     place: &'a Place,
 }
 
@@ -55,7 +55,7 @@ impl<'a> KeyFiles<'a> {
         database: DumpPath,
         keymap: &'a SortedKeymap,
         names: Names,
-        target: &'a mut dyn Target,
+        target: &'a mut dyn Consumer,
     ) -> Self {
         let scratch = reading.scratch();
         KeyFiles {

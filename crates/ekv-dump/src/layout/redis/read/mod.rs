@@ -16,7 +16,7 @@ mod names;
 mod stream;
 
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::Target;
+use ekv_model::Consumer;
 
 use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_FILE;
@@ -41,7 +41,7 @@ const IN_DATABASE: &str =
     "KEYMAP.jsonl, strings_ttl.jsonl, hll_ttl.jsonl, or a directory: strings, hll, hashes, lists, sets, zsets, streams";
 
 /// Replays the keys of the database.
-pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
+pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
     check_listed(reading)?;
     let mut path = DumpPath::new(DIRECTORY.as_bytes())?;
     let mut databases = Databases::default();
@@ -130,7 +130,7 @@ impl<'p> Database<'p> {
         Ok(database)
     }
 
-    fn read(self, reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
+    fn read(self, reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
         let keymap = self.keymap.finish(&reading.scratch())?;
         let names = Names::new(reading.sorter(), self.folders.len() > 1);
         let mut strings = Some(self.strings.finish()?);

@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use ekv_files::{DumpPath, Error, Result};
 use ekv_model::s3::{Bucket as ModelBucket, BucketRecord, Event, STRING_LEN_MAX};
-use ekv_model::{Event as ModelEvent, InMemory, Target};
+use ekv_model::{Consumer, Event as ModelEvent, InMemory};
 use ekv_text::time::parse_hlc;
 
 use super::BUCKET_MISSING;
@@ -102,7 +102,12 @@ impl Bucket {
     }
 
     /// Replays the bucket whose files lie in `directory`.
-    pub(super) fn replay(&self, reading: &mut Reading<'_>, directory: DumpPath, target: &mut dyn Target) -> Result<()> {
+    pub(super) fn replay(
+        &self,
+        reading: &mut Reading<'_>,
+        directory: DumpPath,
+        target: &mut dyn Consumer,
+    ) -> Result<()> {
         let keys = BucketFiles::new(reading, directory.clone()).list(reading)?.finish(reading, &self.name)?;
         let place = reading.place();
         place.enter_file(&[directory.as_bytes(), b"/", BUCKET_FILE.as_bytes()].concat());

@@ -18,7 +18,7 @@ mod sidecar;
 
 use ekv_files::path::split_last;
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::{Finding, Target};
+use ekv_model::{Consumer, Finding};
 use ekv_spill::Sorter;
 
 use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
@@ -44,7 +44,7 @@ const BUCKET_MISSING: Finding =
     Finding::warning("s3_bucket_meta_missing", "buckets that have objects but no record of their own");
 
 /// Replays the buckets.
-pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
+pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
     let mut buckets = Buckets { found: reading.sorter(), listed: ListedScopes::new(DIRECTORY, reading)? };
     reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut buckets)?;
     buckets.listed.check()?;

@@ -2,7 +2,7 @@
 
 use ekv_files::{DumpPath, Result};
 use ekv_model::s3::{Event, Object};
-use ekv_model::{Event as ModelEvent, Example, Target};
+use ekv_model::{Consumer, Event as ModelEvent, Example};
 
 use super::S3_ETAG_DIFFERS;
 use super::content::{Expected, replay_content};
@@ -44,7 +44,7 @@ impl Objects {
         &mut self,
         reading: &mut Reading<'_>,
         listed: &ListedObject<'_>,
-        target: &mut dyn Target,
+        target: &mut dyn Consumer,
     ) -> Result<()> {
         let body_path = object_path(listed.key, listed.kind);
         self.enter(&[&body_path, META_SUFFIX].concat())?;

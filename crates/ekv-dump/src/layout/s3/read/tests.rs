@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ekv_files::Result;
 use ekv_model::s3::{Bucket, BucketRecord, Event, Object};
-use ekv_model::{Body, Event as ModelEvent, Target};
+use ekv_model::{Body, Consumer, Event as ModelEvent};
 use ekv_text::time::parse_hlc;
 use md5::{Digest, Md5};
 
@@ -58,7 +58,7 @@ fn one(objects: &[(&[u8], &[u8])]) -> TestBuckets {
     [("b".to_owned(), bucket(objects))].into()
 }
 
-fn feed(buckets: &TestBuckets, target: &mut dyn Target) {
+fn feed(buckets: &TestBuckets, target: &mut dyn Consumer) {
     let mut give = |event| target.event(ModelEvent::S3(event)).unwrap();
     for (name, bucket) in buckets {
         let TestBucket { created_at_hlc, owner, region, acl, objects } = bucket;
@@ -90,7 +90,7 @@ struct Collected {
     keys: Vec<Vec<u8>>,
 }
 
-impl Target for Collected {
+impl Consumer for Collected {
     fn event(&mut self, event: ModelEvent<'_>) -> ekv_model::Result<()> {
         let ModelEvent::S3(event) = event else { panic!("{event:?}") };
         match event {
@@ -264,7 +264,7 @@ fn bodies_around_the_length_of_a_chunk_and_far_above_pass_through() {
 #[test]
 fn bodies_that_nobody_reads_are_checked_all_the_same() {
     struct Ignores;
-    impl Target for Ignores {
+    impl Consumer for Ignores {
         fn event(&mut self, _event: ModelEvent<'_>) -> ekv_model::Result<()> {
             Ok(())
         }
@@ -279,7 +279,7 @@ fn bodies_that_nobody_reads_are_checked_all_the_same() {
 #[test]
 fn errors_of_the_target_name_the_file_of_the_object() {
     struct Refuses;
-    impl Target for Refuses {
+    impl Consumer for Refuses {
         fn event(&mut self, event: ModelEvent<'_>) -> ekv_model::Result<()> {
             match event {
                 ModelEvent::S3(Event::Object(Object { key: b"a/b", .. })) => {

@@ -16,7 +16,7 @@ mod settings;
 mod side;
 
 use ekv_files::{DumpPath, Result};
-use ekv_model::{Finding, Target};
+use ekv_model::{Consumer, Finding};
 use ekv_spill::Sorter;
 
 use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
@@ -42,7 +42,7 @@ pub const SETTINGS_OF_ANOTHER_NAME: Finding = Finding::warning(
 );
 
 /// Replays the queues.
-pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Target) -> Result<()> {
+pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
     let mut queues = Queues { directories: reading.sorter(), listed: ListedScopes::new(DIRECTORY, reading)? };
     reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut queues)?;
     queues.listed.check()?;

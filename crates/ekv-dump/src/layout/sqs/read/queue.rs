@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ekv_files::{DumpPath, Error, Result};
 use ekv_model::sqs::Event;
-use ekv_model::{Event as ModelEvent, Example, Target};
+use ekv_model::{Consumer, Event as ModelEvent, Example};
 use ekv_spill::Scratch;
 
 use super::message::Visibility;
@@ -29,7 +29,7 @@ const FIRST_GENERATION: u64 = 1;
 pub(super) struct QueueReader<'a> {
     selection: &'a Selection,
     place: &'a Place,
-    target: &'a mut dyn Target,
+    target: &'a mut dyn Consumer,
     visibility: Visibility,
     scratch: Arc<dyn Scratch>,
     /// Whether settings may have another name: a decode has told of such queues.
@@ -43,7 +43,7 @@ pub(super) struct QueueReader<'a> {
 }
 
 impl<'a> QueueReader<'a> {
-    pub(super) fn new<'r: 'a>(reading: &Reading<'r>, target: &'a mut dyn Target) -> Self {
+    pub(super) fn new<'r: 'a>(reading: &Reading<'r>, target: &'a mut dyn Consumer) -> Self {
         let scratch = reading.scratch();
         let is_kept = reading.manifest().exclusions.preserve_sqs_visibility;
         QueueReader {

@@ -1,7 +1,7 @@
 use ekv_files::Result;
 use ekv_files::source::MemorySource;
 use ekv_model::sqs::Event;
-use ekv_model::{Event as ModelEvent, Target};
+use ekv_model::{Consumer, Event as ModelEvent};
 
 use crate::Included;
 use crate::manifest::{Adapters, Manifest, SqsScopes};
@@ -21,7 +21,7 @@ struct Recorder<'p> {
     events: Vec<String>,
 }
 
-impl Target for Recorder<'_> {
+impl Consumer for Recorder<'_> {
     fn event(&mut self, event: ModelEvent<'_>) -> ekv_model::Result<()> {
         let ModelEvent::Sqs(event) = event else { panic!("{event:?}") };
         let location = self.place.location();

@@ -1,6 +1,6 @@
 //! The consumer side of the event stream.
 
-use crate::{Result, dynamodb, raw, redis, s3, sqs};
+use crate::{Findings, Result, dynamodb, raw, redis, s3, sqs};
 
 /// One event of any adapter.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +24,17 @@ pub enum Event<'a> {
 }
 
 /// Consumes events: writes files, fills another store, counts.
-pub trait Target {
+pub trait Consumer {
     /// Takes the next event.
     ///
     /// # Errors
     /// The first error ends the run: no further event follows.
     fn event(&mut self, event: Event<'_>) -> Result<()>;
+
+    /// What it found odd or could not keep, beyond what the source finds.
+    fn findings(&self) -> Findings {
+        Findings::default()
+    }
 }
 
 /// Told how far a run has come; may stop it.
