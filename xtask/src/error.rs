@@ -29,6 +29,9 @@ pub(crate) enum Error {
     #[cfg(feature = "checks")]
     #[error("{count} of {packages} packages do not satisfy {}; they are listed above", path.display())]
     Dependencies { count: usize, packages: usize, path: PathBuf },
+    #[cfg(feature = "checks")]
+    #[error("{count} rows of {} do not agree with the code; they are listed above", path.display())]
+    Findings { count: usize, path: PathBuf },
 }
 
 impl Error {

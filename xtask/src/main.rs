@@ -29,9 +29,10 @@ usage: cargo xtask TASK
   fuzz TARGET… | --all [--seconds N] [--pack] [-- FILE…]
                  run fuzz targets (needs a C++ compiler), N seconds each; --pack keeps the minimised corpus, FILEs are run once instead
   licences       check the licence and the source of every dependency against deny.toml
+  findings       check that docs/findings.md lists every finding of the code
   cross          check that the libraries compile for the other platforms
   oldest         check that everything compiles with the oldest Rust version that Cargo.toml names
-  ci             all checks: format, licences, lints, fuzz targets, documentation, cross, oldest, tests
+  ci             all checks: format, licences, findings, lints, fuzz targets, documentation, cross, oldest, tests
 ";
 
 fn main() -> ExitCode {

@@ -2,6 +2,7 @@
 
 mod ci;
 mod cross;
+mod findings;
 mod licences;
 mod oldest;
 mod packages;
@@ -13,6 +14,7 @@ use crate::error::{Error, takes_no_arguments};
 pub(crate) fn run(task: &str, rest: &[String]) -> Result<(), Error> {
     let check = match task {
         "licences" => licences::run,
+        "findings" => findings::run,
         "cross" => cross::run,
         "oldest" => oldest::run,
         "ci" => ci::run,
