@@ -6,9 +6,9 @@ use ekv_adapters::{Family, Owner, Router};
 use ekv_backup::restore::EncodeInfo;
 use ekv_files::archive::{Compression, ZstdLevel};
 use ekv_files::sink::MemoryEntries;
-use ekv_snapshot::raft::peers::{Peer, Peers, Suffrage};
-use ekv_snapshot::raft::wal;
-use ekv_snapshot::snapfile::{ConfState, SnapMetadata, Token};
+use ekv_node::raft::peers::{Peer, Peers, Suffrage};
+use ekv_node::raft::wal;
+use ekv_node::snapfile::{ConfState, SnapMetadata, Token};
 use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1};
 use ekv_testkit::{SnapshotBuilder, intent_body, lock_body, scan_input, vectors, visible_at};
 
@@ -321,7 +321,7 @@ fn position() -> SnapMetadata {
 }
 
 pub(crate) fn snaps() -> Vec<Vec<u8>> {
-    let snap = ekv_snapshot::snapfile::encode(&position(), Token { index: 7, crc32c: 0x1234_5678 }).unwrap();
+    let snap = ekv_node::snapfile::encode(&position(), Token { index: 7, crc32c: 0x1234_5678 }).unwrap();
     // Behind the field of the checksum and the head of the message: two bytes and a length each.
     let message = snap.iter().position(|byte| *byte == 0x12).map_or(&snap[..], |at| &snap[at + 2..]);
     vec![[&[0][..], &snap].concat(), [&[1][..], message].concat()]
@@ -337,7 +337,7 @@ pub(crate) fn wals() -> Vec<Vec<u8>> {
 
 pub(crate) fn peers() -> Vec<Vec<u8>> {
     let peer = |id: &str, suffrage| Peer {
-        node_id: ekv_snapshot::raft::node_id(id),
+        node_id: ekv_node::raft::node_id(id),
         suffrage,
         raft_id: id.to_owned(),
         address: format!("{id}:1"),

@@ -209,7 +209,7 @@ fn of_directory(directory: &Path, wanted: Wanted) -> Option<String> {
     let name = shell::path(directory);
     let has = |entry: &str| directory.join(entry).exists();
     let is_dump = has("MANIFEST.json") && has("CHECKSUMS");
-    let is_data_directory = || has("fsm-snap") || has("snap") || ekv_snapshot::datadir::groups(directory).is_ok();
+    let is_data_directory = || has("fsm-snap") || has("snap") || ekv_node::datadir::groups(directory).is_ok();
     match wanted {
         Wanted::Snapshot | Wanted::Payload if is_dump => Some(format!(
             "{name} is a dump: ekv-backup verify {name} checks it, ekv-backup restore {name} DATA_DIR makes a node of it, ekv-backup encode {name} \

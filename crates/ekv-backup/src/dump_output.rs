@@ -109,7 +109,7 @@ fn finish_names(writer: &mut DumpWriter, options: &DecodeOptions) -> Result<Name
 
 fn manifest(header: &Header, input: &Path, options: &DecodeOptions, scopes: &Scopes) -> Manifest {
     let source_name = options.source_name.as_deref().unwrap_or(input);
-    let named_index = options.source_name.as_deref().and_then(ekv_snapshot::datadir::snapshot_index);
+    let named_index = options.source_name.as_deref().and_then(ekv_node::datadir::snapshot_index);
     let events = &options.events;
     Manifest {
         elastickv_version: format!("ekv-backup/{}", env!("CARGO_PKG_VERSION")),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ekv_adapters::Router;
 use ekv_model::{Example, Finding, Findings, Result};
-use ekv_snapshot::datadir::{self, Candidates, GroupDir, Note};
+use ekv_node::datadir::{self, Candidates, GroupDir, Note};
 use ekv_snapshot::txn::TxnView;
 use ekv_snapshot::{
     CommitTs, Error, ErrorKind, FamilyTotals, FooterPolicy, Form, Input, OneFamily, RecordFile, Scan, ScanOptions,

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ekv_files::compressed::Beginning;
-use ekv_snapshot::datadir::{self, GroupDir};
+use ekv_node::datadir::{self, GroupDir};
 use ekv_snapshot::{Error, FooterPolicy, Input, Result, Watch};
 use ekv_spill::Scratch;
 

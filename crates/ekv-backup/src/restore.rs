@@ -4,12 +4,10 @@
 //! |---|---|
 //! | `encode_info.rs` | what does the file beside a payload say about it? |
 //! | `payload.rs` | where are the payload and that file? |
-//! | `peers.rs` | who are the members of the new cluster? |
 //! | `timestamp.rs` | can a node go on from this timestamp? |
 //! | `prepare.rs` | the command: may it be, and what was done? |
 //! | `dump.rs` | the command `restore`, which needs no payload file |
 //! | `data_dir.rs` | which files does a data directory hold, and do they read back? |
-//! | `placement.rs` | which server finds the directory? |
 //! | `error.rs` | why is a restore refused? |
 //!
 //! Source: `docs/format/restore.md`.
@@ -19,18 +17,15 @@ mod dump;
 mod encode_info;
 mod error;
 mod payload;
-mod peers;
-mod placement;
 mod prepare;
 pub(crate) mod timestamp;
 
 pub use dump::{RestoreReport, restore};
+pub use ekv_node::{PeerList, PeersError, Placement};
 pub(crate) use encode_info::format_sha256;
 pub use encode_info::{EncodeInfo, EncodeInfoError, SelfTest};
 pub use error::RestoreError;
 pub use payload::Payload;
-pub use peers::{PeerList, PeersError};
-pub use placement::Placement;
 pub use prepare::{
     DurableFsync, MemberReport, PrepareOptions, PrepareReport, RAFT_NUMBER_MAX, RestoreTarget, prepare, prepare_restore,
 };

@@ -6,8 +6,7 @@ use std::io::BufRead;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ekv_text::json::JsonError;
-use ekv_text::json::{EscapeMode, Object, escape_into};
+use ekv_text::json::{EscapeMode, JsonError, Object, escape_into};
 use ekv_text::{LineError, Lines};
 use serde::Deserialize;
 

@@ -7,8 +7,7 @@ use std::io::BufRead;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ekv_text::json::JsonError;
-use ekv_text::json::{EscapeMode, Object, Style, serialize_into};
+use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use ekv_text::{LineError, Lines};
 use serde::{Deserialize, Serialize};
 

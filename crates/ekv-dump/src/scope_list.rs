@@ -5,8 +5,7 @@
 use std::borrow::Cow;
 use std::io::BufRead;
 
-use ekv_text::json::JsonError;
-use ekv_text::json::{EscapeMode, Object, Style, serialize_into};
+use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use ekv_text::{LineError, Lines};
 use serde::{Deserialize, Serialize};
 

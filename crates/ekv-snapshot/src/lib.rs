@@ -6,7 +6,6 @@
 //! 2. A [`View`] of one or more record files at a read timestamp answers ranges ([`View::scan_range`]) and keys ([`View::lookup`]).
 //! 3. A [`Writer`] takes records in any order ([`RecordSink`]) and writes them as a new snapshot.
 
-pub mod datadir;
 mod entry;
 mod envelope;
 mod error;
@@ -19,8 +18,6 @@ mod input_reader;
 mod key_heap;
 mod merge;
 mod mvcc2;
-mod protobuf;
-pub mod raft;
 mod read_ahead;
 mod record;
 mod record_sink;
@@ -32,7 +29,6 @@ mod scan;
 mod sequential;
 pub mod server_file;
 mod shared_key;
-pub mod snapfile;
 mod sst;
 mod stream;
 pub mod txn;
@@ -51,6 +47,7 @@ pub use record_sink::RecordSink;
 pub use regular_file::{open_regular, open_regular_itself};
 pub use restorable::{RestorablePayload, RestorableTotals};
 pub use scan::{Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, Watch, Watermarks, scan};
+pub use stream::{for_each_piece, len_u64};
 pub use view::{
     Counts, Group, Lookup, Mark, Owner, Owners, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View,
     Visible, VisibleTotals, check_read_ts,

@@ -14,12 +14,7 @@ const PIECE_LEN: usize = 64 << 10;
 ///
 /// # Errors
 /// `Truncated` if the input ends earlier, a failing read, or the first error of `f`.
-pub(crate) fn for_each_piece(
-    input: &Input,
-    offset: u64,
-    len: u64,
-    mut f: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
+pub fn for_each_piece(input: &Input, offset: u64, len: u64, mut f: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut buf = vec![0; usize::try_from(len).unwrap_or(PIECE_LEN).min(PIECE_LEN)];
     let (mut at, mut left) = (offset, len);
     while left > 0 {
@@ -97,7 +92,7 @@ pub(crate) fn check_end(input: &Input, reader: Sequential<'_>, outcome: Result<(
 }
 
 /// Length of a slice as a file length.
-pub(crate) fn len_u64(bytes: &[u8]) -> u64 {
+pub fn len_u64(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 

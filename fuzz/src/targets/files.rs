@@ -1,12 +1,10 @@
 //! Files of a dump: each format alone, and whole dumps.
 
 use ekv_backup::restore::EncodeInfo;
-use ekv_dump::expiry;
-use ekv_dump::expiry::ExpiryReader;
+use ekv_dump::expiry::{self, ExpiryReader};
 use ekv_dump::keymap::KeymapReader;
 use ekv_dump::manifest::Manifest;
-use ekv_files::checksums;
-use ekv_files::checksums::ChecksumsReader;
+use ekv_files::checksums::{self, ChecksumsReader};
 use ekv_files::sink::MemoryEntries;
 use sha2::{Digest, Sha256};
 

@@ -8,8 +8,8 @@ use ekv_backup::{
     inspect, verify,
 };
 use ekv_model::Class;
+use ekv_node::snapfile::{SnapMetadata, Token, encode};
 use ekv_snapshot::ErrorKind;
-use ekv_snapshot::snapfile::{SnapMetadata, Token, encode};
 
 use crate::records::{Record, parse, snapshot};
 

@@ -1,9 +1,9 @@
 //! Files of a Raft member.
 
 use ekv_backup::restore::PeerList;
-use ekv_snapshot::raft::peers::Peers;
-use ekv_snapshot::raft::wal::{self, Wal};
-use ekv_snapshot::snapfile::{SnapData, SnapFile, encode};
+use ekv_node::raft::peers::Peers;
+use ekv_node::raft::wal::{self, Wal};
+use ekv_node::snapfile::{SnapData, SnapFile, encode};
 use ekv_testkit::memory_input;
 
 /// `.snap`: the lowest bit of the first byte says whether the checksum is made to fit.

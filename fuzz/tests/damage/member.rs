@@ -4,9 +4,9 @@ use std::fs;
 
 use ekv_backup::NoProgress;
 use ekv_backup::restore::{EncodeInfo, PrepareOptions, RestoreTarget, SelfTest, prepare_restore};
-use ekv_snapshot::raft::peers::{Peer, Peers, Suffrage};
-use ekv_snapshot::raft::wal::{self, Wal};
-use ekv_snapshot::snapfile::{ConfState, SnapFile, SnapMetadata, Token, encode};
+use ekv_node::raft::peers::{Peer, Peers, Suffrage};
+use ekv_node::raft::wal::{self, Wal};
+use ekv_node::snapfile::{ConfState, SnapFile, SnapMetadata, Token, encode};
 use ekv_testkit::{Cases, SnapshotBuilder, memory_input};
 use sha2::{Digest, Sha256};
 
@@ -66,7 +66,7 @@ fn every_damage_to_a_log_is_refused_or_read_as_something_else() {
 #[test]
 fn every_damage_to_a_peers_file_is_refused_or_read_as_something_else() {
     let peer = |id: &str, suffrage| Peer {
-        node_id: ekv_snapshot::raft::node_id(id),
+        node_id: ekv_node::raft::node_id(id),
         suffrage,
         raft_id: id.to_owned(),
         address: format!("{id}:2380"),

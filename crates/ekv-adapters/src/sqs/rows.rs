@@ -7,8 +7,9 @@
 use ekv_model::Result;
 use ekv_snapshot::{Lookup, Range, RangeScan, Visible};
 
-use super::keys::split_tombstone;
-use super::keys::{Form, MessageRow, PARTITIONED, base64url_len, put_queue_prefix, queue_name, split_partitioned};
+use super::keys::{
+    Form, MessageRow, PARTITIONED, base64url_len, put_queue_prefix, queue_name, split_partitioned, split_tombstone,
+};
 use crate::{Family, Run};
 
 /// Longest base64url text of a name that a server takes, in bytes.

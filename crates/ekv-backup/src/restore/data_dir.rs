@@ -9,13 +9,12 @@ use std::sync::Arc;
 use ekv_files::DumpPath;
 use ekv_files::sink::{DirSink, Sink};
 use ekv_model::{Class, Result};
-use ekv_snapshot::raft::peers::{PEERS_FILE, Peers};
-use ekv_snapshot::raft::wal::{self, HardState, WAL_PATH, Wal};
+use ekv_node::datadir;
+use ekv_node::raft::peers::{PEERS_FILE, Peers};
+use ekv_node::raft::wal::{self, HardState, WAL_PATH, Wal};
+use ekv_node::snapfile::{self, ConfState, SnapData, SnapFile, SnapMetadata, Token};
 use ekv_snapshot::server_file::{FramedPayload, ServerFrame, ceiling_ms, verify_footer};
-use ekv_snapshot::snapfile::{self, ConfState, SnapData, SnapFile, SnapMetadata, Token};
-use ekv_snapshot::{
-    CommitTs, ErrorKind, FooterPolicy, Header, Input, RestorablePayload, RestorableTotals, Watch, datadir,
-};
+use ekv_snapshot::{CommitTs, ErrorKind, FooterPolicy, Header, Input, RestorablePayload, RestorableTotals, Watch};
 use sha2::{Digest, Sha256};
 
 use super::encode_info::format_sha256;

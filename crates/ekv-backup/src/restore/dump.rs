@@ -5,7 +5,7 @@ use std::path::Path;
 use ekv_dump::manifest::StoredManifest;
 use ekv_files::sink::{DirOptions, DirSink, ExistingTarget, Fsync};
 use ekv_model::Result;
-use ekv_snapshot::datadir;
+use ekv_node::datadir;
 use serde::Serialize;
 
 use super::prepare::{check_cluster, check_raft_numbers};

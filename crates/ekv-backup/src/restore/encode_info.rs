@@ -5,8 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use ekv_text::json::JsonError;
-use ekv_text::json::{EscapeMode, Object, Style, serialize_into};
+use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Adapter;

@@ -137,7 +137,7 @@ fn report_names_adapters_with_data_only_and_counts_expiries_that_have_passed() {
 
 /// A room with a node of the given groups, and its dump.
 fn node_room(groups: &[u64]) -> Room {
-    use ekv_snapshot::snapfile::{SnapMetadata, Token, encode};
+    use ekv_node::snapfile::{SnapMetadata, Token, encode};
     let room = Room::new();
     for group in groups {
         let records = RedisRecords::new().put(key::string(format!("k{group}").as_bytes()), value::string(b"v", None));

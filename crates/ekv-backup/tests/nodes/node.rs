@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ekv_backup::{DecodeOptions, DecodeReport, NoProgress, ReadOptions, Result, decode, inspect};
-use ekv_snapshot::snapfile::{SnapMetadata, Token, encode};
+use ekv_node::snapfile::{SnapMetadata, Token, encode};
 use ekv_testkit::SnapshotBuilder;
 use tempfile::TempDir;
 

@@ -7,9 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use ekv_backup::restore::{EncodeInfo, Placement, RestoreTarget};
-use ekv_snapshot::raft::peers::Peers;
-use ekv_snapshot::raft::wal::Wal;
-use ekv_snapshot::snapfile::{SnapData, SnapFile};
+use ekv_node::raft::peers::Peers;
+use ekv_node::raft::wal::Wal;
+use ekv_node::snapfile::{SnapData, SnapFile};
 use ekv_snapshot::{FooterPolicy, Input};
 use ekv_testkit::seal;
 

@@ -2,10 +2,7 @@
 //!
 //! Source: `docs/format/tree.md`, section 9.2.
 
-use crate::root::LOSSES_FILE;
-use crate::root::MANIFEST_FILE;
-use crate::root::SCOPES_FILE;
-use crate::root::UNKNOWN_DIRECTORY;
+use crate::root::{LOSSES_FILE, MANIFEST_FILE, SCOPES_FILE, UNKNOWN_DIRECTORY};
 
 use crate::archive::ArchiveFault;
 use crate::checksums::CHECKSUMS_FILE;

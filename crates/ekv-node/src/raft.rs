@@ -6,15 +6,15 @@
 //! | `peers.rs` | who are the members, and where? (`etcd-raft-peers.bin`) |
 //! | `wal.rs` | from which position does the log begin? (`wal/*.wal`) |
 //!
-//! The `.snap` file is in [`crate::snapfile`], the frame of the `.fsm` file in [`crate::server_file`].
+//! The `.snap` file is in [`crate::snapfile`], the frame of the `.fsm` file in [`ekv_snapshot::server_file`].
 
 mod node_id;
 pub mod peers;
 pub mod wal;
 
-pub use node_id::node_id;
+use ekv_snapshot::{Error, ErrorKind};
 
-use crate::{Error, ErrorKind};
+pub use node_id::node_id;
 
 fn invalid(structure: &'static str, reason: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid { structure, reason: reason.into() })

@@ -1,8 +1,8 @@
 //! `.snap` files: the Raft metadata that names a snapshot and its checksum. Source: `docs/format/snapshot.md`, section 2.
 
+use ekv_snapshot::{Error, ErrorKind, Input, Result, for_each_piece, len_u64};
+
 use crate::protobuf::{Budget, Value, for_each_field, packed_varints, put_bytes, put_varint};
-use crate::stream::{for_each_piece, len_u64};
-use crate::{Error, ErrorKind, Input, Result};
 
 /// First bytes of a token.
 const TOKEN_MAGIC: &[u8; 4] = b"EKVT";

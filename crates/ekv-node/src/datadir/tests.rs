@@ -2,12 +2,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ekv_snapshot::{ErrorKind, FooterPolicy, NoWatch, OneFamily, Result, ScanOptions, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use tempfile::TempDir;
 
 use super::*;
 use crate::snapfile::{SnapMetadata, Token, encode};
-use crate::{ErrorKind, FooterPolicy, NoWatch, OneFamily, Result, ScanOptions, scan};
 
 /// An empty store with footer; `mark` makes files differ.
 fn fsm_bytes(mark: u64) -> Vec<u8> {

@@ -2,11 +2,11 @@
 //!
 //! A new member's log holds no entries: it says at which position the snapshot stands, who votes, and what is committed.
 
+use ekv_snapshot::{Error, Input, Result, for_each_piece, len_u64};
+
 use super::invalid;
 use crate::protobuf::{Budget, Value, for_each_field, put_bytes, put_varint};
 use crate::snapfile::{ConfState, SnapMetadata};
-use crate::stream::{for_each_piece, len_u64};
-use crate::{Error, Input, Result};
 
 /// Path of the first file of a log in a data directory, whatever position it begins from.
 pub const WAL_PATH: &str = "wal/0000000000000000-0000000000000000.wal";
@@ -265,7 +265,7 @@ fn wrong_type(what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FooterPolicy, MemoryInput};
+    use ekv_snapshot::{FooterPolicy, MemoryInput};
     use proptest::prelude::*;
     use std::sync::Arc;
 

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use ekv_snapshot::raft::node_id;
-use ekv_snapshot::raft::peers::{PEER_COUNT_MAX, Peer, Suffrage};
+use crate::raft::node_id;
+use crate::raft::peers::{PEER_COUNT_MAX, Peer, Suffrage};
 
 /// Longest id or address, in bytes.
 const TEXT_LEN_MAX: usize = 1024;
@@ -18,9 +18,9 @@ type Compare = fn(&Peer, &Peer) -> Ordering;
 /// Written as `ID=HOST:PORT`, comma-separated; blanks around the parts and empty items are skipped.
 ///
 /// ```
-/// let peers: ekv_backup::restore::PeerList = "n1=10.0.0.1:2380, n2=[fd00::2]:2380".parse()?;
+/// let peers: ekv_node::PeerList = "n1=10.0.0.1:2380, n2=[fd00::2]:2380".parse()?;
 /// assert_eq!(peers.peers().len(), 2);
-/// # Ok::<(), ekv_backup::restore::PeersError>(())
+/// # Ok::<(), ekv_node::PeersError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerList(Vec<Peer>);

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use ekv_snapshot::datadir;
+use crate::datadir;
 use serde::Serialize;
 
-use super::PeerList;
+use crate::PeerList;
 
 /// What the name of a data directory says about the server that will find it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,7 +33,7 @@ pub enum Placement {
 
 impl Placement {
     /// What an absolute path says.
-    pub(super) fn of(data_dir: &Path, peers: &PeerList) -> Placement {
+    pub fn of(data_dir: &Path, peers: &PeerList) -> Placement {
         let member = |name: &Path| {
             let name = name.file_name()?.to_str()?;
             peers.peers().iter().find(|peer| peer.raft_id == name).map(|peer| peer.raft_id.clone())

@@ -4,8 +4,9 @@ use std::fs::{self, ReadDir};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ekv_snapshot::{Error, ErrorKind, Result};
+
 use super::names::{FSM_DIR, LEGACY_SNAPSHOT, LEGACY_STATE, SNAP_DIR, parse_group};
-use crate::{Error, ErrorKind, Result};
 
 /// Most groups of one node that are accepted.
 const GROUP_COUNT_MAX: usize = 4096;

@@ -1,7 +1,8 @@
 //! `etcd-raft-peers.bin`: the members of the group and their addresses. Source: `docs/format/restore.md`, section 8.5.
 
+use ekv_snapshot::{Error, Result};
+
 use super::invalid;
-use crate::{Error, Result};
 
 /// Name of the file in a data directory.
 pub const PEERS_FILE: &str = "etcd-raft-peers.bin";

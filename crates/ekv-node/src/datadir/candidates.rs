@@ -7,11 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ekv_snapshot::format::FOOTER_LEN;
+use ekv_snapshot::{Error, ErrorKind, FooterPolicy, Input, MemoryInput, Result, SubRange};
+
 use super::GroupDir;
 use super::names::{FSM_DIR, LEGACY_SNAPSHOT, LEGACY_STATE, SNAP_DIR, fsm, parse_fsm, parse_snap, snap};
-use crate::format::FOOTER_LEN;
 use crate::snapfile::{SnapData, SnapFile, Token};
-use crate::{Error, ErrorKind, FooterPolicy, Input, MemoryInput, Result, SubRange};
 
 /// Files that are looked at before giving up; a server keeps three.
 const ATTEMPT_COUNT_MAX: usize = 256;

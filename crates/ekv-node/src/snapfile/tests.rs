@@ -1,5 +1,5 @@
 use super::*;
-use crate::{FooterPolicy, MemoryInput};
+use ekv_snapshot::{FooterPolicy, MemoryInput};
 use proptest::prelude::*;
 use std::sync::Arc;
 

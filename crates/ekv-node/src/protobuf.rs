@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::stream::len_u64;
-use crate::{Error, ErrorKind, Input, Result, wire};
+use ekv_snapshot::{Error, ErrorKind, Input, Result, len_u64, wire};
 
 /// Length of the buffer behind varints, in bytes.
 const BUFFER_LEN: usize = 512;
