@@ -9,13 +9,15 @@ use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
-use ekv_backup::{Class, Error, is_out_of_space, shell};
+use ekv_backup::{Class, Error, LISTED_LOSSES_MAX, Losses, is_out_of_space, shell};
 use ekv_text::{Line, shorten};
 use serde::Serialize;
 
 use crate::args::{OutputArguments, When};
+use crate::commands::text;
 use crate::exit::Exit;
 use crate::json;
 use crate::screen::Screen;
@@ -52,6 +54,8 @@ struct Said {
     counts: Counts,
     /// The error, or the first problem.
     error: Option<String>,
+    /// What was lost, where that is the error.
+    lost: Option<Arc<Losses>>,
 }
 
 /// How many messages of each kind there were.
@@ -81,6 +85,8 @@ struct Ending<'a> {
     error: Option<&'a str>,
     duration_ms: u64,
     counts: Counts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<&'a Losses>,
 }
 
 impl<'a> Ending<'a> {
@@ -91,6 +97,7 @@ impl<'a> Ending<'a> {
             error: said.error.as_deref(),
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             counts: said.counts,
+            lost: said.lost.as_deref(),
         }
     }
 }
@@ -262,6 +269,13 @@ impl Output {
         let mut said = self.said.borrow_mut();
         said.count(|counts| &mut counts.problems);
         said.error.get_or_insert(text);
+    }
+
+    /// Prints the first losses that are not accepted as problems, and keeps all of them for the object that `--json` prints.
+    pub(crate) fn refused_losses(&self, lost: &Arc<Losses>, rest: &str) {
+        let first = lost.first(LISTED_LOSSES_MAX).unwrap_or_default();
+        text::first_of(&first, lost.count(), rest, |line| self.problem(line));
+        self.said.borrow_mut().lost = Some(Arc::clone(lost));
     }
 
     /// Prints an error with its causes, and `about` before them, which they do not name.

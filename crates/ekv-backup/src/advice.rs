@@ -86,7 +86,7 @@ pub fn advice(argument: &Path, wanted: Wanted, verb: &str) -> Option<String> {
 pub fn damage_advice(error: &Error) -> Option<&'static str> {
     let is_damaged = match (error.get_ref().downcast_ref::<ekv_snapshot::Error>(), error.get_ref().downcast_ref()) {
         (Some(error), _) => error.class() == Class::Data && !is_foreign(error.kind()),
-        (_, Some(CommandError::Cut { .. } | CommandError::HeaderAlone { .. })) => true,
+        (_, Some(CommandError::Cut { .. } | CommandError::NoDataUnproven { .. })) => true,
         _ => false,
     };
     is_damaged.then_some(

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ekv_dump::TreeOptions;
 use ekv_dump::portable::PortableNames;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use crate::dump_output::{DumpOutput, PublishedDump};
 use crate::events::{BooksReport, EventOptions};
 use crate::load::ReadOptions;
-use crate::losses::{LISTED_LOSSES_MAX, Losses};
+use crate::losses::Losses;
 use crate::pipe::{self, Books, Header};
 use crate::progress::Progress;
 use crate::{Adapter, CommandError, DumpTarget, Store, time};
@@ -122,7 +123,7 @@ pub fn decode(
     let mut events = store.events(&options.events, progress)?;
     check_selection(&store, options)?;
     let begin = |header: &Header| DumpOutput::create(target, header, (input, &store), options, progress);
-    let accept = |books: &Books| if options.strict { refuse_findings(books) } else { Ok(()) };
+    let accept = |books: Books| if options.strict { refuse_findings(books) } else { Ok(books) };
     Ok(report(pipe::run(&mut events, begin, accept, progress)?, store.notes()))
 }
 
@@ -152,27 +153,15 @@ pub(crate) fn nothing_selected(store: &Store, options: &DecodeOptions) -> Comman
     }
 }
 
-/// The error for the first finding that strict mode does not accept.
-fn refuse_findings(books: &Books) -> Result<()> {
-    let lost = &books.losses;
-    match books.findings.first_strict_fatal() {
-        None => Ok(()),
-        Some((finding, totals)) => {
-            let losses = lost.first(LISTED_LOSSES_MAX)?;
-            let first = totals.examples.first().map(|example| {
-                let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
-                format!("{}{}", key.unwrap_or_default(), example.detail)
-            });
-            Err(CommandError::Strict {
-                finding: *finding,
-                count: totals.count,
-                first,
-                losses,
-                loss_count: lost.count(),
-            }
-            .into())
-        }
-    }
+/// The error for the first finding that strict mode does not accept; what was lost goes with it.
+fn refuse_findings(books: Books) -> Result<Books> {
+    let Some((finding, totals)) = books.findings.first_strict_fatal() else { return Ok(books) };
+    let (finding, count) = (*finding, totals.count);
+    let first = totals.examples.first().map(|example| {
+        let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
+        format!("{}{}", key.unwrap_or_default(), example.detail)
+    });
+    Err(CommandError::Strict { finding, count, first, lost: Arc::new(books.losses) }.into())
 }
 
 fn report(dump: PublishedDump, notes: Vec<String>) -> DecodeReport {

@@ -1,6 +1,10 @@
 //! Errors of the commands themselves; everything else comes from the crates below.
 
+use std::sync::Arc;
+
 use ekv_model::{Class, Error, Finding};
+
+use crate::losses::Losses;
 
 /// Why a command gives up although its parts work.
 #[derive(Debug, thiserror::Error)]
@@ -15,10 +19,8 @@ pub enum CommandError {
         count: u64,
         /// The first occurrence.
         first: Option<String>,
-        /// The first losses of all kinds, a line each.
-        losses: Vec<String>,
-        /// How many there are.
-        loss_count: u64,
+        /// Everything that is lost, of all kinds.
+        lost: Arc<Losses>,
     },
     /// A time that is not understood.
     #[error(
@@ -58,13 +60,16 @@ pub enum CommandError {
         /// The oldest time that is accepted.
         limit: String,
     },
-    /// A snapshot without a single record, and nothing that proves that it had none.
+    /// A snapshot without a record of users' data, and nothing that proves that it had none.
     #[error(
-        "{file} ends behind its header: it holds no record, and no checksum proves that it never did; --allow-empty takes it all the same"
+        "{file} {}, and no checksum proves that it never did; --allow-empty takes it all the same",
+        if *.records == 0 { "ends behind its header: it holds no record" } else { "holds no data: there is nothing but rows of the store in it" }
     )]
-    HeaderAlone {
+    NoDataUnproven {
         /// The snapshot.
         file: String,
+        /// How many records there are of other kinds.
+        records: u64,
     },
     /// A server's snapshot that lacks what every server's snapshot ends with.
     #[error(
@@ -154,7 +159,7 @@ impl CommandError {
             CommandError::Strict { .. }
             | CommandError::NoData { .. }
             | CommandError::TooOld { .. }
-            | CommandError::HeaderAlone { .. }
+            | CommandError::NoDataUnproven { .. }
             | CommandError::Cut { .. }
             | CommandError::DumpChanged => Class::Data,
             CommandError::NothingSelected { .. } => Class::NoMatch,

@@ -144,6 +144,7 @@ impl<'s> StoreEvents<'s> {
         if options.include_unknown {
             raw::decode(&mut run)?;
         }
+        raw::leave_out(&mut run, NOT_DECODED)?;
         close_books(&mut run, options)?;
         let (tally, mut findings) = run.into_books();
         findings.merge(store.findings());
@@ -209,16 +210,9 @@ fn close_books(run: &mut Run<'_>, options: &EventOptions) -> Result<()> {
         let left = run.unaccounted(*family);
         let wanted = Adapter::of(family.owner()).map(|adapter| options.adapters.contains(&adapter));
         match (family.role(), wanted) {
-            (_, Some(true)) => run.find_many(UNACCOUNTED, left),
-            (Role::Internal, _) => run.account(*family, Outcome::Internal, left)?,
+            (Role::Internal, None | Some(false)) => run.account(*family, Outcome::Internal, left)?,
             (Role::Data, Some(false)) => run.account(*family, Outcome::NotDecoded, left)?,
-            (Role::Data, None) => {
-                if left > 0 {
-                    run.find(NOT_DECODED, family.prefix(), None, || format!("{left} records of {}", family.name()));
-                    run.find_many(NOT_DECODED, left.saturating_sub(1));
-                }
-                run.account(*family, Outcome::NotDecoded, left)?;
-            }
+            (_, Some(true)) | (Role::Data, None) => run.find_many(UNACCOUNTED, left),
         }
     }
     Ok(())

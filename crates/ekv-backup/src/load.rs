@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use ekv_adapters::Router;
+use ekv_adapters::{Family, Role, Router};
 use ekv_model::{Example, Finding, Findings, Result};
 use ekv_node::datadir::{self, Candidates, GroupDir, Note};
 use ekv_snapshot::txn::TxnView;
@@ -114,7 +114,7 @@ pub(crate) fn load(
     let snapshots = match open(argument, &options.resources, scratch, &Follower::new(progress))? {
         Opened::Snapshot(opened) => {
             let group_id = group_of_file(argument);
-            vec![loader.snapshot(opened.input, group_id, opened.snapshot_index, &[])?]
+            vec![loader.snapshot(opened.input, group_id, opened.snapshot_index, &[], None)?]
         }
         Opened::DataDirectory(groups) => loader.groups(argument, &groups, &mut notes)?,
     };
@@ -136,7 +136,7 @@ pub(crate) fn load_input(
     progress: &dyn Progress,
 ) -> Result<Loaded> {
     let mut loader = Loader::new(options, scratch, progress);
-    let snapshots = vec![loader.snapshot(input, None, None, &[])?];
+    let snapshots = vec![loader.snapshot(input, None, None, &[], None)?];
     Ok(loader.loaded(snapshots, Vec::new()))
 }
 
@@ -167,12 +167,14 @@ impl<'a> Loader<'a> {
 }
 
 impl Loader<'_> {
+    /// Checks a snapshot; `place` names it where it is one of several.
     fn snapshot(
         &mut self,
         mut input: Input,
         group_id: Option<u64>,
         snapshot_index: Option<u64>,
         notes: &[Note],
+        place: Option<String>,
     ) -> Result<LoadedSnapshot> {
         // The checksum of a `.snap` file covers what lies in it.
         let is_in_snap = notes.iter().any(|note| matches!(note, Note::Inline | Note::NoState));
@@ -184,7 +186,7 @@ impl Loader<'_> {
             return Err(Error::new(too_many_bytes(max)).in_file(&input.name).into());
         }
         self.progress.begin(Phase::Check, Some(input.len));
-        let losses = self.losses.another();
+        let losses = self.losses.another(place);
         let scan_options = ScanOptions {
             read_ts: self.options.at.map(ReadTime::commit_ts),
             entries_max: resources.entries_max.unwrap_or(u64::MAX),
@@ -224,7 +226,7 @@ impl Loader<'_> {
         let mut loaded = Vec::new();
         let mut first_without = None;
         for group in groups {
-            match self.group(argument, group) {
+            match self.group(argument, group, groups.len() > 1) {
                 Ok(snapshot) => loaded.push(snapshot),
                 Err(error) if group.group_id.is_some() && has_no_snapshot(&error) => {
                     notes.push(error.to_string());
@@ -240,13 +242,14 @@ impl Loader<'_> {
     }
 
     /// The newest snapshot of a group of the data directory `argument` that passes all checks.
-    fn group(&mut self, argument: &Path, group: &GroupDir) -> Result<LoadedSnapshot> {
+    fn group(&mut self, argument: &Path, group: &GroupDir, is_one_of_several: bool) -> Result<LoadedSnapshot> {
         let below = |path: &Path| path.strip_prefix(argument).unwrap_or(path).display().to_string();
         let mut candidates = group.candidates();
         while let Some(found) = candidates.next()? {
-            match self.snapshot(found.input.clone(), found.group_id, found.file_index, &found.notes) {
+            let place = below(&found.path);
+            let one_of_several = is_one_of_several.then(|| place.clone());
+            match self.snapshot(found.input.clone(), found.group_id, found.file_index, &found.notes, one_of_several) {
                 Ok(mut loaded) => {
-                    let place = below(&found.path);
                     for note in &mut loaded.notes {
                         *note = format!("{place}: {note}");
                     }
@@ -320,13 +323,19 @@ fn check_is_whole(input: &Input, scan: &Scan, is_empty_allowed: bool) -> Result<
     }
     match scan.envelope.form {
         Form::TimestampOracle { .. } => Ok(()),
-        _ if scan.totals.entries == 0 && is_empty_allowed => Ok(()),
-        _ if scan.totals.entries == 0 => Err(CommandError::HeaderAlone { file: file() }.into()),
+        _ if !has_data(scan) && is_empty_allowed => Ok(()),
+        _ if !has_data(scan) => Err(CommandError::NoDataUnproven { file: file(), records: scan.totals.entries }.into()),
         _ if !scan.envelope.header.is_empty() && scan.watermarks == Watermarks::default() => {
             Err(CommandError::Cut { file: file() }.into())
         }
         _ => Ok(()),
     }
+}
+
+/// Whether there is a record of users' data, visible or not: the store's own rows, catalog and bookkeeping are none.
+fn has_data(scan: &Scan) -> bool {
+    let records = |family: &Family| scan.families.get(family.number()).is_some_and(|totals| totals.records > 0);
+    Family::ALL.iter().filter(|family| family.role() == Role::Data).any(records)
 }
 
 /// Whether a group has not taken a snapshot yet.

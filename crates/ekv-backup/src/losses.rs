@@ -24,6 +24,8 @@ pub const LISTED_LOSSES_MAX: usize = 100;
 /// Writes every loss as a line. Memory is bounded, whatever the number of losses.
 pub(crate) struct LossFile {
     scratch: Arc<dyn Scratch>,
+    /// The one of several snapshots in which byte offsets are, if it is known.
+    snapshot: Option<String>,
     state: Mutex<State>,
 }
 
@@ -39,6 +41,10 @@ struct State {
 
 impl LossFile {
     pub(crate) fn new(scratch: &Arc<dyn Scratch>) -> Arc<Self> {
+        LossFile::of_snapshot(scratch, None)
+    }
+
+    fn of_snapshot(scratch: &Arc<dyn Scratch>, snapshot: Option<String>) -> Arc<Self> {
         let state = State {
             lines: Spool::new(Arc::clone(scratch), MEMORY_LEN_MAX),
             counts: BTreeMap::new(),
@@ -46,16 +52,16 @@ impl LossFile {
             router: Router::default(),
             failed: None,
         };
-        Arc::new(LossFile { scratch: Arc::clone(scratch), state: Mutex::new(state) })
+        Arc::new(LossFile { scratch: Arc::clone(scratch), snapshot, state: Mutex::new(state) })
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// An empty log with the same scratch space, for work that may come to nothing.
-    pub(crate) fn another(&self) -> Arc<Self> {
-        LossFile::new(&self.scratch)
+    /// An empty log with the same scratch space, for work that may come to nothing, on `snapshot` if it is one of several.
+    pub(crate) fn another(&self, snapshot: Option<String>) -> Arc<Self> {
+        LossFile::of_snapshot(&self.scratch, snapshot)
     }
 
     /// Takes over what another log has noted, which is empty afterwards.
@@ -79,7 +85,7 @@ impl LossFile {
     /// # Errors
     /// A failure of either log.
     pub(crate) fn fork(&self) -> Result<Arc<Self>> {
-        let fork = self.another();
+        let fork = self.another(None);
         let (lines, counts) = self.with(|state| state.take(&self.scratch)).map_err(scratch_error)?;
         for log in [self, &fork] {
             log.with(|state| {
@@ -154,6 +160,7 @@ impl LossLog for LossFile {
                 finding: finding.name.into(),
                 adapter: state.adapter(finding, what).map(Into::into),
                 key: key.map(LossKey::from),
+                snapshot: self.snapshot.as_deref().filter(|_| what.byte_offset.is_some()).map(Into::into),
                 byte_offset: what.byte_offset,
                 detail: what.detail.as_str().into(),
                 count,
@@ -298,7 +305,8 @@ pub(crate) fn first_losses(source: &mut dyn ScopedSource, account: &Account, cou
 /// A loss as a message names it, in bounded length.
 fn line(loss: &Loss<'_>) -> String {
     let key = loss.key.as_ref().map(|key| format!(" {}:", ekv_snapshot::escape(&key.to_bytes())));
-    let at = loss.byte_offset.map(|at| format!(" (byte offset {at})"));
+    let file = loss.snapshot.as_ref().map(|file| format!(" of {file}")).unwrap_or_default();
+    let at = loss.byte_offset.map(|at| format!(" (byte offset {at}{file})"));
     let count = (loss.count > 1).then(|| format!(" ({} times)", loss.count));
     let [key, at, count] = [key, at, count].map(Option::unwrap_or_default);
     format!("{}:{key} {}{at}{count}", loss.finding, loss.detail)

@@ -98,13 +98,13 @@ pub trait Output: Consumer + Sized {
 pub fn run<O: Output>(
     events: &mut dyn Events<Books = Books>,
     begin: impl FnOnce(&Header) -> Result<O>,
-    accept: impl FnOnce(&Books) -> Result<()>,
+    accept: impl FnOnce(Books) -> Result<Books>,
     progress: &dyn Progress,
 ) -> Result<O::Published> {
     let mut output = begin(&events.header())?;
     let scratch = output.scratch();
     let poured = events.pour(&mut output, &scratch, progress);
-    match poured.and_then(|books| accept(&books).map(|()| books)) {
+    match poured.and_then(accept) {
         Ok(books) => output.finish(books),
         Err(error) => Err(error.after_cleaning_up(output.abort())),
     }

@@ -30,6 +30,9 @@ pub struct Loss<'a> {
     /// The user key or name concerned, whole, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<LossKey<'a>>,
+    /// The snapshot file of the byte offset, seen from the data directory, where several were read and it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Cow<'a, str>>,
     /// Byte offset in the input, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub byte_offset: Option<u64>,
@@ -166,6 +169,7 @@ mod tests {
             finding: "redis_invalid_string_value".into(),
             adapter: Some("redis".into()),
             key: key.map(LossKey::from),
+            snapshot: None,
             byte_offset: Some(48),
             detail: "the expiry is cut".into(),
             count,
@@ -184,11 +188,13 @@ mod tests {
         assert_eq!(line(&loss(Some(b"a\"b\n"), 1)).trim_end().as_bytes(), text);
         let bytes = loss(Some(b"\xff\xfe"), 1);
         assert!(line(&bytes).contains(r#""key":{"base64":"__4"},"#));
+        let one_of_several = Loss { snapshot: Some("group-2/fsm-snap/1.fsm".into()), ..loss(None, 1) };
+        assert!(line(&one_of_several).contains(r#","snapshot":"group-2/fsm-snap/1.fsm","byte_offset":48,"#));
         let nameless =
-            Loss { finding: "x".into(), adapter: None, key: None, byte_offset: None, detail: "".into(), count: 9 };
+            Loss { finding: "x".into(), adapter: None, byte_offset: None, detail: "".into(), ..loss(None, 9) };
         assert_eq!(line(&nameless), "{\"finding\":\"x\",\"detail\":\"\",\"count\":9}\n");
         let long = vec![1; (2 << 20) + 1];
-        for loss in [loss(Some(b""), 1), bytes, nameless, loss(Some(&long), 1)] {
+        for loss in [loss(Some(b""), 1), bytes, nameless, one_of_several, loss(Some(&long), 1)] {
             let line = line(&loss);
             assert!(line.len() < LOSS_LINE_LEN_MAX);
             assert_eq!(Loss::parse(line.trim_end().as_bytes()).unwrap(), loss);

@@ -64,9 +64,9 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
 
 /// Lists what strict mode does not accept as messages.
 fn show_refused_losses(output: &Output, error: &Error) {
-    let Some(CommandError::Strict { losses, loss_count, .. }) = error.get_ref().downcast_ref() else { return };
-    let rest = "; without --strict the dump has a file LOSSES.jsonl that names all of them";
-    text::first_of(losses, *loss_count, rest, |line| output.problem(line));
+    let Some(CommandError::Strict { lost, .. }) = error.get_ref().downcast_ref() else { return };
+    let rest = ", all in --json; without --strict the dump has a file LOSSES.jsonl that names all of them";
+    output.refused_losses(lost, rest);
 }
 
 fn options(arguments: &DecodeArguments) -> DecodeOptions {

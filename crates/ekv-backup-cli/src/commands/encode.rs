@@ -84,10 +84,7 @@ pub(crate) fn show_refusal(output: &Output, error: &Error) {
         Some(EncodeRefusal::Losses { account, first }) => {
             super::verify::show_first(output, first, if first.is_empty() { 0 } else { account.count });
         }
-        Some(EncodeRefusal::NotRestorable { count, first }) => {
-            let rest = ", all in --json without --strict";
-            text::first_of(first, *count, rest, |line| output.problem(line));
-        }
+        Some(EncodeRefusal::NotRestorable { lost }) => output.refused_losses(lost, ", all in --json"),
         _ => {}
     }
 }

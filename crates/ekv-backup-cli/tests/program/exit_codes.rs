@@ -171,6 +171,11 @@ fn lost_key_ends_with_5_and_the_rest_is_published() {
     assert_eq!(room.tree("dump/redis/db_0/strings").len(), 3);
     let strict = room.run(&["decode", "snapshot.fsm", "strict", "--strict"]);
     strict.assert_code(2).assert_says("problem: snapshot_damaged_value: lost: ");
+    let plain = room.run(&["decode", "snapshot.fsm", "plain", "--json"]).json();
+    let strict = room.run(&["decode", "snapshot.fsm", "strict", "--strict", "--json"]);
+    let strict = strict.assert_code(2).json();
+    assert!(strict["status"] == "failed" && strict["lost"][0]["key"] == "lost", "{strict}");
+    assert_eq!(strict["lost"], plain["lost"]);
     room.run(&["decode", "snapshot.fsm", "new/parents/strict", "--parents", "--strict"]).assert_code(2);
     assert!(!room.path("strict").exists() && !room.path("new").exists());
 }
@@ -217,6 +222,7 @@ fn what_no_server_restores_ends_with_5_and_is_named_and_strict_refuses_it() {
     for words in commands {
         let run = room.run(&[words, &["--strict"]].concat());
         run.assert_code(2).assert_says("problem: not_restorable: one").assert_says("problem: not_restorable: two");
+        assert_eq!(run.json()["lost"].as_array().map(Vec::len), Some(2), "{words:?}");
         assert!(!room.path(words[2]).exists(), "{words:?}");
         let run = room.run(words);
         run.assert_code(5).assert_says("warning: not_restorable: one").assert_says("warning: not_restorable: two");

@@ -1,11 +1,13 @@
 //! Why an encode is refused.
 
+use std::sync::Arc;
+
 use ekv_model::{Class, Error};
 
-use crate::losses::LossAccount;
+use crate::losses::{LossAccount, Losses};
 
 /// Why an encode is refused; what the crates below report comes as their own errors.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeRefusal {
     /// An adapter was asked for that the dump does not hold.
@@ -29,14 +31,13 @@ pub enum EncodeRefusal {
     },
     /// Things that no server restores, which strict mode does not accept.
     #[error(
-        "strict mode: no server restores {count} of the things in the dump (not_restorable); without --strict they are left out, and all \
-         others are restored"
+        "strict mode: no server restores {} of the things in the dump (not_restorable); without --strict they are left out, and all \
+         others are restored",
+        .lost.count()
     )]
     NotRestorable {
-        /// How many there are.
-        count: u64,
-        /// The first of them, a line each.
-        first: Vec<String>,
+        /// All of them.
+        lost: Arc<Losses>,
     },
     /// Nothing in the dump is selected.
     #[error(
@@ -47,14 +48,17 @@ pub enum EncodeRefusal {
         /// What was asked for.
         selected: String,
     },
-    /// The dump holds no data of the adapters that were asked for.
+    /// The dump holds no data, or none of the adapters that were asked for.
     #[error(
-        "the dump holds no data of {}: a cluster that is made of it would be empty (--allow-empty makes a payload of nothing)",
-        if .adapters.is_empty() { "any adapter".to_owned() } else { .adapters.join(", ") }
+        "the dump holds no data{}{}: a cluster that is made of it would be empty (--allow-empty makes a payload of nothing)",
+        if .adapters.is_empty() { String::new() } else { format!(" of {}", .adapters.join(", ")) },
+        if *.lost == 0 { String::new() } else { format!(" that a server restores ({lost} things that none does)") }
     )]
     NothingThere {
-        /// The adapters.
+        /// The adapters that were asked for; none if nothing was.
         adapters: Vec<&'static str>,
+        /// How many things it holds that no server restores.
+        lost: u64,
     },
     /// A timestamp below that of the dump.
     #[error(

@@ -1,5 +1,7 @@
 //! From files to a sorted payload. Source: `docs/format/restore.md`, section 3.
 
+use std::sync::Arc;
+
 use ekv_adapters::sqs::{self, StoredOddities};
 use ekv_adapters::{EncodeOptions as RecordOptions, Encoder, Restorable};
 use ekv_dump::replay::{Place, ReplayOptions, Replayed, Unmatched, replay};
@@ -12,7 +14,7 @@ use super::observed::{Observed, Seen};
 use super::plan::{Plan, refuse_if_strict};
 use super::stage::{PAYLOAD, Stage, write_file};
 use super::{EncodeOptions, EncodeRefusal};
-use crate::losses::{LISTED_LOSSES_MAX, LossFile, Losses};
+use crate::losses::{LossFile, Losses};
 use crate::progress::{ByteCounter, Follower, Phase, Progress};
 use crate::{Adapter, WrittenForm};
 
@@ -76,18 +78,16 @@ pub(super) fn write_payload(
     }
     let lost = losses.finish(&replayed.findings)?;
     if options.strict && !lost.is_empty() {
-        let first = lost.first(LISTED_LOSSES_MAX)?;
-        return Err(EncodeRefusal::NotRestorable { count: lost.count(), first }.into());
+        return Err(EncodeRefusal::NotRestorable { lost: Arc::new(lost) }.into());
     }
     let unmatched = unmatched_warning(&seen.unmatched);
     refuse_if_strict(options, &warnings_of(&replayed.findings).into_iter().chain(unmatched).collect::<Vec<_>>())?;
     progress.begin(Phase::WritePayload, None);
     let follower = Follower::new(progress);
     let written = write_file(stage, PAYLOAD, |output| Ok(writer.finish(form, output, &follower)?))?;
-    // A dump of nothing can be sound; what somebody chose should be there.
-    if written.records == 0 && options.adapters.is_some() && !options.allow_empty {
-        let adapters = plan.adapters.iter().map(|adapter| adapter.name()).collect();
-        return Err(EncodeRefusal::NothingThere { adapters }.into());
+    if written.records == 0 && !options.allow_empty {
+        let adapters = options.adapters.is_some().then(|| plan.adapters.iter().map(|adapter| adapter.name()).collect());
+        return Err(EncodeRefusal::NothingThere { adapters: adapters.unwrap_or_default(), lost: lost.count() }.into());
     }
     Ok(Encoded { replayed, written, seen, is_extended, lost })
 }

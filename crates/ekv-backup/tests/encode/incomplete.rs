@@ -7,6 +7,7 @@ use ekv_backup::{
     Adapter, Class, DecodeOptions, DirOptions, DumpTarget, EncodeOptions, EncodeRefusal, Error, Fsync, NoProgress,
     Selection, decode, verify,
 };
+use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::redis::{RedisRecords, key, value};
 
 use crate::room::{Room, decode_options, options};
@@ -115,6 +116,21 @@ fn adapter_without_data_publishes_nothing_where_it_was_asked_for() {
     assert!(error.to_string().starts_with("the dump holds no data of dynamodb, s3"), "{error}");
     let allowed = EncodeOptions { allow_empty: true, ..asked };
     assert_eq!(room.encode("dump", "empty.fsm", &allowed).unwrap().payload.adapters, Vec::<&str>::new());
+}
+
+#[test]
+fn dump_without_data_becomes_a_payload_only_where_that_is_allowed() {
+    let deleted = SnapshotBuilder::new().put(&key::string(b"k"), 20, b"v").delete(&key::string(b"k"), 30);
+    let room = Room::with_dump_of(&deleted.build(), &decode_options());
+    let error = room.refusal(Class::NoMatch, &options());
+    assert!(error.to_string().starts_with("the dump holds no data: a cluster"), "{error}");
+    let before = room.names();
+    let error = restore(&room.path("dump"), &room.path("n1"), &options(), &prepare_options(), &NoProgress);
+    assert_eq!(error.unwrap_err().class(), Class::NoMatch);
+    assert_eq!(room.names(), before);
+    let allowed = EncodeOptions { allow_empty: true, ..options() };
+    assert_eq!(room.encode("dump", "empty.fsm", &allowed).unwrap().payload.records, 0);
+    restore(&room.path("dump"), &room.path("n1"), &allowed, &prepare_options(), &NoProgress).unwrap();
 }
 
 #[test]

@@ -112,6 +112,7 @@ proptest! {
         let room = Room::with_dump_of(&snapshot(&keys), &decode_options);
         let mut options = options();
         options.form = form;
+        options.allow_empty = keys.is_empty();
         options.sort_memory = 1 << 12;
         let report = room.encode("dump", "out.fsm", &options).unwrap();
         prop_assert_eq!(report.payload.self_test.reformatted, 0);

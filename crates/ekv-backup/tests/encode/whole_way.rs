@@ -604,7 +604,7 @@ fn what_no_server_restores_stays_in_the_dump_by_name_and_everything_else_is_rest
 }
 
 #[test]
-fn everything_that_no_server_restores_is_named_one_by_one_and_strict_mode_names_the_first_of_it() {
+fn everything_that_no_server_restores_is_named_one_by_one_and_so_it_is_by_strict_mode() {
     let numbers: Vec<String> = (0..150).map(|n| format!("none {n:03}")).collect();
     let journey = take("numbers", legacy_items(&numbers.iter().map(String::as_str).collect::<Vec<_>>()));
     let report = serde_json::to_value(&journey.encoded).unwrap();
@@ -625,8 +625,10 @@ fn everything_that_no_server_restores_is_named_one_by_one_and_strict_mode_names_
 
     let strict = EncodeOptions { strict: true, ..accepting };
     let error = room.encode("dump", "strict.fsm", &strict).unwrap_err();
-    let Some(EncodeRefusal::NotRestorable { count, first }) = error.get_ref().downcast_ref() else { panic!("{error}") };
-    assert_eq!((*count, first.len(), error.class()), (150, 100, Class::Data));
+    let Some(EncodeRefusal::NotRestorable { lost }) = error.get_ref().downcast_ref() else { panic!("{error}") };
+    assert_eq!(serde_json::to_value(lost.as_ref()).unwrap(), report["lost"]);
+    let first = lost.first(100).unwrap();
+    assert_eq!((lost.count(), first.len(), error.class()), (150, 100, Class::Data));
     assert!(first.iter().all(|line| line.starts_with("not_restorable: v/none ")), "{first:?}");
     assert!(!room.path("strict.fsm").exists());
 }

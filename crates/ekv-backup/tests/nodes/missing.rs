@@ -48,6 +48,26 @@ fn listed(node: &Node) -> Vec<(String, String)> {
     losses.into_iter().map(|loss| (loss.finding.into_owned(), loss.detail.into_owned())).collect()
 }
 
+#[test]
+fn loss_says_in_which_of_several_snapshots_its_byte_offset_is() {
+    let damaged = |name: &str| [name.as_bytes(), &(!60_u64).to_be_bytes()].concat();
+    let node = Node::new();
+    node.add(1, 1, &group_1().raw(&damaged("lost-1"), &[8; 20]));
+    node.add(2, 1, &group_2().raw(&damaged("z-lost-2"), &[8; 20]));
+    let places = |node: &Node| {
+        let report = node.try_decode(&DecodeOptions::default()).unwrap();
+        fs::remove_dir_all(node.dump()).unwrap();
+        let read: Vec<_> = report.books.snapshots.iter().map(|snapshot| snapshot.file.clone()).collect();
+        let lost = serde_json::to_value(&report.lost).unwrap();
+        let damaged = lost.as_array().unwrap().iter().filter(|loss| loss["finding"] == "snapshot_damaged_value");
+        (damaged.map(|loss| loss["snapshot"].as_str().map(str::to_owned)).collect::<Vec<_>>(), read)
+    };
+    let (said, read) = places(&node);
+    assert!(said == read && said[1].as_deref() == Some("group-2/fsm-snap/0000000000000001.fsm"), "{said:?} {read:?}");
+    fs::remove_dir_all(node.path().join("group-2")).unwrap();
+    assert_eq!(places(&node).0, [None]);
+}
+
 fn group_1() -> SnapshotBuilder {
     with_catalog(SnapshotBuilder::new()).put(&string("a"), 100, &stored("a"))
 }

@@ -67,6 +67,23 @@ fn input_without_a_record_and_without_a_checksum_is_refused_unless_that_is_allow
     }
 }
 
+#[test]
+fn input_with_rows_of_the_store_alone_and_without_a_checksum_is_refused_unless_that_is_allowed() {
+    let rows = SnapshotBuilder::new().without_footer().meta_row("last_commit_ts", 20).meta_row("applied_index", 3);
+    let catalog = rows.clone().put(b"!dist|meta|version", 20, &1_u64.to_be_bytes());
+    for snapshot in [rows.clone(), rows.bare(), catalog.clone(), catalog.bare()] {
+        let place = Place::with(&snapshot.build());
+        let error = place.decode(&DecodeOptions::default()).unwrap_err();
+        assert_eq!(error.class(), Class::Data);
+        assert!(error.to_string().contains("one.fsm holds no data: there is nothing but rows"), "{error}");
+        assert!(inspect(&place.snapshot(), &ReadOptions::default(), &NoProgress).is_err());
+        assert!(!place.decode(&allowing_nothing()).unwrap().books.completeness.holds_data);
+        // What was deleted was there.
+        let deleted = one_string().delete(&string("k"), 30).bare();
+        assert!(Place::with(&deleted.build()).decode(&DecodeOptions::default()).is_ok());
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn device_that_gives_nothing_is_refused() {
@@ -150,7 +167,7 @@ fn dump_of_some_adapters_says_that_it_is_a_part() {
 }
 
 #[test]
-fn records_that_no_adapter_decodes_are_a_loss_unless_they_are_kept_as_they_are() {
+fn records_that_no_adapter_decodes_are_named_as_losses_unless_they_are_kept_as_they_are() {
     let place = Place::with(
         &one_string().put(b"!fs|chk|a", 20, b"x").put(b"!fs|chk|b", 20, b"x").put(b"!new|k", 20, b"x").build(),
     );
@@ -158,6 +175,13 @@ fn records_that_no_adapter_decodes_are_a_loss_unless_they_are_kept_as_they_are()
     assert_eq!((report.losses, report.books.completeness.status), (3, Status::Incomplete));
     let missing = &report.books.completeness.missing[0];
     assert_eq!((missing.name.as_str(), missing.count), ("data_not_decoded", 3));
+    let lost = serde_json::to_value(&report.lost).unwrap();
+    let lost: Vec<_> = lost.as_array().unwrap().iter().collect();
+    let of = |name: &str| lost.iter().map(|loss| loss[name].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(of("key"), ["!fs|chk|a", "!fs|chk|b", "!new|k"]);
+    assert_eq!(of("adapter"), ["fs", "fs", "unknown"]);
+    assert_eq!(of("detail"), ["record of fs_chunk", "record of fs_chunk", "record of unknown"]);
+    assert!(lost.iter().all(|loss| loss["byte_offset"].is_u64() && loss.get("count").is_none()), "{lost:?}");
     assert!(place.decode(&DecodeOptions { strict: true, ..DecodeOptions::default() }).is_err());
     let kept = place
         .decode(&DecodeOptions {
