@@ -185,8 +185,9 @@ pub(crate) struct ReadArguments {
     ///
     /// TIME is RFC 3339 (2026-11-22T15:02:51Z), a Unix time in seconds or milliseconds (1795359771), or a raw timestamp
     /// (hlc:117660697953894403). A time without fractions of a second means the end of that second, in either notation, and one with
-    /// them the end of that millisecond: what was committed in it counts. Without it: the last commit in the snapshot. A time before the first commit, beyond the retention limit or
-    /// after the end of the snapshot is refused; `inspect` shows which times can be answered.
+    /// them the end of that millisecond: what was committed in it counts. Without it: the last commit in the snapshot. A time before the
+    /// first commit, beyond the retention limit or more than 10 seconds after the end of the snapshot is refused; `inspect` shows which
+    /// times can be answered.
     ///
     /// The server stamps commits with a leased clock that runs up to 10 seconds ahead of the wall clock, so that a wall-clock TIME is
     /// exact to about 10 seconds only: a write made just before TIME may carry a later stamp and be missing. To be sure to include

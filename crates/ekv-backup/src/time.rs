@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use ekv_snapshot::CommitTs;
 use jiff::civil::DateTime;
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
 use crate::CommandError;
@@ -66,7 +68,7 @@ impl FromStr for ReadTime {
             Ok(raw) if raw < RAW_END => return Ok(ReadTime(CommitTs(raw))),
             Ok(nanoseconds) => nanoseconds / 1_000_000,
             Err(_) => {
-                let moment: Timestamp = text.parse().map_err(|_| fail())?;
+                let moment = text.parse::<Timestamp>().ok().or_else(|| after_the_calendar(text)).ok_or_else(fail)?;
                 let unix_ms = u64::try_from(moment.as_millisecond()).map_err(|_| fail())?;
                 let has_fraction = text.contains(['.', ',']);
                 if has_fraction { unix_ms } else { unix_ms.saturating_add(LAST_MS_OF_SECOND) }
@@ -74,6 +76,15 @@ impl FromStr for ReadTime {
         };
         CommitTs::last_of_ms(unix_ms).map(ReadTime).ok_or_else(fail)
     }
+}
+
+/// The last whole second but one that the library knows, for a time of the year 9999 that is later: some hours, for the sake of time zones.
+fn after_the_calendar(text: &str) -> Option<Timestamp> {
+    let pieces = Pieces::parse(text).ok()?;
+    let is_moment = pieces.time().is_some() && pieces.offset().is_some();
+    (is_moment && pieces.date() >= TimeZone::UTC.to_datetime(Timestamp::MAX).date())
+        .then_some(Timestamp::from_second(Timestamp::MAX.as_second() - 1).ok())
+        .flatten()
 }
 
 /// First second of the year 0, in Unix time: RFC 3339 writes no year before it.
@@ -180,6 +191,11 @@ mod tests {
             assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), expected, "{text}");
         }
         for text in ["", "yesterday", "-5", "2026-11-22", "hlc:", "hlc:x", "1969-12-31T23:59:59Z", "1e12"] {
+            assert!(text.parse::<ReadTime>().is_err(), "{text}");
+        }
+        let last = "9999-12-31T23:59:59Z".parse::<ReadTime>().unwrap().commit_ts();
+        assert_eq!(format_commit_ts(last), "9999-12-30T21:59:59.999Z");
+        for text in ["9999-12-31", "9999-12-31T23:59:59", "9999-12-32T23:59:59Z", "10000-01-01T00:00:00Z"] {
             assert!(text.parse::<ReadTime>().is_err(), "{text}");
         }
         assert_eq!(format_commit_ts(expected), "2026-11-22T15:02:51.025Z");
