@@ -4,41 +4,13 @@
 
 use ekv_model::{Body, ByteSource, Error, Result};
 use ekv_snapshot::StoredValue;
-use ekv_snapshot::wire::{self, put_varint};
+use ekv_text::json::Utf8Check;
+use ekv_text::protobuf::{self as wire, ByteAt};
+
+pub(crate) use ekv_text::protobuf::{Field, Fields, Span, Wire, put_bytes, put_len_prefix, put_number, put_text};
 
 /// Bytes read at a time from values that are not in memory.
 const BUFFER_LEN: usize = 16 << 10;
-/// Groups inside each other that are skipped; no server writes any.
-const GROUP_DEPTH_MAX: usize = 10_000;
-
-/// A field of a message.
-#[derive(Clone, Copy)]
-pub(crate) struct Field<C> {
-    pub(crate) number: u64,
-    pub(crate) content: C,
-}
-
-/// Where bytes, a string or a nested message lie in a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Span {
-    /// Index of the first byte.
-    pub(crate) start: u64,
-    /// Length in bytes.
-    pub(crate) len: u64,
-}
-
-/// What a field holds, by wire type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wire {
-    /// A number or Boolean.
-    Varint(u64),
-    /// Bytes, a string or a message.
-    Bytes(Span),
-    /// Eight bytes, little-endian.
-    Fixed64(u64),
-    /// Four bytes or a group: nothing here uses them.
-    Other,
-}
 
 /// The message is not valid wire data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +27,12 @@ pub(crate) enum Fault {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Fault::Read(error)
+    }
+}
+
+impl From<wire::Malformed> for Fault {
+    fn from(_: wire::Malformed) -> Self {
+        Fault::Malformed
     }
 }
 
@@ -97,7 +75,7 @@ impl<'a> Source<'a> {
     /// All fields, behind the first `skipped` bytes.
     pub(crate) fn fields(&self, skipped: usize) -> Fields {
         let start = u64::try_from(skipped).unwrap_or(u64::MAX);
-        Fields { at: start, end: self.value.len() }
+        Fields::of(Span { start, len: self.value.len().saturating_sub(start) })
     }
 
     /// The bytes of a span, if they are in memory.
@@ -135,9 +113,12 @@ impl<'a> Source<'a> {
     pub(crate) fn is_utf8(&self, span: Span) -> Result<bool> {
         self.with_body(span, |body| is_utf8_body(&body))
     }
+}
 
-    /// The byte at an index below the length of the value.
-    fn byte(&mut self, at: u64) -> Result<u8> {
+impl ByteAt for Source<'_> {
+    type Error = Fault;
+
+    fn byte(&mut self, at: u64) -> Result<u8, Fault> {
         let index = |start: u64| at.checked_sub(start).and_then(|i| usize::try_from(i).ok());
         if let Some(byte) = index(0).and_then(|i| self.value.head().get(i)) {
             return Ok(*byte);
@@ -150,105 +131,6 @@ impl<'a> Source<'a> {
         self.buffer_start = at;
         self.value.read_exact_at(at, &mut self.buffer)?;
         Ok(self.buffer.first().copied().unwrap_or(0))
-    }
-
-    fn u64_le(&mut self, start: u64) -> Result<u64> {
-        let mut bytes = [0; 8];
-        for (i, byte) in (0_u64..).zip(&mut bytes) {
-            *byte = self.byte(start.saturating_add(i))?;
-        }
-        Ok(u64::from_le_bytes(bytes))
-    }
-}
-
-/// A place in a message: gives its fields one after the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fields {
-    at: u64,
-    end: u64,
-}
-
-impl Fields {
-    /// The fields of a nested message.
-    pub(crate) fn of(span: Span) -> Self {
-        Fields { at: span.start, end: span.start.saturating_add(span.len) }
-    }
-
-    /// The next field; `None` at the end of the message.
-    pub(crate) fn next(&mut self, source: &mut Source<'_>) -> Result<Option<Field<Wire>>, Fault> {
-        if self.at >= self.end {
-            return Ok(None);
-        }
-        let (number, wire_type) = self.tag(source)?;
-        let content = match wire_type {
-            0 => Wire::Varint(self.varint(source)?),
-            1 => {
-                let span = self.take(8)?;
-                Wire::Fixed64(source.u64_le(span.start)?)
-            }
-            2 => {
-                let len = self.varint(source)?;
-                Wire::Bytes(self.take(len)?)
-            }
-            3 => {
-                self.skip_group(source, number)?;
-                Wire::Other
-            }
-            5 => {
-                self.take(4)?;
-                Wire::Other
-            }
-            _ => return Err(Fault::Malformed),
-        };
-        Ok(Some(Field { number, content }))
-    }
-
-    fn tag(&mut self, source: &mut Source<'_>) -> Result<(u64, u64), Fault> {
-        wire::split_tag(self.varint(source)?).ok_or(Fault::Malformed)
-    }
-
-    /// Moves over a group whose first tag has been read.
-    fn skip_group(&mut self, source: &mut Source<'_>, number: u64) -> Result<(), Fault> {
-        let mut open = vec![number];
-        while let Some(innermost) = open.last() {
-            let innermost = *innermost;
-            match self.tag(source)? {
-                (_, 0) => {
-                    self.varint(source)?;
-                }
-                (_, 1) => {
-                    self.take(8)?;
-                }
-                (_, 2) => {
-                    let len = self.varint(source)?;
-                    self.take(len)?;
-                }
-                (nested, 3) if open.len() < GROUP_DEPTH_MAX => open.push(nested),
-                (closed, 4) if closed == innermost => {
-                    open.pop();
-                }
-                (_, 5) => {
-                    self.take(4)?;
-                }
-                _ => return Err(Fault::Malformed),
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves over `len` bytes.
-    fn take(&mut self, len: u64) -> Result<Span, Fault> {
-        let start = self.at;
-        self.at = start.checked_add(len).filter(|end| *end <= self.end).ok_or(Fault::Malformed)?;
-        Ok(Span { start, len })
-    }
-
-    fn varint(&mut self, source: &mut Source<'_>) -> Result<u64, Fault> {
-        let read = wire::read_varint(|| {
-            let span = self.take(1)?;
-            Ok::<_, Fault>(source.byte(span.start)?)
-        });
-        read?.ok_or(Fault::Malformed)
     }
 }
 
@@ -291,31 +173,6 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Appends tag and length of a string or bytes, which are to follow.
-pub(crate) fn put_len_prefix(number: u64, len: u64, out: &mut Vec<u8>) {
-    put_varint(number << 3 | 2, out);
-    put_varint(len, out);
-}
-
-/// Appends a field of bytes, also if there are none.
-pub(crate) fn put_bytes(number: u64, bytes: &[u8], out: &mut Vec<u8>) {
-    put_len_prefix(number, Body::Inline(bytes).len(), out);
-    out.extend_from_slice(bytes);
-}
-
-/// Appends a text as proto3 does: nothing if it is empty.
-pub(crate) fn put_text(number: u64, text: &str, out: &mut Vec<u8>) {
-    if !text.is_empty() {
-        put_bytes(number, text.as_bytes(), out);
-    }
-}
-
-/// Appends a field with a number, also if it is 0.
-pub(crate) fn put_number(number: u64, value: u64, out: &mut Vec<u8>) {
-    put_varint(number << 3, out);
-    put_varint(value, out);
-}
-
 /// Whether the bytes are UTF-8, as a proto3 string must be.
 pub(crate) fn is_utf8(value: &StoredValue<'_>) -> Result<bool> {
     is_utf8_body(&value.body())
@@ -326,25 +183,10 @@ pub(crate) fn is_utf8_body(body: &Body<'_>) -> Result<bool> {
     if let Body::Inline(bytes) = body {
         return Ok(std::str::from_utf8(bytes).is_ok());
     }
-    let mut open: Vec<u8> = Vec::new();
-    let mut valid = true;
+    let mut check = Utf8Check::default();
     body.for_each_chunk(|chunk| {
-        if !valid {
-            return Ok(());
-        }
-        let joined;
-        let bytes = if open.is_empty() {
-            chunk
-        } else {
-            joined = [open.as_slice(), chunk].concat();
-            &joined
-        };
-        match std::str::from_utf8(bytes) {
-            Ok(_) => open.clear(),
-            Err(e) if e.error_len().is_none() => open = bytes.get(e.valid_up_to()..).unwrap_or(&[]).to_vec(),
-            Err(_) => valid = false,
-        }
+        check.push(chunk);
         Ok(())
     })?;
-    Ok(valid && open.is_empty())
+    Ok(check.is_valid())
 }

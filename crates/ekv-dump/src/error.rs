@@ -1,9 +1,9 @@
 //! What can be refused in the content of a dump.
 
 use ekv_files::ErrorKind;
+use ekv_text::json::JsonFault;
 
 use crate::expiry::ExpiryFault;
-use crate::json::JsonFault;
 use crate::keymap::KeymapFault;
 use crate::manifest::ManifestError;
 use crate::portable::PortableReport;
@@ -64,4 +64,4 @@ macro_rules! content {
     )* };
 }
 
-content!(ManifestError, JsonFault, SegmentError, KeymapFault, ExpiryFault, ReplayFault);
+content!(ManifestError, SegmentError, KeymapFault, ExpiryFault, ReplayFault);

@@ -1,8 +1,9 @@
 //! `.snap` files: the Raft metadata that names a snapshot and its checksum. Source: `docs/format/snapshot.md`, section 2.
 
 use ekv_snapshot::{Error, ErrorKind, Input, Result, for_each_piece, len_u64};
+use ekv_text::protobuf::Wire;
 
-use crate::protobuf::{Budget, Value, for_each_field, packed_varints, put_bytes, put_varint};
+use crate::protobuf::{Budget, Span, for_each_field, packed_varints, put_bytes, put_number};
 
 /// First bytes of a token.
 const TOKEN_MAGIC: &[u8; 4] = b"EKVT";
@@ -118,48 +119,48 @@ fn read(input: &Input) -> Result<SnapFile> {
     let mut budget = Budget::new(FIELD_COUNT_MAX);
     let mut stored_crc = 0;
     let mut message = None;
-    for_each_field(input, 0, input.len, &mut budget, |_, number, value| {
+    for_each_field(input, Span { start: 0, len: input.len }, &mut budget, |_, number, value| {
         match (number, value) {
-            (1, Value::Varint(crc)) => {
+            (1, Wire::Varint(crc)) => {
                 stored_crc = u32::try_from(crc).map_err(|_| invalid("its checksum has more than 32 bits"))?;
             }
-            (2, Value::Bytes { byte_offset, len }) => message = Some((byte_offset, len)),
+            (2, Wire::Bytes(span)) => message = Some(span),
             (1 | 2, _) => return Err(invalid("a field of the container has the wrong type")),
             _ => {}
         }
         Ok(())
     })?;
-    let Some((byte_offset, len)) = message.filter(|(_, len)| *len > 0) else {
+    let Some(message) = message.filter(|message| message.len > 0) else {
         return Err(invalid("it holds no snapshot message"));
     };
     if stored_crc == 0 {
         return Err(invalid("it has no checksum"));
     }
     let mut computed_crc = 0;
-    for_each_piece(input, byte_offset, len, |piece| {
+    for_each_piece(input, message.start, message.len, |piece| {
         computed_crc = crc32c::crc32c_append(computed_crc, piece);
         Ok(())
     })?;
     if computed_crc != stored_crc {
         return Err(invalid(format!("checksum mismatch: stored {stored_crc:08x}, computed {computed_crc:08x}")));
     }
-    read_message(input, byte_offset, len, &mut budget)
+    read_message(input, message, &mut budget)
 }
 
 /// The inner message: data and metadata.
-fn read_message(input: &Input, byte_offset: u64, len: u64, budget: &mut Budget) -> Result<SnapFile> {
+fn read_message(input: &Input, message: Span, budget: &mut Budget) -> Result<SnapFile> {
     let mut metadata = SnapMetadata::default();
-    let mut data = (byte_offset, 0);
-    for_each_field(input, byte_offset, len, budget, |budget, number, value| match (number, value) {
-        (1, Value::Bytes { byte_offset, len }) => {
-            data = (byte_offset, len);
+    let mut data = Span { len: 0, ..message };
+    for_each_field(input, message, budget, |budget, number, value| match (number, value) {
+        (1, Wire::Bytes(span)) => {
+            data = span;
             Ok(())
         }
-        (2, Value::Bytes { byte_offset, len }) => read_metadata(input, byte_offset, len, budget, &mut metadata),
+        (2, Wire::Bytes(span)) => read_metadata(input, span, budget, &mut metadata),
         (1 | 2, _) => Err(invalid("a field of the snapshot message has the wrong type")),
         _ => Ok(()),
     })?;
-    let data = classify(input, data.0, data.1)?;
+    let data = classify(input, data)?;
     if let SnapData::Token(token) = data
         && token.index != metadata.index
     {
@@ -173,7 +174,7 @@ fn read_message(input: &Input, byte_offset: u64, len: u64, budget: &mut Budget) 
     Ok(SnapFile { metadata, data })
 }
 
-fn classify(input: &Input, byte_offset: u64, len: u64) -> Result<SnapData> {
+fn classify(input: &Input, Span { start: byte_offset, len }: Span) -> Result<SnapData> {
     if len == 0 {
         return Ok(SnapData::Empty);
     }
@@ -187,24 +188,18 @@ fn classify(input: &Input, byte_offset: u64, len: u64) -> Result<SnapData> {
     Ok(SnapData::Inline { byte_offset, len })
 }
 
-fn read_metadata(
-    input: &Input,
-    byte_offset: u64,
-    len: u64,
-    budget: &mut Budget,
-    metadata: &mut SnapMetadata,
-) -> Result<()> {
+fn read_metadata(input: &Input, span: Span, budget: &mut Budget, metadata: &mut SnapMetadata) -> Result<()> {
     let SnapMetadata { term, index, conf_state } = metadata;
-    for_each_field(input, byte_offset, len, budget, |budget, number, value| match (number, value) {
-        (1, Value::Bytes { byte_offset, len }) => {
-            *conf_state = ConfState::read(input, byte_offset, len, budget)?;
+    for_each_field(input, span, budget, |budget, number, value| match (number, value) {
+        (1, Wire::Bytes(span)) => {
+            *conf_state = ConfState::read(input, span, budget)?;
             Ok(())
         }
-        (2, Value::Varint(n)) => {
+        (2, Wire::Varint(n)) => {
             *index = n;
             Ok(())
         }
-        (3, Value::Varint(n)) => {
+        (3, Wire::Varint(n)) => {
             *term = n;
             Ok(())
         }
@@ -214,30 +209,30 @@ fn read_metadata(
 }
 
 impl ConfState {
-    /// Reads the message of `len` bytes at `byte_offset`.
-    pub(crate) fn read(input: &Input, byte_offset: u64, len: u64, budget: &mut Budget) -> Result<ConfState> {
+    /// Reads the message that lies in `span`.
+    pub(crate) fn read(input: &Input, span: Span, budget: &mut Budget) -> Result<ConfState> {
         let mut read = ConfState::default();
         let ConfState { voters, learners, voters_outgoing, learners_next, auto_leave } = &mut read;
-        for_each_field(input, byte_offset, len, budget, |budget, number, value| {
+        for_each_field(input, span, budget, |budget, number, value| {
             let ids = match number {
                 1 => &mut *voters,
                 2 => &mut *learners,
                 3 => &mut *voters_outgoing,
                 4 => &mut *learners_next,
                 5 => {
-                    let Value::Varint(n) = value else { return Err(invalid("auto_leave has the wrong type")) };
+                    let Wire::Varint(n) = value else { return Err(invalid("auto_leave has the wrong type")) };
                     *auto_leave = Some(n != 0);
                     return Ok(());
                 }
                 _ => return Ok(()),
             };
             match value {
-                Value::Varint(id) => {
+                Wire::Varint(id) => {
                     ids.push(id);
                     Ok(())
                 }
-                Value::Bytes { byte_offset, len } => packed_varints(input, byte_offset, len, budget, |id| ids.push(id)),
-                Value::Other => Err(invalid("a list of members has the wrong type")),
+                Wire::Bytes(span) => packed_varints(input, span, budget, |id| ids.push(id)),
+                Wire::Fixed64(_) | Wire::Other => Err(invalid("a list of members has the wrong type")),
             }
         })?;
         Ok(read)
@@ -249,11 +244,11 @@ impl ConfState {
         let mut out = Vec::new();
         for (number, ids) in [(1, voters), (2, learners), (3, voters_outgoing), (4, learners_next)] {
             for id in ids {
-                put_varint(&mut out, number, *id);
+                put_number(number, *id, &mut out);
             }
         }
         if let Some(auto_leave) = auto_leave {
-            put_varint(&mut out, 5, u64::from(*auto_leave));
+            put_number(5, u64::from(*auto_leave), &mut out);
         }
         out
     }
@@ -267,21 +262,21 @@ impl ConfState {
 /// `ZeroChecksum` if the checksum happens to be 0, which readers take for an empty file.
 pub fn encode(metadata: &SnapMetadata, token: Token) -> Result<Vec<u8>> {
     let mut position = Vec::new();
-    put_bytes(&mut position, 1, &metadata.conf_state.encode());
-    put_varint(&mut position, 2, metadata.index);
-    put_varint(&mut position, 3, metadata.term);
+    put_bytes(1, &metadata.conf_state.encode(), &mut position);
+    put_number(2, metadata.index, &mut position);
+    put_number(3, metadata.term, &mut position);
 
     let mut message = Vec::new();
-    put_bytes(&mut message, 1, &token.encode());
-    put_bytes(&mut message, 2, &position);
+    put_bytes(1, &token.encode(), &mut message);
+    put_bytes(2, &position, &mut message);
 
     let mut file = Vec::new();
     let crc32c = crc32c::crc32c(&message);
     if crc32c == 0 {
         return Err(Error::new(ErrorKind::ZeroChecksum));
     }
-    put_varint(&mut file, 1, u64::from(crc32c));
-    put_bytes(&mut file, 2, &message);
+    put_number(1, u64::from(crc32c), &mut file);
+    put_bytes(2, &message, &mut file);
     Ok(file)
 }
 

@@ -403,6 +403,12 @@ impl From<Error> for ekv_model::Error {
     }
 }
 
+impl From<ekv_text::protobuf::Malformed> for Error {
+    fn from(malformed: ekv_text::protobuf::Malformed) -> Self {
+        Error::new(ErrorKind::Invalid { structure: "Protocol Buffers message", reason: malformed.to_string() })
+    }
+}
+
 impl From<ekv_spill::Error> for Error {
     fn from(source: ekv_spill::Error) -> Self {
         Error::new(ErrorKind::Scratch(source))

@@ -33,7 +33,6 @@ mod sst;
 mod stream;
 pub mod txn;
 mod view;
-pub mod wire;
 mod writer;
 
 pub use envelope::{Envelope, Form, Header, check_beginning};

@@ -4,20 +4,21 @@
 //!
 //! All writers append to a buffer that the caller empties when it likes.
 
-mod base64_stream;
 mod escape;
 mod layout;
 mod limited;
 mod object;
+mod read;
 mod score;
 mod serialize;
 mod utf8;
 
-pub use base64_stream::Base64Stream;
+pub use crate::base64::Base64Stream;
 pub use escape::{EscapeMode, EscapeStream, escape_into};
 pub use layout::{Bracket, Layout};
 pub use limited::{JsonError, LimitedStrings, StringTooLong};
 pub use object::Object;
+pub use read::{Found, JsonFault, JsonReader, JsonSource, Position, StoredReader, ValueKind, is_name};
 pub use score::push_score;
 pub use serialize::{Style, serialize_into};
 pub use utf8::Utf8Check;

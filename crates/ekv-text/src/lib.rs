@@ -2,11 +2,17 @@
 //!
 //! This crate knows no format of its own and no other crate of the workspace.
 
+pub mod base64;
+mod cursor;
 pub mod hex;
 pub mod json;
 mod lines;
+pub mod protobuf;
 mod shown;
+mod source;
 pub mod time;
 
+pub use cursor::Cursor;
 pub use lines::{LineError, Lines};
 pub use shown::{Line, Shown, is_shown_as_it_is, shorten};
+pub use source::{BytesAt, Window};

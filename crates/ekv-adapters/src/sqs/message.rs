@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use ekv_model::ByteSource;
 use ekv_model::sqs::OwnedMessage;
+use ekv_text::json::{JsonFault, JsonSource as _};
 
-use crate::json::{JsonError, JsonFault, JsonReader, JsonResult, is_name};
+use crate::json::{JsonError, JsonReader, JsonResult, Stored, is_name};
 
 /// What the value begins with.
 pub(super) const MAGIC: [u8; 4] = [0x00, b'S', b'M', 0x01];
@@ -90,17 +91,17 @@ fn read_attributes(attributes: &mut BTreeMap<String, Vec<u8>>, reader: &mut Json
     attributes.clear();
     let mut room = ATTRIBUTES_LEN_MAX;
     reader.object(|reader, name| {
-        let byte_offset = reader.byte_offset();
+        let position = reader.here();
         let mut spend = |len: usize| match room.checked_sub(len) {
             Some(left) => {
                 room = left;
                 Ok(())
             }
-            None => Err(JsonError::Fault(JsonFault::LongString { byte_offset, len_max: ATTRIBUTES_LEN_MAX })),
+            None => Err(Stored::refuse(JsonFault::LongString { len_max: ATTRIBUTES_LEN_MAX }, position)),
         };
         spend(name.len().saturating_add(ATTRIBUTE_OVERHEAD_LEN))?;
         let mut json = Vec::new();
-        reader.copy(&mut |piece| {
+        reader.copy(|piece| {
             spend(piece.len())?;
             json.extend_from_slice(piece);
             Ok(())

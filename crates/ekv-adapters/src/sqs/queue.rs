@@ -3,9 +3,10 @@
 use ekv_model::ByteSource;
 use ekv_model::sqs::{OwnedQueue, Queue, Tag, Throttle};
 use ekv_snapshot::StoredValue;
+use ekv_text::json::JsonFault;
 
 use super::partitions::PartitionRule;
-use crate::json::{JsonError, JsonFault, JsonReader, JsonResult, is_name};
+use crate::json::{JsonError, JsonReader, JsonResult, is_name};
 
 /// What the value begins with.
 pub(super) const MAGIC: &[u8] = &[0x00, b'S', b'Q', 0x01];
@@ -116,8 +117,7 @@ fn read_limit(limits: &mut [String], reader: &mut JsonReader<'_>, name: &str) ->
     let Some(slot) = slot else { return reader.skip() };
     let number = reader.number()?;
     if number.parse::<f64>().is_ok_and(|number| !number.is_finite()) {
-        let byte_offset = reader.byte_offset();
-        return Err(JsonError::Fault(JsonFault::Unexpected { byte_offset, expected: "a number of finite size" }));
+        return Err(reader.fault(JsonFault::Number { expected: "a number of finite size" }));
     }
     *slot = number;
     Ok(())

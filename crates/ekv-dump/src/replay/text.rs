@@ -6,7 +6,7 @@ use ekv_files::Result;
 
 use super::ReplayFault;
 use super::value::ValueBuffer;
-use crate::json::{JsonReader, ValueKind};
+use crate::json::{JsonReader, Refuse as _, ValueKind};
 
 /// The member of an object that stands for bytes.
 const BASE64: &[&str] = &["base64"];

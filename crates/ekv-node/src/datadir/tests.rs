@@ -305,14 +305,14 @@ fn payload_inside_a_snap_file_is_read_in_place() {
     let payload = [&b"EKVPBBL1"[..], &7_u64.to_le_bytes()].concat();
     let snap = |index: u64, data: &[u8]| {
         let mut metadata = Vec::new();
-        crate::protobuf::put_varint(&mut metadata, 2, index);
-        crate::protobuf::put_varint(&mut metadata, 3, 1);
+        crate::protobuf::put_number(2, index, &mut metadata);
+        crate::protobuf::put_number(3, 1, &mut metadata);
         let mut message = Vec::new();
-        crate::protobuf::put_bytes(&mut message, 1, data);
-        crate::protobuf::put_bytes(&mut message, 2, &metadata);
+        crate::protobuf::put_bytes(1, data, &mut message);
+        crate::protobuf::put_bytes(2, &metadata, &mut message);
         let mut file = Vec::new();
-        crate::protobuf::put_varint(&mut file, 1, u64::from(crc32c::crc32c(&message)));
-        crate::protobuf::put_bytes(&mut file, 2, &message);
+        crate::protobuf::put_number(1, u64::from(crc32c::crc32c(&message)), &mut file);
+        crate::protobuf::put_bytes(2, &message, &mut file);
         dir.write(&format!("n1/snap/0000000000000001-{index:016x}.snap"), &file)
     };
     let path = snap(4, &payload);
@@ -330,13 +330,13 @@ fn stateless_snap_file_counts_as_an_empty_group_only_where_nothing_else_is() {
     let dir = Dir::new();
     let stateless = {
         let mut metadata = Vec::new();
-        crate::protobuf::put_varint(&mut metadata, 2, 1);
-        crate::protobuf::put_varint(&mut metadata, 3, 1);
+        crate::protobuf::put_number(2, 1, &mut metadata);
+        crate::protobuf::put_number(3, 1, &mut metadata);
         let mut message = Vec::new();
-        crate::protobuf::put_bytes(&mut message, 2, &metadata);
+        crate::protobuf::put_bytes(2, &metadata, &mut message);
         let mut file = Vec::new();
-        crate::protobuf::put_varint(&mut file, 1, u64::from(crc32c::crc32c(&message)));
-        crate::protobuf::put_bytes(&mut file, 2, &message);
+        crate::protobuf::put_number(1, u64::from(crc32c::crc32c(&message)), &mut file);
+        crate::protobuf::put_bytes(2, &message, &mut file);
         file
     };
     dir.write("n1/snap/0000000000000001-0000000000000001.snap", &stateless);

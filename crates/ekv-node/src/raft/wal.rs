@@ -3,9 +3,10 @@
 //! A new member's log holds no entries: it says at which position the snapshot stands, who votes, and what is committed.
 
 use ekv_snapshot::{Error, Input, Result, for_each_piece, len_u64};
+use ekv_text::protobuf::Wire;
 
 use super::invalid;
-use crate::protobuf::{Budget, Value, for_each_field, put_bytes, put_varint};
+use crate::protobuf::{Budget, Span, for_each_field, put_bytes, put_number};
 use crate::snapfile::{ConfState, SnapMetadata};
 
 /// Path of the first file of a log in a data directory, whatever position it begins from.
@@ -56,17 +57,17 @@ pub struct Wal {
 /// The file of a member that begins from the snapshot at `position`, and knows that it is committed.
 pub fn encode(position: &SnapMetadata) -> Vec<u8> {
     let mut start = Vec::new();
-    put_varint(&mut start, 1, 0);
-    put_varint(&mut start, 2, 0);
+    put_number(1, 0, &mut start);
+    put_number(2, 0, &mut start);
 
     let mut snapshot = Vec::new();
-    put_varint(&mut snapshot, 1, position.index);
-    put_varint(&mut snapshot, 2, position.term);
-    put_bytes(&mut snapshot, 3, &position.conf_state.encode());
+    put_number(1, position.index, &mut snapshot);
+    put_number(2, position.term, &mut snapshot);
+    put_bytes(3, &position.conf_state.encode(), &mut snapshot);
 
     let mut hard_state = Vec::new();
-    put_varint(&mut hard_state, 1, position.term);
-    put_varint(&mut hard_state, 3, position.index);
+    put_number(1, position.term, &mut hard_state);
+    put_number(3, position.index, &mut hard_state);
 
     let mut file = Vec::new();
     let mut crc32c = 0;
@@ -87,10 +88,10 @@ pub fn encode(position: &SnapMetadata) -> Vec<u8> {
 fn put_record(file: &mut Vec<u8>, record_type: u64, data: Option<&[u8]>, crc32c: &mut u32) {
     *crc32c = crc32c::crc32c_append(*crc32c, data.unwrap_or(&[]));
     let mut record = Vec::new();
-    put_varint(&mut record, 1, record_type);
-    put_varint(&mut record, 2, u64::from(*crc32c));
+    put_number(1, record_type, &mut record);
+    put_number(2, u64::from(*crc32c), &mut record);
     if let Some(data) = data {
-        put_bytes(&mut record, 3, data);
+        put_bytes(3, data, &mut record);
     }
     let padded_len = record.len().next_multiple_of(8);
     let padding = u8::try_from(padded_len.saturating_sub(record.len())).unwrap_or(0);
@@ -172,12 +173,12 @@ impl Reader<'_> {
 
     /// Reads the record of `len` bytes at `start`.
     fn content(&mut self, start: u64, len: u64) -> Result<()> {
-        let (mut record_type, mut stored_crc, mut data) = (None, None, (start, 0));
-        for_each_field(self.input, start, len, &mut self.budget, |_, number, value| {
+        let (mut record_type, mut stored_crc, mut data) = (None, None, Span { start, len: 0 });
+        for_each_field(self.input, Span { start, len }, &mut self.budget, |_, number, value| {
             match (number, value) {
-                (1, Value::Varint(n)) => record_type = Some(n),
-                (2, Value::Varint(n)) => stored_crc = u32::try_from(n).ok(),
-                (3, Value::Bytes { byte_offset, len }) => data = (byte_offset, len),
+                (1, Wire::Varint(n)) => record_type = Some(n),
+                (2, Wire::Varint(n)) => stored_crc = u32::try_from(n).ok(),
+                (3, Wire::Bytes(span)) => data = span,
                 _ => return Err(invalid(STRUCTURE, format!("field {number} of a record is not what it must be"))),
             }
             Ok(())
@@ -185,14 +186,13 @@ impl Reader<'_> {
         let (Some(record_type), Some(stored_crc)) = (record_type, stored_crc) else {
             return Err(invalid(STRUCTURE, "a record has no type or no checksum"));
         };
-        let (offset, len) = data;
         let mut crc32c = match (record_type, self.crc32c) {
             // A checksum record states with which value the checksums of its file begin.
             (TYPE_CRC, None) => stored_crc,
             (_, Some(crc32c)) => crc32c,
             (_, None) => return Err(invalid(STRUCTURE, "it does not begin with a checksum record")),
         };
-        for_each_piece(self.input, offset, len, |piece| {
+        for_each_piece(self.input, data.start, data.len, |piece| {
             crc32c = crc32c::crc32c_append(crc32c, piece);
             Ok(())
         })?;
@@ -207,16 +207,16 @@ impl Reader<'_> {
                 self.wal.entry_count = self.wal.entry_count.saturating_add(1);
                 Ok(())
             }
-            TYPE_HARD_STATE => self.hard_state(offset, len),
-            TYPE_SNAPSHOT => self.snapshot(offset, len),
+            TYPE_HARD_STATE => self.hard_state(data),
+            TYPE_SNAPSHOT => self.snapshot(data),
             other => Err(invalid(STRUCTURE, format!("record type {other} is unknown"))),
         }
     }
 
-    fn hard_state(&mut self, offset: u64, len: u64) -> Result<()> {
+    fn hard_state(&mut self, span: Span) -> Result<()> {
         let mut state = HardState::default();
-        for_each_field(self.input, offset, len, &mut self.budget, |_, number, value| {
-            let Value::Varint(n) = value else { return Err(wrong_type("hard state")) };
+        for_each_field(self.input, span, &mut self.budget, |_, number, value| {
+            let Wire::Varint(n) = value else { return Err(wrong_type("hard state")) };
             match number {
                 1 => state.term = n,
                 2 => state.vote = n,
@@ -232,23 +232,23 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn snapshot(&mut self, offset: u64, len: u64) -> Result<()> {
+    fn snapshot(&mut self, span: Span) -> Result<()> {
         if self.wal.snapshots.len() == SNAPSHOT_COUNT_MAX {
             return Err(invalid(STRUCTURE, "it has too many snapshot records"));
         }
         let mut position = SnapMetadata::default();
         let SnapMetadata { index, term, conf_state } = &mut position;
-        for_each_field(self.input, offset, len, &mut self.budget, |budget, number, value| match (number, value) {
-            (1, Value::Varint(n)) => {
+        for_each_field(self.input, span, &mut self.budget, |budget, number, value| match (number, value) {
+            (1, Wire::Varint(n)) => {
                 *index = n;
                 Ok(())
             }
-            (2, Value::Varint(n)) => {
+            (2, Wire::Varint(n)) => {
                 *term = n;
                 Ok(())
             }
-            (3, Value::Bytes { byte_offset, len }) => {
-                *conf_state = ConfState::read(self.input, byte_offset, len, budget)?;
+            (3, Wire::Bytes(span)) => {
+                *conf_state = ConfState::read(self.input, span, budget)?;
                 Ok(())
             }
             _ => Err(wrong_type("snapshot record")),

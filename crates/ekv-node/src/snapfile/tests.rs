@@ -22,18 +22,18 @@ fn parse(bytes: &[u8]) -> Result<SnapFile> {
 /// A container with a correct checksum around `message`.
 fn seal(message: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
-    put_varint(&mut file, 1, u64::from(crc32c::crc32c(message)));
-    put_bytes(&mut file, 2, message);
+    put_number(1, u64::from(crc32c::crc32c(message)), &mut file);
+    put_bytes(2, message, &mut file);
     file
 }
 
 fn message_with(data: &[u8], index: u64) -> Vec<u8> {
     let mut metadata = Vec::new();
-    put_varint(&mut metadata, 2, index);
-    put_varint(&mut metadata, 3, 1);
+    put_number(2, index, &mut metadata);
+    put_number(3, 1, &mut metadata);
     let mut message = Vec::new();
-    put_bytes(&mut message, 1, data);
-    put_bytes(&mut message, 2, &metadata);
+    put_bytes(1, data, &mut message);
+    put_bytes(2, &metadata, &mut message);
     message
 }
 
@@ -79,8 +79,8 @@ fn wrong_or_missing_container_checksum_is_refused() {
     assert!(reason(parse(&changed)).contains("checksum mismatch"));
 
     let mut zero = Vec::new();
-    put_varint(&mut zero, 1, 0);
-    put_bytes(&mut zero, 2, &message_with(b"", 1));
+    put_number(1, 0, &mut zero);
+    put_bytes(2, &message_with(b"", 1), &mut zero);
     assert!(reason(parse(&zero)).contains("no checksum"));
     let without_crc = &zero[2..];
     assert!(reason(parse(without_crc)).contains("no checksum"));
@@ -121,8 +121,8 @@ fn data_that_is_no_token_is_an_inline_payload_found_by_position() {
 #[test]
 fn unknown_fields_of_every_wire_type_are_passed_over() {
     let mut message = message_with(&Token { index: 5, crc32c: 9 }.encode(), 5);
-    put_varint(&mut message, 100, u64::MAX);
-    put_bytes(&mut message, 101, b"future");
+    put_number(100, u64::MAX, &mut message);
+    put_bytes(101, b"future", &mut message);
     message.extend_from_slice(&[7 << 3 | 1, 1, 2, 3, 4, 5, 6, 7, 8, 7 << 3 | 5, 1, 2, 3, 4]);
     message.extend_from_slice(&[7 << 3 | 3, 8 << 3 | 3, 8, 1, 8 << 3 | 4, 9 << 3 | 2, 1, 0xff, 7 << 3 | 4]);
     assert_eq!(parse(&seal(&message)).unwrap().data, SnapData::Token(Token { index: 5, crc32c: 9 }));
@@ -131,16 +131,16 @@ fn unknown_fields_of_every_wire_type_are_passed_over() {
 #[test]
 fn packed_and_single_members_are_read_alike() {
     let mut conf_state = Vec::new();
-    put_bytes(&mut conf_state, 1, &[1, 0x80, 1]);
-    put_varint(&mut conf_state, 1, 3);
-    put_varint(&mut conf_state, 2, 4);
-    put_bytes(&mut conf_state, 3, &[5]);
-    put_varint(&mut conf_state, 4, 6);
-    put_varint(&mut conf_state, 5, 1);
+    put_bytes(1, &[1, 0x80, 1], &mut conf_state);
+    put_number(1, 3, &mut conf_state);
+    put_number(2, 4, &mut conf_state);
+    put_bytes(3, &[5], &mut conf_state);
+    put_number(4, 6, &mut conf_state);
+    put_number(5, 1, &mut conf_state);
     let mut metadata = Vec::new();
-    put_bytes(&mut metadata, 1, &conf_state);
+    put_bytes(1, &conf_state, &mut metadata);
     let mut message = Vec::new();
-    put_bytes(&mut message, 2, &metadata);
+    put_bytes(2, &metadata, &mut message);
     let expected = ConfState {
         voters: vec![1, 128, 3],
         learners: vec![4],
@@ -154,15 +154,15 @@ fn packed_and_single_members_are_read_alike() {
 #[test]
 fn endless_member_list_and_padded_file_are_refused() {
     let mut conf_state = Vec::new();
-    put_bytes(&mut conf_state, 1, &vec![1; 20_000]);
+    put_bytes(1, &vec![1; 20_000], &mut conf_state);
     let mut metadata = Vec::new();
-    put_bytes(&mut metadata, 1, &conf_state);
+    put_bytes(1, &conf_state, &mut metadata);
     let mut message = Vec::new();
-    put_bytes(&mut message, 2, &metadata);
+    put_bytes(2, &metadata, &mut message);
     assert!(reason(parse(&seal(&message))).contains("too many fields"));
 
     let mut padded = message_with(b"", 1);
-    put_bytes(&mut padded, 50, &vec![0; 2 << 20]);
+    put_bytes(50, &vec![0; 2 << 20], &mut padded);
     assert!(reason(parse(&seal(&padded))).contains("far more"));
 }
 

@@ -168,8 +168,8 @@ impl LockRows {
 
 /// The id of the message that holds a lock.
 fn locking_message(value: &[u8]) -> Option<String> {
-    let value = ekv_model::InMemory(value);
-    let mut reader = JsonReader::new(&value);
+    let value: &dyn ekv_model::ByteSource = &ekv_model::InMemory(value);
+    let mut reader = JsonReader::new(value);
     let mut id = None;
     let read = reader.object(|reader, name| {
         if is_name(name, "message_id") {

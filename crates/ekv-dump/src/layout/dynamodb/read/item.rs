@@ -6,7 +6,7 @@ use ekv_files::{Error, Result};
 use ekv_model::dynamodb::{ATTRIBUTE_ENTRY_LEN, ATTRIBUTE_LEVEL_MAX, ATTRIBUTE_NAMES_LEN_MAX, Node, SetKind, shown};
 use ekv_text::json::Bracket;
 
-use crate::json::{JsonReader, Position};
+use crate::json::{JsonReader, Position, Refuse as _};
 use crate::replay::ReplayFault;
 use crate::replay::value::ValueBuffer;
 

@@ -5,7 +5,7 @@ use ekv_model::dynamodb::{ItemKey, KEY_VALUE_LEN_MAX, KeyType, KeyValue, put_sor
 use ekv_text::json::Bracket;
 
 use super::item::{A_NUMBER, A_STRING, A_TYPE, A_VALUE, BASE64, END_OF_VALUE, TYPES};
-use crate::json::{JsonFault, JsonReader, Position};
+use crate::json::{JsonFault, JsonReader, Position, Refuse as _};
 use crate::replay::ReplayFault;
 
 /// The key of an item, in buffers that are used again.

@@ -8,7 +8,7 @@ use ekv_model::ByteSource;
 use ekv_model::dynamodb as model;
 use ekv_model::dynamodb::shown;
 
-use crate::json::{JsonFault, JsonReader};
+use crate::json::{JsonFault, JsonReader, Refuse as _};
 use crate::replay::ReplayFault;
 use crate::replay::text::read_version;
 

@@ -7,7 +7,7 @@ use ekv_model::KEY_LEN_MAX;
 use ekv_spill::Scratch;
 
 use crate::expiry::EXPIRE_AT_MS_MAX;
-use crate::json::{JsonReader, ValueKind};
+use crate::json::{JsonReader, Refuse as _, ValueKind};
 use crate::replay::ReplayFault;
 use crate::replay::text::read_bytes;
 use crate::replay::value::ValueBuffer;

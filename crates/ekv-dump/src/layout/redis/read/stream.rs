@@ -7,7 +7,7 @@ use ekv_model::{Body, ByteSource};
 use super::element::{Texts, read_expiry};
 use super::key_files::Emitter;
 use crate::expiry::EXPIRE_AT_MS_MAX;
-use crate::json::{JsonReader, Position};
+use crate::json::{JsonReader, Position, Refuse as _};
 use crate::replay::ReplayFault;
 use crate::replay::text::read_value;
 use crate::replay::value::ValueBuffer;

@@ -10,7 +10,7 @@ use ekv_text::time::parse_hlc;
 use super::BUCKET_MISSING;
 use super::files::BucketFiles;
 use super::object::Objects;
-use crate::json::JsonReader;
+use crate::json::{JsonReader, Refuse as _};
 use crate::replay::ReplayFault;
 use crate::replay::reading::{Reading, emit, is_missing};
 use crate::replay::text::{read_string, read_version};

@@ -7,7 +7,7 @@ use ekv_model::ByteSource;
 use ekv_model::s3::{METADATA_LEN_MAX, STRING_LEN_MAX};
 
 use super::bucket::read_time;
-use crate::json::JsonReader;
+use crate::json::{JsonReader, Refuse as _};
 use crate::replay::ReplayFault;
 use crate::replay::text::{Names, read_string, read_version};
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ekv_files::Result;
 use ekv_model::sqs::OwnedMessage;
 
-use crate::json::{JsonFault, JsonReader};
+use crate::json::{JsonFault, JsonReader, Refuse as _};
 use crate::replay::ReplayFault;
 use crate::replay::text::{Names, read_bytes, read_string};
 

@@ -4,7 +4,7 @@ use ekv_files::Result;
 use ekv_model::ByteSource;
 use ekv_model::sqs::{OwnedQueue, Queue, Tag, Throttle};
 
-use crate::json::JsonReader;
+use crate::json::{JsonReader, Refuse as _};
 use crate::replay::ReplayFault;
 use crate::replay::text::{Names, read_string, read_version};
 

@@ -69,6 +69,35 @@ pub enum JsonFault {
     },
 }
 
+/// A place in a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Offset of the byte.
+    pub byte_offset: u64,
+    /// Its line, from 1.
+    pub line: u64,
+}
+
+impl Position {
+    /// Sixteen bytes, for a sort or a file.
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let (byte_offset, line) = bytes.split_at_mut(8);
+        byte_offset.copy_from_slice(&self.byte_offset.to_be_bytes());
+        line.copy_from_slice(&self.line.to_be_bytes());
+        bytes
+    }
+
+    /// What [`Position::to_bytes`] made.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let (byte_offset, line) = bytes.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        Position {
+            byte_offset: u64::from_be_bytes(*byte_offset),
+            line: line.first_chunk().map_or(1, |line| u64::from_be_bytes(*line)),
+        }
+    }
+}
+
 /// What stands where something else is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {

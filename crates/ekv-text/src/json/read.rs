@@ -1,50 +1,29 @@
-//! Strict JSON, read piece by piece.
+//! JSON, read piece by piece.
 //!
-//! Source: `docs/format/redis.md`, section 9: what the reference's reader lets pass, this one refuses, with the line and what should
-//! stand there.
+//! Files of a dump are read strictly. Source: `docs/format/redis.md`, section 9: what the reference's reader lets pass, this one
+//! refuses, with the line and what should stand there. Values that servers stored are read as the server does ([`StoredReader`]).
 
 mod base64;
 mod copy;
 mod fault;
 mod number;
 mod object;
-mod skip;
+mod stored;
 mod text;
 
-use ekv_files::{Error, ErrorKind, Result};
-use ekv_model::{ByteSource, CHUNK_LEN};
+use super::Bracket;
+use crate::{BytesAt, Window};
 
-use ekv_text::json::Bracket;
+pub use fault::{Found, JsonFault, Position};
+pub use stored::{StoredReader, is_name};
 
-pub use fault::{Found, JsonFault};
+/// Length of the buffer in bytes.
+const BUFFER_LEN: usize = 64 << 10;
 
-/// A place in a text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Position {
-    /// Offset of the byte.
-    pub byte_offset: u64,
-    /// Its line, from 1.
-    pub line: u64,
-}
-
-impl Position {
-    /// Sixteen bytes, for a sort or a file.
-    pub(crate) fn to_bytes(self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        let (byte_offset, line) = bytes.split_at_mut(8);
-        byte_offset.copy_from_slice(&self.byte_offset.to_be_bytes());
-        line.copy_from_slice(&self.line.to_be_bytes());
-        bytes
-    }
-
-    /// What [`Position::to_bytes`] made.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
-        let (byte_offset, line) = bytes.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        Position {
-            byte_offset: u64::from_be_bytes(*byte_offset),
-            line: line.first_chunk().map_or(1, |line| u64::from_be_bytes(*line)),
-        }
-    }
+/// Where a JSON text lies, and how its readers are told what is wrong with it.
+pub trait JsonSource: BytesAt {
+    /// The error about a fault at a place in the text.
+    fn refuse(fault: JsonFault, position: Position) -> Self::Error;
 }
 
 /// What kind of value comes next.
@@ -64,30 +43,46 @@ pub enum ValueKind {
     Null,
 }
 
+/// How strings, nesting and numbers are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    /// Strings are UTF-8, surrogates come in pairs, sizes are bounded.
+    Strict,
+    /// Any bytes pass; half a surrogate pair becomes U+FFFD; nesting within the limit of the server.
+    AsServer,
+}
+
+impl Policy {
+    /// Objects and arrays inside each other, at most.
+    fn depth_max(self) -> usize {
+        match self {
+            Policy::Strict => 1000,
+            Policy::AsServer => 10_000,
+        }
+    }
+}
+
 /// Reads JSON from front to back; the caller asks for what it expects next.
 ///
-/// Cost: one buffer of [`CHUNK_LEN`] bytes or the text's length, whichever is smaller, and what the caller keeps.
-pub struct JsonReader<'s> {
-    source: &'s dyn ByteSource,
-    window: Vec<u8>,
-    /// Offset in the text of `window[0]`.
-    window_start: u64,
-    /// Index in the window of the next byte.
-    at: usize,
+/// Cost: one buffer of 64 KiB or the text's length, whichever is smaller, and what the caller keeps.
+pub struct JsonReader<S> {
+    window: Window<S>,
     /// Line of the next byte, from 1.
     line: u64,
     /// Whether each line is a text of its own.
     is_lines: bool,
+    policy: Policy,
 }
 
-impl<'s> JsonReader<'s> {
+impl<S: JsonSource> JsonReader<S> {
     /// Reads one value that is the whole text.
-    pub fn document(source: &'s dyn ByteSource) -> Self {
-        JsonReader { source, window: Vec::new(), window_start: 0, at: 0, line: 1, is_lines: false }
+    pub fn document(source: impl Into<S>) -> Self {
+        let window = Window::new(source.into(), BUFFER_LEN);
+        JsonReader { window, line: 1, is_lines: false, policy: Policy::Strict }
     }
 
     /// Reads one value on each line.
-    pub fn lines(source: &'s dyn ByteSource) -> Self {
+    pub fn lines(source: impl Into<S>) -> Self {
         JsonReader { is_lines: true, ..JsonReader::document(source) }
     }
 
@@ -95,22 +90,14 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// If the text cannot be read.
-    pub fn position(&mut self) -> Result<Position> {
+    pub fn position(&mut self) -> Result<Position, S::Error> {
         self.ahead()?;
         Ok(self.here())
     }
 
     /// Goes to a place that [`JsonReader::position`] gave.
     pub fn seek(&mut self, position: Position) {
-        let in_window = position.byte_offset.checked_sub(self.window_start).and_then(|at| usize::try_from(at).ok());
-        match in_window.filter(|at| *at <= self.window.len()) {
-            Some(at) => self.at = at,
-            None => {
-                self.window.clear();
-                self.window_start = position.byte_offset;
-                self.at = 0;
-            }
-        }
+        self.window.seek(position.byte_offset);
         self.line = position.line;
     }
 
@@ -123,7 +110,7 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// If the text cannot be read.
-    pub fn is_at_end(&mut self) -> Result<bool> {
+    pub fn is_at_end(&mut self) -> Result<bool, S::Error> {
         Ok(if self.is_lines { self.peek()?.is_none() } else { self.ahead()?.is_none() })
     }
 
@@ -131,7 +118,7 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] if none does.
-    pub fn kind(&mut self, expected: &'static str) -> Result<ValueKind> {
+    pub fn kind(&mut self, expected: &'static str) -> Result<ValueKind, S::Error> {
         Ok(match self.ahead()? {
             Some(b'{') => ValueKind::Object,
             Some(b'[') => ValueKind::Array,
@@ -147,7 +134,7 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] if something else follows.
-    pub fn end(&mut self) -> Result<()> {
+    pub fn end(&mut self) -> Result<(), S::Error> {
         match (self.ahead()?, self.is_lines) {
             (None, false) => Ok(()),
             (Some(_), false) => Err(self.expected("the end of the file")),
@@ -164,7 +151,7 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// As [`JsonReader::end`].
-    pub fn end_or_last(&mut self) -> Result<()> {
+    pub fn end_or_last(&mut self) -> Result<(), S::Error> {
         if self.ahead()?.is_none() { Ok(()) } else { self.end() }
     }
 
@@ -172,7 +159,7 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] for a word that only begins like it.
-    pub fn null(&mut self) -> Result<bool> {
+    pub fn null(&mut self) -> Result<bool, S::Error> {
         if self.ahead()? != Some(b'n') {
             return Ok(false);
         }
@@ -184,7 +171,7 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] if neither comes next.
-    pub fn boolean(&mut self, expected: &'static str) -> Result<bool> {
+    pub fn boolean(&mut self, expected: &'static str) -> Result<bool, S::Error> {
         match self.ahead()? {
             Some(b't') => self.word(b"true", expected).map(|()| true),
             Some(b'f') => self.word(b"false", expected).map(|()| false),
@@ -196,7 +183,11 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] if there is no array; the first error of `element`.
-    pub fn array(&mut self, expected: &'static str, mut element: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    pub fn array(
+        &mut self,
+        expected: &'static str,
+        mut element: impl FnMut(&mut Self) -> Result<(), S::Error>,
+    ) -> Result<(), S::Error> {
         self.enter(Bracket::Array, expected)?;
         let mut is_first = true;
         while self.more(Bracket::Array, is_first)? {
@@ -211,7 +202,7 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] if none comes next.
-    pub fn enter(&mut self, bracket: Bracket, expected: &'static str) -> Result<()> {
+    pub fn enter(&mut self, bracket: Bracket, expected: &'static str) -> Result<(), S::Error> {
         self.take(bracket.pair().0, expected)
     }
 
@@ -219,7 +210,7 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] if neither another one follows nor the end.
-    pub fn more(&mut self, bracket: Bracket, is_first: bool) -> Result<bool> {
+    pub fn more(&mut self, bracket: Bracket, is_first: bool) -> Result<bool, S::Error> {
         if self.take_if(bracket.pair().1)? {
             return Ok(false);
         }
@@ -239,12 +230,12 @@ impl<'s> JsonReader<'s> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] if it has.
-    pub fn leave_object(&mut self, expected: &'static str) -> Result<()> {
+    pub fn leave_object(&mut self, expected: &'static str) -> Result<(), S::Error> {
         self.take(Bracket::Object.pair().1, expected)
     }
 
     /// An error about what stands at the next byte.
-    pub fn expected(&mut self, expected: &'static str) -> Error {
+    pub fn expected(&mut self, expected: &'static str) -> S::Error {
         let found = match self.peek() {
             Ok(None) => Found::End,
             Ok(Some(b'\n')) => Found::EndOfLine,
@@ -255,22 +246,16 @@ impl<'s> JsonReader<'s> {
     }
 
     /// An error at the next byte.
-    pub fn fault(&self, fault: JsonFault) -> Error {
-        self.refuse(fault)
+    pub fn fault(&self, fault: JsonFault) -> S::Error {
+        S::refuse(fault, self.here())
     }
 
-    /// An error at the next byte that is about more than the text.
-    pub(crate) fn refuse(&self, kind: impl Into<ErrorKind>) -> Error {
-        let Position { byte_offset, line } = self.here();
-        Error::new(kind).at_line(line).at_byte_offset(byte_offset)
+    /// Where the next byte stands.
+    pub fn here(&self) -> Position {
+        Position { byte_offset: self.window.offset(), line: self.line }
     }
 
-    fn here(&self) -> Position {
-        let at = u64::try_from(self.at).unwrap_or(u64::MAX);
-        Position { byte_offset: self.window_start.saturating_add(at), line: self.line }
-    }
-
-    fn word(&mut self, word: &'static [u8], expected: &'static str) -> Result<()> {
+    fn word(&mut self, word: &'static [u8], expected: &'static str) -> Result<(), S::Error> {
         for byte in word {
             if self.peek()? != Some(*byte) {
                 return Err(self.expected(expected));
@@ -281,12 +266,12 @@ impl<'s> JsonReader<'s> {
     }
 
     /// Takes `byte`, which must be the next one that is not white space.
-    fn take(&mut self, byte: u8, expected: &'static str) -> Result<()> {
+    fn take(&mut self, byte: u8, expected: &'static str) -> Result<(), S::Error> {
         if self.take_if(byte)? { Ok(()) } else { Err(self.expected(expected)) }
     }
 
     /// Takes `byte` if it is the next one that is not white space.
-    fn take_if(&mut self, byte: u8) -> Result<bool> {
+    fn take_if(&mut self, byte: u8) -> Result<bool, S::Error> {
         let found = self.ahead()? == Some(byte);
         if found {
             self.advance();
@@ -295,7 +280,7 @@ impl<'s> JsonReader<'s> {
     }
 
     /// The next byte that is not white space; a line feed is none where each line is a text of its own.
-    fn ahead(&mut self) -> Result<Option<u8>> {
+    fn ahead(&mut self) -> Result<Option<u8>, S::Error> {
         loop {
             match self.peek()? {
                 Some(b' ' | b'\t' | b'\r') => self.advance(),
@@ -309,21 +294,12 @@ impl<'s> JsonReader<'s> {
     }
 
     /// The next byte; `None` at the end.
-    fn peek(&mut self) -> Result<Option<u8>> {
-        if let Some(byte) = self.window.get(self.at) {
-            return Ok(Some(*byte));
-        }
-        let start = self.here().byte_offset;
-        let left = usize::try_from(self.source.len().saturating_sub(start)).unwrap_or(usize::MAX);
-        self.window.resize(left.min(CHUNK_LEN), 0);
-        self.source.read_exact_at(start, &mut self.window)?;
-        self.window_start = start;
-        self.at = 0;
-        Ok(self.window.first().copied())
+    fn peek(&mut self) -> Result<Option<u8>, S::Error> {
+        self.window.peek()
     }
 
     fn advance(&mut self) {
-        self.at = self.at.saturating_add(1);
+        self.window.advance(1);
     }
 }
 

@@ -1,19 +1,45 @@
-use ekv_model::InMemory;
-use ekv_text::json::{EscapeMode, Style, serialize_into};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::json::{EscapeMode, Style, serialize_into};
+
+type Result<T> = std::result::Result<T, String>;
+type JsonReader<'t> = super::JsonReader<InMemory<'t>>;
+
+/// A text whose faults are told with their place.
+#[derive(Clone, Copy)]
+pub(super) struct InMemory<'t>(pub(super) &'t [u8]);
+
+impl BytesAt for InMemory<'_> {
+    type Error = String;
+
+    fn byte_count(&self) -> u64 {
+        u64::try_from(self.0.len()).unwrap()
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        let start = usize::try_from(offset).unwrap();
+        buf.copy_from_slice(&self.0[start..start + buf.len()]);
+        Ok(())
+    }
+}
+
+impl JsonSource for InMemory<'_> {
+    fn refuse(fault: JsonFault, Position { byte_offset, line }: Position) -> String {
+        format!("line {line}, byte {byte_offset}: {fault}")
+    }
+}
 
 fn failure(text: &[u8], read: impl FnOnce(&mut JsonReader<'_>) -> Result<()>) -> String {
     let source = InMemory(text);
-    let mut reader = JsonReader::document(&source);
+    let mut reader = JsonReader::document(source);
     read(&mut reader).and_then(|()| reader.end()).unwrap_err().to_string()
 }
 
 fn text_of(json: &[u8]) -> Result<Vec<u8>> {
     let source = InMemory(json);
-    let mut reader = JsonReader::document(&source);
+    let mut reader = JsonReader::document(source);
     let mut out = Vec::new();
     reader.text("a string", 100, &mut out)?;
     reader.end()?;
@@ -22,7 +48,7 @@ fn text_of(json: &[u8]) -> Result<Vec<u8>> {
 
 fn bytes_of(json: &[u8]) -> Result<Vec<u8>> {
     let source = InMemory(json);
-    let mut reader = JsonReader::document(&source);
+    let mut reader = JsonReader::document(source);
     let mut out = Vec::new();
     reader.base64("a string", |piece| {
         out.extend_from_slice(piece);
@@ -82,7 +108,7 @@ fn base64url_is_strict() {
 fn padded_base64_is_strict_wherever_the_text_is_cut() {
     let read = |json: &str| {
         let source = InMemory(json.as_bytes());
-        let mut reader = JsonReader::document(&source);
+        let mut reader = JsonReader::document(source);
         let mut bytes = Vec::new();
         reader.padded_base64("base64", |piece| {
             bytes.extend_from_slice(piece);
@@ -113,9 +139,9 @@ fn padded_base64_is_strict_wherever_the_text_is_cut() {
         let error = read(json).unwrap_err().to_string();
         assert_eq!(error, "line 1, byte 0: expected base64 with padding (A-Z a-z 0-9 + / =)", "{json}");
     }
-    let long = vec![0xab; 3 * CHUNK_LEN + 1];
+    let long = vec![0xab; 3 * BUFFER_LEN + 1];
     let mut text = b"\"".to_vec();
-    let mut encoder = ekv_text::json::Base64Stream::standard();
+    let mut encoder = crate::base64::Base64Stream::standard();
     encoder.push(&long, &mut text);
     encoder.finish(&mut text);
     text.push(b'"');
@@ -130,7 +156,7 @@ fn objects_have_exactly_their_members() {
     };
     let text = b"{\"fields\": [1, {}, [[]], null], \"format_version\": true}";
     let source = InMemory(text);
-    read(&mut JsonReader::document(&source)).unwrap();
+    read(&mut JsonReader::document(source)).unwrap();
     let cases = [
         ("[]", "line 1, byte 0: expected an object, found '['"),
         ("{}", "line 1, byte 2: the member \"format_version\" is missing"),
@@ -156,7 +182,7 @@ fn optional_members_may_be_left_out_and_required_ones_may_not() {
         reader.object_with_optional("an object", &["a", "b"], 1, |reader, _| reader.skip())
     };
     for text in [&b"{\"a\": 1}"[..], b"{\"b\": 1, \"a\": 2}"] {
-        read(&mut JsonReader::document(&InMemory(text))).unwrap();
+        read(&mut JsonReader::document(InMemory(text))).unwrap();
     }
     assert_eq!(failure(b"{\"b\": 1}", read), "line 1, byte 8: the member \"a\" is missing");
     assert_eq!(failure(b"{\"a\": 1, \"c\": 1}", read), "line 1, byte 9: unknown member \"c\": expected \"a\" or \"b\"");
@@ -167,9 +193,9 @@ fn nesting_beyond_the_limit_is_refused_and_up_to_it_is_not() {
     let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
     let text = nested(1000);
     let source = InMemory(&text);
-    JsonReader::document(&source).skip().unwrap();
+    JsonReader::document(source).skip().unwrap();
     let deep = nested(100_000);
-    JsonReader::document(&InMemory(&deep)).skip_within(100_000).unwrap();
+    JsonReader::document(InMemory(&deep)).skip_within(100_000).unwrap();
     let message = failure(&deep, |reader| reader.skip());
     assert_eq!(message, "line 1, byte 1001: objects and arrays are nested more than 1000 deep");
 }
@@ -178,7 +204,7 @@ fn nesting_beyond_the_limit_is_refused_and_up_to_it_is_not() {
 fn integers_are_plain_and_in_range() {
     let read = |text: &str| {
         let source = InMemory(text.as_bytes());
-        let mut reader = JsonReader::document(&source);
+        let mut reader = JsonReader::document(source);
         reader.u64("a number up to 100", 100).and_then(|number| reader.end().map(|()| number))
     };
     assert_eq!(read("100").unwrap(), 100);
@@ -196,7 +222,7 @@ fn integers_are_plain_and_in_range() {
 fn each_line_is_a_text_of_its_own_and_ends_in_a_line_feed() {
     let read = |text: &str| -> Result<u64> {
         let source = InMemory(text.as_bytes());
-        let mut reader = JsonReader::lines(&source);
+        let mut reader = JsonReader::lines(source);
         while !reader.is_at_end()? {
             reader.skip()?;
             reader.end()?;
@@ -224,7 +250,7 @@ fn the_last_line_may_lack_its_line_feed_where_that_is_allowed() {
     for (text, refused) in [(&b"1\n2"[..], None), (b"1\n2 \n", None), (b"1 2\n", Some("expected the end of the line"))]
     {
         let source = InMemory(text);
-        let mut reader = JsonReader::lines(&source);
+        let mut reader = JsonReader::lines(source);
         let mut read = || {
             while !reader.is_at_end()? {
                 reader.skip()?;
@@ -244,7 +270,7 @@ fn the_last_line_may_lack_its_line_feed_where_that_is_allowed() {
 fn copies_are_as_written_without_the_white_space_outside_strings() {
     let copy = |text: &[u8]| -> Result<Vec<u8>> {
         let source = InMemory(text);
-        let mut reader = JsonReader::document(&source);
+        let mut reader = JsonReader::document(source);
         let mut out = Vec::new();
         reader.copy(&mut |piece| {
             out.extend_from_slice(piece);
@@ -272,7 +298,7 @@ fn signed_integers_reach_both_ends() {
     for number in [i64::MIN, -1, 0, i64::MAX] {
         let text = number.to_string();
         let source = InMemory(text.as_bytes());
-        assert_eq!(JsonReader::document(&source).i64("a number").unwrap(), number);
+        assert_eq!(JsonReader::document(source).i64("a number").unwrap(), number);
     }
     for text in ["9223372036854775808", "-9223372036854775809", "1.0", "1e3"] {
         let error = failure(text.as_bytes(), |reader| reader.i64("a number from -2^63").map(|_| ()));
@@ -282,9 +308,9 @@ fn signed_integers_reach_both_ends() {
 
 #[test]
 fn a_remembered_place_is_found_again() {
-    let text = format!("[\n\"{}\",\n2, 3]", "x".repeat(CHUNK_LEN));
+    let text = format!("[\n\"{}\",\n2, 3]", "x".repeat(BUFFER_LEN));
     let source = InMemory(text.as_bytes());
-    let mut reader = JsonReader::document(&source);
+    let mut reader = JsonReader::document(source);
     let mut places = Vec::new();
     reader
         .array("an array", |reader| {
@@ -365,10 +391,10 @@ proptest! {
         let style = if is_pretty { Style::Pretty } else { Style::Compact };
         serialize_into(&expected, style, EscapeMode::Html, &mut text).unwrap();
         let source = InMemory(&text);
-        let mut reader = JsonReader::document(&source);
+        let mut reader = JsonReader::document(source);
         prop_assert_eq!(value(&mut reader).unwrap(), expected);
         reader.end().unwrap();
-        let mut skipping = JsonReader::document(&source);
+        let mut skipping = JsonReader::document(source);
         skipping.skip().unwrap();
         skipping.end().unwrap();
     }
@@ -378,7 +404,7 @@ proptest! {
         text in prop::collection::vec(prop::sample::select(b"{}[]\",:\\ntrue0123.eE-+ u\xe2\x82\xac\n".to_vec()), 0..12),
     ) {
         let source = InMemory(&text);
-        let mut reader = JsonReader::document(&source);
+        let mut reader = JsonReader::document(source);
         let read = value(&mut reader).and_then(|value| reader.end().map(|()| value));
         // Numbers beyond the range of a double are no number to that parser, and minus zero is a double to it.
         if let Ok(parsed) = serde_json::from_slice::<Value>(&text) {

@@ -1,14 +1,12 @@
 //! Objects.
 
-use ekv_files::Result;
-use ekv_text::json::Bracket;
-
-use super::{JsonFault, JsonReader};
+use super::{JsonFault, JsonReader, JsonSource};
+use crate::json::Bracket;
 
 /// Longest name of a member that is compared with known ones, in bytes.
 const NAME_LEN_MAX: usize = 64;
 
-impl JsonReader<'_> {
+impl<S: JsonSource> JsonReader<S> {
     /// Reads an object that has exactly the members `known`, in any order. `member` is called with the index of each and must read
     /// its value.
     ///
@@ -19,8 +17,8 @@ impl JsonReader<'_> {
         &mut self,
         expected: &'static str,
         known: &'static [&'static str],
-        member: impl FnMut(&mut Self, usize) -> Result<()>,
-    ) -> Result<()> {
+        member: impl FnMut(&mut Self, usize) -> Result<(), S::Error>,
+    ) -> Result<(), S::Error> {
         self.object_with_optional(expected, known, known.len(), member)
     }
 
@@ -33,8 +31,8 @@ impl JsonReader<'_> {
         expected: &'static str,
         known: &'static [&'static str],
         required: usize,
-        mut member: impl FnMut(&mut Self, usize) -> Result<()>,
-    ) -> Result<()> {
+        mut member: impl FnMut(&mut Self, usize) -> Result<(), S::Error>,
+    ) -> Result<(), S::Error> {
         let mut seen = 0_u64;
         self.members(expected, |reader| {
             let index = reader.known_name("the name of a member", known)?;
@@ -56,8 +54,8 @@ impl JsonReader<'_> {
         &mut self,
         expected: &'static str,
         known: &'static [&'static str],
-        mut member: impl FnMut(&mut Self, usize) -> Result<()>,
-    ) -> Result<()> {
+        mut member: impl FnMut(&mut Self, usize) -> Result<(), S::Error>,
+    ) -> Result<(), S::Error> {
         let mut seen = 0_u64;
         self.members(expected, |reader| match reader.any_name("the name of a member", known)? {
             Ok(index) => {
@@ -73,7 +71,11 @@ impl JsonReader<'_> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] if there is no object; the first error of `member`.
-    pub fn members(&mut self, expected: &'static str, mut member: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    pub fn members(
+        &mut self,
+        expected: &'static str,
+        mut member: impl FnMut(&mut Self) -> Result<(), S::Error>,
+    ) -> Result<(), S::Error> {
         self.enter(Bracket::Object, expected)?;
         let mut is_first = true;
         while self.more(Bracket::Object, is_first)? {
@@ -87,7 +89,7 @@ impl JsonReader<'_> {
     ///
     /// # Errors
     /// As [`JsonReader::text`].
-    pub fn name(&mut self, len_max: usize, name: &mut Vec<u8>) -> Result<()> {
+    pub fn name(&mut self, len_max: usize, name: &mut Vec<u8>) -> Result<(), S::Error> {
         self.text("the name of a member", len_max, name)?;
         self.take(b':', "a colon")
     }
@@ -96,7 +98,7 @@ impl JsonReader<'_> {
     ///
     /// # Errors
     /// [`JsonFault::Expected`] if there is no name, [`JsonFault::UnknownMember`].
-    pub fn known_name(&mut self, expected: &'static str, known: &'static [&'static str]) -> Result<usize> {
+    pub fn known_name(&mut self, expected: &'static str, known: &'static [&'static str]) -> Result<usize, S::Error> {
         let start = self.position()?;
         self.any_name(expected, known)?.map_err(|name| {
             self.seek(start);
@@ -105,7 +107,11 @@ impl JsonReader<'_> {
     }
 
     /// Reads a name and its colon: its index among those known, or at most its first 64 characters.
-    fn any_name(&mut self, expected: &'static str, known: &'static [&'static str]) -> Result<Result<usize, String>> {
+    fn any_name(
+        &mut self,
+        expected: &'static str,
+        known: &'static [&'static str],
+    ) -> Result<Result<usize, String>, S::Error> {
         let mut name = Vec::new();
         self.string(expected, |piece| {
             let room = NAME_LEN_MAX.saturating_sub(name.len());
@@ -118,7 +124,7 @@ impl JsonReader<'_> {
     }
 
     /// Refuses a member that comes again.
-    fn see(&self, known: &'static [&'static str], index: usize, seen: &mut u64) -> Result<()> {
+    fn see(&self, known: &'static [&'static str], index: usize, seen: &mut u64) -> Result<(), S::Error> {
         let bit = u32::try_from(index).ok().and_then(|index| 1_u64.checked_shl(index)).unwrap_or(0);
         if *seen & bit != 0 {
             let name = known.get(index).copied().unwrap_or_default();
