@@ -70,6 +70,30 @@ fn we_read_what_tar_writes_in_each_of_its_formats() {
 }
 
 #[test]
+fn we_read_archives_of_version_7_and_those_with_a_label_or_lists_of_names() {
+    let room = tempfile::tempdir().unwrap();
+    let dump = room.path().join("dump");
+    write_dump(Box::new(DirSink::create(&dump, unsynced()).unwrap()));
+    let lists = ["--listed-incremental", "names"];
+    for options in [&["--format=gnu", "--label", "of a tape"][..], &["--format=posix", "--label", "x"], &lists] {
+        if !tar(room.path(), &[&["-cf", "theirs.tar"][..], options, &["-C", "dump", "."]].concat()) {
+            return;
+        }
+        let bytes = fs::read(room.path().join("theirs.tar")).unwrap();
+        assert_eq!(unpack(&bytes, ArchiveLimits::default()).unwrap(), Some(entries()), "{options:?}");
+    }
+    // Names of more than 99 bytes, as this dump has them, do not fit into version 7.
+    fs::remove_dir_all(dump.join("redis")).unwrap();
+    assert!(tar(room.path(), &["-cf", "old.tar", "--format=v7", "-C", "dump", "."]));
+    let mut bytes = fs::read(room.path().join("old.tar")).unwrap();
+    let problems = check(&bytes, ArchiveLimits::default()).unwrap().problems;
+    assert!(!problems.first.is_empty() && problems.to_string().contains("redis"), "{problems}");
+    bytes[0] ^= 1;
+    let error = check(&bytes, ArchiveLimits::default()).unwrap_err();
+    assert!(error.to_string().contains("neither like a tar archive"), "{error}");
+}
+
+#[test]
 fn packing_a_directory_writes_its_entries_in_byte_order_of_their_paths() {
     let room = tempfile::tempdir().unwrap();
     let dump = room.path().join("dump");

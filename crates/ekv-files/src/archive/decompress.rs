@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader, Read};
 
-use super::header::has_magic;
+use super::header::is_header;
 use super::{ArchiveFault, BLOCK_LEN};
 use crate::Result;
 use crate::compressed::{Beginning, Decompressed};
@@ -33,7 +33,7 @@ impl<R: Read> TarStream<R> {
         if first.is_empty() {
             return Err(ArchiveFault::Truncated { place: BEFORE_ITS_FIRST_BYTE }.into());
         }
-        let (compressed, is_tar) = (Beginning::of(&first), has_magic(&first));
+        let (compressed, is_tar) = (Beginning::of(&first), is_header(&first));
         let input = io::Cursor::new(first).chain(input);
         match (compressed, is_tar) {
             // A name can begin like anything but a frame.

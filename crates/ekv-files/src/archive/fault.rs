@@ -25,7 +25,7 @@ pub enum ArchiveFault {
     #[error("the checksum of a header does not match: the archive is damaged")]
     HeaderChecksum,
     /// A header of another kind of archive.
-    #[error("a header does not say ustar: this kind of archive is not supported")]
+    #[error("a header is none of tar: it neither says ustar nor is it one of version 7 with a right checksum")]
     HeaderMagic,
     /// A number of a header that is not one.
     #[error("the {field} of a header is not a valid number")]
@@ -62,6 +62,11 @@ pub enum ArchiveFault {
     /// A sparse file, whose layout cannot be skipped.
     #[error("sparse files are not supported")]
     Sparse,
+    /// The rest of a file that began in another volume.
+    #[error(
+        "this is a later volume of an archive of several (tar -M): put them together first, or pack the dump again without -M"
+    )]
+    Volume,
     /// A file name that ends in a slash.
     #[error("the name of a file ends in a slash")]
     FileNameSlash,

@@ -164,14 +164,11 @@ pub(super) struct Header<'b> {
 impl<'b> Header<'b> {
     /// Checks magic and checksum.
     pub(super) fn parse(block: &'b Block) -> Result<Self, ArchiveFault> {
-        if !has_magic(block) {
-            return Err(ArchiveFault::HeaderMagic);
+        match has_right_checksum(block) {
+            true if has_magic(block) || is_old(block) => Ok(Header { block }),
+            false if has_magic(block) => Err(ArchiveFault::HeaderChecksum),
+            _ => Err(ArchiveFault::HeaderMagic),
         }
-        let stated = octal(CHECKSUM.of(block)).ok_or(ArchiveFault::HeaderChecksum)?;
-        if stated != checksum(block) {
-            return Err(ArchiveFault::HeaderChecksum);
-        }
-        Ok(Header { block })
     }
 
     pub(super) fn type_flag(&self) -> u8 {
@@ -196,10 +193,26 @@ impl<'b> Header<'b> {
     }
 }
 
-/// Whether a block claims to be a header.
-pub(super) fn has_magic(block: &[u8]) -> bool {
+/// Whether a block claims to be a header, or is one that makes no claims.
+pub(super) fn is_header(block: &[u8]) -> bool {
+    has_magic(block) || is_old(block) && has_right_checksum(block)
+}
+
+fn has_magic(block: &[u8]) -> bool {
     let magic = MAGIC.of(block);
     magic == POSIX_MAGIC || magic == GNU_MAGIC
+}
+
+/// Whether there is nothing where ustar has its fields, device numbers aside, as in archives of Unix version 7 and in a volume label of
+/// GNU tar.
+fn is_old(block: &[u8]) -> bool {
+    let names = Field { start: MAGIC.start, len: DEV_MAJOR.start - MAGIC.start };
+    let is_zero = |field: Field| field.of(block).iter().all(|byte| *byte == 0);
+    block.len() == BLOCK_LEN && is_zero(names) && is_zero(PREFIX)
+}
+
+fn has_right_checksum(block: &[u8]) -> bool {
+    octal(CHECKSUM.of(block)) == Some(checksum(block))
 }
 
 /// A size: octal digits, or GNU's binary form with the first bit set.

@@ -124,6 +124,11 @@ impl<R: Read> TarReader<R> {
             if self.entries > self.limits.entries {
                 return Err(ArchiveFault::TooManyEntries { max: self.limits.entries }.into());
             }
+            // The label of a volume says nothing about the dump, and has no size.
+            if header.type_flag() == b'V' {
+                describing.check_none()?;
+                continue;
+            }
             let size = header.size()?;
             match header.type_flag() {
                 b'x' => describing.set_extended(Extended::parse(self.read_extended(size)?)?)?,
@@ -144,6 +149,7 @@ impl<R: Read> TarReader<R> {
                     if let Some(entry) = self.entry(&header, size, describing)? {
                         return Ok(Some(entry));
                     }
+                    self.skip_content()?;
                     describing = Describing::default();
                 }
             }
@@ -159,14 +165,17 @@ impl<R: Read> TarReader<R> {
             _ if extended.is_sparse => return Err(ArchiveFault::Sparse.into()),
             b'S' => return Err(ArchiveFault::Sparse.into()),
             b'0' | 0 => EntryKind::File,
-            b'5' => EntryKind::Directory,
+            // GNU tar's incremental archives list the names in a directory as its content; CHECKSUMS says whether all of it is there.
+            b'5' | b'D' => EntryKind::Directory,
+            b'M' => return Err(ArchiveFault::Volume.into()),
             b'1' => EntryKind::Refused(Refusal::HardLink),
             b'2' => EntryKind::Refused(Refusal::Symlink),
             b'3' | b'4' => EntryKind::Refused(Refusal::Device),
             b'6' => EntryKind::Refused(Refusal::Fifo),
             _ => EntryKind::Refused(Refusal::UnknownType),
         };
-        let has_content = matches!(kind, EntryKind::File | EntryKind::Refused(Refusal::UnknownType));
+        let has_content =
+            matches!(kind, EntryKind::File | EntryKind::Refused(Refusal::UnknownType)) || header.type_flag() == b'D';
         if len > 0 && !has_content {
             return Err(ArchiveFault::ContentWithoutFile { len }.into());
         }
@@ -182,6 +191,7 @@ impl<R: Read> TarReader<R> {
         self.padding_len = padding_len(len);
         let is_entry = self.set_path(kind)?;
         let kind = if self.raw_path.len() > PATH_LEN_MAX { EntryKind::Refused(Refusal::PathTooLong) } else { kind };
+        let len = if kind == EntryKind::Directory { 0 } else { len };
         Ok(is_entry.then_some(TarEntry { kind, len, offset: self.offset }))
     }
 
