@@ -5,7 +5,8 @@
 //! | `plan.rs` | what does the manifest allow: which adapters, which timestamp? |
 //! | `payload.rs` | how do files become sorted records? |
 //! | `observed.rs` | what was there of all that was asked for? |
-//! | `self_test.rs`, `normal_form.rs`, `differences.rs` | does the payload decode to the dump that it was made from? |
+//! | `self_test.rs`, `differences.rs` | does the payload decode to the dump that it was made from? |
+//! | `reference.rs` | what does the reference encoder keep? |
 //! | `stage.rs` | where does it grow before it has a name? |
 //! | `error.rs` | why is an encode refused? |
 //!
@@ -13,10 +14,10 @@
 
 mod differences;
 mod error;
-mod normal_form;
 mod observed;
 mod payload;
 mod plan;
+mod reference;
 mod self_test;
 mod stage;
 
@@ -190,9 +191,6 @@ pub struct SelfTestReport {
     pub ran: bool,
     /// Whether it was equal; false if it was not compared.
     pub matched: bool,
-    /// Texts of the dump that somebody laid out in another way, and S3 objects whose files are named in another way than a decode of the
-    /// payload does it; their content was compared.
-    pub reformatted: u64,
 }
 
 /// Encodes the dump at `dump`, a directory or an archive, into a new payload at `snapshot`, with its info file beside it.
@@ -351,9 +349,9 @@ fn write_and_test(
     form: WrittenForm,
     progress: &dyn Progress,
 ) -> Result<(Encoded, Option<Verdict>)> {
-    let encoded = write_payload(source, stage, plan, options, form, progress)?;
+    let (encoded, digests) = write_payload(source, stage, plan, options, form, progress)?;
     let verdict = match options.self_test {
-        true => Some(self_test(source, stage, plan, options, form, &encoded, progress)?),
+        true => Some(self_test(stage, plan, options, form, (&encoded.written, digests), progress)?),
         false => None,
     };
     Ok((encoded, verdict))
@@ -402,11 +400,7 @@ fn encode_info(
 }
 
 fn self_test_report(verdict: Option<&Verdict>) -> SelfTestReport {
-    SelfTestReport {
-        ran: verdict.is_some(),
-        matched: verdict.is_some_and(|verdict| verdict.differences.count == 0),
-        reformatted: verdict.map_or(0, |verdict| verdict.reformatted),
-    }
+    SelfTestReport { ran: verdict.is_some(), matched: verdict.is_some_and(|verdict| verdict.differences.count == 0) }
 }
 
 fn payload_report(plan: &Plan, form: WrittenForm, encoded: &Encoded, verdict: Option<&Verdict>) -> PayloadReport {

@@ -192,10 +192,11 @@ impl Events for StoreEvents<'_> {
     fn pour(
         &mut self,
         consumer: &mut dyn Consumer,
+        phase: Phase,
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<Books> {
-        progress.begin(Phase::Decode, Some(self.store.header().visible));
+        progress.begin(phase, Some(self.store.header().visible));
         let losses = self.store.losses.fork()?;
         let done = self.run_adapters(consumer, Arc::clone(&losses), scratch, progress).and_then(|(tally, findings)| {
             Ok(Books { report: self.report(&tally, &findings), losses: losses.finish(&findings)?, tally, findings })

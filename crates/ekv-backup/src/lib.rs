@@ -7,6 +7,7 @@
 //! | `load.rs` | is it sound, and what does pass 1 say? |
 //! | `store.rs` | all of that, opened once and asked many times |
 //! | `pipe.rs`, `events.rs`, `dump_output.rs` | how do its records become something? |
+//! | `digest.rs` | do two sources hold the same? |
 //! | `losses.rs` | what was left out, one by one? |
 //! | `answerable.rs` | which times can it answer? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
@@ -28,6 +29,7 @@ mod checksums;
 mod clean;
 mod completeness;
 mod decode;
+mod digest;
 mod documents;
 mod dump_output;
 mod dump_source;

@@ -14,9 +14,9 @@ use ekv_adapters::Tally;
 use ekv_model::{Consumer, Findings, Result};
 use ekv_spill::{Scratch, SystemScratch};
 
-use crate::Progress;
 use crate::events::BooksReport;
 use crate::losses::Losses;
+use crate::{Phase, Progress};
 
 /// A source of events that has been opened and checked.
 pub trait Events {
@@ -27,13 +27,14 @@ pub trait Events {
     fn header(&self) -> Header;
 
     /// Hands everything to `consumer`, in the order that `ekv_model` prescribes for each protocol. `scratch` takes what would grow with
-    /// the input. Memory is bounded. May be called again, and gives the same then.
+    /// the input. `progress` is told that `phase` begins. Memory is bounded. May be called again, and gives the same then.
     ///
     /// # Errors
     /// A source that cannot be read or was written to in the meantime, the first error of the consumer, or that the user wants to stop.
     fn pour(
         &mut self,
         consumer: &mut dyn Consumer,
+        phase: Phase,
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<Self::Books>;
@@ -103,7 +104,7 @@ pub fn run<O: Output>(
 ) -> Result<O::Published> {
     let mut output = begin(&events.header())?;
     let scratch = output.scratch();
-    let poured = events.pour(&mut output, &scratch, progress);
+    let poured = events.pour(&mut output, Phase::Decode, &scratch, progress);
     match poured.and_then(accept) {
         Ok(books) => output.finish(books),
         Err(error) => Err(error.after_cleaning_up(output.abort())),

@@ -20,13 +20,13 @@ use crate::{Adapter, Completeness, EventOptions, Progress, ReadOptions, ReadTime
 ///
 /// ```no_run
 /// use ekv_backup::pipe::Events;
-/// use ekv_backup::{EventOptions, NoProgress, ReadOptions, Store};
+/// use ekv_backup::{EventOptions, NoProgress, Phase, ReadOptions, Store};
 /// # fn count(consumer: &mut dyn ekv_model::Consumer) -> ekv_backup::Result<()> {
 /// let read = ReadOptions::default();
 /// let store = Store::open("node/data".as_ref(), &read, &NoProgress)?;
 /// println!("{} visible records", store.header().visible);
 /// let options = EventOptions::default();
-/// let books = store.events(&options, &NoProgress)?.pour(consumer, &read.resources.scratch(), &NoProgress)?;
+/// let books = store.events(&options, &NoProgress)?.pour(consumer, Phase::Decode, &read.resources.scratch(), &NoProgress)?;
 /// assert!(books.report.completeness.is_complete());
 /// # Ok(())
 /// # }

@@ -22,7 +22,7 @@ fn dump_becomes_a_payload_and_the_payload_a_node() {
     let room = room();
     let run = room.run(&["encode", "dump", "out.fsm"]);
     run.assert_code(0);
-    assert!(run.stdout.contains("every file of the dump comes back byte for byte"), "{}", run.stdout);
+    assert!(run.stdout.contains("every key, item, object and message is what the dump says"), "{}", run.stdout);
     assert!(run.stdout.contains("ekv-backup prepare-restore out.fsm DATA_DIR"), "{}", run.stdout);
     room.run(&with_peers(&["prepare-restore", "out.fsm", "n1"])).assert_code(0);
     room.run(&["decode", "out.fsm", "again", "--fsync", "none"]).assert_code(0);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ekv_dump::replay::Difference;
+use crate::digest::{Difference, Part, Thing};
 
 /// Lines that are kept.
 const KEPT_MAX: usize = 1000;
@@ -25,21 +25,19 @@ impl Differences {
         }
     }
 
-    /// Notes a file, of the dump first and of the decoded payload second.
-    pub(super) fn file(&mut self, path: &[u8], difference: Difference) {
+    /// Notes a thing, of the dump first and of the decoded payload second.
+    pub(super) fn thing(&mut self, thing: &Thing, difference: Difference) {
         let what = match difference {
             Difference::Contents => "the contents differ",
             Difference::OnlyFirst => "missing in the decoded payload",
             Difference::OnlySecond => "missing in the dump",
         };
-        self.note(format_args!("{} ({what})", ekv_snapshot::escape(path)));
-    }
-
-    /// Notes those of `other`.
-    pub(super) fn add(&mut self, other: Differences) {
-        self.count = self.count.saturating_add(other.count);
-        let room = KEPT_MAX.saturating_sub(self.lines.len());
-        self.lines.extend(other.lines.into_iter().take(room));
+        let part = match thing.part {
+            Part::Itself => "",
+            Part::Extension => ", what --extended adds",
+            Part::Sequence => ", last sequence number",
+        };
+        self.note(format_args!("{}{part} ({what})", thing.name));
     }
 
     /// The content of the file that lists them.
@@ -59,17 +57,23 @@ impl Differences {
 
 #[cfg(test)]
 mod tests {
+    use ekv_model::{Name, Protocol};
+
     use super::*;
 
     #[test]
     fn text_lists_the_first_thousand_and_counts_the_rest() {
         let mut found = Differences::default();
-        found.file(b"redis/db_0/strings/a\n.bin", Difference::Contents);
+        let thing = |key: &[u8]| {
+            let name = Name { protocol: Protocol::Redis, scope: b"0".to_vec(), key: vec![key.to_vec()] };
+            Thing { name, part: Part::Itself }
+        };
+        found.thing(&thing(b"a\n"), Difference::Contents);
         for n in 1..1500 {
-            found.file(format!("{n}").as_bytes(), Difference::OnlyFirst);
+            found.thing(&thing(format!("{n}").as_bytes()), Difference::OnlyFirst);
         }
         let text = found.to_text();
-        assert_eq!(text.lines().next(), Some("redis/db_0/strings/a\\n.bin (the contents differ)"));
+        assert_eq!(text.lines().next(), Some("redis:0/a%0A (the contents differ)"));
         assert_eq!(text.lines().count(), 1001);
         assert_eq!(text.lines().last(), Some("... and 500 more"));
     }

@@ -9,11 +9,12 @@ use ekv_files::source::ScopedSource;
 use ekv_model::{Example, Finding, FindingTotals, Findings, Result};
 use ekv_snapshot::{Writer, Written};
 
-use super::normal_form::ExtendedCheck;
 use super::observed::{Observed, Seen};
 use super::plan::{Plan, refuse_if_strict};
+use super::reference::Stored;
 use super::stage::{PAYLOAD, Stage, write_file};
 use super::{EncodeOptions, EncodeRefusal};
+use crate::digest::{Digester, Digests, Sequences};
 use crate::losses::{LossFile, Losses};
 use crate::progress::{ByteCounter, Follower, Phase, Progress};
 use crate::{Adapter, WrittenForm};
@@ -23,8 +24,6 @@ pub(super) struct Encoded {
     pub(super) replayed: Replayed,
     pub(super) written: Written,
     pub(super) seen: Seen,
-    /// Whether the dump was written with `--extended`.
-    pub(super) is_extended: bool,
     /// Things of the dump that no server can restore.
     pub(super) lost: Losses,
 }
@@ -38,7 +37,7 @@ pub(super) fn replay_options(plan: &Plan, options: &EncodeOptions) -> ReplayOpti
     }
 }
 
-/// Reads the dump and writes the payload into the stage.
+/// Reads the dump and writes the payload into the stage; the digests are those of everything that was encoded.
 pub(super) fn write_payload(
     source: &mut dyn ScopedSource,
     stage: &mut dyn Stage,
@@ -46,21 +45,22 @@ pub(super) fn write_payload(
     options: &EncodeOptions,
     form: WrittenForm,
     progress: &dyn Progress,
-) -> Result<Encoded> {
+) -> Result<(Encoded, Digests)> {
     let scratch = options.resources.scratch_or(stage.scratch());
     let replay_options = replay_options(plan, options);
     let budget = options.sort_memory.saturating_sub(replay_options.memory_budget);
     let mut writer = Writer::new(&scratch, plan.commit_ts, budget)?;
     progress.begin(Phase::Encode, None);
     let record_options = RecordOptions { reference_bytes: options.reference_bytes };
-    let stored = StoredOddities {
+    let oddities = StoredOddities {
         settings: plan.account.tells_of(sqs::findings::ODD_SETTINGS),
         partitions: plan.account.tells_of(sqs::findings::OTHER_PARTITION),
     };
-    let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options).accepting(stored);
-    let mut extended = ExtendedCheck::new(&mut encoder);
+    let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options).accepting(oddities);
+    let mut digester = Digester::before(&scratch, Sequences::Highest, &mut encoder);
+    let mut stored = Stored { consumer: &mut digester, reference_bytes: options.reference_bytes };
     let losses = LossFile::new(&options.resources.scratch());
-    let mut restorable = Restorable::new(&mut extended, Some(losses.clone()));
+    let mut restorable = Restorable::new(&mut stored, Some(losses.clone()));
     let now_ms = u64::try_from(options.now.as_millisecond()).unwrap_or(0);
     let mut target = Observed::new(&mut restorable, &options.selection, now_ms);
     let counter = ByteCounter::new(progress);
@@ -68,7 +68,7 @@ pub(super) fn write_payload(
         replay(source, &scratch, &replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
     let seen = target.finish();
     replayed.findings.merge(restorable.into_findings());
-    let is_extended = extended.is_extended;
+    let digests = digester.finish()?;
     replayed.findings.merge(encoder.take_findings());
     if replayed.manifest != plan.manifest {
         return Err(EncodeRefusal::DumpChanged.into());
@@ -89,7 +89,7 @@ pub(super) fn write_payload(
         let adapters = options.adapters.is_some().then(|| plan.adapters.iter().map(|adapter| adapter.name()).collect());
         return Err(EncodeRefusal::NothingThere { adapters: adapters.unwrap_or_default(), lost: lost.count() }.into());
     }
-    Ok(Encoded { replayed, written, seen, is_extended, lost })
+    Ok((Encoded { replayed, written, seen, lost }, digests))
 }
 
 /// Names that messages tell at most.

@@ -1,7 +1,6 @@
 //! What will be encoded, decided from the manifest alone. Source: `docs/format/restore.md`, sections 2.2 and 3.2.
 
 use ekv_dump::manifest::{Account, Manifest, StoredManifest};
-use ekv_dump::{SqsVisibility, TreeOptions};
 use ekv_files::source::ScopedSource;
 use ekv_model::Result;
 use ekv_snapshot::CommitTs;
@@ -9,7 +8,7 @@ use ekv_snapshot::CommitTs;
 use super::{EncodeOptions, EncodeRefusal};
 use crate::losses::{LossAccount, first_losses};
 use crate::restore::timestamp::{check_last_commit_ts, timestamp_warning};
-use crate::{Adapter, DecodeOptions, EventOptions};
+use crate::{Adapter, EventOptions};
 
 /// Losses that a refusal names.
 const FIRST_LOSSES: usize = 10;
@@ -55,18 +54,10 @@ impl Plan {
         Ok(Plan { manifest, adapters, commit_ts, warnings, account, accepted })
     }
 
-    /// The options with which a decode writes the files that are encoded of such a dump. What no client can see (orphans, unfinished
-    /// uploads, bookkeeping of SQS) is not among them: it stays in the dump, or is made anew.
-    pub(super) fn decode_options(&self, extended: bool) -> DecodeOptions {
-        let sqs_visibility = match self.manifest.exclusions.preserve_sqs_visibility {
-            true => SqsVisibility::Keep,
-            false => SqsVisibility::Reset,
-        };
-        DecodeOptions {
-            events: EventOptions::of(self.adapters.clone()),
-            tree: TreeOptions { dynamodb_layout: self.manifest.dynamodb_layout, extended, sqs_visibility },
-            ..DecodeOptions::default()
-        }
+    /// What of the payload is compared with the dump. What no client can see (orphans, unfinished uploads, bookkeeping of SQS) is not
+    /// among it: it stays in the dump, or is made anew.
+    pub(super) fn event_options(&self) -> EventOptions {
+        EventOptions::of(self.adapters.clone())
     }
 }
 

@@ -28,7 +28,6 @@ fn decoded_payload_is_the_dump_it_was_made_from() {
         let report =
             room.encode("dump", "out.fsm", &allowing_nothing()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(report.payload.self_test.matched, "{name}");
-        assert_eq!(report.payload.self_test.reformatted, 0, "{name}: every byte is the same");
         room.decode("out.fsm", "again", decode_options);
         room.assert_sound("again");
         assert_same_files(&room.data("again"), &room.data("dump"));
@@ -71,8 +70,7 @@ fn all_adapters_together_come_back() {
     for known in SNAPSHOTS {
         let decode_options = DecodeOptions { events: EventOptions::of(adapters.clone()), ..decode_options() };
         let room = Room::with_dump_of(&known.bytes(), &decode_options);
-        let report = room.encode("dump", "out.fsm", &options()).unwrap();
-        assert_eq!(report.payload.self_test.reformatted, 0, "{}", known.name);
+        room.encode("dump", "out.fsm", &options()).unwrap();
         room.decode("out.fsm", "again", &decode_options);
         assert_same_files(&room.data("again"), &room.data("dump"));
     }
@@ -93,7 +91,7 @@ fn dumps_of_the_reference_decoder_come_back_up_to_the_order_of_sidecar_lines() {
             only.allow_empty = true;
             let report = room.encode("reference", "out.fsm", &only);
             let report = report.unwrap_or_else(|error| panic!("{name} of {}: {error}", known.name));
-            assert!(report.payload.self_test.matched && report.payload.self_test.reformatted == 0, "{name}");
+            assert!(report.payload.self_test.matched, "{name}");
             room.decode(
                 "out.fsm",
                 "again",

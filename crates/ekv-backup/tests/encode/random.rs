@@ -114,8 +114,7 @@ proptest! {
         options.form = form;
         options.allow_empty = keys.is_empty();
         options.sort_memory = 1 << 12;
-        let report = room.encode("dump", "out.fsm", &options).unwrap();
-        prop_assert_eq!(report.payload.self_test.reformatted, 0);
+        room.encode("dump", "out.fsm", &options).unwrap();
         room.decode("out.fsm", "again", &decode_options);
         assert_same_files(&room.data("again"), &room.data("dump"));
         prop_assert!(room.data("dump").len() >= keys.len());

@@ -671,3 +671,21 @@ fn encode_of_everything_lists_nothing() {
     let report = serde_json::to_value(&journey.encoded).unwrap();
     assert!(report.get("lost").is_none() && report["not_restorable"] == 0, "{report}");
 }
+
+/// `decode --extended` of such a queue said no last number, and the payload, which must have one, was called wrong.
+#[test]
+fn queue_of_numbered_messages_without_a_counter_comes_back_and_goes_on_counting() {
+    let records = join([
+        queue("q.fifo", r#","is_fifo":true,"tags":{"env":"prod"}"#),
+        records![message_key("q.fifo", 1, "m1") => message("m1", r#","message_group_id":"g","sequence_number":7"#)],
+    ]);
+    let snapshot = records.iter().fold(SnapshotBuilder::new(), |snapshot, (key, value)| snapshot.put(key, T, value));
+    let mut extended = decode_options();
+    extended.tree.extended = true;
+    let room = Room::with_dump_of(&snapshot.build(), &extended);
+    let queue_file = "sqs/q.fifo/_queue.json";
+    assert!(!String::from_utf8_lossy(&room.data("dump")[queue_file]).contains("last_sequence_number"));
+    assert!(room.encode("dump", "out.fsm", &options()).unwrap().payload.self_test.matched);
+    room.decode("out.fsm", "again", &extended);
+    assert!(String::from_utf8_lossy(&room.data("again")[queue_file]).contains("\"last_sequence_number\": 7"));
+}

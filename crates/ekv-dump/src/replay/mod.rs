@@ -6,7 +6,6 @@
 //! | file | holds |
 //! |---|---|
 //! | `reading.rs` | access to the files: each is hashed as it is read and compared with CHECKSUMS |
-//! | `listing.rs`, `listing_sink.rs` | what was read, and what would be written, to compare the two |
 //! | `value.rs`, `text.rs` | values of any size, and pieces of text that several protocols have |
 //! | `place.rs`, `selection.rs`, `scopes.rs`, `fault.rs` | where a replay is, what is asked for, what must be there, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
@@ -15,8 +14,6 @@
 //! `PROTOCOLS`.
 
 pub(crate) mod fault;
-pub(crate) mod listing;
-mod listing_sink;
 pub(crate) mod place;
 pub(crate) mod reading;
 pub(crate) mod scopes;
@@ -48,8 +45,6 @@ use reading::{DumpFile, FileScopes, Reading, Visit, unknown};
 pub use crate::layout::s3::read::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED};
 pub use crate::layout::sqs::read::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
 pub use fault::ReplayFault;
-pub use listing::{Difference, Listing, is_document};
-pub use listing_sink::{ListingSink, ListingSlot};
 pub use place::Place;
 pub use reading::{Monitor, ReadTotals};
 pub use selection::{Selection, Unmatched};
@@ -71,8 +66,6 @@ pub struct Replayed {
     pub manifest: Manifest,
     /// How much was read.
     pub totals: ReadTotals,
-    /// The files that were read, with their digests.
-    pub listing: Listing,
     /// What stays in the dump.
     pub findings: Findings,
 }

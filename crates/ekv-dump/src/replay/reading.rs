@@ -10,11 +10,10 @@ use ekv_files::{DumpPath, Error, ErrorKind, Result};
 use ekv_model::{Consumer, Example, Finding, Findings};
 use ekv_spill::{Scratch, Sorter};
 
-use super::listing::{LineSets, ListingWriter, is_compared};
 use super::{Place, ReplayFault, ReplayOptions, Replayed, Selection};
 use crate::DumpFault;
 use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest};
-use crate::verify::entries::{Entries, Seen};
+use crate::verify::entries::Entries;
 use crate::verify::hashing::HashingReader;
 use crate::verify::walk::{read_checksums, read_error};
 use crate::verify::{ProblemKind, Problems};
@@ -46,7 +45,6 @@ pub(crate) type FileScopes = BTreeMap<&'static str, Sorter>;
 /// What was seen so far.
 struct Books<'a> {
     entries: Entries,
-    sets: LineSets,
     monitor: Monitor<'a>,
     /// The monitor's wish to stop.
     stopped: Option<ekv_model::Error>,
@@ -90,7 +88,6 @@ impl<'a> Reading<'a> {
         let memory_budget = *memory_budget;
         let mut books = Books {
             entries: Entries::new(scratch, memory_budget / 2),
-            sets: LineSets::new(scratch, memory_budget / SMALL_SHARE),
             monitor,
             stopped: None,
             totals: ReadTotals::default(),
@@ -203,19 +200,14 @@ impl<'a> Reading<'a> {
 
     /// Compares all files with CHECKSUMS and tells what was read.
     pub(crate) fn finish(self) -> Result<Replayed> {
-        let Reading { scratch, manifest: StoredManifest { manifest, .. }, books, .. } = self;
-        let Books { entries, sets, totals, findings, .. } = books;
-        let mut listing = ListingWriter::new(&scratch, sets)?;
+        let Reading { manifest: StoredManifest { manifest, .. }, books, .. } = self;
+        let Books { entries, totals, findings, .. } = books;
         let mut problems = Problems::default();
-        let mut show = |path: &[u8], seen: Seen<'_>, _: &mut Problems| match seen {
-            Seen::File { digest, .. } if is_compared(path) => listing.file(path, digest),
-            _ => Ok(()),
-        };
-        entries.check(&mut show, &mut problems)?;
+        entries.check(&mut |_, _, _| Ok(()), &mut problems)?;
         if problems.count > 0 {
             return Err(DumpFault::Unsound(Box::new(problems)).into());
         }
-        Ok(Replayed { manifest, totals, listing: listing.finish()?, findings })
+        Ok(Replayed { manifest, totals, findings })
     }
 
     /// Says what an error means: a file that cannot be understood since it was changed is first of all a changed file.
@@ -255,7 +247,7 @@ impl Books<'_> {
         content: &mut dyn Read,
         use_it: &mut dyn FnMut(&mut DumpFile<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Books { sets, monitor, stopped, totals, entries, buffer, .. } = self;
+        let Books { monitor, stopped, totals, entries, buffer, .. } = self;
         let mut count = |len: u64| {
             monitor(len).map_err(|error| {
                 *stopped = Some(error);
@@ -265,7 +257,7 @@ impl Books<'_> {
         // Also asked where nothing is read.
         count(0).map_err(read_error)?;
         let reader = HashingReader::new(content, &mut count);
-        let mut file = DumpFile { path, reader, sets, fate: Fate::Read };
+        let mut file = DumpFile { path, reader, fate: Fate::Read };
         let used = use_it(&mut file).map_err(|error| error.or_at(path.as_bytes(), None));
         let DumpFile { reader, fate, .. } = file;
         match (fate, used) {
@@ -299,7 +291,6 @@ impl Books<'_> {
 pub(crate) struct DumpFile<'f> {
     path: &'f DumpPath,
     reader: HashingReader<'f>,
-    sets: &'f mut LineSets,
     fate: Fate,
 }
 
@@ -329,11 +320,6 @@ impl<'f> DumpFile<'f> {
     /// Leaves the file alone: it has been read in another way.
     pub(crate) fn pass_over(&mut self) {
         self.fate = Fate::PassedOver;
-    }
-
-    /// Notes a line of a file in which order and repeats do not matter ([`LineSets`]), for the comparison with another dump.
-    pub(crate) fn note_line(&mut self, path: &[u8], line: &[u8]) -> Result<()> {
-        self.sets.add(path, line)
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use ekv_adapters::Encoder;
 use ekv_dump::replay::{Place, replay};
-use ekv_model::{Body, Findings, Result};
+use ekv_model::{Body, Result};
 use ekv_snapshot::{RecordSink, Writer};
 use ekv_testkit::fixtures::{ALL_3, REDIS_2};
 
 use super::super::payload::replay_options;
 use super::*;
-use crate::losses::LossFile;
+use crate::digest::{Digester, Sequences};
 
 impl Scene {
     /// Tests a payload for which `defect` had its hand in every record.
@@ -24,21 +24,16 @@ impl Scene {
         let mut writer = Writer::new(&scratch, plan.commit_ts, 1 << 20).unwrap();
         let mut sink = DefectiveSink { writer: &mut writer, defect };
         let mut encoder = Encoder::new(&mut sink, &scratch);
+        let mut digester = Digester::before(&scratch, Sequences::Highest, &mut encoder);
         let (place, options) = (Place::default(), &options);
         let replay_options = replay_options(&plan, options);
-        let replayed =
-            replay(source.as_mut(), &scratch, &replay_options, &mut encoder, &place, &mut |_| Ok(())).unwrap();
+        replay(source.as_mut(), &scratch, &replay_options, &mut digester, &place, &mut |_| Ok(())).unwrap();
+        let digests = digester.finish().unwrap();
         let written = write_file(stage.as_mut(), stage::PAYLOAD, |output| {
             Ok(writer.finish(WrittenForm::Payload, output, &ekv_snapshot::NoWatch)?)
         });
-        let encoded = Encoded {
-            replayed,
-            written: written.unwrap(),
-            seen: super::super::observed::Seen::default(),
-            is_extended: false,
-            lost: LossFile::new(&scratch).finish(&Findings::default()).unwrap(),
-        };
-        self_test(source.as_mut(), stage.as_mut(), &plan, options, WrittenForm::Payload, &encoded, &NoProgress).unwrap()
+        let written = (&written.unwrap(), digests);
+        self_test(stage.as_mut(), &plan, options, WrittenForm::Payload, written, &NoProgress).unwrap()
     }
 }
 
@@ -64,30 +59,28 @@ fn defects_of_an_encoder_are_found_and_named() {
     let kept = scene.verdict(&|sink, key, value| sink.put(key, &[Body::Inline(&value)]));
     assert_eq!(kept, Verdict::default());
     let cases: [(&str, &Defect<'_>); 6] = [
-        ("redis/db_0/strings/a.bin (missing in the decoded payload)", &|sink, key, value| {
+        ("redis:0/a (missing in the decoded payload)", &|sink, key, value| {
             if key == b"!redis|str|a" { Ok(()) } else { sink.put(key, &[Body::Inline(&value)]) }
         }),
-        ("redis/db_0/strings/a.bin (the contents differ)", &|sink, key, mut value| {
+        ("redis:0/a (the contents differ)", &|sink, key, mut value| {
             if key == b"!redis|str|a" {
                 value[4] ^= 1;
             }
             sink.put(key, &[Body::Inline(&value)])
         }),
-        ("redis/db_0/strings/a2.bin (missing in the dump)", &|sink, key, value| {
+        ("redis:0/a2 (missing in the dump)", &|sink, key, value| {
             if key == b"!redis|str|a" {
                 sink.put(b"!redis|str|a2", &[Body::Inline(&value)])?;
             }
             sink.put(key, &[Body::Inline(&value)])
         }),
-        ("redis/db_0/strings_ttl.jsonl (missing in the decoded payload)", &|sink, key, value| match value
-            .split_at_checked(11)
-        {
+        ("redis:0/b (the contents differ)", &|sink, key, value| match value.split_at_checked(11) {
             Some((_, body)) if key == b"!redis|str|b" => {
                 sink.put(key, &[Body::Inline(&[b"\xff\x01\x00", body].concat())])
             }
             _ => sink.put(key, &[Body::Inline(&value)]),
         }),
-        ("redis/db_0/KEYMAP.jsonl (the contents differ)", &|sink, key, value| {
+        ("redis:0/LONG (missing in the decoded payload)", &|sink, key, value| {
             let key = if key.len() > 200 { [key, b"k"].concat() } else { key.to_vec() };
             sink.put(&key, &[Body::Inline(&value)])
         }),
@@ -99,6 +92,7 @@ fn defects_of_an_encoder_are_found_and_named() {
         }),
     ];
     for (expected, defect) in cases {
+        let expected = &expected.replace("LONG", &"k".repeat(300));
         let verdict = scene.verdict(defect);
         assert!(verdict.differences.lines.iter().any(|line| line == expected), "{expected}: {verdict:?}");
     }

@@ -80,10 +80,6 @@ pub(super) struct Expiries {
 }
 
 impl Expiries {
-    pub(super) fn path(&self) -> &DumpPath {
-        &self.path
-    }
-
     /// The expiry of a file; names must ascend, and every line must be asked for.
     pub(super) fn take(&mut self, file_name: &[u8]) -> Result<Option<u64>> {
         let Some((at_ms, line_number)) = self.next else { return Ok(None) };

@@ -9,8 +9,6 @@ use super::expiry::Expiries;
 use super::keymap::{KeymapCursor, SortedKeymap};
 use super::names::Names;
 use super::{DATABASE_INDEX, collection, stream};
-use crate::expiry;
-use crate::keymap::{KEYMAP_FILE, KeymapKind, write_line};
 use crate::layout::redis::write::names::Folder;
 use crate::replay::reading::{DumpFile, Reading, Visit, emit, unknown};
 use crate::replay::value::ValueBuffer;
@@ -37,7 +35,6 @@ impl Emitter<'_> {
 /// Replays the files of a database, type by type.
 pub(super) struct KeyFiles<'a> {
     database: DumpPath,
-    keymap_path: Vec<u8>,
     selection: &'a Selection,
     keymap: &'a SortedKeymap,
     names: Names,
@@ -46,7 +43,6 @@ pub(super) struct KeyFiles<'a> {
     content: ValueBuffer,
     texts: Texts,
     key: Vec<u8>,
-    line: Vec<u8>,
 }
 
 impl<'a> KeyFiles<'a> {
@@ -59,7 +55,6 @@ impl<'a> KeyFiles<'a> {
     ) -> Self {
         let scratch = reading.scratch();
         KeyFiles {
-            keymap_path: [database.as_bytes(), b"/", KEYMAP_FILE.as_bytes()].concat(),
             database,
             selection: reading.selection(),
             keymap,
@@ -68,7 +63,6 @@ impl<'a> KeyFiles<'a> {
             content: ValueBuffer::new(&scratch),
             texts: Texts::new(&scratch),
             key: Vec::new(),
-            line: Vec::new(),
         }
     }
 
@@ -114,28 +108,6 @@ impl FolderFiles<'_, '_> {
             }
         }
     }
-
-    /// Notes the lines of sidecars that another dump of the same data must have.
-    fn note_lines(
-        &mut self,
-        file: &mut DumpFile<'_>,
-        segment: &[u8],
-        is_fallback: bool,
-        at_ms: Option<u64>,
-    ) -> Result<()> {
-        let KeyFiles { line, keymap_path, key, .. } = &mut *self.files;
-        if is_fallback {
-            line.clear();
-            write_line(&String::from_utf8_lossy(segment), key, KeymapKind::ShaFallback, line);
-            file.note_line(keymap_path, line)?;
-        }
-        if let (Some(at_ms), Some(expiries)) = (at_ms, &self.expiries) {
-            line.clear();
-            expiry::write_line(segment, at_ms, line);
-            file.note_line(expiries.path().as_bytes(), line)?;
-        }
-        Ok(())
-    }
 }
 
 impl Visit for FolderFiles<'_, '_> {
@@ -157,7 +129,6 @@ impl Visit for FolderFiles<'_, '_> {
             file.leave_out();
             return Ok(());
         }
-        self.note_lines(file, segment, is_fallback, at_ms)?;
         let KeyFiles { emitter, content, texts, key, .. } = &mut *self.files;
         content.fill_from(file)?;
         let kind = match self.folder {

@@ -1,7 +1,6 @@
 use ekv_model::redis::{CollectionKind, Event, ScalarKind};
 use proptest::prelude::*;
 
-use crate::replay::Difference;
 use crate::replay::tests::*;
 use crate::segment::sha_fallback;
 
@@ -255,36 +254,6 @@ fn members_of_objects_and_white_space_come_in_any_order() {
     assert_eq!(events[..3], ["Hash h None", " field a = 1", "end"]);
     let from = events.iter().position(|event| event.ends_with(" x Some(1)")).unwrap();
     assert_eq!(events[from + 1..from + 5], [" entry 1-1", "  k = v", " end of entry", "end"]);
-}
-
-#[test]
-fn listings_of_equal_data_are_equal_whatever_the_order_of_lines() {
-    let long = [b'k'; 300];
-    let events = [string(b"a", b"1", Some(1)), string(b"b", b"2", Some(2)), string(&long, b"3", Some(3))];
-    let dump = Dump::of(&events);
-    let turned = |path: &str| {
-        let text = String::from_utf8(dump.file(path).to_vec()).unwrap();
-        let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
-        lines.reverse();
-        lines.concat()
-    };
-    let other = dump.clone().with(STRINGS_TTL, turned(STRINGS_TTL).as_bytes());
-    let once = turned(KEYMAP).split_inclusive('\n').next().unwrap().to_owned();
-    let other = other.with(KEYMAP, once.as_bytes()).signed();
-    let changed = dump.clone().with("redis/db_0/strings/a.bin", b"9").signed();
-    let listing = |dump: &Dump| dump.replay_with(&options()).unwrap().1.listing;
-    let differences = |other: &Dump| {
-        let mut found = Vec::new();
-        listing(&dump)
-            .compare(&listing(other), |path, difference| {
-                found.push((String::from_utf8(path.to_vec()).unwrap(), difference));
-                Ok(())
-            })
-            .unwrap();
-        found
-    };
-    assert_eq!(differences(&other), []);
-    assert_eq!(differences(&changed), [("redis/db_0/strings/a.bin".to_owned(), Difference::Contents)]);
 }
 
 #[test]

@@ -8,14 +8,12 @@ use super::S3_ETAG_DIFFERS;
 use super::content::{Expected, replay_content};
 use super::keys::ListedObject;
 use super::sidecar::Sidecar;
-use crate::keymap::{KEYMAP_FILE, write_line};
 use crate::replay::reading::{Reading, emit};
 use crate::replay::value::ValueBuffer;
 use crate::s3_name::{META_SUFFIX, object_path};
 
 /// Replays the objects of a bucket.
 pub(super) struct Objects {
-    keymap_path: Vec<u8>,
     /// Path of the file at hand.
     path: DumpPath,
     directory_len: usize,
@@ -23,19 +21,16 @@ pub(super) struct Objects {
     sidecar: ValueBuffer,
     /// Content of the object at hand, if it is small.
     content: Vec<u8>,
-    line: Vec<u8>,
 }
 
 impl Objects {
     /// For the objects of the bucket in `directory`.
     pub(super) fn new(reading: &Reading<'_>, directory: DumpPath) -> Self {
         Objects {
-            keymap_path: [directory.as_bytes(), b"/", KEYMAP_FILE.as_bytes()].concat(),
             directory_len: directory.len(),
             path: directory,
             sidecar: ValueBuffer::new(&reading.scratch()),
             content: Vec::new(),
-            line: Vec::new(),
         }
     }
 
@@ -62,14 +57,9 @@ impl Objects {
         })?;
         self.enter(&body_path)?;
         let (place, may_differ) = (reading.place(), reading.is_told(S3_ETAG_DIFFERS));
-        let Objects { path, content, line, keymap_path, .. } = self;
+        let Objects { path, content, .. } = self;
         let mut odd = None;
         reading.read_file(path, &mut |file| {
-            if let Some(kind) = listed.kind {
-                line.clear();
-                write_line(&String::from_utf8_lossy(&body_path), listed.key, kind, line);
-                file.note_line(keymap_path, line)?;
-            }
             let expected = Expected { sidecar: &sidecar, path: sidecar_path.as_bytes(), may_differ };
             odd = replay_content(file, &expected, content, &mut |body| {
                 let object = Object {

@@ -163,11 +163,8 @@ fn equal_lines_of_a_keymap_count_once_in_any_order_and_layout() {
     let mut lines: Vec<&str> = keymap.split_inclusive('\n').collect();
     lines.reverse();
     let edited = [&lines.concat(), keymap.as_str()].concat().replace(":\"", " : \"");
-    let (found, replayed) =
-        replayed(&dump.clone().with(KEYMAP, edited.as_bytes()).signed(), Selection::default()).unwrap();
+    let (found, _) = replayed(&dump.with(KEYMAP, edited.as_bytes()).signed(), Selection::default()).unwrap();
     assert_eq!(found, buckets);
-    let (_, original) = super::replayed(&dump, Selection::default()).unwrap();
-    original.listing.compare(&replayed.listing, |path, _| panic!("{}", path.escape_ascii())).unwrap();
 }
 
 #[test]

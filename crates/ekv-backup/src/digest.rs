@@ -1,0 +1,273 @@
+//! Events boiled down to a digest for each thing, to compare two sources of data without holding either.
+//!
+//! The canonical encoding of a thing is its type and every element with its length, in the order that `ekv_model` prescribes. It is the
+//! same for a snapshot and for its dump, whatever form the dump has. Not part of it is how something is stored: generations of tables, the
+//! origin of an expiry, the order of keys.
+//!
+//! | part of a thing | holds |
+//! |---|---|
+//! | [`Part::Itself`] | what every dump says of a key, item, object or message; settings of a table, bucket or queue |
+//! | [`Part::Extension`] | what a dump says only with `--extended`, but for generations; absent where nothing of it is set |
+//! | [`Part::Sequence`] | the last sequence number of a FIFO queue; absent where there is none |
+
+mod canonical;
+mod compare;
+
+use std::sync::Arc;
+
+use ekv_adapters::Family;
+use ekv_model::{Body, Consumer, Event, Protocol, Result, dynamodb, redis, s3, sqs};
+use ekv_spill::{Scratch, Sorter};
+
+use canonical::{Canonical, Tee};
+pub(crate) use compare::{Difference, Digests, Thing};
+
+/// Memory for sorting, in bytes.
+const SORT_BUDGET: usize = 4 << 20;
+
+/// Which part of a thing a digest is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Itself,
+    Extension,
+    Sequence,
+}
+
+/// Which sequence numbers count as the last one of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sequences {
+    /// What the queue itself says.
+    Stated,
+    /// The highest one of the queue, its messages and its side records: what is stored of a dump.
+    Highest,
+}
+
+/// Takes a digest of every thing that passes by.
+pub(crate) struct Digester<'n> {
+    /// Where the events go on to; nowhere if they are only looked at.
+    next: Option<&'n mut dyn Consumer>,
+    sequences: Sequences,
+    rows: Sorter,
+    key: Vec<u8>,
+    /// The open database, table, bucket or queue.
+    scope: Vec<u8>,
+    /// What is open in it, with its key and its name for people.
+    open: Option<(Canonical, Vec<u8>, Vec<u8>)>,
+    /// Whether the open queue is a FIFO queue, and its last sequence number.
+    sequence: (bool, u64),
+}
+
+impl<'n> Digester<'n> {
+    pub(crate) fn new(scratch: &Arc<dyn Scratch>, sequences: Sequences) -> Self {
+        Digester {
+            next: None,
+            sequences,
+            rows: Sorter::new(Arc::clone(scratch), SORT_BUDGET),
+            key: Vec::new(),
+            scope: Vec::new(),
+            open: None,
+            sequence: (false, 0),
+        }
+    }
+
+    /// As [`Digester::new`], of events on their way to `next`. Bodies that can be read once are read by `next`.
+    pub(crate) fn before(scratch: &Arc<dyn Scratch>, sequences: Sequences, next: &'n mut dyn Consumer) -> Self {
+        Digester { next: Some(next), ..Digester::new(scratch, sequences) }
+    }
+
+    /// The digests, in the order of their addresses.
+    ///
+    /// # Errors
+    /// A failing scratch file.
+    pub(crate) fn finish(self) -> Result<Digests> {
+        Ok(Digests::new(self.rows.finish().map_err(scratch_error)?))
+    }
+
+    /// Notes the digest of a part of the open scope, or of what `name` names in it.
+    fn put(&mut self, protocol: Protocol, part: Part, name: &[u8], shown: &[u8], canonical: Canonical) -> Result<()> {
+        compare::put_key(&mut self.key, protocol, &self.scope, part, name);
+        let mut row = canonical.finish().to_vec();
+        row.extend_from_slice(shown);
+        self.rows.push(&self.key, &row).map_err(scratch_error)
+    }
+
+    fn set_scope(&mut self, scope: &[u8]) {
+        self.scope.clear();
+        self.scope.extend_from_slice(scope);
+    }
+
+    /// Adds to what is open.
+    fn add(&mut self, add: impl FnOnce(&mut Canonical) -> Result<()>) -> Result<()> {
+        self.open.as_mut().map_or(Ok(()), |(canonical, ..)| add(canonical))
+    }
+
+    fn end(&mut self, protocol: Protocol) -> Result<()> {
+        match self.open.take() {
+            Some((canonical, name, shown)) => self.put(protocol, Part::Itself, &name, &shown, canonical),
+            None => Ok(()),
+        }
+    }
+
+    fn redis(&mut self, database: u32, event: &redis::Event<'_>) -> Result<()> {
+        self.set_scope(database.to_string().as_bytes());
+        match event {
+            redis::Event::Scalar { kind, key, body, expiry } => {
+                let mut canonical = Canonical::of("redis scalar");
+                canonical.scalar(*kind, body, expiry.map(|expiry| expiry.at_ms))?;
+                self.put(Protocol::Redis, Part::Itself, key, b"", canonical)
+            }
+            redis::Event::Begin { kind, key, expire_at_ms } => {
+                let mut canonical = Canonical::of("redis collection");
+                canonical.collection(*kind, *expire_at_ms);
+                self.open = Some((canonical, key.to_vec(), Vec::new()));
+                Ok(())
+            }
+            redis::Event::Element(element) => self.add(|canonical| canonical.element(element)),
+            redis::Event::End => self.end(Protocol::Redis),
+        }
+    }
+
+    fn dynamodb(&mut self, event: &dynamodb::Event<'_>) -> Result<()> {
+        match event {
+            dynamodb::Event::TableBegin(table) => {
+                self.set_scope(table.name.as_bytes());
+                let mut canonical = Canonical::of("dynamodb table");
+                canonical.table(table);
+                self.put(Protocol::DynamoDb, Part::Itself, b"", b"", canonical)
+            }
+            dynamodb::Event::ItemBegin(key) => {
+                let mut canonical = Canonical::of("dynamodb item");
+                canonical.item_key(key);
+                self.open = Some((canonical, key.sort_key.to_vec(), compare::shown_item(key)));
+                Ok(())
+            }
+            dynamodb::Event::Node(node) => self.add(|canonical| canonical.node(node)),
+            dynamodb::Event::ItemEnd => self.end(Protocol::DynamoDb),
+            dynamodb::Event::TableEnd => Ok(()),
+        }
+    }
+
+    fn s3(&mut self, event: &s3::Event<'_>) -> Result<()> {
+        match event {
+            s3::Event::Begin(bucket) => {
+                self.set_scope(bucket.name.as_bytes());
+                let mut canonical = Canonical::of("s3 bucket");
+                canonical.bucket(bucket.record.as_ref());
+                self.put(Protocol::S3, Part::Itself, b"", b"", canonical)?;
+                match bucket.record.map_or(0, |record| record.created_at_hlc) {
+                    0 => Ok(()),
+                    created_at_hlc => {
+                        let mut canonical = Canonical::of("s3 bucket extension");
+                        canonical.number(created_at_hlc);
+                        self.put(Protocol::S3, Part::Extension, b"", b"", canonical)
+                    }
+                }
+            }
+            s3::Event::Object(object) => {
+                let mut canonical = Canonical::of("s3 object");
+                canonical.object(object)?;
+                self.put(Protocol::S3, Part::Itself, object.key, b"", canonical)
+            }
+            // What no client sees, and names of which the objects follow.
+            s3::Event::Key(_) | s3::Event::OrphanChunk(_) | s3::Event::UploadRecord(_) | s3::Event::End => Ok(()),
+        }
+    }
+
+    fn sqs(&mut self, event: &sqs::Event<'_>) -> Result<()> {
+        match event {
+            sqs::Event::Queue(queue) => {
+                self.set_scope(queue.name);
+                self.sequence = (queue.fifo, queue.last_sequence_number.unwrap_or(0));
+                let mut canonical = Canonical::of("sqs queue");
+                canonical.queue(queue);
+                self.put(Protocol::Sqs, Part::Itself, b"", b"", canonical)?;
+                let mut canonical = Canonical::of("sqs queue extension");
+                match canonical.queue_extension(queue) {
+                    true => self.put(Protocol::Sqs, Part::Extension, b"", b"", canonical),
+                    false => Ok(()),
+                }
+            }
+            // No client sees what is left of a queue.
+            sqs::Event::Orphan { .. } => {
+                self.set_scope(b"");
+                self.sequence = (false, 0);
+                Ok(())
+            }
+            sqs::Event::Message(_) if self.scope.is_empty() => Ok(()),
+            sqs::Event::Message(message) => {
+                self.saw_sequence(message.sequence_number);
+                let mut canonical = Canonical::of("sqs message");
+                canonical.message(message)?;
+                self.put(Protocol::Sqs, Part::Itself, message.message_id.as_bytes(), b"", canonical)
+            }
+            sqs::Event::SideRecord(record) => {
+                if record.prefix.as_bytes() == Family::SqsSequence.prefix() {
+                    self.saw_sequence(decimal(&record.value)?);
+                }
+                Ok(())
+            }
+            sqs::Event::End => match self.sequence {
+                (true, last) if last > 0 => {
+                    let mut canonical = Canonical::of("sqs sequence");
+                    canonical.number(last);
+                    self.put(Protocol::Sqs, Part::Sequence, b"", b"", canonical)
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn saw_sequence(&mut self, number: u64) {
+        if self.sequences == Sequences::Highest {
+            self.sequence.1 = self.sequence.1.max(number);
+        }
+    }
+
+    fn pass_on(&mut self, event: Event<'_>) -> Result<()> {
+        self.next.as_mut().map_or(Ok(()), |next| next.event(event))
+    }
+}
+
+impl Consumer for Digester<'_> {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        match event {
+            // The content of an object of a dump can be read once: whoever is next reads it.
+            Event::S3(s3::Event::Object(s3::Object { body: Body::Streamed(source), .. })) if self.next.is_some() => {
+                let Event::S3(s3::Event::Object(object)) = event else { return Ok(()) };
+                let tee = Tee::new(source);
+                self.pass_on(Event::S3(s3::Event::Object(s3::Object { body: Body::Streamed(&tee), ..object })))?;
+                let mut canonical = Canonical::of("s3 object");
+                canonical.object_of(&object, tee.finish()?);
+                return self.put(Protocol::S3, Part::Itself, object.key, b"", canonical);
+            }
+            Event::Redis { database, event } => self.redis(database, &event)?,
+            Event::DynamoDb(event) => self.dynamodb(&event)?,
+            Event::S3(event) => self.s3(&event)?,
+            Event::Sqs(event) => self.sqs(&event)?,
+            // What no adapter understands is nothing that could be compared.
+            _ => {}
+        }
+        self.pass_on(event)
+    }
+}
+
+/// The decimal number that a small value is; 0 if it is none.
+fn decimal(value: &Body<'_>) -> Result<u64> {
+    const LEN_MAX: u64 = 64;
+    let mut text = Vec::new();
+    if value.len() <= LEN_MAX {
+        value.for_each_chunk(|chunk| {
+            text.extend_from_slice(chunk);
+            Ok(())
+        })?;
+    }
+    let text = std::str::from_utf8(&text).unwrap_or_default().trim();
+    Ok(text.parse().unwrap_or(0))
+}
+
+fn scratch_error(error: ekv_spill::Error) -> ekv_model::Error {
+    ekv_snapshot::Error::from(error).into()
+}
+
+#[cfg(test)]
+mod tests;
