@@ -32,6 +32,9 @@ pub(crate) enum Error {
     #[cfg(feature = "checks")]
     #[error("{count} rows of {} do not agree with the code; they are listed above", path.display())]
     Findings { count: usize, path: PathBuf },
+    #[cfg(feature = "checks")]
+    #[error("{count} uses between crates or files are not as they should be; they are listed above")]
+    Rooms { count: usize },
 }
 
 impl Error {

@@ -30,9 +30,10 @@ usage: cargo xtask TASK
                  run fuzz targets (needs a C++ compiler), N seconds each; --pack keeps the minimised corpus, FILEs are run once instead
   licences       check the licence and the source of every dependency against deny.toml
   findings       check that docs/findings.md lists every finding of the code
+  rooms          check that crates depend on each other one way, and no files of a crate in a circle
   cross          check that the libraries compile for the other platforms
   oldest         check that everything compiles with the oldest Rust version that Cargo.toml names
-  ci             all checks: format, licences, findings, lints, fuzz targets, documentation, cross, oldest, tests
+  ci             all checks: format, licences, findings, rooms, lints, fuzz targets, documentation, cross, oldest, tests
 ";
 
 fn main() -> ExitCode {

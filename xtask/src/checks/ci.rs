@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{cross, findings, licences, oldest};
+use super::{cross, findings, licences, oldest, rooms};
 use crate::command::Command;
 use crate::error::Error;
 use crate::tests;
@@ -11,10 +11,11 @@ use crate::workspace::Workspace;
 type Check = fn() -> Result<(), Error>;
 
 /// The checks in their order: the quick ones first, the tests last, so that a run ends with their result.
-const CHECKS: [(&str, Check); 9] = [
+const CHECKS: [(&str, Check); 10] = [
     ("format", format),
     ("licences", licences::run),
     ("findings", findings::run),
+    ("rooms", rooms::run),
     ("lints", lints),
     ("fuzz targets", fuzz_targets),
     ("documentation", documentation),

@@ -6,6 +6,7 @@ mod findings;
 mod licences;
 mod oldest;
 mod packages;
+mod rooms;
 mod rustup;
 
 use crate::error::{Error, takes_no_arguments};
@@ -15,6 +16,7 @@ pub(crate) fn run(task: &str, rest: &[String]) -> Result<(), Error> {
     let check = match task {
         "licences" => licences::run,
         "findings" => findings::run,
+        "rooms" => rooms::run,
         "cross" => cross::run,
         "oldest" => oldest::run,
         "ci" => ci::run,
