@@ -9,10 +9,10 @@ use ekv_backup::{EventOptions, NoProgress, Phase, ReadOptions, Store, TxnView};
 use ekv_dump::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
 use ekv_dump::verify::verify;
-use ekv_dump::{DumpWriter, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
+use ekv_dump::{DumpWriter, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
-use ekv_model::{Body, Class, Findings, Severity};
+use ekv_model::{Body, Class, Findings, Map, Protocol, Severity};
 use ekv_snapshot::{CommitTs, Input, NoWatch, RecordSink, Writer, WrittenForm};
 use ekv_spill::{Scratch, SystemScratch};
 use jiff::Timestamp;
@@ -98,7 +98,7 @@ pub(crate) fn decode(input: &Input, options: Options) -> Option<Dump> {
 }
 
 fn manifest(scopes: &Scopes, options: Options, read_ts: CommitTs) -> Manifest {
-    let all = Included { dynamodb: true, s3: true, redis: true, sqs: true };
+    let all = Map::only(&Protocol::ALL);
     Manifest {
         elastickv_version: "fuzz".to_owned(),
         cluster_id: String::new(),
@@ -106,7 +106,7 @@ fn manifest(scopes: &Scopes, options: Options, read_ts: CommitTs) -> Manifest {
         last_commit_ts: read_ts.0,
         wall_time_iso: format_wall_time(Timestamp::UNIX_EPOCH),
         origin: Origin::Snapshot(SnapshotOrigin { fsm_path: "fuzz.fsm".to_owned(), fsm_crc32c: String::new() }),
-        adapters: scopes.to_adapters(all),
+        adapters: scopes.to_adapters(&all),
         exclusions: Exclusions {
             include_incomplete_uploads: options.s3.include_incomplete_uploads,
             include_orphans: options.s3.include_orphans || options.sqs.include_orphans,
@@ -129,10 +129,10 @@ fn check_sound(entries: &MemoryEntries) {
 pub(crate) fn read(entries: &MemoryEntries) {
     let verification = verify(&mut MemorySource::new(entries.clone()), &scratch(), SORT_BUDGET, &mut |_| Ok(()));
     let protocols = [
-        ("redis", Included { redis: true, ..Included::default() }),
-        ("dynamodb", Included { dynamodb: true, ..Included::default() }),
-        ("s3", Included { s3: true, ..Included::default() }),
-        ("sqs", Included { sqs: true, ..Included::default() }),
+        ("redis", Map::only(&[Protocol::Redis])),
+        ("dynamodb", Map::only(&[Protocol::DynamoDb])),
+        ("s3", Map::only(&[Protocol::S3])),
+        ("sqs", Map::only(&[Protocol::Sqs])),
     ];
     for (directory, included) in protocols {
         let mut keys = UserKeys::default();
@@ -161,7 +161,7 @@ impl RecordSink for UserKeys {
 }
 
 /// Replays protocols of a dump as records.
-fn encode(entries: &MemoryEntries, included: Included, sink: &mut dyn RecordSink) -> ekv_files::Result<()> {
+fn encode(entries: &MemoryEntries, included: Map<bool>, sink: &mut dyn RecordSink) -> ekv_files::Result<()> {
     let options = ReplayOptions { included, selection: Selection::default(), memory_budget: SORT_BUDGET };
     let scratch = scratch();
     let mut encoder = ekv_adapters::Encoder::new(sink, &scratch);
@@ -174,7 +174,7 @@ pub(crate) fn check_redis_round_trip(dump: &Dump, options: Options) {
     let scratch = scratch();
     let mut writer =
         Writer::new(&scratch, dump.read_ts, SORT_BUDGET).expect("a timestamp that was read can be written");
-    let included = Included { redis: true, ..Included::default() };
+    let included = Map::only(&[Protocol::Redis]);
     if let Err(error) = encode(&dump.entries, included, &mut writer) {
         panic!("a dump that was just written cannot be encoded: {}", chain(&error));
     }

@@ -6,6 +6,7 @@ use ekv_adapters::{Family, Owner, Router};
 use ekv_backup::restore::EncodeInfo;
 use ekv_files::archive::{Compression, ZstdLevel};
 use ekv_files::sink::MemoryEntries;
+use ekv_model::Protocol;
 use ekv_node::raft::peers::{Peer, Peers, Suffrage};
 use ekv_node::raft::wal;
 use ekv_node::snapfile::{ConfState, SnapMetadata, Token};
@@ -85,30 +86,37 @@ fn scope(family: Family, rest: &[u8]) -> &[u8] {
     }
     match family {
         F::ListItem | F::ListClaim => &rest[..rest.len().saturating_sub(8)],
-        _ if family.owner() == Owner::Redis => rest,
+        _ if family.owner() == Owner::Protocol(Protocol::Redis) => rest,
         _ if rest.starts_with(PARTITIONED) => scope(family, &rest[PARTITIONED.len()..]),
         _ => &rest[..rest.iter().position(|byte| matches!(byte, b'|' | 0)).unwrap_or(rest.len())],
     }
 }
 
 pub(crate) fn records_of_redis() -> Vec<Vec<u8>> {
-    records_of(&REDIS_1, Owner::Redis)
+    records_of(&REDIS_1, Owner::Protocol(Protocol::Redis))
 }
 
 pub(crate) fn records_of_dynamodb() -> Vec<Vec<u8>> {
-    records_of(&ALL_3, Owner::DynamoDb)
+    records_of(&ALL_3, Owner::Protocol(Protocol::DynamoDb))
 }
 
 pub(crate) fn records_of_s3() -> Vec<Vec<u8>> {
-    records_of(&ALL_3, Owner::S3)
+    records_of(&ALL_3, Owner::Protocol(Protocol::S3))
 }
 
 pub(crate) fn records_of_sqs() -> Vec<Vec<u8>> {
-    records_of(&ALL_3, Owner::Sqs)
+    records_of(&ALL_3, Owner::Protocol(Protocol::Sqs))
 }
 
 pub(crate) fn records_of_all() -> Vec<Vec<u8>> {
-    let owners = [Owner::DynamoDb, Owner::S3, Owner::Sqs, Owner::FileSystem, Owner::Store, Owner::Unknown];
+    let owners = [
+        Owner::Protocol(Protocol::DynamoDb),
+        Owner::Protocol(Protocol::S3),
+        Owner::Protocol(Protocol::Sqs),
+        Owner::FileSystem,
+        Owner::Store,
+        Owner::Unknown,
+    ];
     let mut seeds: Vec<Vec<u8>> = owners.iter().flat_map(|owner| records_of(&ALL_3, *owner)).collect();
     seeds.extend(records_of_redis());
     seeds

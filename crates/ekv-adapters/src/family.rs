@@ -2,19 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ekv_model::Protocol;
 use ekv_snapshot::Classify;
 
 /// Whose keys a family holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Owner {
-    /// The Redis adapter.
-    Redis,
-    /// The DynamoDB adapter.
-    DynamoDb,
-    /// The S3 adapter.
-    S3,
-    /// The SQS adapter.
-    Sqs,
+    /// The adapter of a protocol.
+    Protocol(Protocol),
     /// The file system adapter, which this tool does not decode.
     FileSystem,
     /// The store itself: transactions, routing catalog.
@@ -27,15 +22,33 @@ impl Owner {
     /// Lower-case name, as in reports and options.
     pub fn name(self) -> &'static str {
         match self {
-            Owner::Redis => "redis",
-            Owner::DynamoDb => "dynamodb",
-            Owner::S3 => "s3",
-            Owner::Sqs => "sqs",
+            Owner::Protocol(protocol) => protocol.name(),
             Owner::FileSystem => "fs",
             Owner::Store => "store",
             Owner::Unknown => "unknown",
         }
     }
+
+    /// The protocol, if it is one that is decoded.
+    pub fn protocol(self) -> Option<Protocol> {
+        match self {
+            Owner::Protocol(protocol) => Some(protocol),
+            Owner::FileSystem | Owner::Store | Owner::Unknown => None,
+        }
+    }
+}
+
+/// The owner in a row of the table.
+macro_rules! owner {
+    (FileSystem) => {
+        Owner::FileSystem
+    };
+    (Store) => {
+        Owner::Store
+    };
+    ($protocol:ident) => {
+        Owner::Protocol(Protocol::$protocol)
+    };
 }
 
 /// Whether a family's records carry data of users.
@@ -84,8 +97,8 @@ macro_rules! families {
             /// Whose keys they are.
             pub fn owner(self) -> Owner {
                 match self {
-                    $(Family::$variant => Owner::$owner,)*
-                    Family::Bare => Owner::Redis,
+                    $(Family::$variant => owner!($owner),)*
+                    Family::Bare => owner!(Redis),
                     Family::Unknown => Owner::Unknown,
                 }
             }

@@ -240,24 +240,12 @@ impl Consumer for Restorable<'_> {
         if self.is_skipped(&event) {
             return Ok(());
         }
-        let mut of = |owner: Owner| self.owner = owner;
+        self.owner = event.protocol().map_or(Owner::Unknown, Owner::Protocol);
         match event {
-            Event::Redis { database, event } => {
-                of(Owner::Redis);
-                self.redis(database, event)
-            }
-            Event::DynamoDb(event) => {
-                of(Owner::DynamoDb);
-                self.dynamodb(event)
-            }
-            Event::S3(event) => {
-                of(Owner::S3);
-                self.s3(event)
-            }
-            Event::Sqs(event) => {
-                of(Owner::Sqs);
-                self.sqs(event)
-            }
+            Event::Redis { database, event } => self.redis(database, event),
+            Event::DynamoDb(event) => self.dynamodb(event),
+            Event::S3(event) => self.s3(event),
+            Event::Sqs(event) => self.sqs(event),
             event => self.target.event(event),
         }
     }

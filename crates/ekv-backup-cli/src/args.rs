@@ -15,7 +15,7 @@ use crate::commands::either;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use ekv_backup::{Adapter, Attempt, ReadTime, Wanted, parse_age};
+use ekv_backup::{Attempt, Protocol, ReadTime, Wanted, parse_age};
 use ekv_text::{Line, is_shown_as_it_is};
 
 pub(crate) use archive::{CompressionArguments, CompressionRule, LimitArguments, PackArguments, UnpackArguments};
@@ -579,7 +579,7 @@ impl TypedValueParser for AdapterParser {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let names = Adapter::ALL.into_iter().map(Adapter::name).chain(["all"]);
+        let names = Protocol::IN_DUMPS.into_iter().map(Protocol::name).chain(["all"]);
         Some(Box::new(names.map(PossibleValue::new)))
     }
 }
@@ -594,7 +594,7 @@ fn non_empty_text() -> impl TypedValueParser<Value = OsString> {
 
 /// Adapters, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AdapterList(pub(crate) Vec<Adapter>);
+pub(crate) struct AdapterList(pub(crate) Vec<Protocol>);
 
 /// Long options of the reference's tools, whose scripts may write them with one dash.
 const REFERENCE_OPTIONS: [&str; 23] = [
@@ -693,7 +693,10 @@ fn parse_bool(text: &str) -> Result<bool, String> {
 /// As [`parse_adapters`], but nothing is no list.
 fn parse_some_adapters(text: &str) -> Result<AdapterList, String> {
     match text.trim().is_empty() {
-        true => Err("expected dynamodb, s3, redis or sqs, comma-separated; without the option, everything".to_owned()),
+        true => Err(format!(
+            "expected {} or several of them, comma-separated; without the option, everything",
+            Protocol::in_words(", ")
+        )),
         false => parse_adapters(text),
     }
 }
@@ -707,7 +710,7 @@ fn parse_adapters(text: &str) -> Result<AdapterList, String> {
     let names: Vec<String> =
         text.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect();
     if names == ["all"] || text.trim().is_empty() {
-        return Ok(AdapterList(Adapter::ALL.to_vec()));
+        return Ok(AdapterList(Protocol::IN_DUMPS.to_vec()));
     }
     if names.is_empty() {
         return Err("selected zero adapters".to_owned());
@@ -716,8 +719,8 @@ fn parse_adapters(text: &str) -> Result<AdapterList, String> {
         return Err("all stands alone: it means every adapter".to_owned());
     }
     let known = |name: &String| {
-        let adapter = Adapter::ALL.into_iter().find(|adapter| adapter.name() == name);
-        adapter.ok_or_else(|| format!("{name}: unknown adapter name; known are dynamodb, s3, redis, sqs and all"))
+        let adapter = Protocol::IN_DUMPS.into_iter().find(|adapter| adapter.name() == name);
+        adapter.ok_or_else(|| format!("{name}: unknown adapter name; known are {} and all", Protocol::in_words(", ")))
     };
     names.iter().map(known).collect::<Result<Vec<_>, _>>().map(AdapterList)
 }
@@ -733,9 +736,9 @@ mod tests {
 
     #[test]
     fn adapter_lists_are_read_as_the_reference_reads_them() {
-        assert_eq!(parse_adapters("all").unwrap().0, Adapter::ALL);
-        assert_eq!(parse_adapters("").unwrap().0, Adapter::ALL);
-        assert_eq!(parse_adapters(" Redis , ,s3").unwrap().0, [Adapter::Redis, Adapter::S3]);
+        assert_eq!(parse_adapters("all").unwrap().0, Protocol::IN_DUMPS);
+        assert_eq!(parse_adapters("").unwrap().0, Protocol::IN_DUMPS);
+        assert_eq!(parse_adapters(" Redis , ,s3").unwrap().0, [Protocol::Redis, Protocol::S3]);
         assert!(parse_adapters(",").is_err());
         assert!(parse_adapters("foo").unwrap_err().starts_with("foo: unknown adapter name"));
         for text in ["all,redis", "redis,all"] {
@@ -744,7 +747,7 @@ mod tests {
         for text in ["", " "] {
             assert!(parse_some_adapters(text).is_err());
         }
-        assert_eq!(parse_some_adapters("s3").unwrap().0, [Adapter::S3]);
+        assert_eq!(parse_some_adapters("s3").unwrap().0, [Protocol::S3]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use ekv_model::{Findings, Severity};
 use ekv_snapshot::FamilyTotals;
 use serde::{Deserialize, Serialize};
 
-use crate::Adapter;
+use crate::Protocol;
 use crate::groups::{MISSING, NO_CATALOG, NOT_IN_CATALOG, UNROUTED};
 use crate::load::{Loaded, NEWER_SNAPSHOT, OLDER_SNAPSHOT, ReadOptions};
 use crate::report::Moment;
@@ -102,7 +102,7 @@ impl Completeness {
         state: &State,
         options: &ReadOptions,
         found: &Findings,
-        decoded: Option<(&Tally, &[Adapter])>,
+        decoded: Option<(&Tally, &[Protocol])>,
     ) -> Self {
         let missing: Vec<Missing> = found
             .iter()
@@ -186,11 +186,11 @@ fn holds_data(families: &[FamilyTotals]) -> bool {
 }
 
 /// Records that options left out of a decode. What no client can see, such as uploads that were not completed, is not among them.
-fn left_out(tally: &Tally, adapters: &[Adapter]) -> Vec<Choice> {
+fn left_out(tally: &Tally, adapters: &[Protocol]) -> Vec<Choice> {
     let sum = |outcome: Outcome, is_meant: &dyn Fn(Family) -> bool| -> u64 {
         Family::ALL.iter().filter(|family| is_meant(**family)).map(|family| tally.of(*family).get(outcome)).sum()
     };
-    let is_unasked = |family: Family| Adapter::of(family.owner()).is_some_and(|adapter| !adapters.contains(&adapter));
+    let is_unasked = |family: Family| family.owner().protocol().is_some_and(|adapter| !adapters.contains(&adapter));
     let is_bare = |family: Family| family == Family::Bare && !is_unasked(family);
     let rows = [
         (

@@ -17,7 +17,7 @@ use crate::load::ReadOptions;
 use crate::losses::Losses;
 use crate::pipe::{self, Books, Header};
 use crate::progress::Progress;
-use crate::{Adapter, CommandError, DumpTarget, Store, time};
+use crate::{CommandError, DumpTarget, Protocol, Store, time};
 
 /// What a decode should do.
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ pub fn decode(
 
 /// Whether the user asked for some adapters only, and wants to know if there is nothing of them.
 pub(crate) fn is_narrowed(options: &DecodeOptions) -> bool {
-    !options.read.allow_empty && Adapter::ALL.iter().any(|adapter| !options.events.adapters.contains(adapter))
+    !options.read.allow_empty && Protocol::IN_DUMPS.iter().any(|adapter| !options.events.adapters.contains(adapter))
 }
 
 /// Refuses a selection of adapters that have nothing in the snapshot, before anything is created.
@@ -143,10 +143,10 @@ fn check_selection(store: &Store, options: &DecodeOptions) -> Result<()> {
 
 /// The error for such a selection.
 pub(crate) fn nothing_selected(store: &Store, options: &DecodeOptions) -> CommandError {
-    let names = |adapters: Vec<&Adapter>| adapters.iter().map(|adapter| adapter.name()).collect::<Vec<_>>().join(", ");
+    let names = |adapters: Vec<&Protocol>| adapters.iter().map(|adapter| adapter.name()).collect::<Vec<_>>().join(", ");
     let wanted = &options.events.adapters;
-    let is_there = |adapter: &&Adapter| !wanted.contains(adapter) && store.has_data_of(**adapter);
-    let there = names(Adapter::ALL.iter().filter(is_there).collect());
+    let is_there = |adapter: &&Protocol| !wanted.contains(adapter) && store.has_data_of(**adapter);
+    let there = names(Protocol::IN_DUMPS.iter().filter(is_there).collect());
     CommandError::NothingSelected {
         asked: names(wanted.iter().collect()),
         there: Some(there).filter(|names| !names.is_empty()),

@@ -7,7 +7,7 @@ use ekv_dump::losses::LOSSES_FILE;
 use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_dump::{DumpTotals, DumpWriter, Scopes, SqsVisibility, TreeTarget};
 use ekv_files::sink::Published;
-use ekv_model::{Consumer, Event, Findings, Result};
+use ekv_model::{Consumer, Event, Findings, Map, Result};
 use ekv_spill::Scratch;
 
 use crate::decode::{is_narrowed, nothing_selected};
@@ -15,7 +15,7 @@ use crate::new_parents::NewParents;
 use crate::pipe::{Books, Header, Output};
 use crate::progress::{Phase, Progress};
 use crate::report::NamesReport;
-use crate::{Adapter, DecodeOptions, DumpTarget, Store};
+use crate::{DecodeOptions, DumpTarget, Store};
 
 /// A dump that is written, in a private place or into a stream.
 pub(crate) struct DumpOutput<'a> {
@@ -121,7 +121,7 @@ fn manifest(header: &Header, input: &Path, options: &DecodeOptions, scopes: &Sco
             fsm_path: source_name.display().to_string(),
             fsm_crc32c: header.footer_crc32c.map_or_else(String::new, |crc| format!("{crc:08x}")),
         }),
-        adapters: scopes.to_adapters(Adapter::included(&events.adapters)),
+        adapters: scopes.to_adapters(&Map::only(&events.adapters)),
         exclusions: Exclusions {
             include_incomplete_uploads: events.s3.include_incomplete_uploads,
             include_orphans: events.s3.include_orphans || events.sqs.include_orphans,

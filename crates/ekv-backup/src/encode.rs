@@ -38,7 +38,7 @@ use crate::overlap::refuse_overlap;
 use crate::progress::{Phase, Progress};
 use crate::report::is_zero;
 use crate::restore::{EncodeInfo, Payload, SelfTest, format_sha256};
-use crate::{Adapter, Moment, Resources};
+use crate::{Moment, Protocol, Resources};
 
 use differences::Differences;
 use payload::{Encoded, unmatched_warning, warnings_of, write_payload};
@@ -56,7 +56,7 @@ const FIRST_DIFFERENCES: usize = 10;
 #[derive(Clone, Debug)]
 pub struct EncodeOptions {
     /// Which adapters' files are encoded; `None` = all that the dump holds.
-    pub adapters: Option<Vec<Adapter>>,
+    pub adapters: Option<Vec<Protocol>>,
     /// Which names of these adapters are encoded.
     pub selection: Selection,
     /// The commit timestamp of all records; `None` = that of the dump.

@@ -17,7 +17,7 @@ use crate::progress::{Follower, Phase, Progress};
 use crate::report::{
     Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, TransactionsReport, families, findings,
 };
-use crate::{Adapter, Completeness, Store};
+use crate::{Completeness, Protocol, Store};
 
 /// Data that nothing in the output represents.
 const NOT_DECODED: Finding = Finding::loss(
@@ -35,7 +35,7 @@ pub(crate) const UNACCOUNTED: Finding = Finding::loss(
 #[derive(Clone, Debug)]
 pub struct EventOptions {
     /// Which adapters' data comes.
-    pub adapters: Vec<Adapter>,
+    pub adapters: Vec<Protocol>,
     /// Options of the Redis adapter.
     pub redis: redis::Options,
     /// Options of the S3 adapter.
@@ -50,13 +50,13 @@ pub struct EventOptions {
 
 impl Default for EventOptions {
     fn default() -> Self {
-        EventOptions::of(Adapter::ALL)
+        EventOptions::of(Protocol::IN_DUMPS)
     }
 }
 
 impl EventOptions {
     /// The events of some adapters.
-    pub fn of(adapters: impl Into<Vec<Adapter>>) -> Self {
+    pub fn of(adapters: impl Into<Vec<Protocol>>) -> Self {
         EventOptions {
             adapters: adapters.into(),
             redis: redis::Options::default(),
@@ -69,7 +69,7 @@ impl EventOptions {
 
     /// Whether a family is asked for.
     pub(crate) fn has(&self, family: Family) -> bool {
-        Adapter::of(family.owner()).map_or(self.include_unknown, |adapter| self.adapters.contains(&adapter))
+        family.owner().protocol().map_or(self.include_unknown, |adapter| self.adapters.contains(&adapter))
     }
 }
 
@@ -115,7 +115,7 @@ impl<'s> StoreEvents<'s> {
     /// Opens and checks the snapshots of other nodes, if S3 content may be looked for there.
     pub(crate) fn of(store: &'s Store, options: &'s EventOptions, progress: &dyn Progress) -> Result<Self> {
         let read = ReadOptions { at: None, ..store.read.clone() };
-        let wanted = options.blob_sources.iter().filter(|_| options.adapters.contains(&Adapter::S3));
+        let wanted = options.blob_sources.iter().filter(|_| options.adapters.contains(&Protocol::S3));
         let blob_sources = wanted.map(|source| load(source, &read, &store.scratch, progress)).collect::<Result<_>>()?;
         Ok(StoreEvents { store, options, blob_sources })
     }
@@ -133,12 +133,12 @@ impl<'s> StoreEvents<'s> {
         let follower = Follower::new(progress);
         let mut run = Run::new(&store.state.view, &store.state.families, consumer, &follower, Arc::clone(scratch));
         run.log_losses(Some(losses));
-        for adapter in Adapter::ALL.iter().filter(|adapter| options.adapters.contains(adapter)) {
+        for adapter in Protocol::IN_DUMPS.iter().filter(|adapter| options.adapters.contains(adapter)) {
             match adapter {
-                Adapter::Redis => redis::decode(&mut run, &options.redis)?,
-                Adapter::DynamoDb => dynamodb::decode(&mut run)?,
-                Adapter::Sqs => sqs::decode(&mut run, &options.sqs)?,
-                Adapter::S3 => s3::decode(&mut run, &options.s3, &blob_views)?,
+                Protocol::Redis => redis::decode(&mut run, &options.redis)?,
+                Protocol::DynamoDb => dynamodb::decode(&mut run)?,
+                Protocol::Sqs => sqs::decode(&mut run, &options.sqs)?,
+                Protocol::S3 => s3::decode(&mut run, &options.s3, &blob_views)?,
             }
         }
         if options.include_unknown {
@@ -209,7 +209,7 @@ impl Events for StoreEvents<'_> {
 fn close_books(run: &mut Run<'_>, options: &EventOptions) -> Result<()> {
     for family in Family::ALL {
         let left = run.unaccounted(*family);
-        let wanted = Adapter::of(family.owner()).map(|adapter| options.adapters.contains(&adapter));
+        let wanted = family.owner().protocol().map(|adapter| options.adapters.contains(&adapter));
         match (family.role(), wanted) {
             (Role::Internal, None | Some(false)) => run.account(*family, Outcome::Internal, left)?,
             (Role::Data, Some(false)) => run.account(*family, Outcome::NotDecoded, left)?,

@@ -22,7 +22,6 @@
 //!
 //! Commands take options and a [`Progress`], and return a report that serializes to JSON. They never print and never exit.
 
-mod adapter;
 mod advice;
 mod answerable;
 mod checksums;
@@ -59,7 +58,6 @@ mod store;
 mod time;
 mod verify;
 
-pub use adapter::Adapter;
 pub use advice::{Wanted, advice, damage_advice, name_advice};
 pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};
@@ -78,7 +76,7 @@ pub use ekv_dump::{SqsVisibility, TreeOptions};
 pub use ekv_files::archive::{ArchiveLimits, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
 pub use ekv_files::compressed::DEFAULT_EXPANSION_MAX;
 pub use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy};
-pub use ekv_model::{Class, Error, Result};
+pub use ekv_model::{Class, Error, Protocol, Result};
 pub use ekv_snapshot::txn::TxnView;
 pub use ekv_spill::is_out_of_space;
 pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, SelfTestReport, WrittenForm, encode};

@@ -5,12 +5,12 @@ use std::fmt;
 use std::io::BufReader;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ekv_adapters::{Owner, Router};
+use ekv_adapters::Router;
 use ekv_dump::losses::{LOSSES_FILE, Loss, LossKey, LossesReader};
 use ekv_dump::manifest::{Account, LossKind};
 use ekv_files::DumpPath;
 use ekv_files::source::ScopedSource;
-use ekv_model::{Example, Finding, Findings, LossLog, Result, Severity};
+use ekv_model::{Example, Finding, Findings, LossLog, Protocol, Result, Severity};
 use ekv_spill::{Scratch, Spool, Spooled};
 use serde::Serialize;
 use serde::ser::{Error as _, SerializeSeq, Serializer};
@@ -138,14 +138,14 @@ impl State {
             return what.adapter;
         }
         let (prefix, _) = finding.name.split_once('_')?;
-        let owner = match prefix {
-            "redis" => Owner::Redis,
-            "ddb" | "dynamodb" => Owner::DynamoDb,
-            "s3" => Owner::S3,
-            "sqs" => Owner::Sqs,
-            _ => self.router.family_of(what.key.as_deref()?).owner(),
+        let protocol = match prefix {
+            "ddb" => Some(Protocol::DynamoDb),
+            _ => Protocol::named(prefix.as_bytes()),
         };
-        Some(owner.name())
+        match protocol {
+            Some(protocol) => Some(protocol.name()),
+            None => Some(self.router.family_of(what.key.as_deref()?).owner().name()),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::losses::LossFile;
 use crate::pipe::Header;
 use crate::report::{FamilyReport, families};
 use crate::state::State;
-use crate::{Adapter, Completeness, EventOptions, Progress, ReadOptions, ReadTime};
+use crate::{Completeness, EventOptions, Progress, Protocol, ReadOptions, ReadTime};
 
 /// A sound snapshot, or the newest sound snapshot of every group of a node, as a reader sees it at one moment.
 ///
@@ -148,7 +148,7 @@ impl Store {
     }
 
     /// Whether a reader sees data of an adapter.
-    pub(crate) fn has_data_of(&self, adapter: Adapter) -> bool {
-        self.data_families(|family| Adapter::of(family.owner()) == Some(adapter)).any(|totals| totals.visible > 0)
+    pub(crate) fn has_data_of(&self, adapter: Protocol) -> bool {
+        self.data_families(|family| family.owner().protocol() == Some(adapter)).any(|totals| totals.visible > 0)
     }
 }

@@ -6,19 +6,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ekv_backup::{
-    Adapter, DecodeOptions, DecodeReport, EventOptions, NoProgress, ReadOptions, ReadTime, decode, verify,
+    DecodeOptions, DecodeReport, EventOptions, NoProgress, Protocol, ReadOptions, ReadTime, decode, verify,
 };
 use ekv_testkit::{SnapshotBuilder, fixtures};
 use serde_json::Value;
 
 const META: &str = ".elastickv-meta.json";
 
-fn decode_s3(snapshot: &[u8], dump: &Path, options: DecodeOptions) -> DecodeReport {
+fn decode_s3(snapshot: &[u8], dump: &Path, mut options: DecodeOptions) -> DecodeReport {
     let input = dump.with_extension("fsm");
     std::fs::write(&input, snapshot).unwrap();
-    let report =
-        decode(&input, dump, &DecodeOptions { events: EventOptions::of(vec![Adapter::S3]), ..options }, &NoProgress)
-            .unwrap();
+    options.events.adapters = vec![Protocol::S3];
+    let report = decode(&input, dump, &options, &NoProgress).unwrap();
     let verified = verify(dump, &NoProgress).unwrap();
     assert!(verified.sound, "{:#?}", verified.problems);
     report

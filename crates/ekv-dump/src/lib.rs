@@ -22,5 +22,5 @@ mod writer;
 
 pub use copy::{Copied, copy};
 pub use error::DumpFault;
-pub use tree_target::{DYNAMODB_NAME_COLLISION, Included, Scopes, SqsVisibility, TreeOptions, TreeTarget};
+pub use tree_target::{DYNAMODB_NAME_COLLISION, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 pub use writer::{DumpTotals, DumpWriter};

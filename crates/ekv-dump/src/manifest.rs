@@ -10,6 +10,7 @@ mod read;
 mod stored;
 mod time;
 
+use ekv_model::Protocol;
 use ekv_text::json::{EscapeMode, Style, serialize_into};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,6 +20,7 @@ pub use ekv_files::root::{FORMAT_VERSION, MANIFEST_FILE, MANIFEST_LEN_MAX};
 
 pub use account::{Account, Choice, LossKind};
 pub use error::ManifestError;
+pub(crate) use names::with_names;
 pub use stored::StoredManifest;
 pub use time::format_wall_time;
 
@@ -112,6 +114,18 @@ pub struct Adapters {
     /// SQS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sqs: Option<SqsScopes>,
+}
+
+impl Adapters {
+    /// Whether the data of a protocol was decoded.
+    pub fn has(&self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Redis => self.redis.is_some(),
+            Protocol::DynamoDb => self.dynamodb.is_some(),
+            Protocol::S3 => self.s3.is_some(),
+            Protocol::Sqs => self.sqs.is_some(),
+        }
+    }
 }
 
 /// Tables that have a directory, in ascending byte order; empty in dumps that do not list them here, or more of them than

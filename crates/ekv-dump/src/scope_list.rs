@@ -9,6 +9,8 @@ use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use ekv_text::{LineError, Lines};
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::with_names;
+
 pub use ekv_files::root::SCOPES_FILE;
 
 /// Longest line in bytes.
@@ -61,7 +63,7 @@ impl ListedScope<'_> {
 
     /// Directory of the adapter in the dump.
     pub(crate) fn directory(&self) -> Option<&'static str> {
-        ["dynamodb", "s3", "sqs"].into_iter().find(|directory| *directory == self.adapter)
+        with_names().find(|directory| *directory == self.adapter)
     }
 }
 

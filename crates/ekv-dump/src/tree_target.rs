@@ -42,19 +42,6 @@ pub struct TreeOptions {
     pub sqs_visibility: SqsVisibility,
 }
 
-/// The adapters that were asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Included {
-    /// DynamoDB.
-    pub dynamodb: bool,
-    /// S3.
-    pub s3: bool,
-    /// Redis.
-    pub redis: bool,
-    /// SQS.
-    pub sqs: bool,
-}
-
 impl TreeTarget {
     /// A target that writes with `writer`, to which nothing has been written yet.
     pub fn new(writer: DumpWriter) -> Self {

@@ -2,6 +2,8 @@
 //!
 //! Source: `docs/format/tree.md`, section 1.
 
+use ekv_model::Protocol;
+
 /// Name of the manifest.
 pub const MANIFEST_FILE: &str = "MANIFEST.json";
 
@@ -22,3 +24,8 @@ pub const SCOPES_FILE: &str = "SCOPES.jsonl";
 
 /// Directory of the records that no adapter knows.
 pub const UNKNOWN_DIRECTORY: &str = "_unknown";
+
+/// Whether a name is that of a directory at the root: of a protocol, or of records that no adapter knows.
+pub fn is_top_directory(name: &[u8]) -> bool {
+    Protocol::named(name).is_some() || name == UNKNOWN_DIRECTORY.as_bytes()
+}

@@ -1,6 +1,6 @@
 //! The consumer side of the event stream.
 
-use crate::{Findings, Result, dynamodb, raw, redis, s3, sqs};
+use crate::{Findings, Protocol, Result, dynamodb, raw, redis, s3, sqs};
 
 /// One event of any adapter.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,19 @@ pub enum Event<'a> {
     Sqs(sqs::Event<'a>),
     /// A record that no adapter understands.
     Raw(raw::Record<'a>),
+}
+
+impl Event<'_> {
+    /// Whose it is; `None` for a record that no adapter understands.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Event::Redis { .. } => Some(Protocol::Redis),
+            Event::DynamoDb(_) => Some(Protocol::DynamoDb),
+            Event::S3(_) => Some(Protocol::S3),
+            Event::Sqs(_) => Some(Protocol::Sqs),
+            Event::Raw(_) => None,
+        }
+    }
 }
 
 /// Consumes events: writes files, fills another store, counts.

@@ -31,6 +31,6 @@ pub use body::{Body, ByteSource, CHUNK_LEN, InMemory};
 pub use consumer::{Consumer, Event, Monitor, NoMonitor};
 pub use error::{Class, Error, Result};
 pub use glob::Glob;
-pub use protocol::Protocol;
+pub use protocol::{Map, Protocol};
 pub use report::{Example, Finding, FindingTotals, Findings, LossLog, Severity};
 pub use scope::{Keys, Kind, Narrowing, Scope, item_parts};

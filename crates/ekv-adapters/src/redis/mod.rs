@@ -25,7 +25,7 @@ mod stream;
 mod value;
 mod wide;
 
-use ekv_model::Result;
+use ekv_model::{Protocol, Result};
 
 pub(crate) use encode::Encoder;
 pub use value::{EXPIRE_AT_MS_MAX, Form, TornHeader, has_inline_ttl, parse_form};
@@ -86,7 +86,9 @@ fn close_books(run: &mut Run<'_>) -> Result<()> {
     let orphans = run.unaccounted(Family::RedisExpiry);
     run.find_many(findings::ORPHAN_TTL, orphans);
     run.account(Family::RedisExpiry, Outcome::Orphaned, orphans)?;
-    for family in Family::ALL.iter().filter(|f| f.owner() == Owner::Redis && f.role() == Role::Internal) {
+    for family in
+        Family::ALL.iter().filter(|f| f.owner() == Owner::Protocol(Protocol::Redis) && f.role() == Role::Internal)
+    {
         run.account(*family, Outcome::Internal, run.unaccounted(*family))?;
     }
     Ok(())

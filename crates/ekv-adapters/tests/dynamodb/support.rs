@@ -6,10 +6,10 @@ use std::sync::Arc;
 use ekv_adapters::{Encoder, Router, Run, dynamodb};
 use ekv_dump::manifest::{Adapters, DynamodbLayout, DynamodbScopes, Exclusions, Manifest, Origin, SnapshotOrigin};
 use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
-use ekv_dump::{DumpWriter, Included, TreeOptions, TreeTarget};
+use ekv_dump::{DumpWriter, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
-use ekv_model::{Body, Consumer, NoMonitor, Result};
+use ekv_model::{Body, Consumer, Map, NoMonitor, Protocol, Result};
 use ekv_snapshot::{CommitTs, NoWatch, RecordSink, ScanOptions, View, Writer, Written, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
@@ -78,7 +78,7 @@ pub(crate) fn send_snapshot(snapshot: Vec<u8>, target: &mut dyn Consumer) {
 
 /// Sends what a dump holds, with little memory.
 pub(crate) fn send_dump(dump: &MemoryEntries, target: &mut dyn Consumer) {
-    let included = Included { dynamodb: true, ..Included::default() };
+    let included = Map::only(&[Protocol::DynamoDb]);
     let options = ReplayOptions { included, selection: Selection::default(), memory_budget: 64 << 10 };
     let mut source = MemorySource::new(dump.clone());
     replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(())).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ekv_adapters::redis::{self, Options};
 use ekv_adapters::{Family, Outcome, Owner, Router, Run, Tally};
-use ekv_model::{Finding, Findings, NoMonitor, Severity};
+use ekv_model::{Finding, Findings, NoMonitor, Protocol, Severity};
 use ekv_snapshot::{CommitTs, FamilyTotals, NoWatch, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
@@ -55,7 +55,7 @@ impl Decoded {
     /// Every visible record of a Redis family has exactly one outcome; losses are told.
     fn check_books(&self) {
         let mut lost = 0;
-        for family in Family::ALL.iter().filter(|family| family.owner() == Owner::Redis) {
+        for family in Family::ALL.iter().filter(|family| family.owner() == Owner::Protocol(Protocol::Redis)) {
             let visible = self.totals.get(family.number()).map_or(0, |totals| totals.visible);
             let outcomes = self.tally.of(*family);
             assert_eq!(visible, outcomes.total(), "{}: visible records and outcomes {outcomes:?}", family.name());

@@ -7,11 +7,11 @@ use ekv_adapters::sqs::{self, Options};
 use ekv_adapters::{EncodeOptions, Encoder, Router, Run};
 use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin};
 use ekv_dump::replay::{Place, ReplayOptions, Replayed, Selection, replay};
-use ekv_dump::{DumpWriter, Included, SqsVisibility, TreeOptions, TreeTarget};
+use ekv_dump::{DumpWriter, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::checksums::{CHECKSUMS_FILE, write_line};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
-use ekv_model::{Body, Consumer, Findings, NoMonitor, Result};
+use ekv_model::{Body, Consumer, Findings, Map, NoMonitor, Protocol, Result};
 use ekv_snapshot::{CommitTs, NoWatch, RecordSink, ScanOptions, View, Writer, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::{SnapshotBuilder, memory_input};
@@ -72,7 +72,7 @@ impl Mode {
             last_commit_ts: COMMIT_TS,
             wall_time_iso: "2026-11-22T15:45:07Z".to_owned(),
             origin: Origin::Snapshot(SnapshotOrigin::default()),
-            adapters: scopes.to_adapters(INCLUDED),
+            adapters: scopes.to_adapters(&Map::only(&[Protocol::Sqs])),
             exclusions: Exclusions {
                 include_orphans: self.has_orphans,
                 preserve_sqs_visibility: self.keeps_visibility,
@@ -83,8 +83,6 @@ impl Mode {
         }
     }
 }
-
-const INCLUDED: Included = Included { dynamodb: false, s3: false, redis: false, sqs: true };
 
 pub(crate) fn scratch() -> Arc<dyn Scratch> {
     Arc::new(SystemScratch::new())
@@ -130,7 +128,7 @@ impl Dump {
 
     pub(crate) fn replay_to(&self, selection: Selection, target: &mut dyn Consumer) -> ekv_files::Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
-        let options = ReplayOptions { included: INCLUDED, selection, memory_budget: 1 << 16 };
+        let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), selection, memory_budget: 1 << 16 };
         replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(()))
     }
 

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 
 use ekv_backup::{
-    Adapter, DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, LISTED_LOSSES_MAX, Losses, PayloadReport,
-    Selection, WrittenForm, encode,
+    DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, LISTED_LOSSES_MAX, Losses, PayloadReport,
+    Protocol, Selection, WrittenForm, encode,
 };
 
 use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
@@ -60,7 +60,7 @@ pub(crate) fn read_options(arguments: &DumpReadArguments) -> EncodeOptions {
     let bytes =
         |texts: &[OsString]| -> Vec<Vec<u8>> { texts.iter().map(|text| text.as_encoded_bytes().to_vec()).collect() };
     // All adapters means those that there are, as without the option.
-    let adapters = arguments.adapter.as_ref().map(|list| list.0.clone()).filter(|list| list != &Adapter::ALL);
+    let adapters = arguments.adapter.as_ref().map(|list| list.0.clone()).filter(|list| list != &Protocol::IN_DUMPS);
     let sort_memory = u64::from(arguments.sort_memory) << 20;
     EncodeOptions {
         adapters,

@@ -4,13 +4,13 @@ use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
 use ekv_files::sink::{DirOptions, Fsync};
 use ekv_model::redis::{CollectionKind, Element, Event as RedisEvent, ScalarKind};
 use ekv_model::s3::{Bucket, Object};
-use ekv_model::InMemory;
+use ekv_model::{InMemory, Map};
 use ekv_spill::SystemScratch;
 use ekv_testkit::fixtures::{ALL_3, SNAPSHOTS};
 
 use super::*;
 use crate::pipe::Events as _;
-use crate::{Adapter, DecodeOptions, DumpTarget, EventOptions, NoProgress, Phase, ReadOptions, Resources, Store};
+use crate::{DecodeOptions, DumpTarget, EventOptions, NoProgress, Phase, Protocol, ReadOptions, Resources, Store};
 
 fn scratch() -> Arc<dyn Scratch> {
     Arc::new(SystemScratch::new())
@@ -53,7 +53,7 @@ fn snapshot_and_its_dump_have_the_same_digests_in_every_layout() {
         let mut of_dump = Digester::new(&scratch(), Sequences::Stated);
         let mut source = crate::open_dump(&dump, &Resources::DEFAULT).unwrap();
         let options = ReplayOptions {
-            included: Adapter::included(&Adapter::ALL),
+            included: Map::only(&Protocol::ALL),
             selection: Selection::default(),
             memory_budget: 1 << 20,
         };

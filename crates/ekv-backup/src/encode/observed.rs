@@ -3,7 +3,7 @@
 use ekv_dump::replay::{Selection, Unmatched};
 use ekv_model::{Consumer, Event, Result, dynamodb, redis, s3, sqs};
 
-use crate::Adapter;
+use crate::Protocol;
 
 /// Passes events on and remembers, in bounded memory, what they tell about the whole.
 pub(super) struct Observed<'t> {
@@ -17,8 +17,8 @@ pub(super) struct Observed<'t> {
 /// What was seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
-    /// Adapters with data, in the order of [`Adapter::ALL`].
-    pub(super) adapters: Vec<Adapter>,
+    /// Adapters with data, in the order of [`Protocol::IN_DUMPS`].
+    pub(super) adapters: Vec<Protocol>,
     /// Redis keys whose expiry is in the past.
     pub(super) expired_keys: u64,
     /// What was selected and is not there.
@@ -34,7 +34,7 @@ impl<'t> Observed<'t> {
 
     /// What was seen so far.
     pub(super) fn finish(mut self) -> Seen {
-        self.seen.adapters.sort_unstable_by_key(|adapter| Adapter::ALL.iter().position(|one| one == adapter));
+        self.seen.adapters.sort_unstable_by_key(|adapter| Protocol::IN_DUMPS.iter().position(|one| one == adapter));
         self.seen
     }
 
@@ -71,30 +71,14 @@ impl<'t> Observed<'t> {
 
 impl Consumer for Observed<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
-        let adapter = match &event {
-            Event::Redis { event, .. } => {
-                self.redis(event);
-                Some(Adapter::Redis)
-            }
-            Event::DynamoDb(event) => {
-                if let dynamodb::Event::TableBegin(table) = event {
-                    self.seen.unmatched.saw(table.name.as_bytes());
-                }
-                Some(Adapter::DynamoDb)
-            }
-            Event::S3(event) => {
-                self.s3(event);
-                Some(Adapter::S3)
-            }
-            Event::Sqs(event) => {
-                if let sqs::Event::Queue(queue) = event {
-                    self.seen.unmatched.saw(queue.name);
-                }
-                Some(Adapter::Sqs)
-            }
-            _ => None,
-        };
-        if let Some(adapter) = adapter
+        match &event {
+            Event::Redis { event, .. } => self.redis(event),
+            Event::DynamoDb(dynamodb::Event::TableBegin(table)) => self.seen.unmatched.saw(table.name.as_bytes()),
+            Event::S3(event) => self.s3(event),
+            Event::Sqs(sqs::Event::Queue(queue)) => self.seen.unmatched.saw(queue.name),
+            _ => {}
+        }
+        if let Some(adapter) = event.protocol()
             && !self.seen.adapters.contains(&adapter)
         {
             self.seen.adapters.push(adapter);

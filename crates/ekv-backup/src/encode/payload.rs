@@ -6,7 +6,7 @@ use ekv_adapters::sqs::{self, StoredOddities};
 use ekv_adapters::{EncodeOptions as RecordOptions, Encoder, Restorable};
 use ekv_dump::replay::{Place, ReplayOptions, Replayed, Unmatched, replay};
 use ekv_files::source::ScopedSource;
-use ekv_model::{Example, Finding, FindingTotals, Findings, Result};
+use ekv_model::{Example, Finding, FindingTotals, Findings, Map, Result};
 use ekv_snapshot::{Writer, Written};
 
 use super::observed::{Observed, Seen};
@@ -14,10 +14,10 @@ use super::plan::{Plan, refuse_if_strict};
 use super::reference::Stored;
 use super::stage::{PAYLOAD, Stage, write_file};
 use super::{EncodeOptions, EncodeRefusal};
+use crate::WrittenForm;
 use crate::digest::{Digester, Digests, Sequences};
 use crate::losses::{LossFile, Losses};
 use crate::progress::{ByteCounter, Follower, Phase, Progress};
-use crate::{Adapter, WrittenForm};
 
 /// What was read and written.
 pub(super) struct Encoded {
@@ -31,7 +31,7 @@ pub(super) struct Encoded {
 /// How the dump is read: half as much memory as the records have.
 pub(super) fn replay_options(plan: &Plan, options: &EncodeOptions) -> ReplayOptions {
     ReplayOptions {
-        included: Adapter::included(&plan.adapters),
+        included: Map::only(&plan.adapters),
         selection: options.selection.clone(),
         memory_budget: options.sort_memory / 3,
     }

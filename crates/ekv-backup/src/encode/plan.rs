@@ -8,7 +8,7 @@ use ekv_snapshot::CommitTs;
 use super::{EncodeOptions, EncodeRefusal};
 use crate::losses::{LossAccount, first_losses};
 use crate::restore::timestamp::{check_last_commit_ts, timestamp_warning};
-use crate::{Adapter, EventOptions};
+use crate::{EventOptions, Protocol};
 
 /// Losses that a refusal names.
 const FIRST_LOSSES: usize = 10;
@@ -16,8 +16,8 @@ const FIRST_LOSSES: usize = 10;
 /// What will be encoded.
 pub(super) struct Plan {
     pub(super) manifest: Manifest,
-    /// In the order of [`Adapter::ALL`].
-    pub(super) adapters: Vec<Adapter>,
+    /// In the order of [`Protocol::IN_DUMPS`].
+    pub(super) adapters: Vec<Protocol>,
     /// The one commit timestamp of all records.
     pub(super) commit_ts: CommitTs,
     pub(super) warnings: Vec<String>,
@@ -43,7 +43,7 @@ impl Plan {
             );
         }
         check_last_commit_ts(commit_ts, options.now, options.allow_future_timestamps)?;
-        if options.reference_bytes && manifest.exclusions.preserve_sqs_visibility && adapters.contains(&Adapter::Sqs) {
+        if options.reference_bytes && manifest.exclusions.preserve_sqs_visibility && adapters.contains(&Protocol::Sqs) {
             return Err(EncodeRefusal::ReferenceVisibility.into());
         }
         let warnings: Vec<String> = timestamp_warning(commit_ts).into_iter().collect();
@@ -62,15 +62,9 @@ impl Plan {
 }
 
 /// The adapters that were asked for, all of which the dump must hold; without a wish all that it holds.
-fn choose_adapters(manifest: &Manifest, wanted: Option<&[Adapter]>) -> Result<Vec<Adapter>, EncodeRefusal> {
-    let has = &manifest.adapters;
-    let is_present = |adapter: &Adapter| match adapter {
-        Adapter::DynamoDb => has.dynamodb.is_some(),
-        Adapter::S3 => has.s3.is_some(),
-        Adapter::Redis => has.redis.is_some(),
-        Adapter::Sqs => has.sqs.is_some(),
-    };
-    let present: Vec<Adapter> = Adapter::ALL.into_iter().filter(is_present).collect();
+fn choose_adapters(manifest: &Manifest, wanted: Option<&[Protocol]>) -> Result<Vec<Protocol>, EncodeRefusal> {
+    let present: Vec<Protocol> =
+        Protocol::IN_DUMPS.into_iter().filter(|protocol| manifest.adapters.has(*protocol)).collect();
     let Some(wanted) = wanted else { return Ok(present) };
     match wanted.iter().find(|adapter| !present.contains(adapter)) {
         Some(adapter) => Err(EncodeRefusal::AdapterAbsent {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ekv_files::sink::{Fsync, SinkError, SinkOperation};
-use ekv_model::Class;
+use ekv_model::{Class, Protocol};
 use ekv_spill::Scratch;
 use ekv_testkit::CountedScratch;
 use tempfile::TempDir;
@@ -33,11 +33,11 @@ impl Scene {
             .put(b"!redis|str|b", 7 << 16, b"\xff\x01\x01\x00\x00\x01\x90\x00\x00\x00\x00two")
             .put(&long, 7 << 16, b"\xff\x01\x00three")
             .build();
-        Scene::of(&bytes, Adapter::Redis)
+        Scene::of(&bytes, Protocol::Redis)
     }
 
     /// The dump of one adapter.
-    fn of(bytes: &[u8], adapter: Adapter) -> Self {
+    fn of(bytes: &[u8], adapter: Protocol) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (snapshot, dump) = (dir.path().join("snapshot.fsm"), dir.path().join("dump"));
         fs::write(&snapshot, bytes).unwrap();

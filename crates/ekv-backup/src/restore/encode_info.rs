@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::Adapter;
+use crate::Protocol;
 
 /// The version of the file that this tool writes and reads.
 const FORMAT_VERSION: u32 = 1;
-/// Order in which the file lists adapters.
-const ADAPTER_ORDER: [Adapter; 4] = [Adapter::Redis, Adapter::DynamoDb, Adapter::S3, Adapter::Sqs];
 
 /// The content of the file.
 ///
@@ -119,8 +117,8 @@ impl EncodeInfo {
     }
 
     /// Names for [`EncodeInfo::adapters_enabled`], in the order of the file.
-    pub fn adapter_names(adapters: &[Adapter]) -> Vec<String> {
-        let enabled = ADAPTER_ORDER.iter().filter(|adapter| adapters.contains(adapter));
+    pub fn adapter_names(adapters: &[Protocol]) -> Vec<String> {
+        let enabled = Protocol::ALL.iter().filter(|adapter| adapters.contains(adapter));
         enabled.map(|adapter| adapter.name().to_owned()).collect()
     }
 
@@ -294,7 +292,7 @@ mod tests {
             last_commit_ts_overridden: false,
             manifest_last_commit_ts: 111_411_200_000_000_007,
             manifest_cluster_id: "lab".into(),
-            adapters_enabled: EncodeInfo::adapter_names(&[Adapter::Redis]),
+            adapters_enabled: EncodeInfo::adapter_names(&[Protocol::Redis]),
             self_test: SelfTest { ran: true, matched: true },
         }
     }
@@ -315,7 +313,7 @@ mod tests {
             manifest_cluster_id: String::new(),
             input_root: "<a>&\u{2028}\"".into(),
             last_commit_ts: u64::MAX,
-            adapters_enabled: EncodeInfo::adapter_names(&Adapter::ALL),
+            adapters_enabled: EncodeInfo::adapter_names(&Protocol::IN_DUMPS),
             ..golden()
         };
         let text = String::from_utf8(info.to_bytes().unwrap()).unwrap();

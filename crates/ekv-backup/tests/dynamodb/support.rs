@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ekv_backup::{
-    Adapter, DecodeOptions, DecodeReport, DynamodbLayout, EventOptions, NoProgress, TreeOptions, decode, verify,
+    DecodeOptions, DecodeReport, DynamodbLayout, EventOptions, NoProgress, Protocol, TreeOptions, decode, verify,
 };
 use ekv_testkit::read_files;
 
@@ -31,7 +31,7 @@ impl Dump {
 /// Options for DynamoDB alone.
 pub(crate) fn options(dynamodb_layout: DynamodbLayout) -> DecodeOptions {
     DecodeOptions {
-        events: EventOptions::of([Adapter::DynamoDb]),
+        events: EventOptions::of([Protocol::DynamoDb]),
         tree: TreeOptions { dynamodb_layout, ..TreeOptions::default() },
         ..DecodeOptions::default()
     }

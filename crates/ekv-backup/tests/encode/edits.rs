@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use ekv_backup::{
-    Adapter, ChecksumsOptions, ChecksumsReport, Class, DecodeOptions, EventOptions, Fsync, NoProgress, checksums,
+    ChecksumsOptions, ChecksumsReport, Class, DecodeOptions, EventOptions, Fsync, NoProgress, Protocol, checksums,
 };
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::redis::{Wide, key, value};
@@ -19,7 +19,7 @@ const STRING: &str = "dump/redis/db_0/strings/a.bin";
 const EXPIRIES: &str = "dump/redis/db_0/strings_ttl.jsonl";
 
 fn redis_only() -> DecodeOptions {
-    DecodeOptions { events: EventOptions::of(vec![Adapter::Redis]), ..decode_options() }
+    DecodeOptions { events: EventOptions::of(vec![Protocol::Redis]), ..decode_options() }
 }
 
 /// Strings `a` and `b`, of which `b` expires, and a hash `h`.

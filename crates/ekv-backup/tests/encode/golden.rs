@@ -15,7 +15,7 @@ const T: u64 = 111_411_200_000_000_007;
 fn golden_room() -> Room {
     let mut decode_options = decode_options();
     decode_options.cluster_id = "lab".into();
-    decode_options.events.adapters = vec![ekv_backup::Adapter::Redis];
+    decode_options.events.adapters = vec![ekv_backup::Protocol::Redis];
     let snapshot = SnapshotBuilder::new().put(b"!redis|str|a/b", T, b"\xff\x01\x00hi").build();
     Room::with_dump_of(&snapshot, &decode_options)
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use ekv_backup::restore::{PrepareOptions, RestoreError, RestoreTarget, restore};
 use ekv_backup::{
-    Adapter, Class, DecodeOptions, DirOptions, DumpTarget, EncodeOptions, EncodeRefusal, Error, Fsync, NoProgress,
+    Class, DecodeOptions, DirOptions, DumpTarget, EncodeOptions, EncodeRefusal, Error, Fsync, NoProgress, Protocol,
     Selection, decode, verify,
 };
 use ekv_testkit::SnapshotBuilder;
@@ -111,7 +111,7 @@ fn selection_that_names_nothing_publishes_nothing() {
 #[test]
 fn adapter_without_data_publishes_nothing_where_it_was_asked_for() {
     let room = room();
-    let asked = EncodeOptions { adapters: Some(vec![Adapter::S3, Adapter::DynamoDb]), ..options() };
+    let asked = EncodeOptions { adapters: Some(vec![Protocol::S3, Protocol::DynamoDb]), ..options() };
     let error = room.refusal(Class::NoMatch, &asked);
     assert!(error.to_string().starts_with("the dump holds no data of dynamodb, s3"), "{error}");
     let allowed = EncodeOptions { allow_empty: true, ..asked };

@@ -1,6 +1,6 @@
 //! What holds for every dump: there and back again.
 
-use ekv_backup::{Adapter, DecodeOptions, EncodeOptions, EventOptions, WrittenForm};
+use ekv_backup::{DecodeOptions, EncodeOptions, EventOptions, Protocol, WrittenForm};
 use ekv_testkit::fixtures::SNAPSHOTS;
 
 use crate::room::{ROWS, Room, assert_same_files, decode_options, options};
@@ -66,7 +66,7 @@ fn server_file_decodes_as_the_payload_does() {
 
 #[test]
 fn all_adapters_together_come_back() {
-    let adapters: Vec<Adapter> = ROWS.iter().map(|(_, adapter, _)| *adapter).collect();
+    let adapters: Vec<Protocol> = ROWS.iter().map(|(_, adapter, _)| *adapter).collect();
     for known in SNAPSHOTS {
         let decode_options = DecodeOptions { events: EventOptions::of(adapters.clone()), ..decode_options() };
         let room = Room::with_dump_of(&known.bytes(), &decode_options);
@@ -81,7 +81,7 @@ fn dumps_of_the_reference_decoder_come_back_up_to_the_order_of_sidecar_lines() {
     for known in SNAPSHOTS {
         for (name, adapter, _) in ROWS {
             // The reference decoder fails on a key of this bucket: `dir/`.
-            if (known.name, adapter) == ("all-3", Adapter::S3) {
+            if (known.name, adapter) == ("all-3", Protocol::S3) {
                 continue;
             }
             let room = Room::new();

@@ -4,7 +4,7 @@ use std::fs;
 
 use ekv_backup::restore::EncodeInfo;
 use ekv_backup::{
-    Adapter, ChecksumsOptions, Class, EncodeOptions, ExistingTarget, NoProgress, Selection, SqsVisibility, checksums,
+    ChecksumsOptions, Class, EncodeOptions, ExistingTarget, NoProgress, Protocol, Selection, SqsVisibility, checksums,
 };
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::fixtures::ALL_3;
@@ -17,7 +17,7 @@ const T: u64 = 111_411_200_000_000_007;
 fn redis_room(cluster_id: &str) -> Room {
     let mut decode_options = decode_options();
     decode_options.cluster_id = cluster_id.into();
-    decode_options.events.adapters = vec![Adapter::Redis];
+    decode_options.events.adapters = vec![Protocol::Redis];
     let snapshot = SnapshotBuilder::new()
         .put(b"!redis|str|user:1", T, b"\xff\x01\x00one")
         .put(b"!redis|str|user:2", T, b"\xff\x01\x00two")
@@ -82,7 +82,7 @@ fn timestamp_zero_is_a_warning_and_strict_mode_refuses_it() {
 fn adapter_that_the_dump_does_not_hold_is_refused() {
     let room = redis_room("");
     let mut options = options();
-    options.adapters = Some(vec![Adapter::Redis, Adapter::S3]);
+    options.adapters = Some(vec![Protocol::Redis, Protocol::S3]);
     let error = room.refusal(Class::Data, &options);
     assert_eq!(
         error.to_string(),
@@ -134,7 +134,7 @@ fn payload_without_self_test_says_so() {
 #[test]
 fn what_no_client_can_see_stays_in_the_dump_with_a_warning_that_strict_mode_refuses() {
     let mut with_all = decode_options();
-    with_all.events.adapters = vec![Adapter::Sqs];
+    with_all.events.adapters = vec![Protocol::Sqs];
     with_all.events.sqs.include_side_records = true;
     with_all.events.sqs.include_orphans = true;
     with_all.events.include_unknown = true;
@@ -155,7 +155,7 @@ fn what_no_client_can_see_stays_in_the_dump_with_a_warning_that_strict_mode_refu
 #[test]
 fn records_of_the_reference_pass_the_self_test_and_do_not_lose_receives_in_silence() {
     let mut only_sqs = decode_options();
-    only_sqs.events.adapters = vec![Adapter::Sqs];
+    only_sqs.events.adapters = vec![Protocol::Sqs];
     let room = Room::with_dump_of(&ALL_3.bytes(), &only_sqs);
     let mut reference = options();
     reference.reference_bytes = true;

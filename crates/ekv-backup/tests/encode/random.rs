@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ekv_backup::{Adapter, DecodeOptions, EventOptions, WrittenForm};
+use ekv_backup::{DecodeOptions, EventOptions, Protocol, WrittenForm};
 use ekv_model::redis::StreamId;
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::redis::{Wide, key, value};
@@ -108,7 +108,7 @@ proptest! {
         keys in btree_map(name(), (content(), prop::option::of(1_u64..1 << 50)), 0..12),
         form in prop_oneof![Just(WrittenForm::Payload), Just(WrittenForm::File)],
     ) {
-        let decode_options = DecodeOptions { events: EventOptions::of(vec![Adapter::Redis]), ..decode_options() };
+        let decode_options = DecodeOptions { events: EventOptions::of(vec![Protocol::Redis]), ..decode_options() };
         let room = Room::with_dump_of(&snapshot(&keys), &decode_options);
         let mut options = options();
         options.form = form;

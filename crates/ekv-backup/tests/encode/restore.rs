@@ -16,7 +16,7 @@ fn prepare_options(target: RestoreTarget) -> PrepareOptions {
 fn room(cluster_id: &str) -> Room {
     let mut decode_options = decode_options();
     decode_options.cluster_id = cluster_id.into();
-    decode_options.events.adapters = vec![ekv_backup::Adapter::Redis];
+    decode_options.events.adapters = vec![ekv_backup::Protocol::Redis];
     Room::with_dump_of(&REDIS_1.bytes(), &decode_options)
 }
 

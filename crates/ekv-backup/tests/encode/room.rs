@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ekv_backup::{
-    Adapter, Class, DecodeOptions, DecodeReport, DirOptions, DumpTarget, DynamodbLayout, EncodeOptions, EncodeReport,
-    Error, Fsync, NoProgress, SqsVisibility, decode, encode, verify,
+    Class, DecodeOptions, DecodeReport, DirOptions, DumpTarget, DynamodbLayout, EncodeOptions, EncodeReport, Error,
+    Fsync, NoProgress, Protocol, SqsVisibility, decode, encode, verify,
 };
 use ekv_testkit::read_files;
 use tempfile::TempDir;
@@ -114,16 +114,16 @@ pub(crate) fn assert_same_files(found: &BTreeMap<String, Vec<u8>>, expected: &BT
 }
 
 /// An adapter, and what tells its dumps from those with default options.
-pub(crate) type Row = (&'static str, Adapter, fn(&mut DecodeOptions));
+pub(crate) type Row = (&'static str, Protocol, fn(&mut DecodeOptions));
 
 /// Every adapter that can be encoded, in every form that its files have.
 pub(crate) const ROWS: [Row; 8] = [
-    ("redis", Adapter::Redis, |_| {}),
-    ("dynamodb", Adapter::DynamoDb, |_| {}),
-    ("dynamodb in lines", Adapter::DynamoDb, |options| options.tree.dynamodb_layout = DynamodbLayout::Jsonl),
-    ("s3", Adapter::S3, |_| {}),
-    ("s3 with all fields", Adapter::S3, |options| options.tree.extended = true),
-    ("sqs", Adapter::Sqs, |_| {}),
-    ("sqs with visibility", Adapter::Sqs, |options| options.tree.sqs_visibility = SqsVisibility::Keep),
-    ("sqs with all fields", Adapter::Sqs, |options| options.tree.extended = true),
+    ("redis", Protocol::Redis, |_| {}),
+    ("dynamodb", Protocol::DynamoDb, |_| {}),
+    ("dynamodb in lines", Protocol::DynamoDb, |options| options.tree.dynamodb_layout = DynamodbLayout::Jsonl),
+    ("s3", Protocol::S3, |_| {}),
+    ("s3 with all fields", Protocol::S3, |options| options.tree.extended = true),
+    ("sqs", Protocol::Sqs, |_| {}),
+    ("sqs with visibility", Protocol::Sqs, |options| options.tree.sqs_visibility = SqsVisibility::Keep),
+    ("sqs with all fields", Protocol::Sqs, |options| options.tree.extended = true),
 ];

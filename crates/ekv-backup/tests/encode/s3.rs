@@ -3,7 +3,7 @@
 use std::fs;
 
 use ekv_backup::{
-    Adapter, ChecksumsOptions, Class, DecodeOptions, EncodeReport, EventOptions, Fsync, NoProgress, Selection,
+    ChecksumsOptions, Class, DecodeOptions, EncodeReport, EventOptions, Fsync, NoProgress, Protocol, Selection,
     checksums,
 };
 use ekv_testkit::SnapshotBuilder;
@@ -16,7 +16,7 @@ const T: u64 = 111_411_200_000_000_007;
 const HEAD: &[u8] = br#"{"upload_id":"u","size_bytes":2,"parts":[{"part_no":1,"chunk_sizes":[2]}]}"#;
 
 fn s3_only() -> DecodeOptions {
-    DecodeOptions { events: EventOptions::of(vec![Adapter::S3]), ..decode_options() }
+    DecodeOptions { events: EventOptions::of(vec![Protocol::S3]), ..decode_options() }
 }
 
 fn key(prefix: &str, object: &str, tail: &[u8]) -> Vec<u8> {

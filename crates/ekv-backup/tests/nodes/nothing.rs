@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use ekv_backup::{
-    Adapter, Class, DecodeOptions, DecodeReport, Error, EventOptions, NoProgress, Proof, ReadOptions, Resources,
+    Class, DecodeOptions, DecodeReport, Error, EventOptions, NoProgress, Proof, Protocol, ReadOptions, Resources,
     Status, decode, inspect,
 };
 use ekv_testkit::SnapshotBuilder;
@@ -40,7 +40,7 @@ fn allowing_nothing() -> DecodeOptions {
     DecodeOptions { read: ReadOptions { allow_empty: true, ..ReadOptions::default() }, ..DecodeOptions::default() }
 }
 
-fn only(adapter: Adapter) -> DecodeOptions {
+fn only(adapter: Protocol) -> DecodeOptions {
     DecodeOptions { events: EventOptions::of(vec![adapter]), ..DecodeOptions::default() }
 }
 
@@ -141,26 +141,26 @@ fn strict_run_needs_a_checksum() {
 #[test]
 fn adapters_without_any_data_are_refused_with_the_names_of_those_that_have_some() {
     let place = Place::with(&one_string().build());
-    let error = place.decode(&only(Adapter::DynamoDb)).unwrap_err();
+    let error = place.decode(&only(Protocol::DynamoDb)).unwrap_err();
     assert_eq!(error.class(), Class::NoMatch);
     assert!(error.to_string().contains("no data of dynamodb in it, but of redis"), "{error}");
     assert!(
         place
-            .decode(&DecodeOptions { events: EventOptions::of(vec![Adapter::DynamoDb]), ..allowing_nothing() })
+            .decode(&DecodeOptions { events: EventOptions::of(vec![Protocol::DynamoDb]), ..allowing_nothing() })
             .is_ok()
     );
     // Records that make no file are nothing, too.
     let generation = Place::with(&one_string().put(b"!s3|bucket|gen|b\0\x01", 20, &1_u64.to_be_bytes()).build());
-    assert_eq!(generation.decode(&only(Adapter::S3)).unwrap_err().class(), Class::NoMatch);
+    assert_eq!(generation.decode(&only(Protocol::S3)).unwrap_err().class(), Class::NoMatch);
     // A damaged record is something.
     let damaged = one_string().version(b"!ddb|item|dA|1|x", 20, 0x08, 0, b"");
-    assert_eq!(Place::with(&damaged.build()).decode(&only(Adapter::DynamoDb)).unwrap().losses, 1);
+    assert_eq!(Place::with(&damaged.build()).decode(&only(Protocol::DynamoDb)).unwrap().losses, 1);
 }
 
 #[test]
 fn dump_of_some_adapters_says_that_it_is_a_part() {
     let snapshot = one_string().put(b"!s3|bucket|gen|b\0\x01", 20, &1_u64.to_be_bytes());
-    let completeness = Place::with(&snapshot.build()).decode(&only(Adapter::Redis)).unwrap().books.completeness;
+    let completeness = Place::with(&snapshot.build()).decode(&only(Protocol::Redis)).unwrap().books.completeness;
     assert_eq!(completeness.status, Status::Complete);
     let choices: Vec<_> = completeness.by_choice.iter().map(|choice| (choice.option.as_str(), choice.count)).collect();
     assert_eq!(choices, [("--adapter", 1)]);
@@ -191,7 +191,7 @@ fn records_that_no_adapter_decodes_are_named_as_losses_unless_they_are_kept_as_t
         .unwrap();
     assert_eq!((kept.losses, kept.books.completeness.status), (0, Status::Complete));
     // Not even one who asked for Redis alone has them.
-    assert_eq!(place.decode(&only(Adapter::Redis)).unwrap().losses, 3);
+    assert_eq!(place.decode(&only(Protocol::Redis)).unwrap().losses, 3);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! A snapshot of a real server.
 
-use ekv_backup::{Adapter, DecodeOptions, EventOptions};
+use ekv_backup::{DecodeOptions, EventOptions, Protocol};
 use ekv_testkit::fixtures;
 
 use crate::support::dump;
 
 #[test]
 fn real_snapshot_gives_the_queues_of_the_reference_decoder_byte_for_byte() {
-    let options = DecodeOptions { events: EventOptions::of(vec![Adapter::Sqs]), ..DecodeOptions::default() };
+    let options = DecodeOptions { events: EventOptions::of(vec![Protocol::Sqs]), ..DecodeOptions::default() };
     let dump = dump(&fixtures::read("all-3.fsm"), &options);
     let reference = fixtures::archive("all-3.reference-tree.tar");
     let reference = reference

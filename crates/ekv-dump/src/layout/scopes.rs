@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ekv_files::Result;
+use ekv_model::{Map, Protocol};
 use ekv_spill::{Scratch, Sorter, Spool};
 
 use crate::DumpWriter;
 use crate::manifest::{Adapters, DynamodbScopes, RedisScopes, S3Scopes, SCOPES_LEN_MAX, SqsScopes, scope_len};
 use crate::scope_list::{ListedScope, SCOPES_FILE};
-use crate::tree_target::Included;
 
 /// Memory for sorting names that are too many for the manifest, in bytes.
 const SORT_BUDGET_LEN: usize = 1 << 20;
@@ -34,12 +34,12 @@ pub struct Scopes {
 
 impl Scopes {
     /// The scopes as the manifest lists them, for the adapters that were asked for.
-    pub fn to_adapters(&self, included: Included) -> Adapters {
+    pub fn to_adapters(&self, included: &Map<bool>) -> Adapters {
         Adapters {
-            dynamodb: included.dynamodb.then(|| DynamodbScopes { tables: self.tables.clone() }),
-            s3: included.s3.then(|| S3Scopes { buckets: self.buckets.clone() }),
-            redis: included.redis.then(|| RedisScopes { databases: self.databases.clone() }),
-            sqs: included.sqs.then(|| SqsScopes { queues: self.queues.clone() }),
+            dynamodb: included.has(Protocol::DynamoDb).then(|| DynamodbScopes { tables: self.tables.clone() }),
+            s3: included.has(Protocol::S3).then(|| S3Scopes { buckets: self.buckets.clone() }),
+            redis: included.has(Protocol::Redis).then(|| RedisScopes { databases: self.databases.clone() }),
+            sqs: included.has(Protocol::Sqs).then(|| SqsScopes { queues: self.queues.clone() }),
         }
     }
 }

@@ -55,6 +55,11 @@ type Take<'t> = &'t mut dyn FnMut(&str) -> bool;
 const LISTS: [(&str, &str, bool); 4] =
     [("dynamodb", "tables", false), ("s3", "buckets", false), ("redis", "databases", true), ("sqs", "queues", false)];
 
+/// Directories of the protocols whose tables, buckets or queues have names.
+pub(crate) fn with_names() -> impl Iterator<Item = &'static str> {
+    LISTS.into_iter().filter(|(.., is_number)| !is_number).map(|(directory, ..)| directory)
+}
+
 /// Takes names one by one, each with the directory of its adapter; false ends the reading.
 pub(super) type TakeScope<'t> = &'t mut dyn FnMut(&'static str, &str) -> bool;
 

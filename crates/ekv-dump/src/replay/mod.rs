@@ -11,7 +11,7 @@
 //! | `../layout/` | the readers of the protocols, one folder each |
 //!
 //! A reader for another protocol is a folder `layout/<protocol>/read` with a function `read(&mut Reading, &mut dyn Consumer) -> Result<()>` and a row in
-//! `PROTOCOLS`.
+//! `layout::of`.
 
 pub(crate) mod fault;
 pub(crate) mod place;
@@ -27,13 +27,12 @@ use std::sync::Arc;
 use ekv_files::checksums::CHECKSUMS_FILE;
 use ekv_files::source::{ScopedSource, read_error};
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::{Consumer, Example, Finding, Findings};
+use ekv_model::{Consumer, Example, Finding, Findings, Map, Protocol};
 use ekv_spill::Scratch;
 use ekv_text::LineError;
 
-use crate::Included;
+use crate::layout;
 use crate::layout::raw::UNKNOWN_DIRECTORY;
-use crate::layout::{dynamodb, redis, s3, sqs};
 use crate::losses::LOSSES_FILE;
 use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest};
 use crate::scope_list::{SCOPES_FILE, ScopeFault, ScopesReader};
@@ -53,7 +52,7 @@ pub use selection::{Selection, Unmatched};
 #[derive(Clone, Debug)]
 pub struct ReplayOptions {
     /// Protocols whose files are read. Files of the others need only be there.
-    pub included: Included,
+    pub included: Map<bool>,
     /// Which names of these protocols are read.
     pub selection: Selection,
     /// Memory for sorting, in bytes.
@@ -69,43 +68,6 @@ pub struct Replayed {
     /// What stays in the dump.
     pub findings: Findings,
 }
-
-/// How a protocol is read.
-struct Protocol {
-    directory: &'static str,
-    is_included: fn(Included) -> bool,
-    read: fn(&mut Reading<'_>, &mut dyn Consumer) -> Result<()>,
-    /// Called instead of `read` where there is no directory.
-    check_absent: fn(&mut Reading<'_>) -> Result<()>,
-}
-
-/// The protocols in the order in which they are replayed.
-const PROTOCOLS: [Protocol; 4] = [
-    Protocol {
-        directory: redis::read::DIRECTORY,
-        is_included: |included| included.redis,
-        read: redis::read::read,
-        check_absent: redis::read::check_absent,
-    },
-    Protocol {
-        directory: dynamodb::read::DIRECTORY,
-        is_included: |included| included.dynamodb,
-        read: dynamodb::read::read,
-        check_absent: dynamodb::read::check_absent,
-    },
-    Protocol {
-        directory: s3::read::DIRECTORY,
-        is_included: |included| included.s3,
-        read: s3::read::read,
-        check_absent: s3::read::check_absent,
-    },
-    Protocol {
-        directory: sqs::read::DIRECTORY,
-        is_included: |included| included.sqs,
-        read: sqs::read::read,
-        check_absent: sqs::read::check_absent,
-    },
-];
 
 /// Reads the manifest of a dump and nothing else.
 ///
@@ -138,26 +100,27 @@ pub fn replay(
     monitor: Monitor<'_>,
 ) -> Result<Replayed> {
     let mut reading = Reading::open(source, scratch, place, options, monitor)?;
-    match read_all(&mut reading, options.included, target) {
+    match read_all(&mut reading, &options.included, target) {
         Ok(()) => reading.finish(),
         Err(error) => Err(reading.explain(error)),
     }
 }
 
-fn read_all(reading: &mut Reading<'_>, included: Included, target: &mut dyn Consumer) -> Result<()> {
+fn read_all(reading: &mut Reading<'_>, included: &Map<bool>, target: &mut dyn Consumer) -> Result<()> {
     let mut root = Root { directories: Vec::new(), scopes: reading.take_all_listed() };
     reading.show(&DumpPath::root(), &mut root)?;
     reading.put_all_listed(root.scopes);
-    for protocol in &PROTOCOLS {
-        let path = DumpPath::new(protocol.directory.as_bytes())?;
-        let is_there = root.directories.contains(&protocol.directory);
-        match ((protocol.is_included)(included), is_there) {
+    for protocol in Protocol::ALL {
+        let path = DumpPath::new(protocol.name().as_bytes())?;
+        let is_there = root.directories.contains(&protocol.name());
+        let layout = layout::of(protocol);
+        match (included.has(protocol), is_there) {
             // Also where nobody asked for it: what was listed by nobody would be left out without a word.
-            (_, true) if !is_listed(reading, protocol.directory) => {
+            (_, true) if !reading.manifest().adapters.has(protocol) => {
                 return Err(Error::from(ReplayFault::Unlisted).at(path.as_bytes()));
             }
-            (true, true) => (protocol.read)(reading, target)?,
-            (true, false) => (protocol.check_absent)(reading)?,
+            (true, true) => (layout.read)(reading, target)?,
+            (true, false) => (layout.check_absent)(reading)?,
             (false, true) => reading.leave_out(&path)?,
             (false, false) => {}
         }
@@ -179,22 +142,10 @@ pub const NOT_ENCODED_RAW: Finding = Finding::warning(
     "records that no adapter understands: what a new cluster would make of them is unknown, and they stay in the dump",
 );
 
-/// Whether the manifest says that a protocol was decoded.
-fn is_listed(reading: &Reading<'_>, directory: &str) -> bool {
-    let adapters = &reading.manifest().adapters;
-    match directory {
-        "dynamodb" => adapters.dynamodb.is_some(),
-        "s3" => adapters.s3.is_some(),
-        "sqs" => adapters.sqs.is_some(),
-        _ => adapters.redis.is_some(),
-    }
-}
-
 /// Empty directory that the reference decoder leaves in the root.
 const REFERENCE_LEFTOVER: &str = ".scratch";
 
-const IN_ROOT: &str =
-    "MANIFEST.json, CHECKSUMS, LOSSES.jsonl, SCOPES.jsonl, or a directory: dynamodb::read, redis, s3, sqs";
+const IN_ROOT: &str = "MANIFEST.json, CHECKSUMS, LOSSES.jsonl, SCOPES.jsonl, or a directory: dynamodb, redis, s3, sqs";
 
 /// Looks at the root of a dump.
 struct Root {
@@ -206,7 +157,7 @@ struct Root {
 impl Visit for Root {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
         let others = [UNKNOWN_DIRECTORY, REFERENCE_LEFTOVER];
-        let mut known = PROTOCOLS.iter().map(|protocol| protocol.directory).chain(others);
+        let mut known = Protocol::ALL.into_iter().map(Protocol::name).chain(others);
         let directory =
             known.find(|known| known.as_bytes() == path.as_bytes()).ok_or_else(|| unknown(path, IN_ROOT))?;
         self.directories.push(directory);

@@ -12,7 +12,7 @@ use ekv_spill::{Scratch, Sorter};
 
 use super::{Place, ReplayFault, ReplayOptions, Replayed, Selection};
 use crate::DumpFault;
-use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest};
+use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest, with_names};
 use crate::verify::entries::Entries;
 use crate::verify::hashing::HashingReader;
 use crate::verify::walk::{read_checksums, read_error};
@@ -102,7 +102,7 @@ impl<'a> Reading<'a> {
         read_checksums(&mut open_checksums(source)?, &mut books.entries)
             .map_err(|error| error.or_at(CHECKSUMS_FILE.as_bytes(), None))?;
         let sorter = |directory| (directory, Sorter::new(Arc::clone(scratch), memory_budget / SMALL_SHARE));
-        let listed = ["dynamodb", "s3", "sqs"].into_iter().map(sorter).collect();
+        let listed = with_names().map(sorter).collect();
         Ok(Reading { source, scratch: Arc::clone(scratch), place, selection, memory_budget, manifest, listed, books })
     }
 

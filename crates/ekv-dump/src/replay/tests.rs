@@ -6,7 +6,7 @@ use ekv_files::checksums::write_line;
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
 use ekv_model::redis::{CollectionKind, Element, Event as RedisEvent, Expiry, ExpiryOrigin, ScalarKind, StreamId};
-use ekv_model::{Body, Consumer, Event};
+use ekv_model::{Body, Consumer, Event, Map, Protocol};
 use ekv_spill::{Scratch, SystemScratch};
 use sha2::{Digest, Sha256};
 
@@ -127,7 +127,7 @@ impl Dump {
 }
 
 pub(crate) fn options() -> ReplayOptions {
-    let included = Included { redis: true, ..Included::default() };
+    let included = Map::only(&[Protocol::Redis]);
     ReplayOptions { included, selection: Selection::default(), memory_budget: 1 << 16 }
 }
 
@@ -271,7 +271,7 @@ fn directory_of_a_protocol_that_the_manifest_leaves_out_is_refused() {
     let refused = "redis: the manifest says that this was left out, yet it is there";
     assert_eq!(dump.error(), refused);
     // Nor is it passed over where nobody asks for it.
-    let options = ReplayOptions { included: Included::default(), ..options() };
+    let options = ReplayOptions { included: Map::default(), ..options() };
     assert_eq!(dump.replay_with(&options).err().unwrap().to_string(), refused);
 }
 

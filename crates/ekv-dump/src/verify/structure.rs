@@ -3,6 +3,7 @@
 //! Source: `docs/format/tree.md`, sections 1, 2.5 and 5; `docs/format/s3.md` and `docs/format/sqs.md`, section 4.
 
 use ekv_files::Result;
+use ekv_model::Protocol;
 
 use super::problem::{ProblemKind, Problems};
 use super::redis::{RedisNames, RedisType, is_scope_file};
@@ -88,15 +89,10 @@ impl<'a> Structure<'a> {
     }
 
     fn adapter_directory(&self, name: &[u8]) -> Option<ProblemKind> {
-        let adapters = &self.manifest.adapters;
-        let is_included = match name {
-            b"dynamodb" => adapters.dynamodb.is_some(),
-            b"s3" => adapters.s3.is_some(),
-            b"redis" => adapters.redis.is_some(),
-            b"sqs" => adapters.sqs.is_some(),
-            REFERENCE_LEFTOVER => true,
-            name if name == UNKNOWN_DIRECTORY.as_bytes() => true,
-            _ => return Some(ProblemKind::Unknown),
+        let is_included = match Protocol::named(name) {
+            Some(protocol) => self.manifest.adapters.has(protocol),
+            None if name == REFERENCE_LEFTOVER || name == UNKNOWN_DIRECTORY.as_bytes() => true,
+            None => return Some(ProblemKind::Unknown),
         };
         (!is_included).then_some(ProblemKind::NotIncluded)
     }

@@ -2,15 +2,12 @@
 //!
 //! Source: `docs/format/tree.md`, section 9.2.
 
-use crate::root::{LOSSES_FILE, MANIFEST_FILE, SCOPES_FILE, UNKNOWN_DIRECTORY};
+use crate::root::{LOSSES_FILE, MANIFEST_FILE, SCOPES_FILE, is_top_directory};
 
 use crate::archive::ArchiveFault;
 use crate::checksums::CHECKSUMS_FILE;
 use crate::path::{common_directory, is_at_or_below, prefixes, split_last};
 use crate::{DumpPath, Error, Result};
-
-/// Directories at the top of a dump.
-const TOP_DIRECTORIES: [&[u8]; 5] = [b"dynamodb", b"redis", b"s3", b"sqs", UNKNOWN_DIRECTORY.as_bytes()];
 
 /// Files at the top of a dump.
 const TOP_FILES: [&[u8]; 4] =
@@ -100,7 +97,7 @@ impl Folder {
     fn folder_of(&self, path: &[u8], is_directory: bool) -> Result<Option<Vec<u8>>> {
         let (directory, name) = split_last(path);
         let whole = if is_directory { path } else { directory };
-        let top = prefixes(whole).find(|prefix| TOP_DIRECTORIES.contains(&split_last(prefix).1));
+        let top = prefixes(whole).find(|prefix| is_top_directory(split_last(prefix).1));
         Ok(match (top, is_directory) {
             (Some(top), _) => Some(split_last(top).0.to_vec()),
             (None, false) if TOP_FILES.contains(&name) => Some(directory.to_vec()),

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ekv_model::dynamodb::{Event, Node, push_ordered};
-use ekv_model::{Body, Consumer, Event as ModelEvent, Findings, NoMonitor, Result};
+use ekv_model::{Body, Consumer, Event as ModelEvent, Findings, NoMonitor, Protocol, Result};
 use ekv_snapshot::{NoWatch, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
@@ -101,12 +101,14 @@ fn decode_bytes(bytes: Vec<u8>) -> Decoded {
     let mut log = Log::default();
     let mut run = Run::new(&view, &scanned.families, &mut log, &NoMonitor, scratch);
     super::decode(&mut run).unwrap();
-    for family in Family::ALL.iter().filter(|family| family.owner() == Owner::DynamoDb) {
+    for family in Family::ALL.iter().filter(|family| family.owner() == Owner::Protocol(Protocol::DynamoDb)) {
         assert_eq!(run.unaccounted(*family), 0, "{}", family.name());
     }
     let visible: Vec<u64> = Family::ALL.iter().map(|family| run.visible(*family)).collect();
     let (tally, findings) = run.into_books();
-    for (family, visible) in Family::ALL.iter().zip(visible).filter(|(family, _)| family.owner() == Owner::DynamoDb) {
+    for (family, visible) in
+        Family::ALL.iter().zip(visible).filter(|(family, _)| family.owner() == Owner::Protocol(Protocol::DynamoDb))
+    {
         assert_eq!(tally.of(*family).total(), visible, "{}", family.name());
     }
     Decoded { lines: log.lines, findings, tally }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ekv_dump::{DumpWriter, Scopes, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemorySink};
-use ekv_model::{Consumer, Finding, Findings, NoMonitor};
+use ekv_model::{Consumer, Finding, Findings, NoMonitor, Protocol};
 use ekv_snapshot::{CommitTs, FamilyTotals, Input, NoWatch, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
@@ -152,7 +152,7 @@ impl Store {
         let mut run = Run::new(&view, &totals, target, &NoMonitor, scratch);
         decode(&mut run, &options, blob_sources)?;
         let (tally, findings) = run.into_books();
-        for family in Family::ALL.iter().filter(|family| family.owner() == Owner::S3) {
+        for family in Family::ALL.iter().filter(|family| family.owner() == Owner::Protocol(Protocol::S3)) {
             let visible = totals.get(family.number()).map_or(0, |totals| totals.visible);
             assert_eq!(tally.of(*family).total(), visible, "{}", family.name());
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use ekv_adapters::Encoder;
 use ekv_dump::replay::{Place, replay};
-use ekv_model::{Body, Result};
+use ekv_model::{Body, Protocol, Result};
 use ekv_snapshot::{RecordSink, Writer};
 use ekv_testkit::fixtures::{ALL_3, REDIS_2};
 
@@ -148,13 +148,13 @@ fn lost_or_changed_record_of_any_family_is_found_if_decode_needs_it() {
     let cases: [(_, _, NotSeen, NotSeen); 4] = [
         (
             REDIS_2,
-            Adapter::Redis,
+            Protocol::Redis,
             &["!hs|meta|", "!redis|ttl|", "!st|meta|", "!zs|meta|"],
             &["!redis|ttl|", "!st|mem|", "!zs|scr|"],
         ),
-        (ALL_3, Adapter::DynamoDb, &["!ddb|gsi|"], &["!ddb|gsi|"]),
-        (ALL_3, Adapter::S3, &[], &[]),
-        (ALL_3, Adapter::Sqs, &["!sqs|msg|dedup|"], &["!sqs|msg|byage|", "!sqs|msg|dedup|", "!sqs|msg|vis|"]),
+        (ALL_3, Protocol::DynamoDb, &["!ddb|gsi|"], &["!ddb|gsi|"]),
+        (ALL_3, Protocol::S3, &[], &[]),
+        (ALL_3, Protocol::Sqs, &["!sqs|msg|dedup|"], &["!sqs|msg|byage|", "!sqs|msg|dedup|", "!sqs|msg|vis|"]),
     ];
     for (known, adapter, not_seen_if_lost, not_seen_if_changed) in cases {
         let scene = Scene::of(&known.bytes(), adapter);

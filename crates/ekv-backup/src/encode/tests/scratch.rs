@@ -1,6 +1,7 @@
 //! Scratch space of the way back and forth: a multiple of the dump, whatever clients stored. The row is in SECURITY.md.
 
 use super::*;
+use ekv_model::Protocol;
 use ekv_testkit::SnapshotBuilder;
 
 /// What is written to scratch files at most for each byte of the snapshot and of the dump, and once. Source: SECURITY.md.
@@ -41,7 +42,7 @@ fn snapshots() -> Vec<(&'static str, SnapshotBuilder)> {
 fn scratch_space_is_a_multiple_of_the_size_of_a_dump_whatever_is_in_it() {
     for (what, builder) in snapshots() {
         let bytes = builder.build();
-        let scene = Scene::of(&bytes, Adapter::Redis);
+        let scene = Scene::of(&bytes, Protocol::Redis);
         let stage = FaultyStage::new(&scene, usize::MAX);
         let counted = Arc::clone(&stage.scratch);
         // Little memory, so that much goes to scratch files, and not so little that it is written again and again.

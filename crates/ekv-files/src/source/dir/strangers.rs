@@ -4,16 +4,16 @@ use std::io::BufReader;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::root::MANIFEST_FILE;
 use ekv_spill::{Scratch, Sorter};
 
 use super::{DirSource, Directories, EntryKind, Errno, SORT_BUDGET};
 use crate::checksums::{CHECKSUMS_FILE, ChecksumsReader};
 use crate::path::split_last;
+use crate::root::{MANIFEST_FILE, is_top_directory};
 use crate::{DumpPath, ErrorKind, Result};
 
-/// Directories that a dump may hold without a file in them.
-const ADAPTERS: [&[u8]; 6] = [b"dynamodb", b"redis", b"s3", b"sqs", b"_unknown", b".scratch"];
+/// Empty directory that the reference decoder leaves in the root.
+const REFERENCE_LEFTOVER: &[u8] = b".scratch";
 
 impl DirSource {
     /// A dump in a directory that is open.
@@ -52,7 +52,9 @@ impl DirSource {
                         || path == CHECKSUMS_FILE.as_bytes()
                 }
                 // What lies deeper is told by its files.
-                EntryKind::Directory => ADAPTERS.contains(&path) || !split_last(path).0.is_empty(),
+                EntryKind::Directory => {
+                    is_top_directory(path) || path == REFERENCE_LEFTOVER || !split_last(path).0.is_empty()
+                }
                 EntryKind::Refused(_) => false,
             };
             if !is_part {

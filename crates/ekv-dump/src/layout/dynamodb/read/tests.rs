@@ -2,9 +2,8 @@ use ekv_model::dynamodb::{
     AttributeDefinition, Event, Index, ItemKey, KeyForms, KeySchema, KeyType, KeyValue, Node, Projection, Table,
     put_sort_key,
 };
-use ekv_model::{Body, Consumer, Event as ModelEvent};
+use ekv_model::{Body, Consumer, Event as ModelEvent, Map, Protocol};
 
-use crate::Included;
 use crate::manifest::{Adapters, DynamodbLayout, DynamodbScopes, Manifest};
 use crate::replay::tests::{Dump, manifest};
 use crate::replay::{ReplayOptions, Selection};
@@ -71,7 +70,7 @@ fn ddb_manifest(layout: DynamodbLayout, tables: &[&str]) -> Manifest {
 }
 
 fn options() -> ReplayOptions {
-    let included = Included { dynamodb: true, ..Included::default() };
+    let included = Map::only(&[Protocol::DynamoDb]);
     ReplayOptions { included, selection: Selection::default(), memory_budget: 1 << 16 }
 }
 

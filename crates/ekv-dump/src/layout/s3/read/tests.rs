@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use ekv_files::Result;
 use ekv_model::s3::{Bucket, BucketRecord, Event, Object};
-use ekv_model::{Body, Consumer, Event as ModelEvent};
+use ekv_model::{Body, Consumer, Event as ModelEvent, Map, Protocol};
 use ekv_text::time::parse_hlc;
 use md5::{Digest, Md5};
 
+use crate::TreeOptions;
 use crate::manifest::{Adapters, Manifest, S3Scopes};
 use crate::replay::tests::{Dump, manifest};
 use crate::replay::{ReplayOptions, Replayed, Selection};
-use crate::{Included, TreeOptions};
 
 /// An object with everything that a dump keeps of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,7 +158,7 @@ fn dump(buckets: &TestBuckets) -> Dump {
 }
 
 fn s3_options() -> ReplayOptions {
-    let included = Included { s3: true, ..Included::default() };
+    let included = Map::only(&[Protocol::S3]);
     ReplayOptions { included, selection: Selection::default(), memory_budget: 1 << 16 }
 }
 

@@ -1,9 +1,8 @@
 use ekv_files::Result;
 use ekv_files::source::MemorySource;
 use ekv_model::sqs::Event;
-use ekv_model::{Consumer, Event as ModelEvent};
+use ekv_model::{Consumer, Event as ModelEvent, Map, Protocol};
 
-use crate::Included;
 use crate::manifest::{Adapters, Manifest, SqsScopes};
 use crate::replay::tests::{Dump, manifest, options, scratch};
 use crate::replay::{Place, ReplayOptions, Selection, replay};
@@ -43,7 +42,7 @@ fn events(dump: &Dump, selection: Selection) -> Result<Vec<String>> {
     let place = Place::default();
     let mut recorder = Recorder { place: &place, events: Vec::new() };
     let mut source = MemorySource::new(dump.entries.clone());
-    let options = ReplayOptions { included: Included { sqs: true, ..Included::default() }, selection, ..options() };
+    let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), selection, ..options() };
     replay(&mut source, &scratch(), &options, &mut recorder, &place, &mut |_| Ok(()))?;
     Ok(recorder.events)
 }
@@ -100,7 +99,7 @@ fn nothing_of_a_queue_is_handed_on_before_all_its_messages_make_sense() {
     let place = Place::default();
     let mut recorder = Recorder { place: &place, events: Vec::new() };
     let mut source = MemorySource::new(dump.entries.clone());
-    let options = ReplayOptions { included: Included { sqs: true, ..Included::default() }, ..options() };
+    let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), ..options() };
     let error = replay(&mut source, &scratch(), &options, &mut recorder, &place, &mut |_| Ok(())).err().unwrap();
     assert_eq!(recorder.events, [""; 0]);
     assert!(error.to_string().starts_with("sqs/q/messages.jsonl, line 2, byte "), "{error}");
