@@ -315,7 +315,9 @@ pub(crate) struct DecodeArguments {
     pub(crate) dynamodb_layout: DynamodbLayoutRule,
     /// Make every loss and everything unknown an error; nothing is published then
     ///
-    /// A snapshot without a checksum is refused, too: nobody knows whether it is whole.
+    /// Refused are: whatever would end with exit code 5 (damaged values, missing groups, an older state, data that no adapter decodes); a
+    /// snapshot without a checksum, since nobody knows whether it is whole; a newer snapshot of a group that no .snap file names;
+    /// transactions in doubt; entries that no reader can address. Other warnings are not.
     #[arg(long, help_heading = "What is written")]
     pub(crate) strict: bool,
     /// Write what is left of things that are gone: messages without a queue, S3 content without an object
@@ -477,7 +479,7 @@ pub(crate) struct CleanArguments {
     /// Directory in which dumps are written
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) parent: PathBuf,
-    /// Say what would be removed, and remove nothing
+    /// Say what would be removed, put back or kept, and touch nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -1,17 +1,22 @@
 //! `checksums`: CHECKSUMS of a dump that somebody edited.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ekv_dump::verify::{Relisting, relist};
 use ekv_files::checksums::CHECKSUMS_FILE;
 use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy, StagedFiles};
 use ekv_model::Result;
+use ekv_spill::Spool;
 use serde::Serialize;
 
 use crate::Resources;
 use crate::dump_source::open_directory;
 use crate::progress::{Phase, Progress};
 use crate::verify::{SORT_BUDGET_LEN, follow};
+
+/// Lines that are kept in memory until all are known, in bytes; more goes to a scratch file.
+const LINES_IN_MEMORY_LEN: usize = 256 << 10;
 
 /// What [`checksums`] should do.
 #[derive(Clone, Debug, Default)]
@@ -64,18 +69,9 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
     let scratch = options.resources.scratch();
     let mut source = open_directory(dump, &scratch, &options.resources)?;
     let target = dump.join(CHECKSUMS_FILE);
-    let mut stage = None;
-    // The staging directory lies in the dump, and may only be there when the dump has been read.
-    let mut write = |line: &[u8]| {
-        if options.dry_run {
-            return Ok(());
-        }
-        let stage = match &mut stage {
-            Some(stage) => stage,
-            None => stage.insert(begin(&target, options.fsync)?),
-        };
-        stage.write(line)
-    };
+    // The staging directory lies in the dump: it is made once it is known that there is something to write.
+    let mut lines = Spool::new(Arc::clone(&scratch), LINES_IN_MEMORY_LEN);
+    let mut write = |line: &[u8]| Ok(lines.write_all(line)?);
     let found =
         follow(progress, Phase::Verify, |advance| relist(&mut source, &scratch, SORT_BUDGET_LEN, advance, &mut write))?;
     let Relisting { files, bytes, changes, problems } = found;
@@ -92,8 +88,13 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
         privacy: None,
         warnings: Vec::new(),
     };
-    if let Some(mut stage) = stage.filter(|_| problems.count == 0 && !changes.is_none()) {
+    if problems.count == 0 && !changes.is_none() && !options.dry_run {
         progress.begin(Phase::Publish, None);
+        let sink = DirOptions { existing: ExistingTarget::Replace, fsync: options.fsync };
+        let mut stage = StagedFiles::create(&[&target], sink)?;
+        let lines = lines.into_reader().map_err(ekv_files::Error::from)?;
+        stage.begin(0)?;
+        lines.for_each_chunk(|chunk| stage.write(chunk))?;
         stage.end()?;
         let published = stage.publish()?;
         report.rewritten = true;
@@ -101,10 +102,4 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
         report.warnings = published.warnings.iter().map(ToString::to_string).collect();
     }
     Ok(report)
-}
-
-fn begin(target: &Path, fsync: Fsync) -> ekv_files::Result<StagedFiles> {
-    let mut stage = StagedFiles::create(&[target], DirOptions { existing: ExistingTarget::Replace, fsync })?;
-    stage.begin(0)?;
-    Ok(stage)
 }

@@ -27,6 +27,10 @@ pub struct LeftoverReport {
     pub outcome: String,
 }
 
+/// What would become of a staging directory whose run was replacing something.
+const WOULD_BE_SETTLED: &str = "would be removed once what was moved into it while being replaced, if anything was, is back at its name; \
+                                where something else has that name, it would be kept";
+
 /// Removes the staging directories in `parent` that no run uses, that belong to the caller, and that are known to be staging directories
 /// by what is in them; with `dry_run` it only looks. A dump or files that were moved aside while they were replaced are put back. Everything
 /// else is kept and said.
@@ -40,6 +44,7 @@ pub fn clean(parent: &Path, dry_run: bool) -> Result<CleanReport> {
         let path = leftover.path().display().to_string();
         let (removed, outcome) = match leftover.reason() {
             Some(reason) => (false, format!("kept: {reason}")),
+            None if dry_run && leftover.was_replacing() => (false, WOULD_BE_SETTLED.to_owned()),
             None if dry_run => (false, "would be removed".to_owned()),
             None => match leftover.remove() {
                 Ok(returned) if returned.is_empty() => (true, "removed".to_owned()),

@@ -15,7 +15,8 @@ Examples:
 ///
 /// Files may have been changed, added and removed. All other checks of `verify` are made first: what has no meaning in its place, a
 /// sidecar line without its file or a manifest that lists what is not there is refused, and nothing is written. A CHECKSUMS that was
-/// removed is written anew. Whoever runs this says that the files are right as they are: run `verify` before the first edit.
+/// removed is written anew. What the files hold is not read, sidecars, MANIFEST.json and LOSSES.jsonl aside: JSON that is malformed, or a value that
+/// does not fit its key, is found by `encode`. Whoever runs this says that the files are right as they are: run `verify` before the first edit.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_exit_codes(AFTER_HELP))]
 pub(crate) struct ChecksumsArguments {

@@ -62,6 +62,19 @@ fn abandoned_staging_directory_is_removed_and_nothing_else() {
 }
 
 #[test]
+fn dry_run_says_that_what_was_moved_aside_would_be_put_back_or_kept() {
+    let room = room_with_leftover();
+    let replacing = ".other.ekv-staging-0123456789abcdee";
+    leave(&room, replacing);
+    room.write(&format!("{replacing}/replacing"), b"{\"is_dump\":true,\"entries\":[]}");
+    let outcomes = room.run(&["clean", "--dry-run", "--json"]).assert_code(0).json()["leftovers"].clone();
+    assert_eq!(outcomes[0]["outcome"], "would be removed");
+    let outcome = outcomes[1]["outcome"].as_str().unwrap();
+    assert!(outcome.contains("is back at its name") && outcome.contains("would be kept"), "{outcome}");
+    assert!(room.path(LEFTOVER).exists() && room.path(replacing).exists());
+}
+
+#[test]
 fn leftover_of_another_run_does_not_disturb_the_next_one() {
     let room = room_with_leftover();
     room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);

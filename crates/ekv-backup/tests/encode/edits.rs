@@ -111,6 +111,24 @@ fn missing_checksums_are_written_anew_and_lines_that_mean_nothing_are_refused() 
 }
 
 #[test]
+fn checksums_puts_nothing_into_a_dump_in_which_it_has_nothing_to_write() {
+    let room = room();
+    let dump = fs::File::open(room.path("dump")).unwrap();
+    let is_untouched = |dry_run: bool| {
+        dump.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let options = ChecksumsOptions { dry_run, ..ChecksumsOptions::default() };
+        let report = checksums(&room.path("dump"), &options, &NoProgress).unwrap();
+        assert!(!report.rewritten);
+        dump.metadata().unwrap().modified().unwrap() == std::time::UNIX_EPOCH
+    };
+    assert!(is_untouched(false), "nothing has changed");
+    fs::write(room.path("dump/redis/db_0/strings/new.bin"), "x").unwrap();
+    assert!(is_untouched(true), "a dry run");
+    fs::write(room.path("dump/redis/db_0/nonsense"), "x").unwrap();
+    assert!(is_untouched(false), "the dump has a problem");
+}
+
+#[test]
 fn checksums_are_not_made_for_what_has_no_meaning() {
     let edits: [fn(&Room); 4] = [
         |room| room.write("dump/redis/db_0/strings/a.txt", b""),

@@ -265,6 +265,11 @@ impl Leftover {
         match self.never {}
     }
 
+    /// Whether its run was replacing something.
+    pub fn was_replacing(&self) -> bool {
+        match self.never {}
+    }
+
     /// Removes it.
     ///
     /// # Errors

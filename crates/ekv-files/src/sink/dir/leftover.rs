@@ -30,6 +30,8 @@ pub struct Leftover {
     state: LeftoverState,
     /// Why it may not be removed.
     reason: Option<String>,
+    /// Whether its run was replacing something.
+    was_replacing: bool,
 }
 
 impl Leftover {
@@ -46,6 +48,11 @@ impl Leftover {
     /// Why it may not be removed, in a few words for a person; `None` if it may.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
+    }
+
+    /// Whether its run was replacing something: what was moved aside, if anything was, is put back before it is removed, or keeps it there.
+    pub fn was_replacing(&self) -> bool {
+        self.was_replacing
     }
 
     /// Removes it, if it still may be removed. A dump or files that were moved into it while being replaced are first put back; an empty
@@ -74,12 +81,16 @@ pub fn leftovers(parent: &Path) -> Result<Vec<Leftover>> {
     Ok(names
         .into_iter()
         .map(|name| {
+            let mut was_replacing = false;
             let (state, reason) = match open(&system, directory.as_fd(), &name) {
-                Ok(Opened::Locked { .. }) => (LeftoverState::Abandoned, None),
+                Ok(Opened::Locked { fd, .. }) => {
+                    was_replacing = !matches!(replacing::read(&system, fd.as_fd()), Ok(Word::Nothing));
+                    (LeftoverState::Abandoned, None)
+                }
                 Ok(Opened::Not(state, reason)) => (state, Some(reason)),
                 Err(error) => (LeftoverState::Unknown, Some(format!("it cannot be looked at: {error}"))),
             };
-            Leftover { path: parent.join(OsStr::from_bytes(&name)), state, reason }
+            Leftover { path: parent.join(OsStr::from_bytes(&name)), state, reason, was_replacing }
         })
         .collect())
 }
