@@ -2,14 +2,16 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 use ekv_model::Class;
 
 use crate::archive::ArchiveFault;
 use crate::checksums::ChecksumsFault;
+use crate::compressed::CompressedFault;
 use crate::path::{Escaped, PathError};
 use crate::sink::SinkError;
-use crate::source::SourceError;
+use crate::source::{SourceError, SourceOperation};
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -207,10 +209,25 @@ impl StdError for Error {
     }
 }
 
+/// An error of a read: the fault of the archive or of a scratch file where it is one.
+pub fn read_error(error: io::Error) -> Error {
+    let other = match error.downcast::<ArchiveFault>() {
+        Ok(fault) => return fault.into(),
+        Err(other) => other,
+    };
+    let other = match other.downcast::<CompressedFault>() {
+        Ok(fault) => return ArchiveFault::from(fault).into(),
+        Err(other) => other,
+    };
+    match other.downcast::<ekv_spill::Error>() {
+        Ok(error) => error.into(),
+        Err(source) => SourceError::Io { operation: SourceOperation::Read, source }.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::SourceOperation;
 
     #[test]
     fn error_about_the_root_of_a_dump_names_it_as_a_dot() {

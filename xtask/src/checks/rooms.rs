@@ -17,6 +17,8 @@ use files::Crate;
 const PAGE: &str = "ARCHITECTURE.md";
 /// What the names of the workspace's own crates begin with.
 const OWN: &str = "ekv-";
+/// The files that stand in circles, one a line behind the name of their crate; a file leaves the list with its circle, and none joins it.
+const CIRCLES: &str = include_str!("rooms/circles.txt");
 /// Where each protocol has a folder of its own, none of which may use another. The first one says which protocols there are.
 const PROTOCOLS: [(&str, &str); 2] = [("ekv-dump", "layout/"), ("ekv-adapters", "")];
 
@@ -27,6 +29,7 @@ pub(super) fn run() -> Result<(), Error> {
     let allowed = allowed(&fs::read_to_string(&page).map_err(Error::io(&page))?);
     let folder = root.join("crates");
     let mut problems = Vec::new();
+    let mut in_circles = BTreeSet::new();
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
         names.push(entry.map_err(Error::io(&folder))?.file_name().to_string_lossy().into_owned());
@@ -40,11 +43,22 @@ pub(super) fn run() -> Result<(), Error> {
         let text = fs::read_to_string(&manifest).map_err(Error::io(&manifest))?;
         let Some(used) = dependencies(&text) else { continue };
         problems.extend(refused(name, &used, allowed.get(name)));
-        problems.extend(inside(name, &Crate::read(&folder.join("src"))?, &protocols));
+        let code = Crate::read(&folder.join("src"))?;
+        let circles = code.circles();
+        in_circles.extend(circles.iter().flatten().map(|file| format!("{name} {file}")));
+        problems.extend(new_circles(name, &circles, CIRCLES));
+        problems.extend(strangers(name, &code, &protocols));
     }
+    let gone = CIRCLES.lines().filter(|line| !in_circles.contains(*line));
+    problems
+        .extend(gone.map(|line| format!("{line} stands in no circle any more: take it off the list in circles.txt")));
     problems.iter().for_each(|problem| println!("{problem}"));
     if problems.is_empty() {
-        println!("{} crates depend on each other one way, and no files in a circle", names.len());
+        println!(
+            "{} crates depend on each other one way; {} files stand in circles that are known",
+            names.len(),
+            in_circles.len()
+        );
         return Ok(());
     }
     Err(Error::Rooms { count: problems.len() })
@@ -79,13 +93,16 @@ fn refused(name: &str, used: &[String], allowed: Option<&Vec<String>>) -> Vec<St
     refused.map(|used| format!("{name} must not use {used}: the table of {PAGE} does not name it")).collect()
 }
 
-/// What is wrong between the files of a crate.
-fn inside(name: &str, code: &Crate, protocols: &BTreeSet<String>) -> Vec<String> {
-    let mut problems: Vec<String> = code
-        .circles()
-        .iter()
-        .map(|circle| format!("{name}: these files use each other: {}", circle.join(", ")))
-        .collect();
+/// Circles with a file that `listed` does not name.
+fn new_circles(name: &str, circles: &[Vec<&str>], listed: &str) -> Vec<String> {
+    let is_listed = |file: &&str| listed.lines().any(|line| line.split_once(' ') == Some((name, *file)));
+    let new = circles.iter().filter(|circle| !circle.iter().all(|file| is_listed(file)));
+    new.map(|circle| format!("{name}: these files use each other: {}", circle.join(", "))).collect()
+}
+
+/// Which files of a protocol use those of another.
+fn strangers(name: &str, code: &Crate, protocols: &BTreeSet<String>) -> Vec<String> {
+    let mut problems = Vec::new();
     for (_, folder) in PROTOCOLS.iter().filter(|(of, _)| *of == name) {
         let whose = |file: &str| protocols.get(file.strip_prefix(folder)?.split_once('/')?.0);
         for (from, to) in code.uses() {
@@ -130,6 +147,15 @@ mod tests {
     }
 
     #[test]
+    fn a_circle_is_told_unless_all_its_files_are_listed() {
+        let circles = [vec!["a.rs", "b.rs"]];
+        assert!(new_circles("ekv-a", &circles, "ekv-a a.rs\nekv-a b.rs\n").is_empty());
+        for listed in ["", "ekv-a a.rs\n", "ekv-b a.rs\nekv-b b.rs\n"] {
+            assert_eq!(new_circles("ekv-a", &circles, listed), ["ekv-a: these files use each other: a.rs, b.rs"]);
+        }
+    }
+
+    #[test]
     fn protocols_that_know_each_other_are_told() {
         let code = Crate::of(&[
             ("lib.rs", "mod layout;"),
@@ -139,6 +165,6 @@ mod tests {
             ("layout/value.rs", ""),
         ]);
         let told = "ekv-dump: layout/s3/mod.rs must not use layout/sqs/mod.rs: protocols know nothing of each other";
-        assert_eq!(inside("ekv-dump", &code, &code.folders("layout/")), [told]);
+        assert_eq!(strangers("ekv-dump", &code, &code.folders("layout/")), [told]);
     }
 }

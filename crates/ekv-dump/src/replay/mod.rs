@@ -10,8 +10,7 @@
 //! | `place.rs`, `selection.rs`, `scopes.rs`, `fault.rs` | where a replay is, what is asked for, what must be there, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
 //!
-//! A reader for another protocol is a folder `layout/<protocol>/read` with a function `read(&mut Reading, &mut dyn Consumer) -> Result<()>` and a row in
-//! `layout::of`.
+//! A reader for another protocol is a folder `layout/<protocol>/read` with the functions in its row of `layout::of`.
 
 pub(crate) mod fault;
 pub(crate) mod place;
@@ -27,14 +26,14 @@ use std::sync::Arc;
 use ekv_files::checksums::CHECKSUMS_FILE;
 use ekv_files::source::{ScopedSource, read_error};
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::{Consumer, Example, Finding, Findings, Map, Protocol};
+use ekv_model::{Consumer, Example, Finding, Map, Protocol};
 use ekv_spill::Scratch;
 use ekv_text::LineError;
 
 use crate::layout;
 use crate::layout::raw::UNKNOWN_DIRECTORY;
 use crate::losses::LOSSES_FILE;
-use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest};
+use crate::manifest::{MANIFEST_FILE, StoredManifest};
 use crate::scope_list::{SCOPES_FILE, ScopeFault, ScopesReader};
 
 use crate::segment::component;
@@ -45,29 +44,8 @@ pub use crate::layout::s3::read::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED}
 pub use crate::layout::sqs::read::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
 pub use fault::ReplayFault;
 pub use place::Place;
-pub use reading::{Monitor, ReadTotals};
+pub use reading::{Monitor, ReadTotals, ReplayOptions, Replayed};
 pub use selection::{Selection, Unmatched};
-
-/// What is replayed, and with how much memory.
-#[derive(Clone, Debug)]
-pub struct ReplayOptions {
-    /// Protocols whose files are read. Files of the others need only be there.
-    pub included: Map<bool>,
-    /// Which names of these protocols are read.
-    pub selection: Selection,
-    /// Memory for sorting, in bytes.
-    pub memory_budget: usize,
-}
-
-/// What was replayed.
-pub struct Replayed {
-    /// The manifest of the dump.
-    pub manifest: Manifest,
-    /// How much was read.
-    pub totals: ReadTotals,
-    /// What stays in the dump.
-    pub findings: Findings,
-}
 
 /// Reads the manifest of a dump and nothing else.
 ///

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use ekv_files::checksums::{CHECKSUMS_FILE, ChecksumsReader, FileDigest};
 use ekv_files::source::{Refusal, ScopedSource, SourceError, Visitor};
 use ekv_files::{DumpPath, Error, ErrorKind, Result};
-use ekv_model::{Consumer, Example, Finding, Findings};
+use ekv_model::{Consumer, Example, Finding, Findings, Map};
 use ekv_spill::{Scratch, Sorter};
 
-use super::{Place, ReplayFault, ReplayOptions, Replayed, Selection};
+use super::{Place, ReplayFault, Selection};
 use crate::DumpFault;
 use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest, with_names};
 use crate::verify::entries::Entries;
@@ -23,6 +23,27 @@ const SMALL_SHARE: usize = 10;
 
 /// Told how many bytes were read since the last call; an error ends the replay.
 pub type Monitor<'a> = &'a mut dyn FnMut(u64) -> ekv_model::Result<()>;
+
+/// What is replayed, and with how much memory.
+#[derive(Clone, Debug)]
+pub struct ReplayOptions {
+    /// Protocols whose files are read. Files of the others need only be there.
+    pub included: Map<bool>,
+    /// Which names of these protocols are read.
+    pub selection: Selection,
+    /// Memory for sorting, in bytes.
+    pub memory_budget: usize,
+}
+
+/// What was replayed.
+pub struct Replayed {
+    /// The manifest of the dump.
+    pub manifest: Manifest,
+    /// How much was read.
+    pub totals: ReadTotals,
+    /// What stays in the dump.
+    pub findings: Findings,
+}
 
 /// What the readers of the protocols work with.
 ///

@@ -11,7 +11,7 @@ use ekv_spill::{Scratch, SystemScratch};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::manifest::{Adapters, DynamodbLayout, Exclusions, Origin, RedisScopes, SnapshotOrigin};
+use crate::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, RedisScopes, SnapshotOrigin};
 use crate::{DumpWriter, TreeOptions, TreeTarget};
 
 pub(crate) fn scratch() -> Arc<dyn Scratch> {

@@ -5,10 +5,6 @@ use std::io;
 
 use ekv_model::Class;
 
-use crate::Error;
-use crate::archive::ArchiveFault;
-use crate::compressed::CompressedFault;
-
 /// Longest path of an entry, in bytes: what a line of CHECKSUMS can hold.
 pub const PATH_LEN_MAX: usize = 16 << 10;
 
@@ -107,21 +103,5 @@ impl SourceError {
             SourceError::Refused(_) => Class::Data,
             SourceError::Io { .. } | SourceError::Unsupported => Class::Environment,
         }
-    }
-}
-
-/// An error of a read: the fault of the archive or of a scratch file where it is one.
-pub fn read_error(error: io::Error) -> Error {
-    let other = match error.downcast::<ArchiveFault>() {
-        Ok(fault) => return fault.into(),
-        Err(other) => other,
-    };
-    let other = match other.downcast::<CompressedFault>() {
-        Ok(fault) => return ArchiveFault::from(fault).into(),
-        Err(other) => other,
-    };
-    match other.downcast::<ekv_spill::Error>() {
-        Ok(error) => error.into(),
-        Err(source) => SourceError::Io { operation: SourceOperation::Read, source }.into(),
     }
 }

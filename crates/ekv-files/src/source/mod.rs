@@ -14,11 +14,11 @@ mod parents;
 
 use std::io::Read;
 
+pub use crate::error::read_error;
 use crate::{DumpPath, Result};
 
 pub use archive::ArchiveSource;
 pub use dir::DirSource;
-pub use error::read_error;
 pub use error::{PATH_LEN_MAX, Refusal, SourceError, SourceOperation};
 pub use folder::is_apple_double;
 pub use indexed::IndexedArchive;
