@@ -5,9 +5,20 @@ use crate::error::Error;
 use crate::tools;
 use crate::workspace::Workspace;
 
+/// What a run of everything takes on a machine that has built nothing of it yet; `README.md` says the same.
+const COST: &str = "about 20 minutes of processor time and 5 GB of disk";
+
 /// Runs the tests of the whole workspace or of the packages in `args`, all of them even if one fails.
 pub(crate) fn test(args: &[String]) -> Result<(), Error> {
-    tests(args)?.run()
+    let test = tests(args)?;
+    println!("{}", announcement(args));
+    test.run()
+}
+
+/// What a run takes, to be told before it.
+fn announcement(args: &[String]) -> String {
+    let of = if args.is_empty() { "the tests" } else { "all tests, of which these are a part," };
+    format!("{of} take {COST} the first time, most of it to build them; target/ keeps what was built")
 }
 
 /// Runs the tests that are too long for every day: those marked `ignore`. Optimised, with all checks of a debug build.
@@ -27,4 +38,16 @@ fn tests(args: &[String]) -> Result<Command, Error> {
     let all: &[&str] = if names_packages { &[] } else { &["--workspace"] };
     let test = workspace.command("cargo").args(["test", "--locked", "--no-fail-fast"]).args(all.iter().copied());
     Ok(test.args(args.iter().cloned()).env(tools::NO_SKIPS, "1"))
+}
+
+#[cfg(test)]
+mod announcing {
+    use super::*;
+
+    #[test]
+    fn a_run_says_beforehand_what_it_takes_in_the_words_of_the_readme() {
+        assert!(announcement(&[]).contains(COST));
+        let readme = Workspace::load().unwrap().workspace_root.join("README.md");
+        assert!(std::fs::read_to_string(readme).unwrap().contains(COST));
+    }
 }

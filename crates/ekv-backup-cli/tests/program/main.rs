@@ -18,6 +18,7 @@ mod input;
 mod nothing_lost;
 mod output;
 mod overlap;
+mod prepare_restore;
 mod reference;
 mod shells;
 mod signals;

@@ -1,0 +1,10 @@
+//! Commands of the library, on snapshots and dumps of real servers and on made ones.
+
+mod dynamodb;
+mod encode;
+mod fixtures;
+mod nodes;
+mod prepare;
+mod redis;
+mod s3;
+mod sqs;

@@ -1,0 +1,6 @@
+//! The store format through the public interface.
+
+mod faults;
+mod group_views;
+mod transactions;
+mod vectors;
