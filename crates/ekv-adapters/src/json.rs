@@ -8,8 +8,8 @@ use ekv_model::ByteSource;
 use ekv_text::BytesAt;
 use ekv_text::json::{JsonFault, JsonSource, Position, StoredReader};
 
-pub(crate) use ekv_text::json::is_name;
-pub(crate) use write::{ObjectText, push_stored};
+pub(crate) use ekv_text::json::{ObjectText, is_name};
+pub(crate) use write::{begin_object, push_stored};
 
 /// Reads a value with the leniency of the server's own reader.
 pub(crate) type JsonReader<'v> = StoredReader<Stored<'v>>;

@@ -3,7 +3,6 @@
 mod args;
 mod commands;
 mod exit;
-mod json;
 mod output;
 mod screen;
 mod signals;

@@ -19,7 +19,6 @@ use serde::Serialize;
 use crate::args::{OutputArguments, When};
 use crate::commands::text;
 use crate::exit::Exit;
-use crate::json;
 use crate::screen::Screen;
 
 /// Longest message, in characters; of a longer one the middle is left out.
@@ -192,7 +191,7 @@ impl Output {
             self.is_result_printed = true;
             let said = self.said.borrow().clone();
             let ending = Ending::new(exit, self.started, &said);
-            self.print(|out| json::write_pretty(&Whole { ending, result }, out));
+            self.print(|out| ekv_text::json::write_shown(&Whole { ending, result }, out));
         } else if !self.arguments.quiet {
             let is_terminal = match self.is_standard_output_taken {
                 true => io::stderr().is_terminal(),
@@ -319,7 +318,7 @@ impl Output {
         if self.arguments.json && exit != Exit::Done && !self.is_result_printed {
             let said = self.said.borrow().clone();
             let ending = Ending::new(exit, self.started, &said);
-            self.print(|out| json::write_pretty(&ending, out));
+            self.print(|out| ekv_text::json::write_shown(&ending, out));
         }
         match self.failed.take() {
             Some(error) if exit == Exit::Done || exit == Exit::Losses => {
@@ -420,7 +419,7 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
             };
             let mut json = Vec::new();
             // Where standard output cannot be written to, the exit code and the message tell.
-            let _ = json::write_pretty(&Ending::new(Exit::Environment, Instant::now(), &said), &mut json)
+            let _ = ekv_text::json::write_shown(&Ending::new(Exit::Environment, Instant::now(), &said), &mut json)
                 .and_then(|()| standard_output()?.write_all(&json));
         }
         let _ = io::stderr().lock().write_all(text(io::stderr().is_terminal()).as_bytes());

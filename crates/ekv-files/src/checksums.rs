@@ -4,7 +4,7 @@
 
 use std::io::BufRead;
 
-use ekv_text::hex::{HexCase, hex_value, push_hex};
+use ekv_text::hex::{HexCase, parse_lower_hex, push_hex};
 use ekv_text::{LineError, Lines};
 
 use crate::{DumpPath, PathError};
@@ -142,15 +142,7 @@ pub fn parse_line(line: &[u8]) -> Result<ChecksumLine, ChecksumsFault> {
 }
 
 fn parse_digest(hex: &[u8]) -> Option<FileDigest> {
-    let mut digest = FileDigest::default();
-    let (pairs, []) = hex.as_chunks::<2>() else { return None };
-    if pairs.len() != digest.len() || hex.iter().any(u8::is_ascii_uppercase) {
-        return None;
-    }
-    for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
-        *byte = hex_value(*high)? << 4 | hex_value(*low)?;
-    }
-    Some(digest)
+    parse_lower_hex(hex)?.try_into().ok()
 }
 
 fn unescape(path: &[u8]) -> Option<Vec<u8>> {

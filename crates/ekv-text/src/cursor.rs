@@ -5,23 +5,23 @@
 /// Everything is `None` if fewer bytes are left than asked for; then nothing is taken.
 ///
 /// ```
-/// use ekv_text::Cursor;
+/// use ekv_text::ByteCursor;
 ///
-/// let mut cursor = Cursor::new(b"\x00\x02hi\x07rest");
+/// let mut cursor = ByteCursor::new(b"\x00\x02hi\x07rest");
 /// assert_eq!(cursor.u16().and_then(|len| cursor.bytes(u64::from(len))), Some(&b"hi"[..]));
 /// assert_eq!((cursor.u8(), cursor.offset()), (Some(7), 5));
 /// assert_eq!((cursor.u64(), cursor.rest()), (None, &b"rest"[..]));
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Cursor<'a> {
+pub struct ByteCursor<'a> {
     whole_len: usize,
     rest: &'a [u8],
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> ByteCursor<'a> {
     /// Begins at the front of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Cursor { whole_len: bytes.len(), rest: bytes }
+        ByteCursor { whole_len: bytes.len(), rest: bytes }
     }
 
     /// What is left.

@@ -12,7 +12,7 @@ mod shown;
 mod source;
 pub mod time;
 
-pub use cursor::Cursor;
+pub use cursor::ByteCursor;
 pub use lines::{LineError, Lines};
 pub use shown::{Line, Shown, is_shown_as_it_is, shorten};
 pub use source::{BytesAt, Window};

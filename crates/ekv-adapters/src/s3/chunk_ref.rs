@@ -2,6 +2,7 @@
 
 use ekv_model::{ByteSource, Result};
 use ekv_snapshot::StoredValue;
+use ekv_text::ByteCursor;
 
 use super::keys::ChunkDigest;
 
@@ -33,35 +34,29 @@ impl ChunkRef {
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let (version, rest) = bytes.split_first()?;
-        let (digest, rest) = rest.split_first_chunk()?;
-        let (size, rest) = rest.split_first_chunk()?;
-        let (source, mut rest) = split_text(rest)?;
-        let mut peers = vec![source];
+        let mut rest = ByteCursor::new(bytes);
+        let version = rest.u8()?;
+        let digest = rest.take()?;
+        let size_bytes = rest.u64()?;
+        let mut peers = vec![take_text(&mut rest)?];
         match version {
             1 => {}
             2 => {
-                let (count, tail) = rest.split_first_chunk()?;
-                rest = tail;
-                for _ in 0..u16::from_be_bytes(*count) {
-                    let (node, tail) = split_text(rest)?;
-                    let (address, tail) = split_text(tail)?;
-                    peers.push(format!("{node} at {address}"));
-                    rest = tail;
+                for _ in 0..rest.u16()? {
+                    peers.push(format!("{} at {}", take_text(&mut rest)?, take_text(&mut rest)?));
                 }
             }
             _ => return None,
         }
         peers.retain(|peer| !peer.is_empty());
-        rest.is_empty().then_some(ChunkRef { digest: *digest, size_bytes: u64::from_be_bytes(*size), peers })
+        rest.rest().is_empty().then_some(ChunkRef { digest: *digest, size_bytes, peers })
     }
 }
 
-/// Splits off text behind its two-byte length.
-fn split_text(bytes: &[u8]) -> Option<(String, &[u8])> {
-    let (len, rest) = bytes.split_first_chunk()?;
-    let (text, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-    Some((String::from_utf8_lossy(text).into_owned(), rest))
+/// Takes text behind its two-byte length.
+fn take_text(rest: &mut ByteCursor<'_>) -> Option<String> {
+    let len = rest.u16()?;
+    Some(String::from_utf8_lossy(rest.bytes(len.into())?).into_owned())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use ekv_spill::Spool;
 use super::chunk_ref::ChunkRef;
 use super::content::{Checksum, Content, Piece};
 use super::head::Head;
-use super::keys::{ChunkPlace, hex, push_segment, put_chunk};
+use super::keys::{ChunkPlace, push_segment, put_chunk};
 use super::offloaded::{Copy, Offloaded};
 use super::parts::Part;
 use crate::{Family, Run};
@@ -163,7 +163,7 @@ impl Chunks {
             }
             None => Ok(Err(format!(
                 "no sound copy of its content {} here; recorded at {}",
-                hex(&reference.digest),
+                ekv_text::hex::hex(&reference.digest),
                 if reference.peers.is_empty() { "no peer".to_owned() } else { reference.peers.join(", ") }
             ))),
         }

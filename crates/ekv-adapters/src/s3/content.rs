@@ -5,9 +5,8 @@ use std::cell::{Cell, RefCell};
 use ekv_model::{Body, ByteSource, Monitor, Result};
 use ekv_snapshot::{Error, ErrorKind, Input};
 use ekv_spill::Spooled;
+use ekv_text::hex::hex;
 use md5::{Digest, Md5};
-
-use super::keys::hex;
 
 /// Bytes of a [`Piece`] in the plan: four numbers.
 pub(super) const PIECE_LEN: u64 = 32;

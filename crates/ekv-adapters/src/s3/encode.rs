@@ -11,7 +11,7 @@ use ekv_snapshot::RecordSink;
 use ekv_spill::{Scratch, Spool};
 
 use super::keys::{ChunkPlace, push_segment, put_bucket, put_chunk, put_group, put_object};
-use crate::json::ObjectText;
+use crate::json::begin_object;
 use crate::{EncodeError, Family};
 
 /// Longest chunk, in bytes: that of the server.
@@ -86,7 +86,7 @@ impl Encoder {
         };
         let Encoder { user_key, value, .. } = self;
         value.clear();
-        let mut meta = ObjectText::begin(value);
+        let mut meta = begin_object(value);
         meta.text("bucket_name", bucket.name);
         meta.number("generation", GENERATION);
         meta.number("created_at_hlc", created_at_hlc);
@@ -118,7 +118,7 @@ impl Encoder {
 /// Writes the record of an object; `piece` is a buffer.
 fn write_head(object: &Object<'_>, chunks: &Chunks<'_>, piece: &mut Vec<u8>, head: &mut Spool) -> Result<()> {
     piece.clear();
-    let mut members = ObjectText::begin(piece);
+    let mut members = begin_object(piece);
     members.text("upload_id", UPLOAD_ID);
     members.text("etag", object.etag);
     members.number("size_bytes", object.body.len());
@@ -138,7 +138,7 @@ fn push_metadata(metadata: &BTreeMap<String, String>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"null");
         return;
     }
-    let mut members = ObjectText::begin(out);
+    let mut members = begin_object(out);
     for (name, text) in metadata {
         members.text(name, text);
     }
@@ -152,7 +152,7 @@ fn write_parts(object: &Object<'_>, chunks: &Chunks<'_>, out: &mut Vec<u8>, head
         return Ok(());
     }
     out.push(b'[');
-    let mut part = ObjectText::begin(out);
+    let mut part = begin_object(out);
     part.number("part_no", PART_NO);
     part.text("etag", object.etag);
     part.number("size_bytes", object.body.len());

@@ -3,14 +3,14 @@
 //! Names stand in keys as *segments*: every byte `00` becomes `00 FF`, and `00 01` ends the name. Thus keys sort like the names,
 //! and no segment begins with another. Numbers are 8 bytes, big-endian.
 
+use ekv_text::hex::{HexCase, parse_lower_hex, push_hex};
+
 use crate::Family;
 
 /// Ends a segment.
 const TERMINATOR: [u8; 2] = [0x00, 0x01];
 /// Stands for a byte `00`.
 const ESCAPED_ZERO: [u8; 2] = [0x00, 0xff];
-/// Hex digits of a chunk digest.
-const DIGEST_HEX_LEN: usize = 64;
 
 /// SHA-256 of a chunk.
 pub(crate) type ChunkDigest = [u8; 32];
@@ -232,34 +232,14 @@ pub(crate) fn put_generation(out: &mut Vec<u8>, family: Family, bucket: &[u8], g
 
 /// A key of [`Family::S3ChunkBlob`] behind the prefix.
 pub(crate) fn parse_digest(rest: &[u8]) -> Result<ChunkDigest, MalformedKey> {
-    let mut digest = ChunkDigest::default();
-    if rest.len() != DIGEST_HEX_LEN {
-        return Err(MalformedKey);
-    }
-    for (byte, pair) in digest.iter_mut().zip(rest.chunks_exact(2)) {
-        *byte = pair.iter().try_fold(0, |byte, digit| Ok(byte << 4 | hex_value(*digit)?))?;
-    }
-    Ok(digest)
-}
-
-fn hex_value(digit: u8) -> Result<u8, MalformedKey> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(MalformedKey),
-    }
+    parse_lower_hex(rest).and_then(|digest| digest.try_into().ok()).ok_or(MalformedKey)
 }
 
 /// Writes the key of a chunk blob into `out`.
 pub(crate) fn put_chunk_blob(out: &mut Vec<u8>, digest: &ChunkDigest) {
     out.clear();
     out.extend_from_slice(Family::S3ChunkBlob.prefix());
-    out.extend_from_slice(hex(digest).as_bytes());
-}
-
-/// Lower-case hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    push_hex(digest, HexCase::Lower, out);
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use ekv_model::sqs::{Event, Message, OwnedMessage};
 use ekv_model::{ByteSource, Event as ModelEvent, InMemory, Result};
 use ekv_snapshot::Lookup;
 use ekv_spill::{Sorter, Spool};
+use ekv_text::ByteCursor;
 
 use super::findings;
 use super::keys::{Form, MessageRow, Subject};
@@ -256,12 +257,12 @@ impl<'a> Stored<'a> {
     }
 
     fn parse(payload: &'a [u8]) -> Option<(Place<'a>, Stored<'a>)> {
-        let ([tag, has_partition], rest) = payload.split_first_chunk()?;
-        let (partition, rest) = rest.split_first_chunk()?;
-        let partition = (*has_partition == 1).then(|| u32::from_be_bytes(*partition));
-        let (id_len, rest) = rest.split_first_chunk()?;
-        let (own_id, bytes) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*id_len)).ok()?)?;
-        let own_id = Some(std::str::from_utf8(own_id).ok()?).filter(|id| !id.is_empty());
+        let mut cursor = ByteCursor::new(payload);
+        let [tag, has_partition] = cursor.take()?;
+        let partition = Some(cursor.u32()?).filter(|_| *has_partition == 1);
+        let id_len = cursor.u32()?;
+        let own_id = Some(std::str::from_utf8(cursor.bytes(id_len.into())?).ok()?).filter(|id| !id.is_empty());
+        let bytes = cursor.rest();
         let stored = if *tag == Stored::VALUE { Stored::Value(bytes) } else { Stored::UserKey(bytes) };
         Some((Place { partition, own_id }, stored))
     }

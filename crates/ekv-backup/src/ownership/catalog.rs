@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ekv_snapshot::{CommitTs, Range, RecordFile, View, escape};
+use ekv_text::ByteCursor;
 
 use super::route_key::{RoutesBelow, route_key, routes_below};
 
@@ -118,7 +119,7 @@ impl Catalog {
 
 fn parse(body: &[u8]) -> Result<Route, &'static str> {
     const SHORT: &str = "it is cut short";
-    let mut fields = Fields(body);
+    let mut fields = ByteCursor::new(body);
     let version = fields.u8().ok_or(SHORT)?;
     if !matches!(version, 1 | 2) {
         return Err("its version is unknown");
@@ -127,10 +128,10 @@ fn parse(body: &[u8]) -> Result<Route, &'static str> {
     let group_id = fields.u64().ok_or(SHORT)?;
     let state = fields.u8().ok_or(SHORT)?;
     fields.u64().ok_or(SHORT)?;
-    let start = fields.counted().ok_or(SHORT)?.to_vec();
+    let start = counted(&mut fields).ok_or(SHORT)?.to_vec();
     let end = match fields.u8().ok_or(SHORT)? {
         0 => None,
-        1 => Some(fields.counted().ok_or(SHORT)?.to_vec()),
+        1 => Some(counted(&mut fields).ok_or(SHORT)?.to_vec()),
         _ => return Err("it does not say whether it has an end"),
     };
     if version >= 2 {
@@ -142,28 +143,10 @@ fn parse(body: &[u8]) -> Result<Route, &'static str> {
     Ok(Route { start, end, route_id, group_id })
 }
 
-/// Takes a body apart from its front; integers are big-endian.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn u8(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        let (bytes, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(u64::from_be_bytes(*bytes))
-    }
-
-    fn counted(&mut self) -> Option<&'a [u8]> {
-        let len = usize::try_from(self.u64()?).ok()?;
-        let (bytes, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(bytes)
-    }
+/// The bytes behind their number.
+fn counted<'a>(fields: &mut ByteCursor<'a>) -> Option<&'a [u8]> {
+    let len = fields.u64()?;
+    fields.bytes(len)
 }
 
 impl std::fmt::Display for CatalogError {

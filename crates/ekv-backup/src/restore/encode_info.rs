@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use ekv_text::hex::{hex, parse_hex};
 use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -236,20 +237,12 @@ fn serialize_sha256<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S
 
 /// A digest as 64 lowercase hex digits.
 pub(crate) fn format_sha256(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest)
 }
 
 /// Reads 64 hex digits of either case.
 fn parse_sha256(text: &str) -> Result<[u8; 32], EncodeInfoError> {
-    let mut digest = [0; 32];
-    let mut digits =
-        text.bytes().map(|digit| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()));
-    for byte in &mut digest {
-        let high = digits.next().flatten().ok_or(EncodeInfoError::Sha256)?;
-        let low = digits.next().flatten().ok_or(EncodeInfoError::Sha256)?;
-        *byte = high << 4 | low;
-    }
-    if digits.next().is_some() { Err(EncodeInfoError::Sha256) } else { Ok(digest) }
+    parse_hex(text.as_bytes()).and_then(|digest| digest.try_into().ok()).ok_or(EncodeInfoError::Sha256)
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! Records that no adapter decodes, one line each. Source: `docs/format/tree.md`, section 14.
 
-use std::io::Write as _;
-
 use ekv_files::{DumpPath, Result};
 use ekv_model::Body;
 use ekv_model::raw::Record;
-use ekv_text::json::{Base64Stream, Bracket, Layout, Style};
+use ekv_text::json::{Base64Stream, EscapeMode, ObjectText, Style};
 
 use super::value::{flush, push_base64};
 use crate::DumpWriter;
@@ -31,16 +29,11 @@ impl RawRecords {
             self.family = Some(record.family.to_owned());
         }
         let out = &mut self.out;
-        let mut layout = Layout::new(Style::Compact);
-        layout.open(Bracket::Object, out);
-        layout.name("key_b64", out);
-        push_base64(&Body::Inline(record.user_key), Base64Stream::default(), out, writer)?;
-        layout.name("commit_ts", out);
-        // Writing to a vector cannot fail.
-        let _ = write!(out, "{}", record.commit_ts);
-        layout.name("value_b64", out);
-        push_base64(&record.value, Base64Stream::default(), out, writer)?;
-        layout.close(Bracket::Object, out);
+        let mut object = ObjectText::begin(Style::Compact, EscapeMode::Plain, out);
+        push_base64(&Body::Inline(record.user_key), Base64Stream::default(), object.name("key_b64"), writer)?;
+        object.number("commit_ts", record.commit_ts);
+        push_base64(&record.value, Base64Stream::default(), object.name("value_b64"), writer)?;
+        object.end();
         out.push(b'\n');
         flush(out, writer)
     }

@@ -1,6 +1,7 @@
 //! `etcd-raft-peers.bin`: the members of the group and their addresses. Source: `docs/format/restore.md`, section 8.5.
 
 use ekv_snapshot::{Error, Result};
+use ekv_text::ByteCursor;
 
 use super::invalid;
 
@@ -85,81 +86,60 @@ impl Peers {
     /// `Invalid` for anything that is not such a file, for more members than [`PEER_COUNT_MAX`], and for a file with bootstrap
     /// seeds, whose layout is not known.
     pub fn decode(bytes: &[u8]) -> Result<Peers> {
-        let mut rest = Rest(bytes);
-        if rest.take::<4>()? != MAGIC {
+        let mut rest = ByteCursor::new(bytes);
+        if taken(rest.take())? != &MAGIC {
             return Err(invalid(STRUCTURE, "it does not begin with EKVP"));
         }
-        let version = rest.u32()?;
+        let version = taken(rest.u32())?;
         if !(1..=VERSION).contains(&version) {
             return Err(invalid(STRUCTURE, format!("version {version} is unknown, this tool knows versions 1 to 3")));
         }
-        let index = u64::from_be_bytes(rest.take()?);
-        let count = rest.u32()?;
+        let index = taken(rest.u64())?;
+        let count = taken(rest.u32())?;
         if count > PEER_COUNT_MAX {
             return Err(too_many(count));
         }
         let peers = (0..count).map(|_| read_peer(&mut rest, version)).collect::<Result<Vec<_>>>()?;
-        let bootstrap_seed_active = version >= 3 && rest.flag("seed")?;
-        let seed_count = if version >= 3 { rest.u32()? } else { 0 };
+        let bootstrap_seed_active = version >= 3 && flag(&mut rest, "seed")?;
+        let seed_count = if version >= 3 { taken(rest.u32())? } else { 0 };
         if seed_count > 0 {
             return Err(invalid(
                 STRUCTURE,
                 format!("it lists {seed_count} bootstrap seeds, which this tool cannot read"),
             ));
         }
-        match rest.0.len() {
+        match rest.rest().len() {
             0 => Ok(Peers { index, peers, bootstrap_seed_active }),
             extra => Err(invalid(STRUCTURE, format!("{extra} bytes follow its end"))),
         }
     }
 }
 
-fn read_peer(rest: &mut Rest<'_>, version: u32) -> Result<Peer> {
-    let node_id = u64::from_be_bytes(rest.take()?);
-    let suffrage = if version >= 2 && rest.flag("suffrage")? { Suffrage::Learner } else { Suffrage::Voter };
-    Ok(Peer { node_id, suffrage, raft_id: rest.text()?, address: rest.text()? })
+fn read_peer(rest: &mut ByteCursor<'_>, version: u32) -> Result<Peer> {
+    let node_id = taken(rest.u64())?;
+    let suffrage = if version >= 2 && flag(rest, "suffrage")? { Suffrage::Learner } else { Suffrage::Voter };
+    Ok(Peer { node_id, suffrage, raft_id: text(rest)?, address: text(rest)? })
 }
 
-/// Bytes that were not read yet.
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn slice(&mut self, len: usize) -> Result<&'a [u8]> {
-        let (head, tail) = self.0.split_at_checked(len).ok_or_else(cut)?;
-        self.0 = tail;
-        Ok(head)
-    }
-
-    fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, tail) = self.0.split_first_chunk().ok_or_else(cut)?;
-        self.0 = tail;
-        Ok(*head)
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        Ok(u32::from_be_bytes(self.take()?))
-    }
-
-    fn flag(&mut self, what: &str) -> Result<bool> {
-        match self.take()? {
-            [0] => Ok(false),
-            [1] => Ok(true),
-            [other] => Err(invalid(STRUCTURE, format!("the {what} byte is {other}"))),
-        }
-    }
-
-    fn text(&mut self) -> Result<String> {
-        let len = self.u32()?;
-        if len > TEXT_LEN_MAX {
-            return Err(too_long(len));
-        }
-        let bytes = self.slice(usize::try_from(len).unwrap_or(usize::MAX))?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| invalid(STRUCTURE, "an id or address is not UTF-8"))
+fn flag(rest: &mut ByteCursor<'_>, what: &str) -> Result<bool> {
+    match taken(rest.u8())? {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(invalid(STRUCTURE, format!("the {what} byte is {other}"))),
     }
 }
 
-fn cut() -> Error {
-    invalid(STRUCTURE, "it is cut short")
+fn text(rest: &mut ByteCursor<'_>) -> Result<String> {
+    let len = taken(rest.u32())?;
+    if len > TEXT_LEN_MAX {
+        return Err(too_long(len));
+    }
+    let bytes = taken(rest.bytes(len.into()))?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| invalid(STRUCTURE, "an id or address is not UTF-8"))
+}
+
+fn taken<T>(field: Option<T>) -> Result<T> {
+    field.ok_or_else(|| invalid(STRUCTURE, "it is cut short"))
 }
 
 fn too_many(count: impl std::fmt::Display) -> Error {

@@ -5,6 +5,7 @@ use std::io::{self, BufReader};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ekv_text::hex::parse_hex;
 use ekv_text::json::{JsonError, LimitedStrings, StringTooLong};
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
@@ -130,7 +131,9 @@ impl Check {
 
         let len = u64::try_from(entry.size).ok().filter(|len| *len > 0);
         let len = len.ok_or_else(|| format!("file {name} has size {}", entry.size))?;
-        let sha256 = parse_sha256(&entry.sha256).ok_or_else(|| format!("file {name} has no valid sha256"))?;
+        let sha256 = parse_hex(entry.sha256.as_bytes())
+            .and_then(|digest| digest.try_into().ok())
+            .ok_or_else(|| format!("file {name} has no valid sha256"))?;
         let key = |text: &str| STANDARD.decode(text).map_err(|_| format!("a key of file {name} is not valid base64"));
         let (smallest, largest) = (key(&entry.smallest)?, key(&entry.largest)?);
         if smallest > largest {
@@ -142,16 +145,4 @@ impl Check {
         self.largest_before = Some(largest);
         Ok(SstFile { len, sha256 })
     }
-}
-
-fn parse_sha256(hex: &str) -> Option<[u8; 32]> {
-    let bytes = hex.as_bytes();
-    if bytes.len() != 64 || !bytes.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut out = [0; 32];
-    for (byte, digits) in out.iter_mut().zip(bytes.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(out)
 }

@@ -1,5 +1,7 @@
 //! Locks, and whether a later version of their key resolved them. Source: `docs/format/snapshot.md`, section 11.4, rules 1 and 2.
 
+use ekv_text::ByteCursor;
+
 use super::keys::LOCK;
 use super::record::{Damage, LOCK_FIXED_LEN, Lock};
 use crate::stream::{for_each_piece, len_u64};
@@ -39,21 +41,14 @@ impl HeldLock {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<HeldLock> {
-        let (group, rest) = bytes.split_first_chunk()?;
-        let (live, rest) = rest.split_first()?;
-        let (deadline, rest) = rest.split_first_chunk()?;
-        let (byte_offset, rest) = rest.split_first_chunk()?;
-        let (is_cleaned_up, rest) = rest.split_first()?;
-        let (primary_len, rest) = rest.split_first_chunk()?;
-        let (primary, user_key) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*primary_len)).ok()?)?;
-        Some(HeldLock {
-            group: u16::from_be_bytes(*group),
-            live: *live != 0,
-            deadline: CommitTs(u64::from_be_bytes(*deadline)),
-            byte_offset: u64::from_be_bytes(*byte_offset),
-            cleaned_up: (*is_cleaned_up != 0).then(|| primary.to_vec()),
-            user_key: user_key.to_vec(),
-        })
+        let mut cursor = ByteCursor::new(bytes);
+        let (group, live) = (cursor.u16()?, cursor.u8()? != 0);
+        let (deadline, byte_offset) = (CommitTs(cursor.u64()?), cursor.u64()?);
+        let is_cleaned_up = cursor.u8()? != 0;
+        let primary_len = cursor.u64()?;
+        let primary = cursor.bytes(primary_len)?;
+        let cleaned_up = is_cleaned_up.then(|| primary.to_vec());
+        Some(HeldLock { group, live, deadline, byte_offset, cleaned_up, user_key: cursor.rest().to_vec() })
     }
 }
 

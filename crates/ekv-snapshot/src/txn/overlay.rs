@@ -1,6 +1,7 @@
 //! The versions that a group's snapshot lacks. Source: `docs/format/snapshot.md`, section 11.4, rules 4 and 7 and the policy switch.
 
 use ekv_spill::Sorter;
+use ekv_text::ByteCursor;
 
 use super::keys::{self, INTENT};
 use super::locks::HeldLock;
@@ -95,17 +96,15 @@ impl Row {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Row> {
-        let ([kind, live, is_cleaned_up], rest) = bytes.split_first_chunk()?;
-        let (lock_offset, rest) = rest.split_first_chunk()?;
-        let (offset, rest) = rest.split_first_chunk()?;
-        let len = rest.first_chunk()?;
+        let mut cursor = ByteCursor::new(bytes);
+        let [kind, live, is_cleaned_up] = cursor.take()?;
+        let lock_offset = cursor.u64()?;
+        let body = BodyPlace { offset: cursor.u64()?, len: cursor.u64()? };
         let kind = match kind {
             0 => RowKind::Put,
             1 => RowKind::Delete,
             _ => RowKind::Hide,
         };
-        let body = BodyPlace { offset: u64::from_be_bytes(*offset), len: u64::from_be_bytes(*len) };
-        let lock_offset = u64::from_be_bytes(*lock_offset);
         Some(Row { kind, live: *live != 0, is_cleaned_up: *is_cleaned_up != 0, lock_offset, body })
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Only the fixed part is parsed here, which always lies in memory; where keys and values follow, their place is given.
 
+use ekv_text::ByteCursor;
+
 use crate::CommitTs;
 use crate::format::USER_KEY_LEN_MAX;
 
@@ -102,44 +104,39 @@ pub(crate) fn parse_rollback(head: &[u8], len: u64) -> Result<(), Damage> {
 /// Takes a body apart from its front; integers are big-endian.
 struct Fields<'a> {
     record: &'static str,
-    rest: &'a [u8],
+    rest: ByteCursor<'a>,
     len: u64,
-    taken: u64,
 }
 
 impl<'a> Fields<'a> {
     fn new(record: &'static str, head: &'a [u8], len: u64) -> Result<Fields<'a>, Damage> {
-        let mut fields = Fields { record, rest: head, len, taken: 0 };
+        let mut fields = Fields { record, rest: ByteCursor::new(head), len };
         match fields.u8()? {
             VERSION => Ok(fields),
             found => Err(Damage::Version { record, found }),
         }
     }
 
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
-        let needed = self.taken.saturating_add(u64::try_from(N).unwrap_or(u64::MAX));
-        let short = Damage::Short { record: self.record, len: self.len, needed };
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or(short)?;
-        self.rest = rest;
-        self.taken = needed;
-        Ok(*bytes)
-    }
-
     fn u8(&mut self) -> Result<u8, Damage> {
-        self.take().map(|[byte]| byte)
+        self.rest.u8().ok_or_else(|| self.short(1))
     }
 
     fn u64(&mut self) -> Result<u64, Damage> {
-        self.take().map(u64::from_be_bytes)
+        self.rest.u64().ok_or_else(|| self.short(8))
     }
 
     /// Checks that `len` more bytes follow; yet more are ignored, as the live server does.
     fn followed_by(&self, len: u64) -> Result<(), Damage> {
-        let needed = self.taken.saturating_add(len);
-        if needed > self.len {
-            return Err(Damage::Short { record: self.record, len: self.len, needed });
+        match self.short(len) {
+            Damage::Short { needed, .. } if needed <= self.len => Ok(()),
+            short => Err(short),
         }
-        Ok(())
+    }
+
+    /// What is missing where `more` bytes must follow.
+    fn short(&self, more: u64) -> Damage {
+        let needed = u64::try_from(self.rest.offset()).unwrap_or(u64::MAX).saturating_add(more);
+        Damage::Short { record: self.record, len: self.len, needed }
     }
 }
 

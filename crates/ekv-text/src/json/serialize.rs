@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 use super::{EscapeMode, escape_into};
+use crate::is_shown_as_it_is;
 
 /// White space between the parts of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,31 +29,57 @@ pub fn serialize_into<T: Serialize + ?Sized>(
     mode: EscapeMode,
     out: &mut Vec<u8>,
 ) -> serde_json::Result<()> {
+    let escape = |text: &str, escaped: &mut Vec<u8>| escape_into(text, mode, escaped);
     match style {
-        Style::Pretty => {
-            value.serialize(&mut Serializer::with_formatter(out, Escaping::new(PrettyFormatter::new(), mode)))
-        }
-        Style::Compact => value.serialize(&mut Serializer::with_formatter(out, Escaping::new(CompactFormatter, mode))),
+        Style::Pretty => write_with(value, PrettyFormatter::new(), escape, out),
+        Style::Compact => write_with(value, CompactFormatter, escape, out),
     }
 }
 
-/// A layout with the escaping of the dump; serde_json splits strings at `"`, `\` and control characters, the rest comes as fragments.
-struct Escaping<F> {
+/// Writes indented JSON with a line feed at its end. What could steer a terminal on which it is shown is a `\u` escape.
+///
+/// # Errors
+/// If the value cannot be JSON, and those of `out`.
+pub fn write_shown(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    write_with(value, PrettyFormatter::new(), escape_unshown, &mut *out)?;
+    out.write_all(b"\n")
+}
+
+/// Appends text with `\u` escapes for the characters that are not shown as they are.
+fn escape_unshown(text: &str, escaped: &mut Vec<u8>) {
+    for character in text.chars() {
+        if is_shown_as_it_is(character) {
+            escaped.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a vector cannot fail.
+            let _ = write!(escaped, "\\u{unit:04x}");
+        }
+    }
+}
+
+fn write_with<T: Serialize + ?Sized>(
+    value: &T,
+    layout: impl Formatter,
+    escape: impl FnMut(&str, &mut Vec<u8>),
+    out: impl Write,
+) -> serde_json::Result<()> {
+    let formatter = Escaping { layout, escape, escaped: Vec::new() };
+    value.serialize(&mut Serializer::with_formatter(out, formatter))
+}
+
+/// A layout with an escaping; serde_json splits strings at `"`, `\` and control characters, the rest comes as fragments.
+struct Escaping<F, E> {
     layout: F,
-    mode: EscapeMode,
+    escape: E,
     escaped: Vec<u8>,
 }
 
-impl<F> Escaping<F> {
-    fn new(layout: F, mode: EscapeMode) -> Self {
-        Escaping { layout, mode, escaped: Vec::new() }
-    }
-}
-
-impl<F: Formatter> Formatter for Escaping<F> {
+impl<F: Formatter, E: FnMut(&str, &mut Vec<u8>)> Formatter for Escaping<F, E> {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         self.escaped.clear();
-        escape_into(fragment, self.mode, &mut self.escaped);
+        (self.escape)(fragment, &mut self.escaped);
         writer.write_all(&self.escaped)
     }
 
@@ -115,5 +142,27 @@ mod tests {
         let mut out = Vec::new();
         serialize_into(&value, Style::Compact, EscapeMode::Plain, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "{\"a\":[\"<\\u2028\\n\\\"\\u0001é\",1],\"b\":[],\"c\":{}}");
+    }
+
+    fn pretty(value: &impl Serialize) -> io::Result<String> {
+        let mut out = Vec::new();
+        write_shown(value, &mut out)?;
+        String::from_utf8(out).map_err(io::Error::other)
+    }
+
+    #[test]
+    fn report_steers_no_terminal_and_reads_back_as_what_it_was() {
+        let text = "a\x1b[2J\n\u{7f}\u{9b}é\u{202e}\u{2028}\u{e0001}日\"\\";
+        let value = json!({ text: [text, { "b": 1, "c": [] }, {}], "d": null });
+        let shown = pretty(&value).unwrap();
+        assert!(shown.chars().all(|character| character == '\n' || is_shown_as_it_is(character)), "{shown:?}");
+        assert!(shown.contains(r"\u007f\u009bé\u202e\u2028\udb40\udc01日"), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    #[test]
+    fn plain_report_has_the_form_of_the_library() {
+        let value = json!({ "a": [1, "x"], "b": { "c": "é" }, "d": [] });
+        assert_eq!(pretty(&value).unwrap(), serde_json::to_string_pretty(&value).unwrap() + "\n");
     }
 }

@@ -1,3 +1,5 @@
+use ekv_text::hex::hex;
+
 use super::*;
 
 fn hex_bytes(text: &str) -> Vec<u8> {

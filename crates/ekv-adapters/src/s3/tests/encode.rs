@@ -16,9 +16,9 @@ use sha2::{Digest, Sha256};
 
 use super::golden;
 use super::support::{Store, TS, TestPart, md5_hex, view_of};
-use crate::s3::keys::hex;
 use crate::s3::{Options, decode};
 use crate::{Encoder, Run};
+use ekv_text::hex::hex;
 
 fn scratch() -> Arc<dyn Scratch> {
     Arc::new(SystemScratch::new())

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::support::{Store, blob_key, bucket_key, group, head_key};
 use crate::Family;
-use crate::s3::keys::hex;
+use ekv_text::hex::hex;
 
 const M0: &str = r#"{"bucket_name":"bucket-one","generation":1,"created_at_hlc":117660674738946185,"region":"us-east-1","acl":"private"}"#;
 const M1: &str = r#"{"upload_id":"c9a96c2c433374d511e82452d58c4721","etag":"6b83e711a8f381f9cd83a34a7d6549ff","size_bytes":12,"last_modified_hlc":117660674738946193,"content_type":"application/octet-stream","parts":[{"part_no":1,"etag":"6b83e711a8f381f9cd83a34a7d6549ff","size_bytes":12,"chunk_count":1,"chunk_sizes":[12]}]}"#;

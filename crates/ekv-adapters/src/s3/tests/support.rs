@@ -11,7 +11,7 @@ use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 use md5::{Digest, Md5};
 
-use crate::s3::keys::{ChunkPlace, hex, push_segment, put_bucket, put_chunk, put_chunk_blob, put_group, put_object};
+use crate::s3::keys::{ChunkPlace, push_segment, put_bucket, put_chunk, put_chunk_blob, put_group, put_object};
 use crate::s3::{Options, decode};
 use crate::{Family, Outcome, Owner, Router, Run, Tally};
 
@@ -68,7 +68,7 @@ pub(super) fn chunk_blob_key(digest: [u8; 32]) -> Vec<u8> {
 }
 
 pub(super) fn md5_hex(bytes: &[u8]) -> String {
-    hex(&Md5::digest(bytes))
+    ekv_text::hex::hex(&Md5::digest(bytes))
 }
 
 /// The record of an object whose parts are plain.

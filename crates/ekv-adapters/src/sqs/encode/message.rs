@@ -5,10 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use ekv_model::sqs::Message;
 use ekv_model::{Body, ByteSource, Result};
 use ekv_snapshot::RecordSink;
+use ekv_text::hex::hex;
 use sha2::{Digest, Sha256};
 
 use crate::EncodeOptions;
-use crate::json::{ObjectText, push_stored};
+use crate::json::{begin_object, push_stored};
 use crate::sqs::message::MAGIC;
 
 /// How long a deduplication id is in use, in milliseconds.
@@ -24,7 +25,7 @@ pub(super) fn put(
 ) -> Result<()> {
     text.clear();
     text.extend_from_slice(&MAGIC);
-    let mut object = ObjectText::begin(text);
+    let mut object = begin_object(text);
     object.text("message_id", message.message_id);
     let out = object.name("body");
     out.push(b'"');
@@ -33,11 +34,11 @@ pub(super) fn put(
     object.text("md5_of_body", message.md5_of_body);
     object.some_text("md5_of_message_attributes", message.md5_of_message_attributes);
     if !message.attributes.is_empty() {
-        let mut attributes = ObjectText::begin(object.name("message_attributes"));
+        object.open("message_attributes");
         for attribute in message.attributes {
-            push_stored(attribute.json, attributes.name(attribute.name));
+            push_stored(attribute.json, object.name(attribute.name));
         }
-        attributes.end();
+        object.close();
     }
     object.some_text("sender_id", message.sender_id);
     object.number("send_timestamp_millis", message.send_timestamp_ms);
@@ -97,12 +98,12 @@ pub(super) fn dedup_id(message: &Message<'_>, is_content_based: bool) -> Result<
         hasher.update(chunk);
         Ok(())
     })?;
-    Ok(Some(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok(Some(hex(&hasher.finalize())))
 }
 
 /// Appends the value of the deduplication record of a message.
 pub(super) fn put_dedup_row(message: &Message<'_>, out: &mut Vec<u8>) {
-    let mut object = ObjectText::begin(out);
+    let mut object = begin_object(out);
     object.text("message_id", message.message_id);
     object.number("send_timestamp_ms", message.send_timestamp_ms);
     object.number("expires_at_millis", message.send_timestamp_ms.saturating_add(DEDUP_WINDOW_MS));

@@ -4,7 +4,7 @@ use ekv_model::sqs::Queue;
 
 use super::EncodeFault;
 use crate::EncodeOptions;
-use crate::json::ObjectText;
+use crate::json::{ObjectText, begin_object};
 use crate::sqs::partitions::{PER_MESSAGE_GROUP, PER_QUEUE, PartitionRule};
 use crate::sqs::queue::{MAGIC, SETTINGS_LEN_MAX};
 
@@ -57,7 +57,7 @@ pub(super) fn put(
     out.clear();
     out.extend_from_slice(MAGIC);
     let has_all = !options.reference_bytes;
-    let mut object = ObjectText::begin(out);
+    let mut object = begin_object(out);
     match queue.stored_name {
         "" => object.text("name", &String::from_utf8_lossy(queue.name)),
         stored => object.text("name", stored),
@@ -90,19 +90,17 @@ pub(super) fn put(
 /// What the reference leaves out.
 fn put_extension(queue: &Queue<'_>, object: &mut ObjectText<'_>) {
     if !queue.tags.is_empty() {
-        let mut tags = ObjectText::begin(object.name("tags"));
-        for tag in queue.tags {
-            tags.text(tag.name, tag.value);
-        }
-        tags.end();
+        object.open("tags");
+        queue.tags.iter().for_each(|tag| object.text(tag.name, tag.value));
+        object.close();
     }
     object.some_number("last_purged_at_millis", queue.last_purged_at_ms);
     object.some_number("created_at_millis", queue.created_at_ms);
     object.some_number("last_modified_at_millis", queue.last_modified_at_ms);
     let mut limits = queue.throttle.named().filter(|(_, number)| !number.is_empty()).peekable();
     if limits.peek().is_some() {
-        let mut throttle = ObjectText::begin(object.name("throttle"));
-        limits.for_each(|(name, number)| throttle.number(name, number));
-        throttle.end();
+        object.open("throttle");
+        limits.for_each(|(name, number)| object.number(name, number));
+        object.close();
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use ekv_files::{Error, Result};
 use ekv_model::{Body, ByteSource, CHUNK_LEN, Class};
-use ekv_text::hex::{HexCase, push_hex};
+use ekv_text::hex::hex;
 use md5::{Digest, Md5};
 
 use super::sidecar::Sidecar;
@@ -43,9 +43,7 @@ impl Expected<'_> {
         if etag.len() != MD5_HEX_LEN || !etag.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Ok(None);
         }
-        let mut hex = Vec::new();
-        push_hex(&md5.finalize(), HexCase::Lower, &mut hex);
-        let found = String::from_utf8(hex).unwrap_or_default();
+        let found = hex(&md5.finalize());
         if found.eq_ignore_ascii_case(etag) {
             return Ok(None);
         }

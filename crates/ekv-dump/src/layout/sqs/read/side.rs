@@ -3,7 +3,7 @@
 use ekv_files::Result;
 use ekv_model::KEY_LEN_MAX;
 use ekv_model::sqs::{Event, SideRecord};
-use ekv_text::hex::hex_value;
+use ekv_text::hex::parse_lower_hex;
 
 use crate::json::{JsonFault, JsonReader};
 use crate::replay::text::read_string;
@@ -54,11 +54,7 @@ fn read_hex(reader: &mut JsonReader<'_>) -> Result<Vec<u8>> {
     let start = reader.position()?;
     let mut text = Vec::new();
     reader.text(HEX_TEXT, 2 * KEY_LEN_MAX, &mut text)?;
-    let byte = |pair: &[u8]| match pair {
-        [high, low] if !pair.iter().any(u8::is_ascii_uppercase) => Some(hex_value(*high)? << 4 | hex_value(*low)?),
-        _ => None,
-    };
-    text.chunks(2).map(byte).collect::<Option<Vec<u8>>>().ok_or_else(|| {
+    parse_lower_hex(&text).ok_or_else(|| {
         reader.seek(start);
         reader.fault(JsonFault::Hex)
     })
