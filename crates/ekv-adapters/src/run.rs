@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Consumer, Event, Example, Finding, Findings, LossLog, Monitor, Result};
+use ekv_model::{Consumer, Event, Example, Finding, Findings, LossLog, Monitor, Result, Scope};
 use ekv_snapshot::{CommitTs, FamilyTotals, View};
 use ekv_spill::Scratch;
 
-use crate::{Family, Outcome, Tally};
+use crate::{Family, Outcome, Owner, Role, Tally};
 
 /// One decode: where records come from, where events go, and the books that are kept.
 pub struct Run<'a> {
@@ -18,6 +18,7 @@ pub struct Run<'a> {
     scratch: Arc<dyn Scratch>,
     tally: Tally,
     findings: Findings,
+    scope: Arc<Scope>,
 }
 
 impl<'a> Run<'a> {
@@ -31,7 +32,38 @@ impl<'a> Run<'a> {
     ) -> Self {
         let visible = families.iter().map(|family| family.visible).collect();
         let damaged = families.iter().map(|family| family.damaged).collect();
-        Run { view, visible, damaged, target, monitor, scratch, tally: Tally::default(), findings: Findings::default() }
+        Run {
+            view,
+            visible,
+            damaged,
+            target,
+            monitor,
+            scratch,
+            tally: Tally::default(),
+            findings: Findings::default(),
+            scope: Arc::default(),
+        }
+    }
+
+    /// Reads only what `scope` selects from now on; at first that is everything.
+    pub fn select(&mut self, scope: Arc<Scope>) {
+        self.scope = scope;
+    }
+
+    /// What is read.
+    pub fn scope(&self) -> Arc<Scope> {
+        Arc::clone(&self.scope)
+    }
+
+    /// Accounts for all records of an owner that nothing has asked for as not selected.
+    ///
+    /// # Errors
+    /// The monitor's wish to stop.
+    pub fn leave_rest(&mut self, owner: Owner) -> Result<()> {
+        for family in Family::ALL.iter().filter(|family| family.owner() == owner && family.role() == Role::Data) {
+            self.account(*family, Outcome::NotSelected, self.unaccounted(*family))?;
+        }
+        Ok(())
     }
 
     /// Notes every loss from now on in `losses`.

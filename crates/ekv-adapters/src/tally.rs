@@ -21,11 +21,13 @@ pub enum Outcome {
     Internal,
     /// Data of an adapter that was not asked for, or that this tool does not decode.
     NotDecoded,
+    /// Data of a thing that a filter leaves out.
+    NotSelected,
 }
 
 impl Outcome {
     /// All outcomes, in report order.
-    pub const ALL: [Outcome; 8] = [
+    pub const ALL: [Outcome; 9] = [
         Outcome::Emitted,
         Outcome::Joined,
         Outcome::Shadowed,
@@ -34,6 +36,7 @@ impl Outcome {
         Outcome::Lost,
         Outcome::Internal,
         Outcome::NotDecoded,
+        Outcome::NotSelected,
     ];
 
     /// Name in reports.
@@ -47,6 +50,7 @@ impl Outcome {
             Outcome::Lost => "lost",
             Outcome::Internal => "internal",
             Outcome::NotDecoded => "not_decoded",
+            Outcome::NotSelected => "not_selected",
         }
     }
 }

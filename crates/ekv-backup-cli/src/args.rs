@@ -5,6 +5,7 @@ mod checksums;
 mod encode;
 mod prepare_restore;
 mod restore;
+mod scope;
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
@@ -23,6 +24,7 @@ pub(crate) use checksums::ChecksumsArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 pub(crate) use restore::RestoreArguments;
+pub(crate) use scope::ScopeArguments;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -259,6 +261,8 @@ Examples:
   ekv-backup decode snapshot.fsm dump.tar.zst       one file instead of a directory
   ekv-backup decode snapshot.fsm - | ssh HOST tar -x
   ekv-backup decode snapshot.fsm dump --at 2026-11-22T15:33:50Z --adapter redis
+  ekv-backup decode snapshot.fsm users --prefix user: --type hash
+  ekv-backup decode snapshot.fsm part s3:photos/2026/a.jpg dynamodb:orders/
 
 A dump is complete or absent: files are written into a private directory beside
 DUMP, which gets its name in one step at the end. Ctrl-C stops and leaves
@@ -273,7 +277,7 @@ node's log only.";
 /// One file per Redis string, JSON for collections, MANIFEST.json with the account of every record, and CHECKSUMS, which
 /// `sha256sum -c` accepts. The snapshot is checked as a whole before the first file is created.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = DECODE_AFTER_HELP, after_long_help = with_exit_codes(DECODE_AFTER_HELP))]
+#[command(after_help = DECODE_AFTER_HELP, after_long_help = with_names(DECODE_AFTER_HELP))]
 pub(crate) struct DecodeArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
     #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
@@ -291,6 +295,8 @@ pub(crate) struct DecodeArguments {
     #[arg(long, value_name = "LIST", default_value = "all", value_parser = AdapterParser(parse_adapters),
         hide_possible_values = true, help_heading = "What is written")]
     pub(crate) adapter: AdapterList,
+    #[command(flatten)]
+    pub(crate) scope: ScopeArguments,
     /// What happens to Redis keys that had expired at the moment that is read
     ///
     /// keep: they are written with their past expiry, so that nothing is lost. drop: they are left out, as clients saw it.
@@ -411,6 +417,11 @@ pub(crate) struct DecodeArguments {
         default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "Names of the reference decoder")]
     pub(crate) rename_collisions: bool,
+}
+
+/// The end of the long help of a command that selects.
+fn with_names(examples: &str) -> String {
+    with_exit_codes(&format!("{examples}\n\n{}", scope::NAMES))
 }
 
 /// The end of the long help of a command.

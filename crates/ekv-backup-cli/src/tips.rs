@@ -22,9 +22,7 @@ const COMMANDS: [(&str, &str); 12] = [
 ];
 
 /// Options that a command lacks, as command, option, and what to do instead.
-const OPTIONS: [(&str, &str, &str); 11] = [
-    ("decode", "--key", PART_OF_A_SNAPSHOT),
-    ("decode", "--prefix", PART_OF_A_SNAPSHOT),
+const OPTIONS: [(&str, &str, &str); 9] = [
     ("decode", "--dry-run", "'inspect' makes every check of a decode and writes nothing"),
     ("verify", "--quick", "there is no quick check: a dump is sound if every file in it is what was written"),
     ("restore", "--force", "a data directory is never replaced: move the old one out of the way"),
@@ -37,8 +35,6 @@ const OPTIONS: [(&str, &str, &str); 11] = [
 ];
 
 const NO_PARENTS: &str = "create the parent directory first: mkdir -p DIR";
-const PART_OF_A_SNAPSHOT: &str =
-    "decode writes all keys, or those of some adapters (--adapter); 'encode' and 'restore' take --key and --prefix";
 
 /// Replaces what the parser suggests where that would mislead.
 pub(crate) fn improve(mut error: clap::Error, words: &[OsString]) -> clap::Error {

@@ -198,6 +198,11 @@ fn left_out(tally: &Tally, adapters: &[Protocol]) -> Vec<Choice> {
             sum(Outcome::NotDecoded, &is_unasked),
             ["record of adapters that were not asked for", "records of adapters that were not asked for"],
         ),
+        (
+            "filters",
+            sum(Outcome::NotSelected, &|_| true),
+            ["record of things that were not selected", "records of things that were not selected"],
+        ),
         ("--bare-keys", sum(Outcome::NotDecoded, &is_bare), ["key without a prefix", "keys without a prefix"]),
         (
             "--expired",

@@ -129,7 +129,7 @@ pub fn decode(
 
 /// Whether the user asked for some adapters only, and wants to know if there is nothing of them.
 pub(crate) fn is_narrowed(options: &DecodeOptions) -> bool {
-    !options.read.allow_empty && Protocol::IN_DUMPS.iter().any(|adapter| !options.events.adapters.contains(adapter))
+    !options.read.allow_empty && options.events.is_narrowed()
 }
 
 /// Refuses a selection of adapters that have nothing in the snapshot, before anything is created.
@@ -143,6 +143,10 @@ fn check_selection(store: &Store, options: &DecodeOptions) -> Result<()> {
 
 /// The error for such a selection.
 pub(crate) fn nothing_selected(store: &Store, options: &DecodeOptions) -> CommandError {
+    let scope = &options.events.scope;
+    if scope.is_narrowed() {
+        return CommandError::NothingMatches { filters: scope.describe(), hint: scope.hint() };
+    }
     let names = |adapters: Vec<&Protocol>| adapters.iter().map(|adapter| adapter.name()).collect::<Vec<_>>().join(", ");
     let wanted = &options.events.adapters;
     let is_there = |adapter: &&Protocol| !wanted.contains(adapter) && store.has_data_of(**adapter);

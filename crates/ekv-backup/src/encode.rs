@@ -23,12 +23,13 @@ mod stage;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ekv_dump::manifest::{Choice, StoredManifest, format_wall_time};
-use ekv_dump::replay::{Selection, read_manifest};
+use ekv_dump::replay::read_manifest;
 use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy, Published, StagedFiles};
 use ekv_files::source::ScopedSource;
-use ekv_model::Result;
+use ekv_model::{Result, Scope};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -41,7 +42,7 @@ use crate::restore::{EncodeInfo, Payload, SelfTest, format_sha256};
 use crate::{Moment, Protocol, Resources};
 
 use differences::Differences;
-use payload::{Encoded, unmatched_warning, warnings_of, write_payload};
+use payload::{Encoded, unmatched_warnings, warnings_of, write_payload};
 use plan::Plan;
 use self_test::{Verdict, self_test, staged_input};
 use stage::{INFO, Stage, write_file};
@@ -57,8 +58,8 @@ const FIRST_DIFFERENCES: usize = 10;
 pub struct EncodeOptions {
     /// Which adapters' files are encoded; `None` = all that the dump holds.
     pub adapters: Option<Vec<Protocol>>,
-    /// Which names of these adapters are encoded.
-    pub selection: Selection,
+    /// What of these adapters' files is encoded.
+    pub scope: Arc<Scope>,
     /// The commit timestamp of all records; `None` = that of the dump.
     pub last_commit_ts: Option<u64>,
     /// Whether a timestamp is accepted that is newer than this machine's clock.
@@ -97,7 +98,7 @@ impl Default for EncodeOptions {
     fn default() -> Self {
         EncodeOptions {
             adapters: None,
-            selection: Selection::default(),
+            scope: Arc::default(),
             last_commit_ts: None,
             allow_future_timestamps: false,
             form: WrittenForm::default(),
@@ -148,6 +149,12 @@ pub struct PayloadReport {
     pub form: &'static str,
     /// Adapters of which there were files to encode.
     pub adapters: Vec<&'static str>,
+    /// The filters with which it was encoded; absent if all of the dump was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
+    /// The filters with which the dump was decoded: it is a part of its snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dump_selection: Option<String>,
     /// Files of the dump that were read.
     pub dump_files: u64,
     /// Bytes in them.
@@ -218,11 +225,11 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
         format_version: 1,
         snapshot: snapshot.display().to_string(),
         encode_info: info_path.display().to_string(),
-        payload: payload_report(&plan, options.form, &encoded, verdict.as_ref()),
+        payload: payload_report(&plan, options, &encoded, verdict.as_ref()),
         published_by: published.method.name(),
         fsync: published.fsync.name(),
         privacy: published.privacy,
-        warnings: warnings(&plan, &encoded).into_iter().chain(left_behind).collect(),
+        warnings: warnings(&plan, options, &encoded).into_iter().chain(left_behind).collect(),
         lost: encoded.lost,
     })
 }
@@ -260,8 +267,8 @@ pub(crate) fn encode_unnamed(
     }
     let info = encode_info(&plan, options, &encoded, verdict.as_ref(), dump, place);
     let payload = Payload { input: staged_input(&mut stage, options.form)?, info };
-    let report = payload_report(&plan, options.form, &encoded, verdict.as_ref());
-    Ok(UnnamedPayload { payload, report, warnings: warnings(&plan, &encoded), lost: encoded.lost, stage })
+    let report = payload_report(&plan, options, &encoded, verdict.as_ref());
+    Ok(UnnamedPayload { payload, report, warnings: warnings(&plan, options, &encoded), lost: encoded.lost, stage })
 }
 
 /// Reads the manifest and decides what will be done.
@@ -357,9 +364,9 @@ fn write_and_test(
     Ok((encoded, verdict))
 }
 
-fn warnings(plan: &Plan, encoded: &Encoded) -> Vec<String> {
+fn warnings(plan: &Plan, options: &EncodeOptions, encoded: &Encoded) -> Vec<String> {
     let Encoded { replayed, seen, .. } = encoded;
-    let found = warnings_of(&replayed.findings).into_iter().chain(unmatched_warning(&seen.unmatched));
+    let found = warnings_of(&replayed.findings).into_iter().chain(unmatched_warnings(seen, options));
     plan.accepted.iter().chain(&plan.warnings).cloned().chain(found).collect()
 }
 
@@ -403,14 +410,16 @@ fn self_test_report(verdict: Option<&Verdict>) -> SelfTestReport {
     SelfTestReport { ran: verdict.is_some(), matched: verdict.is_some_and(|verdict| verdict.differences.count == 0) }
 }
 
-fn payload_report(plan: &Plan, form: WrittenForm, encoded: &Encoded, verdict: Option<&Verdict>) -> PayloadReport {
+fn payload_report(plan: &Plan, options: &EncodeOptions, encoded: &Encoded, verdict: Option<&Verdict>) -> PayloadReport {
     let Encoded { replayed, written, seen, .. } = encoded;
     PayloadReport {
-        form: match form {
+        form: match options.form {
             WrittenForm::Payload => "payload",
             WrittenForm::File => "file",
         },
         adapters: seen.adapters.iter().map(|adapter| adapter.name()).collect(),
+        selection: options.scope.is_narrowed().then(|| options.scope.describe()),
+        dump_selection: plan.account.selection.clone(),
         dump_files: replayed.totals.files,
         dump_bytes: replayed.totals.bytes,
         dump_files_left_out: replayed.totals.files_left_out,

@@ -87,6 +87,14 @@ pub enum CommandError {
         /// The adapters that have data.
         there: Option<String>,
     },
+    /// Nothing is selected by the filters.
+    #[error("nothing matches {filters}; nothing is published (--allow-empty writes an empty dump){}", .hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}")))]
+    NothingMatches {
+        /// The filters.
+        filters: String,
+        /// What may be meant.
+        hint: Option<String>,
+    },
     /// A snapshot that holds no data to decode.
     #[error("{what} holds no data: it is the state of a timestamp oracle")]
     NoData {
@@ -162,7 +170,7 @@ impl CommandError {
             | CommandError::NoDataUnproven { .. }
             | CommandError::Cut { .. }
             | CommandError::DumpChanged => Class::Data,
-            CommandError::NothingSelected { .. } => Class::NoMatch,
+            CommandError::NothingSelected { .. } | CommandError::NothingMatches { .. } => Class::NoMatch,
             CommandError::Parents { source, .. } if ekv_spill::is_out_of_space(source) => Class::OutOfSpace,
             CommandError::Time { .. }
             | CommandError::Clock

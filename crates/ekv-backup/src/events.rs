@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ekv_adapters::{Family, Outcome, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
-use ekv_model::{Class, Consumer, Finding, Findings, Result};
+use ekv_adapters::{Family, Outcome, Owner, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
+use ekv_model::{Class, Consumer, Event, Example, Finding, Findings, Result, Scope, Unmatched};
 use ekv_snapshot::View;
 use ekv_spill::Scratch;
 use serde::Serialize;
@@ -31,6 +31,20 @@ pub(crate) const UNACCOUNTED: Finding = Finding::loss(
     "visible records of which this run cannot say what became: please report this as a defect",
 );
 
+/// An adapter that was asked for by name has nothing.
+pub(crate) const ADAPTER_WITHOUT_DATA: Finding = Finding::warning(
+    "adapter_without_data",
+    "an adapter that --adapter names has no data in the snapshot: is it the right one?",
+)
+.fatal_if_strict();
+
+/// A filter that nothing meets.
+const NOTHING_MATCHES: Finding = Finding::warning(
+    "filter_matches_nothing",
+    "a name, prefix or pattern that was asked for matches nothing, while others do",
+)
+.fatal_if_strict();
+
 /// Which events a store is asked for.
 #[derive(Clone, Debug)]
 pub struct EventOptions {
@@ -44,8 +58,10 @@ pub struct EventOptions {
     pub blob_sources: Vec<PathBuf>,
     /// Options of the SQS adapter.
     pub sqs: sqs::Options,
-    /// Whether records that no adapter decodes come as they are.
+    /// Whether records that no adapter decodes come as they are, if everything is selected: they have no names.
     pub include_unknown: bool,
+    /// What of these adapters' data comes.
+    pub scope: Arc<Scope>,
 }
 
 impl Default for EventOptions {
@@ -64,12 +80,27 @@ impl EventOptions {
             blob_sources: Vec::new(),
             sqs: sqs::Options::default(),
             include_unknown: false,
+            scope: Arc::default(),
         }
     }
 
     /// Whether a family is asked for.
     pub(crate) fn has(&self, family: Family) -> bool {
-        family.owner().protocol().map_or(self.include_unknown, |adapter| self.adapters.contains(&adapter))
+        family.owner().protocol().map_or(self.takes_unknown(), |adapter| self.takes(adapter))
+    }
+
+    /// Whether any data of an adapter may be asked for.
+    fn takes(&self, adapter: Protocol) -> bool {
+        self.adapters.contains(&adapter) && self.scope.includes(adapter)
+    }
+
+    fn takes_unknown(&self) -> bool {
+        self.include_unknown && !self.scope.is_narrowed()
+    }
+
+    /// Whether some adapters, or some of their data, are left out.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        self.scope.is_narrowed() || Protocol::IN_DUMPS.iter().any(|adapter| !self.adapters.contains(adapter))
     }
 }
 
@@ -78,6 +109,9 @@ impl EventOptions {
 pub struct BooksReport {
     /// Whether everything is there that was asked for, and what that rests on.
     pub completeness: Completeness,
+    /// The filters that were given; absent if everything was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
     /// The snapshots that were read.
     pub snapshots: Vec<SnapshotReport>,
     /// Where every entry went.
@@ -115,7 +149,7 @@ impl<'s> StoreEvents<'s> {
     /// Opens and checks the snapshots of other nodes, if S3 content may be looked for there.
     pub(crate) fn of(store: &'s Store, options: &'s EventOptions, progress: &dyn Progress) -> Result<Self> {
         let read = ReadOptions { at: None, ..store.read.clone() };
-        let wanted = options.blob_sources.iter().filter(|_| options.adapters.contains(&Protocol::S3));
+        let wanted = options.blob_sources.iter().filter(|_| options.takes(Protocol::S3));
         let blob_sources = wanted.map(|source| load(source, &read, &store.scratch, progress)).collect::<Result<_>>()?;
         Ok(StoreEvents { store, options, blob_sources })
     }
@@ -131,9 +165,11 @@ impl<'s> StoreEvents<'s> {
         let StoreEvents { store, options, blob_sources } = self;
         let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
         let follower = Follower::new(progress);
-        let mut run = Run::new(&store.state.view, &store.state.families, consumer, &follower, Arc::clone(scratch));
+        let mut watched = Watched { consumer, unmatched: Unmatched::of(&options.scope) };
+        let mut run = Run::new(&store.state.view, &store.state.families, &mut watched, &follower, Arc::clone(scratch));
         run.log_losses(Some(losses));
-        for adapter in Protocol::IN_DUMPS.iter().filter(|adapter| options.adapters.contains(adapter)) {
+        run.select(Arc::clone(&options.scope));
+        for adapter in Protocol::IN_DUMPS.iter().filter(|adapter| options.takes(**adapter)) {
             match adapter {
                 Protocol::Redis => redis::decode(&mut run, &options.redis)?,
                 Protocol::DynamoDb => dynamodb::decode(&mut run)?,
@@ -141,12 +177,26 @@ impl<'s> StoreEvents<'s> {
                 Protocol::S3 => s3::decode(&mut run, &options.s3, &blob_views)?,
             }
         }
-        if options.include_unknown {
+        if options.takes_unknown() {
             raw::decode(&mut run)?;
         }
-        raw::leave_out(&mut run, NOT_DECODED)?;
+        match options.scope.is_narrowed() {
+            // They have no names.
+            true => [Owner::FileSystem, Owner::Unknown].into_iter().try_for_each(|owner| run.leave_rest(owner))?,
+            false => raw::leave_out(&mut run, NOT_DECODED)?,
+        }
         close_books(&mut run, options)?;
         let (tally, mut findings) = run.into_books();
+        let Watched { consumer, unmatched } = watched;
+        if unmatched.things() > 0 {
+            for filter in unmatched.filters() {
+                findings.record(NOTHING_MATCHES, || Example::new(None, None, filter.to_owned()));
+            }
+        }
+        let is_chosen = Protocol::IN_DUMPS.iter().any(|adapter| !options.adapters.contains(adapter));
+        for adapter in options.adapters.iter().filter(|adapter| is_chosen && !store.has_data_of(**adapter)) {
+            findings.record(ADAPTER_WITHOUT_DATA, || Example::new(None, None, adapter.name().to_owned()));
+        }
         findings.merge(store.findings());
         findings.merge(consumer.findings());
         Ok((tally, findings))
@@ -159,6 +209,7 @@ impl<'s> StoreEvents<'s> {
         BooksReport {
             completeness: Completeness::of(loaded, state, read, found, Some((tally, &self.options.adapters))),
             records: Accounts::new(&snapshots, &families),
+            selection: self.options.scope.is_narrowed().then(|| self.options.scope.describe()),
             snapshots,
             families,
             unknown_prefixes: prefixes(&loaded.unknown_prefixes),
@@ -205,12 +256,31 @@ impl Events for StoreEvents<'_> {
     }
 }
 
+/// Watches what of the filters is met.
+struct Watched<'c> {
+    consumer: &'c mut dyn Consumer,
+    unmatched: Unmatched,
+}
+
+impl Consumer for Watched<'_> {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        self.unmatched.saw(&event);
+        self.consumer.event(event)
+    }
+
+    fn findings(&self) -> Findings {
+        self.consumer.findings()
+    }
+}
+
 /// Accounts for the families that no adapter was run for.
 fn close_books(run: &mut Run<'_>, options: &EventOptions) -> Result<()> {
     for family in Family::ALL {
         let left = run.unaccounted(*family);
         let wanted = family.owner().protocol().map(|adapter| options.adapters.contains(&adapter));
         match (family.role(), wanted) {
+            (Role::Data, Some(true)) if !options.has(*family) => run.account(*family, Outcome::NotSelected, left)?,
+            (Role::Internal, Some(true)) if !options.has(*family) => run.account(*family, Outcome::Internal, left)?,
             (Role::Internal, None | Some(false)) => run.account(*family, Outcome::Internal, left)?,
             (Role::Data, Some(false)) => run.account(*family, Outcome::NotDecoded, left)?,
             (_, Some(true)) | (Role::Data, None) => run.find_many(UNACCOUNTED, left),

@@ -1,7 +1,7 @@
 //! Addresses of things in a store: `redis:0/user:1`, `dynamodb:orders/c%2F1/17.5`, `s3:photos/2026/a%20b.jpg`, `sqs:jobs.fifo/6f1c`.
 //!
 //! In text `%HH` is a byte and every other byte stands for itself. What is printed needs no quotes in any shell, and reads back as the
-//! same bytes. Source: `docs/format/tree.md`, section 16.
+//! same bytes. Source: `docs/format/tree.md`, section 17.
 
 use std::fmt;
 
@@ -29,6 +29,8 @@ pub enum TextError {
         /// The text, for people.
         text: String,
     },
+    /// Scopes of several protocols at once.
+    Contradiction,
     /// More names than are taken.
     TooMany {
         /// The limit.
@@ -50,6 +52,9 @@ impl fmt::Display for TextError {
                 f,
                 "{}: an item has a hash key and at most one range key; write %2F for a slash inside one of them",
                 Line(text)
+            ),
+            TextError::Contradiction => f.write_str(
+                "of --db, --table, --bucket and --queue only one can be met; for several give addresses: s3:BUCKET/ dynamodb:TABLE/",
             ),
             TextError::TooMany { limit } => write!(f, "more names than the limit of {limit}"),
         }
@@ -173,7 +178,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Bytes as an address shows them. Source: `docs/format/tree.md`, section 16.
+/// Bytes as an address shows them. Source: `docs/format/tree.md`, section 17.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
     /// The bytes.

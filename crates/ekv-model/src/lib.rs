@@ -33,4 +33,4 @@ pub use error::{Class, Error, Result};
 pub use glob::Glob;
 pub use protocol::{Map, Protocol};
 pub use report::{Example, Finding, FindingTotals, Findings, LossLog, Severity};
-pub use scope::{Keys, Kind, Narrowing, Scope, item_parts};
+pub use scope::{Filtered, Keys, Kind, Narrowing, Scope, Unmatched, item_parts};

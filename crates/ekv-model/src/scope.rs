@@ -1,4 +1,4 @@
-//! What is selected of a store or a dump. Source: `docs/format/tree.md`, section 16.
+//! What is selected of a store or a dump. Source: `docs/format/tree.md`, section 17.
 //!
 //! A [`Scope`] is made of filters. Filters of different kinds must all be met, of several of the same kind one. Whoever reads asks it from
 //! the outside in: [`Scope::includes`] a protocol, [`Scope::includes_kind`], then [`Scope::keys_in`] a table, bucket, queue or database,
@@ -163,6 +163,9 @@ pub struct Scope {
     names_len: usize,
     /// What of `given` is told of names that are many.
     names_told: usize,
+    pending: Pending,
+    /// The first escape of a letter or digit.
+    needless_escape: Option<u8>,
 }
 
 /// Names that are told one by one; of more their number is told.
@@ -206,13 +209,7 @@ impl Scope {
         if name.is_empty() {
             return Err(TextError::Empty);
         }
-        let option = match protocol {
-            Protocol::Redis => "db",
-            Protocol::DynamoDb => "table",
-            Protocol::S3 => "bucket",
-            Protocol::Sqs => "queue",
-        };
-        self.given.push((option, Part { bytes: &name, is_slash_escaped: true }.to_string()));
+        self.given.push((scope_option(protocol), Part { bytes: &name, is_slash_escaped: true }.to_string()));
         self.scopes.get_or_insert_default().insert((protocol, name));
         Ok(())
     }
@@ -222,9 +219,11 @@ impl Scope {
     /// # Errors
     /// [`TextError`]; more than a million names, or 64 MiB of them.
     pub fn add_address(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        self.look_for_escapes(text, is_raw);
         let name = Name::parse(text, is_raw)?;
         self.count_name(text.len())?;
         self.tell("address", || name.to_string());
+        self.pending.add(name.to_string());
         self.put_name(name);
         Ok(())
     }
@@ -234,19 +233,23 @@ impl Scope {
     /// # Errors
     /// [`TextError`]; more than a million names, or 64 MiB of them.
     pub fn add_key(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        self.look_for_escapes(text, is_raw);
         let bytes = bytes_of(text, is_raw)?;
         if bytes.is_empty() {
             return Err(TextError::Empty);
         }
         self.count_name(text.len())?;
         let key = plain(&bytes);
-        self.tell("key", || Part { bytes: &key, is_slash_escaped: false }.to_string());
+        let shown = Part { bytes: &key, is_slash_escaped: false }.to_string();
+        self.pending.add(format!("--key {shown}"));
+        self.tell("key", || shown);
         for protocol in Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Redis) {
             // What has too many parts for an item is none.
             if let Ok(name) = Name::of(protocol, &bytes, text) {
                 self.put_name(name);
             }
         }
+        self.pending.target(Protocol::Redis, b"", Some(&key));
         self.listed(Protocol::Redis).anywhere.insert(key);
         Ok(())
     }
@@ -274,16 +277,23 @@ impl Scope {
 
     fn put_name(&mut self, name: Name) {
         let Name { protocol, scope, key } = name;
+        let keys = match protocol {
+            Protocol::DynamoDb if !key.is_empty() => item_spellings(&key),
+            _ => key,
+        };
+        if keys.is_empty() {
+            self.pending.target(protocol, &scope, None);
+        }
+        keys.iter().for_each(|key| self.pending.target(protocol, &scope, Some(key)));
         let listed = self.listed(protocol);
-        if scope.is_empty() && key.is_empty() {
+        if scope.is_empty() && keys.is_empty() {
             listed.is_whole = true;
             return;
         }
         let picks = listed.scopes.entry(scope).or_default();
-        match key.as_slice() {
-            [] => picks.is_whole = true,
-            parts if protocol == Protocol::DynamoDb => picks.keys.extend(item_spellings(parts)),
-            _ => picks.keys.extend(key),
+        match keys.is_empty() {
+            true => picks.is_whole = true,
+            false => picks.keys.extend(keys),
         }
     }
 
@@ -292,6 +302,7 @@ impl Scope {
     /// # Errors
     /// [`TextError`].
     pub fn add_prefix(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        self.look_for_escapes(text, is_raw);
         self.prefixes.push(Pattern::of(text, is_raw, true)?);
         let bytes = plain(&bytes_of(text, is_raw)?);
         self.given.push(("prefix", Part { bytes: &bytes, is_slash_escaped: false }.to_string()));
@@ -303,6 +314,7 @@ impl Scope {
     /// # Errors
     /// [`TextError`].
     pub fn add_match(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        self.look_for_escapes(text, is_raw);
         self.globs.push(Pattern::of(text, is_raw, false)?);
         self.given.push(("match", String::from_utf8_lossy(text).into_owned()));
         Ok(())
@@ -313,9 +325,27 @@ impl Scope {
     /// # Errors
     /// [`TextError`].
     pub fn add_exclude(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
+        self.look_for_escapes(text, is_raw);
         self.excluded.push(Pattern::of(text, is_raw, false)?);
         self.given.push(("exclude", String::from_utf8_lossy(text).into_owned()));
         Ok(())
+    }
+
+    /// Remembers an escape that nobody needs: the text may be a name with a percent sign in it.
+    fn look_for_escapes(&mut self, text: &[u8], is_raw: bool) {
+        let bytes = bytes_of(text, is_raw).unwrap_or_default();
+        let needless = bytes.iter().find(|byte| byte.is_escaped && byte.byte.is_ascii_alphanumeric());
+        self.needless_escape = self.needless_escape.or(needless.map(|byte| byte.byte));
+    }
+
+    /// What may be meant instead, where nothing is selected.
+    pub fn hint(&self) -> Option<String> {
+        let byte = self.needless_escape?;
+        let kind = if byte.is_ascii_digit() { "digit" } else { "letter" };
+        let character = char::from(byte);
+        Some(format!(
+            "%{byte:02X} is the {kind} {character}; where the name has %{byte:02X} in it, write %25{byte:02X}"
+        ))
     }
 
     /// The filters as they were given, option by option: name of the option without hyphens, text. Of many names the first ones.
@@ -392,6 +422,16 @@ impl Scope {
         }
         keys.is_nothing |= !self.includes(protocol) || !is_in_scope || keys.is_excluded() || !keys.is_reached();
         keys
+    }
+}
+
+/// The option that names a scope.
+fn scope_option(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Redis => "db",
+        Protocol::DynamoDb => "table",
+        Protocol::S3 => "bucket",
+        Protocol::Sqs => "queue",
     }
 }
 
@@ -584,7 +624,7 @@ impl<'s> Keys<'s> {
     }
 }
 
-/// The key parts of an item as an address has them, without escapes. Source: `docs/format/tree.md`, section 16.
+/// The key parts of an item as an address has them, without escapes. Source: `docs/format/tree.md`, section 17.
 pub fn item_parts(key: &ItemKey<'_>, forms: KeyForms) -> Vec<Vec<u8>> {
     [Some(key.hash), key.range].into_iter().flatten().map(|value| item_part(&value, forms, false)).collect()
 }
@@ -659,6 +699,13 @@ fn push_base64url(bytes: &[u8], out: &mut Vec<u8>) {
         }
     }
 }
+
+mod filtered;
+mod unmatched;
+
+pub use filtered::Filtered;
+use unmatched::Pending;
+pub use unmatched::Unmatched;
 
 #[cfg(test)]
 mod tests;

@@ -23,14 +23,14 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-use ekv_model::Result;
+use ekv_model::{Protocol, Result};
 use ekv_snapshot::Range;
 
 pub(crate) use encode::Encoder;
 
-use crate::{Family, Outcome, Run};
+use crate::{Family, Outcome, Owner, Run};
 
-/// Emits every table with every item that clients see.
+/// Emits every table with every item that clients see and the scope of the run selects.
 ///
 /// Shape: tables in raw-key order, the items of each in ascending order of their ordered primary keys. Cost: two reads of every
 /// item; one schema and the pieces of one item in memory; scratch space only for tables with legacy keys.
@@ -49,5 +49,8 @@ pub fn decode(run: &mut Run<'_>) -> Result<()> {
     for family in [Family::DdbGeneration, Family::DdbIndexRow] {
         run.account(family, Outcome::Internal, run.unaccounted(family))?;
     }
-    Ok(())
+    match run.scope().is_all_of(Protocol::DynamoDb) {
+        true => Ok(()),
+        false => run.leave_rest(Owner::Protocol(Protocol::DynamoDb)),
+    }
 }

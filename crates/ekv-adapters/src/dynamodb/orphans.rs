@@ -1,6 +1,6 @@
 //! Items whose table has no schema. Source: `docs/format/dynamodb.md`, sections 3 and 5.
 
-use ekv_model::Result;
+use ekv_model::{Protocol, Result};
 use ekv_snapshot::{Range, RangeScan};
 
 use super::findings;
@@ -15,6 +15,8 @@ pub(super) fn account(run: &mut Run<'_>) -> Result<()> {
     if run.unaccounted(Family::DdbItem) == 0 {
         return Ok(());
     }
+    let scope = run.scope();
+    let is_everything = scope.is_all_of(Protocol::DynamoDb);
     let items = || Range::prefix(Family::DdbItem.prefix());
     let mut schemas = run.view().lookup();
     let mut scan = run.view().scan_range(items())?;
@@ -27,13 +29,16 @@ pub(super) fn account(run: &mut Run<'_>) -> Result<()> {
         let table = table_of_item_key(&user_key);
         match table.and_then(|table| decode_name(table).map(|name| (table, name))) {
             None => {
-                malformed(run, &user_key, byte_offset)?;
+                if is_everything {
+                    malformed(run, &user_key, byte_offset)?;
+                }
                 found = scan.next_visible()?.is_some();
             }
             Some((table, name)) => {
                 let schema = schemas.get(&schema_key(&name))?.map(|schema| schema.is_damaged);
                 // A schema with a damaged value header is not among the tables that a range read shows.
-                if schema != Some(false) {
+                let is_selected = !scope.keys_in(Protocol::DynamoDb, name.as_bytes()).is_nothing();
+                if schema != Some(false) && is_selected {
                     let has_schema = schema.is_some();
                     rest_of_table(run, &mut scan, table, &name, has_schema)?;
                     found = scan.current().is_some();

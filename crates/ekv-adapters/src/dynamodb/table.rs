@@ -1,7 +1,7 @@
 //! A table with its generations: which items clients see, and in which order. Source: `docs/format/dynamodb.md`, section 3.
 
-use ekv_model::dynamodb::{Event, KeyFormCensus, shown};
-use ekv_model::{Event as ModelEvent, Result};
+use ekv_model::dynamodb::{Event, KeyFormCensus, KeyForms, shown};
+use ekv_model::{Event as ModelEvent, Keys, Protocol, Result};
 use ekv_snapshot::{Lookup, Range, RangeScan, Visible};
 use ekv_spill::{Sorted, Sorter};
 
@@ -65,15 +65,23 @@ impl Tables {
 
     /// Emits the table of a schema record with its items, and accounts for all its records.
     pub(super) fn table(&mut self, run: &mut Run<'_>, found: &Visible<'_>) -> Result<()> {
+        let scope = run.scope();
         let encoded = found.user_key.get(Family::DdbTable.prefix().len()..).unwrap_or(&[]);
         let Some(name) = decode_name(encoded).filter(|name| !name.is_empty()) else {
+            if !scope.is_all_of(Protocol::DynamoDb) {
+                return Ok(());
+            }
             run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
                 "a table key needs the table's name".to_owned()
             });
             return run.account(Family::DdbTable, Outcome::Lost, 1);
         };
+        let keys = scope.keys_in(Protocol::DynamoDb, name.as_bytes());
+        if keys.is_nothing() {
+            return Ok(());
+        }
         match Schema::read(&found.body)? {
-            Ok(schema) => self.sound_table(run, &name, &schema),
+            Ok(schema) => self.sound_table(run, &name, &schema, &keys),
             Err(bad) => self.lost_table(run, &name, found, &bad),
         }
     }
@@ -91,7 +99,7 @@ impl Tables {
         run.account(Family::DdbTable, Outcome::Lost, 1)
     }
 
-    fn sound_table(&mut self, run: &mut Run<'_>, name: &str, schema: &Schema) -> Result<()> {
+    fn sound_table(&mut self, run: &mut Run<'_>, name: &str, schema: &Schema, keys: &Keys<'_>) -> Result<()> {
         for index in schema.keyless_indexes() {
             run.find(findings::INDEX_WITHOUT_KEY, name.as_bytes(), None, || {
                 format!("index \"{}\"", shown(index.as_bytes()))
@@ -113,11 +121,25 @@ impl Tables {
             self.push_target(&own, &schema.primary_key, &mut survey.unordered)?;
         }
         let forms = survey.forms.verdict();
-        schema.with_table(name, forms, |table| run.emit(ModelEvent::DynamoDb(Event::TableBegin(table))))?;
-        let items = Items { run: &mut *run, key_schema: &schema.primary_key, reader: &mut self.reader, previous: None };
+        let mut items = Items {
+            run: &mut *run,
+            name,
+            schema,
+            keys,
+            forms,
+            reader: &mut self.reader,
+            previous: None,
+            is_previous_selected: false,
+            has_begun: false,
+        };
+        if keys.has_scope() {
+            items.begin()?;
+        }
         let unordered = Unordered::new(survey.unordered, &mut self.lookup)?;
         let scan = survey.is_ordered.then_some((&mut self.item_scan, own.as_slice()));
-        items.emit(scan, unordered)?;
+        if !items.emit(scan, unordered)? {
+            return Ok(());
+        }
         run.emit(ModelEvent::DynamoDb(Event::TableEnd))?;
         run.account(Family::DdbTable, Outcome::Emitted, 1)
     }
@@ -227,15 +249,30 @@ impl<'l> Unordered<'l> {
 /// Emits the items of one table.
 struct Items<'r, 'v> {
     run: &'r mut Run<'v>,
-    key_schema: &'r KeySchema,
+    name: &'r str,
+    schema: &'r Schema,
+    keys: &'r Keys<'r>,
+    /// What the keys of all items of the table look like, of those that are not selected, too: names of files depend on it.
+    forms: KeyForms,
     reader: &'r mut ItemReader,
     /// The last sort key that clients see.
     previous: Option<Vec<u8>>,
+    is_previous_selected: bool,
+    has_begun: bool,
 }
 
 impl Items<'_, '_> {
-    /// Merges the items that lie in order below a prefix with the others.
-    fn emit(mut self, scan: Option<(&mut RangeScan, &[u8])>, mut unordered: Unordered<'_>) -> Result<()> {
+    /// Emits the beginning of the table, once.
+    fn begin(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return Ok(());
+        }
+        let Items { run, name, schema, forms, .. } = self;
+        schema.with_table(name, *forms, |table| run.emit(ModelEvent::DynamoDb(Event::TableBegin(table))))
+    }
+
+    /// Merges the items that lie in order below a prefix with the others; returns whether the table has begun.
+    fn emit(mut self, scan: Option<(&mut RangeScan, &[u8])>, mut unordered: Unordered<'_>) -> Result<bool> {
         if let Some((scan, prefix)) = scan {
             scan.seek(Range::prefix(prefix))?;
             while let Some(found) = scan.next_visible()? {
@@ -255,12 +292,15 @@ impl Items<'_, '_> {
         while unordered.next.is_some() {
             self.emit_unordered(&mut unordered)?;
         }
-        Ok(())
+        Ok(self.has_begun)
     }
 
     fn emit_unordered(&mut self, unordered: &mut Unordered<'_>) -> Result<()> {
         let Some((sort_key, user_key)) = unordered.next.take() else { return Ok(()) };
         if self.previous.as_ref() == Some(&sort_key) {
+            if !self.is_previous_selected {
+                return unordered.pull();
+            }
             self.run.find(findings::SUPERSEDED_ITEMS, &user_key, None, || "another item has an equal key".to_owned());
             self.run.account(Family::DdbItem, Outcome::Shadowed, 1)?;
         } else {
@@ -272,9 +312,15 @@ impl Items<'_, '_> {
         unordered.pull()
     }
 
-    /// Emits an item, unless it is damaged, which the survey has noted.
+    /// Emits an item if it is selected, unless it is damaged, which the survey has noted.
     fn item(&mut self, found: &Visible<'_>) -> Result<()> {
-        let Ok(mut item) = self.reader.read(&found.body, self.key_schema)? else { return Ok(()) };
+        let Ok(mut item) = self.reader.read(&found.body, &self.schema.primary_key)? else { return Ok(()) };
+        self.is_previous_selected = self.keys.contains_item(&self.reader.key(), self.forms);
+        if !self.is_previous_selected {
+            self.reader.reuse(item.source);
+            return Ok(());
+        }
+        self.begin()?;
         let key = self.reader.key();
         self.run.emit(ModelEvent::DynamoDb(Event::ItemBegin(key)))?;
         document::emit(self.run, &mut item)?;

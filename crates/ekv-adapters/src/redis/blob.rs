@@ -10,6 +10,7 @@ use super::expiry::Fate;
 use super::keys::put_counted;
 use super::ranks::Ranks;
 use super::scalars::shadowed;
+use super::selected::Selected;
 use super::wide::Kind;
 use super::{BareKeys, Options, findings};
 use crate::protobuf::{Content, Malformed, Message, is_utf8};
@@ -31,66 +32,83 @@ fn magic(kind: CollectionKind) -> [u8; MAGIC_LEN] {
 }
 
 /// Emits the collections of a kind that exist as a blob only; those with other records have been dealt with.
-pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind) -> Result<()> {
+pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind, selected: &Selected<'_>) -> Result<()> {
     if run.visible(kind.blob) == 0 {
         return Ok(());
     }
     let mut ranks = Ranks::above(run, kind.blob_rank, options.bare_keys == BareKeys::Strings);
     let mut expiry = CollectionExpiry::new(run);
-    let mut scan = run.view().scan_range(Range::prefix(kind.blob.prefix()))?;
-    while let Some(found) = scan.next_visible()? {
-        let key = found.user_key.get(kind.blob.prefix().len()..).unwrap_or(&[]);
-        let outcome = match ranks.winner(key)? {
-            Some(kept) if kept == kind.rank => continue,
-            Some(kept) => {
-                shadowed(run, key, kept, kind.blob_rank);
-                Outcome::Shadowed
+    let mut scan = run.view().scan();
+    for range in selected.plain(kind.blob.prefix()) {
+        scan.seek(range)?;
+        while let Some(found) = scan.next_visible()? {
+            let key = found.user_key.get(kind.blob.prefix().len()..).unwrap_or(&[]);
+            if !selected.contains(key) {
+                continue;
             }
-            None => match expiry.fate(run, options, key, None)? {
-                CollectionFate::Damaged => Outcome::Lost,
-                CollectionFate::Known(Fate::Drop) => Outcome::Expired,
-                CollectionFate::Known(Fate::Keep(at_ms)) => emit(run, options, kind, key, &found, at_ms)?,
-            },
-        };
-        run.account(kind.blob, outcome, 1)?;
+            let outcome = match ranks.winner(key)? {
+                Some(kept) if kept == kind.rank => continue,
+                Some(kept) => {
+                    shadowed(run, key, kept, kind.blob_rank);
+                    Outcome::Shadowed
+                }
+                None => match expiry.fate(run, options, key, None)? {
+                    CollectionFate::Damaged => Outcome::Lost,
+                    CollectionFate::Known(Fate::Drop) => Outcome::Expired,
+                    CollectionFate::Known(Fate::Keep(at_ms)) => emit(run, options, kind, key, &found, at_ms)?,
+                },
+            };
+            run.account(kind.blob, outcome, 1)?;
+        }
     }
     // What is still open lies beside metadata of its own kind with a damaged value header, which no range read shows.
     match run.unaccounted(kind.blob) {
         0 => Ok(()),
-        left => beside_damaged_metadata(run, kind, &mut ranks, left),
+        left => beside_damaged_metadata(run, kind, selected, &mut ranks, left),
     }
 }
 
-/// Names and accounts for the `left` blobs of which nothing else is visible, while the metadata record beside them is damaged.
-fn beside_damaged_metadata(run: &mut Run<'_>, kind: &Kind, ranks: &mut Ranks, left: u64) -> Result<()> {
+/// Names and accounts for the blobs of which nothing else is visible, while the metadata record beside them is damaged: all `left` ones,
+/// if everything is selected.
+fn beside_damaged_metadata(
+    run: &mut Run<'_>,
+    kind: &Kind,
+    selected: &Selected<'_>,
+    ranks: &mut Ranks,
+    left: u64,
+) -> Result<()> {
     let view = run.view();
     let mut metas = view.lookup();
     let mut others = [kind.elements, kind.deltas].map(|family| (family, view.probe()));
     let mut user_key = Vec::new();
     let mut named = 0_u64;
-    let mut scan = view.scan_range(Range::prefix(kind.blob.prefix()))?;
-    while named < left
-        && let Some(found) = scan.next_visible()?
-    {
-        let key = found.user_key.get(kind.blob.prefix().len()..).unwrap_or(&[]);
-        if ranks.winner(key)? != Some(kind.rank) {
-            continue;
+    let mut scan = view.scan();
+    for range in selected.plain(kind.blob.prefix()) {
+        scan.seek(range)?;
+        while named < left
+            && let Some(found) = scan.next_visible()?
+        {
+            let key = found.user_key.get(kind.blob.prefix().len()..).unwrap_or(&[]);
+            if !selected.contains(key) || ranks.winner(key)? != Some(kind.rank) {
+                continue;
+            }
+            put_counted(&mut user_key, kind.meta.prefix(), key);
+            let mut is_alone = metas.get(&user_key)?.is_some_and(|meta| meta.is_damaged);
+            for (family, probe) in &mut others {
+                put_counted(&mut user_key, family.prefix(), key);
+                probe.seek(Range::prefix(&user_key))?;
+                is_alone = is_alone && probe.next_visible()?.is_none();
+            }
+            if is_alone {
+                named = named.saturating_add(1);
+                run.find(findings::INVALID_META, key, Some(found.byte_offset), || {
+                    "the metadata beside it has a damaged value header".to_owned()
+                });
+            }
+            run.monitor().visited(0)?;
         }
-        put_counted(&mut user_key, kind.meta.prefix(), key);
-        let mut is_alone = metas.get(&user_key)?.is_some_and(|meta| meta.is_damaged);
-        for (family, probe) in &mut others {
-            put_counted(&mut user_key, family.prefix(), key);
-            probe.seek(Range::prefix(&user_key))?;
-            is_alone = is_alone && probe.next_visible()?.is_none();
-        }
-        if is_alone {
-            named = named.saturating_add(1);
-            run.find(findings::INVALID_META, key, Some(found.byte_offset), || {
-                "the metadata beside it has a damaged value header".to_owned()
-            });
-        }
-        run.monitor().visited(0)?;
     }
+    let left = if selected.is_everything { left } else { named };
     run.find_many(findings::INVALID_META, left.saturating_sub(named));
     run.account(kind.blob, Outcome::Lost, left)
 }

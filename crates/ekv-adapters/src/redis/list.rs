@@ -10,6 +10,7 @@ use super::keys::{DELTA_TAIL_LEN, put_counted, put_plain, split_counted};
 use super::meta::{ListMeta, MetaExpiry, is_list_meta, parse_list_delta};
 use super::ranks::{Rank, Ranks};
 use super::scalars::shadowed;
+use super::selected::Selected;
 use super::{BareKeys, Options, findings};
 use crate::{Family, Outcome, Run};
 
@@ -17,13 +18,14 @@ use crate::{Family, Outcome, Run};
 const SEQ_LEN: usize = 8;
 
 /// Emits every list that clients see: those with metadata in raw-key order, then those with length records only.
-pub(super) fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
+pub(super) fn decode(run: &mut Run<'_>, options: &Options, selected: &Selected<'_>) -> Result<()> {
     let families = [Family::ListMeta, Family::ListDelta, Family::ListItem];
     if families.iter().all(|family| run.visible(*family) == 0) {
         return Ok(());
     }
     let mut lists = Lists {
         options,
+        selected,
         metas: run.view().lookup(),
         deltas: run.view().probe(),
         items: run.view().scan(),
@@ -39,6 +41,7 @@ pub(super) fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
 
 struct Lists<'o> {
     options: &'o Options,
+    selected: &'o Selected<'o>,
     metas: Lookup,
     deltas: RangeScan,
     items: RangeScan,
@@ -73,15 +76,18 @@ impl Fold {
 
 impl Lists<'_> {
     fn with_metadata(&mut self, run: &mut Run<'_>) -> Result<()> {
-        let mut scan = run.view().scan_range(Range::prefix(Family::ListMeta.prefix()))?;
-        while let Some(found) = scan.next_visible()? {
-            let rest = found.user_key.get(Family::ListMeta.prefix().len()..).unwrap_or(&[]);
-            if !is_list_meta(rest, &found.body) {
-                continue;
+        let mut scan = run.view().scan();
+        for range in self.selected.plain(Family::ListMeta.prefix()) {
+            scan.seek(range)?;
+            while let Some(found) = scan.next_visible()? {
+                let rest = found.user_key.get(Family::ListMeta.prefix().len()..).unwrap_or(&[]);
+                if !self.selected.contains(rest) || !is_list_meta(rest, &found.body) {
+                    continue;
+                }
+                let outcome = self.list(run, rest, Some(Base::read(&found)), found.byte_offset)?;
+                let family = if rest.starts_with(b"d|") { Family::ListDelta } else { Family::ListMeta };
+                run.account(family, outcome, 1)?;
             }
-            let outcome = self.list(run, rest, Some(Base::read(&found)), found.byte_offset)?;
-            let family = if rest.starts_with(b"d|") { Family::ListDelta } else { Family::ListMeta };
-            run.account(family, outcome, 1)?;
         }
         Ok(())
     }
@@ -90,24 +96,33 @@ impl Lists<'_> {
         if run.unaccounted(Family::ListDelta) == 0 {
             return Ok(());
         }
-        let mut scan = run.view().scan_range(Range::prefix(Family::ListDelta.prefix()))?;
         let mut last: Option<Vec<u8>> = None;
-        while let Some(found) = scan.next_visible()? {
-            let Some(rest) = delta_rest(&found) else { continue };
-            let at = found.byte_offset;
-            let Some((key, _)) = split_counted(rest) else {
-                run.find(findings::INVALID_KEY, rest, Some(at), || "list length record key does not parse".to_owned());
-                run.account(Family::ListDelta, Outcome::Lost, 1)?;
-                continue;
-            };
-            if last.as_deref() == Some(key) {
-                continue;
-            }
-            last = Some(key.to_vec());
-            // The walk over the metadata has dealt with every base but those with a damaged value header.
-            let base = self.base(key)?;
-            if base.as_ref().is_none_or(|base| base.has_damaged_header) {
-                self.list(run, key, base, at)?;
+        let mut scan = run.view().scan();
+        let mut beginnings = self.selected.counted(run, &[(Family::ListDelta, None)]);
+        while let Some(beginning) = beginnings.next()? {
+            scan.seek(Range::prefix(&[Family::ListDelta.prefix(), &beginning].concat()))?;
+            while let Some(found) = scan.next_visible()? {
+                let Some(rest) = delta_rest(&found) else { continue };
+                let at = found.byte_offset;
+                let Some((key, _)) = split_counted(rest) else {
+                    if !self.selected.is_everything {
+                        continue;
+                    }
+                    run.find(findings::INVALID_KEY, rest, Some(at), || {
+                        "list length record key does not parse".to_owned()
+                    });
+                    run.account(Family::ListDelta, Outcome::Lost, 1)?;
+                    continue;
+                };
+                if last.as_deref() == Some(key) || !self.selected.contains(key) {
+                    continue;
+                }
+                last = Some(key.to_vec());
+                // The walk over the metadata has dealt with every base but those with a damaged value header.
+                let base = self.base(key)?;
+                if base.as_ref().is_none_or(|base| base.has_damaged_header) {
+                    self.list(run, key, base, at)?;
+                }
             }
         }
         Ok(())
@@ -196,29 +211,38 @@ impl Lists<'_> {
         if run.unaccounted(Family::ListItem) == 0 {
             return Ok(());
         }
-        let mut scan = run.view().scan_range(Range::prefix(Family::ListItem.prefix()))?;
         let mut last: Option<(Vec<u8>, Fold, Outcome)> = None;
-        while let Some(found) = scan.next_visible()? {
-            let rest = found.user_key.get(Family::ListItem.prefix().len()..).unwrap_or(&[]);
-            let at = found.byte_offset;
-            let Some((key, suffix)) = rest.split_last_chunk::<SEQ_LEN>() else {
-                run.find(findings::INVALID_KEY, rest, Some(at), || "list item key does not parse".to_owned());
-                run.account(Family::ListItem, Outcome::Lost, 1)?;
-                continue;
-            };
-            if last.as_ref().is_none_or(|(last_key, ..)| last_key != key) {
-                let base = self.base(key)?;
-                let is_untold = base.as_ref().is_some_and(|base| base.has_damaged_header);
-                let fold = fold(&mut self.deltas, &mut self.fold_key, key, base)?;
-                let outcome = self.outcome_of_damaged(run, key, &fold, is_untold && fold.deltas == 0)?;
-                last = Some((key.to_vec(), fold, outcome));
-            }
-            let Some((_, fold, outcome)) = &last else { continue };
-            if fold.damage.is_some() {
-                run.account(Family::ListItem, *outcome, 1)?;
-            } else if !fold.holds(item_seq(*suffix)) {
-                run.find(findings::LIST_ORPHAN_ITEMS, key, Some(at), || format!("item {}", item_seq(*suffix)));
-                run.account(Family::ListItem, Outcome::Orphaned, 1)?;
+        let mut scan = run.view().scan();
+        for range in self.selected.plain_with_tail(Family::ListItem.prefix(), SEQ_LEN) {
+            scan.seek(range)?;
+            while let Some(found) = scan.next_visible()? {
+                let rest = found.user_key.get(Family::ListItem.prefix().len()..).unwrap_or(&[]);
+                let at = found.byte_offset;
+                let Some((key, suffix)) = rest.split_last_chunk::<SEQ_LEN>() else {
+                    if !self.selected.is_everything {
+                        continue;
+                    }
+                    run.find(findings::INVALID_KEY, rest, Some(at), || "list item key does not parse".to_owned());
+                    run.account(Family::ListItem, Outcome::Lost, 1)?;
+                    continue;
+                };
+                if !self.selected.contains(key) {
+                    continue;
+                }
+                if last.as_ref().is_none_or(|(last_key, ..)| last_key != key) {
+                    let base = self.base(key)?;
+                    let is_untold = base.as_ref().is_some_and(|base| base.has_damaged_header);
+                    let fold = fold(&mut self.deltas, &mut self.fold_key, key, base)?;
+                    let outcome = self.outcome_of_damaged(run, key, &fold, is_untold && fold.deltas == 0)?;
+                    last = Some((key.to_vec(), fold, outcome));
+                }
+                let Some((_, fold, outcome)) = &last else { continue };
+                if fold.damage.is_some() {
+                    run.account(Family::ListItem, *outcome, 1)?;
+                } else if !fold.holds(item_seq(*suffix)) {
+                    run.find(findings::LIST_ORPHAN_ITEMS, key, Some(at), || format!("item {}", item_seq(*suffix)));
+                    run.account(Family::ListItem, Outcome::Orphaned, 1)?;
+                }
             }
         }
         Ok(())

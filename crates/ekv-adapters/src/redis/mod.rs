@@ -6,6 +6,7 @@
 //! | `wide.rs`, `late.rs` | hashes, sets and sorted sets: one element per record |
 //! | `list.rs`, `stream.rs`, `blob.rs` | lists, streams, the old one-record forms |
 //! | `ranks.rs` | which type a key has |
+//! | `selected.rs` | which keys are read, and where they lie |
 //! | `expiry.rs` | the expiry index and what an expiry means |
 //! | `meta.rs`, `keys.rs` | bytes of metadata and keys |
 //! | `encode.rs` | events to records |
@@ -21,16 +22,19 @@ mod list;
 mod meta;
 mod ranks;
 mod scalars;
+mod selected;
 mod stream;
 mod value;
 mod wide;
 
-use ekv_model::{Protocol, Result};
+use ekv_model::{Kind, Protocol, Result};
 
 pub(crate) use encode::Encoder;
 pub use value::{EXPIRE_AT_MS_MAX, Form, TornHeader, has_inline_ttl, parse_form};
 
 use crate::{Family, Outcome, Owner, Role, Run};
+
+use selected::Selected;
 
 /// What happens to keys that had expired at the read timestamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +67,7 @@ pub struct Options {
     pub bare_keys: BareKeys,
 }
 
-/// Emits every Redis key that clients see, once, as the type that the live server reports.
+/// Emits every Redis key that clients see and the scope of the run selects, once, as the type that the live server reports.
 ///
 /// Shape: scalars first (HyperLogLogs, strings, strings without prefix; each in raw-key order), then hashes, lists, sets, sorted
 /// sets and streams. Cost: a fixed number of cursors; one element in memory; scratch space only for collections whose
@@ -72,17 +76,29 @@ pub struct Options {
 /// # Errors
 /// Failing reads, the target's errors, the monitor's wish to stop. Damage to one key is a finding, not an error.
 pub fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
-    scalars::decode(run, options)?;
-    wide::decode(run, options, &wide::HASH)?;
-    list::decode(run, options)?;
-    wide::decode(run, options, &wide::SET)?;
-    wide::decode(run, options, &wide::ZSET)?;
-    stream::decode(run, options)?;
-    close_books(run)
+    let scope = run.scope();
+    let selected = Selected::of(&scope, options.database, run.read_ts());
+    scalars::decode(run, options, &selected)?;
+    for kind in [Kind::Hash, Kind::List, Kind::Set, Kind::ZSet, Kind::Stream] {
+        if !scope.includes_kind(kind) {
+            continue;
+        }
+        match kind {
+            Kind::Hash => wide::decode(run, options, &wide::HASH, &selected)?,
+            Kind::List => list::decode(run, options, &selected)?,
+            Kind::Set => wide::decode(run, options, &wide::SET, &selected)?,
+            Kind::ZSet => wide::decode(run, options, &wide::ZSET, &selected)?,
+            _ => stream::decode(run, options, &selected)?,
+        }
+    }
+    close_books(run, &selected)
 }
 
 /// Accounts for the records that nothing asked for: expiry records without a key, fences and indexes.
-fn close_books(run: &mut Run<'_>) -> Result<()> {
+fn close_books(run: &mut Run<'_>, selected: &Selected<'_>) -> Result<()> {
+    if !selected.is_everything {
+        run.leave_rest(Owner::Protocol(Protocol::Redis))?;
+    }
     let orphans = run.unaccounted(Family::RedisExpiry);
     run.find_many(findings::ORPHAN_TTL, orphans);
     run.account(Family::RedisExpiry, Outcome::Orphaned, orphans)?;

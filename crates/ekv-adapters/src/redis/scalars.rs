@@ -1,11 +1,12 @@
 //! Strings and HyperLogLogs. Source: `docs/format/redis.md`, sections 2.1, 2.2, 2.4 and 5.
 
 use ekv_model::redis::{Event, Expiry, ExpiryOrigin, ScalarKind};
-use ekv_model::{Event as ModelEvent, Result};
+use ekv_model::{Event as ModelEvent, Kind, Result};
 use ekv_snapshot::{Range, Visible};
 
 use super::expiry::{ExpiryIndex, Fate, judge};
 use super::ranks::{Rank, Ranks, is_bare};
+use super::selected::Selected;
 use super::value::{EXPIRE_AT_MS_MAX, Form, parse_form};
 use super::{BareKeys, Expired, Options, findings};
 use crate::{Family, Outcome, Run};
@@ -14,9 +15,15 @@ use crate::{Family, Outcome, Run};
 const HLL_PAYLOAD_MAGIC: &[u8] = &[0x00, 0x52, 0x53, 0x01];
 
 /// Emits every string and HyperLogLog that clients see: HyperLogLogs, strings, then strings without prefix, each in raw-key order.
-pub(super) fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
-    let mut scalars = Scalars { options, index: ExpiryIndex::new(run) };
-    scalars.family(run, Family::RedisHll, ScalarKind::Hll, Rank::Hll)?;
+pub(super) fn decode(run: &mut Run<'_>, options: &Options, selected: &Selected<'_>) -> Result<()> {
+    let mut scalars = Scalars { options, selected, index: ExpiryIndex::new(run) };
+    let scope = run.scope();
+    if scope.includes_kind(Kind::Hll) {
+        scalars.family(run, Family::RedisHll, ScalarKind::Hll, Rank::Hll)?;
+    }
+    if !scope.includes_kind(Kind::String) {
+        return Ok(());
+    }
     scalars.family(run, Family::RedisString, ScalarKind::String, Rank::String)?;
     match options.bare_keys {
         BareKeys::Strings => scalars.bare(run),
@@ -26,6 +33,7 @@ pub(super) fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
 
 struct Scalars<'o> {
     options: &'o Options,
+    selected: &'o Selected<'o>,
     index: ExpiryIndex,
 }
 
@@ -35,30 +43,36 @@ impl Scalars<'_> {
             return Ok(());
         }
         let mut ranks = Ranks::above(run, rank, self.options.bare_keys == BareKeys::Strings);
-        let mut scan = run.view().scan_range(Range::prefix(family.prefix()))?;
-        while let Some(found) = scan.next_visible()? {
-            let key = found.user_key.get(family.prefix().len()..).unwrap_or(&[]);
-            if let Some(kept) = ranks.winner(key)? {
-                shadowed(run, key, kept, rank);
-                run.account(family, Outcome::Shadowed, 1)?;
-                continue;
-            }
-            let outcome = match parse_form(kind, found.body.head(), found.body.len()) {
-                Ok((form, header_len)) => self.scalar(run, kind, key, &found, form, header_len)?,
-                Err(torn) => {
-                    self.index.take(run, key)?;
-                    let finding = match kind {
-                        ScalarKind::String => findings::INVALID_STRING_VALUE,
-                        ScalarKind::Hll => findings::INVALID_HLL_VALUE,
-                    };
-                    let at = found.byte_offset;
-                    run.find(finding, key, Some(at), || {
-                        format!("value of {} bytes ends inside its header", torn.value_len)
-                    });
-                    Outcome::Lost
+        let mut scan = run.view().scan();
+        for range in self.selected.plain(family.prefix()) {
+            scan.seek(range)?;
+            while let Some(found) = scan.next_visible()? {
+                let key = found.user_key.get(family.prefix().len()..).unwrap_or(&[]);
+                if !self.selected.contains(key) {
+                    continue;
                 }
-            };
-            run.account(family, outcome, 1)?;
+                if let Some(kept) = ranks.winner(key)? {
+                    shadowed(run, key, kept, rank);
+                    run.account(family, Outcome::Shadowed, 1)?;
+                    continue;
+                }
+                let outcome = match parse_form(kind, found.body.head(), found.body.len()) {
+                    Ok((form, header_len)) => self.scalar(run, kind, key, &found, form, header_len)?,
+                    Err(torn) => {
+                        self.index.take(run, key)?;
+                        let finding = match kind {
+                            ScalarKind::String => findings::INVALID_STRING_VALUE,
+                            ScalarKind::Hll => findings::INVALID_HLL_VALUE,
+                        };
+                        let at = found.byte_offset;
+                        run.find(finding, key, Some(at), || {
+                            format!("value of {} bytes ends inside its header", torn.value_len)
+                        });
+                        Outcome::Lost
+                    }
+                };
+                run.account(family, outcome, 1)?;
+            }
         }
         Ok(())
     }
@@ -70,14 +84,21 @@ impl Scalars<'_> {
         }
         let mut ranks = Ranks::above(run, Rank::Bare, true);
         let mut scan = run.view().scan();
-        for range in [Range::between(b"", Some(b"!")), Range::between(b"\"", None)] {
+        let everywhere = [Range::between(b"", Some(b"!")), Range::between(b"\"", None)];
+        for range in self.selected.plain(b"").flat_map(|range| match range == Range::default() {
+            true => everywhere.to_vec(),
+            false => vec![range],
+        }) {
             scan.seek(range)?;
             while let Some(found) = scan.next_visible()? {
                 let key = found.user_key;
                 if !is_bare(key) {
-                    if key.is_empty() {
+                    if key.is_empty() && self.selected.is_everything {
                         run.account(Family::Bare, Outcome::NotDecoded, 1)?;
                     }
+                    continue;
+                }
+                if !self.selected.contains(key) {
                     continue;
                 }
                 let outcome = match ranks.winner(key)? {

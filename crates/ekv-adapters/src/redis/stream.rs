@@ -10,6 +10,7 @@ use super::keys::split_counted;
 use super::meta::StreamMeta;
 use super::ranks::{Rank, Ranks};
 use super::scalars::shadowed;
+use super::selected::Selected;
 use super::{BareKeys, Options, findings};
 use crate::protobuf::{Content, Malformed, Message, is_utf8};
 use crate::{Family, Outcome, Run};
@@ -23,44 +24,56 @@ pub(super) const FIELD_ID: u64 = 1;
 pub(super) const FIELD_TEXT: u64 = 2;
 
 /// Emits every stream that clients see, in the order of key length and key bytes.
-pub(super) fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
+pub(super) fn decode(run: &mut Run<'_>, options: &Options, selected: &Selected<'_>) -> Result<()> {
     if run.visible(Family::StreamMeta) > 0 || run.visible(Family::StreamEntry) > 0 {
         let mut streams = Streams {
             options,
-            entries: run.view().scan_range(Range::prefix(Family::StreamEntry.prefix()))?,
+            selected,
+            entries: run.view().scan(),
             ranks: Ranks::above(run, Rank::Stream, options.bare_keys == BareKeys::Strings),
             expiry: CollectionExpiry::new(run),
         };
-        streams.entries.next_visible()?;
-        streams.run(run)?;
+        let mut beginnings = selected.counted(run, &[(Family::StreamMeta, None), (Family::StreamEntry, None)]);
+        while let Some(beginning) = beginnings.next()? {
+            streams.run(run, &beginning)?;
+        }
     }
-    blobs(run, options)
+    blobs(run, options, selected)
 }
 
 /// The server shows a stream of the old one-record form as an empty stream; there is nothing to write.
-fn blobs(run: &mut Run<'_>, options: &Options) -> Result<()> {
+fn blobs(run: &mut Run<'_>, options: &Options, selected: &Selected<'_>) -> Result<()> {
     if run.visible(Family::RedisStreamBlob) == 0 {
         return Ok(());
     }
     let mut ranks = Ranks::above(run, Rank::StreamBlob, options.bare_keys == BareKeys::Strings);
     let mut expiry = CollectionExpiry::new(run);
-    let mut scan = run.view().scan_range(Range::prefix(Family::RedisStreamBlob.prefix()))?;
-    while let Some(found) = scan.next_visible()? {
-        let key = found.user_key.get(Family::RedisStreamBlob.prefix().len()..).unwrap_or(&[]);
-        match ranks.winner(key)? {
-            Some(kept) => shadowed(run, key, kept, Rank::StreamBlob),
-            None => {
-                expiry.pass(run, key)?;
-                run.find(findings::STREAM_BLOB, key, Some(found.byte_offset), || "shown as an empty stream".to_owned());
+    let mut scan = run.view().scan();
+    for range in selected.plain(Family::RedisStreamBlob.prefix()) {
+        scan.seek(range)?;
+        while let Some(found) = scan.next_visible()? {
+            let key = found.user_key.get(Family::RedisStreamBlob.prefix().len()..).unwrap_or(&[]);
+            if !selected.contains(key) {
+                continue;
             }
+            match ranks.winner(key)? {
+                Some(kept) => shadowed(run, key, kept, Rank::StreamBlob),
+                None => {
+                    expiry.pass(run, key)?;
+                    run.find(findings::STREAM_BLOB, key, Some(found.byte_offset), || {
+                        "shown as an empty stream".to_owned()
+                    });
+                }
+            }
+            run.account(Family::RedisStreamBlob, Outcome::Shadowed, 1)?;
         }
-        run.account(Family::RedisStreamBlob, Outcome::Shadowed, 1)?;
     }
     Ok(())
 }
 
 struct Streams<'o> {
     options: &'o Options,
+    selected: &'o Selected<'o>,
     entries: RangeScan,
     ranks: Ranks,
     expiry: CollectionExpiry,
@@ -87,16 +100,22 @@ struct Survey {
 }
 
 impl Streams<'_> {
-    fn run(&mut self, run: &mut Run<'_>) -> Result<()> {
-        let mut scan = run.view().scan_range(Range::prefix(Family::StreamMeta.prefix()))?;
+    /// Deals with the streams of which `beginning` follows the family prefixes.
+    fn run(&mut self, run: &mut Run<'_>, beginning: &[u8]) -> Result<()> {
+        let below = |family: Family| Range::prefix(&[family.prefix(), beginning].concat());
+        self.entries.seek(below(Family::StreamEntry))?;
+        self.entries.next_visible()?;
+        let mut scan = run.view().scan_range(below(Family::StreamMeta))?;
         scan.next_visible()?;
         let mut group = Vec::new();
         while let Some(found) = scan.current() {
             let rest = meta_rest(&found);
             let Some((key, tail)) = split_counted(rest) else {
-                let at = Some(found.byte_offset);
-                run.find(findings::INVALID_KEY, rest, at, || "stream metadata key does not parse".to_owned());
-                run.account(Family::StreamMeta, Outcome::Lost, 1)?;
+                if self.selected.is_everything {
+                    let at = Some(found.byte_offset);
+                    run.find(findings::INVALID_KEY, rest, at, || "stream metadata key does not parse".to_owned());
+                    run.account(Family::StreamMeta, Outcome::Lost, 1)?;
+                }
                 scan.next_visible()?;
                 continue;
             };
@@ -106,6 +125,13 @@ impl Streams<'_> {
             let metas = gather(&mut scan, &group)?;
             self.orphans_below(run, Some(&group))?;
             let key = group.get(key_start..).unwrap_or(&[]);
+            if !self.selected.contains(key) {
+                while self.tail(&group).is_some() {
+                    run.monitor().visited(0)?;
+                    self.entries.next_visible()?;
+                }
+                continue;
+            }
             let outcome = self.stream(run, &group, key, &metas)?;
             run.account(Family::StreamMeta, outcome, metas.records)?;
         }
@@ -130,19 +156,23 @@ impl Streams<'_> {
             }
             let at = self.entries.current().map(|found| found.byte_offset);
             let outcome = match split_counted(rest) {
+                Some((key, _)) if !self.selected.contains(key) => None,
                 Some((key, _)) => {
                     if last.as_deref() != Some(key) {
                         run.find(findings::STREAM_ORPHAN_ENTRIES, key, at, || "entries without metadata".to_owned());
                         last = Some(key.to_vec());
                     }
-                    Outcome::Orphaned
+                    Some(Outcome::Orphaned)
                 }
+                None if !self.selected.is_everything => None,
                 None => {
                     run.find(findings::INVALID_KEY, rest, at, || "stream entry key does not parse".to_owned());
-                    Outcome::Lost
+                    Some(Outcome::Lost)
                 }
             };
-            run.account(Family::StreamEntry, outcome, 1)?;
+            if let Some(outcome) = outcome {
+                run.account(Family::StreamEntry, outcome, 1)?;
+            }
             self.entries.next_visible()?;
         }
         Ok(())

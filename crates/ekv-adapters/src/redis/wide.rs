@@ -15,6 +15,7 @@ use super::late::Late;
 use super::meta::{CountMeta, parse_count_delta};
 use super::ranks::{Rank, Ranks};
 use super::scalars::shadowed;
+use super::selected::Selected;
 use super::{BareKeys, Options, blob, findings};
 use crate::{Family, Outcome, Run};
 
@@ -81,15 +82,22 @@ impl Kind {
 }
 
 /// Emits every collection of a kind that clients see, in the order of key length and key bytes; then those that exist as blobs only.
-pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind) -> Result<()> {
+pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind, selected: &Selected<'_>) -> Result<()> {
     if [kind.elements, kind.meta, kind.deltas].iter().any(|family| run.visible(*family) > 0) {
-        let mut wide = Wide::new(run, options, kind)?;
-        while wide.next_key()? {
-            wide.collection(run)?;
+        let mut wide = Wide::new(run, options, kind, selected);
+        let families = [(kind.elements, None), (kind.meta, Some(kind.deltas.prefix())), (kind.deltas, None)];
+        let mut beginnings = selected.counted(run, &families);
+        while let Some(beginning) = beginnings.next()? {
+            wide.seek(&beginning)?;
+            while wide.next_key()? {
+                wide.collection(run)?;
+            }
         }
-        behind_deltas(run, kind)?;
+        if selected.is_everything {
+            behind_deltas(run, kind)?;
+        }
     }
-    blob::decode(run, options, kind)
+    blob::decode(run, options, kind, selected)
 }
 
 /// Accounts for metadata records that sort behind the deltas: their length field is larger than any key.
@@ -120,11 +128,18 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(run: &Run<'_>, family: Family, range: Range) -> Result<Self> {
-        let mut lane = Lane { family, scan: run.view().scan() };
-        lane.scan.seek(range)?;
-        lane.scan.next_visible()?;
-        Ok(lane)
+    fn new(run: &Run<'_>, family: Family) -> Self {
+        Lane { family, scan: run.view().scan() }
+    }
+
+    /// Goes to the first record of which `beginning` follows the family prefix, below the raw key `end`.
+    fn seek(&mut self, beginning: &[u8], end: Option<&[u8]>) -> Result<()> {
+        let range = Range::prefix(&[self.family.prefix(), beginning].concat());
+        self.scan.seek(match end {
+            Some(end) => range.ending_before(end),
+            None => range,
+        })?;
+        self.advance()
     }
 
     /// What follows the family prefix in the current user key; `None` at the end.
@@ -146,6 +161,7 @@ impl Lane {
 struct Wide<'o> {
     kind: &'o Kind,
     options: &'o Options,
+    selected: &'o Selected<'o>,
     elements: Lane,
     metas: Lane,
     deltas: Lane,
@@ -177,16 +193,14 @@ struct Survey {
 }
 
 impl<'o> Wide<'o> {
-    fn new(run: &Run<'_>, options: &'o Options, kind: &'o Kind) -> Result<Self> {
-        let all = |family: Family| Range::prefix(family.prefix());
-        // Deltas lie inside the range of the metadata, whose length field makes it sort before them.
-        let metas = all(kind.meta).ending_before(kind.deltas.prefix());
-        Ok(Wide {
+    fn new(run: &Run<'_>, options: &'o Options, kind: &'o Kind, selected: &'o Selected<'o>) -> Self {
+        Wide {
             kind,
             options,
-            elements: Lane::new(run, kind.elements, all(kind.elements))?,
-            metas: Lane::new(run, kind.meta, metas)?,
-            deltas: Lane::new(run, kind.deltas, all(kind.deltas))?,
+            selected,
+            elements: Lane::new(run, kind.elements),
+            metas: Lane::new(run, kind.meta),
+            deltas: Lane::new(run, kind.deltas),
             ranks: Ranks::above(run, kind.rank, options.bare_keys == BareKeys::Strings),
             expiry: CollectionExpiry::new(run),
             late: run.view().lookup(),
@@ -194,7 +208,15 @@ impl<'o> Wide<'o> {
             has_blobs: run.can_find(kind.blob),
             group: Vec::new(),
             user_key: Vec::new(),
-        })
+        }
+    }
+
+    /// Goes to the records of which `beginning` follows the family prefix.
+    fn seek(&mut self, beginning: &[u8]) -> Result<()> {
+        self.elements.seek(beginning, None)?;
+        // Deltas lie inside the range of the metadata, whose length field makes it sort before them.
+        self.metas.seek(beginning, Some(self.kind.deltas.prefix()))?;
+        self.deltas.seek(beginning, None)
     }
 
     /// Finds the smallest counted key that any family has a record of.
@@ -214,11 +236,23 @@ impl Wide<'_> {
     fn collection(&mut self, run: &mut Run<'_>) -> Result<()> {
         let group = std::mem::take(&mut self.group);
         let outcome = match split_counted(&group) {
-            Some((key, _)) => self.collection_of(run, &group, key),
-            None => self.unreadable(run, &group),
+            Some((key, _)) if self.selected.contains(key) => self.collection_of(run, &group, key),
+            None if self.selected.is_everything => self.unreadable(run, &group),
+            _ => self.pass(run, &group),
         };
         self.group = group;
         outcome
+    }
+
+    /// Moves beyond records that are not selected.
+    fn pass(&mut self, run: &Run<'_>, group: &[u8]) -> Result<()> {
+        for lane in [&mut self.elements, &mut self.metas, &mut self.deltas] {
+            while lane.tail(group).is_some() {
+                run.monitor().visited(0)?;
+                lane.advance()?;
+            }
+        }
+        Ok(())
     }
 
     /// Records whose Redis key cannot be read.

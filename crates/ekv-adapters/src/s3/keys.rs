@@ -61,6 +61,18 @@ pub(crate) fn push_segment(name: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&TERMINATOR);
 }
 
+/// The smallest bytes above all that begin with a segment.
+pub(crate) fn beyond_segment(segment: &[u8]) -> Option<Vec<u8>> {
+    let (last, front) = segment.split_last()?;
+    Some([front, &[last.saturating_add(1)]].concat())
+}
+
+/// What the segments of names begin with that begin with `beginning`.
+pub(crate) fn push_segment_beginning(beginning: &[u8], out: &mut Vec<u8>) {
+    push_segment(beginning, out);
+    out.truncate(out.len().saturating_sub(TERMINATOR.len()));
+}
+
 fn push_u64(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&number.to_be_bytes());
 }

@@ -1,6 +1,6 @@
 //! The records of one family, walked in key order.
 
-use ekv_model::Result;
+use ekv_model::{Protocol, Result};
 use ekv_snapshot::{Range, RangeScan, Visible};
 
 use super::findings;
@@ -15,6 +15,7 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// Stands on the first record of the family.
     pub(super) fn new(run: &mut Run<'_>, family: Family) -> Result<Self> {
         let scan = match run.visible(family) {
             0 => None,
@@ -59,12 +60,28 @@ impl Lane {
             if check(*family, rest).is_ok() {
                 break;
             }
-            run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
-                format!("no key of the family {}", family.name())
-            });
-            run.account(*family, Outcome::Lost, 1)?;
+            if run.scope().is_all_of(Protocol::S3) {
+                run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
+                    format!("no key of the family {}", family.name())
+                });
+                run.account(*family, Outcome::Lost, 1)?;
+            }
         }
         Ok(())
+    }
+
+    /// Goes to the first record in `range`, and stays in it.
+    pub(super) fn seek(&mut self, run: &mut Run<'_>, range: Range) -> Result<()> {
+        if let Some(scan) = &mut self.scan {
+            scan.seek(range)?;
+        }
+        self.advance(run)
+    }
+
+    /// Goes to the records of the family at or above what follows its prefix.
+    pub(super) fn skip_to(&mut self, run: &mut Run<'_>, rest: &[u8]) -> Result<()> {
+        let start = [self.family.prefix(), rest].concat();
+        self.seek(run, Range::prefix(self.family.prefix()).starting_at(&start))
     }
 
     /// Accounts for all records from the one at hand.

@@ -25,10 +25,10 @@ mod parts;
 mod scope;
 mod walk;
 
-use ekv_model::Result;
+use ekv_model::{Protocol, Result};
 use ekv_snapshot::View;
 
-use crate::{Family, Outcome, Run};
+use crate::{Family, Outcome, Owner, Run};
 
 pub(crate) use encode::Encoder;
 
@@ -41,7 +41,7 @@ pub struct Options {
     pub include_orphans: bool,
 }
 
-/// Emits every bucket and object that clients see.
+/// Emits every bucket and object that clients see and the scope of the run selects.
 ///
 /// Shape: buckets in the order of their names; in each bucket the keys of all objects in byte order, then the objects, and between them
 /// orphans, then records of uploads. `blob_sources` are snapshots of other nodes, for offloaded content that this one lacks.
@@ -50,15 +50,22 @@ pub struct Options {
 /// # Errors
 /// Failing reads, the target's errors, the monitor's wish to stop. Damage to one object is a finding, not an error.
 pub fn decode(run: &mut Run<'_>, options: &Options, blob_sources: &[View]) -> Result<()> {
-    let offloaded = walk::decode(run, options, blob_sources)?;
-    let mut blobs = lane::Lane::new(run, Family::S3ChunkBlob)?;
-    let mut outcomes = offloaded.finish()?;
-    while let Some(digest) = blobs.rest().and_then(|rest| keys::parse_digest(rest).ok()) {
-        let outcome = outcomes.of(&digest)?;
-        run.account(Family::S3ChunkBlob, outcome, 1)?;
-        blobs.advance(run)?;
+    let mut outcomes = walk::decode(run, options, blob_sources)?.finish()?;
+    if run.scope().is_all_of(Protocol::S3) {
+        let mut blobs = lane::Lane::new(run, Family::S3ChunkBlob)?;
+        while let Some(digest) = blobs.rest().and_then(|rest| keys::parse_digest(rest).ok()) {
+            let outcome = outcomes.of(&digest)?;
+            run.account(Family::S3ChunkBlob, outcome, 1)?;
+            blobs.advance(run)?;
+        }
+        lane::Lane::new(run, Family::S3Generation)?.account_rest(run, Outcome::Joined)?;
+    } else {
+        // What no selected object needs may belong to another one.
+        while let Some(outcome) = outcomes.next()? {
+            run.account(Family::S3ChunkBlob, outcome, 1)?;
+        }
+        run.leave_rest(Owner::Protocol(Protocol::S3))?;
     }
-    lane::Lane::new(run, Family::S3Generation)?.account_rest(run, Outcome::Joined)?;
     for family in [Family::S3UploadGc, Family::S3Route] {
         run.account(family, Outcome::Internal, run.unaccounted(family))?;
     }

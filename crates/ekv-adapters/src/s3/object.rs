@@ -1,7 +1,7 @@
 //! One object, or what is left of one. Source: `docs/format/s3.md`, sections 3, 4.3, 4.6 and 5.
 
-use ekv_model::Result;
 use ekv_model::s3::{Event, Object, OrphanChunk};
+use ekv_model::{Keys, Result};
 
 use super::chunk_ref::ChunkRef;
 use super::chunks::{Incomplete, Used};
@@ -14,17 +14,28 @@ use crate::json::JsonError;
 use crate::{Family, Outcome, Run};
 
 impl Walk {
-    /// Emits the object whose keys begin with `group`, or accounts for its remains; all its records are behind the cursors then.
+    /// Emits the object whose keys begin with `group` if it is selected, or accounts for its remains; all its records are behind the
+    /// cursors then.
     pub(super) fn object(
         &mut self,
         run: &mut Run<'_>,
         options: &Options,
         scope: &mut Scope,
         group: &[u8],
+        keys: &Keys<'_>,
     ) -> Result<()> {
         // Groups come from keys that parse.
         let Ok(parsed) = ObjectKey::parse(group) else { return Ok(()) };
         let key = unescape(parsed.object);
+        if !keys.contains(&key) {
+            for lane in [&mut self.heads, &mut self.blobs, &mut self.references] {
+                while lane.is_in(group) {
+                    run.monitor().visited(0)?;
+                    lane.advance(run)?;
+                }
+            }
+            return Ok(());
+        }
         let is_active = scope.generation == Some(parsed.generation);
         let has_head = self.heads.rest() == Some(group);
         let is_object = is_active && has_head && self.heads.found().is_some_and(|found| !found.body.is_empty());

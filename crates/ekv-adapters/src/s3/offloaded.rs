@@ -65,7 +65,8 @@ impl Offloaded {
         for (number, lookup) in self.lookups.iter_mut().enumerate() {
             let Some(found) = lookup.get(&self.user_key)? else { continue };
             let is_good = is_copy(&found, reference)?;
-            if number == 0 {
+            // A record with a damaged value header is not among the visible ones.
+            if number == 0 && !found.is_damaged {
                 let rank = if is_good { Rank::Emitted } else { Rank::Lost };
                 self.asked.write_all(&reference.digest).map_err(scratch_error)?;
                 self.asked.write_all(&[rank.tag()]).map_err(scratch_error)?;
@@ -144,6 +145,14 @@ impl Outcomes {
             Some(_) => Outcome::Lost,
             None => Outcome::Orphaned,
         })
+    }
+
+    /// What became of the next chunk that any object asked for; of copies that are there and damaged, too.
+    pub(super) fn next(&mut self) -> Result<Option<Outcome>> {
+        match self.next {
+            Some((digest, _)) => self.of(&digest).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn pull(&mut self) -> Result<()> {

@@ -1,10 +1,11 @@
 //! Buckets in the order of their names. Source: `docs/format/s3.md`, section 7.
 
-use ekv_model::Result;
+use ekv_model::{Protocol, Result};
 use ekv_snapshot::{RangeScan, View};
 
 use super::Options;
 use super::chunks::Chunks;
+use super::keys::{beyond_segment, unescape};
 use super::lane::Lane;
 use super::offloaded::Offloaded;
 use crate::{Family, Run};
@@ -34,8 +35,15 @@ pub(super) fn decode<'r>(run: &mut Run<'r>, options: &Options, blob_sources: &[V
         keys: run.view().probe(),
         chunks: Chunks::new(run, blob_sources),
     };
+    let scope = run.scope();
     while let Some(bucket) = walk.next_bucket() {
-        walk.bucket(run, options, &bucket)?;
+        let keys = scope.keys_in(Protocol::S3, &unescape(&bucket));
+        if !keys.is_nothing() {
+            walk.bucket(run, options, &bucket, &keys)?;
+        }
+        if !keys.is_all() {
+            walk.leave_bucket(run, &bucket)?;
+        }
     }
     Ok(walk.chunks.offloaded)
 }
@@ -45,6 +53,15 @@ impl Walk {
     fn next_bucket(&self) -> Option<Vec<u8>> {
         let lanes = [&self.buckets, &self.heads, &self.blobs, &self.references, &self.uploads, &self.upload_parts];
         lanes.into_iter().filter_map(Lane::bucket).min().map(<[u8]>::to_vec)
+    }
+
+    /// Goes beyond all records of a bucket.
+    fn leave_bucket(&mut self, run: &mut Run<'_>, bucket: &[u8]) -> Result<()> {
+        let Some(beyond) = beyond_segment(bucket) else { return Ok(()) };
+        let Walk { buckets, heads, blobs, references, uploads, upload_parts, .. } = self;
+        [buckets, heads, blobs, references, uploads, upload_parts]
+            .into_iter()
+            .try_for_each(|lane| lane.skip_to(run, &beyond))
     }
 
     /// What the keys of the next object of a bucket begin with.

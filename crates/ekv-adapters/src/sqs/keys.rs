@@ -175,6 +175,14 @@ pub(super) enum Form {
 }
 
 impl MessageRow {
+    /// The id of the message that the key is of, if it is text and not empty.
+    pub(crate) fn id(&self) -> Option<&[u8]> {
+        match &self.subject {
+            Subject::Message { id } if !id.is_empty() && std::str::from_utf8(id).is_ok() => Some(id),
+            _ => None,
+        }
+    }
+
     /// Reads what follows the queue in the key of a message family.
     pub(super) fn parse(family: Family, form: Form, tail: &[u8]) -> Option<MessageRow> {
         let (partition, tail) = match form {

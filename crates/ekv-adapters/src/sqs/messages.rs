@@ -4,7 +4,7 @@
 //! as they are, large ones as the key under which they are read again.
 
 use ekv_model::sqs::{Event, Message, OwnedMessage};
-use ekv_model::{ByteSource, Event as ModelEvent, InMemory, Result};
+use ekv_model::{ByteSource, Event as ModelEvent, InMemory, Keys, Result};
 use ekv_snapshot::Lookup;
 use ekv_spill::{Sorter, Spool};
 use ekv_text::ByteCursor;
@@ -95,6 +95,7 @@ impl Messages {
         owners: &mut Owners,
         queue_text: &[u8],
         wanted: Wanted,
+        keys: &Keys<'_>,
     ) -> Result<(Sorter, Passed)> {
         let mut sorter = Sorter::new(run.scratch(), SORT_BUDGET_BYTES);
         let mut passed = Passed::default();
@@ -104,10 +105,18 @@ impl Messages {
                 let user_key = row.found.user_key;
                 let at = Some(row.found.byte_offset);
                 let Some(key) = MessageRow::parse(Family::SqsMessage, form, row.tail) else {
+                    if !keys.is_all() {
+                        continue;
+                    }
                     run.find(findings::MALFORMED_KEY, user_key, at, || "message key does not parse".to_owned());
                     run.account(Family::SqsMessage, Outcome::Lost, 1)?;
                     continue;
                 };
+                // A message whose key has no readable id is known by its value alone.
+                let id = key.id();
+                if id.is_some_and(|id| !keys.contains(id)) {
+                    continue;
+                }
                 let count = match wanted.check(&key) {
                     Ok(()) => None,
                     Err(Unwanted::Stale) => Some(&mut passed.stale),
@@ -120,6 +129,9 @@ impl Messages {
                 }
                 let read = read(&row.found.body, &mut |_| Ok(()))?;
                 match read.and_then(|message| own_id(&key, &message).map(|own_id| (message, own_id))) {
+                    Ok((message, own_id))
+                        if id.is_none()
+                            && !keys.contains(own_id.as_ref().unwrap_or(&message.message_id).as_bytes()) => {}
                     Ok((mut message, own_id)) => {
                         if let Some(own_id) = &own_id {
                             run.find(findings::MESSAGE_ID_MISMATCH, user_key, at, || {

@@ -23,7 +23,7 @@ mod rows;
 mod side;
 
 use ekv_model::sqs::Event;
-use ekv_model::{Event as ModelEvent, Result};
+use ekv_model::{Event as ModelEvent, Protocol, Result};
 use ekv_snapshot::{Lookup, Range, StoredValue, Visible};
 
 use keys::{Form, put_queue_prefix, queue_name};
@@ -33,7 +33,7 @@ use queue::Settings;
 use rows::Owners;
 use side::SideRecords;
 
-use crate::{Family, Outcome, Run};
+use crate::{Family, Outcome, Owner, Run};
 
 pub(crate) use encode::Encoder;
 pub use encode::{EncodeFault, StoredOddities};
@@ -47,7 +47,8 @@ pub struct Options {
     pub include_side_records: bool,
 }
 
-/// Emits every queue with the messages that the live server would deliver, now or later, each once.
+/// Emits every queue with the messages that the live server would deliver, now or later, each once, as far as the scope of the run
+/// selects them.
 ///
 /// Shape: queues in raw-key order; then what is left of queues that are gone, by the base64url form of their names. Cost: a fixed
 /// number of cursors, 32 MiB for the messages of a queue, 1 MiB for a body, and what one message has beside its body; more goes to
@@ -67,6 +68,9 @@ pub fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
 
 /// Accounts for the records that nothing asked for.
 fn close_books(run: &mut Run<'_>) -> Result<()> {
+    if !run.scope().is_all_of(Protocol::Sqs) {
+        run.leave_rest(Owner::Protocol(Protocol::Sqs))?;
+    }
     for family in [Family::SqsGeneration, Family::SqsSequence] {
         run.account(family, Outcome::Orphaned, run.unaccounted(family))?;
     }
@@ -104,17 +108,25 @@ impl Decoder {
     fn queue(&mut self, run: &mut Run<'_>, found: &Visible<'_>) -> Result<()> {
         let text = found.user_key.get(Family::SqsQueue.prefix().len()..).unwrap_or(&[]);
         let at = Some(found.byte_offset);
+        let scope = run.scope();
         let Some(name) = queue_name(text) else {
+            if !scope.is_all_of(Protocol::Sqs) {
+                return Ok(());
+            }
             run.find(findings::MALFORMED_KEY, found.user_key, at, || "queue name does not parse".to_owned());
             return run.account(Family::SqsQueue, Outcome::Lost, 1);
         };
+        let keys = scope.keys_in(Protocol::Sqs, &name);
+        if keys.is_nothing() {
+            return Ok(());
+        }
         let settings = match Settings::read(&found.body)? {
             Ok(settings) => settings,
             Err(detail) => {
                 run.find(findings::INVALID_QUEUE_META, &name, at, || detail);
                 run.account(Family::SqsQueue, Outcome::Lost, 1)?;
                 self.account_generation(run, text, Outcome::Lost)?;
-                return self.remains(run, text, &name, Fate::Lost);
+                return self.remains(run, text, &name, Fate::Lost, &keys);
             }
         };
         if !settings.name().is_empty() && settings.name().as_bytes() != name {
@@ -125,14 +137,16 @@ impl Decoder {
         if let Err(odd) = encode::check_settings(&settings.queue(&name, &[], None)) {
             run.find(findings::ODD_SETTINGS, &name, at, || odd.to_string());
         }
+        let wanted = Wanted::Live { generation: settings.generation(), rule: settings.partition_rule() };
+        let (sorter, passed) = self.messages.collect(run, &mut self.owners, text, wanted, &keys)?;
+        if sorter.is_empty() && !keys.has_scope() {
+            return Ok(());
+        }
         self.check_generation(run, text, &name, settings.generation())?;
         let last_sequence_number = self.last_sequence_number(run, text, &name)?;
         let tags = settings.tags();
         run.emit(ModelEvent::Sqs(Event::Queue(&settings.queue(&name, &tags, last_sequence_number))))?;
         run.account(Family::SqsQueue, Outcome::Emitted, 1)?;
-
-        let wanted = Wanted::Live { generation: settings.generation(), rule: settings.partition_rule() };
-        let (sorter, passed) = self.messages.collect(run, &mut self.owners, text, wanted)?;
         if passed.stale > 0 {
             run.find(findings::STALE_GENERATION, &name, None, || {
                 format!("{} messages outside generation {}", passed.stale, settings.generation())
@@ -142,7 +156,8 @@ impl Decoder {
             run.find(findings::UNREACHABLE, &name, None, || format!("{} messages", passed.unreachable));
         }
         self.messages.emit(run, sorter)?;
-        if self.options.include_side_records {
+        // They say something about all messages of the queue.
+        if self.options.include_side_records && keys.is_all() {
             self.side.emit(run, &mut self.owners, text, &mut |_| Ok(()))?;
         }
         run.emit(ModelEvent::Sqs(Event::End))

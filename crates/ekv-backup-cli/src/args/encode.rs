@@ -1,19 +1,18 @@
 //! Options of `encode`, and those that say what is read of a dump.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::{
-    AdapterList, AdapterParser, FsyncRule, LimitArguments, non_empty_text, parse_bool, parse_some_adapters,
-    with_exit_codes,
+    AdapterList, AdapterParser, FsyncRule, LimitArguments, ScopeArguments, parse_bool, parse_some_adapters, with_names,
 };
 
 const AFTER_HELP: &str = "\
 Examples:
   ekv-backup encode dump restored.fsm               the whole dump
   ekv-backup encode dump users.fsm --adapter redis --prefix user:
+  ekv-backup encode dump part.fsm s3:photos/2026/a%20b.jpg dynamodb:orders/
   ekv-backup prepare-restore restored.fsm /var/lib/elastickv/n1 \\
       --peers n1=10.0.0.1:50051 --fresh-cluster     make a node of it
 
@@ -33,7 +32,7 @@ refused with its file and line.";
 ///
 /// What no server restores is left out and named, and the exit code is 5: see --strict.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = AFTER_HELP, after_long_help = with_exit_codes(AFTER_HELP))]
+#[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct EncodeArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input
     #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
@@ -87,16 +86,8 @@ pub(crate) struct DumpReadArguments {
     #[arg(long, value_name = "LIST", value_parser = AdapterParser(parse_some_adapters), hide_possible_values = true,
         help_heading = "What is encoded")]
     pub(crate) adapter: Option<AdapterList>,
-    /// Encode names that begin with TEXT; may be given more than once, also together with --key
-    ///
-    /// A name is a Redis key, a DynamoDB table, an SQS queue, or an S3 object as BUCKET/KEY; a BUCKET alone is all of it.
-    #[arg(long, value_name = "TEXT", value_parser = non_empty_text(), help_heading = "What is encoded")]
-    pub(crate) prefix: Vec<OsString>,
-    /// Encode the name TEXT; may be given more than once
-    ///
-    /// A name that is not there is a warning, and an error with --strict or if none of all names is there.
-    #[arg(long, value_name = "TEXT", value_parser = non_empty_text(), help_heading = "What is encoded")]
-    pub(crate) key: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) scope: ScopeArguments,
     /// Commit timestamp of all records, decimal or 0x and hex [default: that of the dump]
     ///
     /// The clock of the new cluster begins there. A timestamp below that of the dump is refused.

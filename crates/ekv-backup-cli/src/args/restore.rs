@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ClusterArguments, DumpReadArguments, with_exit_codes};
+use super::{ClusterArguments, DumpReadArguments, with_names};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -42,7 +42,7 @@ To prepare several members, or to keep the payload: `ekv-backup encode`, then
 ///
 /// What no server restores is left out and named, and the exit code is 5: see --strict.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = AFTER_HELP, after_long_help = with_exit_codes(AFTER_HELP))]
+#[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct RestoreArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input
     #[arg(value_name = "DUMP")]

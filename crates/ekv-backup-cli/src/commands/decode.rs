@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
     }
     let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
     let target = target::dump(name, arguments.compression)?;
-    let mut options = options(arguments);
+    let mut options = options(arguments, snapshot)?;
     let mut notes = target::compression_notes(arguments.compression, &target);
     if let Some(epoch) = std::env::var_os(SOURCE_DATE_EPOCH) {
         options.now = parse_source_date_epoch(&epoch.to_string_lossy())?;
@@ -69,11 +69,19 @@ fn show_refused_losses(output: &Output, error: &Error) {
     output.refused_losses(lost, rest);
 }
 
-fn options(arguments: &DecodeArguments) -> DecodeOptions {
-    DecodeOptions {
+fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions, Error> {
+    let adapters = arguments.adapter.0.clone();
+    let scope = arguments.scope.scope(&adapters, snapshot)?;
+    if scope.is_narrowed() && arguments.include_unknown {
+        let text =
+            "--include-unknown goes with everything only: records that no adapter understands have no names to select";
+        return Err(Error::new(Class::Environment, text));
+    }
+    Ok(DecodeOptions {
         read: read_options(&arguments.read),
         events: EventOptions {
-            adapters: arguments.adapter.0.clone(),
+            adapters,
+            scope,
             redis: RedisOptions {
                 expired: match arguments.expired {
                     ExpiredRule::Keep => Expired::Keep,
@@ -113,7 +121,7 @@ fn options(arguments: &DecodeArguments) -> DecodeOptions {
         cluster_id: arguments.cluster_id.clone(),
         source_name: arguments.source_name.clone(),
         ..DecodeOptions::default()
-    }
+    })
 }
 
 pub(crate) fn read_options(arguments: &ReadArguments) -> ReadOptions {

@@ -1,10 +1,10 @@
 //! `encode`.
 
-use std::ffi::OsString;
+use std::path::Path;
 
 use ekv_backup::{
     DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, LISTED_LOSSES_MAX, Losses, PayloadReport,
-    Protocol, Selection, WrittenForm, encode,
+    Protocol, WrittenForm, encode,
 };
 
 use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
             existing: if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse },
             fsync: fsync(arguments.fsync),
         },
-        ..read_options(&arguments.read)
+        ..read_options(&arguments.read, dump)?
     };
     let report = encode(dump, snapshot, &options, output.screen()).inspect_err(|error| show_refusal(output, error))?;
     warn_of_privacy(output, report.privacy, &report.snapshot);
@@ -56,15 +56,14 @@ pub(crate) fn exit(report: &PayloadReport) -> Exit {
 }
 
 /// What the options say about the dump.
-pub(crate) fn read_options(arguments: &DumpReadArguments) -> EncodeOptions {
-    let bytes =
-        |texts: &[OsString]| -> Vec<Vec<u8>> { texts.iter().map(|text| text.as_encoded_bytes().to_vec()).collect() };
+pub(crate) fn read_options(arguments: &DumpReadArguments, dump: &Path) -> Result<EncodeOptions, Error> {
     // All adapters means those that there are, as without the option.
     let adapters = arguments.adapter.as_ref().map(|list| list.0.clone()).filter(|list| list != &Protocol::IN_DUMPS);
     let sort_memory = u64::from(arguments.sort_memory) << 20;
-    EncodeOptions {
+    let scope = arguments.scope.scope(adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS), dump)?;
+    Ok(EncodeOptions {
         adapters,
-        selection: Selection::new(bytes(&arguments.key), bytes(&arguments.prefix)),
+        scope,
         last_commit_ts: arguments.last_commit_ts,
         allow_future_timestamps: arguments.allow_future_timestamps,
         strict: arguments.strict,
@@ -74,7 +73,7 @@ pub(crate) fn read_options(arguments: &DumpReadArguments) -> EncodeOptions {
         resources: target::resources(&arguments.limits),
         sort_memory: usize::try_from(sort_memory).unwrap_or(usize::MAX),
         ..EncodeOptions::default()
-    }
+    })
 }
 
 /// What a refusal is about, as messages: differences that a self test found, or what is missing in the dump.
@@ -108,6 +107,12 @@ pub(crate) fn show_payload(report: &PayloadReport, out: &mut Page) {
     if report.losses > 0 {
         let losses = text::count(report.losses, "loss", "losses");
         let _ = writeln!(out, "           INCOMPLETE: the dump was written with {losses}, as accepted");
+    }
+    if let Some(selection) = &report.dump_selection {
+        let _ = writeln!(out, "           PART of a snapshot: the dump was decoded with {selection}");
+    }
+    if let Some(selection) = &report.selection {
+        let _ = writeln!(out, "           selected by {selection}");
     }
     text::choices("           ", &report.by_choice, out);
     if report.expired_keys > 0 {

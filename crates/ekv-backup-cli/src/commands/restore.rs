@@ -12,7 +12,7 @@ use crate::output::Output;
 
 pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<Exit, Error> {
     target::check_directory_name(&arguments.data_dir)?;
-    let encode = read_options(&arguments.read);
+    let encode = read_options(&arguments.read, &arguments.dump)?;
     let prepare = PrepareOptions {
         allow_future_timestamps: arguments.read.allow_future_timestamps,
         ..cluster_options(&arguments.cluster)

@@ -1,12 +1,13 @@
 use ekv_dump::TreeOptions;
 use ekv_dump::manifest::DynamodbLayout;
-use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
+use ekv_dump::replay::{Place, ReplayOptions, replay};
 use ekv_files::sink::{DirOptions, Fsync};
 use ekv_model::redis::{CollectionKind, Element, Event as RedisEvent, ScalarKind};
 use ekv_model::s3::{Bucket, Object};
 use ekv_model::{InMemory, Map};
 use ekv_spill::SystemScratch;
 use ekv_testkit::fixtures::{ALL_3, SNAPSHOTS};
+use std::sync::Arc;
 
 use super::*;
 use crate::pipe::Events as _;
@@ -52,11 +53,8 @@ fn snapshot_and_its_dump_have_the_same_digests_in_every_layout() {
         events.pour(&mut of_store, Phase::Decode, &scratch(), &NoProgress).unwrap();
         let mut of_dump = Digester::new(&scratch(), Sequences::Stated);
         let mut source = crate::open_dump(&dump, &Resources::DEFAULT).unwrap();
-        let options = ReplayOptions {
-            included: Map::only(&Protocol::ALL),
-            selection: Selection::default(),
-            memory_budget: 1 << 20,
-        };
+        let options =
+            ReplayOptions { included: Map::only(&Protocol::ALL), scope: Arc::default(), memory_budget: 1 << 20 };
         replay(source.as_mut(), &scratch(), &options, &mut of_dump, &Place::default(), &mut |_| Ok(())).unwrap();
         let (of_store, of_dump) = (of_store.finish().unwrap(), of_dump.finish().unwrap());
         assert_eq!(differences(of_store, of_dump), [], "{} {dynamodb_layout:?}", known.name);

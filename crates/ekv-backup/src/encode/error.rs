@@ -42,11 +42,13 @@ pub enum EncodeRefusal {
     /// Nothing in the dump is selected.
     #[error(
         "nothing in the dump has such a name: {selected}; a name is a Redis key, a table, a queue, a bucket or BUCKET/KEY \
-         (--allow-empty makes a payload of nothing)"
+         (--allow-empty makes a payload of nothing){}", .hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"))
     )]
     NothingSelected {
         /// What was asked for.
         selected: String,
+        /// What may be meant.
+        hint: Option<String>,
     },
     /// The dump holds no data, or none of the adapters that were asked for.
     #[error(

@@ -1,7 +1,6 @@
 //! What passes by while a dump is replayed: whose data, which of the selected names, which expiries have passed.
 
-use ekv_dump::replay::{Selection, Unmatched};
-use ekv_model::{Consumer, Event, Result, dynamodb, redis, s3, sqs};
+use ekv_model::{Consumer, Event, Result, Scope, Unmatched, redis};
 
 use crate::Protocol;
 
@@ -9,13 +8,11 @@ use crate::Protocol;
 pub(super) struct Observed<'t> {
     target: &'t mut dyn Consumer,
     now_ms: u64,
-    bucket: Vec<u8>,
-    name: Vec<u8>,
     seen: Seen,
 }
 
 /// What was seen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Seen {
     /// Adapters with data, in the order of [`Protocol::IN_DUMPS`].
     pub(super) adapters: Vec<Protocol>,
@@ -25,11 +22,17 @@ pub(super) struct Seen {
     pub(super) unmatched: Unmatched,
 }
 
+impl Seen {
+    /// Nothing yet.
+    pub(super) fn of(scope: &Scope) -> Self {
+        Seen { adapters: Vec::new(), expired_keys: 0, unmatched: Unmatched::of(scope) }
+    }
+}
+
 impl<'t> Observed<'t> {
-    /// Observes what is selected by `selection`; expiries before `now_ms`, in Unix milliseconds, have passed.
-    pub(super) fn new(target: &'t mut dyn Consumer, selection: &Selection, now_ms: u64) -> Self {
-        let seen = Seen { unmatched: selection.unmatched(), ..Seen::default() };
-        Observed { target, now_ms, bucket: Vec::new(), name: Vec::new(), seen }
+    /// Observes what is selected by `scope`; expiries before `now_ms`, in Unix milliseconds, have passed.
+    pub(super) fn new(target: &'t mut dyn Consumer, scope: &Scope, now_ms: u64) -> Self {
+        Observed { target, now_ms, seen: Seen::of(scope) }
     }
 
     /// What was seen so far.
@@ -39,44 +42,21 @@ impl<'t> Observed<'t> {
     }
 
     fn redis(&mut self, event: &redis::Event<'_>) {
-        let (key, expire_at_ms) = match event {
-            redis::Event::Scalar { key, expiry, .. } => (*key, expiry.map(|expiry| expiry.at_ms)),
-            redis::Event::Begin { key, expire_at_ms, .. } => (*key, *expire_at_ms),
+        let expire_at_ms = match event {
+            redis::Event::Scalar { expiry, .. } => expiry.map(|expiry| expiry.at_ms),
+            redis::Event::Begin { expire_at_ms, .. } => *expire_at_ms,
             redis::Event::Element(_) | redis::Event::End => return,
         };
-        self.seen.unmatched.saw(key);
         let has_passed = expire_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms);
         self.seen.expired_keys = self.seen.expired_keys.saturating_add(u64::from(has_passed));
-    }
-
-    fn s3(&mut self, event: &s3::Event<'_>) {
-        match event {
-            s3::Event::Begin(bucket) => {
-                self.bucket.clear();
-                self.bucket.extend_from_slice(bucket.name.as_bytes());
-                self.seen.unmatched.saw(&self.bucket);
-                self.bucket.push(b'/');
-                self.seen.unmatched.saw(&self.bucket);
-            }
-            s3::Event::Object(object) => {
-                self.name.clear();
-                self.name.extend_from_slice(&self.bucket);
-                self.name.extend_from_slice(object.key);
-                self.seen.unmatched.saw(&self.name);
-            }
-            _ => {}
-        }
     }
 }
 
 impl Consumer for Observed<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
-        match &event {
-            Event::Redis { event, .. } => self.redis(event),
-            Event::DynamoDb(dynamodb::Event::TableBegin(table)) => self.seen.unmatched.saw(table.name.as_bytes()),
-            Event::S3(event) => self.s3(event),
-            Event::Sqs(sqs::Event::Queue(queue)) => self.seen.unmatched.saw(queue.name),
-            _ => {}
+        self.seen.unmatched.saw(&event);
+        if let Event::Redis { event, .. } = &event {
+            self.redis(event);
         }
         if let Some(adapter) = event.protocol()
             && !self.seen.adapters.contains(&adapter)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ekv_adapters::sqs::{self, StoredOddities};
 use ekv_adapters::{EncodeOptions as RecordOptions, Encoder, Restorable};
-use ekv_dump::replay::{Place, ReplayOptions, Replayed, Unmatched, replay};
+use ekv_dump::replay::{Place, ReplayOptions, Replayed, replay};
 use ekv_files::source::ScopedSource;
 use ekv_model::{Example, Finding, FindingTotals, Findings, Map, Result};
 use ekv_snapshot::{Writer, Written};
@@ -32,7 +32,7 @@ pub(super) struct Encoded {
 pub(super) fn replay_options(plan: &Plan, options: &EncodeOptions) -> ReplayOptions {
     ReplayOptions {
         included: Map::only(&plan.adapters),
-        selection: options.selection.clone(),
+        scope: Arc::clone(&options.scope),
         memory_budget: options.sort_memory / 3,
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn write_payload(
     let losses = LossFile::new(&options.resources.scratch());
     let mut restorable = Restorable::new(&mut stored, Some(losses.clone()));
     let now_ms = u64::try_from(options.now.as_millisecond()).unwrap_or(0);
-    let mut target = Observed::new(&mut restorable, &options.selection, now_ms);
+    let mut target = Observed::new(&mut restorable, &options.scope, now_ms);
     let counter = ByteCounter::new(progress);
     let mut replayed =
         replay(source, &scratch, &replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
@@ -73,14 +73,15 @@ pub(super) fn write_payload(
     if replayed.manifest != plan.manifest {
         return Err(EncodeRefusal::DumpChanged.into());
     }
-    if !seen.unmatched.has_match() && !options.allow_empty {
-        return Err(EncodeRefusal::NothingSelected { selected: selected(&seen.unmatched) }.into());
+    if options.scope.is_narrowed() && seen.unmatched.things() == 0 && !options.allow_empty {
+        let scope = &options.scope;
+        return Err(EncodeRefusal::NothingSelected { selected: scope.describe(), hint: scope.hint() }.into());
     }
     let lost = losses.finish(&replayed.findings)?;
     if options.strict && !lost.is_empty() {
         return Err(EncodeRefusal::NotRestorable { lost: Arc::new(lost) }.into());
     }
-    let unmatched = unmatched_warning(&seen.unmatched);
+    let unmatched = unmatched_warnings(&seen, options);
     refuse_if_strict(options, &warnings_of(&replayed.findings).into_iter().chain(unmatched).collect::<Vec<_>>())?;
     progress.begin(Phase::WritePayload, None);
     let follower = Follower::new(progress);
@@ -95,22 +96,20 @@ pub(super) fn write_payload(
 /// Names that messages tell at most.
 const NAMES_SHOWN_MAX: usize = 10;
 
-/// The options that match nothing, for a message.
-fn selected(unmatched: &Unmatched) -> String {
-    let names = unmatched.names().map(|name| format!("--key {}", ekv_snapshot::escape(name)));
-    let prefixes = unmatched.prefixes().map(|prefix| format!("--prefix {}", ekv_snapshot::escape(prefix)));
-    let count = unmatched.names().count().saturating_add(unmatched.prefixes().count());
-    let mut shown: Vec<String> = names.chain(prefixes).take(NAMES_SHOWN_MAX).collect();
-    if count > shown.len() {
-        shown.push(format!("and {} more", count.saturating_sub(shown.len())));
+/// What is said about filters that match nothing while others do, and of adapters that were asked for and have nothing.
+pub(super) fn unmatched_warnings(seen: &Seen, options: &EncodeOptions) -> Vec<String> {
+    let mut filters: Vec<&str> = seen.unmatched.filters().take(NAMES_SHOWN_MAX).collect();
+    let more = seen.unmatched.filters().count().saturating_sub(filters.len());
+    let more = format!("and {more} more");
+    if more != "and 0 more" {
+        filters.push(&more);
     }
-    shown.join(", ")
-}
-
-/// What is said about options that match nothing while others do, or nothing has to match.
-pub(super) fn unmatched_warning(unmatched: &Unmatched) -> Option<String> {
-    let selected = selected(unmatched);
-    (!selected.is_empty()).then(|| format!("nothing in the dump has such a name: {selected}"))
+    let names = (!filters.is_empty()).then(|| format!("nothing in the dump has such a name: {}", filters.join(", ")));
+    let absent = options.adapters.iter().flatten().filter(|adapter| !seen.adapters.contains(adapter));
+    let absent: Vec<&str> = absent.map(|adapter| adapter.name()).collect();
+    let absent = (!absent.is_empty() && !options.scope.is_narrowed())
+        .then(|| format!("the dump holds no data of {}, which --adapter names", absent.join(", ")));
+    names.into_iter().chain(absent).collect()
 }
 
 /// An occurrence as a warning shows it.

@@ -28,7 +28,8 @@ const NOT_OF_A_DUMP: [Outcome; 5] =
     [Outcome::Shadowed, Outcome::Orphaned, Outcome::Expired, Outcome::Lost, Outcome::NotDecoded];
 
 /// What is odd about keys and values of users, not about the payload.
-const OF_VALUES: [Finding; 10] = [
+const OF_VALUES: [Finding; 11] = [
+    crate::events::ADAPTER_WITHOUT_DATA,
     ekv_dump::DYNAMODB_NAME_COLLISION,
     redis::findings::EXPIRED_KEYS,
     redis::findings::ZERO_EXPIRY,

@@ -27,6 +27,8 @@ pub struct Account {
     pub status: Option<String>,
     /// What options of the decode left out or accepted (`completeness.by_choice`).
     pub choices: Vec<Choice>,
+    /// The filters with which the dump was made: it is a part of the snapshot then. At most 256 characters of them.
+    pub selection: Option<String>,
     /// Ids of the groups that the dump was made from, ascending, as far as they are known; not that of the clock, 0.
     pub group_ids: Vec<u64>,
     /// Number of losses that LOSSES.jsonl lists; `None` = there is no such file.
@@ -76,6 +78,7 @@ pub(super) struct Report {
     findings: First<RawFinding>,
     snapshots: First<RawSnapshot>,
     completeness: RawCompleteness,
+    selection: Option<Short>,
     listed_losses: Option<u64>,
     listed_scopes: Option<u64>,
 }
@@ -139,6 +142,7 @@ impl From<WithReport> for Account {
             losses,
             status: report.completeness.status.map(|status| status.0),
             choices: report.completeness.by_choice.0.into_iter().map(choice).collect(),
+            selection: report.selection.map(|selection| selection.0),
             group_ids,
             listed_losses: report.listed_losses,
             listed_scopes: report.listed_scopes,

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `reading.rs` | access to the files: each is hashed as it is read and compared with CHECKSUMS |
 //! | `value.rs`, `text.rs` | values of any size, and pieces of text that several protocols have |
-//! | `place.rs`, `selection.rs`, `scopes.rs`, `fault.rs` | where a replay is, what is asked for, what must be there, what is refused |
+//! | `place.rs`, `scopes.rs`, `fault.rs` | where a replay is, what must be there, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
 //!
 //! A reader for another protocol is a folder `layout/<protocol>/read` with the functions in its row of `layout::of`.
@@ -16,7 +16,6 @@ pub(crate) mod fault;
 pub(crate) mod place;
 pub(crate) mod reading;
 pub(crate) mod scopes;
-pub(crate) mod selection;
 pub(crate) mod text;
 pub(crate) mod value;
 
@@ -26,7 +25,7 @@ use std::sync::Arc;
 use ekv_files::checksums::CHECKSUMS_FILE;
 use ekv_files::source::{ScopedSource, read_error};
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::{Consumer, Example, Finding, Map, Protocol};
+use ekv_model::{Consumer, Example, Filtered, Finding, Map, Protocol};
 use ekv_spill::Scratch;
 use ekv_text::LineError;
 
@@ -45,7 +44,6 @@ pub use crate::layout::sqs::read::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME
 pub use fault::ReplayFault;
 pub use place::Place;
 pub use reading::{Monitor, ReadTotals, ReplayOptions, Replayed};
-pub use selection::{Selection, Unmatched};
 
 /// Reads the manifest of a dump and nothing else.
 ///
@@ -78,7 +76,7 @@ pub fn replay(
     monitor: Monitor<'_>,
 ) -> Result<Replayed> {
     let mut reading = Reading::open(source, scratch, place, options, monitor)?;
-    match read_all(&mut reading, &options.included, target) {
+    match read_all(&mut reading, &options.included, &mut Filtered::new(&options.scope, target)) {
         Ok(()) => reading.finish(),
         Err(error) => Err(reading.explain(error)),
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use ekv_files::checksums::{CHECKSUMS_FILE, ChecksumsReader, FileDigest};
 use ekv_files::source::{Refusal, ScopedSource, SourceError, Visitor};
 use ekv_files::{DumpPath, Error, ErrorKind, Result};
-use ekv_model::{Consumer, Example, Finding, Findings, Map};
+use ekv_model::{Consumer, Example, Finding, Findings, Map, Scope};
 use ekv_spill::{Scratch, Sorter};
 
-use super::{Place, ReplayFault, Selection};
+use super::{Place, ReplayFault};
 use crate::DumpFault;
 use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest, with_names};
 use crate::verify::entries::Entries;
@@ -29,8 +29,8 @@ pub type Monitor<'a> = &'a mut dyn FnMut(u64) -> ekv_model::Result<()>;
 pub struct ReplayOptions {
     /// Protocols whose files are read. Files of the others need only be there.
     pub included: Map<bool>,
-    /// Which names of these protocols are read.
-    pub selection: Selection,
+    /// What of these protocols is replayed. Files in which nothing is selected are not read.
+    pub scope: Arc<Scope>,
     /// Memory for sorting, in bytes.
     pub memory_budget: usize,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Reading<'a> {
     source: &'a mut dyn ScopedSource,
     scratch: Arc<dyn Scratch>,
     place: &'a Place,
-    selection: &'a Selection,
+    scope: &'a Scope,
     memory_budget: usize,
     manifest: StoredManifest,
     /// What SCOPES.jsonl lists, until the readers of the protocols take it.
@@ -105,7 +105,7 @@ impl<'a> Reading<'a> {
         options: &'a ReplayOptions,
         monitor: Monitor<'a>,
     ) -> Result<Self> {
-        let ReplayOptions { selection, memory_budget, .. } = options;
+        let ReplayOptions { scope, memory_budget, .. } = options;
         let memory_budget = *memory_budget;
         let mut books = Books {
             entries: Entries::new(scratch, memory_budget / 2),
@@ -124,7 +124,7 @@ impl<'a> Reading<'a> {
             .map_err(|error| error.or_at(CHECKSUMS_FILE.as_bytes(), None))?;
         let sorter = |directory| (directory, Sorter::new(Arc::clone(scratch), memory_budget / SMALL_SHARE));
         let listed = with_names().map(sorter).collect();
-        Ok(Reading { source, scratch: Arc::clone(scratch), place, selection, memory_budget, manifest, listed, books })
+        Ok(Reading { source, scratch: Arc::clone(scratch), place, scope, memory_budget, manifest, listed, books })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -163,8 +163,8 @@ impl<'a> Reading<'a> {
         self.place
     }
 
-    pub(crate) fn selection(&self) -> &'a Selection {
-        self.selection
+    pub(crate) fn scope(&self) -> &'a Scope {
+        self.scope
     }
 
     /// A sorter with a part of the memory.

@@ -1,5 +1,6 @@
 //! Dumps in memory that are edited by hand, and what a replay makes of them.
 
+use ekv_testkit::selection;
 use std::sync::{Arc, Mutex};
 
 use ekv_files::checksums::write_line;
@@ -128,7 +129,7 @@ impl Dump {
 
 pub(crate) fn options() -> ReplayOptions {
     let included = Map::only(&[Protocol::Redis]);
-    ReplayOptions { included, selection: Selection::default(), memory_budget: 1 << 16 }
+    ReplayOptions { included, scope: Arc::default(), memory_budget: 1 << 16 }
 }
 
 /// Keeps events as texts.
@@ -389,8 +390,8 @@ fn directories_without_manifest_or_checksums_are_no_dump() {
 #[test]
 fn selected_keys_alone_are_read_and_the_rest_need_only_be_there() {
     let dump = Dump::of(&sample());
-    let selection = Selection::new([b"h".to_vec()], [b"a/".to_vec()]);
-    let options = ReplayOptions { selection, ..options() };
+    let selection = selection([b"h".to_vec()], [b"a/".to_vec()]);
+    let options = ReplayOptions { scope: selection, ..options() };
     let changed = dump.clone().with("redis/db_0/strings/b.bin", b"changed");
     let (events, replayed) = changed.replay_with(&options).unwrap();
     assert_eq!(events.len(), 6);

@@ -34,6 +34,43 @@ pub struct OwnedQueue {
     pub last_sequence_number: Option<u64>,
 }
 
+impl From<&Queue<'_>> for OwnedQueue {
+    fn from(queue: &Queue<'_>) -> Self {
+        OwnedQueue {
+            stored_name: queue.stored_name.to_owned(),
+            generation: queue.generation,
+            incarnation: queue.incarnation,
+            created_at_hlc: queue.created_at_hlc,
+            fifo: queue.fifo,
+            content_based_deduplication: queue.content_based_deduplication,
+            visibility_timeout_seconds: queue.visibility_timeout_seconds,
+            message_retention_seconds: queue.message_retention_seconds,
+            delay_seconds: queue.delay_seconds,
+            receive_message_wait_seconds: queue.receive_message_wait_seconds,
+            maximum_message_size: queue.maximum_message_size,
+            redrive_policy: queue.redrive_policy.to_owned(),
+            redrive_allow_policy: queue.redrive_allow_policy.to_owned(),
+            tags: queue.tags.iter().map(|tag| (tag.name.to_owned(), tag.value.to_owned())).collect(),
+            last_purged_at_ms: queue.last_purged_at_ms,
+            created_at_ms: queue.created_at_ms,
+            last_modified_at_ms: queue.last_modified_at_ms,
+            throttle: [
+                queue.throttle.send_capacity,
+                queue.throttle.send_refill_per_second,
+                queue.throttle.recv_capacity,
+                queue.throttle.recv_refill_per_second,
+                queue.throttle.default_capacity,
+                queue.throttle.default_refill_per_second,
+            ]
+            .map(str::to_owned),
+            partition_count: queue.partition_count,
+            fifo_throughput_limit: queue.fifo_throughput_limit.to_owned(),
+            deduplication_scope: queue.deduplication_scope.to_owned(),
+            last_sequence_number: queue.last_sequence_number,
+        }
+    }
+}
+
 impl OwnedQueue {
     /// The tags, for [`OwnedQueue::event`].
     pub fn tags(&self) -> Vec<Tag<'_>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ekv_dump::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, S3Scopes, SnapshotOrigin};
-use ekv_dump::replay::{Place, ReplayOptions, Selection, replay};
+use ekv_dump::replay::{Place, ReplayOptions, replay};
 use ekv_dump::{DumpWriter, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
@@ -52,8 +52,7 @@ fn dump_of(input: &Input) -> MemoryEntries {
 /// The payload of the records that a dump gives.
 fn encoded(dump: &MemoryEntries, commit_ts: u64) -> Vec<u8> {
     let mut writer = Writer::new(&scratch(), CommitTs(commit_ts), 1 << 20).unwrap();
-    let options =
-        ReplayOptions { included: Map::only(&[Protocol::S3]), selection: Selection::default(), memory_budget: 1 << 16 };
+    let options = ReplayOptions { included: Map::only(&[Protocol::S3]), scope: Arc::default(), memory_budget: 1 << 16 };
     let mut source = MemorySource::new(dump.clone());
     let mut encoder = Encoder::new(&mut writer, &scratch());
     replay(&mut source, &scratch(), &options, &mut encoder, &Place::default(), &mut |_| Ok(())).unwrap();

@@ -1,7 +1,7 @@
 //! Dumps that people changed by hand: what is refused, with file and line, and what is not.
 
 use ekv_adapters::EncodeOptions;
-use ekv_dump::replay::Selection;
+use std::sync::Arc;
 
 use crate::sqs::golden::{message, settings};
 use crate::sqs::trip::{Dump, Mode, Records};
@@ -39,7 +39,7 @@ type Edit = (&'static str, &'static str, &'static str, &'static str);
 fn check(dump: &Dump, edits: &[Edit]) {
     let mut wrong = Vec::new();
     for (path, from, to, message) in edits {
-        let error = dump.clone().edited(path, from, to).encode_with(EncodeOptions::default(), Selection::default());
+        let error = dump.clone().edited(path, from, to).encode_with(EncodeOptions::default(), Arc::default());
         match error {
             Err(error) if error.to_string().strip_prefix(path).is_some_and(|rest| rest.contains(message)) => {}
             Err(error) => wrong.push(format!("{from} -> {to}: {error}")),

@@ -1,8 +1,8 @@
 //! The example of section 9, made by a real server.
 
 use ekv_adapters::EncodeOptions;
-use ekv_dump::replay::Selection;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 use crate::sqs::trip::{Dump, Mode, Records};
 
@@ -80,7 +80,7 @@ fn reference_bytes_are_those_of_the_reference_encoder() {
     let options = EncodeOptions { reference_bytes: true };
     let payload = dump.payload(options);
     let digest: String = Sha256::digest(&payload).iter().map(|byte| format!("{byte:02x}")).collect();
-    let records = dump.encode_with(options, Selection::default()).unwrap();
+    let records = dump.encode_with(options, Arc::default()).unwrap();
     assert_eq!(records.0.len(), 12);
     let text = r#"{"name":"dlq","generation":1,"visibility_timeout_seconds":30,"message_retention_seconds":345600,"delay_seconds":0,"receive_message_wait_seconds":0,"maximum_message_size":262144}"#;
     assert_eq!(records.0[META8].escape_ascii().to_string(), settings(text).escape_ascii().to_string());

@@ -2,7 +2,10 @@
 
 use ekv_adapters::EncodeOptions;
 use ekv_adapters::sqs::keys::{Key, MessageKey, MessageRow, QueueRecord, Subject};
-use ekv_dump::replay::{NOT_ENCODED_ORPHANS, Selection};
+use ekv_dump::replay::NOT_ENCODED_ORPHANS;
+use ekv_model::Scope;
+use ekv_testkit::selection;
+use std::sync::Arc;
 
 use crate::sqs::golden::{message, settings};
 use crate::sqs::trip::{Dump, Mode, Records};
@@ -157,7 +160,7 @@ fn of_messages_with_one_deduplication_id_the_last_one_sent_holds_it() {
         .message("c", (7, 7), UNTOUCHED, &more(3, "i"));
     let key = server.key(1, None, Subject::Dedup { group: Vec::new(), id: b"d".to_vec() });
     for options in [EncodeOptions::default(), EncodeOptions { reference_bytes: true }] {
-        let records = server.dump(Mode::default()).encode_with(options, Selection::default()).unwrap();
+        let records = server.dump(Mode::default()).encode_with(options, Arc::default()).unwrap();
         let row = String::from_utf8(records.0[&key].clone()).unwrap();
         assert!(row.starts_with(r#"{"message_id":"b","send_timestamp_ms":7"#), "{row}");
     }
@@ -188,17 +191,17 @@ fn what_is_left_of_lost_queues_stays_in_the_dump_and_is_told() {
     assert!(dump.text("sqs/Z29uZQ.orphan/messages.jsonl").starts_with("{\"message_id\":\"m\""));
     assert!(dump.text("sqs/Z29uZQ.orphan/_internals/side_records.jsonl").starts_with("{\"prefix\""));
     assert_eq!(dump.encode().0.len(), 2);
-    let findings = |selection: Selection| {
+    let findings = |selection: Arc<Scope>| {
         let mut nobody = crate::sqs::trip::Records::default();
         let mut encoder = ekv_adapters::Encoder::new(&mut nobody, &crate::sqs::trip::scratch());
         let replayed = dump.replay_to(selection, &mut encoder).unwrap();
         assert_eq!(replayed.totals.files_left_out, 2);
         replayed.findings
     };
-    let told = findings(Selection::default());
+    let told = findings(Arc::default());
     assert_eq!(told.count(NOT_ENCODED_ORPHANS), 1);
     assert_eq!(told.iter().next().unwrap().1.examples[0].detail, "sqs/Z29uZQ.orphan");
-    assert_eq!(findings(Selection::new([b"q".to_vec()], [])).count(NOT_ENCODED_ORPHANS), 0);
+    assert_eq!(findings(selection([b"q".to_vec()], [])).count(NOT_ENCODED_ORPHANS), 0);
 }
 
 #[test]
@@ -211,8 +214,7 @@ fn selections_name_queues() {
     }
     let dump = Dump::of(&records, Mode::FULL);
     let queues = |names: &[&[u8]], prefixes: &[&[u8]]| -> Vec<Vec<u8>> {
-        let selection =
-            Selection::new(names.iter().map(|name| name.to_vec()), prefixes.iter().map(|name| name.to_vec()));
+        let selection = selection(names.iter().map(|name| name.to_vec()), prefixes.iter().map(|name| name.to_vec()));
         let records = dump.encode_with(EncodeOptions::default(), selection).unwrap();
         let settings = records.0.into_keys().filter_map(|key| match Key::parse(&key) {
             Some(Key::Queue { record: QueueRecord::Settings, queue }) => Some(queue),

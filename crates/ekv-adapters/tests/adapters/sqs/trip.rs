@@ -1,12 +1,13 @@
 //! Records, dumps in memory, and the ways between them.
 
+use ekv_model::Scope;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_adapters::sqs::{self, Options};
 use ekv_adapters::{EncodeOptions, Encoder, Router, Run};
 use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin};
-use ekv_dump::replay::{Place, ReplayOptions, Replayed, Selection, replay};
+use ekv_dump::replay::{Place, ReplayOptions, Replayed, replay};
 use ekv_dump::{DumpWriter, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::checksums::{CHECKSUMS_FILE, write_line};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
@@ -126,20 +127,20 @@ impl Dump {
         Dump { entries: memory.entries().unwrap() }
     }
 
-    pub(crate) fn replay_to(&self, selection: Selection, target: &mut dyn Consumer) -> ekv_files::Result<Replayed> {
+    pub(crate) fn replay_to(&self, selection: Arc<Scope>, target: &mut dyn Consumer) -> ekv_files::Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
-        let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), selection, memory_budget: 1 << 16 };
+        let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), scope: selection, memory_budget: 1 << 16 };
         replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(()))
     }
 
     /// What comes of the dump when its events are written again.
     pub(crate) fn rewritten(&self, mode: Mode) -> Dump {
         Dump::write(mode, |target| {
-            self.replay_to(Selection::default(), target).unwrap();
+            self.replay_to(Arc::default(), target).unwrap();
         })
     }
 
-    pub(crate) fn encode_with(&self, options: EncodeOptions, selection: Selection) -> ekv_files::Result<Records> {
+    pub(crate) fn encode_with(&self, options: EncodeOptions, selection: Arc<Scope>) -> ekv_files::Result<Records> {
         let mut records = Records::default();
         let mut encoder = Encoder::with_options(&mut records, &scratch(), options);
         self.replay_to(selection, &mut encoder)?;
@@ -147,18 +148,18 @@ impl Dump {
     }
 
     pub(crate) fn encode(&self) -> Records {
-        self.encode_with(EncodeOptions::default(), Selection::default()).unwrap()
+        self.encode_with(EncodeOptions::default(), Arc::default()).unwrap()
     }
 
     pub(crate) fn error(&self) -> String {
-        self.encode_with(EncodeOptions::default(), Selection::default()).unwrap_err().to_string()
+        self.encode_with(EncodeOptions::default(), Arc::default()).unwrap_err().to_string()
     }
 
     /// The payload that is made of the dump.
     pub(crate) fn payload(&self, options: EncodeOptions) -> Vec<u8> {
         let mut writer = Writer::new(&scratch(), CommitTs(COMMIT_TS), 1 << 20).unwrap();
         let mut encoder = Encoder::with_options(&mut writer, &scratch(), options);
-        self.replay_to(Selection::default(), &mut encoder).unwrap();
+        self.replay_to(Arc::default(), &mut encoder).unwrap();
         let mut payload = Vec::new();
         writer.finish(WrittenForm::Payload, &mut payload, &NoWatch).unwrap();
         payload

@@ -1,11 +1,12 @@
 //! Dumps that lack something, and selections that name nothing. Source: `docs/format/restore.md`, section 2.3.
 
+use ekv_testkit::selection;
 use std::fs;
 
 use ekv_backup::restore::{PrepareOptions, RestoreError, RestoreTarget, restore};
 use ekv_backup::{
     Class, DecodeOptions, DirOptions, DumpTarget, EncodeOptions, EncodeRefusal, Error, Fsync, NoProgress, Protocol,
-    Selection, decode, verify,
+    decode, verify,
 };
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::redis::{RedisRecords, key, value};
@@ -36,7 +37,7 @@ fn room() -> Room {
 
 fn select(names: &[&str], prefixes: &[&str]) -> EncodeOptions {
     let bytes = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
-    EncodeOptions { selection: Selection::new(bytes(names), bytes(prefixes)), ..options() }
+    EncodeOptions { scope: selection(bytes(names), bytes(prefixes)), ..options() }
 }
 
 fn prepare_options() -> PrepareOptions {
@@ -139,9 +140,9 @@ fn name_that_is_not_there_beside_one_that_is_warns_and_is_fatal_in_strict_mode()
     let both = select(&["k", "typo"], &["user:", "usr:"]);
     let report = room.encode("dump", "both.fsm", &both).unwrap();
     assert_eq!(report.payload.records, 3);
-    assert_eq!(report.warnings, ["nothing in the dump has such a name: --key typo, --prefix usr:"]);
+    assert_eq!(report.warnings, ["nothing in the dump has such a name: --match typo, --match usr:*"]);
     let error = room.refusal(Class::Data, &EncodeOptions { strict: true, ..both });
-    assert!(error.to_string().contains("--key typo"), "{error}");
+    assert!(error.to_string().contains("--match typo"), "{error}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What the options allow, and what is refused before anything is written.
 
+use ekv_testkit::selection;
 use std::fs;
 
 use ekv_backup::restore::EncodeInfo;
 use ekv_backup::{
-    ChecksumsOptions, Class, EncodeOptions, ExistingTarget, NoProgress, Protocol, Selection, SqsVisibility, checksums,
+    ChecksumsOptions, Class, EncodeOptions, ExistingTarget, NoProgress, Protocol, SqsVisibility, checksums,
 };
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::fixtures::ALL_3;
@@ -94,7 +95,7 @@ fn adapter_that_the_dump_does_not_hold_is_refused() {
 fn selected_names_alone_are_encoded_and_compared() {
     let room = redis_room("");
     let mut options = options();
-    options.selection = Selection::new([b"x".to_vec()], [b"user:2".to_vec()]);
+    options.scope = selection([b"x".to_vec()], [b"user:2".to_vec()]);
     let report = room.encode("dump", "out.fsm", &options).unwrap();
     assert_eq!((report.payload.records, report.payload.dump_files_left_out), (2, 1));
     assert!(report.payload.self_test.matched);

@@ -1,10 +1,10 @@
 //! Buckets whose objects get other names on their way, and what no client sees.
 
+use ekv_testkit::selection;
 use std::fs;
 
 use ekv_backup::{
-    ChecksumsOptions, Class, DecodeOptions, EncodeReport, EventOptions, Fsync, NoProgress, Protocol, Selection,
-    checksums,
+    ChecksumsOptions, Class, DecodeOptions, EncodeReport, EventOptions, Fsync, NoProgress, Protocol, checksums,
 };
 use ekv_testkit::SnapshotBuilder;
 
@@ -40,7 +40,7 @@ fn room(decode_options: &DecodeOptions) -> Room {
 impl Room {
     fn encode_objects(&self, names: &[&str]) -> EncodeReport {
         let mut options = options();
-        options.selection = Selection::new(names.iter().map(|name| name.as_bytes().to_vec()), []);
+        options.scope = selection(names.iter().map(|name| name.as_bytes().to_vec()), []);
         let report = self.encode("dump", "out.fsm", &options).unwrap();
         assert!(report.payload.self_test.matched);
         self.decode("out.fsm", "again", &s3_only());

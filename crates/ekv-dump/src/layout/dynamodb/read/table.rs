@@ -1,7 +1,7 @@
 //! The files of one table. Source: `docs/format/dynamodb.md`, sections 4 and 6.
 
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::{ByteSource, Consumer};
+use ekv_model::{ByteSource, Consumer, Protocol, Scope};
 use ekv_spill::{Sorter, Spool};
 
 use super::KEY_NO_NUMBER;
@@ -12,9 +12,9 @@ use crate::layout::dynamodb::write::names::EXTENSION;
 use crate::layout::dynamodb::write::schema::SCHEMA_FILE;
 use crate::layout::dynamodb::write::{ITEMS_DIRECTORY, ITEMS_FILE};
 use crate::manifest::DynamodbLayout;
+use crate::replay::ReplayFault;
 use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
 use crate::replay::value::ValueBuffer;
-use crate::replay::{ReplayFault, Selection};
 use crate::segment::{Decoded, SegmentError, component, decode_component};
 
 /// Memory for the texts of the items of a table, in bytes.
@@ -29,14 +29,16 @@ const IN_FOLDER: &str = "files that end in .json";
 pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut dyn Consumer) -> Result<()> {
     let folder = directory.split_last().1;
     match decode_component(folder).map_err(|error| Error::from(error).at(directory.as_bytes()))? {
-        Decoded::Raw(name) if !reading.selection().includes(&name) => return reading.leave_out(directory),
+        Decoded::Raw(name) if reading.scope().keys_in(Protocol::DynamoDb, &name).is_nothing() => {
+            return reading.leave_out(directory);
+        }
         Decoded::Raw(_) | Decoded::Fallback => {}
         Decoded::Binary(_) => return Err(Error::from(SegmentError::NotCanonical).at(directory.as_bytes())),
     }
     let mut files = TableFiles {
         folder: folder.to_vec(),
         layout: reading.manifest().dynamodb_layout,
-        selection: reading.selection(),
+        scope: reading.scope(),
         found: reading.sorter(),
         may_be_no_number: reading.is_told(KEY_NO_NUMBER),
         table: None,
@@ -97,7 +99,7 @@ fn read_directory(
 struct TableFiles<'s> {
     folder: Vec<u8>,
     layout: DynamodbLayout,
-    selection: &'s Selection,
+    scope: &'s Scope,
     found: Sorter,
     may_be_no_number: bool,
     table: Option<Table>,
@@ -130,7 +132,7 @@ impl TableFiles<'_> {
         if expected != self.folder {
             return Err(ReplayFault::OtherDirectory { directory: expected }.into());
         }
-        let is_selected = self.selection.includes(schema.table_name.as_bytes());
+        let is_selected = !self.scope.keys_in(Protocol::DynamoDb, schema.table_name.as_bytes()).is_nothing();
         self.table = Some(Table { schema, items: Items::new(self.may_be_no_number), is_selected });
         Ok(())
     }

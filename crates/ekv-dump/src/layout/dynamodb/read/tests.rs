@@ -3,10 +3,12 @@ use ekv_model::dynamodb::{
     put_sort_key,
 };
 use ekv_model::{Body, Consumer, Event as ModelEvent, Map, Protocol};
+use ekv_testkit::selection;
+use std::sync::Arc;
 
 use crate::manifest::{Adapters, DynamodbLayout, DynamodbScopes, Manifest};
+use crate::replay::ReplayOptions;
 use crate::replay::tests::{Dump, manifest};
-use crate::replay::{ReplayOptions, Selection};
 
 const SCHEMA: &str = "dynamodb/t/_schema.json";
 const ITEM: &str = "dynamodb/t/items/a%2Fb.json";
@@ -71,7 +73,7 @@ fn ddb_manifest(layout: DynamodbLayout, tables: &[&str]) -> Manifest {
 
 fn options() -> ReplayOptions {
     let included = Map::only(&[Protocol::DynamoDb]);
-    ReplayOptions { included, selection: Selection::default(), memory_budget: 1 << 16 }
+    ReplayOptions { included, scope: Arc::default(), memory_budget: 1 << 16 }
 }
 
 /// A key of type S or N, by its letter.
@@ -378,9 +380,9 @@ fn selected_tables_alone_are_read_and_the_rest_need_only_be_there() {
             }
         });
         let changed = dump.with("dynamodb/a/_schema.json", b"changed");
-        let selection = Selection::new([b"x".to_vec()], [b"t/".to_vec()]);
+        let selection = selection([b"x".to_vec()], [b"t%2F".to_vec()]);
         let mut log = Log::default();
-        let replayed = changed.replay_to(&ReplayOptions { selection, ..options() }, &mut log).unwrap();
+        let replayed = changed.replay_to(&ReplayOptions { scope: selection, ..options() }, &mut log).unwrap();
         assert_eq!((log.0.len(), log.0[0].as_str()), (3, "table t/1 Uniform"));
         // Only the schema of the table tells what a name with a hash stands for.
         assert_eq!((replayed.totals.files, replayed.totals.files_left_out), (4, 3), "{layout:?}");

@@ -2,7 +2,7 @@
 
 use ekv_files::{DumpPath, Result};
 use ekv_model::redis::{Event, Expiry, ExpiryOrigin, ScalarKind};
-use ekv_model::{Consumer, Event as ModelEvent};
+use ekv_model::{Consumer, Event as ModelEvent, Keys, Protocol};
 
 use super::element::Texts;
 use super::expiry::Expiries;
@@ -12,7 +12,7 @@ use super::{DATABASE_INDEX, collection, stream};
 use crate::layout::redis::write::names::Folder;
 use crate::replay::reading::{DumpFile, Reading, Visit, emit, unknown};
 use crate::replay::value::ValueBuffer;
-use crate::replay::{Place, ReplayFault, Selection};
+use crate::replay::{Place, ReplayFault};
 use crate::segment::{Decoded, SegmentError, decode_segment};
 
 /// Hands events of the one database to the target.
@@ -35,7 +35,7 @@ impl Emitter<'_> {
 /// Replays the files of a database, type by type.
 pub(super) struct KeyFiles<'a> {
     database: DumpPath,
-    selection: &'a Selection,
+    selected: Keys<'a>,
     keymap: &'a SortedKeymap,
     names: Names,
     emitter: Emitter<'a>,
@@ -56,7 +56,7 @@ impl<'a> KeyFiles<'a> {
         let scratch = reading.scratch();
         KeyFiles {
             database,
-            selection: reading.selection(),
+            selected: reading.scope().keys_in(Protocol::Redis, DATABASE_INDEX.to_string().as_bytes()),
             keymap,
             names,
             emitter: Emitter { target, place: reading.place() },
@@ -125,7 +125,7 @@ impl Visit for FolderFiles<'_, '_> {
             None => None,
         };
         self.files.names.add(segment, self.folder, is_fallback)?;
-        if !self.files.selection.includes(&self.files.key) {
+        if !self.files.selected.contains(&self.files.key) {
             file.leave_out();
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use ekv_files::{DumpPath, Error, Result};
 use ekv_model::s3::{Bucket as ModelBucket, BucketRecord, Event, STRING_LEN_MAX};
-use ekv_model::{Consumer, Event as ModelEvent, InMemory};
+use ekv_model::{Consumer, Event as ModelEvent, InMemory, Protocol};
 use ekv_text::time::parse_hlc;
 
 use super::BUCKET_MISSING;
@@ -44,7 +44,7 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<(S
     let mut path = directory.clone();
     path.push(BUCKET_FILE.as_bytes())?;
     let (mut name, mut text) = (String::new(), Vec::new());
-    let selection = reading.selection();
+    let scope = reading.scope();
     let result = reading.read_file(&path, &mut |file| {
         let limit = u64::try_from(TEXT_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
         file.by_ref().take(limit).read_to_end(&mut text).map_err(read_error)?;
@@ -55,7 +55,7 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<(S
         if component(name.as_bytes()) != directory.split_last().1 {
             return Err(ReplayFault::BucketDirectory { name: name.clone() }.into());
         }
-        if !selection.reaches_into(name.as_bytes()) {
+        if scope.keys_in(Protocol::S3, name.as_bytes()).is_nothing() {
             file.pass_over();
         }
         Ok(())

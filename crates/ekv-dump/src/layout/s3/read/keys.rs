@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::CHUNK_LEN;
+use ekv_model::{CHUNK_LEN, Protocol};
 use ekv_spill::{Sorter, Spool, Spooled, SpooledReader};
 
 use super::files::Tag;
@@ -121,10 +121,8 @@ fn keymap_path(directory: &DumpPath) -> Vec<u8> {
 fn write_keys(by_key: Sorter, reading: &Reading<'_>, directory: &DumpPath, bucket_name: &str) -> Result<Keys> {
     let mut sorted = by_key.finish()?;
     let mut spool = Spool::new(reading.scratch(), WRITE_BUDGET);
-    let selection = reading.selection();
-    let is_whole_bucket = selection.includes_scope(bucket_name.as_bytes());
+    let selected = reading.scope().keys_in(Protocol::S3, bucket_name.as_bytes());
     let mut last: Option<(Vec<u8>, Option<KeymapKind>)> = None;
-    let mut full_name = Vec::new();
     while let Some((key, kind)) = sorted.next()? {
         let kind = kind.first().copied().and_then(kind_of);
         if let Some((last, first_kind)) = &last
@@ -134,11 +132,7 @@ fn write_keys(by_key: Sorter, reading: &Reading<'_>, directory: &DumpPath, bucke
             let path = [directory.as_bytes(), b"/", &object_path(key, kind)].concat();
             return Err(Error::from(ReplayFault::SeveralFiles { other }).at(&path));
         }
-        full_name.clear();
-        full_name.extend_from_slice(bucket_name.as_bytes());
-        full_name.push(b'/');
-        full_name.extend_from_slice(key);
-        let is_selected = is_whole_bucket || selection.includes(&full_name);
+        let is_selected = selected.contains(key);
         spool.write_all(&[kind_byte(kind), u8::from(is_selected)])?;
         spool.write_all(&u64::try_from(key.len()).unwrap_or(u64::MAX).to_le_bytes())?;
         spool.write_all(key)?;

@@ -18,7 +18,7 @@ mod sidecar;
 
 use ekv_files::path::split_last;
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::{Consumer, Finding};
+use ekv_model::{Consumer, Finding, Protocol};
 use ekv_spill::Sorter;
 
 use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
@@ -76,17 +76,18 @@ pub(crate) fn check_absent(reading: &mut Reading<'_>) -> Result<()> {
 
 /// The name of the bucket and the text of its record; `None` if nothing of it is selected: then all of it is left out.
 fn select(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<Option<(String, Vec<u8>)>> {
-    let selection = reading.selection();
+    let scope = reading.scope();
+    let is_reached = |name: &[u8]| !scope.keys_in(Protocol::S3, name).is_nothing();
     let at = |error: Error| error.or_at(directory.as_bytes(), None);
     let is_selected = match decode_component(split_last(directory.as_bytes()).1).map_err(|error| at(error.into()))? {
-        Decoded::Raw(name) => selection.reaches_into(&name),
+        Decoded::Raw(name) => is_reached(&name),
         Decoded::Binary(_) => return Err(at(SegmentError::NotCanonical.into())),
         // Only its record tells the name.
         Decoded::Fallback => true,
     };
     if is_selected {
         let (name, text) = bucket::read(reading, directory)?;
-        if selection.reaches_into(name.as_bytes()) {
+        if is_reached(name.as_bytes()) {
             return Ok(Some((name, text)));
         }
     }

@@ -3,7 +3,10 @@
 mod edits;
 mod names;
 
+use ekv_model::Scope;
+use ekv_testkit::selection;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ekv_files::Result;
 use ekv_model::s3::{Bucket, BucketRecord, Event, Object};
@@ -14,7 +17,7 @@ use md5::{Digest, Md5};
 use crate::TreeOptions;
 use crate::manifest::{Adapters, Manifest, S3Scopes};
 use crate::replay::tests::{Dump, manifest};
-use crate::replay::{ReplayOptions, Replayed, Selection};
+use crate::replay::{ReplayOptions, Replayed};
 
 /// An object with everything that a dump keeps of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,22 +162,22 @@ fn dump(buckets: &TestBuckets) -> Dump {
 
 fn s3_options() -> ReplayOptions {
     let included = Map::only(&[Protocol::S3]);
-    ReplayOptions { included, selection: Selection::default(), memory_budget: 1 << 16 }
+    ReplayOptions { included, scope: Arc::default(), memory_budget: 1 << 16 }
 }
 
-fn replayed(dump: &Dump, selection: Selection) -> Result<(TestBuckets, Replayed)> {
+fn replayed(dump: &Dump, selection: Arc<Scope>) -> Result<(TestBuckets, Replayed)> {
     let mut collected = Collected::default();
-    let replayed = dump.replay_to(&ReplayOptions { selection, ..s3_options() }, &mut collected)?;
+    let replayed = dump.replay_to(&ReplayOptions { scope: selection, ..s3_options() }, &mut collected)?;
     assert_eq!(collected.open, None);
     Ok((collected.buckets, replayed))
 }
 
 fn buckets_of(dump: &Dump) -> TestBuckets {
-    replayed(dump, Selection::default()).unwrap().0
+    replayed(dump, Arc::default()).unwrap().0
 }
 
 fn error_of(dump: &Dump) -> String {
-    replayed(dump, Selection::default()).err().expect("refused").to_string()
+    replayed(dump, Arc::default()).err().expect("refused").to_string()
 }
 
 /// The dump that the events of a replay give.
@@ -217,7 +220,7 @@ fn buckets_come_back_from_their_files_and_give_the_same_files_again() {
     let dump = dump(&sample());
     assert_eq!(buckets_of(&dump), sample());
     assert!(dumped_again(&dump, &sample(), TreeOptions::default()) == dump);
-    let (_, replayed) = replayed(&dump, Selection::default()).unwrap();
+    let (_, replayed) = replayed(&dump, Arc::default()).unwrap();
     assert_eq!(replayed.totals.files, u64::try_from(dump.entries.values().flatten().count()).unwrap() - 1);
     assert!(replayed.findings.iter().next().is_none());
 }
@@ -300,7 +303,7 @@ fn selections_take_buckets_or_objects_and_the_rest_need_only_be_there() {
     let dump = dump(&buckets);
     let taken = |names: &[&str], prefixes: &[&str]| {
         let bytes = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
-        let (found, replayed) = replayed(&dump, Selection::new(bytes(names), bytes(prefixes))).unwrap();
+        let (found, replayed) = replayed(&dump, selection(bytes(names), bytes(prefixes))).unwrap();
         let all = u64::try_from(dump.entries.values().flatten().count()).unwrap();
         assert_eq!(replayed.totals.files + replayed.totals.files_left_out, all - 1);
         let show = |(name, bucket): (String, TestBucket)| {
@@ -318,7 +321,7 @@ fn selections_take_buckets_or_objects_and_the_rest_need_only_be_there() {
     assert_eq!(taken(&["missing"], &[]), Vec::<String>::new());
     assert_eq!(taken(&[&"k".repeat(300)], &[]), ["kkkkkkkkkk: in a long name"]);
 
-    let selection = Selection::new([b"more/full".to_vec()], []);
+    let selection = selection([b"more/full".to_vec()], []);
     let changed = dump.clone().with("s3/more/empty", b"changed").with("s3/none/_bucket.json", b"changed");
     assert_eq!(replayed(&changed, selection.clone()).unwrap().0.len(), 1);
     let lost = dump.without("s3/more/empty").without("s3/more/empty.elastickv-meta.json");

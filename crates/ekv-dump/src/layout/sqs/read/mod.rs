@@ -6,7 +6,7 @@
 //! | `settings.rs`, `message.rs`, `side.rs` | the text of its files |
 //! | `messages.rs` | checks over all messages of a queue, and their order |
 //!
-//! What a selection names is the queue. Bookkeeping records are replayed, but not listed for comparisons: most of them are made
+//! Queues in which nothing is selected are not read. Bookkeeping records are replayed, but not listed for comparisons: most of them are made
 //! anew from messages. What is left of queues that are gone (`*.orphan`) is not replayed, which is a finding.
 
 mod message;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ekv_files::{DumpPath, Error, Result};
 use ekv_model::sqs::Event;
-use ekv_model::{Consumer, Event as ModelEvent, Example};
+use ekv_model::{Consumer, Event as ModelEvent, Example, Protocol, Scope};
 use ekv_spill::Scratch;
 
 use super::message::Visibility;
@@ -16,7 +16,7 @@ use crate::layout::sqs::write::{
 };
 use crate::replay::reading::{DumpFile, Reading, Visit, emit, unknown};
 use crate::replay::value::ValueBuffer;
-use crate::replay::{Place, ReplayFault, Selection};
+use crate::replay::{Place, ReplayFault};
 use crate::segment::{Decoded, SegmentError, component, decode_component};
 
 const IN_QUEUE: &str = "_queue.json, messages.jsonl, or the directory _internals";
@@ -27,7 +27,7 @@ const FIRST_GENERATION: u64 = 1;
 
 /// Replays queues, one after the other.
 pub(super) struct QueueReader<'a> {
-    selection: &'a Selection,
+    scope: &'a Scope,
     place: &'a Place,
     target: &'a mut dyn Consumer,
     visibility: Visibility,
@@ -47,7 +47,7 @@ impl<'a> QueueReader<'a> {
         let scratch = reading.scratch();
         let is_kept = reading.manifest().exclusions.preserve_sqs_visibility;
         QueueReader {
-            selection: reading.selection(),
+            scope: reading.scope(),
             place: reading.place(),
             target,
             visibility: if is_kept { Visibility::Kept } else { Visibility::Reset },
@@ -89,7 +89,7 @@ impl<'a> QueueReader<'a> {
             Fate::Open => Err(Error::from(ReplayFault::MissingFile { name: QUEUE_FILE }).at(directory.as_bytes())),
             Fate::NotSelected | Fate::OrphanPerhaps => {
                 if matches!(fate, Fate::OrphanPerhaps)
-                    && orphan_name(&segment).is_none_or(|name| self.selection.includes(&name))
+                    && orphan_name(&segment).is_none_or(|name| self.is_selected(&name))
                 {
                     let detail = || format!("sqs/{}", segment.escape_ascii());
                     reading.find(NOT_ENCODED_ORPHANS, || Example::new(None, None, detail()));
@@ -99,10 +99,15 @@ impl<'a> QueueReader<'a> {
         }
     }
 
+    /// Whether anything in a queue is selected.
+    fn is_selected(&self, name: &[u8]) -> bool {
+        !self.scope.keys_in(Protocol::Sqs, name).is_nothing()
+    }
+
     /// Reads the settings; `None` if the queue is not asked for.
     fn settings(&mut self, file: &mut DumpFile<'_>, segment: &[u8]) -> Result<Option<Settings>> {
         let own_name = match decode_component(segment) {
-            Ok(Decoded::Raw(name)) if !self.selection.includes(&name) => return Ok(None),
+            Ok(Decoded::Raw(name)) if !self.is_selected(&name) => return Ok(None),
             Ok(Decoded::Raw(name)) => Some(name),
             Ok(Decoded::Fallback) => None,
             Ok(Decoded::Binary(_)) => return Err(SegmentError::NotCanonical.into()),
@@ -123,7 +128,7 @@ impl<'a> QueueReader<'a> {
             }
             _ => return Err(ReplayFault::OtherDirectory { directory }.into()),
         };
-        Ok(Some(settings).filter(|settings| self.selection.includes(settings.queue_name())))
+        Ok(Some(settings).filter(|settings| self.is_selected(settings.queue_name())))
     }
 
     /// Begins the queue: its settings are in the file beside the one that is being read.

@@ -1,11 +1,14 @@
 use ekv_files::Result;
 use ekv_files::source::MemorySource;
+use ekv_model::Scope;
 use ekv_model::sqs::Event;
 use ekv_model::{Consumer, Event as ModelEvent, Map, Protocol};
+use ekv_testkit::selection;
+use std::sync::Arc;
 
 use crate::manifest::{Adapters, Manifest, SqsScopes};
 use crate::replay::tests::{Dump, manifest, options, scratch};
-use crate::replay::{Place, ReplayOptions, Selection, replay};
+use crate::replay::{Place, ReplayOptions, replay};
 
 const QUEUE: &str = "sqs/q/_queue.json";
 const MESSAGES: &str = "sqs/q/messages.jsonl";
@@ -38,11 +41,11 @@ impl Consumer for Recorder<'_> {
     }
 }
 
-fn events(dump: &Dump, selection: Selection) -> Result<Vec<String>> {
+fn events(dump: &Dump, selection: Arc<Scope>) -> Result<Vec<String>> {
     let place = Place::default();
     let mut recorder = Recorder { place: &place, events: Vec::new() };
     let mut source = MemorySource::new(dump.entries.clone());
-    let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), selection, ..options() };
+    let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), scope: selection, ..options() };
     replay(&mut source, &scratch(), &options, &mut recorder, &place, &mut |_| Ok(()))?;
     Ok(recorder.events)
 }
@@ -65,7 +68,7 @@ fn events_come_with_the_file_and_line_that_they_stand_in() {
     let dump = with_messages(&[line("a", -3, 4), line("b", 2, 4)]).with(SIDE, side.as_bytes());
     let dump = dump.with("sqs/%2E%2E/_queue.json", SETTINGS.replace("\"q\"", "\"..\"").as_bytes()).signed();
     assert_eq!(
-        events(&dump, Selection::default()).unwrap(),
+        events(&dump, Arc::default()).unwrap(),
         [
             "sqs/%2E%2E/_queue.json: queue .. 1",
             "sqs/%2E%2E/_queue.json: end",
@@ -83,7 +86,7 @@ fn the_generation_is_the_stated_one_or_that_of_all_messages() {
     let generation = |stated: &str, lines: &[String]| {
         let settings = SETTINGS.replace("\"name\"", &format!("{stated}\"name\""));
         let dump = with_messages(lines).with(QUEUE, settings.as_bytes()).signed();
-        events(&dump, Selection::default()).unwrap()[0].rsplit_once(' ').unwrap().1.to_owned()
+        events(&dump, Arc::default()).unwrap()[0].rsplit_once(' ').unwrap().1.to_owned()
     };
     assert_eq!(generation("", &[line("a", 1, 7), line("b", 2, 7)]), "7");
     assert_eq!(generation("", &[line("a", 1, 7), line("b", 2, 8)]), "1");
@@ -109,7 +112,7 @@ fn nothing_of_a_queue_is_handed_on_before_all_its_messages_make_sense() {
 fn messages_out_of_order_come_in_the_order_of_sending_each_with_its_own_line() {
     let dump = with_messages(&[line("b", 5, 1), line("c", -1, 1), line("a", 5, 1)]).signed();
     assert_eq!(
-        events(&dump, Selection::default()).unwrap()[1..4],
+        events(&dump, Arc::default()).unwrap()[1..4],
         [
             "sqs/q/messages.jsonl:2: message c visible at -1",
             "sqs/q/messages.jsonl:3: message a visible at 5",
@@ -122,10 +125,10 @@ fn messages_out_of_order_come_in_the_order_of_sending_each_with_its_own_line() {
 fn queues_that_are_not_selected_need_only_be_there() {
     let broken = "sqs/broken/_queue.json";
     let dump = with_messages(&[line("a", 1, 1)]).with(broken, b"no settings").signed();
-    assert!(events(&dump, Selection::default()).is_err());
-    let selected = events(&dump, Selection::new([b"q".to_vec()], [])).unwrap();
+    assert!(events(&dump, Arc::default()).is_err());
+    let selected = events(&dump, selection([b"q".to_vec()], [])).unwrap();
     assert_eq!(selected.len(), 3);
-    assert_eq!(events(&dump, Selection::new([], [b"z".to_vec()])).unwrap(), [""; 0]);
+    assert_eq!(events(&dump, selection([], [b"z".to_vec()])).unwrap(), [""; 0]);
     let changed = dump.with(broken, b"changed");
-    assert_eq!(events(&changed, Selection::new([b"q".to_vec()], [])).unwrap(), selected);
+    assert_eq!(events(&changed, selection([b"q".to_vec()], [])).unwrap(), selected);
 }

@@ -1,6 +1,7 @@
 //! Documents that are edited by hand.
 
 use super::*;
+use std::sync::Arc;
 
 const BUCKET: &str = "s3/more/_bucket.json";
 const FULL: &str = "s3/more/full.elastickv-meta.json";
@@ -110,7 +111,7 @@ fn every_flipped_bit_is_refused() {
             let mut changed = content.clone();
             changed[at] ^= 1 << (at % 8);
             let path = std::str::from_utf8(path).unwrap();
-            assert!(replayed(&dump.clone().with(path, &changed), Selection::default()).is_err(), "{path}, byte {at}");
+            assert!(replayed(&dump.clone().with(path, &changed), Arc::default()).is_err(), "{path}, byte {at}");
             flips += 1;
         }
     }

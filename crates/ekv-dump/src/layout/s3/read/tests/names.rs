@@ -2,6 +2,7 @@
 
 use ekv_model::s3::OrphanChunk;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 use super::*;
 use crate::keymap::{KeymapKind, write_line};
@@ -163,7 +164,7 @@ fn equal_lines_of_a_keymap_count_once_in_any_order_and_layout() {
     let mut lines: Vec<&str> = keymap.split_inclusive('\n').collect();
     lines.reverse();
     let edited = [&lines.concat(), keymap.as_str()].concat().replace(":\"", " : \"");
-    let (found, _) = replayed(&dump.with(KEYMAP, edited.as_bytes()).signed(), Selection::default()).unwrap();
+    let (found, _) = replayed(&dump.with(KEYMAP, edited.as_bytes()).signed(), Arc::default()).unwrap();
     assert_eq!(found, buckets);
 }
 
@@ -192,7 +193,7 @@ fn files_that_no_client_sees_are_left_out_and_said() {
         }));
         give(Event::End);
     });
-    let (found, replayed) = replayed(&dump, Selection::default()).unwrap();
+    let (found, replayed) = replayed(&dump, Arc::default()).unwrap();
     assert_eq!(found, one(&[]));
     assert_eq!((replayed.totals.files, replayed.totals.files_left_out), (2, 3));
     let (finding, totals) = replayed.findings.iter().next().unwrap();

@@ -1,0 +1,195 @@
+//! Options that say what is selected: the same ones for every command that reads data.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use ekv_backup::{Class, Error, Kind, Protocol, Scope, TextError};
+
+use super::non_empty_text;
+
+/// Longest list of names that is read, in bytes: what a scope takes, and line ends.
+const NAMES_FILE_LEN_MAX: u64 = 80 << 20;
+
+const HEADING: &str = "What is selected";
+
+/// What the help of a command says about names.
+pub(super) const NAMES: &str = "\
+Names, as every command reads and prints them; %HH is a byte:
+  redis:0/user:1               key user:1       user:1 is the same
+  dynamodb:orders/c%2F1/17.5   item: hash key c/1, range key 17.5
+  s3:photos/2026/a%20b.jpg     object           s3:photos/ is the bucket
+  sqs:jobs.fifo/6f1c           message          sqs:jobs.fifo/ is the queue";
+
+/// What is selected: options of different names must all be met, of the same option one.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ScopeArguments {
+    /// Take only these: redis:0/user:1, dynamodb:orders/, s3:photos/2026/a%20b.jpg, sqs:jobs.fifo/
+    ///
+    /// A word without one of the four protocols in front is a Redis key. %HH is a byte, as addresses are printed; %25 is a percent sign. A
+    /// slash inside a DynamoDB key is %2F. An address that is not there is a warning, and an error with --strict or if nothing is there.
+    #[arg(value_name = "ADDRESS", value_parser = non_empty_text(), help_heading = HEADING)]
+    pub(crate) address: Vec<OsString>,
+    /// Take the name TEXT of any protocol; may be given more than once
+    ///
+    /// A name is a Redis key, TABLE/HASH/RANGE, BUCKET/KEY or QUEUE/ID. The name of a table, bucket or queue alone is all of it. %HH is a
+    /// byte; %25 is a percent sign.
+    #[arg(long, value_name = "TEXT", value_parser = non_empty_text(), help_heading = HEADING)]
+    pub(crate) key: Vec<OsString>,
+    /// Take names that begin with TEXT; may be given more than once
+    #[arg(long, value_name = "TEXT", value_parser = non_empty_text(), help_heading = HEADING)]
+    pub(crate) prefix: Vec<OsString>,
+    /// Take names that GLOB matches, as KEYS in Redis does: * ? [a-z] [^a] \\x; may be given more than once
+    ///
+    /// The whole name must match; * takes / and : too. In quotes, or the shell takes it for file names: --match 'user:*:cart'
+    #[arg(long = "match", value_name = "GLOB", value_parser = non_empty_text(), help_heading = HEADING)]
+    pub(crate) matching: Vec<OsString>,
+    /// Leave out names that GLOB matches; may be given more than once
+    #[arg(long, value_name = "GLOB", value_parser = non_empty_text(), help_heading = HEADING)]
+    pub(crate) exclude: Vec<OsString>,
+    /// Take only things of these types, comma-separated
+    #[arg(long = "type", value_name = "LIST", value_enum, value_delimiter = ',', help_heading = HEADING)]
+    pub(crate) kind: Vec<KindRule>,
+    /// Take only this Redis database
+    #[arg(long, value_name = "N", help_heading = HEADING)]
+    pub(crate) db: Vec<u32>,
+    /// Take only this DynamoDB table
+    #[arg(long, value_name = "NAME", value_parser = non_empty_text(), help_heading = HEADING)]
+    pub(crate) table: Vec<OsString>,
+    /// Take only this S3 bucket
+    #[arg(long, value_name = "NAME", value_parser = non_empty_text(), help_heading = HEADING)]
+    pub(crate) bucket: Vec<OsString>,
+    /// Take only this SQS queue
+    #[arg(long, value_name = "NAME", value_parser = non_empty_text(), help_heading = HEADING)]
+    pub(crate) queue: Vec<OsString>,
+    /// Take the addresses in FILE, one on each line; - is standard input
+    ///
+    /// At most 1,000,000 names and 64 MiB.
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
+    pub(crate) from_file: Vec<PathBuf>,
+    /// Addresses in FILE end with a NUL byte, not with the line
+    #[arg(short = '0', long = "null", requires = "from_file", help_heading = HEADING)]
+    pub(crate) null: bool,
+    /// Names and patterns have no escapes: % is a percent sign
+    #[arg(long, help_heading = HEADING)]
+    pub(crate) raw_names: bool,
+}
+
+/// See [`Kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KindRule {
+    String,
+    Hll,
+    Hash,
+    List,
+    Set,
+    Zset,
+    Stream,
+    Item,
+    Object,
+    Message,
+}
+
+impl From<KindRule> for Kind {
+    fn from(rule: KindRule) -> Self {
+        match rule {
+            KindRule::String => Kind::String,
+            KindRule::Hll => Kind::Hll,
+            KindRule::Hash => Kind::Hash,
+            KindRule::List => Kind::List,
+            KindRule::Set => Kind::Set,
+            KindRule::Zset => Kind::ZSet,
+            KindRule::Stream => Kind::Stream,
+            KindRule::Item => Kind::Item,
+            KindRule::Object => Kind::Object,
+            KindRule::Message => Kind::Message,
+        }
+    }
+}
+
+impl ScopeArguments {
+    /// What is selected of `adapters`; `input` is what will be read.
+    ///
+    /// # Errors
+    /// A text that is no name, a file of names that cannot be read, filters that exclude each other.
+    pub(crate) fn scope(&self, adapters: &[Protocol], input: &Path) -> Result<Arc<Scope>, Error> {
+        let mut scope = Scope::everything();
+        self.fill(&mut scope).map_err(|error| Error::new(Class::Environment, error))?;
+        for file in &self.from_file {
+            self.read_names(file, input, &mut scope)?;
+        }
+        if !adapters.iter().any(|adapter| scope.includes(*adapter)) {
+            let adapters: Vec<&str> = adapters.iter().map(|adapter| adapter.name()).collect();
+            let filters = scope.describe();
+            let text = format!(
+                "nothing can meet all of these: --adapter {} {filters}; options of different names must all be met, of the same option \
+                 one (two scopes together: s3:BUCKET/ dynamodb:TABLE/ as addresses)",
+                adapters.join(",")
+            );
+            return Err(Error::new(Class::Environment, text));
+        }
+        Ok(Arc::new(scope))
+    }
+
+    fn fill(&self, scope: &mut Scope) -> Result<(), TextError> {
+        let is_raw = self.raw_names;
+        let bytes = |text: &OsString| text.as_encoded_bytes().to_vec();
+        self.address.iter().try_for_each(|text| scope.add_address(&bytes(text), is_raw))?;
+        self.key.iter().try_for_each(|text| scope.add_key(&bytes(text), is_raw))?;
+        self.prefix.iter().try_for_each(|text| scope.add_prefix(&bytes(text), is_raw))?;
+        self.matching.iter().try_for_each(|text| scope.add_match(&bytes(text), is_raw))?;
+        self.exclude.iter().try_for_each(|text| scope.add_exclude(&bytes(text), is_raw))?;
+        self.kind.iter().for_each(|kind| scope.add_kind((*kind).into()));
+        self.db.iter().try_for_each(|db| scope.add_scope(Protocol::Redis, db.to_string().as_bytes(), true))?;
+        for (protocol, names) in
+            [(Protocol::DynamoDb, &self.table), (Protocol::S3, &self.bucket), (Protocol::Sqs, &self.queue)]
+        {
+            names.iter().try_for_each(|name| scope.add_scope(protocol, &bytes(name), is_raw))?;
+        }
+        // Of scopes of several protocols nothing would be in all.
+        let given = [!self.db.is_empty(), !self.table.is_empty(), !self.bucket.is_empty(), !self.queue.is_empty()];
+        if given.into_iter().filter(|is_given| *is_given).count() > 1 {
+            return Err(TextError::Contradiction);
+        }
+        Ok(())
+    }
+
+    /// Reads the addresses in a file.
+    fn read_names(&self, file: &Path, input: &Path, scope: &mut Scope) -> Result<(), Error> {
+        let is_stdin = file == Path::new("-");
+        if is_stdin && input == Path::new("-") {
+            return Err(Error::new(
+                Class::Environment,
+                "standard input cannot be both what is read and the list of names",
+            ));
+        }
+        let mut text = Vec::new();
+        let read = match is_stdin {
+            true => io::stdin().lock().take(NAMES_FILE_LEN_MAX).read_to_end(&mut text),
+            false => File::open(file).and_then(|file| file.take(NAMES_FILE_LEN_MAX).read_to_end(&mut text)),
+        };
+        let failed = |what: String| Error::new(Class::Environment, format!("{}: {what}", file.display()));
+        read.map_err(|error| failed(format!("cannot read the names in it: {error}")))?;
+        if u64::try_from(text.len()).is_ok_and(|len| len >= NAMES_FILE_LEN_MAX) {
+            return Err(failed("more names than the limit of 64 MiB of names".to_owned()));
+        }
+        let end = if self.null { 0 } else { b'\n' };
+        let mut count = 0_u64;
+        for (number, line) in (1_u64..).zip(text.split(|byte| *byte == end)) {
+            let line = if self.null { line } else { line.strip_suffix(b"\r").unwrap_or(line) };
+            if line.is_empty() {
+                continue;
+            }
+            scope.add_address(line, self.raw_names).map_err(|error| failed(format!("line {number}: {error}")))?;
+            count = count.saturating_add(1);
+        }
+        // Nothing listed is not everything.
+        if count == 0 {
+            return Err(Error::new(Class::NoMatch, format!("{}: there is no name in it", file.display())));
+        }
+        Ok(())
+    }
+}
