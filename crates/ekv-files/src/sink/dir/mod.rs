@@ -21,6 +21,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ekv_spill::Scratch;
 use rustix::io::Errno;
@@ -37,6 +38,9 @@ use crate::{DumpPath, Error, Result};
 pub use files::StagedFiles;
 pub use leftover::{Leftover, leftovers};
 
+/// How often, and after which pauses, a run looks whether it is its turn to replace something: for a minute at most.
+const TURN_ATTEMPTS: u32 = 6_000;
+const TURN_PAUSE: Duration = Duration::from_millis(10);
 /// Small writes are gathered up to this many bytes.
 const BUFFER_LEN: usize = 64 * 1024;
 
@@ -293,7 +297,12 @@ impl<S: System> DirWriter<S> {
             Some(_) => Err(misuse(rule::ONE_FILE_AT_A_TIME)),
             None => self.step(Self::make_ready),
         };
-        match ready.map_err(Failure::from).and_then(|()| publish(&self)) {
+        let published = ready.and_then(|()| self.turn()).map_err(Failure::from).and_then(|turn| {
+            let published = publish(&self);
+            drop(turn);
+            published
+        });
+        match published {
             Ok(method) => {
                 self.finished = true;
                 // An open file keeps its directory from being removed on some file systems.
@@ -311,6 +320,26 @@ impl<S: System> DirWriter<S> {
                 Err(later) => error.followed_by(later),
             }),
         }
+    }
+
+    /// Waits until no other run replaces anything in the directory of the target, by the lock of that directory: of three runs that look
+    /// and exchange in turns, one could be left with the output of another, and no place for it. Who does not get the lock goes on without:
+    /// what was exchanged with something else than was looked at is given back, as where anybody else interferes.
+    fn turn(&self) -> Result<Option<OwnedFd>> {
+        if self.options.existing == ExistingTarget::Refuse {
+            return Ok(None);
+        }
+        let target = &self.staging.target;
+        let directory = self.system.open_directory(target.parent.as_fd(), b".");
+        let directory = directory.map_err(|source| target.error(SinkOperation::Publish, b".", source))?;
+        for _ in 0..TURN_ATTEMPTS {
+            match self.system.lock(directory.as_fd()) {
+                Ok(false) => std::thread::sleep(TURN_PAUSE),
+                // Where directories cannot be locked nobody waits.
+                Ok(true) | Err(_) => return Ok(Some(directory)),
+            }
+        }
+        Ok(Some(directory))
     }
 
     /// Everything that comes before the dump gets its name.

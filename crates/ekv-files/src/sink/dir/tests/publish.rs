@@ -1,7 +1,9 @@
 //! The last step, with something in its way.
 
+use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 
+use super::super::sys::{Native, System};
 use super::faulty::{Call, EEXIST, EINVAL, ENOSYS};
 use super::*;
 use crate::sink::PublishMethod;
@@ -86,6 +88,21 @@ fn target_that_changes_right_before_the_exchange_is_given_back() {
         assert_eq!(fs::read(target.join("precious")).unwrap(), b"mine");
         assert_eq!(left_over(parent.path()), ["moved"]);
     }
+}
+
+#[test]
+fn runs_of_this_program_replace_in_turns() {
+    let parent = parent(REPLACE);
+    let target = parent.path().join("dump");
+    let system = Faulty::default();
+    let directory = parent.path().to_owned();
+    system.before(Call::Exchange, move || {
+        let directory = Native.open_path(&directory).unwrap();
+        assert!(!Native.lock(directory.as_fd()).unwrap(), "another run could replace the target now");
+    });
+    write_and_publish(&system, &target, REPLACE).unwrap();
+    let directory = Native.open_path(parent.path()).unwrap();
+    assert!(Native.lock(directory.as_fd()).unwrap(), "the turn has no end");
 }
 
 #[test]
