@@ -96,7 +96,7 @@ fn refused(name: &str, used: &[String], allowed: Option<&Vec<String>>) -> Vec<St
 /// Circles with a file that `listed` does not name.
 fn new_circles(name: &str, circles: &[Vec<&str>], listed: &str) -> Vec<String> {
     let is_listed = |file: &&str| listed.lines().any(|line| line.split_once(' ') == Some((name, *file)));
-    let new = circles.iter().filter(|circle| !circle.iter().all(|file| is_listed(file)));
+    let new = circles.iter().filter(|circle| !circle.iter().all(&is_listed));
     new.map(|circle| format!("{name}: these files use each other: {}", circle.join(", "))).collect()
 }
 
