@@ -419,9 +419,17 @@ pub(crate) struct DecodeArguments {
     pub(crate) rename_collisions: bool,
 }
 
+/// What the help of a command says about names.
+const NAMES: &str = "\
+Names, as every command reads and prints them; %HH is a byte:
+  redis:0/user:1               key user:1       user:1 is the same
+  dynamodb:orders/c%2F1/17.5   item: hash key c/1, range key 17.5
+  s3:photos/2026/a%20b.jpg     object           s3:photos/ is the bucket
+  sqs:jobs.fifo/6f1c           message          sqs:jobs.fifo/ is the queue";
+
 /// The end of the long help of a command that selects.
 fn with_names(examples: &str) -> String {
-    with_exit_codes(&format!("{examples}\n\n{}", scope::NAMES))
+    with_exit_codes(&format!("{examples}\n\n{}", NAMES))
 }
 
 /// The end of the long help of a command.

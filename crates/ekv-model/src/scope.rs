@@ -701,10 +701,11 @@ fn push_base64url(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 mod filtered;
+mod pending;
 mod unmatched;
 
 pub use filtered::Filtered;
-use unmatched::Pending;
+use pending::Pending;
 pub use unmatched::Unmatched;
 
 #[cfg(test)]

@@ -16,14 +16,6 @@ const NAMES_FILE_LEN_MAX: u64 = 80 << 20;
 
 const HEADING: &str = "What is selected";
 
-/// What the help of a command says about names.
-pub(super) const NAMES: &str = "\
-Names, as every command reads and prints them; %HH is a byte:
-  redis:0/user:1               key user:1       user:1 is the same
-  dynamodb:orders/c%2F1/17.5   item: hash key c/1, range key 17.5
-  s3:photos/2026/a%20b.jpg     object           s3:photos/ is the bucket
-  sqs:jobs.fifo/6f1c           message          sqs:jobs.fifo/ is the queue";
-
 /// What is selected: options of different names must all be met, of the same option one.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ScopeArguments {

@@ -2,40 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::pending::Target;
 use super::{Scope, item_key};
 use crate::dynamodb::{self, KeyForms};
 use crate::{Event, Protocol, redis, s3, sqs};
-
-/// Names that are looked after; whether further ones are there is not told.
-const NAMES_MAX: usize = 10_000;
-
-/// What a name can be met by: a thing, or with `None` a whole scope.
-type Target = (Protocol, Vec<u8>, Option<Vec<u8>>);
-
-/// Names that were given one by one, and what each can be met by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Pending {
-    names: Vec<String>,
-    is_full: bool,
-    targets: BTreeMap<Target, Vec<usize>>,
-}
-
-impl Pending {
-    /// Begins a name; its targets follow.
-    pub(super) fn add(&mut self, name: String) {
-        self.is_full = self.names.len() >= NAMES_MAX;
-        if !self.is_full {
-            self.names.push(name);
-        }
-    }
-
-    pub(super) fn target(&mut self, protocol: Protocol, scope: &[u8], key: Option<&[u8]>) {
-        if !self.is_full {
-            let target = (protocol, scope.to_vec(), key.map(<[u8]>::to_vec));
-            self.targets.entry(target).or_default().push(self.names.len().saturating_sub(1));
-        }
-    }
-}
 
 /// Watches events and strikes off the filters of a [`Scope`] that something meets.
 #[derive(Clone, Debug)]
