@@ -247,7 +247,7 @@ impl Events for StoreEvents<'_> {
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<Books> {
-        progress.begin(phase, Some(self.store.header().visible));
+        progress.begin(phase, self.store.header().visible);
         let losses = self.store.losses.fork()?;
         let done = self.run_adapters(consumer, Arc::clone(&losses), scratch, progress).and_then(|(tally, findings)| {
             Ok(Books { report: self.report(&tally, &findings), losses: losses.finish(&findings)?, tally, findings })

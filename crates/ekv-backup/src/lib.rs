@@ -6,7 +6,8 @@
 //! | `resources.rs` | how much may reading it take? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
 //! | `store.rs` | all of that, opened once and asked many times |
-//! | `pipe.rs`, `events.rs`, `dump_output.rs` | how do its records become something? |
+//! | `pipe.rs`, `dump_output.rs` | how do events become something that is there as a whole, or not at all? |
+//! | `events.rs`, `dump_events.rs` | what are the events of a store, of a dump? |
 //! | `digest.rs` | do two sources hold the same? |
 //! | `losses.rs` | what was left out, one by one? |
 //! | `answerable.rs` | which times can it answer? |
@@ -30,6 +31,7 @@ mod completeness;
 mod decode;
 mod digest;
 mod documents;
+mod dump_events;
 mod dump_output;
 mod dump_source;
 mod dump_target;
@@ -64,6 +66,7 @@ pub use clean::{CleanReport, LeftoverReport, clean};
 pub use completeness::{Choice, Completeness, Grounds, Missing, Proof, Status};
 pub use decode::{DecodeOptions, DecodeReport, available_jobs, decode};
 pub use documents::write_documents;
+pub use dump_events::DumpEvents;
 pub use dump_source::open_dump;
 pub use dump_target::{DumpTarget, NewName};
 pub use ekv_adapters::redis::{BareKeys, Expired, Options as RedisOptions};

@@ -6,7 +6,51 @@
 //! ```
 //!
 //! A source has proved sound before the output exists; an output is ended with the books, or taken back. A new source is a new [`Events`],
-//! a new output a new [`Output`]; nothing else has to know of it.
+//! a new output a new [`Output`]; nothing else has to know of it:
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use ekv_backup::pipe::{self, Books, Output};
+//! use ekv_backup::{EventOptions, NoProgress, ReadOptions, Result, Store};
+//! use ekv_model::{Consumer, Event, redis, s3};
+//!
+//! /// Counts Redis keys and S3 objects.
+//! #[derive(Default)]
+//! struct Census(BTreeMap<&'static str, u64>);
+//!
+//! impl Consumer for Census {
+//!     fn event(&mut self, event: Event<'_>) -> Result<()> {
+//!         let kind = match event {
+//!             Event::Redis { event: redis::Event::Scalar { .. } | redis::Event::Begin { .. }, .. } => "keys",
+//!             Event::S3(s3::Event::Object(_)) => "objects",
+//!             _ => return Ok(()),
+//!         };
+//!         *self.0.entry(kind).or_default() += 1;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! impl Output for Census {
+//!     type Published = BTreeMap<&'static str, u64>;
+//!
+//!     fn finish(self, _books: Books) -> Result<Self::Published> {
+//!         Ok(self.0)
+//!     }
+//!
+//!     fn abort(self) -> Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let snapshot = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/all-3.fsm.zst");
+//! let store = Store::open(snapshot.as_ref(), &ReadOptions::default(), &NoProgress)?;
+//! let options = EventOptions::default();
+//! let mut events = store.events(&options, &NoProgress)?;
+//! let census = pipe::run(&mut events, |_header| Ok(Census::default()), Ok, &NoProgress)?;
+//! assert_eq!(census, BTreeMap::from([("keys", 170), ("objects", 10)]));
+//! # Ok::<(), ekv_backup::Error>(())
+//! ```
 
 use std::sync::Arc;
 
@@ -43,8 +87,8 @@ pub trait Events {
 /// What is known of a source before its first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
-    /// Visible records.
-    pub visible: u64,
+    /// Visible records; `None` = only the end says how many.
+    pub visible: Option<u64>,
     /// The moment at which versions were resolved, of several groups the latest (HLC).
     pub read_ts: u64,
     /// Newest commit that the source states (HLC).
@@ -108,5 +152,126 @@ pub fn run<O: Output>(
     match poured.and_then(accept) {
         Ok(books) => output.finish(books),
         Err(error) => Err(error.after_cleaning_up(output.abort())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use ekv_model::{Class, Error, Event};
+    use ekv_snapshot::Input;
+    use ekv_testkit::SnapshotBuilder;
+
+    use super::*;
+    use crate::{EventOptions, NoProgress, ReadOptions, Store};
+
+    /// Says what it is told; fails at one of the calls.
+    struct Told<'t> {
+        calls: &'t RefCell<Vec<&'static str>>,
+        fails_at: &'static str,
+    }
+
+    impl Told<'_> {
+        fn call(&self, name: &'static str) -> Result<()> {
+            self.calls.borrow_mut().push(name);
+            if name == self.fails_at { Err(Error::new(Class::WriteIo, name)) } else { Ok(()) }
+        }
+    }
+
+    impl Consumer for Told<'_> {
+        fn event(&mut self, _event: Event<'_>) -> Result<()> {
+            self.call("event")
+        }
+    }
+
+    impl Output for Told<'_> {
+        type Published = ();
+
+        fn finish(self, _books: Books) -> Result<()> {
+            self.call("finish")
+        }
+
+        fn abort(self) -> Result<()> {
+            self.call("abort")
+        }
+    }
+
+    fn input(bytes: Vec<u8>) -> Input {
+        ekv_testkit::memory_input(bytes)
+    }
+
+    fn snapshot() -> Vec<u8> {
+        SnapshotBuilder::new().put(b"!redis|str|a", 7 << 16, b"\xff\x01\x00one").build()
+    }
+
+    /// The calls of a run, and its error.
+    fn run_until(fails_at: &'static str) -> (Vec<&'static str>, Option<String>) {
+        let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+        let store = Store::of_input(input(snapshot()), &ReadOptions::default(), &scratch, &NoProgress).unwrap();
+        let options = EventOptions::default();
+        let calls = RefCell::new(Vec::new());
+        let begin = |header: &Header| {
+            assert_eq!(header.visible, Some(1));
+            let told = Told { calls: &calls, fails_at };
+            told.call("begin").map(|()| told)
+        };
+        let accept = |books: Books| {
+            assert_eq!((books.findings.iter().count(), books.losses.count()), (0, 0), "{:?}", books.findings);
+            Told { calls: &calls, fails_at }.call("accept").map(|()| books)
+        };
+        let mut events = store.events(&options, &NoProgress).unwrap();
+        let error = run(&mut events, begin, accept, &NoProgress).err();
+        (calls.into_inner(), error.map(|error| error.to_string()))
+    }
+
+    #[test]
+    fn output_is_begun_filled_judged_and_finished_or_taken_back_whatever_fails() {
+        let cases: [(&str, &[&str]); 5] = [
+            ("", &["begin", "event", "accept", "finish"]),
+            ("begin", &["begin"]),
+            ("event", &["begin", "event", "abort"]),
+            ("accept", &["begin", "event", "accept", "abort"]),
+            ("finish", &["begin", "event", "accept", "finish"]),
+        ];
+        for (fails_at, calls) in cases {
+            let error = Some(fails_at).filter(|name| !name.is_empty()).map(str::to_owned);
+            assert_eq!(run_until(fails_at), (calls.to_vec(), error), "{fails_at}");
+        }
+    }
+
+    #[test]
+    fn store_answers_again_and_at_another_moment_without_a_second_check() {
+        let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+        let bytes = SnapshotBuilder::new()
+            .put(b"!redis|str|a", 9 << 16, b"\xff\x01\x00two")
+            .put(b"!redis|str|a", 7 << 16, b"\xff\x01\x00one")
+            .put(b"!redis|str|b", 9 << 16, b"\xff\x01\x00new")
+            .put(b"!redis|str|c", 7 << 16, b"\xff\x01\x01")
+            .build();
+        let store = Store::of_input(input(bytes), &ReadOptions::default(), &scratch, &NoProgress).unwrap();
+        let options = EventOptions::default();
+        let pour = |store: &Store| {
+            let calls = RefCell::new(Vec::new());
+            let mut told = Told { calls: &calls, fails_at: "" };
+            let mut events = store.events(&options, &NoProgress).unwrap();
+            let books = events.pour(&mut told, Phase::Decode, &scratch, &NoProgress).unwrap();
+            (calls.borrow().len(), books.losses.count(), store.header().visible)
+        };
+        let newest = (2, 1, Some(3));
+        assert_eq!([pour(&store), pour(&store)], [newest; 2]);
+        let earlier = store.at(Some("hlc:458752".parse().unwrap()), &NoProgress).unwrap();
+        assert_eq!(pour(&earlier), (1, 1, Some(2)));
+        assert_eq!(pour(&store), newest);
+        assert_eq!(pour(&earlier.at(None, &NoProgress).unwrap()), newest);
+    }
+
+    #[test]
+    fn damaged_snapshot_is_no_store() {
+        let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+        let mut bytes = snapshot();
+        *bytes.last_mut().unwrap() ^= 1;
+        let opened = Store::of_input(input(bytes), &ReadOptions::default(), &scratch, &NoProgress);
+        assert_eq!(opened.err().map(|error| error.class()), Some(Class::Data));
     }
 }

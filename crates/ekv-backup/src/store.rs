@@ -24,7 +24,7 @@ use crate::{Completeness, EventOptions, Progress, Protocol, ReadOptions, ReadTim
 /// # fn count(consumer: &mut dyn ekv_model::Consumer) -> ekv_backup::Result<()> {
 /// let read = ReadOptions::default();
 /// let store = Store::open("node/data".as_ref(), &read, &NoProgress)?;
-/// println!("{} visible records", store.header().visible);
+/// println!("{:?} visible records", store.header().visible);
 /// let options = EventOptions::default();
 /// let books = store.events(&options, &NoProgress)?.pour(consumer, Phase::Decode, &read.resources.scratch(), &NoProgress)?;
 /// assert!(books.report.completeness.is_complete());
@@ -103,7 +103,7 @@ impl Store {
         let snapshots = &self.loaded.snapshots;
         let only = snapshots.first().filter(|_| snapshots.len() == 1);
         Header {
-            visible: self.state.families.iter().map(|family| family.visible).sum(),
+            visible: Some(self.state.families.iter().map(|family| family.visible).sum()),
             read_ts: self.state.newest_read_ts().0,
             last_commit_ts: snapshots.iter().map(|loaded| loaded.scan.last_commit_ts.0).max().unwrap_or(0),
             snapshot_index: only.and_then(|loaded| loaded.snapshot_index),

@@ -1,4 +1,4 @@
-//! What flows between an adapter and a target.
+//! What flows from a source of data to whatever consumes it.
 //!
 //! An *adapter* (crate `ekv-adapters`) turns the records of one protocol into [`Event`]s; a [`Consumer`] consumes them: the
 //! dump of plain files (crate `ekv-dump`), later other formats and live servers. Events borrow everything: a collection of

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ekv_adapters::sqs::{self, StoredOddities};
 use ekv_adapters::{EncodeOptions as RecordOptions, Encoder, Restorable};
-use ekv_dump::replay::{Place, ReplayOptions, Replayed, replay};
+use ekv_dump::replay::{ReplayOptions, Replayed};
 use ekv_files::source::ScopedSource;
 use ekv_model::{Example, Finding, FindingTotals, Findings, Map, Result};
 use ekv_snapshot::{Writer, Written};
@@ -14,10 +14,11 @@ use super::plan::{Plan, refuse_if_strict};
 use super::reference::Stored;
 use super::stage::{PAYLOAD, Stage, write_file};
 use super::{EncodeOptions, EncodeRefusal};
-use crate::WrittenForm;
 use crate::digest::{Digester, Digests, Sequences};
 use crate::losses::{LossFile, Losses};
-use crate::progress::{ByteCounter, Follower, Phase, Progress};
+use crate::pipe::Events;
+use crate::progress::{Follower, Phase, Progress};
+use crate::{DumpEvents, WrittenForm};
 
 /// What was read and written.
 pub(super) struct Encoded {
@@ -50,7 +51,6 @@ pub(super) fn write_payload(
     let replay_options = replay_options(plan, options);
     let budget = options.sort_memory.saturating_sub(replay_options.memory_budget);
     let mut writer = Writer::new(&scratch, plan.commit_ts, budget)?;
-    progress.begin(Phase::Encode, None);
     let record_options = RecordOptions { reference_bytes: options.reference_bytes };
     let oddities = StoredOddities {
         settings: plan.account.tells_of(sqs::findings::ODD_SETTINGS),
@@ -63,9 +63,8 @@ pub(super) fn write_payload(
     let mut restorable = Restorable::new(&mut stored, Some(losses.clone()));
     let now_ms = u64::try_from(options.now.as_millisecond()).unwrap_or(0);
     let mut target = Observed::new(&mut restorable, &options.scope, now_ms);
-    let counter = ByteCounter::new(progress);
-    let mut replayed =
-        replay(source, &scratch, &replay_options, &mut target, &Place::default(), &mut |bytes| counter.add(bytes))?;
+    let mut events = DumpEvents::of(source, &plan.manifest, replay_options);
+    let mut replayed = events.pour(&mut target, Phase::Encode, &scratch, progress)?;
     let seen = target.finish();
     replayed.findings.merge(restorable.into_findings());
     let digests = digester.finish()?;

@@ -1,0 +1,48 @@
+//! The things of a dump as events.
+
+use std::sync::Arc;
+
+use ekv_dump::manifest::Manifest;
+use ekv_dump::replay::{Place, ReplayOptions, Replayed, replay};
+use ekv_files::source::ScopedSource;
+use ekv_model::{Consumer, Result};
+use ekv_spill::Scratch;
+
+use crate::pipe::{Events, Header};
+use crate::progress::{ByteCounter, Phase, Progress};
+
+/// A dump whose files are read as events, each compared with CHECKSUMS on the way: only the end says that all of it is sound.
+pub struct DumpEvents<'s> {
+    source: &'s mut dyn ScopedSource,
+    manifest: &'s Manifest,
+    options: ReplayOptions,
+}
+
+impl<'s> DumpEvents<'s> {
+    /// The dump in `source`, of which the manifest has been read ([`ekv_dump::replay::read_manifest`]).
+    pub fn of(source: &'s mut dyn ScopedSource, manifest: &'s Manifest, options: ReplayOptions) -> Self {
+        DumpEvents { source, manifest, options }
+    }
+}
+
+impl Events for DumpEvents<'_> {
+    type Books = Replayed;
+
+    fn header(&self) -> Header {
+        let Manifest { last_commit_ts, snapshot_index, .. } = *self.manifest;
+        Header { read_ts: last_commit_ts, last_commit_ts, snapshot_index: Some(snapshot_index), ..Header::default() }
+    }
+
+    fn pour(
+        &mut self,
+        consumer: &mut dyn Consumer,
+        phase: Phase,
+        scratch: &Arc<dyn Scratch>,
+        progress: &dyn Progress,
+    ) -> Result<Replayed> {
+        progress.begin(phase, None);
+        let counter = ByteCounter::new(progress);
+        let mut count = |bytes| counter.add(bytes);
+        Ok(replay(self.source, scratch, &self.options, consumer, &Place::default(), &mut count)?)
+    }
+}
