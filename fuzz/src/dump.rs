@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ekv_adapters::{redis, s3, sqs};
 use ekv_backup::pipe::Events;
-use ekv_backup::{EventOptions, NoProgress, Phase, ReadOptions, Store, TxnView};
+use ekv_backup::{EventOptions, NoProgress, Phase, ReadOptions, Store, StoreEvents, TxnView};
 use ekv_dump::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_dump::replay::{Place, ReplayOptions, replay};
 use ekv_dump::verify::verify;
@@ -82,8 +82,7 @@ pub(crate) fn decode(input: &Input, options: Options) -> Option<Dump> {
     let mut tree = TreeTarget::with_options(writer, options.tree);
     let Options { redis, s3, sqs, .. } = options;
     let wanted = EventOptions { redis, s3, sqs, include_unknown: true, ..EventOptions::default() };
-    let poured = store
-        .events(&wanted, &NoProgress)
+    let poured = StoreEvents::of(&store, &wanted, &NoProgress)
         .and_then(|mut events| events.pour(&mut tree, Phase::Decode, &scratch, &NoProgress));
     let books = poured.expect("damage to records is a finding, not an error");
     let unaccounted = books.findings.iter().find(|(finding, _)| finding.name == "records_unaccounted");

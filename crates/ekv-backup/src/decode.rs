@@ -11,8 +11,9 @@ use ekv_model::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::books::BooksReport;
 use crate::dump_output::{DumpOutput, PublishedDump};
-use crate::events::{BooksReport, EventOptions};
+use crate::events::{EventOptions, StoreEvents};
 use crate::load::ReadOptions;
 use crate::losses::Losses;
 use crate::pipe::{self, Books, Header};
@@ -120,7 +121,7 @@ pub fn decode(
         ReadOptions { require_checksum: options.read.require_checksum || options.strict, ..options.read.clone() };
     let store = Store::open(input, &read, progress)?;
     store.check_has_data(input)?;
-    let mut events = store.events(&options.events, progress)?;
+    let mut events = StoreEvents::of(&store, &options.events, progress)?;
     check_selection(&store, options)?;
     let begin = |header: &Header| DumpOutput::create(target, header, (input, &store), options, progress);
     let accept = |books: Books| if options.strict { refuse_findings(books) } else { Ok(books) };

@@ -20,18 +20,11 @@ use ekv_model::{Body, Consumer, Event, Protocol, Result, dynamodb, redis, s3, sq
 use ekv_spill::{Scratch, Sorter};
 
 use canonical::{Canonical, Tee};
-pub(crate) use compare::{Difference, Digests, Thing};
+use compare::scratch_error;
+pub(crate) use compare::{Difference, Digests, Part, Thing};
 
 /// Memory for sorting, in bytes.
 const SORT_BUDGET: usize = 4 << 20;
-
-/// Which part of a thing a digest is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
-    Itself,
-    Extension,
-    Sequence,
-}
 
 /// Which sequence numbers count as the last one of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,10 +256,6 @@ fn decimal(value: &Body<'_>) -> Result<u64> {
     }
     let text = std::str::from_utf8(&text).unwrap_or_default().trim();
     Ok(text.parse().unwrap_or(0))
-}
-
-fn scratch_error(error: ekv_spill::Error) -> ekv_model::Error {
-    ekv_snapshot::Error::from(error).into()
 }
 
 #[cfg(test)]

@@ -7,16 +7,13 @@ use ekv_adapters::{Family, Outcome, Owner, Role, Run, Tally, dynamodb, raw, redi
 use ekv_model::{Class, Consumer, Event, Example, Finding, Findings, Result, Scope, Unmatched};
 use ekv_snapshot::View;
 use ekv_spill::Scratch;
-use serde::Serialize;
 
-use crate::inspect::{PrefixReport, prefixes};
+use crate::books::{Books, BooksReport, Header};
 use crate::load::{Loaded, ReadOptions, load};
 use crate::losses::LossFile;
-use crate::pipe::{Books, Events, Header};
+use crate::pipe::Events;
 use crate::progress::{Follower, Phase, Progress};
-use crate::report::{
-    Accounts, FamilyReport, FindingReport, NamesReport, SnapshotReport, TransactionsReport, families, findings,
-};
+use crate::report::{Accounts, NamesReport, families, findings, prefixes};
 use crate::{Completeness, Protocol, Store};
 
 /// Data that nothing in the output represents.
@@ -104,40 +101,7 @@ impl EventOptions {
     }
 }
 
-/// The account of a run, as MANIFEST.json carries it under `ekv_backup`.
-#[derive(Debug, Serialize)]
-pub struct BooksReport {
-    /// Whether everything is there that was asked for, and what that rests on.
-    pub completeness: Completeness,
-    /// The filters that were given; absent if everything was taken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub selection: Option<String>,
-    /// The snapshots that were read.
-    pub snapshots: Vec<SnapshotReport>,
-    /// Where every entry went.
-    pub records: Accounts,
-    /// The same per key family.
-    pub families: Vec<FamilyReport>,
-    /// Beginnings of keys that no known family has.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unknown_prefixes: Vec<PrefixReport>,
-    /// Staged writes of transactions.
-    #[serde(skip_serializing_if = "TransactionsReport::is_empty")]
-    pub transactions: TransactionsReport,
-    /// What was odd or lost.
-    pub findings: Vec<FindingReport>,
-    /// How many losses LOSSES.jsonl lists; absent where nothing was lost.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub listed_losses: Option<u64>,
-    /// How many tables, buckets and queues SCOPES.jsonl lists; absent where they are few enough for the manifest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub listed_scopes: Option<u64>,
-    /// File names that other systems refuse or take for each other.
-    #[serde(skip_serializing_if = "NamesReport::is_empty")]
-    pub names_not_portable: NamesReport,
-}
-
-/// What [`Store::events`] gives.
+/// The visible records of a store, as the options say.
 pub struct StoreEvents<'s> {
     store: &'s Store,
     options: &'s EventOptions,
@@ -146,8 +110,11 @@ pub struct StoreEvents<'s> {
 }
 
 impl<'s> StoreEvents<'s> {
-    /// Opens and checks the snapshots of other nodes, if S3 content may be looked for there.
-    pub(crate) fn of(store: &'s Store, options: &'s EventOptions, progress: &dyn Progress) -> Result<Self> {
+    /// Opens and checks the snapshots of other nodes, if S3 content may be looked for there; `progress` is told how they are read.
+    ///
+    /// # Errors
+    /// If one of those is not sound.
+    pub fn of(store: &'s Store, options: &'s EventOptions, progress: &dyn Progress) -> Result<Self> {
         let read = ReadOptions { at: None, ..store.read.clone() };
         let wanted = options.blob_sources.iter().filter(|_| options.takes(Protocol::S3));
         let blob_sources = wanted.map(|source| load(source, &read, &store.scratch, progress)).collect::<Result<_>>()?;

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use crate::load::ReadOptions;
 use crate::progress::Progress;
-use crate::report::{Accounts, FamilyReport, FindingReport, SnapshotReport, Text, TransactionsReport, findings};
+use crate::report::{
+    Accounts, FamilyReport, FindingReport, PrefixReport, SnapshotReport, TransactionsReport, findings, prefixes,
+};
 use crate::{Completeness, Store};
 
 /// What [`inspect`] learned.
@@ -36,15 +38,6 @@ pub struct Inspection {
     pub findings: Vec<FindingReport>,
 }
 
-/// The beginning of keys that no known family has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PrefixReport {
-    /// The first word of the keys.
-    pub prefix: Text,
-    /// Records of all versions.
-    pub records: u64,
-}
-
 /// Reads a snapshot, or the newest snapshot of every group of a data directory, and describes it.
 ///
 /// All checks of a decode are made: structure, order, checksum. Cost: one read; fixed memory.
@@ -66,8 +59,4 @@ pub fn inspect(input: &Path, options: &ReadOptions, progress: &dyn Progress) -> 
         transactions: store.state.transactions.into(),
         findings: findings(&store.findings()),
     })
-}
-
-pub(crate) fn prefixes(counts: &[(Vec<u8>, u64)]) -> Vec<PrefixReport> {
-    counts.iter().map(|(prefix, n)| PrefixReport { prefix: Text::from(prefix.as_slice()), records: *n }).collect()
 }

@@ -25,6 +25,7 @@
 
 mod advice;
 mod answerable;
+mod books;
 mod checksums;
 mod clean;
 mod completeness;
@@ -61,6 +62,7 @@ mod time;
 mod verify;
 
 pub use advice::{Wanted, advice, damage_advice, name_advice};
+pub use books::BooksReport;
 pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};
 pub use completeness::{Choice, Completeness, Grounds, Missing, Proof, Status};
@@ -83,8 +85,8 @@ pub use ekv_snapshot::txn::TxnView;
 pub use ekv_spill::is_out_of_space;
 pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, SelfTestReport, WrittenForm, encode};
 pub use error::CommandError;
-pub use events::{BooksReport, EventOptions, StoreEvents};
-pub use inspect::{Inspection, PrefixReport, inspect};
+pub use events::{EventOptions, StoreEvents};
+pub use inspect::{Inspection, inspect};
 pub use load::{ReadOptions, Unowned};
 pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};
 pub use open::{Opened, OpenedSnapshot, open};
@@ -92,8 +94,8 @@ pub use pack::{CopyReport, PublishedReport, pack, unpack};
 pub use progress::{NoProgress, Phase, Progress};
 pub use remedy::Attempt;
 pub use report::{
-    Accounts, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport, SnapshotReport, Text,
-    TransactionsReport,
+    Accounts, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport, PrefixReport,
+    SnapshotReport, Text, TransactionsReport,
 };
 pub use resources::Resources;
 pub use store::Store;

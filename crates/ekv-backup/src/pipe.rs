@@ -12,7 +12,7 @@
 //! use std::collections::BTreeMap;
 //!
 //! use ekv_backup::pipe::{self, Books, Output};
-//! use ekv_backup::{EventOptions, NoProgress, ReadOptions, Result, Store};
+//! use ekv_backup::{EventOptions, NoProgress, ReadOptions, Result, Store, StoreEvents};
 //! use ekv_model::{Consumer, Event, redis, s3};
 //!
 //! /// Counts Redis keys and S3 objects.
@@ -46,7 +46,7 @@
 //! let snapshot = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/all-3.fsm.zst");
 //! let store = Store::open(snapshot.as_ref(), &ReadOptions::default(), &NoProgress)?;
 //! let options = EventOptions::default();
-//! let mut events = store.events(&options, &NoProgress)?;
+//! let mut events = StoreEvents::of(&store, &options, &NoProgress)?;
 //! let census = pipe::run(&mut events, |_header| Ok(Census::default()), Ok, &NoProgress)?;
 //! assert_eq!(census, BTreeMap::from([("keys", 170), ("objects", 10)]));
 //! # Ok::<(), ekv_backup::Error>(())
@@ -54,13 +54,12 @@
 
 use std::sync::Arc;
 
-use ekv_adapters::Tally;
-use ekv_model::{Consumer, Findings, Result};
+use ekv_model::{Consumer, Result};
 use ekv_spill::{Scratch, SystemScratch};
 
-use crate::events::BooksReport;
-use crate::losses::Losses;
-use crate::{Phase, Progress};
+use crate::progress::{Phase, Progress};
+
+pub use crate::books::{Books, Header};
 
 /// A source of events that has been opened and checked.
 pub trait Events {
@@ -82,34 +81,6 @@ pub trait Events {
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<Self::Books>;
-}
-
-/// What is known of a source before its first event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Header {
-    /// Visible records; `None` = only the end says how many.
-    pub visible: Option<u64>,
-    /// The moment at which versions were resolved, of several groups the latest (HLC).
-    pub read_ts: u64,
-    /// Newest commit that the source states (HLC).
-    pub last_commit_ts: u64,
-    /// Index of the snapshot in the log of its group, if there is one snapshot and its name tells it.
-    pub snapshot_index: Option<u64>,
-    /// Checksum in the footer of the snapshot, if there is one snapshot and it has one.
-    pub footer_crc32c: Option<u32>,
-}
-
-/// What became of the records of a snapshot.
-#[derive(Debug)]
-pub struct Books {
-    /// Where every entry went, as reports and manifests have it.
-    pub report: BooksReport,
-    /// What became of the visible records of each key family.
-    pub tally: Tally,
-    /// What was odd or lost.
-    pub findings: Findings,
-    /// Everything that was left out, one by one.
-    pub losses: Losses,
 }
 
 /// Something that is made of events and is there as a whole, or not at all.
@@ -164,7 +135,7 @@ mod tests {
     use ekv_testkit::SnapshotBuilder;
 
     use super::*;
-    use crate::{EventOptions, NoProgress, ReadOptions, Store};
+    use crate::{EventOptions, NoProgress, ReadOptions, Store, StoreEvents};
 
     /// Says what it is told; fails at one of the calls.
     struct Told<'t> {
@@ -220,7 +191,7 @@ mod tests {
             assert_eq!((books.findings.iter().count(), books.losses.count()), (0, 0), "{:?}", books.findings);
             Told { calls: &calls, fails_at }.call("accept").map(|()| books)
         };
-        let mut events = store.events(&options, &NoProgress).unwrap();
+        let mut events = StoreEvents::of(&store, &options, &NoProgress).unwrap();
         let error = run(&mut events, begin, accept, &NoProgress).err();
         (calls.into_inner(), error.map(|error| error.to_string()))
     }
@@ -254,7 +225,7 @@ mod tests {
         let pour = |store: &Store| {
             let calls = RefCell::new(Vec::new());
             let mut told = Told { calls: &calls, fails_at: "" };
-            let mut events = store.events(&options, &NoProgress).unwrap();
+            let mut events = StoreEvents::of(store, &options, &NoProgress).unwrap();
             let books = events.pour(&mut told, Phase::Decode, &scratch, &NoProgress).unwrap();
             (calls.borrow().len(), books.losses.count(), store.header().visible)
         };

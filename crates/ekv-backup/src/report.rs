@@ -462,3 +462,17 @@ pub(crate) fn findings(all: &Findings) -> Vec<FindingReport> {
     reports.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
     reports.into_iter().map(|(_, report)| report).collect()
 }
+
+/// The beginning of keys that no known family has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PrefixReport {
+    /// The first word of the keys.
+    pub prefix: Text,
+    /// Records of all versions.
+    pub records: u64,
+}
+
+/// Prefixes as they are reported.
+pub(crate) fn prefixes(counts: &[(Vec<u8>, u64)]) -> Vec<PrefixReport> {
+    counts.iter().map(|(prefix, n)| PrefixReport { prefix: Text::from(prefix.as_slice()), records: *n }).collect()
+}

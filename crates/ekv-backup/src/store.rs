@@ -8,25 +8,25 @@ use ekv_model::{Findings, Result};
 use ekv_snapshot::{FamilyTotals, Input};
 use ekv_spill::Scratch;
 
-use crate::events::StoreEvents;
+use crate::books::Header;
 use crate::load::{Loaded, load, load_input};
 use crate::losses::LossFile;
-use crate::pipe::Header;
 use crate::report::{FamilyReport, families};
 use crate::state::State;
-use crate::{Completeness, EventOptions, Progress, Protocol, ReadOptions, ReadTime};
+use crate::{Completeness, Progress, Protocol, ReadOptions, ReadTime};
 
 /// A sound snapshot, or the newest sound snapshot of every group of a node, as a reader sees it at one moment.
 ///
 /// ```no_run
 /// use ekv_backup::pipe::Events;
-/// use ekv_backup::{EventOptions, NoProgress, Phase, ReadOptions, Store};
+/// use ekv_backup::{EventOptions, NoProgress, Phase, ReadOptions, Store, StoreEvents};
 /// # fn count(consumer: &mut dyn ekv_model::Consumer) -> ekv_backup::Result<()> {
 /// let read = ReadOptions::default();
 /// let store = Store::open("node/data".as_ref(), &read, &NoProgress)?;
 /// println!("{:?} visible records", store.header().visible);
 /// let options = EventOptions::default();
-/// let books = store.events(&options, &NoProgress)?.pour(consumer, Phase::Decode, &read.resources.scratch(), &NoProgress)?;
+/// let mut events = StoreEvents::of(&store, &options, &NoProgress)?;
+/// let books = events.pour(consumer, Phase::Decode, &read.resources.scratch(), &NoProgress)?;
 /// assert!(books.report.completeness.is_complete());
 /// # Ok(())
 /// # }
@@ -88,14 +88,6 @@ impl Store {
         let losses = loaded.losses.fork()?;
         let state = State::of(&loaded, read, &losses, &scratch, progress)?;
         Ok(Store { loaded, state, read: read.clone(), scratch, losses })
-    }
-
-    /// The visible records as events. `progress` is told how the other snapshots are read that `options` names.
-    ///
-    /// # Errors
-    /// If one of those is not sound.
-    pub fn events<'s>(&'s self, options: &'s EventOptions, progress: &dyn Progress) -> Result<StoreEvents<'s>> {
-        StoreEvents::of(self, options, progress)
     }
 
     /// What is known without reading a record.

@@ -7,7 +7,14 @@ use ekv_model::{Name, Protocol, Result};
 use ekv_spill::Sorted;
 
 use super::canonical::Sum;
-use super::{Part, scratch_error};
+
+/// Which part of a thing a digest is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Itself,
+    Extension,
+    Sequence,
+}
 
 /// A difference between two sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,4 +177,8 @@ fn byte(part: Part) -> u8 {
         Part::Extension => 1,
         Part::Sequence => 2,
     }
+}
+
+pub(super) fn scratch_error(error: ekv_spill::Error) -> ekv_model::Error {
+    ekv_snapshot::Error::from(error).into()
 }

@@ -13,6 +13,7 @@ use super::*;
 use crate::pipe::Events as _;
 use crate::{
     DecodeOptions, DumpEvents, DumpTarget, EventOptions, NoProgress, Phase, Protocol, ReadOptions, Resources, Store,
+    StoreEvents,
 };
 
 fn scratch() -> Arc<dyn Scratch> {
@@ -51,15 +52,12 @@ fn snapshot_and_its_dump_have_the_same_digests_in_every_layout() {
         let store = Store::open(&snapshot, &ReadOptions::default(), &NoProgress).unwrap();
         let mut of_store = Digester::new(&scratch(), Sequences::Stated);
         let wanted = EventOptions::default();
-        let mut events = store.events(&wanted, &NoProgress).unwrap();
+        let mut events = StoreEvents::of(&store, &wanted, &NoProgress).unwrap();
         events.pour(&mut of_store, Phase::Decode, &scratch(), &NoProgress).unwrap();
         let mut of_dump = Digester::new(&scratch(), Sequences::Stated);
         let mut source = crate::open_dump(&dump, &Resources::DEFAULT).unwrap();
-        let replay_options = ReplayOptions {
-            included: Map::only(&Protocol::ALL),
-            scope: Arc::default(),
-            memory_budget: 1 << 20,
-        };
+        let replay_options =
+            ReplayOptions { included: Map::only(&Protocol::ALL), scope: Arc::default(), memory_budget: 1 << 20 };
         let manifest = read_manifest(source.as_mut(), &scratch()).unwrap().manifest;
         let mut events = DumpEvents::of(source.as_mut(), &manifest, replay_options);
         events.pour(&mut of_dump, Phase::Encode, &scratch(), &NoProgress).unwrap();

@@ -21,7 +21,7 @@ use crate::load::ReadOptions;
 use crate::pipe::{Books, Events};
 use crate::progress::{Follower, Phase, Progress};
 use crate::restore::format_sha256;
-use crate::{EventOptions, Store};
+use crate::{EventOptions, Store, StoreEvents};
 
 /// What becomes of records that a dump cannot have come from.
 const NOT_OF_A_DUMP: [Outcome; 5] =
@@ -164,7 +164,7 @@ fn decode_again(
     let read = ReadOptions { allow_empty: true, ..ReadOptions::default() };
     let store = Store::of_input(input.clone(), &read, scratch, progress)?;
     let mut digester = Digester::new(scratch, Sequences::Stated);
-    let mut events = store.events(options, progress)?;
+    let mut events = StoreEvents::of(&store, options, progress)?;
     let Books { tally, findings, .. } = events.pour(&mut digester, Phase::SelfTest, scratch, progress)?;
     for family in Family::ALL {
         let outcomes = tally.of(*family);
