@@ -3,13 +3,11 @@
 use ekv_files::ErrorKind;
 use ekv_text::json::JsonFault;
 
-use crate::expiry::ExpiryFault;
-use crate::keymap::KeymapFault;
 use crate::manifest::ManifestError;
 use crate::portable::PortableReport;
 use crate::replay::ReplayFault;
 use crate::segment::SegmentError;
-use crate::verify::Problems;
+use crate::verify::{ProblemKind, Problems};
 
 /// What is refused in the content of a dump; [`Error::content`](ekv_files::Error::content) finds it in an error.
 #[derive(Debug, thiserror::Error)]
@@ -30,16 +28,13 @@ pub enum DumpFault {
     /// A file name of the dump is refused.
     #[error(transparent)]
     Segment(#[from] SegmentError),
-    /// A line of a KEYMAP is refused.
+    /// The dump is not as it must be.
     #[error(transparent)]
-    Keymap(#[from] KeymapFault),
-    /// A line of an expiry sidecar is refused.
-    #[error(transparent)]
-    Expiry(#[from] ExpiryFault),
+    Problem(#[from] ProblemKind),
     /// A file of the dump has no meaning.
     #[error(transparent)]
     Replay(#[from] ReplayFault),
-    /// Files and CHECKSUMS do not go together.
+    /// The files of the dump do not go together.
     #[error("{0}")]
     Unsound(Box<Problems>),
     /// Names of the dump would not survive on other systems, and the user demands that they do.
@@ -64,4 +59,4 @@ macro_rules! content {
     )* };
 }
 
-content!(ManifestError, SegmentError, KeymapFault, ExpiryFault, ReplayFault);
+content!(ManifestError, SegmentError, ProblemKind, ReplayFault);

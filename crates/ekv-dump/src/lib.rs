@@ -3,6 +3,7 @@
 //! This crate knows no record of the store. How files are written and read safely is in `ekv-files`.
 
 mod copy;
+mod entry;
 mod error;
 pub mod expiry;
 pub mod json;

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::io::BufRead;
 
+use ekv_model::Protocol;
 use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use ekv_text::{LineError, Lines};
 use serde::{Deserialize, Serialize};
@@ -55,15 +56,15 @@ impl ListedScope<'_> {
     pub fn parse(line: &[u8]) -> Result<ListedScope<'static>, ScopeFault> {
         let Object(scope): Object<ListedScope<'static>> =
             serde_json::from_slice(line).map_err(|error| ScopeFault::Json(JsonError::new(&error)))?;
-        match scope.directory() {
+        match scope.protocol() {
             Some(_) => Ok(scope),
             None => Err(ScopeFault::Adapter),
         }
     }
 
-    /// Directory of the adapter in the dump.
-    pub(crate) fn directory(&self) -> Option<&'static str> {
-        with_names().find(|directory| *directory == self.adapter)
+    /// The adapter, if it has such a list.
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        with_names().find(|protocol| protocol.name() == self.adapter)
     }
 }
 

@@ -29,7 +29,7 @@ pub mod vectors;
 pub use cases::Cases;
 pub use counted_scratch::CountedScratch;
 pub use faulty_input::{FaultyInput, ReadFault};
-pub use files::{from_base64url, read_files};
+pub use files::{EditedDump, edit_dump, from_base64url, read_files, tar_of};
 pub use folding_sink::FoldingSink;
 pub use reading::{Visible, scan_as, scan_input, visible_at};
 pub use records::whole_value;

@@ -16,20 +16,15 @@ use ekv_model::{Consumer, Protocol};
 
 use crate::replay::reading::Reading;
 
-/// The row of a protocol.
-pub(crate) struct Layout {
-    /// Replays what its directory holds.
-    pub(crate) read: fn(&mut Reading<'_>, &mut dyn Consumer) -> Result<()>,
-    /// Called instead of `read` where there is no directory.
-    pub(crate) check_absent: fn(&mut Reading<'_>) -> Result<()>,
-}
+/// Replays what the directory of a protocol holds.
+type Read = fn(&mut Reading<'_>, &mut dyn Consumer) -> Result<()>;
 
 /// How the files of a protocol are read.
-pub(crate) fn of(protocol: Protocol) -> Layout {
+pub(crate) fn read(protocol: Protocol) -> Read {
     match protocol {
-        Protocol::Redis => Layout { read: redis::read::read, check_absent: redis::read::check_absent },
-        Protocol::DynamoDb => Layout { read: dynamodb::read::read, check_absent: dynamodb::read::check_absent },
-        Protocol::S3 => Layout { read: s3::read::read, check_absent: s3::read::check_absent },
-        Protocol::Sqs => Layout { read: sqs::read::read, check_absent: sqs::read::check_absent },
+        Protocol::Redis => redis::read::read,
+        Protocol::DynamoDb => dynamodb::read::read,
+        Protocol::S3 => s3::read::read,
+        Protocol::Sqs => sqs::read::read,
     }
 }

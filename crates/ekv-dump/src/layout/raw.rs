@@ -43,25 +43,3 @@ impl RawRecords {
         if self.family.take().is_some() { writer.end() } else { Ok(()) }
     }
 }
-
-/// Whether a file below [`UNKNOWN_DIRECTORY`] is named after a key family.
-pub(crate) fn is_family_file(name: &[u8]) -> bool {
-    name.strip_suffix(UNKNOWN_EXTENSION.as_bytes()).is_some_and(|family| {
-        !family.is_empty() && family.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_families_are_files_of_raw_records() {
-        for name in ["unknown.jsonl", "fs_chunk.jsonl", "s3_v2.jsonl"] {
-            assert!(is_family_file(name.as_bytes()), "{name}");
-        }
-        for name in [".jsonl", "unknown", "unknown.json", "Unknown.jsonl", "a-b.jsonl", "a.b.jsonl"] {
-            assert!(!is_family_file(name.as_bytes()), "{name}");
-        }
-    }
-}

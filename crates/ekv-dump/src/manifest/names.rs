@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ekv_model::Protocol;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -51,17 +52,21 @@ impl<'de> Deserialize<'de> for Indexes {
 /// Takes a name, or a number in decimal; false ends the reading.
 type Take<'t> = &'t mut dyn FnMut(&str) -> bool;
 
-/// The lists of a manifest: member of `adapters`, which is also the directory; its member; whether it is of numbers.
-const LISTS: [(&str, &str, bool); 4] =
-    [("dynamodb", "tables", false), ("s3", "buckets", false), ("redis", "databases", true), ("sqs", "queues", false)];
+/// The lists of a manifest: member of `adapters`; its member; whether it is of numbers.
+const LISTS: [(Protocol, &str, bool); 4] = [
+    (Protocol::DynamoDb, "tables", false),
+    (Protocol::S3, "buckets", false),
+    (Protocol::Redis, "databases", true),
+    (Protocol::Sqs, "queues", false),
+];
 
-/// Directories of the protocols whose tables, buckets or queues have names.
-pub(crate) fn with_names() -> impl Iterator<Item = &'static str> {
-    LISTS.into_iter().filter(|(.., is_number)| !is_number).map(|(directory, ..)| directory)
+/// The protocols whose tables, buckets or queues have names.
+pub(crate) fn with_names() -> impl Iterator<Item = Protocol> {
+    LISTS.into_iter().filter(|(.., is_number)| !is_number).map(|(protocol, ..)| protocol)
 }
 
-/// Takes names one by one, each with the directory of its adapter; false ends the reading.
-pub(super) type TakeScope<'t> = &'t mut dyn FnMut(&'static str, &str) -> bool;
+/// Takes names one by one; false ends the reading.
+pub(super) type TakeScope<'t> = &'t mut dyn FnMut(Protocol, &str) -> bool;
 
 /// Hands every name that a manifest lists to `take`. Cost: one name in memory.
 pub(super) struct AllNames<'t> {
@@ -74,7 +79,7 @@ enum Level {
     Root,
     Adapters,
     /// Place in [`LISTS`].
-    Adapter(&'static (&'static str, &'static str, bool)),
+    Adapter(&'static (Protocol, &'static str, bool)),
 }
 
 impl<'t> AllNames<'t> {
@@ -107,9 +112,9 @@ impl<'de> Visitor<'de> for AllNames<'_> {
         while let Some(member) = members.next_key::<String>()? {
             let deeper = match level {
                 Level::Root => (member == "adapters").then_some(Level::Adapters),
-                Level::Adapters => LISTS.iter().find(|(adapter, ..)| *adapter == member).map(Level::Adapter),
-                Level::Adapter((directory, list, is_number)) if *list == member => {
-                    let mut take = |name: &str| take(directory, name);
+                Level::Adapters => LISTS.iter().find(|(adapter, ..)| adapter.name() == member).map(Level::Adapter),
+                Level::Adapter((protocol, list, is_number)) if *list == member => {
+                    let mut take = |name: &str| take(*protocol, name);
                     members.next_value_seed(List { take: &mut take, is_number: *is_number })?;
                     continue;
                 }

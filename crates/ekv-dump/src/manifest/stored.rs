@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ekv_files::source::read_error;
 use ekv_files::{Error, Result};
+use ekv_model::Protocol;
 use ekv_spill::{Scratch, Spool, Spooled};
 
 use super::account::WithReport;
@@ -60,14 +61,14 @@ impl StoredManifest {
         Ok(StoredManifest { manifest, account, text })
     }
 
-    /// Hands every table, bucket, database and queue that the manifest lists to `take`, with the directory of its adapter. However many
+    /// Hands every table, bucket, database and queue that the manifest lists to `take`, with its protocol. However many
     /// there are, one is in memory at a time.
     ///
     /// # Errors
     /// The first error of `take`, and if a scratch file fails.
-    pub fn for_each_scope(&self, take: &mut dyn FnMut(&'static str, &str) -> Result<()>) -> Result<()> {
+    pub fn for_each_scope(&self, take: &mut dyn FnMut(Protocol, &str) -> Result<()>) -> Result<()> {
         let mut failed: Option<Error> = None;
-        let mut take = |directory: &'static str, name: &str| match take(directory, name) {
+        let mut take = |protocol: Protocol, name: &str| match take(protocol, name) {
             Ok(()) => true,
             Err(error) => {
                 failed = Some(error);

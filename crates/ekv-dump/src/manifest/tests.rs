@@ -1,5 +1,6 @@
 //! Rows of `docs/format/tree.md`, sections 6 and 11.4.
 
+use ekv_model::Protocol;
 use serde_json::{Value, json};
 
 use super::*;
@@ -337,8 +338,8 @@ fn stored(text: &str) -> ekv_files::Result<StoredManifest> {
 /// The names that it lists, with their directories.
 fn scopes(stored: &StoredManifest) -> Vec<(&'static str, String)> {
     let mut all = Vec::new();
-    let mut take = |directory, name: &str| {
-        all.push((directory, name.to_owned()));
+    let mut take = |protocol: Protocol, name: &str| {
+        all.push((protocol.name(), name.to_owned()));
         Ok(())
     };
     stored.for_each_scope(&mut take).unwrap();
@@ -366,7 +367,7 @@ fn every_list_is_shown_with_the_directory_of_its_adapter_and_an_error_ends_it() 
     let expected = [("dynamodb", "t"), ("s3", "b"), ("s3", "c"), ("redis", "0"), ("redis", "7")];
     assert_eq!(scopes(&stored), expected.map(|(directory, name)| (directory, name.to_owned())));
     let mut count = 0;
-    let mut stop = |_: &'static str, _: &str| {
+    let mut stop = |_: Protocol, _: &str| {
         count += 1;
         Err(crate::DumpFault::NotADump { missing: "test" }.into())
     };

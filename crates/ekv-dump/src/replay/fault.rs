@@ -1,79 +1,18 @@
-//! Why a file of a dump has no meaning.
+//! Why the text of a file of a dump has no meaning.
 
 use ekv_files::path::Escaped;
 
-use crate::s3_name::{RecordFault, UnnaturalKey};
-
-/// Why a file or line cannot be turned into events, beyond the text itself.
+/// Why a file or line cannot be turned into events, beyond its JSON; what is wrong with the dump around the files is a
+/// [`crate::verify::ProblemKind`].
 ///
 /// Source: `docs/format/redis.md`, section 9; `docs/format/dynamodb.md`, section 6; `docs/format/s3.md`, section 6;
 /// `docs/format/tree.md`, sections 3.2 and 8.4.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayFault {
-    /// A file or directory that has no meaning in its place.
-    #[error("nothing in a dump has this name: expected {expected}")]
-    UnknownEntry {
-        /// What may lie here.
-        expected: &'static str,
-    },
-    /// A table, bucket, database or queue that the manifest lists is not there.
-    #[error("the manifest lists it, but there is no such directory")]
-    MissingScope,
-    /// A line of SCOPES.jsonl.
-    #[error("{message}")]
-    Scopes {
-        /// What is wrong with it.
-        message: String,
-    },
-    /// A table, bucket or queue without the file that describes it.
-    #[error("{name} is missing in it")]
-    MissingFile {
-        /// The file.
-        name: &'static str,
-    },
-    /// The directory of a protocol that was left out when the dump was made.
-    #[error("the manifest says that this was left out, yet it is there")]
-    Unlisted,
     /// A database other than the one that the server has.
     #[error("only db_0 can be encoded: the server has one key space")]
     SeveralDatabases,
-    /// A file name that only a KEYMAP record can explain, without one.
-    #[error("KEYMAP.jsonl has no record for this name: the key is lost")]
-    MissingKeymap,
-    /// A KEYMAP record whose key has another name.
-    #[error("the key in \"original\" does not have the name in \"encoded\"")]
-    KeymapMismatch,
-    /// A KEYMAP record without a file.
-    #[error("the record for {} has no file", Escaped(.segment))]
-    KeymapWithoutFile {
-        /// The name.
-        segment: Vec<u8>,
-    },
-    /// A line of an expiry sidecar without a file.
-    #[error("there is no file {directory}/{}{extension} that this expiry could belong to", Escaped(.segment))]
-    ExpiryWithoutFile {
-        /// Where the file should lie.
-        directory: &'static str,
-        /// Its name.
-        segment: Vec<u8>,
-        /// End of the name.
-        extension: &'static str,
-    },
-    /// Several lines of an expiry sidecar for one key.
-    #[error("the key {} has an expiry on line {first_line} already", Escaped(.segment))]
-    ExpiryRepeated {
-        /// Name of the file without extension.
-        segment: Vec<u8>,
-        /// The first line.
-        first_line: u64,
-    },
-    /// A Redis key with files in two type directories.
-    #[error("the same key has a file in {other}/ already: a key has one type")]
-    SeveralTypes {
-        /// The other directory.
-        other: &'static str,
-    },
     /// A field, member or entry that comes twice.
     #[error("the {element} on line {first_line} comes again: names must be unique")]
     RepeatedElement {
@@ -144,14 +83,6 @@ pub enum ReplayFault {
     LongAttributes {
         /// The limit in bytes.
         len_max: usize,
-    },
-    /// A table whose items lie in the layout that the manifest does not name.
-    #[error("the manifest says dynamodb_layout {stated:?}, which has no such entry: expected {expected}")]
-    OtherLayout {
-        /// What the manifest says.
-        stated: &'static str,
-        /// Where items lie in that layout.
-        expected: &'static str,
     },
     /// A key without a hash key.
     #[error("expected a hash_key with a name")]
@@ -233,9 +164,6 @@ pub enum ReplayFault {
     /// A time that is not written as the format writes it.
     #[error("expected a time as RFC 3339 from 1970 on, such as \"2026-11-22T14:56:56.793Z\"")]
     Time,
-    /// A bucket without its own record of which no decode has told, or whose directory does not tell its name.
-    #[error("there is no _bucket.json in it: without one the server does not see the bucket")]
-    BucketRecordMissing,
     /// A name that no bucket can have.
     #[error("expected the name of the bucket, which is not empty and has no NUL")]
     BucketName,
@@ -244,32 +172,6 @@ pub enum ReplayFault {
     BucketDirectory {
         /// Name of the bucket.
         name: String,
-    },
-    /// An S3 object without its metadata.
-    #[error("the object has no metadata file")]
-    BodyWithoutSidecar,
-    /// S3 metadata without its object.
-    #[error("there is no object for this metadata file")]
-    SidecarWithoutBody,
-    /// An S3 object at a path that its key cannot have.
-    #[error("no object key has this path: {0}")]
-    UnnaturalPath(UnnaturalKey),
-    /// A KEYMAP record that does not rename a key as the format does.
-    #[error("{0}")]
-    KeymapRecord(RecordFault),
-    /// KEYMAP records that give one name to several keys.
-    #[error("{} has another key on line {first_line}", Escaped(.path))]
-    KeymapConflict {
-        /// The name.
-        path: Vec<u8>,
-        /// The first line.
-        first_line: u64,
-    },
-    /// An S3 object with several files.
-    #[error("{} is the same object: a key has one file", Escaped(.other))]
-    SeveralFiles {
-        /// The other file.
-        other: Vec<u8>,
     },
     /// An S3 object whose length is not what its metadata says.
     #[error("the object has {found} bytes, but line {line} of {} says {stated}", Escaped(.sidecar))]

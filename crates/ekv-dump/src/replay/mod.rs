@@ -7,37 +7,31 @@
 //! |---|---|
 //! | `reading.rs` | access to the files: each is hashed as it is read and compared with CHECKSUMS |
 //! | `value.rs`, `text.rs` | values of any size, and pieces of text that several protocols have |
-//! | `place.rs`, `scopes.rs`, `fault.rs` | where a replay is, what must be there, what is refused |
+//! | `place.rs`, `fault.rs` | where a replay is, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
 //!
-//! A reader for another protocol is a folder `layout/<protocol>/read` with the functions in its row of `layout::of`.
+//! A reader for another protocol is a folder `layout/<protocol>/read` with a function `read(&mut Reading, &mut dyn Consumer) -> Result<()>` and a row in
+//! `layout::read`.
 
 pub(crate) mod fault;
 pub(crate) mod place;
 pub(crate) mod reading;
-pub(crate) mod scopes;
 pub(crate) mod text;
 pub(crate) mod value;
 
-use std::io::BufReader;
 use std::sync::Arc;
 
-use ekv_files::checksums::CHECKSUMS_FILE;
-use ekv_files::source::{ScopedSource, read_error};
-use ekv_files::{DumpPath, Error, Result};
+use ekv_files::source::ScopedSource;
+use ekv_files::{DumpPath, Result};
 use ekv_model::{Consumer, Example, Filtered, Finding, Map, Protocol};
 use ekv_spill::Scratch;
-use ekv_text::LineError;
 
+use crate::entry::Entry;
 use crate::layout;
 use crate::layout::raw::UNKNOWN_DIRECTORY;
-use crate::losses::LOSSES_FILE;
 use crate::manifest::{MANIFEST_FILE, StoredManifest};
-use crate::scope_list::{SCOPES_FILE, ScopeFault, ScopesReader};
 
-use crate::segment::component;
-
-use reading::{DumpFile, FileScopes, Reading, Visit, unknown};
+use reading::{DumpFile, Reading, Visit};
 
 pub use crate::layout::s3::read::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED};
 pub use crate::layout::sqs::read::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
@@ -83,33 +77,55 @@ pub fn replay(
 }
 
 fn read_all(reading: &mut Reading<'_>, included: &Map<bool>, target: &mut dyn Consumer) -> Result<()> {
-    let mut root = Root { directories: Vec::new(), scopes: reading.take_all_listed() };
+    let mut root = Root::default();
     reading.show(&DumpPath::root(), &mut root)?;
-    reading.put_all_listed(root.scopes);
+    let Root { has_protocols, has_raw_records, has_leftover } = root;
     for protocol in Protocol::ALL {
-        let path = DumpPath::new(protocol.name().as_bytes())?;
-        let is_there = root.directories.contains(&protocol.name());
-        let layout = layout::of(protocol);
-        match (included.has(protocol), is_there) {
-            // Also where nobody asked for it: what was listed by nobody would be left out without a word.
-            (_, true) if !reading.manifest().adapters.has(protocol) => {
-                return Err(Error::from(ReplayFault::Unlisted).at(path.as_bytes()));
-            }
-            (true, true) => (layout.read)(reading, target)?,
-            (true, false) => (layout.check_absent)(reading)?,
-            (false, true) => reading.leave_out(&path)?,
-            (false, false) => {}
+        match (has_protocols.contains(&protocol), included.has(protocol)) {
+            (true, true) => layout::read(protocol)(reading, target)?,
+            (true, false) => reading.leave_out(Entry::Protocol(protocol))?,
+            (false, _) => {}
         }
     }
-    for other in [UNKNOWN_DIRECTORY, REFERENCE_LEFTOVER] {
-        if root.directories.contains(&other) {
-            reading.leave_out(&DumpPath::new(other.as_bytes())?)?;
+    for (other, is_there) in [(Entry::RawRecords, has_raw_records), (Entry::Leftover, has_leftover)] {
+        if is_there {
+            reading.pass_by(&DumpPath::new(&other.path())?)?;
         }
     }
-    if root.directories.contains(&UNKNOWN_DIRECTORY) {
+    if has_raw_records {
         reading.find(NOT_ENCODED_RAW, || Example::new(None, None, format!("{UNKNOWN_DIRECTORY}/")));
     }
     Ok(())
+}
+
+/// Looks at the root of a dump.
+#[derive(Default)]
+struct Root {
+    has_protocols: Vec<Protocol>,
+    has_raw_records: bool,
+    has_leftover: bool,
+}
+
+impl Visit for Root {
+    fn directory(&mut self, _: &DumpPath, entry: Entry<'_>) -> Result<()> {
+        match entry {
+            Entry::Protocol(protocol) => self.has_protocols.push(protocol),
+            Entry::RawRecords => self.has_raw_records = true,
+            _ => self.has_leftover = true,
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
+        match entry {
+            Entry::Losses | Entry::ScopeList => file.read_list(entry),
+            // Have been read.
+            _ => {
+                file.pass_over();
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Records as they were stored, which stay in the dump. Source: `docs/format/tree.md`, section 14.
@@ -117,63 +133,6 @@ pub const NOT_ENCODED_RAW: Finding = Finding::warning(
     "raw_records_not_encoded",
     "records that no adapter understands: what a new cluster would make of them is unknown, and they stay in the dump",
 );
-
-/// Empty directory that the reference decoder leaves in the root.
-const REFERENCE_LEFTOVER: &str = ".scratch";
-
-const IN_ROOT: &str = "MANIFEST.json, CHECKSUMS, LOSSES.jsonl, SCOPES.jsonl, or a directory: dynamodb, redis, s3, sqs";
-
-/// Looks at the root of a dump.
-struct Root {
-    directories: Vec<&'static str>,
-    /// What SCOPES.jsonl lists.
-    scopes: FileScopes,
-}
-
-impl Visit for Root {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        let others = [UNKNOWN_DIRECTORY, REFERENCE_LEFTOVER];
-        let mut known = Protocol::ALL.into_iter().map(Protocol::name).chain(others);
-        let directory =
-            known.find(|known| known.as_bytes() == path.as_bytes()).ok_or_else(|| unknown(path, IN_ROOT))?;
-        self.directories.push(directory);
-        Ok(())
-    }
-
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        match file.path().as_bytes() {
-            name if name == MANIFEST_FILE.as_bytes() || name == CHECKSUMS_FILE.as_bytes() => {
-                file.pass_over();
-                Ok(())
-            }
-            // Nothing in it can be replayed; that it is what was written is all that counts.
-            name if name == LOSSES_FILE.as_bytes() => Ok(()),
-            name if name == SCOPES_FILE.as_bytes() => self.read_scopes(file),
-            _ => Err(unknown(file.path(), IN_ROOT)),
-        }
-    }
-}
-
-impl Root {
-    fn read_scopes(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        let mut reader = ScopesReader::new(BufReader::new(file));
-        loop {
-            match reader.next_scope() {
-                Ok(Some(scope)) => {
-                    if let Some(rows) = scope.directory().and_then(|directory| self.scopes.get_mut(directory)) {
-                        rows.push(&component(scope.name.as_bytes()), b"")?;
-                    }
-                }
-                Ok(None) => return Ok(()),
-                Err(ScopeFault::Line(LineError::Io(source))) => return Err(read_error(source)),
-                Err(fault) => {
-                    let fault = ReplayFault::Scopes { message: fault.to_string() };
-                    return Err(Error::from(fault).at_line(reader.line_number()));
-                }
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,22 +1,25 @@
 //! Reads the files of a dump for the readers of the protocols, and keeps the books about them.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
+use ekv_model::{Consumer, Example, Finding, Findings, Map, Protocol, Scope};
+use ekv_spill::{Scratch, Sorter};
+
+use super::Place;
+use crate::DumpFault;
+use crate::entry::{Entry, Misplaced};
+use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest};
+use crate::verify::entries::Entries;
+use crate::verify::hashing::HashingReader;
+use crate::verify::lines::Lists;
+use crate::verify::rules::Rules;
+use crate::verify::scopes::{Scopes, Seen as SeenScope};
+use crate::verify::walk::{read_checksums, read_error};
+use crate::verify::{ProblemKind, Problems};
 use ekv_files::checksums::{CHECKSUMS_FILE, ChecksumsReader, FileDigest};
 use ekv_files::source::{Refusal, ScopedSource, SourceError, Visitor};
 use ekv_files::{DumpPath, Error, ErrorKind, Result};
-use ekv_model::{Consumer, Example, Finding, Findings, Map, Scope};
-use ekv_spill::{Scratch, Sorter};
-
-use super::{Place, ReplayFault};
-use crate::DumpFault;
-use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest, with_names};
-use crate::verify::entries::Entries;
-use crate::verify::hashing::HashingReader;
-use crate::verify::walk::{read_checksums, read_error};
-use crate::verify::{ProblemKind, Problems};
 
 /// Share of the memory for each sort but that of the entries, which has a half of it.
 const SMALL_SHARE: usize = 10;
@@ -55,17 +58,14 @@ pub(crate) struct Reading<'a> {
     scope: &'a Scope,
     memory_budget: usize,
     manifest: StoredManifest,
-    /// What SCOPES.jsonl lists, until the readers of the protocols take it.
-    listed: FileScopes,
+    rules: Rules,
     books: Books<'a>,
 }
-
-/// The names in SCOPES.jsonl, as components of a path, by the directory of their protocol.
-pub(crate) type FileScopes = BTreeMap<&'static str, Sorter>;
 
 /// What was seen so far.
 struct Books<'a> {
     entries: Entries,
+    notes: Notes,
     monitor: Monitor<'a>,
     /// The monitor's wish to stop.
     stopped: Option<ekv_model::Error>,
@@ -74,6 +74,14 @@ struct Books<'a> {
     buffer: Vec<u8>,
     /// The file that could not be understood, with its digest.
     suspect: Option<(Vec<u8>, FileDigest)>,
+}
+
+/// What only many entries together can tell.
+struct Notes {
+    included: Map<bool>,
+    scopes: Scopes,
+    lists: Lists,
+    problems: Problems,
 }
 
 /// How much was read.
@@ -90,10 +98,10 @@ pub struct ReadTotals {
 /// Looks at the entries of one directory.
 pub(crate) trait Visit {
     /// A directory in it, which is not entered.
-    fn directory(&mut self, path: &DumpPath) -> Result<()>;
+    fn directory(&mut self, path: &DumpPath, entry: Entry<'_>) -> Result<()>;
 
     /// A file in it. What is not read of it is read to be hashed, unless it is left out.
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()>;
+    fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()>;
 }
 
 impl<'a> Reading<'a> {
@@ -105,10 +113,16 @@ impl<'a> Reading<'a> {
         options: &'a ReplayOptions,
         monitor: Monitor<'a>,
     ) -> Result<Self> {
-        let ReplayOptions { scope, memory_budget, .. } = options;
-        let memory_budget = *memory_budget;
+        let ReplayOptions { scope, memory_budget, included } = options;
+        let (memory_budget, included) = (*memory_budget, *included);
         let mut books = Books {
             entries: Entries::new(scratch, memory_budget / 2),
+            notes: Notes {
+                included,
+                scopes: Scopes::new(scratch, memory_budget / SMALL_SHARE),
+                lists: Lists::default(),
+                problems: Problems::default(),
+            },
             monitor,
             stopped: None,
             totals: ReadTotals::default(),
@@ -122,9 +136,13 @@ impl<'a> Reading<'a> {
         };
         read_checksums(&mut open_checksums(source)?, &mut books.entries)
             .map_err(|error| error.or_at(CHECKSUMS_FILE.as_bytes(), None))?;
-        let sorter = |directory| (directory, Sorter::new(Arc::clone(scratch), memory_budget / SMALL_SHARE));
-        let listed = with_names().map(sorter).collect();
-        Ok(Reading { source, scratch: Arc::clone(scratch), place, scope, memory_budget, manifest, listed, books })
+        let scopes = &mut books.notes.scopes;
+        manifest.for_each_scope(&mut |protocol, name| match included.has(protocol) {
+            true => scopes.declare(protocol, name),
+            false => Ok(()),
+        })?;
+        let rules = Rules::new(&manifest);
+        Ok(Reading { source, scratch: Arc::clone(scratch), place, scope, memory_budget, manifest, rules, books })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -136,23 +154,8 @@ impl<'a> Reading<'a> {
         self.manifest.account.tells_of(finding)
     }
 
-    /// Shows every scope that the manifest itself lists, with the directory of its protocol.
-    pub(crate) fn for_each_scope(&self, take: &mut dyn FnMut(&'static str, &str) -> Result<()>) -> Result<()> {
-        self.manifest.for_each_scope(take)
-    }
-
-    /// The scopes of a protocol that SCOPES.jsonl lists; to be taken once.
-    pub(crate) fn take_listed(&mut self, directory: &'static str) -> Sorter {
-        self.listed.remove(directory).unwrap_or_else(|| self.sorter())
-    }
-
-    /// Those of all protocols, to be filled.
-    pub(crate) fn take_all_listed(&mut self) -> FileScopes {
-        std::mem::take(&mut self.listed)
-    }
-
-    pub(crate) fn put_all_listed(&mut self, listed: FileScopes) {
-        self.listed = listed;
+    pub(crate) fn rules(&self) -> Rules {
+        self.rules
     }
 
     pub(crate) fn scratch(&self) -> Arc<dyn Scratch> {
@@ -172,21 +175,32 @@ impl<'a> Reading<'a> {
         Sorter::new(self.scratch(), self.memory_budget / SMALL_SHARE)
     }
 
-    /// Shows the entries of one directory.
+    /// Shows the entries of one directory, each of which must have a meaning in its place.
     pub(crate) fn show(&mut self, directory: &DumpPath, visit: &mut dyn Visit) -> Result<()> {
-        let Reading { source, place, books, .. } = self;
-        source.walk_directory(directory, &mut Shown { books, place, visit })
+        let Reading { source, place, books, rules, .. } = self;
+        source.walk_directory(directory, &mut Shown { books, place, rules, visit })
     }
 
     /// Shows the entries of a directory and of all directories below it.
     pub(crate) fn show_below(&mut self, directory: &DumpPath, visit: &mut dyn Visit) -> Result<()> {
+        self.for_each_below(directory, &mut |reading, path, deeper| reading.show(path, &mut Deep { visit, deeper }))
+    }
+
+    /// The directories of the tables, buckets or queues of a protocol, by their names.
+    pub(crate) fn scopes(&mut self, protocol: Protocol) -> Result<Sorter> {
+        let mut found = ScopeDirectories { names: self.sorter() };
+        self.show(&DumpPath::new(protocol.name().as_bytes())?, &mut found)?;
+        Ok(found.names)
+    }
+
+    fn for_each_below(&mut self, directory: &DumpPath, show: ShowDirectory<'_, 'a>) -> Result<()> {
         let mut deeper = self.sorter();
         deeper.push(directory.as_bytes(), b"")?;
         while !deeper.is_empty() {
             let next = self.sorter();
             let mut level = std::mem::replace(&mut deeper, next).finish()?;
             while let Some((path, _)) = level.next()? {
-                self.show(&DumpPath::new(path)?, &mut Deep { visit, deeper: &mut deeper })?;
+                show(self, &DumpPath::new(path)?, &mut deeper)?;
             }
         }
         Ok(())
@@ -214,20 +228,34 @@ impl<'a> Reading<'a> {
         self.books.leave_out(path)
     }
 
-    /// Notes everything below a directory as there and does not read it.
-    pub(crate) fn leave_out(&mut self, directory: &DumpPath) -> Result<()> {
-        self.show_below(directory, &mut LeaveOut)
+    /// Notes everything in a directory as there, whatever it is: nobody asked for it.
+    pub(crate) fn leave_out(&mut self, directory: Entry<'_>) -> Result<()> {
+        if let Entry::Scope(protocol, name) = directory {
+            self.books.notes.scopes.add(protocol, name, SeenScope::LeftOut)?;
+        }
+        self.for_each_below(&DumpPath::new(&directory.path())?, &mut |reading, path, deeper| {
+            let Reading { source, books, .. } = reading;
+            source.walk_directory(path, &mut LeftOut { books, deeper })
+        })
     }
 
-    /// Compares all files with CHECKSUMS and tells what was read.
+    /// Notes everything in a directory as there and does not read it, though all of it must have a meaning. Returns the number of files.
+    pub(crate) fn pass_by(&mut self, directory: &DumpPath) -> Result<u64> {
+        let mut passing = Passing { files: 0 };
+        self.show_below(directory, &mut passing)?;
+        Ok(passing.files)
+    }
+
+    /// Compares all files with CHECKSUMS, makes the checks for which all must be known, and tells what was read.
     pub(crate) fn finish(self) -> Result<Replayed> {
-        let Reading { manifest: StoredManifest { manifest, .. }, books, .. } = self;
-        let Books { entries, totals, findings, .. } = books;
-        let mut problems = Problems::default();
+        let Reading { manifest: StoredManifest { manifest, account, .. }, rules, books, .. } = self;
+        let Books { entries, notes, totals, findings, .. } = books;
+        let Notes { scopes, lists, mut problems, .. } = notes;
+        // What is missing as a whole is said before its files.
+        lists.check(&account, &mut problems);
+        scopes.check(&rules, &mut problems)?;
         entries.check(&mut |_, _, _| Ok(()), &mut problems)?;
-        if problems.count > 0 {
-            return Err(DumpFault::Unsound(Box::new(problems)).into());
-        }
+        problems.into_result()?;
         Ok(Replayed { manifest, totals, findings })
     }
 
@@ -268,7 +296,7 @@ impl Books<'_> {
         content: &mut dyn Read,
         use_it: &mut dyn FnMut(&mut DumpFile<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Books { monitor, stopped, totals, entries, buffer, .. } = self;
+        let Books { notes, monitor, stopped, totals, entries, buffer, .. } = self;
         let mut count = |len: u64| {
             monitor(len).map_err(|error| {
                 *stopped = Some(error);
@@ -278,7 +306,7 @@ impl Books<'_> {
         // Also asked where nothing is read.
         count(0).map_err(read_error)?;
         let reader = HashingReader::new(content, &mut count);
-        let mut file = DumpFile { path, reader, fate: Fate::Read };
+        let mut file = DumpFile { path, reader, notes, fate: Fate::Read };
         let used = use_it(&mut file).map_err(|error| error.or_at(path.as_bytes(), None));
         let DumpFile { reader, fate, .. } = file;
         match (fate, used) {
@@ -312,6 +340,7 @@ impl Books<'_> {
 pub(crate) struct DumpFile<'f> {
     path: &'f DumpPath,
     reader: HashingReader<'f>,
+    notes: &'f mut Notes,
     fate: Fate,
 }
 
@@ -328,9 +357,28 @@ impl<'f> DumpFile<'f> {
         self.path
     }
 
-    /// Its name in its directory.
-    pub(crate) fn name(&self) -> &'f [u8] {
-        self.path.split_last().1
+    /// Reads LOSSES.jsonl or SCOPES.jsonl. What is wrong with it is said at the end.
+    pub(crate) fn read_list(&mut self, list: Entry<'_>) -> Result<()> {
+        let Notes { included, scopes, lists, problems } = &mut *self.notes;
+        let mut input = BufReader::new(&mut self.reader);
+        match list {
+            Entry::Losses => lists.read_losses(&mut input, problems),
+            _ => lists.read_scopes(&mut input, problems, &mut |protocol, name| match included.has(protocol) {
+                true => scopes.declare(protocol, name),
+                false => Ok(()),
+            }),
+        }
+    }
+
+    /// Whether there is not one byte in it.
+    fn is_empty(&mut self) -> Result<bool> {
+        loop {
+            match (self.reader.len(), self.reader.read(&mut [0])) {
+                (0, Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                (0, read) => return Ok(read.map_err(read_error)? == 0),
+                _ => return Ok(false),
+            }
+        }
     }
 
     /// Leaves the file unread: only that it is there counts.
@@ -350,22 +398,44 @@ impl Read for DumpFile<'_> {
     }
 }
 
+/// Shows one directory, and collects those in it.
+type ShowDirectory<'s, 'a> = &'s mut dyn FnMut(&mut Reading<'a>, &DumpPath, &mut Sorter) -> Result<()>;
+
 /// Turns what a source shows into books and visits.
 struct Shown<'v, 'a> {
     books: &'v mut Books<'a>,
     place: &'v Place,
+    rules: &'v Rules,
     visit: &'v mut dyn Visit,
+}
+
+impl Shown<'_, '_> {
+    /// An entry that the manifest allows.
+    fn allowed<'p>(&self, entry: Result<Entry<'p>, Misplaced>) -> Result<Entry<'p>> {
+        let entry = entry.map_err(ProblemKind::from)?;
+        self.rules.check(entry).map_or(Ok(entry), |kind| Err(kind.into()))
+    }
 }
 
 impl Visitor for Shown<'_, '_> {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        self.visit.directory(path).map_err(|error| error.or_at(path.as_bytes(), None))
+        let shown = self.allowed(Entry::of_directory(path.as_bytes())).and_then(|entry| {
+            self.books.notes.scopes.note(entry)?;
+            self.visit.directory(path, entry)
+        });
+        shown.map_err(|error| error.or_at(path.as_bytes(), None))
     }
 
     fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> Result<()> {
         self.place.enter_file(path.as_bytes());
+        let mut allowed = Some(self.allowed(Entry::of_file(path.as_bytes())));
         let visit = &mut self.visit;
-        self.books.read(path, content, &mut |file| visit.file(file))
+        self.books.read(path, content, &mut |file| {
+            let Some(entry) = allowed.take().transpose()? else { return Ok(()) };
+            file.notes.scopes.note(entry)?;
+            visit.file(file, entry)?;
+            if entry.is_never_empty() && file.is_empty()? { Err(ProblemKind::Empty.into()) } else { Ok(()) }
+        })
     }
 
     fn refused(&mut self, path: &DumpPath, refusal: Refusal) -> Result<()> {
@@ -380,27 +450,68 @@ struct Deep<'v> {
 }
 
 impl Visit for Deep<'_> {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        self.visit.directory(path)?;
+    fn directory(&mut self, path: &DumpPath, entry: Entry<'_>) -> Result<()> {
+        self.visit.directory(path, entry)?;
         Ok(self.deeper.push(path.as_bytes(), b"")?)
     }
 
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        self.visit.file(file)
+    fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
+        self.visit.file(file, entry)
+    }
+}
+
+/// Collects the names of directories.
+struct ScopeDirectories {
+    names: Sorter,
+}
+
+impl Visit for ScopeDirectories {
+    fn directory(&mut self, path: &DumpPath, _: Entry<'_>) -> Result<()> {
+        Ok(self.names.push(path.split_last().1, b"")?)
+    }
+
+    fn file(&mut self, _: &mut DumpFile<'_>, _: Entry<'_>) -> Result<()> {
+        Ok(())
     }
 }
 
 /// Reads nothing.
-struct LeaveOut;
+struct Passing {
+    files: u64,
+}
 
-impl Visit for LeaveOut {
-    fn directory(&mut self, _path: &DumpPath) -> Result<()> {
+impl Visit for Passing {
+    fn directory(&mut self, _: &DumpPath, _: Entry<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+    fn file(&mut self, file: &mut DumpFile<'_>, _: Entry<'_>) -> Result<()> {
+        self.files = self.files.saturating_add(1);
         file.leave_out();
         Ok(())
+    }
+}
+
+/// Notes files as there.
+struct LeftOut<'v, 'a> {
+    books: &'v mut Books<'a>,
+    deeper: &'v mut Sorter,
+}
+
+impl Visitor for LeftOut<'_, '_> {
+    fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        Ok(self.deeper.push(path.as_bytes(), b"")?)
+    }
+
+    fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> Result<()> {
+        self.books.read(path, content, &mut |file| {
+            file.leave_out();
+            Ok(())
+        })
+    }
+
+    fn refused(&mut self, path: &DumpPath, refusal: Refusal) -> Result<()> {
+        Err(Error::from(SourceError::Refused(refusal)).at(path.as_bytes()))
     }
 }
 
@@ -413,11 +524,6 @@ pub(crate) fn emit(target: &mut dyn Consumer, place: &Place, event: ekv_model::E
             None => error,
         }
     })
-}
-
-/// An entry that has no meaning in its place.
-pub(crate) fn unknown(path: &DumpPath, expected: &'static str) -> Error {
-    Error::from(ReplayFault::UnknownEntry { expected }).at(path.as_bytes())
 }
 
 fn open_checksums(source: &mut dyn ScopedSource) -> Result<BufReader<Box<dyn Read + '_>>> {

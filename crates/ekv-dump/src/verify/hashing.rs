@@ -21,6 +21,11 @@ impl<'a> HashingReader<'a> {
         HashingReader { content, progress, hasher: Sha256::new(), len: 0 }
     }
 
+    /// Bytes read so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
     /// Reads what is left; gives the digest and the length of the whole file.
     pub(crate) fn finish(mut self, buffer: &mut Vec<u8>) -> io::Result<(FileDigest, u64)> {
         buffer.resize(BUFFER_LEN, 0);

@@ -2,11 +2,11 @@
 
 /// Builds keys in one buffer.
 #[derive(Default)]
-pub(super) struct KeyBuffer(Vec<u8>);
+pub(crate) struct KeyBuffer(Vec<u8>);
 
 impl KeyBuffer {
     /// The key of `parts` and `tag`.
-    pub(super) fn of(&mut self, parts: &[&[u8]], tag: u8) -> &[u8] {
+    pub(crate) fn of(&mut self, parts: &[&[u8]], tag: u8) -> &[u8] {
         self.0.clear();
         for part in parts {
             self.0.extend_from_slice(part);
@@ -18,7 +18,7 @@ impl KeyBuffer {
 }
 
 /// Takes the tag off a key; the rest names the group and is what [`parts`] splits.
-pub(super) fn split_tag(key: &[u8]) -> (&[u8], u8) {
+pub(crate) fn split_tag(key: &[u8]) -> (&[u8], u8) {
     match key.split_last() {
         Some((tag, group)) => (group, *tag),
         None => (&[], 0),
@@ -26,7 +26,17 @@ pub(super) fn split_tag(key: &[u8]) -> (&[u8], u8) {
 }
 
 /// The first two parts of a group; missing ones are empty.
-pub(super) fn parts(group: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn parts(group: &[u8]) -> (&[u8], &[u8]) {
     let mut parts = group.split(|byte| *byte == 0);
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+/// A line number as payload.
+pub(crate) fn line_payload(line: u64) -> [u8; 8] {
+    line.to_be_bytes()
+}
+
+/// The line number at the front of a payload; 0 if there is none.
+pub(crate) fn line_of(payload: &[u8]) -> u64 {
+    payload.first_chunk().map_or(0, |line| u64::from_be_bytes(*line))
 }

@@ -9,11 +9,13 @@
 pub(crate) mod entries;
 pub(crate) mod hashing;
 mod key;
-mod problem;
-mod redis;
+pub(crate) mod lines;
+pub(crate) mod problem;
+pub(crate) mod redis;
 mod relist;
-mod s3;
-mod scopes;
+pub(crate) mod rules;
+pub(crate) mod s3;
+pub(crate) mod scopes;
 pub(crate) mod structure;
 pub(crate) mod walk;
 
@@ -71,9 +73,8 @@ pub fn verify(
     let mut walk = walk::Walk::new(scratch, memory_budget, progress);
     source.walk(&mut walk)?;
     walk.require_checksums()?;
-    let walk::Walked { manifest, files, bytes, entries, redis, s3, scopes, mut problems } = walk.finish()?;
+    let walk::Walked { manifest, files, bytes, entries, mut structure, mut problems } = walk.finish()?;
     let StoredManifest { manifest, account, .. } = manifest;
-    let mut structure = structure::Structure::new(&manifest, redis, s3, scopes);
     let mut show = |path: &[u8], seen: Seen<'_>, problems: &mut Problems| match seen {
         Seen::File { len, .. } => structure.file(path, len, problems),
         Seen::Directory => structure.directory(path, problems),

@@ -1,12 +1,14 @@
 //! What can be wrong with a dump.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-use ekv_files::path::Escaped;
-use ekv_files::source::{Refusal, is_apple_double};
-
+use crate::DumpFault;
+use crate::entry::Misplaced;
 use crate::s3_name::UnnaturalKey;
 use crate::segment::SegmentError;
+use ekv_files::Result;
+use ekv_files::path::Escaped;
+use ekv_files::source::{Refusal, is_apple_double};
 
 /// Problems that are kept.
 const KEPT_MAX: usize = 100;
@@ -25,10 +27,20 @@ pub struct Problems {
 
 impl Problems {
     pub(crate) fn add(&mut self, path: &[u8], kind: ProblemKind) {
+        self.add_at(path, None, kind);
+    }
+
+    /// `line`: where in the file, from 1.
+    pub(crate) fn add_at(&mut self, path: &[u8], line: Option<u64>, kind: ProblemKind) {
         self.count = self.count.saturating_add(1);
         if self.first.len() < KEPT_MAX {
-            self.first.push(Problem { path: path.to_vec(), kind });
+            self.first.push(Problem { path: path.to_vec(), line, kind });
         }
+    }
+
+    /// An error if anything is wrong.
+    pub(crate) fn into_result(self) -> Result<()> {
+        if self.count > 0 { Err(DumpFault::Unsound(Box::new(self)).into()) } else { Ok(()) }
     }
 }
 
@@ -52,17 +64,25 @@ impl fmt::Display for Problems {
 pub struct Problem {
     /// The file or directory concerned, relative to the root.
     pub path: Vec<u8>,
+    /// The line of the file, from 1, where the problem has one.
+    pub line: Option<u64>,
     /// What is wrong with it.
     pub kind: ProblemKind,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", Escaped(&self.path), self.kind)
+        write!(f, "{}", Escaped(&self.path))?;
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        write!(f, ": {}", self.kind)
     }
 }
 
-/// The kinds of problems.
+/// The kinds of problems: everything that can be wrong with a dump apart from the text of the files with its data.
+///
+/// Source: `docs/format/tree.md`, section 18.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProblemKind {
@@ -93,23 +113,37 @@ pub enum ProblemKind {
     #[error("there are both a file and a directory of this name")]
     FileAndDirectory,
     /// A name that has no meaning in its place.
-    #[error("nothing in a dump has this name")]
-    Unknown,
+    #[error("nothing in a dump has this name: expected {expected}")]
+    Unknown {
+        /// What may lie there.
+        expected: &'static str,
+    },
     /// Something that the manifest says was left out.
-    #[error("the manifest says that this was left out")]
+    #[error("the manifest says that this was left out, yet it is there")]
     NotIncluded,
+    /// Items of a table in the layout that the manifest does not name.
+    #[error("the manifest says dynamodb_layout {stated:?}, which has no such entry: expected {expected}")]
+    OtherLayout {
+        /// What the manifest says.
+        stated: &'static str,
+        /// Where items lie in that layout.
+        expected: &'static str,
+    },
     /// A name that is no canonical segment.
     #[error("{0}")]
     Name(SegmentError),
     /// The manifest lists this table, bucket, database or queue, but there is no directory.
     #[error("the manifest lists it, but there is no such directory")]
     MissingScope,
-    /// A file or directory that must be here is not.
+    /// A file that must be here is not.
     #[error("{name} is missing in it")]
     Incomplete {
         /// Name of what is missing.
         name: &'static str,
     },
+    /// A bucket without its own record of which no decode has told, or whose directory does not tell its name.
+    #[error("there is no _bucket.json in it: without one the server does not see the bucket")]
+    BucketWithoutRecord,
     /// An empty file where none is ever written.
     #[error("the file is empty, but then it should not exist")]
     Empty,
@@ -121,30 +155,22 @@ pub enum ProblemKind {
         /// How many there should be.
         stated: Option<u64>,
     },
-    /// A line of a list beside the manifest.
-    #[error("line {line_number}: {message}")]
+    /// A line of a list beside the manifest, of a KEYMAP or of an expiry sidecar.
+    #[error("{message}")]
     Line {
-        /// Number of the line, from 1.
-        line_number: u64,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// A line of a KEYMAP.
-    #[error("line {line_number}: {message}")]
-    Keymap {
-        /// Number of the line, from 1.
-        line_number: u64,
         /// What is wrong with it.
         message: String,
     },
     /// Records of a KEYMAP that give one name to several keys.
-    #[error("it gives the name {} to several keys", Escaped(.encoded))]
+    #[error("{} has another key on line {first_line}", Escaped(.encoded))]
     KeymapConflict {
         /// The name.
         encoded: Vec<u8>,
+        /// The first line.
+        first_line: u64,
     },
     /// A record of a KEYMAP without a file.
-    #[error("it has a record for {}, but there is no such file", Escaped(.encoded))]
+    #[error("the record for {} has no file", Escaped(.encoded))]
     KeymapWithoutFile {
         /// The name.
         encoded: Vec<u8>,
@@ -152,29 +178,30 @@ pub enum ProblemKind {
     /// A name that only a KEYMAP record can explain, without one.
     #[error("KEYMAP.jsonl has no record for this name: the key is lost")]
     FallbackWithoutKeymap,
-    /// A line of an expiry sidecar.
-    #[error("line {line_number}: {message}")]
-    Expiry {
-        /// Number of the line, from 1.
-        line_number: u64,
-        /// What is wrong with it.
-        message: String,
-    },
     /// A line of an expiry sidecar without a file.
-    #[error("it has a line for {}, but there is no such file", Escaped(.segment))]
+    #[error("there is no file {directory}/{}{extension} that this expiry could belong to", Escaped(.segment))]
     ExpiryWithoutFile {
+        /// Where the file should lie.
+        directory: &'static str,
         /// Name of the file without extension.
         segment: Vec<u8>,
+        /// End of the name.
+        extension: &'static str,
     },
     /// Several lines of an expiry sidecar for one key.
-    #[error("it has several lines for {}", Escaped(.segment))]
+    #[error("the key {} has an expiry on line {first_line} already", Escaped(.segment))]
     ExpiryRepeated {
         /// Name of the file without extension.
         segment: Vec<u8>,
+        /// The first line.
+        first_line: u64,
     },
     /// A Redis key with files in more than one type directory.
-    #[error("the same key has a file of another type")]
-    SeveralTypes,
+    #[error("the same key has a file in {other}/ already: a key has one type")]
+    SeveralTypes {
+        /// The other directory.
+        other: &'static str,
+    },
     /// An S3 object without its metadata.
     #[error("the object has no metadata file")]
     BodyWithoutSidecar,
@@ -184,6 +211,12 @@ pub enum ProblemKind {
     /// An S3 object at a path that its key cannot have.
     #[error("no object key has this path: {0}")]
     UnnaturalPath(UnnaturalKey),
+    /// An S3 object with several files.
+    #[error("{} is the same object: a key has one file", Escaped(.other))]
+    SeveralFiles {
+        /// The other file.
+        other: Vec<u8>,
+    },
 }
 
 /// A number of lines, or none.
@@ -198,7 +231,25 @@ impl fmt::Display for Number<'_> {
     }
 }
 
+impl From<Misplaced> for ProblemKind {
+    fn from(Misplaced { expected }: Misplaced) -> Self {
+        ProblemKind::Unknown { expected }
+    }
+}
+
 impl ProblemKind {
+    /// A line that is refused, and why.
+    pub(crate) fn line(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            // Writing to a string cannot fail.
+            let _ = write!(message, ": {error}");
+            cause = error.source();
+        }
+        ProblemKind::Line { message }
+    }
+
     /// A file that CHECKSUMS does not list.
     pub(crate) fn unlisted(path: &[u8]) -> Self {
         if is_apple_double(path) { ProblemKind::AppleDouble } else { ProblemKind::Unlisted }

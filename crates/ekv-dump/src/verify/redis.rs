@@ -1,171 +1,92 @@
 //! The names of a Redis database: files, KEYMAP records and expiry lines of one key meet here.
 
 use std::io::BufRead;
-use std::sync::Arc;
 
+use ekv_spill::Sorter;
+
+use super::key::{KeyBuffer, line_of, line_payload, parts, split_tag};
+use super::problem::{ProblemKind, Problems};
+use crate::entry::{Entry, RedisEntry};
+use crate::expiry::{ExpiryError, ExpiryFault, ExpiryLine, ExpiryReader, ExpirySidecar};
+use crate::keymap::{KeymapKind, KeymapRecord};
+use crate::layout::redis::write::names::Folder;
+use crate::segment::{Encoding, encode_segment_into, has_fallback_shape};
 use ekv_files::Result;
-use ekv_spill::{Scratch, Sorter};
+use ekv_files::source::read_error;
 use ekv_text::LineError;
 
-use super::key::{KeyBuffer, parts, split_tag};
-use super::problem::{ProblemKind, Problems};
-use super::walk::read_error;
-use crate::expiry::{ExpiryError, ExpiryFault, ExpiryReader, ExpirySidecar};
-use crate::keymap::{KEYMAP_FILE, KeymapError, KeymapFault, KeymapKind, KeymapReader};
-use crate::segment::{Encoding, encode_segment_into, has_fallback_shape};
+/// Tags of files begin here, in the order of [`Folder::ALL`].
+const FIRST_FOLDER: u8 = b'0';
+/// Tags of expiry lines begin here, in the order of [`ExpirySidecar::ALL`].
+const FIRST_SIDECAR: u8 = b'e';
+const RECORD: u8 = b'k';
 
-/// Directory and extension of each type; the position is the tag in the sort.
-const TYPES: [(&str, &str); 7] = [
-    ("strings", ".bin"),
-    ("hll", ".bin"),
-    ("hashes", ".json"),
-    ("lists", ".json"),
-    ("sets", ".json"),
-    ("zsets", ".json"),
-    ("streams", ".jsonl"),
-];
-
-const KEYMAP: u8 = b'k';
-const FIRST_TYPE: u8 = b'0';
-
-/// A type directory.
-#[derive(Clone, Copy)]
-pub(super) struct RedisType {
-    tag: u8,
-    pub(super) extension: &'static str,
+fn tag_of<T: PartialEq>(all: &[T], first: u8, one: &T) -> u8 {
+    all.iter().zip(first..).find(|(other, _)| *other == one).map_or(0, |(_, tag)| tag)
 }
 
-impl RedisType {
-    pub(super) fn of_directory(name: &[u8]) -> Option<Self> {
-        let tagged = TYPES.into_iter().zip(FIRST_TYPE..);
-        tagged
-            .filter(|((directory, _), _)| directory.as_bytes() == name)
-            .map(|((_, extension), tag)| RedisType { tag, extension })
-            .next()
-    }
+fn of_tag<T: Copy>(all: &[T], first: u8, tag: u8) -> Option<T> {
+    all.get(usize::from(tag.checked_sub(first)?)).copied()
 }
 
-/// Whether a name is a file beside the type directories.
-pub(super) fn is_scope_file(name: &[u8]) -> bool {
-    name == KEYMAP_FILE.as_bytes() || ExpirySidecar::of(name).is_some()
-}
-
-/// Tag of a sidecar in the sort.
-fn sidecar_tag(sidecar: ExpirySidecar) -> u8 {
+/// The files whose expiry a sidecar holds.
+pub(crate) fn folder_of(sidecar: ExpirySidecar) -> Folder {
     match sidecar {
-        ExpirySidecar::Strings => b's',
-        ExpirySidecar::Hll => b'h',
+        ExpirySidecar::Strings => Folder::Strings,
+        ExpirySidecar::Hll => Folder::Hll,
     }
 }
 
-/// Tag of the files whose expiry a sidecar holds.
-fn sidecar_type_tag(sidecar: ExpirySidecar) -> u8 {
-    match sidecar {
-        ExpirySidecar::Strings => FIRST_TYPE,
-        ExpirySidecar::Hll => FIRST_TYPE + 1,
-    }
-}
-
-/// Everything about names, by database directory and segment.
-pub(super) struct RedisNames {
+/// Everything about names, by database and segment.
+pub(crate) struct RedisNames {
     sorter: Sorter,
     key: KeyBuffer,
 }
 
 impl RedisNames {
-    pub(super) fn new(scratch: &Arc<dyn Scratch>, memory_budget: usize) -> Self {
-        RedisNames { sorter: Sorter::new(Arc::clone(scratch), memory_budget), key: KeyBuffer::default() }
+    pub(crate) fn new(sorter: Sorter) -> Self {
+        RedisNames { sorter, key: KeyBuffer::default() }
     }
 
     /// Notes a file.
-    pub(super) fn add_file(&mut self, scope: &[u8], redis_type: RedisType, segment: &[u8]) -> Result<()> {
-        self.add(scope, segment, redis_type.tag)
+    pub(crate) fn add_file(&mut self, database: &[u8], folder: Folder, segment: &[u8]) -> Result<()> {
+        self.add(database, segment, tag_of(&Folder::ALL, FIRST_FOLDER, &folder), b"")
     }
 
-    /// Reads a KEYMAP; every record must be the fallback of its key.
-    pub(super) fn read_keymap(
-        &mut self,
-        scope: &[u8],
-        path: &[u8],
-        input: &mut dyn BufRead,
-        problems: &mut Problems,
-    ) -> Result<()> {
-        let mut reader = KeymapReader::new(input);
-        let mut segment = Vec::new();
-        loop {
-            match reader.next_record() {
-                Ok(None) => return Ok(()),
-                Ok(Some(record)) => {
-                    segment.clear();
-                    let encoding = encode_segment_into(&record.original, &mut segment);
-                    if record.kind == KeymapKind::ShaFallback
-                        && encoding == Encoding::Fallback
-                        && segment == record.encoded.as_bytes()
-                    {
-                        self.add(scope, &segment, KEYMAP)?;
-                    } else {
-                        let message = "the key in original does not have the name in encoded".to_owned();
-                        problems.add(path, ProblemKind::Keymap { line_number: reader.line_number(), message });
-                    }
-                }
-                Err(KeymapError { fault: KeymapFault::Line(LineError::Io(source)), .. }) => {
-                    return Err(read_error(source));
-                }
-                Err(KeymapError { line_number, fault }) => {
-                    problems.add(path, ProblemKind::Keymap { line_number, message: fault.to_string() });
-                    if matches!(fault, KeymapFault::Line(_)) {
-                        return Ok(());
-                    }
-                }
-            }
-        }
+    /// Notes a KEYMAP record.
+    pub(crate) fn add_record(&mut self, database: &[u8], segment: &[u8], line: u64) -> Result<()> {
+        self.add(database, segment, RECORD, &line_payload(line))
     }
 
-    /// Reads an expiry sidecar.
-    pub(super) fn read_expiry(
+    /// Notes a line of an expiry sidecar.
+    pub(crate) fn add_expiry(
         &mut self,
-        scope: &[u8],
+        database: &[u8],
         sidecar: ExpirySidecar,
-        path: &[u8],
-        input: &mut dyn BufRead,
-        problems: &mut Problems,
+        segment: &[u8],
+        line: u64,
     ) -> Result<()> {
-        let mut reader = ExpiryReader::new(input);
-        loop {
-            match reader.next_line() {
-                Ok(None) => return Ok(()),
-                Ok(Some(line)) => self.add(scope, line.segment, sidecar_tag(sidecar))?,
-                Err(ExpiryError { fault: ExpiryFault::Line(LineError::Io(source)), .. }) => {
-                    return Err(read_error(source));
-                }
-                Err(ExpiryError { line_number, fault }) => {
-                    problems.add(path, ProblemKind::Expiry { line_number, message: fault.to_string() });
-                    if matches!(fault, ExpiryFault::Line(_)) {
-                        return Ok(());
-                    }
-                }
-            }
-        }
+        self.add(database, segment, tag_of(&ExpirySidecar::ALL, FIRST_SIDECAR, &sidecar), &line_payload(line))
+    }
+
+    fn add(&mut self, database: &[u8], segment: &[u8], tag: u8, payload: &[u8]) -> Result<()> {
+        Ok(self.sorter.push(self.key.of(&[database, segment], tag), payload)?)
     }
 
     /// Brings together what belongs to one key.
-    pub(super) fn check(self, problems: &mut Problems) -> Result<()> {
+    pub(crate) fn check(self, problems: &mut Problems) -> Result<()> {
         let mut sorted = self.sorter.finish()?;
         let mut name = Name::default();
-        while let Some((key, _)) = sorted.next()? {
+        while let Some((key, payload)) = sorted.next()? {
             let (group, tag) = split_tag(key);
             if group != name.group {
                 name.check(problems);
                 name = Name { group: group.to_vec(), ..Name::default() };
             }
-            name.add(tag);
+            name.add(tag, payload, problems);
         }
         name.check(problems);
         Ok(())
-    }
-
-    fn add(&mut self, scope: &[u8], segment: &[u8], tag: u8) -> Result<()> {
-        Ok(self.sorter.push(self.key.of(&[scope, segment], tag), b"")?)
     }
 }
 
@@ -173,51 +94,98 @@ impl RedisNames {
 #[derive(Default)]
 struct Name {
     group: Vec<u8>,
-    has_record: bool,
-    /// Lines in each expiry sidecar.
-    expiry_lines: [u64; 2],
-    /// Tags of its files; at most one per type directory.
-    file_tags: Vec<u8>,
+    /// Line of its record.
+    record: Option<u64>,
+    /// Its first line in each expiry sidecar.
+    expiries: [Option<u64>; 2],
+    /// Where it has files.
+    folders: Vec<Folder>,
 }
 
 impl Name {
-    fn add(&mut self, tag: u8) {
-        if tag == KEYMAP {
-            self.has_record = true;
+    fn add(&mut self, tag: u8, payload: &[u8], problems: &mut Problems) {
+        let line = line_of(payload);
+        if let Some(folder) = of_tag(&Folder::ALL, FIRST_FOLDER, tag) {
+            return self.folders.push(folder);
+        }
+        if tag == RECORD {
+            self.record = self.record.or(Some(line));
             return;
         }
-        match self.expiry_lines.iter_mut().zip(ExpirySidecar::ALL).find(|(_, sidecar)| sidecar_tag(*sidecar) == tag) {
-            Some((lines, _)) => *lines = lines.saturating_add(1),
-            None => self.file_tags.push(tag),
+        let (database, segment) = parts(&self.group);
+        for (first, sidecar) in self.expiries.iter_mut().zip(ExpirySidecar::ALL) {
+            if tag != tag_of(&ExpirySidecar::ALL, FIRST_SIDECAR, &sidecar) {
+                continue;
+            }
+            match *first {
+                None => *first = Some(line),
+                Some(first_line) => {
+                    let kind = ProblemKind::ExpiryRepeated { segment: segment.to_vec(), first_line };
+                    problems.add_at(&Entry::Redis(database, RedisEntry::Expiries(sidecar)).path(), Some(line), kind);
+                }
+            }
         }
     }
 
     fn check(&self, problems: &mut Problems) {
-        let (scope, segment) = parts(&self.group);
-        let file_path = |tag: u8| {
-            let (directory, extension) =
-                TYPES.get(usize::from(tag.saturating_sub(FIRST_TYPE))).copied().unwrap_or_default();
-            [scope, b"/", directory.as_bytes(), b"/", segment, extension.as_bytes()].concat()
-        };
-        if self.has_record && self.file_tags.is_empty() {
-            let path = [scope, b"/", KEYMAP_FILE.as_bytes()].concat();
-            problems.add(&path, ProblemKind::KeymapWithoutFile { encoded: segment.to_vec() });
+        let (database, segment) = parts(&self.group);
+        let path = |entry: RedisEntry<'_>| Entry::Redis(database, entry).path();
+        if let (Some(line), []) = (self.record, self.folders.as_slice()) {
+            let kind = ProblemKind::KeymapWithoutFile { encoded: segment.to_vec() };
+            problems.add_at(&path(RedisEntry::Keymap), Some(line), kind);
         }
-        for (position, tag) in self.file_tags.iter().enumerate() {
-            if position > 0 {
-                problems.add(&file_path(*tag), ProblemKind::SeveralTypes);
+        for &folder in &self.folders {
+            if let Some(first) = self.folders.first().filter(|first| **first != folder) {
+                let kind = ProblemKind::SeveralTypes { other: first.name() };
+                problems.add(&path(RedisEntry::Key(folder, segment)), kind);
             }
-            if !self.has_record && has_fallback_shape(segment) {
-                problems.add(&file_path(*tag), ProblemKind::FallbackWithoutKeymap);
+            if self.record.is_none() && has_fallback_shape(segment) {
+                problems.add(&path(RedisEntry::Key(folder, segment)), ProblemKind::FallbackWithoutKeymap);
             }
         }
-        for (lines, sidecar) in self.expiry_lines.into_iter().zip(ExpirySidecar::ALL) {
-            let path = || [scope, b"/", sidecar.file_name().as_bytes()].concat();
-            if lines > 0 && !self.file_tags.contains(&sidecar_type_tag(sidecar)) {
-                problems.add(&path(), ProblemKind::ExpiryWithoutFile { segment: segment.to_vec() });
+        for (line, sidecar) in self.expiries.into_iter().zip(ExpirySidecar::ALL) {
+            let folder = folder_of(sidecar);
+            if line.is_some() && !self.folders.contains(&folder) {
+                let kind = ProblemKind::ExpiryWithoutFile {
+                    directory: folder.name(),
+                    segment: segment.to_vec(),
+                    extension: folder.extension(),
+                };
+                problems.add_at(&path(RedisEntry::Expiries(sidecar)), line, kind);
             }
-            if lines > 1 {
-                problems.add(&path(), ProblemKind::ExpiryRepeated { segment: segment.to_vec() });
+        }
+    }
+}
+
+/// Whether a KEYMAP record of a database is the fallback of its key.
+pub(crate) fn check_record(record: &KeymapRecord) -> Result<(), ProblemKind> {
+    let mut segment = Vec::new();
+    let encoding = encode_segment_into(&record.original, &mut segment);
+    if record.kind == KeymapKind::ShaFallback && encoding == Encoding::Fallback && segment == record.encoded.as_bytes()
+    {
+        return Ok(());
+    }
+    Err(ProblemKind::Line { message: "the key in \"original\" does not have the name in \"encoded\"".to_owned() })
+}
+
+/// Takes a line of an expiry sidecar, or what is wrong with it, with its number.
+pub(crate) type TakeExpiry<'t> = &'t mut dyn FnMut(u64, Result<ExpiryLine<'_>, ProblemKind>) -> Result<()>;
+
+/// Reads an expiry sidecar; ends with the first error of `take`.
+pub(crate) fn read_expiries(input: &mut dyn BufRead, take: TakeExpiry<'_>) -> Result<()> {
+    let mut reader = ExpiryReader::new(input);
+    let mut line_number = 0_u64;
+    loop {
+        line_number = line_number.saturating_add(1);
+        match reader.next_line() {
+            Ok(None) => return Ok(()),
+            Ok(Some(line)) => take(line_number, Ok(line))?,
+            Err(ExpiryError { fault: ExpiryFault::Line(LineError::Io(source)), .. }) => return Err(read_error(source)),
+            Err(ExpiryError { line_number, fault }) => {
+                take(line_number, Err(ProblemKind::line(&fault)))?;
+                if matches!(fault, ExpiryFault::Line(_)) {
+                    return Ok(());
+                }
             }
         }
     }

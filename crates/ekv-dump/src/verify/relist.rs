@@ -9,7 +9,7 @@ use ekv_files::source::Source;
 use ekv_spill::Scratch;
 
 use super::entries::{Changes, Seen};
-use super::{Problems, structure, walk};
+use super::{Problems, walk};
 
 /// What a dump holds now.
 #[derive(Clone, Debug)]
@@ -40,8 +40,7 @@ pub fn relist(
 ) -> Result<Relisting> {
     let mut walk = walk::Walk::new(scratch, memory_budget, progress);
     source.walk(&mut walk)?;
-    let walk::Walked { manifest, files, bytes, entries, redis, s3, scopes, mut problems } = walk.finish()?;
-    let mut structure = structure::Structure::new(&manifest.manifest, redis, s3, scopes);
+    let walk::Walked { files, bytes, entries, mut structure, mut problems, .. } = walk.finish()?;
     let mut text = Vec::new();
     let mut show = |path: &[u8], seen: Seen<'_>, _: &mut Problems| match seen {
         Seen::File { digest, len } => {

@@ -1,23 +1,20 @@
-//! The names of a bucket: object bodies, their sidecars and KEYMAP records meet here.
+//! The names of buckets: object bodies, their sidecars and KEYMAP records meet here.
 
-use std::io::BufRead;
-use std::sync::Arc;
+use ekv_spill::Sorter;
 
-use ekv_files::Result;
-use ekv_spill::{Scratch, Sorter};
-use ekv_text::LineError;
-use sha2::{Digest, Sha256};
-
-use super::key::{KeyBuffer, parts, split_tag};
+use super::key::{KeyBuffer, line_of, line_payload, parts, split_tag};
 use super::problem::{ProblemKind, Problems};
-use super::walk::read_error;
-use crate::keymap::{KEYMAP_FILE, KeymapError, KeymapFault, KeymapReader};
-use crate::s3_name::{META_SUFFIX, UnnaturalKey, check_natural_key, check_record};
+use crate::entry::{Entry, S3Entry};
+use crate::keymap::{KEYMAP_FILE, KeymapKind, KeymapRecord};
+use crate::s3_name::{self, UnnaturalKey, check_natural_key};
+use ekv_files::Result;
 
 /// An object named KEYMAP.jsonl lies where the tracker would lie; a tag of the bucket, which comes before its paths.
 const KEYMAP_IS_OBJECT: u8 = b'0';
 /// A fault in the KEYMAP: line number and message; a tag of the bucket.
 const KEYMAP_FAULT: u8 = b'1';
+/// A record gives the key that has this path by nature another path, which is the payload.
+const ALIAS: u8 = b'a';
 const BODY: u8 = b'b';
 const RECORD: u8 = b'r';
 const SIDECAR: u8 = b's';
@@ -27,174 +24,200 @@ const TRACKER: u8 = b't';
 /// Payload of an empty [`TRACKER`].
 const EMPTY: &[u8] = b"empty";
 
-/// Everything about names, by bucket directory and path in it.
-pub(super) struct S3Names {
+/// Everything about names, by bucket and path in it.
+pub(crate) struct S3Names {
     sorter: Sorter,
     key: KeyBuffer,
 }
 
+/// How a KEYMAP record renames a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Renamed<'r> {
+    pub(crate) kind: KeymapKind,
+    /// The key.
+    pub(crate) original: &'r [u8],
+}
+
+/// Takes the path of each whole object in its bucket, and how it was renamed.
+pub(crate) type TakeObject<'t> = &'t mut dyn FnMut(&[u8], Option<Renamed<'_>>) -> Result<()>;
+
 impl S3Names {
-    pub(super) fn new(scratch: &Arc<dyn Scratch>, memory_budget: usize) -> Self {
-        S3Names { sorter: Sorter::new(Arc::clone(scratch), memory_budget), key: KeyBuffer::default() }
+    pub(crate) fn new(sorter: Sorter) -> Self {
+        S3Names { sorter, key: KeyBuffer::default() }
     }
 
-    /// Reads a KEYMAP. Faults are noted and judged later: only the whole bucket tells whether the file is an object.
-    pub(super) fn read_keymap(&mut self, bucket: &[u8], input: &mut dyn BufRead) -> Result<()> {
-        let mut reader = KeymapReader::new(input);
-        loop {
-            match reader.next_record() {
-                Ok(None) => return Ok(()),
-                Ok(Some(record)) => match check_record(&record) {
-                    Ok(()) => {
-                        let payload = [record.kind.as_str().as_bytes(), &Sha256::digest(&record.original)].concat();
-                        self.add(bucket, record.encoded.as_bytes(), RECORD, &payload)?;
-                    }
-                    Err(fault) => self.add_keymap_fault(bucket, reader.line_number(), &fault.to_string())?,
-                },
-                Err(KeymapError { fault: KeymapFault::Line(LineError::Io(source)), .. }) => {
-                    return Err(read_error(source));
-                }
-                Err(KeymapError { line_number, fault }) => {
-                    self.add_keymap_fault(bucket, line_number, &fault.to_string())?;
-                    if matches!(fault, KeymapFault::Line(_)) {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-    }
-
-    /// Notes a file of a bucket that is neither the bucket's own record nor below its reserved directories.
-    ///
-    /// `reads_natural_keymap`: whether a file `KEYMAP.jsonl` with a sidecar is an object, as in dumps of the reference decoder.
-    pub(super) fn add_file(
+    /// Notes a record of the KEYMAP, or what is wrong with its line: only the whole bucket tells whether the file is an object.
+    pub(crate) fn add_record(
         &mut self,
         bucket: &[u8],
-        path: &[u8],
-        len: u64,
-        reads_natural_keymap: bool,
-    ) -> Result<Option<ProblemKind>> {
-        if path == KEYMAP_FILE.as_bytes() {
-            self.add(bucket, path, TRACKER, if len == 0 { EMPTY } else { b"" })?;
-            return Ok(None);
+        line: u64,
+        record: Result<&KeymapRecord, ProblemKind>,
+    ) -> Result<()> {
+        let number = line_payload(line);
+        match record {
+            Ok(KeymapRecord { encoded, original, kind }) => {
+                // A key with NUL has no path but its fallback.
+                if !original.is_empty() && !original.contains(&0) {
+                    self.add(bucket, original, ALIAS, encoded.as_bytes())?;
+                }
+                let payload = [&number[..], &[kind_byte(Some(*kind))], original].concat();
+                self.add(bucket, encoded.as_bytes(), RECORD, &payload)
+            }
+            Err(kind) => self.add(bucket, b"", KEYMAP_FAULT, &[&number, kind.to_string().as_bytes()].concat()),
         }
-        let Some(body) = path.strip_suffix(META_SUFFIX) else {
-            self.add(bucket, path, BODY, b"")?;
-            return Ok(None);
-        };
-        if body.is_empty() || body.ends_with(b"/") {
-            return Ok(Some(ProblemKind::SidecarWithoutBody));
-        }
-        if body == KEYMAP_FILE.as_bytes() && reads_natural_keymap {
-            self.add(bucket, b"", KEYMAP_IS_OBJECT, b"")?;
-        }
-        self.add(bucket, body, SIDECAR, b"")?;
-        Ok(None)
     }
 
-    /// Brings together what belongs to one object. `checks_natural_paths`: whether every path without a record must be one that our
-    /// writer leaves natural.
-    pub(super) fn check(self, checks_natural_paths: bool, problems: &mut Problems) -> Result<()> {
+    /// Notes a file.
+    pub(crate) fn add_file(&mut self, bucket: &[u8], entry: S3Entry<'_>, is_empty: bool, is_own: bool) -> Result<()> {
+        match entry {
+            S3Entry::Keymap => self.add(bucket, KEYMAP_FILE.as_bytes(), TRACKER, if is_empty { EMPTY } else { b"" }),
+            S3Entry::Body(path) => self.add(bucket, path, BODY, b""),
+            S3Entry::Sidecar(body) => {
+                if is_keymap_of_object(entry, is_own) {
+                    self.add(bucket, b"", KEYMAP_IS_OBJECT, b"")?;
+                }
+                self.add(bucket, body, SIDECAR, b"")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add(&mut self, bucket: &[u8], path: &[u8], tag: u8, payload: &[u8]) -> Result<()> {
+        Ok(self.sorter.push(self.key.of(&[bucket, path], tag), payload)?)
+    }
+
+    /// Brings together what belongs to one object, and hands each that is whole to `take`. `is_own`: whether every path without a
+    /// record must be one that our writer leaves natural.
+    pub(crate) fn check(self, is_own: bool, problems: &mut Problems, take: TakeObject<'_>) -> Result<()> {
         let mut sorted = self.sorter.finish()?;
         let mut object = Object::default();
         let mut bucket = Bucket::default();
         while let Some((key, payload)) = sorted.next()? {
             let (group, tag) = split_tag(key);
             if group != object.group {
-                object.check(&bucket, checks_natural_paths, problems);
+                object.check(&bucket, is_own, problems, take)?;
                 object = Object { group: group.to_vec(), ..Object::default() };
             }
-            let (directory, path) = parts(group);
-            if directory != bucket.directory {
-                bucket = Bucket { directory: directory.to_vec(), keymap_is_object: false };
+            let (name, path) = parts(group);
+            if name != bucket.name {
+                bucket = Bucket { name: name.to_vec(), keymap_is_object: false };
             }
+            let line = Some(line_of(payload));
             match tag {
                 KEYMAP_IS_OBJECT => bucket.keymap_is_object = true,
-                KEYMAP_FAULT if !bucket.keymap_is_object => {
-                    let (line_number, message) = payload.split_first_chunk().unwrap_or((&[0; 8], &[]));
-                    let kind = ProblemKind::Keymap {
-                        line_number: u64::from_be_bytes(*line_number),
-                        message: String::from_utf8_lossy(message).into_owned(),
-                    };
-                    problems.add(&bucket.keymap_path(), kind);
-                }
-                RECORD if !bucket.keymap_is_object => {
-                    if object.record.as_deref().is_some_and(|record| record != payload) {
-                        problems.add(&bucket.keymap_path(), ProblemKind::KeymapConflict { encoded: path.to_vec() });
-                    }
-                    object.record = Some(payload.to_vec());
-                }
-                TRACKER if !bucket.keymap_is_object => bucket.check_tracker(payload, problems),
-                BODY | TRACKER => object.has_body = true,
+                BODY => object.has_body = true,
                 SIDECAR => object.has_sidecar = true,
+                TRACKER if bucket.keymap_is_object => object.has_body = true,
+                _ if bucket.keymap_is_object => {}
+                TRACKER if payload == EMPTY => problems.add(&bucket.keymap_path(), ProblemKind::Empty),
+                KEYMAP_FAULT => {
+                    let message = String::from_utf8_lossy(payload.get(8..).unwrap_or_default()).into_owned();
+                    problems.add_at(&bucket.keymap_path(), line, ProblemKind::Line { message });
+                }
+                ALIAS if !object.aliases.iter().any(|alias| alias == payload) => object.aliases.push(payload.to_vec()),
+                RECORD if object.record.is_empty() => object.record = payload.to_vec(),
+                // The same line may come again.
+                RECORD if object.record.get(8..) != payload.get(8..) => {
+                    let first_line = line_of(&object.record);
+                    let kind = ProblemKind::KeymapConflict { encoded: path.to_vec(), first_line };
+                    problems.add_at(&bucket.keymap_path(), line, kind);
+                }
                 _ => {}
             }
         }
-        object.check(&bucket, checks_natural_paths, problems);
-        Ok(())
+        object.check(&bucket, is_own, problems, take)
     }
+}
 
-    fn add_keymap_fault(&mut self, bucket: &[u8], line_number: u64, message: &str) -> Result<()> {
-        self.add(bucket, b"", KEYMAP_FAULT, &[&line_number.to_be_bytes(), message.as_bytes()].concat())
-    }
+/// Whether a file says that KEYMAP.jsonl of its bucket is an object, as in dumps of the reference decoder.
+pub(crate) fn is_keymap_of_object(entry: S3Entry<'_>, is_own: bool) -> bool {
+    !is_own && entry == S3Entry::Sidecar(KEYMAP_FILE.as_bytes())
+}
 
-    fn add(&mut self, bucket: &[u8], path: &[u8], tag: u8, payload: &[u8]) -> Result<()> {
-        Ok(self.sorter.push(self.key.of(&[bucket, path], tag), payload)?)
+/// Whether a KEYMAP record renames an object as the format does.
+pub(crate) fn check_record(record: &KeymapRecord) -> Result<(), ProblemKind> {
+    s3_name::check_record(record).map_err(|fault| ProblemKind::line(&fault))
+}
+
+/// How a key is renamed, as a byte.
+pub(crate) fn kind_byte(kind: Option<KeymapKind>) -> u8 {
+    match kind {
+        None => b'n',
+        Some(KeymapKind::ShaFallback) => b'f',
+        Some(KeymapKind::S3LeafData) => b'l',
+        Some(KeymapKind::MetaSuffixRename) => b'm',
     }
+}
+
+/// The reverse of [`kind_byte`].
+pub(crate) fn kind_of(byte: u8) -> Option<KeymapKind> {
+    KeymapKind::ALL.into_iter().find(|kind| kind_byte(Some(*kind)) == byte)
 }
 
 #[derive(Default)]
 struct Bucket {
-    directory: Vec<u8>,
+    name: Vec<u8>,
     keymap_is_object: bool,
 }
 
 impl Bucket {
     fn keymap_path(&self) -> Vec<u8> {
-        [&self.directory, &b"/"[..], KEYMAP_FILE.as_bytes()].concat()
-    }
-
-    fn check_tracker(&self, payload: &[u8], problems: &mut Problems) {
-        if payload == EMPTY {
-            problems.add(&self.keymap_path(), ProblemKind::Empty);
-        }
+        Entry::S3(&self.name, S3Entry::Keymap).path()
     }
 }
 
-/// What is known about one object.
+/// What is known about one path.
 #[derive(Default)]
 struct Object {
     group: Vec<u8>,
     has_body: bool,
     has_sidecar: bool,
-    record: Option<Vec<u8>>,
+    /// Payload of the first record; empty if there is none.
+    record: Vec<u8>,
+    /// Other paths of the key that has this path by nature; at most one for each kind of renaming.
+    aliases: Vec<Vec<u8>>,
 }
 
 impl Object {
+    fn renamed(&self) -> Option<Renamed<'_>> {
+        let (kind, original) = self.record.get(8..)?.split_first()?;
+        Some(Renamed { kind: kind_of(*kind)?, original })
+    }
+
     /// `bucket` is the object's own.
-    fn check(&self, bucket: &Bucket, checks_natural_paths: bool, problems: &mut Problems) {
-        let (directory, path) = parts(&self.group);
+    fn check(&self, bucket: &Bucket, is_own: bool, problems: &mut Problems, take: TakeObject<'_>) -> Result<()> {
+        let (name, path) = parts(&self.group);
         if path.is_empty() {
-            return;
+            return Ok(());
         }
-        let file_path = || [directory, b"/", path].concat();
-        if self.has_body && !self.has_sidecar {
-            problems.add(&file_path(), ProblemKind::BodyWithoutSidecar);
+        let body = |path| Entry::S3(name, S3Entry::Body(path)).path();
+        let renamed = self.renamed();
+        let natural = (self.has_body && renamed.is_none()).then_some(path);
+        let mut files = natural.into_iter().chain(self.aliases.iter().map(Vec::as_slice));
+        if let Some(first) = files.next() {
+            for again in files {
+                problems.add(&body(again), ProblemKind::SeveralFiles { other: body(first) });
+            }
         }
-        if self.has_sidecar && !self.has_body {
-            problems.add(&[&file_path(), META_SUFFIX].concat(), ProblemKind::SidecarWithoutBody);
+        match (self.has_body, self.has_sidecar) {
+            (true, true) => take(path, renamed)?,
+            (true, false) => problems.add(&body(path), ProblemKind::BodyWithoutSidecar),
+            (false, true) => {
+                problems.add(&Entry::S3(name, S3Entry::Sidecar(path)).path(), ProblemKind::SidecarWithoutBody);
+            }
+            (false, false) => {}
         }
-        if self.record.is_some() && !self.has_body {
-            problems.add(&bucket.keymap_path(), ProblemKind::KeymapWithoutFile { encoded: path.to_vec() });
+        if renamed.is_some() && !self.has_body {
+            let kind = ProblemKind::KeymapWithoutFile { encoded: path.to_vec() };
+            problems.add_at(&bucket.keymap_path(), Some(line_of(&self.record)), kind);
         }
-        if self.has_body && self.record.is_none() && checks_natural_paths {
+        if natural.is_some() && is_own {
             match check_natural_key(path) {
-                Err(UnnaturalKey::FallbackShape) => {
-                    problems.add(&file_path(), ProblemKind::FallbackWithoutKeymap);
-                }
-                Err(reason) => problems.add(&file_path(), ProblemKind::UnnaturalPath(reason)),
+                Err(UnnaturalKey::FallbackShape) => problems.add(&body(path), ProblemKind::FallbackWithoutKeymap),
+                Err(reason) => problems.add(&body(path), ProblemKind::UnnaturalPath(reason)),
                 Ok(()) => {}
             }
         }
+        Ok(())
     }
 }

@@ -3,26 +3,28 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use ekv_files::checksums::{CHECKSUMS_FILE, ChecksumsError, ChecksumsFault, ChecksumsReader};
-use ekv_files::source::{Refusal, SourceError, Visitor};
-use ekv_files::{DumpPath, Error, ErrorKind, Result};
-use ekv_spill::Scratch;
-use ekv_text::LineError;
+use ekv_model::Protocol;
+use ekv_spill::{Scratch, Sorter};
 
 use super::entries::Entries;
 use super::hashing::HashingReader;
+use super::lines::{Lists, read_keymap};
 use super::problem::{ProblemKind, Problems};
-use super::redis::RedisNames;
-use super::s3::S3Names;
+use super::redis::{self, RedisNames, read_expiries};
+use super::rules::Rules;
+use super::s3::{self, S3Names};
 use super::scopes::{Scopes, Seen};
+use super::structure::Structure;
 use crate::DumpFault;
-use crate::expiry::ExpirySidecar;
-use crate::keymap::KEYMAP_FILE;
-use crate::losses::{LOSSES_FILE, LossFault, LossesReader};
+use crate::entry::{DynamoDbEntry, Entry, RedisEntry, S3Entry};
+use crate::layout::dynamodb::read::Schema;
 use crate::manifest::{MANIFEST_FILE, StoredManifest};
-use crate::scope_list::{SCOPES_FILE, ScopeFault, ScopesReader};
-use crate::segment::component;
+use crate::replay::value::ValueBuffer;
+use ekv_files::checksums::{CHECKSUMS_FILE, ChecksumsError, ChecksumsFault, ChecksumsReader};
 pub(crate) use ekv_files::source::read_error;
+use ekv_files::source::{Refusal, SourceError, Visitor};
+use ekv_files::{DumpPath, Error, ErrorKind, Result};
+use ekv_text::LineError;
 
 /// Looks at every entry.
 pub(super) struct Walk<'a> {
@@ -42,10 +44,9 @@ struct Collected {
     redis: RedisNames,
     s3: S3Names,
     scopes: Scopes,
-    /// How many losses LOSSES.jsonl lists.
-    listed_losses: Option<u64>,
-    /// How many names SCOPES.jsonl lists.
-    listed_scopes: Option<u64>,
+    lists: Lists,
+    /// The schema at hand.
+    schema: ValueBuffer,
     problems: Problems,
 }
 
@@ -55,9 +56,7 @@ pub(super) struct Walked {
     pub(super) files: u64,
     pub(super) bytes: u64,
     pub(super) entries: Entries,
-    pub(super) redis: RedisNames,
-    pub(super) s3: S3Names,
-    pub(super) scopes: Scopes,
+    pub(super) structure: Structure,
     pub(super) problems: Problems,
 }
 
@@ -67,6 +66,7 @@ impl<'a> Walk<'a> {
         memory_budget: usize,
         progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
     ) -> Self {
+        let sorter = |memory_budget| Sorter::new(Arc::clone(scratch), memory_budget);
         let collected = Collected {
             scratch: Arc::clone(scratch),
             manifest: None,
@@ -74,11 +74,11 @@ impl<'a> Walk<'a> {
             files: 0,
             bytes: 0,
             entries: Entries::new(scratch, memory_budget / 2),
-            redis: RedisNames::new(scratch, memory_budget / 5),
-            s3: S3Names::new(scratch, memory_budget / 5),
-            scopes: Scopes::new(scratch, memory_budget),
-            listed_losses: None,
-            listed_scopes: None,
+            redis: RedisNames::new(sorter(memory_budget / 5)),
+            s3: S3Names::new(sorter(memory_budget / 5)),
+            scopes: Scopes::new(scratch, memory_budget / 10),
+            lists: Lists::default(),
+            schema: ValueBuffer::new(scratch),
             problems: Problems::default(),
         };
         Walk { collected, progress, buffer: Vec::new() }
@@ -94,29 +94,13 @@ impl<'a> Walk<'a> {
 
     /// Ends the walk.
     pub(super) fn finish(self) -> Result<Walked> {
-        let Collected { manifest, files, bytes, entries, redis, s3, mut scopes, mut problems, .. } = self.collected;
+        let Collected { manifest, files, bytes, entries, redis, s3, mut scopes, lists, mut problems, .. } =
+            self.collected;
         let manifest = manifest.ok_or(DumpFault::NotADump { missing: MANIFEST_FILE })?;
-        let account = &manifest.account;
-        for (path, listed, stated) in [
-            (LOSSES_FILE, self.collected.listed_losses, account.listed_losses),
-            (SCOPES_FILE, self.collected.listed_scopes, account.listed_scopes),
-        ] {
-            if listed != stated {
-                problems.add(path.as_bytes(), ProblemKind::Stated { listed, stated });
-            }
-        }
-        if let Some(stated) = account.listed_losses.filter(|stated| *stated != account.loss_count) {
-            let (listed, stated) = (Some(stated), Some(account.loss_count));
-            problems.add(MANIFEST_FILE.as_bytes(), ProblemKind::Stated { listed, stated });
-        }
-        manifest.for_each_scope(&mut |directory, name| {
-            let name = match directory {
-                "redis" => format!("db_{name}").into_bytes(),
-                _ => component(name.as_bytes()),
-            };
-            scopes.add(&[directory.as_bytes(), b"/", &name].concat(), Seen::Declared)
-        })?;
-        Ok(Walked { manifest, files, bytes, entries, redis, s3, scopes, problems })
+        lists.check(&manifest.account, &mut problems);
+        manifest.for_each_scope(&mut |protocol, name| scopes.declare(protocol, name))?;
+        let structure = Structure { rules: Rules::new(&manifest), redis, s3, scopes };
+        Ok(Walked { manifest, files, bytes, entries, structure, problems })
     }
 }
 
@@ -142,129 +126,83 @@ impl Visitor for Walk<'_> {
 
 impl Collected {
     fn read_file(&mut self, path: &[u8], reader: HashingReader<'_>, buffer: &mut Vec<u8>) -> Result<()> {
-        let special = Special::of(path);
-        let (digest, len) = match special {
+        let entry = Entry::of_file(path).ok();
+        let (digest, len) = match entry.filter(|entry| says_something(*entry)) {
             None => reader.finish(buffer),
-            Some(special) => {
+            Some(entry) => {
                 let mut input = BufReader::new(reader);
-                self.read_special(path, special, &mut input)?;
+                self.read_entry(path, entry, &mut input)?;
                 input.into_inner().finish(buffer)
             }
         }
         .map_err(read_error)?;
         self.files = self.files.saturating_add(1);
         self.bytes = self.bytes.saturating_add(len);
-        if special == Some(Special::Checksums) { Ok(()) } else { self.entries.add_file(path, &digest, len) }
+        if entry == Some(Entry::Checksums) { Ok(()) } else { self.entries.add_file(path, &digest, len) }
     }
 
     /// Reads a file that means something to the check beyond its digest.
-    fn read_special(&mut self, path: &[u8], special: Special<'_>, input: &mut dyn BufRead) -> Result<()> {
-        match special {
-            Special::Manifest => {
+    fn read_entry(&mut self, path: &[u8], entry: Entry<'_>, input: &mut dyn BufRead) -> Result<()> {
+        let Collected { redis, s3, scopes, lists, schema, problems, .. } = self;
+        match entry {
+            Entry::Manifest => {
                 self.manifest = Some(StoredManifest::read(input, &self.scratch)?);
                 Ok(())
             }
-            Special::Checksums => {
+            Entry::Checksums => {
                 self.has_checksums = true;
                 read_checksums(input, &mut self.entries)
             }
-            Special::Losses => self.read_losses(path, input),
-            Special::Scopes => self.read_scopes(path, input),
-            Special::RedisKeymap(scope) => self.redis.read_keymap(scope, path, input, &mut self.problems),
-            Special::RedisExpiry(scope, sidecar) => {
-                self.redis.read_expiry(scope, sidecar, path, input, &mut self.problems)
+            Entry::Losses => lists.read_losses(input, problems),
+            Entry::ScopeList => {
+                lists.read_scopes(input, problems, &mut |protocol, name| scopes.declare(protocol, name))
             }
-            Special::S3Keymap(bucket) => self.s3.read_keymap(bucket, input),
-        }
-    }
-}
-
-impl Collected {
-    fn read_losses(&mut self, path: &[u8], input: &mut dyn BufRead) -> Result<()> {
-        let mut reader = LossesReader::new(input);
-        let mut count = 0_u64;
-        let fault = loop {
-            match reader.next_loss() {
-                Ok(Some(loss)) => count = count.saturating_add(loss.count),
-                Ok(None) => break None,
-                Err(LossFault::Line(LineError::Io(source))) => return Err(read_error(source)),
-                // What follows cannot be told from it, and the number of losses is not known any more.
-                Err(fault) => break Some(fault.to_string()),
+            Entry::Redis(database, RedisEntry::Keymap) => {
+                read_keymap(input, redis::check_record, &mut |line, record| match record {
+                    Ok(record) => redis.add_record(database, record.encoded.as_bytes(), line),
+                    Err(kind) => {
+                        problems.add_at(path, Some(line), kind);
+                        Ok(())
+                    }
+                })
             }
-        };
-        self.listed_losses = Some(count);
-        self.note_line(path, reader.line_number(), fault);
-        Ok(())
-    }
-
-    fn read_scopes(&mut self, path: &[u8], input: &mut dyn BufRead) -> Result<()> {
-        let mut reader = ScopesReader::new(input);
-        let mut count = 0_u64;
-        let fault = loop {
-            match reader.next_scope() {
-                Ok(Some(scope)) => {
-                    count = count.saturating_add(1);
-                    let name = component(scope.name.as_bytes());
-                    self.scopes.add(&[scope.adapter.as_bytes(), b"/", &name].concat(), Seen::Declared)?;
+            Entry::Redis(database, RedisEntry::Expiries(sidecar)) => {
+                read_expiries(input, &mut |line, expiry| match expiry {
+                    Ok(expiry) => redis.add_expiry(database, sidecar, expiry.segment, line),
+                    Err(kind) => {
+                        problems.add_at(path, Some(line), kind);
+                        Ok(())
+                    }
+                })
+            }
+            Entry::S3(bucket, S3Entry::Keymap) => {
+                read_keymap(input, s3::check_record, &mut |line, record| s3.add_record(bucket, line, record))
+            }
+            Entry::DynamoDb(table, DynamoDbEntry::Schema) => {
+                schema.fill_from(input)?;
+                // What else is in the text is for those to judge who use it.
+                match Schema::read(schema) {
+                    Ok(schema) if !schema.has_range_key() => scopes.add(Protocol::DynamoDb, table, Seen::NoRangeKey),
+                    _ => Ok(()),
                 }
-                Ok(None) => break None,
-                Err(ScopeFault::Line(LineError::Io(source))) => return Err(read_error(source)),
-                Err(fault) => break Some(fault.to_string()),
             }
-        };
-        self.listed_scopes = Some(count);
-        self.note_line(path, reader.line_number(), fault);
-        Ok(())
-    }
-
-    fn note_line(&mut self, path: &[u8], line_number: u64, fault: Option<String>) {
-        if let Some(message) = fault {
-            self.problems.add(path, ProblemKind::Line { line_number, message });
+            _ => Ok(()),
         }
     }
 }
 
-/// A file that is read for what it says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Special<'a> {
-    Manifest,
-    Checksums,
-    Losses,
-    Scopes,
-    /// With the directory of the database.
-    RedisKeymap(&'a [u8]),
-    RedisExpiry(&'a [u8], ExpirySidecar),
-    /// With the directory of the bucket.
-    S3Keymap(&'a [u8]),
-}
-
-impl<'a> Special<'a> {
-    fn of(path: &'a [u8]) -> Option<Self> {
-        if path == MANIFEST_FILE.as_bytes() {
-            return Some(Special::Manifest);
-        }
-        if path == CHECKSUMS_FILE.as_bytes() {
-            return Some(Special::Checksums);
-        }
-        if path == LOSSES_FILE.as_bytes() {
-            return Some(Special::Losses);
-        }
-        if path == SCOPES_FILE.as_bytes() {
-            return Some(Special::Scopes);
-        }
-        let (scope, name) = ekv_files::path::split_last(path);
-        let (adapter, directory) = ekv_files::path::split_last(scope);
-        if adapter.contains(&b'/') || directory.is_empty() {
-            return None;
-        }
-        let is_keymap = name == KEYMAP_FILE.as_bytes();
-        match adapter {
-            b"redis" if is_keymap => Some(Special::RedisKeymap(scope)),
-            b"redis" => ExpirySidecar::of(name).map(|sidecar| Special::RedisExpiry(scope, sidecar)),
-            b"s3" if is_keymap => Some(Special::S3Keymap(scope)),
-            _ => None,
-        }
-    }
+/// Whether a file means something to the check beyond its digest.
+fn says_something(entry: Entry<'_>) -> bool {
+    matches!(
+        entry,
+        Entry::Manifest
+            | Entry::Checksums
+            | Entry::Losses
+            | Entry::ScopeList
+            | Entry::Redis(_, RedisEntry::Keymap | RedisEntry::Expiries(_))
+            | Entry::S3(_, S3Entry::Keymap)
+            | Entry::DynamoDb(_, DynamoDbEntry::Schema)
+    )
 }
 
 pub(crate) fn read_checksums(input: &mut dyn BufRead, entries: &mut Entries) -> Result<()> {

@@ -2,6 +2,7 @@
 #![cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod agreement;
 mod edits;
 mod golden;
 mod incomplete;

@@ -51,7 +51,7 @@ fn links_in_place_of_files_and_directories_are_found_and_not_followed() {
             "redis/db_0/lists/l.json: it is a file with more than one link",
             "redis/db_0/sets/s.json: it is a symbolic link",
             "redis/db_0/streams/st.jsonl: CHECKSUMS lists it, but there is no such file",
-            "redis/db_0/streams/st.jsonl: nothing in a dump has this name",
+            "redis/db_0/streams/st.jsonl: nothing in a dump has this name: expected files only, one for each key",
             "redis/db_0/zsets/z.json: CHECKSUMS lists it, but there is no such file",
             "redis/db_0/zsets: it is a symbolic link",
         ]

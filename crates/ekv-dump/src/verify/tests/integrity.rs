@@ -65,7 +65,7 @@ fn every_cut_lengthened_and_lost_file_is_found() {
         lost.files.remove(path);
         match lost.verify() {
             Ok(result) => {
-                let missing = Problem { path: path.clone(), kind: ProblemKind::Missing };
+                let missing = Problem { path: path.clone(), line: None, kind: ProblemKind::Missing };
                 assert!(result.problems.first.contains(&missing), "{}", path.escape_ascii());
             }
             Err(error) => assert!(is_about_dump && matches!(error.content(), Some(DumpFault::NotADump { .. }))),
@@ -148,7 +148,7 @@ fn refused_entries_are_problems_and_the_check_goes_on() {
         [
             "redis/db_0/strings/ttl.bin: it is a file with more than one link",
             "redis/db_0/fifo: it is a FIFO",
-            "redis/db_0/strings_ttl.jsonl: it has a line for ttl, but there is no such file",
+            "redis/db_0/strings_ttl.jsonl, line 1: there is no file strings/ttl.bin that this expiry could belong to",
         ]
     );
 }

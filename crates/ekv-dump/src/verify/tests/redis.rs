@@ -17,7 +17,7 @@ fn redis_keymap_and_files_must_agree() {
     );
     assert_eq!(
         base.clone().without(&file).problems(),
-        [format!("redis/db_0/KEYMAP.jsonl: it has a record for {}, but there is no such file", long_name())]
+        [format!("redis/db_0/KEYMAP.jsonl, line 1: the record for {} has no file", long_name())]
     );
     let other_scope = base.clone().with(&format!("redis/db_1/sets/{}.json", long_name()), b"{}").problems();
     assert_eq!(other_scope.len(), 1, "{other_scope:?}");
@@ -34,13 +34,13 @@ fn redis_keymap_and_files_must_agree() {
     ];
     for line in bad_lines {
         let problems = keymap(&format!("{}{line}", long_record()));
-        assert!(problems[0].starts_with("redis/db_0/KEYMAP.jsonl: line 2: "), "{line}: {problems:?}");
+        assert!(problems[0].starts_with("redis/db_0/KEYMAP.jsonl, line 2: "), "{line}: {problems:?}");
         assert_eq!(problems.len(), 1, "{line}: {problems:?}");
     }
     let problems = keymap(long_record().trim_end());
     assert_eq!(
         problems[0],
-        "redis/db_0/KEYMAP.jsonl: line 1: the last line does not end in a line feed: the file is cut"
+        "redis/db_0/KEYMAP.jsonl, line 1: the last line does not end in a line feed: the file is cut"
     );
 }
 
@@ -51,16 +51,27 @@ fn expiry_lines_and_files_must_agree() {
     let strings = |content: &str| base.clone().with("redis/db_0/strings_ttl.jsonl", content.as_bytes()).problems();
 
     assert_eq!(strings(&line("a")), [""; 0]);
-    assert_eq!(strings(&line("h")), ["redis/db_0/strings_ttl.jsonl: it has a line for h, but there is no such file"]);
-    assert_eq!(strings(&line("a").repeat(2)), ["redis/db_0/strings_ttl.jsonl: it has several lines for a"]);
+    let without = |directory: &str, key: &str| {
+        format!(
+            "redis/db_0/{directory}_ttl.jsonl, line 1: there is no file {directory}/{key}.bin that this expiry could belong to"
+        )
+    };
+    assert_eq!(strings(&line("h")), [without("strings", "h")]);
+    assert_eq!(
+        strings(&line("a").repeat(3)),
+        [2, 3].map(|n| format!("redis/db_0/strings_ttl.jsonl, line {n}: the key a has an expiry on line 1 already"))
+    );
     let problems = strings(&format!("{}{{\"key\":\"a\"}}\n", line("a")));
-    assert!(problems[0].starts_with("redis/db_0/strings_ttl.jsonl: line 2: "), "{problems:?}");
+    assert!(problems[0].starts_with("redis/db_0/strings_ttl.jsonl, line 2: "), "{problems:?}");
     let hll = base.clone().with("redis/db_0/hll_ttl.jsonl", line("a").as_bytes()).problems();
-    assert_eq!(hll, ["redis/db_0/hll_ttl.jsonl: it has a line for a, but there is no such file"]);
+    assert_eq!(hll, [without("hll", "a")]);
 }
 
 #[test]
 fn a_key_with_files_of_two_types_is_found() {
     let tree = empty().with("redis/db_0/strings/a.bin", b"v").with("redis/db_0/sets/a.json", b"{}");
-    assert_eq!(tree.problems(), ["redis/db_0/sets/a.json: the same key has a file of another type"]);
+    assert_eq!(
+        tree.problems(),
+        ["redis/db_0/strings/a.bin: the same key has a file in sets/ already: a key has one type"]
+    );
 }

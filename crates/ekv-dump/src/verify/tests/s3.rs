@@ -4,9 +4,9 @@ use super::tree::{Tree, empty, keymap_line, reference, text};
 use crate::keymap::KeymapKind;
 use crate::segment::sha_fallback;
 
-/// An object and its sidecar.
+/// An object and its sidecar in the bucket `b`.
 fn with_object(tree: Tree, path: &str) -> Tree {
-    tree.with(path, b"body").with(&format!("{path}.elastickv-meta.json"), b"{}")
+    tree.with("s3/b/_bucket.json", b"{}").with(path, b"body").with(&format!("{path}.elastickv-meta.json"), b"{}")
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn s3_keymap_and_files_must_agree() {
     let leaf = keymap_line("a.elastickv-leaf-data", b"a", KeymapKind::S3LeafData);
     assert_eq!(
         keymap(&format!("{record}{leaf}")),
-        ["s3/b/KEYMAP.jsonl: it has a record for a.elastickv-leaf-data, but there is no such file"]
+        ["s3/b/KEYMAP.jsonl, line 2: the record for a.elastickv-leaf-data has no file"]
     );
     let bad_lines = [
         keymap_line(&fallback, b"dir", KeymapKind::ShaFallback),
@@ -61,7 +61,7 @@ fn s3_keymap_and_files_must_agree() {
     ];
     for line in bad_lines {
         let problems = keymap(&format!("{record}{line}"));
-        assert!(problems[0].starts_with("s3/b/KEYMAP.jsonl: line 2: "), "{line}: {problems:?}");
+        assert!(problems[0].starts_with("s3/b/KEYMAP.jsonl, line 2: "), "{line}: {problems:?}");
         assert_eq!(problems.len(), 1, "{line}: {problems:?}");
     }
 }
@@ -77,7 +77,7 @@ fn records_of_one_path_for_two_keys_are_a_conflict() {
         keymap_line(&path, natural.as_bytes(), KeymapKind::MetaSuffixRename),
     ];
     let tree = with_object(empty(), &format!("s3/b/{path}")).with("s3/b/KEYMAP.jsonl", records.concat().as_bytes());
-    assert_eq!(tree.problems(), [format!("s3/b/KEYMAP.jsonl: it gives the name {path} to several keys")]);
+    assert_eq!(tree.problems(), [format!("s3/b/KEYMAP.jsonl, line 2: {path} has another key on line 1")]);
 }
 
 #[test]
@@ -101,6 +101,21 @@ fn object_named_like_the_keymap_is_accepted_in_reference_dumps_only() {
     let tracker = with_object(reference(), "s3/b/KEYMAP.jsonl");
     assert_eq!(tracker.problems(), [""; 0]);
     assert!(!with_object(empty(), "s3/b/KEYMAP.jsonl").problems().is_empty());
-    let without_sidecar = reference().with("s3/b/KEYMAP.jsonl", b"body\n");
-    assert!(without_sidecar.problems()[0].starts_with("s3/b/KEYMAP.jsonl: line 1: "));
+    let without_sidecar = reference().with("s3/b/_bucket.json", b"{}").with("s3/b/KEYMAP.jsonl", b"body\n");
+    assert!(without_sidecar.problems()[0].starts_with("s3/b/KEYMAP.jsonl, line 1: "));
+}
+
+#[test]
+fn an_object_with_two_files_is_found() {
+    let leaf = keymap_line("a.elastickv-leaf-data", b"a", KeymapKind::S3LeafData);
+    let tree = with_object(with_object(empty(), "s3/b/a"), "s3/b/a.elastickv-leaf-data");
+    let tree = tree.with("s3/b/KEYMAP.jsonl", leaf.as_bytes());
+    assert_eq!(tree.problems(), ["s3/b/a.elastickv-leaf-data: s3/b/a is the same object: a key has one file"]);
+    let fallback = text(sha_fallback(b"a"));
+    let both = format!("{leaf}{}", keymap_line(&fallback, b"a", KeymapKind::ShaFallback));
+    let tree = with_object(with_object(empty(), "s3/b/a.elastickv-leaf-data"), &format!("s3/b/{fallback}"));
+    assert_eq!(
+        tree.with("s3/b/KEYMAP.jsonl", both.as_bytes()).problems(),
+        [format!("s3/b/{fallback}: s3/b/a.elastickv-leaf-data is the same object: a key has one file")]
+    );
 }

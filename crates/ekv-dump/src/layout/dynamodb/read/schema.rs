@@ -41,7 +41,7 @@ const A_STRING: &str = "a string";
 
 /// The schema of a table as its file has it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Schema {
+pub(crate) struct Schema {
     pub(super) table_name: String,
     pub(super) primary_key: KeySchema,
     definitions: BTreeMap<String, String>,
@@ -50,7 +50,7 @@ pub(super) struct Schema {
 
 /// Attribute names of a key.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct KeySchema {
+pub(crate) struct KeySchema {
     pub(super) hash_key: String,
     /// Empty if there is none.
     pub(super) range_key: String,
@@ -64,8 +64,13 @@ struct Index {
 }
 
 impl Schema {
+    /// Whether the items of one hash key have a directory.
+    pub(crate) fn has_range_key(&self) -> bool {
+        !self.primary_key.range_key.is_empty()
+    }
+
     /// Reads the file. Members that no schema has are passed over, as the reference's reader does.
-    pub(super) fn read(content: &dyn ByteSource) -> Result<Schema> {
+    pub(crate) fn read(content: &dyn ByteSource) -> Result<Schema> {
         let mut texts = Texts { room: TEXTS_LEN_MAX };
         let mut schema = Schema::default();
         let mut seen = [false; 3];

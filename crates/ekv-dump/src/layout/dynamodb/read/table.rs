@@ -1,43 +1,35 @@
 //! The files of one table. Source: `docs/format/dynamodb.md`, sections 4 and 6.
 
-use ekv_files::{DumpPath, Error, Result};
 use ekv_model::{ByteSource, Consumer, Protocol, Scope};
 use ekv_spill::{Sorter, Spool};
 
 use super::KEY_NO_NUMBER;
 use super::items::{ItemPlace, Items, TextPlace};
 use super::schema::Schema;
+use crate::entry::{DynamoDbEntry, Entry, IN_FLAT_ITEMS};
 use crate::json::JsonReader;
-use crate::layout::dynamodb::write::names::EXTENSION;
 use crate::layout::dynamodb::write::schema::SCHEMA_FILE;
-use crate::layout::dynamodb::write::{ITEMS_DIRECTORY, ITEMS_FILE};
-use crate::manifest::DynamodbLayout;
 use crate::replay::ReplayFault;
-use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
+use crate::replay::reading::{DumpFile, Reading, Visit};
 use crate::replay::value::ValueBuffer;
-use crate::segment::{Decoded, SegmentError, component, decode_component};
+use crate::segment::{Decoded, component, decode_component};
+use crate::verify::problem::ProblemKind;
+use ekv_files::{DumpPath, Error, Result};
 
 /// Memory for the texts of the items of a table, in bytes.
 const TEXTS_BUDGET: usize = 4 << 20;
 
-const IN_TABLE: &str = "_schema.json, the directory items or the file items.jsonl";
-const IN_ITEMS: &str = "files that end in .json: this table has no range key";
-const IN_RANGE_ITEMS: &str = "directories, and files that end in .json";
-const IN_FOLDER: &str = "files that end in .json";
-
-/// Replays the table in `directory`, if it is selected.
-pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut dyn Consumer) -> Result<()> {
-    let folder = directory.split_last().1;
-    match decode_component(folder).map_err(|error| Error::from(error).at(directory.as_bytes()))? {
-        Decoded::Raw(name) if reading.scope().keys_in(Protocol::DynamoDb, &name).is_nothing() => {
-            return reading.leave_out(directory);
-        }
-        Decoded::Raw(_) | Decoded::Fallback => {}
-        Decoded::Binary(_) => return Err(Error::from(SegmentError::NotCanonical).at(directory.as_bytes())),
+/// Replays the table in the directory `folder`, if it is selected.
+pub(super) fn read(reading: &mut Reading<'_>, folder: &[u8], target: &mut dyn Consumer) -> Result<()> {
+    let table = Entry::Scope(Protocol::DynamoDb, folder);
+    let directory = DumpPath::new(&table.path())?;
+    if let Decoded::Raw(name) = decode_component(folder).map_err(|error| Error::from(error).at(directory.as_bytes()))?
+        && reading.scope().keys_in(Protocol::DynamoDb, &name).is_nothing()
+    {
+        return reading.leave_out(table);
     }
     let mut files = TableFiles {
         folder: folder.to_vec(),
-        layout: reading.manifest().dynamodb_layout,
         scope: reading.scope(),
         found: reading.sorter(),
         may_be_no_number: reading.is_told(KEY_NO_NUMBER),
@@ -46,20 +38,19 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath, target: &mut
         content: ValueBuffer::new(&reading.scratch()),
     };
     files.content.clear();
-    reading.show(directory, &mut files)?;
+    reading.show(&directory, &mut files)?;
     let TableFiles { table, has_items, content, found, .. } = files;
     let Some(Table { schema, items, is_selected }) = table else {
-        return Err(Error::from(ReplayFault::MissingFile { name: SCHEMA_FILE }).at(directory.as_bytes()));
+        return Err(Error::from(ProblemKind::Incomplete { name: SCHEMA_FILE }).at(directory.as_bytes()));
     };
-    let mut items_path = directory.clone();
-    items_path.push(ITEMS_DIRECTORY.as_bytes())?;
+    let items_entry = Entry::DynamoDb(folder, DynamoDbEntry::Items);
+    let items_path = DumpPath::new(&items_entry.path())?;
     match (has_items, is_selected) {
-        (true, false) => reading.leave_out(&items_path),
+        (true, false) => reading.leave_out(items_entry),
         (false, false) => Ok(()),
         (true, true) => read_directory(reading, &items_path, &schema, target),
         (false, true) => {
-            let mut lines = directory.clone();
-            lines.push(ITEMS_FILE.as_bytes())?;
+            let lines = DumpPath::new(&Entry::DynamoDb(folder, DynamoDbEntry::Lines).path())?;
             items.emit(&schema, &content, ItemPlace::Lines(&lines), found, target, reading)
         }
     }
@@ -76,7 +67,6 @@ fn read_directory(
     let mut files = ItemFiles {
         schema,
         items: Items::new(reading.is_told(KEY_NO_NUMBER)),
-        is_in_folder: false,
         folders: reading.sorter(),
         found: reading.sorter(),
         content: ValueBuffer::new(&scratch),
@@ -85,7 +75,6 @@ fn read_directory(
     reading.show(path, &mut files)?;
     let next = reading.sorter();
     let mut folders = std::mem::replace(&mut files.folders, next).finish()?;
-    files.is_in_folder = true;
     while let Some((folder, _)) = folders.next()? {
         let mut path = path.clone();
         path.push(folder)?;
@@ -98,7 +87,6 @@ fn read_directory(
 /// What lies directly in the directory of a table.
 struct TableFiles<'s> {
     folder: Vec<u8>,
-    layout: DynamodbLayout,
     scope: &'s Scope,
     found: Sorter,
     may_be_no_number: bool,
@@ -115,15 +103,6 @@ struct Table {
 }
 
 impl TableFiles<'_> {
-    fn expect_layout(&self, layout: DynamodbLayout) -> Result<()> {
-        let (stated, expected) = match self.layout {
-            _ if self.layout == layout => return Ok(()),
-            DynamodbLayout::PerItem => ("per-item", "the directory items"),
-            DynamodbLayout::Jsonl => ("jsonl", "the file items.jsonl"),
-        };
-        Err(ReplayFault::OtherLayout { stated, expected }.into())
-    }
-
     fn read_schema(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
         self.content.fill_from(file)?;
         let schema = Schema::read(&self.content)?;
@@ -138,7 +117,6 @@ impl TableFiles<'_> {
     }
 
     fn read_lines(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        self.expect_layout(DynamodbLayout::Jsonl)?;
         // The schema comes before the items in byte order; that it is missing is said later.
         let Some(Table { schema, items, is_selected: true }) = &mut self.table else {
             file.leave_out();
@@ -158,20 +136,15 @@ impl TableFiles<'_> {
 }
 
 impl Visit for TableFiles<'_> {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        if path.split_last().1 != ITEMS_DIRECTORY.as_bytes() {
-            return Err(unknown(path, IN_TABLE));
-        }
-        self.expect_layout(DynamodbLayout::PerItem)?;
+    fn directory(&mut self, _: &DumpPath, _: Entry<'_>) -> Result<()> {
         self.has_items = true;
         Ok(())
     }
 
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        match file.name() {
-            name if name == SCHEMA_FILE.as_bytes() => self.read_schema(file),
-            name if name == ITEMS_FILE.as_bytes() => self.read_lines(file),
-            _ => Err(unknown(file.path(), IN_TABLE)),
+    fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
+        match entry {
+            Entry::DynamoDb(_, DynamoDbEntry::Schema) => self.read_schema(file),
+            _ => self.read_lines(file),
         }
     }
 }
@@ -180,7 +153,6 @@ impl Visit for TableFiles<'_> {
 struct ItemFiles<'s> {
     schema: &'s Schema,
     items: Items,
-    is_in_folder: bool,
     folders: Sorter,
     found: Sorter,
     /// The file at hand.
@@ -189,31 +161,17 @@ struct ItemFiles<'s> {
     texts: Spool,
 }
 
-impl ItemFiles<'_> {
-    fn expected(&self) -> &'static str {
-        match (self.is_in_folder, self.schema.primary_key.range_key.is_empty()) {
-            (true, _) => IN_FOLDER,
-            (false, true) => IN_ITEMS,
-            (false, false) => IN_RANGE_ITEMS,
-        }
-    }
-}
-
 impl Visit for ItemFiles<'_> {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        if self.is_in_folder || self.schema.primary_key.range_key.is_empty() {
-            return Err(unknown(path, self.expected()));
+    fn directory(&mut self, path: &DumpPath, _: Entry<'_>) -> Result<()> {
+        if !self.schema.has_range_key() {
+            return Err(ProblemKind::from(IN_FLAT_ITEMS).into());
         }
         Ok(self.folders.push(path.split_last().1, b"")?)
     }
 
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        let name = file.name();
-        if !name.ends_with(EXTENSION) {
-            return Err(unknown(file.path(), self.expected()));
-        }
-        let parent = file.path().split_last().0;
-        let folder = if self.is_in_folder { ekv_files::path::split_last(parent).1 } else { b"" };
+    fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
+        let Entry::DynamoDb(_, DynamoDbEntry::Item(folder, _)) = entry else { return Ok(()) };
+        let (folder, name) = (folder.unwrap_or_default(), file.path().split_last().1);
         self.content.fill_from(file)?;
         let mut reader = JsonReader::document(&self.content);
         let outline = self.items.check(&mut reader, self.schema)?;

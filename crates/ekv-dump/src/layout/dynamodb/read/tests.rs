@@ -282,7 +282,7 @@ fn tables_that_the_manifest_lists_must_be_there() {
     replayed(&listed(&[]));
     for (tables, missing) in [(&["a", "t"][..], "a"), (&["t", "z/"], "z%2F"), (&["a", "b"], "a")] {
         let expected = format!("dynamodb/{missing}: the manifest lists it, but there is no such directory");
-        assert_eq!(failure(&listed(tables)), expected);
+        assert!(failure(&listed(tables)).starts_with(&expected));
     }
     let empty = Dump::sent(&ddb_manifest(DynamodbLayout::Jsonl, &["t"]), |_| ());
     assert_eq!(failure(&empty), "dynamodb/t: the manifest lists it, but there is no such directory");
@@ -298,7 +298,7 @@ fn spacing_order_of_members_unknown_members_and_line_feeds_do_not_matter() {
     let lines = "{\"v\":{\"L\":[]}, \"h\":{\"S\":\"b\"}} \n{\"h\":{\"S\":\"a\"}}";
     let dump = sample(DynamodbLayout::Jsonl).with(LINES, lines.as_bytes()).signed();
     assert_eq!(replayed(&dump)[1..3], ["S:a: h=S:a", "S:b: h=S:b v=[)"]);
-    let dump = sample(DynamodbLayout::Jsonl).with(LINES, b"").signed();
+    let dump = sample(DynamodbLayout::Jsonl).without(LINES).signed();
     assert_eq!(replayed(&dump), ["table t Uniform", "end"]);
     let dump = sample(DynamodbLayout::PerItem).without(ITEM).without("dynamodb/t/items/c.json");
     assert_eq!(replayed(&dump.signed()), ["table t Uniform", "end"]);

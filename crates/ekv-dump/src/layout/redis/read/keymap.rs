@@ -3,16 +3,12 @@
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use ekv_files::{Error, Result};
 use ekv_model::CHUNK_LEN;
 use ekv_spill::{Scratch, Sorter, Spool, Spooled, SpooledReader};
-use ekv_text::LineError;
 
-use crate::keymap::{KeymapFault, KeymapKind, KeymapReader};
-use crate::replay::reading::DumpFile;
-use crate::replay::{Place, ReplayFault};
-use crate::segment::{Encoding, encode_segment_into};
-use crate::verify::walk::read_error;
+use crate::keymap::KeymapRecord;
+use ekv_files::Result;
+use ekv_files::source::read_error;
 
 /// Memory for writing the sorted records, in bytes.
 const WRITE_BUDGET: usize = 64 << 10;
@@ -27,32 +23,8 @@ impl Keymap {
         Keymap { sorter }
     }
 
-    /// Reads the file. Every record must be the fallback of its key.
-    pub(super) fn read(&mut self, file: &mut DumpFile<'_>, place: &Place) -> Result<()> {
-        let mut reader = KeymapReader::new(BufReader::new(file));
-        let mut segment = Vec::new();
-        loop {
-            let record = match reader.next_record() {
-                Ok(Some(record)) => record,
-                Ok(None) => return Ok(()),
-                Err(error) => {
-                    return Err(match error.fault {
-                        KeymapFault::Line(LineError::Io(source)) => read_error(source),
-                        fault => Error::from(fault).at_line(error.line_number),
-                    });
-                }
-            };
-            place.enter_line(reader.line_number());
-            segment.clear();
-            let encoding = encode_segment_into(&record.original, &mut segment);
-            if record.kind != KeymapKind::ShaFallback
-                || encoding != Encoding::Fallback
-                || segment != record.encoded.as_bytes()
-            {
-                return Err(Error::from(ReplayFault::KeymapMismatch).at_line(reader.line_number()));
-            }
-            self.sorter.push(&segment, &record.original)?;
-        }
+    pub(super) fn add(&mut self, record: &KeymapRecord) -> Result<()> {
+        Ok(self.sorter.push(record.encoded.as_bytes(), &record.original)?)
     }
 
     /// Sorts the records; equal ones become one.
@@ -115,13 +87,6 @@ impl KeymapCursor<'_> {
             self.advance()?;
         }
         Ok((self.is_on_record && self.segment == segment).then_some(&self.original))
-    }
-
-    /// The name of the next record.
-    pub(super) fn next_segment(&mut self) -> Result<Option<&[u8]>> {
-        self.is_started = true;
-        self.advance()?;
-        Ok(self.is_on_record.then_some(&self.segment))
     }
 
     fn advance(&mut self) -> Result<()> {

@@ -3,7 +3,6 @@
 //! | file | holds |
 //! |---|---|
 //! | `keymap.rs`, `expiry.rs` | the sidecars of a database, in the order of the files that ask for them |
-//! | `names.rs` | checks that need the names of all types |
 //! | `key_files.rs` | the files of one type directory |
 //! | `element.rs`, `collection.rs`, `stream.rs` | the text of collections |
 
@@ -12,99 +11,66 @@ mod element;
 mod expiry;
 mod key_files;
 mod keymap;
-mod names;
 mod stream;
 
-use ekv_files::{DumpPath, Error, Result};
-use ekv_model::Consumer;
+use std::io::BufReader;
 
+use ekv_model::{Consumer, Protocol};
+
+use crate::entry::{Entry, RedisEntry, database_index};
 use crate::expiry::ExpirySidecar;
-use crate::keymap::KEYMAP_FILE;
 use crate::layout::redis::write::names::Folder;
-use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
+use crate::replay::reading::{DumpFile, Reading, Visit};
 use crate::replay::{Place, ReplayFault};
+use crate::verify::lines::read_keymap;
+use crate::verify::problem::Problems;
+use crate::verify::redis::{RedisNames, check_record, read_expiries};
+use ekv_files::{DumpPath, Error, Result};
 
 use expiry::ExpiryLines;
 use key_files::KeyFiles;
 use keymap::Keymap;
-use names::Names;
 
-/// Directory of the protocol.
-pub(crate) const DIRECTORY: &str = "redis";
 /// The one database that a server has.
-const DATABASE: &str = "db_0";
+const DATABASE: &[u8] = b"db_0";
 /// Its index in events.
 const DATABASE_INDEX: u32 = 0;
 
-const IN_PROTOCOL: &str = "the directory db_0";
-const IN_DATABASE: &str =
-    "KEYMAP.jsonl, strings_ttl.jsonl, hll_ttl.jsonl, or a directory: strings, hll, hashes, lists, sets, zsets, streams";
-
 /// Replays the keys of the database.
 pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
-    check_listed(reading)?;
-    let mut path = DumpPath::new(DIRECTORY.as_bytes())?;
-    let mut databases = Databases::default();
+    let path = DumpPath::new(Protocol::Redis.name().as_bytes())?;
+    let listed = reading.manifest().adapters.redis.as_ref().map_or(&[][..], |scopes| &scopes.databases);
+    if listed.iter().any(|index| *index != DATABASE_INDEX) {
+        return Err(Error::from(ReplayFault::SeveralDatabases).at(path.as_bytes()));
+    }
+    let mut databases = Databases { has_database: false };
     reading.show(&path, &mut databases)?;
-    if databases.has_database {
-        path.push(DATABASE.as_bytes())?;
-        Database::new(reading, path)?.read(reading, target)
-    } else {
-        check_absent(reading)
-    }
-}
-
-/// The databases that the manifest lists.
-fn listed<'r>(reading: &'r Reading<'_>) -> &'r [u32] {
-    reading.manifest().adapters.redis.as_ref().map_or(&[], |scopes| &scopes.databases)
-}
-
-/// The manifest may list no other database than the one of a server.
-fn check_listed(reading: &Reading<'_>) -> Result<()> {
-    if listed(reading).iter().all(|index| *index == DATABASE_INDEX) {
-        return Ok(());
-    }
-    Err(Error::from(ReplayFault::SeveralDatabases).at(DIRECTORY.as_bytes()))
-}
-
-/// What the manifest lists must be there; to be called where the protocol has no directory or database.
-pub(crate) fn check_absent(reading: &mut Reading<'_>) -> Result<()> {
-    check_listed(reading)?;
-    if listed(reading).is_empty() {
-        return Ok(());
-    }
-    Err(Error::from(ReplayFault::MissingScope).at(&[DIRECTORY, "/", DATABASE].concat().into_bytes()))
+    if databases.has_database { Database::new(reading)?.read(reading, target) } else { Ok(()) }
 }
 
 /// Looks for the database.
-#[derive(Default)]
 struct Databases {
     has_database: bool,
 }
 
 impl Visit for Databases {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        let name = path.split_last().1;
-        if name == DATABASE.as_bytes() {
-            self.has_database = true;
-            return Ok(());
+    fn directory(&mut self, path: &DumpPath, _: Entry<'_>) -> Result<()> {
+        if database_index(path.split_last().1) != Some(DATABASE_INDEX) {
+            return Err(ReplayFault::SeveralDatabases.into());
         }
-        let index = name.strip_prefix(b"db_").and_then(|index| std::str::from_utf8(index).ok());
-        match index.and_then(|index| index.parse::<u32>().ok().filter(|number| number.to_string() == index)) {
-            Some(_) => Err(Error::from(ReplayFault::SeveralDatabases)),
-            None => Err(unknown(path, IN_PROTOCOL)),
-        }
+        self.has_database = true;
+        Ok(())
     }
 
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        Err(unknown(file.path(), IN_PROTOCOL))
+    fn file(&mut self, _: &mut DumpFile<'_>, _: Entry<'_>) -> Result<()> {
+        Ok(())
     }
 }
 
 /// What lies beside the type directories.
 struct Database<'p> {
-    path: DumpPath,
     place: &'p Place,
+    names: RedisNames,
     keymap: Keymap,
     strings: ExpiryLines,
     hlls: ExpiryLines,
@@ -112,30 +78,25 @@ struct Database<'p> {
 }
 
 impl<'p> Database<'p> {
-    fn new(reading: &mut Reading<'p>, path: DumpPath) -> Result<Self> {
-        let lines = |sidecar: ExpirySidecar, folder| -> Result<ExpiryLines> {
-            let mut path = path.clone();
-            path.push(sidecar.file_name().as_bytes())?;
-            Ok(ExpiryLines::new(path, folder, reading.sorter()))
-        };
+    fn new(reading: &mut Reading<'p>) -> Result<Self> {
         let mut database = Database {
             place: reading.place(),
+            names: RedisNames::new(reading.sorter()),
             keymap: Keymap::new(reading.sorter()),
-            strings: lines(ExpirySidecar::Strings, Folder::Strings)?,
-            hlls: lines(ExpirySidecar::Hll, Folder::Hll)?,
+            strings: ExpiryLines::new(reading.sorter()),
+            hlls: ExpiryLines::new(reading.sorter()),
             folders: Vec::new(),
-            path,
         };
-        reading.show(&database.path.clone(), &mut database)?;
+        let path = DumpPath::new(&Entry::Scope(Protocol::Redis, DATABASE).path())?;
+        reading.show(&path, &mut database)?;
         Ok(database)
     }
 
     fn read(self, reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
         let keymap = self.keymap.finish(&reading.scratch())?;
-        let names = Names::new(reading.sorter(), self.folders.len() > 1);
         let mut strings = Some(self.strings.finish()?);
         let mut hlls = Some(self.hlls.finish()?);
-        let mut files = KeyFiles::new(reading, self.path, &keymap, names, target);
+        let mut files = KeyFiles::new(reading, &keymap, self.names, target);
         for folder in &self.folders {
             let expiries = match folder {
                 Folder::Strings => strings.take(),
@@ -144,27 +105,47 @@ impl<'p> Database<'p> {
             };
             files.read(reading, *folder, expiries)?;
         }
-        // Lines beside a type directory that is not there.
-        for expiries in [strings, hlls].into_iter().flatten() {
-            expiries.expect_end()?;
-        }
-        files.finish()
+        let mut problems = Problems::default();
+        files.into_names().check(&mut problems)?;
+        problems.into_result()
+    }
+
+    fn read_keymap(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+        let Database { place, names, keymap, .. } = self;
+        read_keymap(&mut BufReader::new(file), check_record, &mut |line, record| {
+            place.enter_line(line);
+            let record = record.map_err(|kind| Error::from(kind).at_line(line))?;
+            names.add_record(DATABASE, record.encoded.as_bytes(), line)?;
+            keymap.add(record)
+        })
+    }
+
+    fn read_expiries(&mut self, file: &mut DumpFile<'_>, sidecar: ExpirySidecar) -> Result<()> {
+        let lines = match sidecar {
+            ExpirySidecar::Strings => &mut self.strings,
+            ExpirySidecar::Hll => &mut self.hlls,
+        };
+        let names = &mut self.names;
+        read_expiries(&mut BufReader::new(file), &mut |line, expiry| {
+            let expiry = expiry.map_err(|kind| Error::from(kind).at_line(line))?;
+            names.add_expiry(DATABASE, sidecar, expiry.segment, line)?;
+            lines.add(sidecar, &expiry)
+        })
     }
 }
 
 impl Visit for Database<'_> {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        let folder = Folder::named(path.split_last().1).ok_or_else(|| unknown(path, IN_DATABASE))?;
-        self.folders.push(folder);
+    fn directory(&mut self, _: &DumpPath, entry: Entry<'_>) -> Result<()> {
+        if let Entry::Redis(_, RedisEntry::Folder(folder)) = entry {
+            self.folders.push(folder);
+        }
         Ok(())
     }
 
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        match ExpirySidecar::of(file.name()) {
-            Some(ExpirySidecar::Strings) => self.strings.read(file),
-            Some(ExpirySidecar::Hll) => self.hlls.read(file),
-            None if file.name() == KEYMAP_FILE.as_bytes() => self.keymap.read(file, self.place),
-            None => Err(unknown(file.path(), IN_DATABASE)),
+    fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
+        match entry {
+            Entry::Redis(_, RedisEntry::Expiries(sidecar)) => self.read_expiries(file, sidecar),
+            _ => self.read_keymap(file),
         }
     }
 }

@@ -198,7 +198,7 @@ fn long_keys_of_every_type_come_back_through_the_keymap() {
     let mut extra = Vec::new();
     crate::keymap::write_line(&segment, &[b'q'; 300], crate::keymap::KeymapKind::ShaFallback, &mut extra);
     let orphan = dump.clone().with(KEYMAP, &[text.as_bytes(), &extra].concat()).signed().error();
-    assert_eq!(orphan, format!("{KEYMAP}: the record for {segment} has no file"));
+    assert_eq!(orphan, format!("{KEYMAP}, line {}: the record for {segment} has no file", text.lines().count() + 1));
 
     let mut wrong = Vec::new();
     crate::keymap::write_line(&segment, b"other", crate::keymap::KeymapKind::ShaFallback, &mut wrong);

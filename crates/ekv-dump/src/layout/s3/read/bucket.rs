@@ -2,21 +2,22 @@
 
 use std::io::Read as _;
 
-use ekv_files::{DumpPath, Error, Result};
 use ekv_model::s3::{Bucket as ModelBucket, BucketRecord, Event, STRING_LEN_MAX};
 use ekv_model::{Consumer, Event as ModelEvent, InMemory, Protocol};
-use ekv_text::time::parse_hlc;
 
-use super::BUCKET_MISSING;
 use super::files::BucketFiles;
 use super::object::Objects;
+use crate::entry::{Entry, S3Entry};
 use crate::json::{JsonReader, Refuse as _};
 use crate::replay::ReplayFault;
 use crate::replay::reading::{Reading, emit, is_missing};
 use crate::replay::text::{read_string, read_version};
-use crate::s3_name::BUCKET_FILE;
-use crate::segment::{Decoded, component, decode_component};
-use crate::verify::walk::read_error;
+use crate::segment::component;
+use crate::verify::problem::ProblemKind;
+use crate::verify::scopes::told_name;
+use ekv_files::source::read_error;
+use ekv_files::{DumpPath, Error, Result};
+use ekv_text::time::parse_hlc;
 
 /// Longest record, in bytes.
 const TEXT_LEN_MAX: usize = 1 << 20;
@@ -40,9 +41,8 @@ pub(super) struct Bucket {
 
 /// Reads the record of a bucket: its name and the text, which is empty where there is no record: then the directory tells the name.
 /// If the name is not selected, the file counts as not read.
-pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<(String, Vec<u8>)> {
-    let mut path = directory.clone();
-    path.push(BUCKET_FILE.as_bytes())?;
+pub(super) fn read(reading: &mut Reading<'_>, directory: &[u8]) -> Result<(String, Vec<u8>)> {
+    let path = DumpPath::new(&Entry::S3(directory, S3Entry::Record).path())?;
     let (mut name, mut text) = (String::new(), Vec::new());
     let scope = reading.scope();
     let result = reading.read_file(&path, &mut |file| {
@@ -52,7 +52,7 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<(S
             return Err(ReplayFault::LongDocument { len_max: TEXT_LEN_MAX }.into());
         }
         name = Bucket::parse(&text)?.name;
-        if component(name.as_bytes()) != directory.split_last().1 {
+        if component(name.as_bytes()) != directory {
             return Err(ReplayFault::BucketDirectory { name: name.clone() }.into());
         }
         if scope.keys_in(Protocol::S3, name.as_bytes()).is_nothing() {
@@ -61,14 +61,13 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &DumpPath) -> Result<(S
         Ok(())
     });
     match result {
-        Err(error) if is_missing(&error) => {
-            let name = match decode_component(directory.split_last().1) {
-                Ok(Decoded::Raw(name)) if reading.is_told(BUCKET_MISSING) => String::from_utf8(name).ok(),
-                _ => None,
-            };
-            let missing = || Error::from(ReplayFault::BucketRecordMissing).at(directory.as_bytes());
-            name.map(|name| (name, Vec::new())).ok_or_else(missing)
-        }
+        Err(error) if is_missing(&error) => match told_name(directory) {
+            Some(name) => Ok((name, Vec::new())),
+            None => {
+                let path = Entry::Scope(Protocol::S3, directory).path();
+                Err(Error::from(ProblemKind::BucketWithoutRecord).at(&path))
+            }
+        },
         other => other.map(|()| (name, text)),
     }
 }
@@ -102,15 +101,14 @@ impl Bucket {
     }
 
     /// Replays the bucket whose files lie in `directory`.
-    pub(super) fn replay(
-        &self,
-        reading: &mut Reading<'_>,
-        directory: DumpPath,
-        target: &mut dyn Consumer,
-    ) -> Result<()> {
-        let keys = BucketFiles::new(reading, directory.clone()).list(reading)?.finish(reading, &self.name)?;
+    pub(super) fn replay(&self, reading: &mut Reading<'_>, directory: &[u8], target: &mut dyn Consumer) -> Result<()> {
+        let keys = BucketFiles::new(reading, directory)?.list(reading, &self.name)?;
+        if !self.has_record && keys.is_empty() {
+            // What is left of a bucket that is gone.
+            return Ok(());
+        }
         let place = reading.place();
-        place.enter_file(&[directory.as_bytes(), b"/", BUCKET_FILE.as_bytes()].concat());
+        place.enter_file(&Entry::S3(directory, S3Entry::Record).path());
         let record = self.has_record.then_some(BucketRecord {
             created_at_hlc: self.created_at_hlc,
             owner: &self.owner,

@@ -1,154 +1,107 @@
 //! The files of a bucket by name; none of them is opened but the KEYMAP.
 
-use ekv_files::{DumpPath, Error, Result};
+use std::io::BufReader;
+
+use ekv_model::{Example, Protocol};
 use ekv_spill::Sorter;
 
-use super::keys::KeyList;
-use super::{keymap, side};
-use crate::keymap::KEYMAP_FILE;
-use crate::replay::ReplayFault;
-use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
-use crate::s3_name::{BUCKET_FILE, META_SUFFIX, is_reserved};
-
-const IN_BUCKET: &str =
-    "objects with their metadata files, _bucket.json, KEYMAP.jsonl, _incomplete_uploads or _orphans";
-
-/// What is known about a path in a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tag {
-    Body,
-    /// A KEYMAP record.
-    Record,
-    /// The metadata file of the body that the path names.
-    Sidecar,
-}
-
-impl Tag {
-    pub(super) const ALL: [Tag; 3] = [Tag::Body, Tag::Record, Tag::Sidecar];
-
-    fn byte(self) -> u8 {
-        match self {
-            Tag::Body => b'b',
-            Tag::Record => b'r',
-            Tag::Sidecar => b's',
-        }
-    }
-
-    /// Splits what [`BucketFiles::add`] pushed.
-    pub(super) fn split(path_and_tag: &[u8]) -> Option<(&[u8], Tag)> {
-        let (byte, path) = path_and_tag.split_last()?;
-        let tag = Tag::ALL.into_iter().find(|tag| tag.byte() == *byte)?;
-        Some((path.strip_suffix(&[0]).unwrap_or(path), tag))
-    }
-}
+use super::S3_SIDE_RECORDS_NOT_RESTORED;
+use super::keys::{Keys, put_key, write_keys};
+use crate::entry::{Entry, S3Entry};
+use crate::keymap::KeymapRecord;
+use crate::replay::reading::{DumpFile, Reading, Visit};
+use crate::verify::lines::read_keymap;
+use crate::verify::problem::{ProblemKind, Problems};
+use crate::verify::s3::{S3Names, check_record, is_keymap_of_object};
+use ekv_files::{DumpPath, Error, Result};
 
 /// Collects the names in a bucket.
-pub(super) struct BucketFiles {
-    directory: DumpPath,
+pub(super) struct BucketFiles<'d> {
+    bucket: &'d [u8],
     is_own: bool,
-    /// Path in the bucket, NUL, [`Tag`]; the payload of records is their own.
-    names: Sorter,
+    names: S3Names,
     directories: Sorter,
     has_keymap: bool,
     /// A file KEYMAP.jsonl is an object, as the reference decoder may write one.
     keymap_is_object: bool,
-    buffer: Vec<u8>,
 }
 
-impl BucketFiles {
-    pub(super) fn new(reading: &Reading<'_>, directory: DumpPath) -> Self {
-        BucketFiles {
-            directory,
-            is_own: reading.manifest().is_own(),
-            names: reading.sorter(),
+impl<'d> BucketFiles<'d> {
+    /// For the bucket whose directory has this name.
+    pub(super) fn new(reading: &Reading<'_>, bucket: &'d [u8]) -> Result<Self> {
+        Ok(BucketFiles {
+            bucket,
+            is_own: reading.rules().is_own,
+            names: S3Names::new(reading.sorter()),
             directories: reading.sorter(),
             has_keymap: false,
             keymap_is_object: false,
-            buffer: Vec::new(),
-        }
+        })
     }
 
-    /// Looks at everything below the bucket.
-    pub(super) fn list(mut self, reading: &mut Reading<'_>) -> Result<KeyList> {
-        let directory = self.directory.clone();
-        reading.show(&directory, &mut self)?;
-        if self.has_keymap && self.keymap_is_object {
-            self.add(KEYMAP_FILE.as_bytes(), Tag::Body, b"")?;
-        } else if self.has_keymap {
-            let mut path = directory.clone();
-            path.push(KEYMAP_FILE.as_bytes())?;
-            keymap::read(reading, &path, &mut |encoded, payload| self.add(encoded, Tag::Record, payload))?;
-        }
-        let directories = std::mem::replace(&mut self.directories, reading.sorter());
-        let mut directories = directories.finish()?;
+    /// Looks at everything below the bucket, and finds the key of each object.
+    pub(super) fn list(mut self, reading: &mut Reading<'_>, name: &str) -> Result<Keys> {
+        reading.show(&DumpPath::new(&Entry::Scope(Protocol::S3, self.bucket).path())?, &mut self)?;
+        self.read_keymap(reading)?;
+        let mut directories = std::mem::replace(&mut self.directories, reading.sorter()).finish()?;
         while let Some((path, _)) = directories.next()? {
-            let path = DumpPath::new(path)?;
-            match side::Side::of(path.split_last().1) {
-                Some(side) => side.leave_out(reading, &path)?,
-                None => reading.show_below(&path, &mut ObjectFiles(&mut self))?,
+            let directory = DumpPath::new(path)?;
+            if matches!(Entry::of_directory(path), Ok(Entry::S3(_, S3Entry::Uploads | S3Entry::Orphans))) {
+                let files = reading.pass_by(&directory)?;
+                if files > 0 {
+                    reading.find(S3_SIDE_RECORDS_NOT_RESTORED, || {
+                        Example::new(Some(path), None, format!("{files} files are left out"))
+                    });
+                }
+            } else {
+                reading.show_below(&directory, &mut self)?;
             }
         }
-        Ok(KeyList::new(directory, self.is_own, self.names))
+        let mut by_key = reading.sorter();
+        let mut problems = Problems::default();
+        self.names.check(self.is_own, &mut problems, &mut |path, renamed| put_key(path, renamed, &mut by_key))?;
+        problems.into_result()?;
+        write_keys(by_key, reading, name)
     }
 
-    fn add(&mut self, path: &[u8], tag: Tag, payload: &[u8]) -> Result<()> {
-        self.buffer.clear();
-        self.buffer.extend_from_slice(path);
-        self.buffer.extend_from_slice(&[0, tag.byte()]);
-        Ok(self.names.push(&self.buffer, payload)?)
+    fn read_keymap(&mut self, reading: &mut Reading<'_>) -> Result<()> {
+        let BucketFiles { bucket, is_own, names, .. } = self;
+        let keymap = S3Entry::Keymap;
+        if !self.has_keymap || self.keymap_is_object {
+            return if self.has_keymap { names.add_file(bucket, keymap, false, *is_own) } else { Ok(()) };
+        }
+        let place = reading.place();
+        let mut is_empty = true;
+        reading.read_file(&DumpPath::new(&Entry::S3(bucket, keymap).path())?, &mut |file| {
+            read_keymap(&mut BufReader::new(file), check_record, &mut |line, record| {
+                is_empty = false;
+                place.enter_line(line);
+                let record: &KeymapRecord = record.map_err(|kind: ProblemKind| Error::from(kind).at_line(line))?;
+                names.add_record(bucket, line, Ok(record))
+            })
+        })?;
+        names.add_file(bucket, keymap, is_empty, *is_own)
+    }
+}
+
+impl Visit for BucketFiles<'_> {
+    fn directory(&mut self, path: &DumpPath, entry: Entry<'_>) -> Result<()> {
+        // What lies deeper is shown anyway.
+        match entry {
+            Entry::S3(_, S3Entry::Folder(folder)) if folder.contains(&b'/') => Ok(()),
+            _ => Ok(self.directories.push(path.as_bytes(), b"")?),
+        }
     }
 
-    /// Notes a body or a sidecar; it is read when its turn comes.
-    fn add_file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
+    fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
+        // Read before, or when its turn comes.
         file.pass_over();
-        let whole = file.path().as_bytes();
-        let path = whole.get(self.directory.len().saturating_add(1)..).unwrap_or_default();
-        match path.strip_suffix(META_SUFFIX) {
-            Some(body) if body.is_empty() || body.ends_with(b"/") => {
-                Err(Error::from(ReplayFault::SidecarWithoutBody).at(whole))
-            }
-            Some(body) => self.add(body, Tag::Sidecar, b""),
-            None => self.add(path, Tag::Body, b""),
+        let Entry::S3(bucket, entry) = entry else { return Ok(()) };
+        if entry == S3Entry::Keymap {
+            self.has_keymap = true;
+            return Ok(());
         }
-    }
-}
-
-impl Visit for BucketFiles {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        let name = path.split_last().1;
-        if side::Side::of(name).is_none() && self.is_own && is_reserved(name) {
-            return Err(unknown(path, IN_BUCKET));
-        }
-        Ok(self.directories.push(path.as_bytes(), b"")?)
-    }
-
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        match file.name() {
-            // Has been read.
-            name if name == BUCKET_FILE.as_bytes() => file.pass_over(),
-            name if name == KEYMAP_FILE.as_bytes() => {
-                self.has_keymap = true;
-                file.pass_over();
-            }
-            name if side::Side::of(name).is_some() => return Err(unknown(file.path(), IN_BUCKET)),
-            name => {
-                self.keymap_is_object |= !self.is_own && name.strip_suffix(META_SUFFIX) == Some(KEYMAP_FILE.as_bytes());
-                self.add_file(file)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Files in directories that keys make.
-struct ObjectFiles<'b>(&'b mut BucketFiles);
-
-impl Visit for ObjectFiles<'_> {
-    fn directory(&mut self, _path: &DumpPath) -> Result<()> {
-        Ok(())
-    }
-
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        self.0.add_file(file)
+        self.keymap_is_object |= is_keymap_of_object(entry, self.is_own);
+        self.names.add_file(bucket, entry, false, self.is_own)
     }
 }

@@ -1,6 +1,5 @@
 //! One object after the other.
 
-use ekv_files::{DumpPath, Result};
 use ekv_model::s3::{Event, Object};
 use ekv_model::{Consumer, Event as ModelEvent, Example};
 
@@ -8,15 +7,16 @@ use super::S3_ETAG_DIFFERS;
 use super::content::{Expected, replay_content};
 use super::keys::ListedObject;
 use super::sidecar::Sidecar;
+use crate::entry::{Entry, S3Entry};
 use crate::replay::reading::{Reading, emit};
 use crate::replay::value::ValueBuffer;
-use crate::s3_name::{META_SUFFIX, object_path};
+use crate::s3_name::object_path;
+use ekv_files::{DumpPath, Result};
 
 /// Replays the objects of a bucket.
 pub(super) struct Objects {
-    /// Path of the file at hand.
-    path: DumpPath,
-    directory_len: usize,
+    /// Name of its directory.
+    bucket: Vec<u8>,
     /// Text of the sidecar at hand.
     sidecar: ValueBuffer,
     /// Content of the object at hand, if it is small.
@@ -25,13 +25,8 @@ pub(super) struct Objects {
 
 impl Objects {
     /// For the objects of the bucket in `directory`.
-    pub(super) fn new(reading: &Reading<'_>, directory: DumpPath) -> Self {
-        Objects {
-            directory_len: directory.len(),
-            path: directory,
-            sidecar: ValueBuffer::new(&reading.scratch()),
-            content: Vec::new(),
-        }
+    pub(super) fn new(reading: &Reading<'_>, directory: &[u8]) -> Self {
+        Objects { bucket: directory.to_vec(), sidecar: ValueBuffer::new(&reading.scratch()), content: Vec::new() }
     }
 
     /// Reads sidecar and body of an object and hands it on, or leaves them out.
@@ -41,25 +36,23 @@ impl Objects {
         listed: &ListedObject<'_>,
         target: &mut dyn Consumer,
     ) -> Result<()> {
-        let body_path = object_path(listed.key, listed.kind);
-        self.enter(&[&body_path, META_SUFFIX].concat())?;
+        let Objects { bucket, content, .. } = self;
+        let object_path = object_path(listed.key, listed.kind);
+        let sidecar_path = DumpPath::new(&Entry::S3(bucket, S3Entry::Sidecar(&object_path)).path())?;
+        let path = DumpPath::new(&Entry::S3(bucket, S3Entry::Body(&object_path)).path())?;
         if !listed.is_selected {
-            reading.leave_out_file(&self.path)?;
-            self.enter(&body_path)?;
-            return reading.leave_out_file(&self.path);
+            reading.leave_out_file(&sidecar_path)?;
+            return reading.leave_out_file(&path);
         }
-        let sidecar_path = self.path.clone();
         let mut sidecar = Sidecar::default();
         reading.read_file(&sidecar_path, &mut |file| {
             self.sidecar.fill_from(file)?;
             sidecar = Sidecar::parse(&self.sidecar)?;
             Ok(())
         })?;
-        self.enter(&body_path)?;
         let (place, may_differ) = (reading.place(), reading.is_told(S3_ETAG_DIFFERS));
-        let Objects { path, content, .. } = self;
         let mut odd = None;
-        reading.read_file(path, &mut |file| {
+        reading.read_file(&path, &mut |file| {
             let expected = Expected { sidecar: &sidecar, path: sidecar_path.as_bytes(), may_differ };
             odd = replay_content(file, &expected, content, &mut |body| {
                 let object = Object {
@@ -81,11 +74,5 @@ impl Objects {
             reading.find(S3_ETAG_DIFFERS, || Example::new(Some(path.as_bytes()), None, odd));
         }
         Ok(())
-    }
-
-    /// Goes to a file of the bucket.
-    fn enter(&mut self, path: &[u8]) -> Result<()> {
-        self.path.truncate(self.directory_len);
-        Ok(self.path.extend(path)?)
     }
 }

@@ -15,19 +15,12 @@ mod queue;
 mod settings;
 mod side;
 
-use ekv_files::{DumpPath, Result};
-use ekv_model::{Consumer, Finding};
-use ekv_spill::Sorter;
+use ekv_model::{Consumer, Finding, Protocol};
 
-use crate::replay::reading::{DumpFile, Reading, Visit, unknown};
-use crate::replay::scopes::ListedScopes;
+use crate::replay::reading::Reading;
+use ekv_files::Result;
 
 use queue::QueueReader;
-
-/// Directory of the protocol.
-pub(crate) const DIRECTORY: &str = "sqs";
-
-const IN_PROTOCOL: &str = "directories only, one for each queue";
 
 /// Messages that belong to no queue, and stay in the dump.
 pub const NOT_ENCODED_ORPHANS: Finding = Finding::warning(
@@ -43,37 +36,12 @@ pub const SETTINGS_OF_ANOTHER_NAME: Finding = Finding::warning(
 
 /// Replays the queues.
 pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
-    let mut queues = Queues { directories: reading.sorter(), listed: ListedScopes::new(DIRECTORY, reading)? };
-    reading.show(&DumpPath::new(DIRECTORY.as_bytes())?, &mut queues)?;
-    queues.listed.check()?;
-    let mut directories = queues.directories.finish()?;
+    let mut directories = reading.scopes(Protocol::Sqs)?.finish()?;
     let mut reader = QueueReader::new(reading, target);
-    while let Some((path, _)) = directories.next()? {
-        reader.read(reading, DumpPath::new(path)?)?;
+    while let Some((segment, _)) = directories.next()? {
+        reader.read(reading, segment)?;
     }
     Ok(())
-}
-
-/// What the manifest lists must be there; to be called where the protocol has no directory.
-pub(crate) fn check_absent(reading: &mut Reading<'_>) -> Result<()> {
-    ListedScopes::new(DIRECTORY, reading)?.check()
-}
-
-/// Looks for queues.
-struct Queues {
-    directories: Sorter,
-    listed: ListedScopes,
-}
-
-impl Visit for Queues {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        self.listed.saw(path.split_last().1)?;
-        Ok(self.directories.push(path.as_bytes(), b"")?)
-    }
-
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        Err(unknown(file.path(), IN_PROTOCOL))
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ekv_files::{DumpPath, Error, Result};
 use ekv_model::sqs::Event;
 use ekv_model::{Consumer, Event as ModelEvent, Example, Protocol, Scope};
 use ekv_spill::Scratch;
@@ -11,16 +10,14 @@ use super::message::Visibility;
 use super::messages::{Messages, Outline};
 use super::settings::{QUEUE_LEN_MAX, Settings};
 use super::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME, side};
-use crate::layout::sqs::write::{
-    INTERNALS_DIRECTORY, MESSAGES_FILE, QUEUE_FILE, SIDE_RECORDS_FILE, is_orphan_directory, orphan_name,
-};
-use crate::replay::reading::{DumpFile, Reading, Visit, emit, unknown};
+use crate::entry::{Entry, SqsEntry};
+use crate::layout::sqs::write::{QUEUE_FILE, is_orphan_directory, orphan_name};
+use crate::replay::reading::{DumpFile, Reading, Visit, emit};
 use crate::replay::value::ValueBuffer;
 use crate::replay::{Place, ReplayFault};
 use crate::segment::{Decoded, SegmentError, component, decode_component};
-
-const IN_QUEUE: &str = "_queue.json, messages.jsonl, or the directory _internals";
-const IN_INTERNALS: &str = "the file side_records.jsonl";
+use crate::verify::problem::ProblemKind;
+use ekv_files::{DumpPath, Error, Result};
 
 /// Generation of a queue about which nothing is known.
 const FIRST_GENERATION: u64 = 1;
@@ -59,43 +56,37 @@ impl<'a> QueueReader<'a> {
         }
     }
 
-    /// Replays the queue in `directory`.
-    pub(super) fn read(&mut self, reading: &mut Reading<'_>, directory: DumpPath) -> Result<()> {
-        let segment = directory.split_last().1.to_vec();
-        let mut internals = directory.clone();
-        internals.push(INTERNALS_DIRECTORY.as_bytes())?;
-        let mut visit = QueueFiles {
-            reader: self,
-            fate: if is_orphan_directory(&segment) { Fate::OrphanPerhaps } else { Fate::Open },
-            directory: &directory,
-            is_begun: false,
-            has_internals: false,
-        };
+    /// Replays the queue whose directory has this name.
+    pub(super) fn read(&mut self, reading: &mut Reading<'_>, segment: &[u8]) -> Result<()> {
+        let directory = DumpPath::new(&Entry::Scope(Protocol::Sqs, segment).path())?;
+        let internals = Entry::Sqs(segment, SqsEntry::Internals);
+        let fate = if is_orphan_directory(segment) { Fate::OrphanPerhaps } else { Fate::Open };
+        let mut visit = QueueFiles { reader: self, fate, segment, is_begun: false, has_internals: false };
         reading.show(&directory, &mut visit)?;
         let QueueFiles { fate, is_begun, has_internals, .. } = visit;
         if std::mem::take(&mut self.other_names) > 0 {
-            reading.find(SETTINGS_OF_ANOTHER_NAME, || Example::new(Some(&segment), None, String::new()));
+            reading.find(SETTINGS_OF_ANOTHER_NAME, || Example::new(Some(segment), None, String::new()));
         }
         match fate {
             Fate::Selected(settings) => {
                 if !is_begun {
-                    self.begin(&directory, &settings, Outline::default())?;
+                    self.begin(segment, &settings, Outline::default())?;
                 }
                 if has_internals {
-                    reading.show(&internals, &mut SideFiles { reader: self })?;
+                    reading.show(&DumpPath::new(&internals.path())?, &mut SideFiles { reader: self })?;
                 }
                 self.emit(Event::End)
             }
-            Fate::Open => Err(Error::from(ReplayFault::MissingFile { name: QUEUE_FILE }).at(directory.as_bytes())),
-            Fate::NotSelected | Fate::OrphanPerhaps => {
-                if matches!(fate, Fate::OrphanPerhaps)
-                    && orphan_name(&segment).is_none_or(|name| self.is_selected(&name))
-                {
+            Fate::Open => Err(without_settings(segment)),
+            Fate::OrphanPerhaps => {
+                if orphan_name(segment).is_none_or(|name| self.is_selected(&name)) {
                     let detail = || format!("sqs/{}", segment.escape_ascii());
                     reading.find(NOT_ENCODED_ORPHANS, || Example::new(None, None, detail()));
                 }
-                if has_internals { reading.leave_out(&internals) } else { Ok(()) }
+                if has_internals { reading.pass_by(&DumpPath::new(&internals.path())?).map(drop) } else { Ok(()) }
             }
+            Fate::NotSelected if has_internals => reading.leave_out(internals),
+            Fate::NotSelected => Ok(()),
         }
     }
 
@@ -132,13 +123,13 @@ impl<'a> QueueReader<'a> {
     }
 
     /// Begins the queue: its settings are in the file beside the one that is being read.
-    fn begin(&mut self, directory: &DumpPath, settings: &Settings, outline: Outline) -> Result<()> {
+    fn begin(&mut self, segment: &[u8], settings: &Settings, outline: Outline) -> Result<()> {
         let generation = match settings.generation() {
             0 => outline.generation.filter(|common| *common != 0).unwrap_or(FIRST_GENERATION),
             stated => stated,
         };
         let reading_at = self.place.location().path;
-        self.place.enter_file(&[directory.as_bytes(), b"/", QUEUE_FILE.as_bytes()].concat());
+        self.place.enter_file(&Entry::Sqs(segment, SqsEntry::Settings).path());
         self.emit(Event::Queue(&settings.queue(generation, &settings.tags())))?;
         if let Some(path) = reading_at {
             self.place.enter_file(&path);
@@ -146,10 +137,10 @@ impl<'a> QueueReader<'a> {
         Ok(())
     }
 
-    fn messages(&mut self, file: &mut DumpFile<'_>, directory: &DumpPath, settings: &Settings) -> Result<()> {
+    fn messages(&mut self, file: &mut DumpFile<'_>, segment: &[u8], settings: &Settings) -> Result<()> {
         self.content.fill_from(file)?;
         let outline = self.each_message().outline()?;
-        self.begin(directory, settings, outline)?;
+        self.begin(segment, settings, outline)?;
         let QueueReader { place, target, visibility, scratch, content, value, .. } = self;
         let messages = Messages { content, visibility: *visibility, scratch };
         messages.replay(outline, value, &mut |event, line| {
@@ -179,28 +170,30 @@ enum Fate {
     NotSelected,
 }
 
+/// A directory that tells neither of a queue nor of one that is gone.
+fn without_settings(segment: &[u8]) -> Error {
+    let directory = Entry::Scope(Protocol::Sqs, segment).path();
+    Error::from(ProblemKind::Incomplete { name: QUEUE_FILE }).at(&directory)
+}
+
 /// The files of one queue.
 struct QueueFiles<'q, 'a> {
     reader: &'q mut QueueReader<'a>,
-    directory: &'q DumpPath,
+    segment: &'q [u8],
     fate: Fate,
     is_begun: bool,
     has_internals: bool,
 }
 
 impl Visit for QueueFiles<'_, '_> {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        if path.split_last().1 != INTERNALS_DIRECTORY.as_bytes() {
-            return Err(unknown(path, IN_QUEUE));
-        }
+    fn directory(&mut self, _: &DumpPath, _: Entry<'_>) -> Result<()> {
         self.has_internals = true;
         Ok(())
     }
 
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        match (file.name(), &self.fate) {
-            (name, _) if name == QUEUE_FILE.as_bytes() => {
-                let segment = self.directory.split_last().1;
+    fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
+        match (entry, &self.fate) {
+            (Entry::Sqs(segment, SqsEntry::Settings), _) => {
                 self.fate = match self.reader.settings(file, segment)? {
                     Some(settings) => Fate::Selected(Box::new(settings)),
                     None => {
@@ -210,21 +203,16 @@ impl Visit for QueueFiles<'_, '_> {
                 };
                 Ok(())
             }
-            (name, fate) if name == MESSAGES_FILE.as_bytes() => match fate {
-                // Files come in the order of their names: the settings would have been seen.
-                Fate::Open => {
-                    Err(Error::from(ReplayFault::MissingFile { name: QUEUE_FILE }).at(self.directory.as_bytes()))
-                }
-                Fate::OrphanPerhaps | Fate::NotSelected => {
-                    file.leave_out();
-                    Ok(())
-                }
-                Fate::Selected(settings) => {
-                    self.is_begun = true;
-                    self.reader.messages(file, self.directory, settings)
-                }
-            },
-            _ => Err(unknown(file.path(), IN_QUEUE)),
+            // Files come in the order of their names: the settings would have been seen.
+            (_, Fate::Open) => Err(without_settings(self.segment)),
+            (_, Fate::OrphanPerhaps | Fate::NotSelected) => {
+                file.leave_out();
+                Ok(())
+            }
+            (_, Fate::Selected(settings)) => {
+                self.is_begun = true;
+                self.reader.messages(file, self.segment, settings)
+            }
         }
     }
 }
@@ -235,14 +223,11 @@ struct SideFiles<'q, 'a> {
 }
 
 impl Visit for SideFiles<'_, '_> {
-    fn directory(&mut self, path: &DumpPath) -> Result<()> {
-        Err(unknown(path, IN_INTERNALS))
+    fn directory(&mut self, _: &DumpPath, _: Entry<'_>) -> Result<()> {
+        Ok(())
     }
 
-    fn file(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        if file.name() != SIDE_RECORDS_FILE.as_bytes() {
-            return Err(unknown(file.path(), IN_INTERNALS));
-        }
+    fn file(&mut self, file: &mut DumpFile<'_>, _: Entry<'_>) -> Result<()> {
         let QueueReader { place, target, content, value, .. } = &mut *self.reader;
         content.fill_from(file)?;
         side::replay(content, value, &mut |event, line| {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::keymap::{KeymapKind, write_line};
+use crate::manifest::Exclusions;
 use crate::replay::S3_SIDE_RECORDS_NOT_RESTORED;
 use crate::s3_name::object_fallback;
 
@@ -144,10 +145,10 @@ fn names_that_do_not_fit_together_are_refused() {
         ),
         (with("s3/b/_bucket.json/x", b""), "s3/b/_bucket.json".to_owned()),
         (with("s3/b/KEYMAP.jsonl/x", b""), "s3/b/KEYMAP.jsonl".to_owned()),
-        (with("s3/b/_orphans", b""), "s3/b/_orphans: nothing in a dump has this name: expected objects".to_owned()),
+        (with("s3/b/_orphans", b""), "s3/b/_orphans: the object has no metadata file".to_owned()),
         (with("s3/notes", b""), "s3/notes: nothing in a dump has this name: expected directories only".to_owned()),
-        (with("s3/c/x", b""), "s3/c: there is no _bucket.json in it".to_owned()),
-        (with("s3/_c/x", b""), "s3/_c: there is no _bucket.json in it".to_owned()),
+        (object("s3/c/x"), "s3/c: there is no _bucket.json in it".to_owned()),
+        (object("s3/_c/x"), "s3/_c: there is no _bucket.json in it".to_owned()),
         (with("s3/c%2f/_bucket.json", b""), "s3/c%2f: the name is not in its canonical form".to_owned()),
     ];
     for (dump, message) in cases {
@@ -180,7 +181,9 @@ fn files_that_no_client_sees_are_left_out_and_said() {
         part_version: 0,
         body: Body::Inline(b"chunk"),
     };
-    let dump = Dump::sent_with(&s3_manifest(&buckets), TreeOptions::default(), |target| {
+    let exclusions = Exclusions { include_orphans: true, include_incomplete_uploads: true, ..Exclusions::default() };
+    let manifest = Manifest { exclusions, ..s3_manifest(&buckets) };
+    let dump = Dump::sent_with(&manifest, TreeOptions::default(), |target| {
         let mut give = |event| target.event(ModelEvent::S3(event)).unwrap();
         let record = Some(BucketRecord { created_at_hlc: 0, owner: "", region: "", acl: "" });
         give(Event::Begin(Bucket { name: "b", record }));
@@ -241,7 +244,9 @@ fn buckets_that_the_manifest_lists_must_be_there() {
     let empty = dump(&TestBuckets::new());
     assert_eq!(buckets_of(&empty), TestBuckets::new());
     let empty = empty.with("MANIFEST.json", &manifest).signed();
-    assert_eq!(error_of(&empty), "s3/%2E%2E: the manifest lists it, but there is no such directory");
+    let missing =
+        ["s3/%2E%2E", "s3/b"].map(|path| format!("{path}: the manifest lists it, but there is no such directory"));
+    assert_eq!(error_of(&empty), missing.join("; "));
 }
 
 fn any_key() -> impl Strategy<Value = Vec<u8>> {
