@@ -146,7 +146,7 @@ fn check_selection(store: &Store, options: &DecodeOptions) -> Result<()> {
 pub(crate) fn nothing_selected(store: &Store, options: &DecodeOptions) -> CommandError {
     let scope = &options.events.scope;
     if scope.is_narrowed() {
-        return CommandError::NothingMatches { filters: scope.describe(), hint: scope.hint() };
+        return CommandError::NothingMatches { filters: scope.describe(&options.events.adapters), hint: scope.hint() };
     }
     let names = |adapters: Vec<&Protocol>| adapters.iter().map(|adapter| adapter.name()).collect::<Vec<_>>().join(", ");
     let wanted = &options.events.adapters;

@@ -94,6 +94,13 @@ impl EncodeOptions {
     pub const SORT_MEMORY: usize = 128 << 20;
 }
 
+impl EncodeOptions {
+    /// The filters, for people.
+    fn selection(&self) -> String {
+        self.scope.describe(self.adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS))
+    }
+}
+
 impl Default for EncodeOptions {
     fn default() -> Self {
         EncodeOptions {
@@ -418,7 +425,7 @@ fn payload_report(plan: &Plan, options: &EncodeOptions, encoded: &Encoded, verdi
             WrittenForm::File => "file",
         },
         adapters: seen.adapters.iter().map(|adapter| adapter.name()).collect(),
-        selection: options.scope.is_narrowed().then(|| options.scope.describe()),
+        selection: options.scope.is_narrowed().then(|| options.selection()),
         dump_selection: plan.account.selection.clone(),
         dump_files: replayed.totals.files,
         dump_bytes: replayed.totals.bytes,

@@ -176,7 +176,7 @@ impl<'s> StoreEvents<'s> {
         BooksReport {
             completeness: Completeness::of(loaded, state, read, found, Some((tally, &self.options.adapters))),
             records: Accounts::new(&snapshots, &families),
-            selection: self.options.scope.is_narrowed().then(|| self.options.scope.describe()),
+            selection: self.options.scope.is_narrowed().then(|| self.options.scope.describe(&self.options.adapters)),
             snapshots,
             families,
             unknown_prefixes: prefixes(&loaded.unknown_prefixes),

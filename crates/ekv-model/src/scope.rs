@@ -150,7 +150,6 @@ fn item_byte(byte: Byte) -> u8 {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    protocols: Option<BTreeSet<Protocol>>,
     kinds: Option<BTreeSet<Kind>>,
     scopes: Option<BTreeSet<(Protocol, Vec<u8>)>>,
     names: Option<BTreeMap<Protocol, Listed>>,
@@ -179,19 +178,14 @@ impl Scope {
 
     /// Whether nothing is left out.
     pub fn is_everything(&self) -> bool {
-        self.protocols.is_none() && !self.is_narrowed()
+        !self.is_narrowed()
     }
 
-    /// Whether there is any filter but that of protocols.
+    /// Whether there is any filter.
     pub fn is_narrowed(&self) -> bool {
         let Scope { kinds, scopes, names, prefixes, globs, excluded, .. } = self;
         let has_patterns = [prefixes, globs, excluded].into_iter().any(|patterns| !patterns.is_empty());
         kinds.is_some() || scopes.is_some() || names.is_some() || has_patterns
-    }
-
-    /// Takes these protocols only.
-    pub fn only_protocols(&mut self, protocols: impl IntoIterator<Item = Protocol>) {
-        self.protocols.get_or_insert_default().extend(protocols);
     }
 
     /// Takes things of this kind.
@@ -212,6 +206,11 @@ impl Scope {
         self.given.push((scope_option(protocol), Part { bytes: &name, is_slash_escaped: true }.to_string()));
         self.scopes.get_or_insert_default().insert((protocol, name));
         Ok(())
+    }
+
+    /// Takes what is named one by one, even if that is nothing.
+    pub fn only_names(&mut self) {
+        self.names.get_or_insert_default();
     }
 
     /// Takes what an address names.
@@ -316,7 +315,7 @@ impl Scope {
     pub fn add_match(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
         self.look_for_escapes(text, is_raw);
         self.globs.push(Pattern::of(text, is_raw, false)?);
-        self.given.push(("match", String::from_utf8_lossy(text).into_owned()));
+        self.given.push(("match", shown_glob(&bytes_of(text, is_raw)?)));
         Ok(())
     }
 
@@ -327,7 +326,7 @@ impl Scope {
     pub fn add_exclude(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
         self.look_for_escapes(text, is_raw);
         self.excluded.push(Pattern::of(text, is_raw, false)?);
-        self.given.push(("exclude", String::from_utf8_lossy(text).into_owned()));
+        self.given.push(("exclude", shown_glob(&bytes_of(text, is_raw)?)));
         Ok(())
     }
 
@@ -358,15 +357,22 @@ impl Scope {
         self.names_count
     }
 
-    /// The filters as options, for people: `--prefix user: --type hash`, at most 16 names.
-    pub fn describe(&self) -> String {
+    /// The filters as options, for people: `--prefix user: --type hash`, at most 16 names. `adapters` are told unless they are all.
+    pub fn describe(&self, adapters: &[Protocol]) -> String {
         let mut text = String::new();
+        if !Protocol::IN_DUMPS.iter().all(|adapter| adapters.contains(adapter)) {
+            let adapters: Vec<&str> = adapters.iter().map(|adapter| adapter.name()).collect();
+            let _ = write!(text, "--adapter {}", adapters.join(","));
+        }
         for (option, value) in &self.given {
             let lead = if text.is_empty() { "" } else { " " };
             let _ = match *option {
                 "address" => write!(text, "{lead}{value}"),
                 option => write!(text, "{lead}--{option} {value}"),
             };
+        }
+        if self.names.is_some() && self.names_count == 0 {
+            text.push_str(if text.is_empty() { "an empty list of names" } else { " and an empty list of names" });
         }
         if self.names_count > self.names_told {
             let _ = write!(text, " and {} more names", self.names_count.saturating_sub(self.names_told));
@@ -378,8 +384,7 @@ impl Scope {
     pub fn includes(&self, protocol: Protocol) -> bool {
         let has_kind = |kinds: &BTreeSet<Kind>| kinds.iter().any(|kind| kind.protocol() == protocol);
         let has_scope = |scopes: &BTreeSet<(Protocol, Vec<u8>)>| scopes.iter().any(|(owner, _)| *owner == protocol);
-        self.protocols.as_ref().is_none_or(|protocols| protocols.contains(&protocol))
-            && self.kinds.as_ref().is_none_or(has_kind)
+        self.kinds.as_ref().is_none_or(has_kind)
             && self.scopes.as_ref().is_none_or(has_scope)
             && self.names.as_ref().is_none_or(|names| names.contains_key(&protocol))
     }
@@ -426,6 +431,20 @@ impl Scope {
 }
 
 /// The option that names a scope.
+/// A pattern as text that reads back as the same pattern: of bytes that stand for themselves as addresses show them.
+fn shown_glob(bytes: &[Byte]) -> String {
+    let mut shown = String::new();
+    let is_plain = |byte: &Byte| !byte.is_escaped && !b"*?[]^\\".contains(&byte.byte);
+    for run in bytes.chunk_by(|one, next| is_plain(one) && is_plain(next)) {
+        let _ = match run {
+            [byte] if !byte.is_escaped && !is_plain(byte) => write!(shown, "{}", char::from(byte.byte)),
+            [byte] if byte.is_escaped => write!(shown, "%{:02X}", byte.byte),
+            run => write!(shown, "{}", Part { bytes: &plain(run), is_slash_escaped: false }),
+        };
+    }
+    shown
+}
+
 fn scope_option(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Redis => "db",

@@ -103,23 +103,30 @@ impl From<KindRule> for Kind {
 }
 
 impl ScopeArguments {
-    /// What is selected of `adapters`; `input` is what will be read.
+    /// What is selected of `adapters`; `input` is what will be read, `allow_empty` whether that may be nothing.
     ///
     /// # Errors
     /// A text that is no name, a file of names that cannot be read, filters that exclude each other.
-    pub(crate) fn scope(&self, adapters: &[Protocol], input: &Path) -> Result<Arc<Scope>, Error> {
+    pub(crate) fn scope(&self, adapters: &[Protocol], input: &Path, allow_empty: bool) -> Result<Arc<Scope>, Error> {
         let mut scope = Scope::everything();
         self.fill(&mut scope).map_err(|error| Error::new(Class::Environment, error))?;
         for file in &self.from_file {
             self.read_names(file, input, &mut scope)?;
         }
-        if !adapters.iter().any(|adapter| scope.includes(*adapter)) {
-            let adapters: Vec<&str> = adapters.iter().map(|adapter| adapter.name()).collect();
-            let filters = scope.describe();
+        // Nothing listed is not everything.
+        if !self.from_file.is_empty() && scope.names_count() == 0 {
+            let files: Vec<String> = self.from_file.iter().map(|file| shown(file)).collect();
             let text = format!(
-                "nothing can meet all of these: --adapter {} {filters}; options of different names must all be met, of the same option \
-                 one (two scopes together: s3:BUCKET/ dynamodb:TABLE/ as addresses)",
-                adapters.join(",")
+                "{}: there is no name in it; nothing is published (--allow-empty goes on with nothing)",
+                files.join(", ")
+            );
+            return if allow_empty { Ok(Arc::new(scope)) } else { Err(Error::new(Class::NoMatch, text)) };
+        }
+        if !adapters.iter().any(|adapter| scope.includes(*adapter)) {
+            let text = format!(
+                "nothing can meet all of these: {}; options of different names must all be met, of the same option one (two scopes \
+                 together: s3:BUCKET/ dynamodb:TABLE/ as addresses)",
+                scope.describe(adapters)
             );
             return Err(Error::new(Class::Environment, text));
         }
@@ -158,30 +165,30 @@ impl ScopeArguments {
                 "standard input cannot be both what is read and the list of names",
             ));
         }
+        scope.only_names();
         let mut text = Vec::new();
         let read = match is_stdin {
             true => io::stdin().lock().take(NAMES_FILE_LEN_MAX).read_to_end(&mut text),
             false => File::open(file).and_then(|file| file.take(NAMES_FILE_LEN_MAX).read_to_end(&mut text)),
         };
-        let failed = |what: String| Error::new(Class::Environment, format!("{}: {what}", file.display()));
+        let failed = |what: String| Error::new(Class::Environment, format!("{}: {what}", shown(file)));
         read.map_err(|error| failed(format!("cannot read the names in it: {error}")))?;
         if u64::try_from(text.len()).is_ok_and(|len| len >= NAMES_FILE_LEN_MAX) {
             return Err(failed("more names than the limit of 64 MiB of names".to_owned()));
         }
-        let end = if self.null { 0 } else { b'\n' };
-        let mut count = 0_u64;
+        let (end, what) = if self.null { (0, "name") } else { (b'\n', "line") };
         for (number, line) in (1_u64..).zip(text.split(|byte| *byte == end)) {
             let line = if self.null { line } else { line.strip_suffix(b"\r").unwrap_or(line) };
             if line.is_empty() {
                 continue;
             }
-            scope.add_address(line, self.raw_names).map_err(|error| failed(format!("line {number}: {error}")))?;
-            count = count.saturating_add(1);
-        }
-        // Nothing listed is not everything.
-        if count == 0 {
-            return Err(Error::new(Class::NoMatch, format!("{}: there is no name in it", file.display())));
+            scope.add_address(line, self.raw_names).map_err(|error| failed(format!("{what} {number}: {error}")))?;
         }
         Ok(())
     }
+}
+
+/// A file of names, as messages call it.
+fn shown(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }

@@ -71,7 +71,7 @@ fn show_refused_losses(output: &Output, error: &Error) {
 
 fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions, Error> {
     let adapters = arguments.adapter.0.clone();
-    let scope = arguments.scope.scope(&adapters, snapshot)?;
+    let scope = arguments.scope.scope(&adapters, snapshot, arguments.read.empty.allow_empty)?;
     if scope.is_narrowed() && arguments.include_unknown {
         let text =
             "--include-unknown goes with everything only: records that no adapter understands have no names to select";
@@ -160,6 +160,9 @@ fn show(dump: &Path, report: &DecodeReport, is_compared: bool, out: &mut Page) {
         let _ = writeln!(out, "  read once more, as asked: every file is what was written");
     }
     text::completeness(&report.books.completeness, out);
+    if let Some(selection) = &report.books.selection {
+        let _ = writeln!(out, "    selected by {selection}");
+    }
     if report.losses > 0 {
         let _ = writeln!(out, "    LOSSES.jsonl in the dump names what is missing, one by one");
     }

@@ -60,7 +60,8 @@ pub(crate) fn read_options(arguments: &DumpReadArguments, dump: &Path) -> Result
     // All adapters means those that there are, as without the option.
     let adapters = arguments.adapter.as_ref().map(|list| list.0.clone()).filter(|list| list != &Protocol::IN_DUMPS);
     let sort_memory = u64::from(arguments.sort_memory) << 20;
-    let scope = arguments.scope.scope(adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS), dump)?;
+    let scope =
+        arguments.scope.scope(adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS), dump, arguments.allow_empty)?;
     Ok(EncodeOptions {
         adapters,
         scope,

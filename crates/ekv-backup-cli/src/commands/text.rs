@@ -154,6 +154,7 @@ pub(crate) fn accounts(accounts: &Accounts, unasked: &[String], out: &mut Page) 
             "lost" => "damaged: lost",
             "internal" => "bookkeeping of the server",
             NOT_DECODED => "not decoded",
+            "not_selected" => "not selected by the filters",
             other => other,
         };
         let _ = writeln!(out, "  {:>14}    {what}", digits(outcome.records));

@@ -259,9 +259,6 @@ fn words_for_commands_and_options_lead_to_what_is_meant() {
         run.assert_code(1).assert_says(&format!("'{meant}'"));
         assert!(!run.stderr.contains("checksums"), "{run:?}");
     }
-    let run = room.run(&["decode", "snapshot.fsm", "other", "--key", "a"]);
-    run.assert_code(1).assert_says("'encode' and 'restore' take --key and --prefix");
-    assert!(!run.stderr.contains("-- --key"), "{run:?}");
     let run = room.run(&["verify", "dump", "--bogus"]);
     assert!(!run.assert_code(1).stderr.contains("-- --bogus"), "{run:?}");
     let run = room.run(&["restore", "dump", "n9", "--peers", "n1=h:1"]);

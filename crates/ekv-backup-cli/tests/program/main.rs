@@ -20,6 +20,7 @@ mod output;
 mod overlap;
 mod prepare_restore;
 mod reference;
+mod selections;
 mod shells;
 mod signals;
 mod streams;

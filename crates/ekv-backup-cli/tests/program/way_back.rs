@@ -43,7 +43,11 @@ fn restore_makes_the_node_at_once_and_prints_what_is_left_to_do() {
     let room = room();
     let run = room.run(&with_peers(&["restore", "dump", "n1"]));
     run.assert_code(0);
-    for text in ["every file of the dump", "-raftId n1 -address 127.0.0.1:2380", "keep every old data directory"] {
+    for text in [
+        "every key, item, object and message is what the dump says",
+        "-raftId n1 -address 127.0.0.1:2380",
+        "keep every old data directory",
+    ] {
         assert!(run.stdout.contains(text), "{text}: {}", run.stdout);
     }
     assert!(!room.names().iter().any(|name| name.contains("staging")));

@@ -41,8 +41,7 @@ pub enum EncodeRefusal {
     },
     /// Nothing in the dump is selected.
     #[error(
-        "nothing in the dump has such a name: {selected}; a name is a Redis key, a table, a queue, a bucket or BUCKET/KEY \
-         (--allow-empty makes a payload of nothing){}", .hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"))
+        "nothing matches {selected}; nothing is published (--allow-empty makes a payload of nothing){}", .hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"))
     )]
     NothingSelected {
         /// What was asked for.

@@ -73,8 +73,8 @@ pub(super) fn write_payload(
         return Err(EncodeRefusal::DumpChanged.into());
     }
     if options.scope.is_narrowed() && seen.unmatched.things() == 0 && !options.allow_empty {
-        let scope = &options.scope;
-        return Err(EncodeRefusal::NothingSelected { selected: scope.describe(), hint: scope.hint() }.into());
+        let (selected, hint) = (options.selection(), options.scope.hint());
+        return Err(EncodeRefusal::NothingSelected { selected, hint }.into());
     }
     let lost = losses.finish(&replayed.findings)?;
     if options.strict && !lost.is_empty() {
@@ -103,7 +103,7 @@ pub(super) fn unmatched_warnings(seen: &Seen, options: &EncodeOptions) -> Vec<St
     if more != "and 0 more" {
         filters.push(&more);
     }
-    let names = (!filters.is_empty()).then(|| format!("nothing in the dump has such a name: {}", filters.join(", ")));
+    let names = (!filters.is_empty()).then(|| format!("nothing in the dump matches {}", filters.join(", ")));
     let absent = options.adapters.iter().flatten().filter(|adapter| !seen.adapters.contains(adapter));
     let absent: Vec<&str> = absent.map(|adapter| adapter.name()).collect();
     let absent = (!absent.is_empty() && !options.scope.is_narrowed())

@@ -129,7 +129,7 @@ fn whole_scopes_keep_what_belongs_to_them_and_parts_do_not() {
         (of(|s| s.add_exclude(b"photos", false)), "photos", (false, false, false)),
         (of(|s| s.add_exclude(b"pho*", false)), "photos", (false, false, false)),
     ] {
-        assert_eq!(keys(&scope, name), expected, "{} {name}", scope.describe());
+        assert_eq!(keys(&scope, name), expected, "{} {name}", scope.describe(&Protocol::IN_DUMPS));
     }
 }
 
@@ -149,13 +149,22 @@ fn description_is_what_to_type_again() {
         scope.add_kind(Kind::Hash);
         (0..20).try_for_each(|n| scope.add_address(format!("redis:0/k{n}").as_bytes(), false))
     });
-    let text = scope.describe();
+    let text = scope.describe(&Protocol::IN_DUMPS);
     assert!(text.starts_with("--prefix a%20b%2A --type hash redis:0/k0 redis:0/k1 "), "{text}");
     assert!(text.ends_with(" redis:0/k15 and 4 more names"), "{text}");
-    assert_eq!(Scope::everything().describe(), "");
+    assert_eq!(Scope::everything().describe(&Protocol::IN_DUMPS), "");
 }
 
 proptest! {
+    #[test]
+    fn described_pattern_reads_back_as_the_same_pattern(
+        text in prop_oneof![prop::collection::vec(any::<u8>(), 1..8), "[ab*?\\[\\]^/é \\\\%-]{1,8}".prop_map(String::into_bytes)],
+    ) {
+        let shown = shown_glob(&bytes_of(&text, true).unwrap());
+        prop_assert_eq!(Pattern::of(shown.as_bytes(), false, false), Pattern::of(&text, true, false), "{}", shown);
+        prop_assert!(!shown.contains(char::is_control) && !shown.contains(' '));
+    }
+
     #[test]
     fn narrowing_leaves_out_nothing_that_is_selected(
         prefixes in prop::collection::vec("[ab/]{0,3}", 0..3),
@@ -188,14 +197,14 @@ proptest! {
             && (prefixes.is_empty() || prefixes.iter().any(|text| name.starts_with(text.as_bytes())))
             && (globs.is_empty() || in_globs(&globs))
             && !in_globs(&excluded);
-        prop_assert_eq!(keys.contains(key), expected, "{} {:?}", scope.describe(), name);
+        prop_assert_eq!(keys.contains(key), expected, "{} {:?}", scope.describe(&Protocol::IN_DUMPS), name);
         if expected {
             let is_looked_at = match keys.narrowing() {
                 Narrowing::All => true,
                 Narrowing::Keys(keys) => keys.contains(&key),
                 Narrowing::Prefixes(prefixes) => prefixes.iter().any(|prefix| key.starts_with(prefix)),
             };
-            prop_assert!(is_looked_at, "{} {:?} {:?}", scope.describe(), name, keys.narrowing());
+            prop_assert!(is_looked_at, "{} {:?} {:?}", scope.describe(&Protocol::IN_DUMPS), name, keys.narrowing());
         }
         if keys.is_all() {
             prop_assert!(expected);

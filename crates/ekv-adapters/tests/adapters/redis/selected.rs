@@ -92,12 +92,18 @@ impl Opened {
         let (mut narrowed, mut filtered) = (Log::default(), Log::default());
         let tally = self.run(scope, &mut narrowed);
         self.run(&Scope::everything(), &mut Filtered::new(scope, &mut filtered));
-        assert_eq!(narrowed.events, filtered.events, "{}", scope.describe());
+        assert_eq!(narrowed.events, filtered.events, "{}", scope.describe(&Protocol::IN_DUMPS));
         for family in Family::ALL {
             let Some(owner) = family.owner().protocol() else { continue };
             if scope.includes(owner) {
                 let visible = self.scan.families.get(family.number()).map_or(0, |totals| totals.visible);
-                assert_eq!(tally.of(*family).total(), visible, "{} {}", family.name(), scope.describe());
+                assert_eq!(
+                    tally.of(*family).total(),
+                    visible,
+                    "{} {}",
+                    family.name(),
+                    scope.describe(&Protocol::IN_DUMPS)
+                );
             }
         }
         narrowed.events.len()
@@ -201,7 +207,7 @@ fn keys_outside_the_ranges_of_a_prefix_are_not_read() {
     glob.add_match(b"key:0071?3", false).unwrap();
     for (scope, expected) in [(prefix, 100), (name, 1), (glob, 10)] {
         let (reads, events) = reads(&scope);
-        assert_eq!(events, expected, "{}", scope.describe());
-        assert!(reads * 4 < all, "{}: {reads} of {all} reads", scope.describe());
+        assert_eq!(events, expected, "{}", scope.describe(&Protocol::IN_DUMPS));
+        assert!(reads * 4 < all, "{}: {reads} of {all} reads", scope.describe(&Protocol::IN_DUMPS));
     }
 }

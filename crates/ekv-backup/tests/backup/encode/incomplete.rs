@@ -140,7 +140,7 @@ fn name_that_is_not_there_beside_one_that_is_warns_and_is_fatal_in_strict_mode()
     let both = select(&["k", "typo"], &["user:", "usr:"]);
     let report = room.encode("dump", "both.fsm", &both).unwrap();
     assert_eq!(report.payload.records, 3);
-    assert_eq!(report.warnings, ["nothing in the dump has such a name: --match typo, --match usr:*"]);
+    assert_eq!(report.warnings, ["nothing in the dump matches --match typo, --match usr:*"]);
     let error = room.refusal(Class::Data, &EncodeOptions { strict: true, ..both });
     assert!(error.to_string().contains("--match typo"), "{error}");
 }
