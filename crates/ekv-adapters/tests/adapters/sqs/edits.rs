@@ -275,7 +275,7 @@ fn entries_that_mean_nothing_are_refused() {
     assert_eq!(dump.clone().without(QUEUE).error(), "sqs/p.fifo: _queue.json is missing in it");
     let missing = "the manifest lists it, but there is no such directory";
     assert_eq!(dump.clone().without("sqs/c").error(), format!("sqs/c: {missing}"));
-    assert_eq!(dump.without("sqs").error(), format!("sqs/c: {missing}"));
+    assert_eq!(dump.without("sqs").error(), format!("sqs/c: {missing}; sqs/p.fifo: {missing}"));
 }
 
 #[test]
