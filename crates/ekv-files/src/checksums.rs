@@ -4,7 +4,7 @@
 
 use std::io::BufRead;
 
-use ekv_text::hex::{HexCase, parse_lower_hex, push_hex};
+use ekv_text::hex::{HexCase, parse_lower_hex_array, push_hex};
 use ekv_text::{LineError, Lines};
 
 use crate::{DumpPath, PathError};
@@ -142,7 +142,7 @@ pub fn parse_line(line: &[u8]) -> Result<ChecksumLine, ChecksumsFault> {
 }
 
 fn parse_digest(hex: &[u8]) -> Option<FileDigest> {
-    parse_lower_hex(hex)?.try_into().ok()
+    parse_lower_hex_array(hex)
 }
 
 fn unescape(path: &[u8]) -> Option<Vec<u8>> {

@@ -37,23 +37,69 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The bytes that pairs of hex digits stand for; `None` for anything but digits of either case, and for half a pair.
 pub fn parse_hex(digits: &[u8]) -> Option<Vec<u8>> {
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| Some(hex_value(*high)? << 4 | hex_value(*low)?)).collect()
+    let mut bytes = vec![0; digits.len() / 2];
+    parse_into(digits, &ANY_CASE, &mut bytes).then_some(bytes)
 }
 
 /// As [`parse_hex`], for lower-case digits only.
 pub fn parse_lower_hex(digits: &[u8]) -> Option<Vec<u8>> {
-    if digits.iter().any(u8::is_ascii_uppercase) { None } else { parse_hex(digits) }
+    let mut bytes = vec![0; digits.len() / 2];
+    parse_into(digits, &LOWER_CASE, &mut bytes).then_some(bytes)
+}
+
+/// As [`parse_lower_hex`], for so many bytes: a digest.
+pub fn parse_lower_hex_array<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    (digits.len() == N.saturating_mul(2) && parse_into(digits, &LOWER_CASE, &mut bytes)).then_some(bytes)
 }
 
 /// Value of a hex digit of either case.
 pub fn hex_value(digit: u8) -> Option<u8> {
+    value_of(digit)
+}
+
+const fn value_of(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
     }
+}
+
+/// Values of digits, by their byte; [`NO_DIGIT`] for others. Digests are many: a look-up has no branch that a processor guesses wrong.
+type Values = [u8; 256];
+const NO_DIGIT: u8 = 0xff;
+const ANY_CASE: Values = values(true);
+const LOWER_CASE: Values = values(false);
+
+#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "computed by the compiler; every index is a byte")]
+const fn values(with_upper_case: bool) -> Values {
+    let mut values = [NO_DIGIT; 256];
+    let mut byte = 0;
+    while byte <= 0xff {
+        let digit = byte as u8;
+        if let Some(value) = value_of(digit)
+            && (with_upper_case || !digit.is_ascii_uppercase())
+        {
+            values[byte] = value;
+        }
+        byte += 1;
+    }
+    values
+}
+
+/// Answers whether all of it was digits, two for each byte.
+fn parse_into(digits: &[u8], values: &Values, bytes: &mut [u8]) -> bool {
+    let value = |digit: u8| values.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT);
+    let (pairs, []) = digits.as_chunks::<2>() else { return false };
+    let mut seen = 0;
+    for ([high, low], byte) in pairs.iter().zip(bytes) {
+        let (high, low) = (value(*high), value(*low));
+        seen |= high | low;
+        *byte = high << 4 | low & 0x0f;
+    }
+    seen <= 0x0f
 }
 
 #[cfg(test)]
@@ -72,5 +118,9 @@ mod tests {
             assert_eq!(parse_hex(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(parse_lower_hex(b"FF"), None);
+        assert_eq!(parse_lower_hex_array(b"00ff"), Some([0, 0xff]));
+        for bad in [&b"00f"[..], b"00", b"00ff00", b"00FF", b"00f\xff"] {
+            assert_eq!(parse_lower_hex_array::<2>(bad), None);
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Names stand in keys as *segments*: every byte `00` becomes `00 FF`, and `00 01` ends the name. Thus keys sort like the names,
 //! and no segment begins with another. Numbers are 8 bytes, big-endian.
 
-use ekv_text::hex::{HexCase, parse_lower_hex, push_hex};
+use ekv_text::hex::{HexCase, parse_lower_hex_array, push_hex};
 
 use crate::Family;
 
@@ -244,7 +244,7 @@ pub(crate) fn put_generation(out: &mut Vec<u8>, family: Family, bucket: &[u8], g
 
 /// A key of [`Family::S3ChunkBlob`] behind the prefix.
 pub(crate) fn parse_digest(rest: &[u8]) -> Result<ChunkDigest, MalformedKey> {
-    parse_lower_hex(rest).and_then(|digest| digest.try_into().ok()).ok_or(MalformedKey)
+    parse_lower_hex_array(rest).ok_or(MalformedKey)
 }
 
 /// Writes the key of a chunk blob into `out`.
