@@ -37,7 +37,7 @@ impl Rules {
         }
     }
 
-    /// What is wrong with an entry by itself; whether a file is empty is for [`Structure::file`] to say.
+    /// What is wrong with an entry by itself; whether a file is empty is for `Structure::file` to say.
     pub(crate) fn check(&self, entry: Entry<'_>) -> Option<ProblemKind> {
         match entry {
             Entry::Protocol(protocol) => included(self.included.has(protocol)),
