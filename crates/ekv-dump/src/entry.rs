@@ -3,7 +3,7 @@
 //! Source: `docs/format/tree.md`, section 1; `docs/format/redis.md`, section 6.1; `docs/format/dynamodb.md`, `docs/format/s3.md` and
 //! `docs/format/sqs.md`, section 4.
 //!
-//! Names stand here as in the path, encoded; whether they are canonical is for `checks/` to say.
+//! Names stand here as in the path, encoded; whether they are canonical is for `verify/` to say.
 
 use ekv_model::Protocol;
 
