@@ -34,6 +34,16 @@ const OPTIONS: [(&str, &str, &str); 9] = [
     ("verify", "--verify", "that is what the command does"),
 ];
 
+/// Options that select, which these commands lack, since what they take is checked or copied whole.
+const FILTERS: [&str; 10] =
+    ["--key", "--prefix", "--match", "--exclude", "--adapter", "--type", "--db", "--table", "--bucket", "--queue"];
+const UNFILTERED: [(&str, &str); 4] = [
+    ("inspect", "a snapshot is inspected whole; 'decode' selects, into a directory or an archive"),
+    ("verify", "a dump is verified whole; 'decode', 'encode' and 'restore' select"),
+    ("pack", "a dump is packed whole; 'decode' selects, and writes archives too"),
+    ("unpack", "a dump is unpacked whole; 'decode', 'encode' and 'restore' select"),
+];
+
 const NO_PARENTS: &str = "create the parent directory first: mkdir -p DIR";
 
 /// Replaces what the parser suggests where that would mislead.
@@ -49,10 +59,12 @@ pub(crate) fn improve(mut error: clap::Error, words: &[OsString]) -> clap::Error
         }
     }
     if let Some(option) = text(&error, ContextKind::InvalidArg).filter(|option| option.starts_with("--")) {
-        let lacking = |(command, lacking, _): &&(&str, &str, &str)| {
-            option.split('=').next() == Some(*lacking) && words.iter().skip(1).any(|word| word == command)
-        };
-        let instead = OPTIONS.iter().find(lacking).map(|(_, _, instead)| vec![StyledStr::from(*instead)]);
+        let option = option.split('=').next().unwrap_or_default();
+        let is_of = |command: &str| words.iter().skip(1).any(|word| word == command);
+        let lacking = OPTIONS.iter().find(|(command, lacking, _)| option == *lacking && is_of(command));
+        let unfiltered = UNFILTERED.iter().find(|(command, _)| FILTERS.contains(&option) && is_of(command));
+        let instead = lacking.map(|(_, _, instead)| *instead).or(unfiltered.map(|(_, instead)| *instead));
+        let instead = instead.map(|instead| vec![StyledStr::from(instead)]);
         // That an unknown option could be a file name is hardly ever what was meant.
         error.remove(ContextKind::Suggested);
         if let Some(instead) = instead {

@@ -259,6 +259,10 @@ fn words_for_commands_and_options_lead_to_what_is_meant() {
         run.assert_code(1).assert_says(&format!("'{meant}'"));
         assert!(!run.stderr.contains("checksums"), "{run:?}");
     }
+    for command in ["verify", "pack", "unpack", "inspect"] {
+        let run = room.run(&[command, "dump", "--prefix=user:"]);
+        run.assert_code(1).assert_says("ed whole; 'decode'");
+    }
     let run = room.run(&["verify", "dump", "--bogus"]);
     assert!(!run.assert_code(1).stderr.contains("-- --bogus"), "{run:?}");
     let run = room.run(&["restore", "dump", "n9", "--peers", "n1=h:1"]);
