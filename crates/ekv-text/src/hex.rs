@@ -54,11 +54,7 @@ pub fn parse_lower_hex_array<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
 }
 
 /// Value of a hex digit of either case.
-pub fn hex_value(digit: u8) -> Option<u8> {
-    value_of(digit)
-}
-
-const fn value_of(digit: u8) -> Option<u8> {
+pub const fn hex_value(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
@@ -79,7 +75,7 @@ const fn values(with_upper_case: bool) -> Values {
     let mut byte = 0;
     while byte <= 0xff {
         let digit = byte as u8;
-        if let Some(value) = value_of(digit)
+        if let Some(value) = hex_value(digit)
             && (with_upper_case || !digit.is_ascii_uppercase())
         {
             values[byte] = value;

@@ -1,4 +1,4 @@
-//! Text, as formats of this workspace have it: JSON piece by piece, hex digits, lines, times, and what a person is shown of it.
+//! Text, as formats of this workspace have it: JSON piece by piece, hex digits, lines, times, names in keys, and what a person is shown of it.
 //!
 //! This crate knows no format of its own and no other crate of the workspace.
 
@@ -7,6 +7,7 @@ mod cursor;
 pub mod hex;
 pub mod json;
 mod lines;
+pub mod ordered;
 pub mod protobuf;
 mod shown;
 mod source;

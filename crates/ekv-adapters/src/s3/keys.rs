@@ -1,16 +1,12 @@
 //! User keys of S3 records, read and built. Source: `docs/format/s3.md`, section 2.
 //!
-//! Names stand in keys as *segments*: every byte `00` becomes `00 FF`, and `00 01` ends the name. Thus keys sort like the names,
-//! and no segment begins with another. Numbers are 8 bytes, big-endian.
+//! Names stand in keys as segments ([`ekv_text::ordered`]). Numbers are 8 bytes, big-endian.
 
 use ekv_text::hex::{HexCase, parse_lower_hex_array, push_hex};
+use ekv_text::ordered;
+pub(crate) use ekv_text::ordered::{push_segment, push_segment_beginning, unescape};
 
 use crate::Family;
-
-/// Ends a segment.
-const TERMINATOR: [u8; 2] = [0x00, 0x01];
-/// Stands for a byte `00`.
-const ESCAPED_ZERO: [u8; 2] = [0x00, 0xff];
 
 /// SHA-256 of a chunk.
 pub(crate) type ChunkDigest = [u8; 32];
@@ -19,58 +15,14 @@ pub(crate) type ChunkDigest = [u8; 32];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MalformedKey;
 
-/// Splits a segment off: the segment with its terminator, and the rest.
 fn split_segment(rest: &[u8]) -> Result<(&[u8], &[u8]), MalformedKey> {
-    let mut at = 0;
-    loop {
-        let zero = rest.get(at..).and_then(|tail| tail.iter().position(|byte| *byte == 0)).ok_or(MalformedKey)?;
-        let after = at.saturating_add(zero).saturating_add(TERMINATOR.len());
-        let pair = rest.get(after.saturating_sub(TERMINATOR.len())..after).ok_or(MalformedKey)?;
-        match pair {
-            pair if pair == TERMINATOR => return rest.split_at_checked(after).ok_or(MalformedKey),
-            pair if pair == ESCAPED_ZERO => at = after,
-            _ => return Err(MalformedKey),
-        }
-    }
-}
-
-/// Appends the name that a whole segment stands for.
-fn unescape_into(segment: &[u8], out: &mut Vec<u8>) {
-    let mut rest = segment.strip_suffix(&TERMINATOR).unwrap_or(segment);
-    while let Some((&byte, tail)) = rest.split_first() {
-        out.push(byte);
-        rest = if byte == 0 { tail.get(1..).unwrap_or_default() } else { tail };
-    }
-}
-
-/// The name that a whole segment stands for.
-pub(crate) fn unescape(segment: &[u8]) -> Vec<u8> {
-    let mut name = Vec::with_capacity(segment.len());
-    unescape_into(segment, &mut name);
-    name
-}
-
-/// Appends the segment of a name.
-pub(crate) fn push_segment(name: &[u8], out: &mut Vec<u8>) {
-    for byte in name {
-        match byte {
-            0 => out.extend_from_slice(&ESCAPED_ZERO),
-            _ => out.push(*byte),
-        }
-    }
-    out.extend_from_slice(&TERMINATOR);
+    ordered::split_segment(rest).ok_or(MalformedKey)
 }
 
 /// The smallest bytes above all that begin with a segment.
 pub(crate) fn beyond_segment(segment: &[u8]) -> Option<Vec<u8>> {
     let (last, front) = segment.split_last()?;
     Some([front, &[last.saturating_add(1)]].concat())
-}
-
-/// What the segments of names begin with that begin with `beginning`.
-pub(crate) fn push_segment_beginning(beginning: &[u8], out: &mut Vec<u8>) {
-    push_segment(beginning, out);
-    out.truncate(out.len().saturating_sub(TERMINATOR.len()));
 }
 
 fn push_u64(number: u64, out: &mut Vec<u8>) {

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use ekv_model::dynamodb::{ItemKey, KeyValue};
 use ekv_model::{Name, Protocol, Result};
 use ekv_spill::Sorted;
+use ekv_text::ordered::{push_segment, split_segment, unescape};
 
 use super::canonical::Sum;
 
@@ -95,7 +96,8 @@ impl Digests {
     fn thing(&self) -> Thing {
         let (head, rest) = self.key.split_first().map_or((0, &[][..]), |(head, rest)| (*head, rest));
         let protocol = Protocol::ALL.into_iter().find(|protocol| number(*protocol) == head).unwrap_or(Protocol::Redis);
-        let (scope, rest) = split_scope(rest);
+        let (scope, rest) = split_segment(rest).unwrap_or((rest, &[]));
+        let scope = unescape(scope);
         let (part, key) = rest.split_first().map_or((0, &[][..]), |(part, key)| (*part, key));
         let part = [Part::Extension, Part::Sequence].into_iter().find(|one| byte(*one) == part);
         let is_item = protocol == Protocol::DynamoDb && !key.is_empty();
@@ -133,33 +135,9 @@ fn item_parts(shown: &[u8]) -> Vec<Vec<u8>> {
 pub(super) fn put_key(out: &mut Vec<u8>, protocol: Protocol, scope: &[u8], part: Part, key: &[u8]) {
     out.clear();
     out.push(number(protocol));
-    for byte in scope {
-        out.push(*byte);
-        if *byte == 0 {
-            out.push(0xff);
-        }
-    }
-    out.extend_from_slice(&[0, 1, byte(part)]);
+    push_segment(scope, out);
+    out.push(byte(part));
     out.extend_from_slice(key);
-}
-
-/// The scope that [`put_key`] has written, and what follows it.
-fn split_scope(mut rest: &[u8]) -> (Vec<u8>, &[u8]) {
-    let mut scope = Vec::new();
-    loop {
-        match rest {
-            [0, 0xff, tail @ ..] => {
-                scope.push(0);
-                rest = tail;
-            }
-            [0, 1, tail @ ..] => return (scope, tail),
-            [byte, tail @ ..] => {
-                scope.push(*byte);
-                rest = tail;
-            }
-            [] => return (scope, &[]),
-        }
-    }
 }
 
 fn number(protocol: Protocol) -> u8 {

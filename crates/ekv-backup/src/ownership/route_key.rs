@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use ekv_text::ordered::{split_segment, unescape};
+
 /// Bytes of a generation, sequence number or timestamp.
 const U64_LEN: usize = 8;
 
@@ -115,34 +117,12 @@ fn protocol(key: &[u8]) -> Option<Cow<'_, [u8]>> {
         return Some(Cow::Owned([b"!fs|route|chk|", file].concat()));
     }
     let usage = rest.strip_prefix(b"usage|route|")?;
-    decode_segment(usage.get(..segment_len(usage)?)?).map(Cow::Owned)
+    split_segment(usage).map(|(segment, _)| Cow::Owned(unescape(segment)))
 }
 
-/// Length of an ordered segment with its end mark: `00 01` ends it, `00 FF` stands for a zero byte.
+/// Length of an ordered segment with its end mark.
 fn segment_len(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0_usize;
-    loop {
-        let zero = bytes.get(at..)?.iter().position(|b| *b == 0)?.saturating_add(at);
-        at = zero.saturating_add(2);
-        match bytes.get(zero.saturating_add(1))? {
-            0x01 => return Some(at),
-            0xff => {}
-            _ => return None,
-        }
-    }
-}
-
-/// The bytes of an ordered segment, which [`segment_len`] has measured.
-fn decode_segment(segment: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(segment.len());
-    let mut bytes = segment.get(..segment.len().checked_sub(2)?)?.iter();
-    while let Some(byte) = bytes.next() {
-        out.push(*byte);
-        if *byte == 0 {
-            bytes.next();
-        }
-    }
-    Some(out)
+    split_segment(bytes).map(|(segment, _)| segment.len())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The order of items. Source: `docs/format/dynamodb.md`, section 2.1.
 
+use ekv_text::ordered::push_segment;
+
 use super::{KeyType, KeyValue, Number};
 
 // Signs of a number, and of its magnitude.
@@ -36,17 +38,6 @@ pub fn push_ordered(value: &KeyValue<'_>, out: &mut Vec<u8>) {
         }
     }
     push_segment(&raw, out);
-}
-
-/// Appends raw bytes with every zero escaped, and a terminator.
-fn push_segment(raw: &[u8], out: &mut Vec<u8>) {
-    for byte in raw {
-        out.push(*byte);
-        if *byte == 0 {
-            out.push(0xff);
-        }
-    }
-    out.extend_from_slice(&[0, 1]);
 }
 
 /// Appends the raw bytes of a number: equal for equal numbers, and in their order. Source: section 2.2.

@@ -1,0 +1,49 @@
+//! Names in keys, as *segments*: every byte `00` becomes `00 FF`, and `00 01` ends the name. Thus keys sort like the names, and no segment
+//! begins with another.
+
+/// Ends a segment.
+const TERMINATOR: [u8; 2] = [0x00, 0x01];
+/// Stands for a byte `00`.
+const ESCAPED_ZERO: [u8; 2] = [0x00, 0xff];
+
+/// Appends the segment of a name.
+pub fn push_segment(name: &[u8], out: &mut Vec<u8>) {
+    push_segment_beginning(name, out);
+    out.extend_from_slice(&TERMINATOR);
+}
+
+/// Appends what the segments of all names begin with that begin with `beginning`.
+pub fn push_segment_beginning(beginning: &[u8], out: &mut Vec<u8>) {
+    for byte in beginning {
+        match byte {
+            0 => out.extend_from_slice(&ESCAPED_ZERO),
+            _ => out.push(*byte),
+        }
+    }
+}
+
+/// Splits a segment off: the segment with its terminator, and the rest; `None` if no segment is there.
+pub fn split_segment(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut at = 0_usize;
+    loop {
+        let zero = rest.get(at..)?.iter().position(|byte| *byte == 0)?;
+        let after = at.saturating_add(zero).saturating_add(TERMINATOR.len());
+        let pair = rest.get(after.saturating_sub(TERMINATOR.len())..after)?;
+        match pair {
+            pair if pair == TERMINATOR => return rest.split_at_checked(after),
+            pair if pair == ESCAPED_ZERO => at = after,
+            _ => return None,
+        }
+    }
+}
+
+/// The name that a whole segment stands for.
+pub fn unescape(segment: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(segment.len());
+    let mut rest = segment.strip_suffix(&TERMINATOR).unwrap_or(segment);
+    while let Some((&byte, tail)) = rest.split_first() {
+        name.push(byte);
+        rest = if byte == 0 { tail.get(1..).unwrap_or_default() } else { tail };
+    }
+    name
+}
