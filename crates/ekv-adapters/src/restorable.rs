@@ -151,7 +151,7 @@ impl<'t> Restorable<'t> {
                     return Ok(());
                 }
             }
-            dynamodb::Event::ItemBegin(key) => {
+            dynamodb::Event::ItemBegin { key, .. } => {
                 let why = match fits(self.table.1.saturating_add(key.sort_key.len())) {
                     true => key.has_no_number().then(|| "a key of type N is no decimal number".to_owned()),
                     false => Some(long_key("key of an item", key.sort_key.len())),

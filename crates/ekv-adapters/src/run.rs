@@ -19,6 +19,7 @@ pub struct Run<'a> {
     tally: Tally,
     findings: Findings,
     scope: Arc<Scope>,
+    looks_ahead: bool,
 }
 
 impl<'a> Run<'a> {
@@ -42,12 +43,23 @@ impl<'a> Run<'a> {
             tally: Tally::default(),
             findings: Findings::default(),
             scope: Arc::default(),
+            looks_ahead: false,
         }
     }
 
     /// Reads only what `scope` selects from now on; at first that is everything.
     pub fn select(&mut self, scope: Arc<Scope>) {
         self.scope = scope;
+    }
+
+    /// Has every collection tell at its beginning how large it is and when it was changed, at the cost of reading some of them twice.
+    pub fn look_ahead(&mut self) {
+        self.looks_ahead = true;
+    }
+
+    /// Whether collections are to tell at their beginning how large they are.
+    pub(crate) fn looks_ahead(&self) -> bool {
+        self.looks_ahead
     }
 
     /// What is read.

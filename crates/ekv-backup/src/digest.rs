@@ -104,12 +104,12 @@ impl<'n> Digester<'n> {
     fn redis(&mut self, database: u32, event: &redis::Event<'_>) -> Result<()> {
         self.set_scope(database.to_string().as_bytes());
         match event {
-            redis::Event::Scalar { kind, key, body, expiry } => {
+            redis::Event::Scalar { kind, key, body, expiry, .. } => {
                 let mut canonical = Canonical::of("redis scalar");
                 canonical.scalar(*kind, body, expiry.map(|expiry| expiry.at_ms))?;
                 self.put(Protocol::Redis, Part::Itself, key, b"", canonical)
             }
-            redis::Event::Begin { kind, key, expire_at_ms } => {
+            redis::Event::Begin { kind, key, expire_at_ms, .. } => {
                 let mut canonical = Canonical::of("redis collection");
                 canonical.collection(*kind, *expire_at_ms);
                 self.open = Some((canonical, key.to_vec(), Vec::new()));
@@ -128,7 +128,7 @@ impl<'n> Digester<'n> {
                 canonical.table(table);
                 self.put(Protocol::DynamoDb, Part::Itself, b"", b"", canonical)
             }
-            dynamodb::Event::ItemBegin(key) => {
+            dynamodb::Event::ItemBegin { key, .. } => {
                 let mut canonical = Canonical::of("dynamodb item");
                 canonical.item_key(key);
                 self.open = Some((canonical, key.sort_key.to_vec(), compare::shown_item(key)));

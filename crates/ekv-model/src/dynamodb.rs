@@ -220,7 +220,12 @@ pub enum Event<'a> {
     /// A table begins.
     TableBegin(&'a Table<'a>),
     /// An item of the open table begins.
-    ItemBegin(ItemKey<'a>),
+    ItemBegin {
+        /// Its primary key.
+        key: ItemKey<'a>,
+        /// When it was committed (HLC); 0 if unknown, as in a dump.
+        commit_ts: u64,
+    },
     /// A step inside the open item.
     Node(Node<'a>),
     /// The open item is complete.

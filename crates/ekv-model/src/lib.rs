@@ -12,6 +12,7 @@ mod consumer;
 pub mod dynamodb;
 mod error;
 mod glob;
+pub mod payload;
 mod protocol;
 pub mod raw;
 pub mod redis;

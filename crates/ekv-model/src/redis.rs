@@ -53,6 +53,15 @@ pub enum CollectionKind {
     },
 }
 
+/// How large a collection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CollectionSize {
+    /// Number of its elements; of a stream, entries.
+    pub elements: u64,
+    /// Payload of its elements in bytes, as [`crate::payload`] counts it.
+    pub bytes: u64,
+}
+
 /// Id of a stream entry, ordered as the server orders it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct StreamId {
@@ -109,6 +118,8 @@ pub enum Event<'a> {
         body: Body<'a>,
         /// Expiry, if the key has one.
         expiry: Option<Expiry>,
+        /// When the value was committed (HLC); 0 if unknown, as in a dump.
+        commit_ts: u64,
     },
     /// A collection begins.
     Begin {
@@ -118,6 +129,10 @@ pub enum Event<'a> {
         key: &'a [u8],
         /// Expiry in Unix milliseconds, if the key has one.
         expire_at_ms: Option<u64>,
+        /// When the newest of its records that clients see was committed (HLC); 0 if unknown, as in a dump.
+        commit_ts: u64,
+        /// How large it is, if the source knows that before it has read it all.
+        size: Option<CollectionSize>,
     },
     /// A step inside the open collection.
     Element(Element<'a>),

@@ -45,6 +45,8 @@ pub struct Object<'a> {
     pub etag: &'a str,
     /// Last modification (HLC); 0 if unknown.
     pub last_modified_hlc: u64,
+    /// When its record was committed (HLC); 0 if unknown, as in a dump.
+    pub commit_ts: u64,
     /// Header `Content-Type`.
     pub content_type: &'a str,
     /// Header `Content-Encoding`.

@@ -172,6 +172,8 @@ pub struct Message<'a> {
     pub dead_letter_source_arn: &'a str,
     /// Partition, in queues that have partitions.
     pub partition: Option<u32>,
+    /// When its record was committed (HLC); 0 if unknown, as in a dump.
+    pub commit_ts: u64,
 }
 
 /// A bookkeeping record of a queue as it is stored: an index, a deduplication window, a group lock, a counter.

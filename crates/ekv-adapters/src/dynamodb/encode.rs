@@ -53,7 +53,7 @@ impl Encoder {
     pub(crate) fn event(&mut self, sink: &mut dyn RecordSink, event: Event<'_>) -> Result<()> {
         match (event, &mut self.table) {
             (Event::TableBegin(table), None) => self.begin(sink, table),
-            (Event::ItemBegin(key), Some(table)) if table.item.is_none() => {
+            (Event::ItemBegin { key, .. }, Some(table)) if table.item.is_none() => {
                 table.sort_key.clear();
                 table.sort_key.extend_from_slice(key.sort_key);
                 table.indexes.begin_item();
@@ -70,7 +70,7 @@ impl Encoder {
                 Ok(())
             }
             (Event::TableBegin(_), Some(_)) => Err(misplaced("a table inside a table")),
-            (Event::ItemBegin(_), Some(_)) => Err(misplaced("an item inside an item")),
+            (Event::ItemBegin { .. }, Some(_)) => Err(misplaced("an item inside an item")),
             (Event::TableEnd, Some(_)) => Err(misplaced("the end of a table inside an item")),
             (Event::Node(_), Some(_)) => Err(misplaced("an attribute outside of an item")),
             (_, None) => Err(misplaced("an item outside of a table")),

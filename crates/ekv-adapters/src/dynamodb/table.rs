@@ -322,7 +322,7 @@ impl Items<'_, '_> {
         }
         self.begin()?;
         let key = self.reader.key();
-        self.run.emit(ModelEvent::DynamoDb(Event::ItemBegin(key)))?;
+        self.run.emit(ModelEvent::DynamoDb(Event::ItemBegin { key, commit_ts: found.commit_ts.0 }))?;
         document::emit(self.run, &mut item)?;
         self.run.emit(ModelEvent::DynamoDb(Event::ItemEnd))?;
         self.reader.reuse(item.source);

@@ -1,11 +1,12 @@
 //! Hashes, sets and sorted sets that one record holds as a message. Source: `docs/format/redis.md`, section 2.9.
 
-use ekv_model::redis::{CollectionKind, Element};
+use ekv_model::payload::element_len;
+use ekv_model::redis::{CollectionKind, CollectionSize, Element};
 use ekv_model::{ByteSource, KEY_LEN_MAX, Result};
 use ekv_snapshot::{Range, StoredValue, Visible};
 use ekv_spill::{Sorted, Sorter};
 
-use super::collection::{CollectionExpiry, CollectionFate, begin, element, end};
+use super::collection::{CollectionExpiry, CollectionFate, Seen, begin, element, end};
 use super::expiry::Fate;
 use super::keys::put_counted;
 use super::ranks::Ranks;
@@ -55,7 +56,9 @@ pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind, selected
                 None => match expiry.fate(run, options, key, None)? {
                     CollectionFate::Damaged => Outcome::Lost,
                     CollectionFate::Known(Fate::Drop) => Outcome::Expired,
-                    CollectionFate::Known(Fate::Keep(at_ms)) => emit(run, options, kind, key, &found, at_ms)?,
+                    CollectionFate::Known(Fate::Keep(at_ms)) => {
+                        emit(run, options, kind, key, &found, at_ms, Seen::default().expiry(&expiry))?
+                    }
                 },
             };
             run.account(kind.blob, outcome, 1)?;
@@ -121,9 +124,10 @@ pub(super) fn emit(
     key: &[u8],
     found: &Visible<'_>,
     expire_at_ms: Option<u64>,
+    mut seen: Seen,
 ) -> Result<Outcome> {
-    let read = if found.is_damaged { Err(Malformed) } else { read(run, kind.collection, &found.body)? };
-    let mut sorted = match read {
+    let elements = if found.is_damaged { Err(Malformed) } else { read(run, kind.collection, &found.body)? };
+    let mut sorted = match elements {
         Ok(sorted) => sorted,
         Err(Malformed) => {
             run.find(findings::INVALID_BLOB, key, Some(found.byte_offset), || {
@@ -132,7 +136,13 @@ pub(super) fn emit(
             return Ok(Outcome::Lost);
         }
     };
-    begin(run, options, kind.collection, key, expire_at_ms)?;
+    seen.record(found);
+    if run.looks_ahead()
+        && let Ok(sorted) = read(run, kind.collection, &found.body)?
+    {
+        seen.size = Some(size(kind.collection, sorted)?);
+    }
+    begin(run, options, kind.collection, key, expire_at_ms, seen)?;
     // Of repeated names the last one counts.
     let mut last: Option<(Vec<u8>, Vec<u8>)> = None;
     while let Some((name, payload)) = sorted.next().map_err(scratch_error)? {
@@ -150,6 +160,37 @@ pub(super) fn emit(
     Ok(Outcome::Emitted)
 }
 
+/// How large a collection is; of repeated names the last one counts.
+fn size(kind: CollectionKind, mut sorted: Sorted) -> Result<CollectionSize> {
+    let mut size = CollectionSize::default();
+    let mut last: Option<(Vec<u8>, u64)> = None;
+    while let Some((name, payload)) = sorted.next().map_err(scratch_error)? {
+        let value_len = if kind == CollectionKind::Hash { number(payload, 8) } else { 0 };
+        let element = match kind {
+            CollectionKind::ZSet => Element::Scored { member: name, score: 0.0 },
+            _ => Element::Member(name),
+        };
+        let len = element_len(&element).saturating_add(value_len);
+        match &mut last {
+            Some((last, last_len)) if last == name => {
+                size.bytes = size.bytes.saturating_sub(*last_len).saturating_add(len);
+                *last_len = len;
+            }
+            _ => {
+                size.elements = size.elements.saturating_add(1);
+                size.bytes = size.bytes.saturating_add(len);
+                last = Some((name.to_vec(), len));
+            }
+        }
+    }
+    Ok(size)
+}
+
+/// The number that stands at a place in the payload of an element.
+fn number(payload: &[u8], at: usize) -> u64 {
+    payload.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
 fn emit_element(
     run: &mut Run<'_>,
     options: &Options,
@@ -158,14 +199,13 @@ fn emit_element(
     (name, payload): (&[u8], &[u8]),
     blob: &StoredValue<'_>,
 ) -> Result<()> {
-    let number = |at: usize| payload.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u64::from_be_bytes(*b));
     match kind.collection {
         CollectionKind::Hash => {
-            let value = blob.slice(number(0), number(8));
+            let value = blob.slice(number(payload, 0), number(payload, 8));
             element(run, options, Element::Field { name, value: value.body() })
         }
         CollectionKind::ZSet => {
-            let score = f64::from_bits(number(0));
+            let score = f64::from_bits(number(payload, 0));
             if score.is_nan() {
                 run.find(findings::NAN_SCORE, key, None, || format!("member {}", name.escape_ascii()));
             }

@@ -1,8 +1,8 @@
 //! What all collections share: expiry, fate, and the events around their elements.
 
-use ekv_model::redis::{CollectionKind, Element, Event};
+use ekv_model::redis::{CollectionKind, CollectionSize, Element, Event};
 use ekv_model::{Event as ModelEvent, Finding, Result};
-use ekv_snapshot::Lookup;
+use ekv_snapshot::{Lookup, Visible};
 
 use super::expiry::{ExpiryIndex, Fate, judge};
 use super::keys::{put_counted, put_plain};
@@ -35,6 +35,8 @@ pub(super) struct CollectionExpiry {
     /// Metadata families in the order in which the live server asks them.
     metas: Vec<(Family, Lookup)>,
     user_key: Vec<u8>,
+    /// Commit timestamp of the index record of the last key whose fate was asked, if its expiry counts; else 0.
+    row_commit_ts: u64,
 }
 
 /// What is known about a collection's expiry.
@@ -51,7 +53,7 @@ impl CollectionExpiry {
         let order = [Family::ListMeta, Family::HashMeta, Family::SetMeta, Family::ZSetMeta, Family::StreamMeta];
         let present = order.into_iter().filter(|family| run.can_find(*family));
         let metas = present.map(|family| (family, run.view().lookup())).collect();
-        CollectionExpiry { index: ExpiryIndex::new(run), metas, user_key: Vec::new() }
+        CollectionExpiry { index: ExpiryIndex::new(run), metas, user_key: Vec::new(), row_commit_ts: 0 }
     }
 
     /// The fate of `key`, which is a collection. `own` is what its own metadata says, if it has any.
@@ -66,6 +68,7 @@ impl CollectionExpiry {
         own: Option<MetaExpiry>,
     ) -> Result<CollectionFate> {
         let row = self.index.take(run, key)?;
+        self.row_commit_ts = 0;
         let stored = match own {
             Some(stored @ MetaExpiry::Stored(_)) => Ok(stored),
             _ => self.any_meta(key)?,
@@ -86,7 +89,10 @@ impl CollectionExpiry {
             }
             (MetaExpiry::NotStored, None) => None,
             (MetaExpiry::NotStored, Some(row)) => match row.at_ms {
-                Some(at_ms) => Some(at_ms),
+                Some(at_ms) => {
+                    self.row_commit_ts = row.commit_ts;
+                    Some(at_ms)
+                }
                 None => {
                     run.find(findings::INVALID_TTL_VALUE, key, None, || "the key is left out".to_owned());
                     return Ok(CollectionFate::Damaged);
@@ -134,8 +140,38 @@ pub(super) fn begin(
     kind: CollectionKind,
     key: &[u8],
     expire_at_ms: Option<u64>,
+    seen: Seen,
 ) -> Result<()> {
-    run.emit(ModelEvent::Redis { database: options.database, event: Event::Begin { kind, key, expire_at_ms } })
+    let Seen { commit_ts, size } = seen;
+    let event = Event::Begin { kind, key, expire_at_ms, commit_ts, size };
+    run.emit(ModelEvent::Redis { database: options.database, event })
+}
+
+/// What a first look at the records of a collection told about it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// Commit timestamp of the newest one; 0 if that is not known.
+    pub(super) commit_ts: u64,
+    pub(super) size: Option<CollectionSize>,
+}
+
+impl Seen {
+    /// A record that belongs to the collection.
+    pub(super) fn record(&mut self, found: &Visible<'_>) {
+        self.commit_ts = self.commit_ts.max(found.commit_ts.0);
+    }
+
+    /// An element of so many bytes.
+    pub(super) fn element(&mut self, bytes: u64) {
+        let size = self.size.get_or_insert_default();
+        size.elements = size.elements.saturating_add(1);
+        size.bytes = size.bytes.saturating_add(bytes);
+    }
+
+    /// The expiry that counts, if it has a record of its own.
+    pub(super) fn expiry(self, expiry: &CollectionExpiry) -> Self {
+        Seen { commit_ts: self.commit_ts.max(expiry.row_commit_ts), ..self }
+    }
 }
 
 /// Emits an element of the open collection.

@@ -49,10 +49,10 @@ impl Encoder {
             return Err(EncodeError::RedisDatabase { index: database }.into());
         }
         match (event, self.open.is_some()) {
-            (Event::Scalar { kind, key, body, expiry }, false) => {
+            (Event::Scalar { kind, key, body, expiry, .. }, false) => {
                 self.scalar(sink, kind, key, body, expiry.map(|expiry| expiry.at_ms))
             }
-            (Event::Begin { kind, key, expire_at_ms }, false) => {
+            (Event::Begin { kind, key, expire_at_ms, .. }, false) => {
                 // 0 would mean that the key never expires; the moment after it is past as well.
                 let expire_at_ms = expire_at_ms.map(|at_ms| at_ms.max(1));
                 self.open = Some(Open { kind, key: key.to_vec(), expire_at_ms, len: 0, entry: None });

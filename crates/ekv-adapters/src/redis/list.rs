@@ -1,10 +1,11 @@
 //! Lists: a window over numbered items, moved by length records. Source: `docs/format/redis.md`, sections 2.6 and 5.4.
 
 use ekv_model::Result;
-use ekv_model::redis::{CollectionKind, Element};
+use ekv_model::payload::element_len;
+use ekv_model::redis::{CollectionKind, CollectionSize, Element};
 use ekv_snapshot::{Lookup, Range, RangeScan, Visible};
 
-use super::collection::{CollectionExpiry, CollectionFate, Damage, begin, element, end};
+use super::collection::{CollectionExpiry, CollectionFate, Damage, Seen, begin, element, end};
 use super::expiry::Fate;
 use super::keys::{DELTA_TAIL_LEN, put_counted, put_plain, split_counted};
 use super::meta::{ListMeta, MetaExpiry, is_list_meta, parse_list_delta};
@@ -62,6 +63,8 @@ struct Fold {
     len: i64,
     tail_differs: bool,
     damage: Option<Damage>,
+    /// Of metadata and length records.
+    seen: Seen,
 }
 
 impl Fold {
@@ -143,7 +146,8 @@ impl Lists<'_> {
             if fold.tail_differs {
                 run.find(findings::LIST_META_INVARIANT, key, Some(at), || "the stored tail is ignored".to_owned());
             }
-            begin(run, self.options, CollectionKind::List, key, expire_at_ms)?;
+            let seen = self.look_ahead(run, key, &fold)?.expiry(&self.expiry);
+            begin(run, self.options, CollectionKind::List, key, expire_at_ms, seen)?;
             let observed = self.items(run, key, &fold, Outcome::Emitted)?;
             end(run, self.options)?;
             if i64::try_from(observed) != Ok(fold.len) {
@@ -182,12 +186,25 @@ impl Lists<'_> {
         })
     }
 
-    /// Walks the items in the window, accounts for them with `outcome`, and emits them if that is `Emitted`. Returns their number.
-    fn items(&mut self, run: &mut Run<'_>, key: &[u8], fold: &Fold, outcome: Outcome) -> Result<u64> {
-        let mut observed = 0_u64;
-        if fold.len == 0 || fold.damage.is_some() {
-            return Ok(observed);
+    /// Reads the items before they are emitted, if somebody asks for what the list has before it begins.
+    fn look_ahead(&mut self, run: &Run<'_>, key: &[u8], fold: &Fold) -> Result<Seen> {
+        if !run.looks_ahead() {
+            return Ok(Seen::default());
         }
+        let mut seen = Seen { size: Some(CollectionSize::default()), ..fold.seen };
+        if fold.len > 0 {
+            self.seek_items(key, fold)?;
+            while let Some(found) = self.items.next_visible()? {
+                run.monitor().visited(0)?;
+                seen.record(&found);
+                seen.element(element_len(&Element::Item(found.body.body())));
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Goes to the first item in the window, which is not empty.
+    fn seek_items(&mut self, key: &[u8], fold: &Fold) -> Result<()> {
         put_plain(&mut self.user_key, Family::ListItem.prefix(), key);
         let name_len = self.user_key.len();
         let last = fold.head.saturating_add(fold.len.saturating_sub(1));
@@ -195,7 +212,16 @@ impl Lists<'_> {
         let end = [self.user_key.as_slice(), &item_suffix(last), &[0xff; SEQ_LEN], &[0]].concat();
         // A longer list name can put its items between these.
         let item_key_len = name_len.saturating_add(SEQ_LEN);
-        self.items.seek(Range::between(&start, Some(&end)).of_length(item_key_len))?;
+        Ok(self.items.seek(Range::between(&start, Some(&end)).of_length(item_key_len))?)
+    }
+
+    /// Walks the items in the window, accounts for them with `outcome`, and emits them if that is `Emitted`. Returns their number.
+    fn items(&mut self, run: &mut Run<'_>, key: &[u8], fold: &Fold, outcome: Outcome) -> Result<u64> {
+        let mut observed = 0_u64;
+        if fold.len == 0 || fold.damage.is_some() {
+            return Ok(observed);
+        }
+        self.seek_items(key, fold)?;
         while let Some(found) = self.items.next_visible()? {
             if outcome == Outcome::Emitted {
                 element(run, self.options, Element::Item(found.body.body()))?;
@@ -268,6 +294,7 @@ struct Base {
     meta: std::result::Result<ListMeta, Damage>,
     /// Range reads pass over it.
     has_damaged_header: bool,
+    seen: Seen,
 }
 
 impl Base {
@@ -280,7 +307,9 @@ impl Base {
             Some(meta) if meta.head.checked_add(meta.len).is_none() => damage("head plus length overflows".to_owned()),
             Some(meta) => Ok(meta),
         };
-        Base { meta, has_damaged_header: found.is_damaged }
+        let mut seen = Seen::default();
+        seen.record(found);
+        Base { meta, has_damaged_header: found.is_damaged, seen }
     }
 }
 
@@ -292,7 +321,8 @@ fn delta_rest<'f>(found: &Visible<'f>) -> Option<&'f [u8]> {
 
 /// Folds what is stored about a list.
 fn fold(deltas: &mut RangeScan, prefix: &mut Vec<u8>, key: &[u8], base: Option<Base>) -> Result<Fold> {
-    let mut fold = Fold { has_base: base.is_some(), ..Fold::default() };
+    let seen = base.as_ref().map(|base| base.seen).unwrap_or_default();
+    let mut fold = Fold { has_base: base.is_some(), seen, ..Fold::default() };
     let (mut head, mut len, mut last_at) = (0_i128, 0_i128, 0);
     match base.map(|base| base.meta) {
         Some(Ok(meta)) => {
@@ -310,6 +340,7 @@ fn fold(deltas: &mut RangeScan, prefix: &mut Vec<u8>, key: &[u8], base: Option<B
             continue;
         }
         last_at = found.byte_offset;
+        fold.seen.record(&found);
         fold.deltas = fold.deltas.saturating_add(1);
         let tail_len = found.user_key.len().saturating_sub(prefix.len());
         match found.body.whole().and_then(parse_list_delta).filter(|_| tail_len == DELTA_TAIL_LEN) {

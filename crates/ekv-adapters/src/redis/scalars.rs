@@ -153,7 +153,11 @@ impl Scalars<'_> {
             run.find(findings::HLL_PAYLOAD, key, Some(at), || format!("payload of {} bytes", body.len()));
         }
         let expiry = at_ms.map(|at_ms| Expiry { at_ms: at_ms.min(EXPIRE_AT_MS_MAX), origin });
-        let event = Event::Scalar { kind, key, body: body.body(), expiry };
+        let commit_ts = match expiry.map(|expiry| expiry.origin) {
+            Some(ExpiryOrigin::Index { commit_ts }) => commit_ts.max(found.commit_ts.0),
+            _ => found.commit_ts.0,
+        };
+        let event = Event::Scalar { kind, key, body: body.body(), expiry, commit_ts };
         run.emit(ModelEvent::Redis { database: self.options.database, event })?;
         Ok(Outcome::Emitted)
     }

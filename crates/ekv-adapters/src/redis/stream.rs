@@ -1,10 +1,11 @@
 //! Streams. Source: `docs/format/redis.md`, sections 2.8 and 5.5.
 
 use ekv_model::Result;
+use ekv_model::payload::element_len;
 use ekv_model::redis::{CollectionKind, Element, StreamId};
 use ekv_snapshot::{Range, RangeScan, StoredValue, Visible};
 
-use super::collection::{CollectionExpiry, CollectionFate, Damage, begin, element, end};
+use super::collection::{CollectionExpiry, CollectionFate, Damage, Seen, begin, element, end};
 use super::expiry::Fate;
 use super::keys::split_counted;
 use super::meta::StreamMeta;
@@ -87,6 +88,7 @@ struct Metas {
     exists: bool,
     meta: Option<StreamMeta>,
     damage: Option<Damage>,
+    seen: Seen,
 }
 
 /// What a first look at the entries of one stream told.
@@ -97,6 +99,7 @@ struct Survey {
     /// Greatest id of the visible entries.
     last: StreamId,
     damage: Option<Damage>,
+    seen: Seen,
 }
 
 impl Streams<'_> {
@@ -217,7 +220,9 @@ impl Streams<'_> {
             });
         }
         let last = meta.last.max(survey.last);
-        begin(run, self.options, CollectionKind::Stream { last }, key, expire_at_ms)?;
+        let commit_ts = survey.seen.commit_ts.max(metas.seen.commit_ts);
+        let seen = Seen { commit_ts, size: Some(survey.seen.size.unwrap_or_default()) };
+        begin(run, self.options, CollectionKind::Stream { last }, key, expire_at_ms, seen.expiry(&self.expiry))?;
         self.entries.rewind(&start)?;
         while let (Some(tail), Some(found)) = (self.tail(group), self.entries.current()) {
             if let Some(id) = parse_id(tail).filter(|id| is_visible(*id, trimmed)) {
@@ -246,7 +251,9 @@ impl Streams<'_> {
                 None => Some(format!("entry key with {} bytes after the stream's name, expected 16", tail.len())),
                 Some(id) if !is_visible(id, trimmed) => None,
                 Some(id) => match check_entry(&found.body, id)? {
-                    Ok(canonical) => {
+                    Ok(Checked { canonical, texts_len }) => {
+                        survey.seen.record(&found);
+                        survey.seen.element(element_len(&Element::EntryBegin(id)).saturating_add(texts_len));
                         if !canonical {
                             run.find(findings::STREAM_ID, key, Some(at), || format!("entry {}-{}", id.ms, id.seq));
                         }
@@ -275,6 +282,7 @@ fn gather(scan: &mut RangeScan, group: &[u8]) -> Result<Metas> {
     while let Some(found) = scan.current() {
         let Some(tail) = meta_rest(&found).strip_prefix(group) else { break };
         metas.records = metas.records.saturating_add(1);
+        metas.seen.record(&found);
         if tail.is_empty() {
             metas.exists = true;
             metas.meta = found.body.whole().and_then(StreamMeta::parse);
@@ -326,13 +334,21 @@ fn message<'a>(value: &StoredValue<'a>) -> Result<Message<'a>, Malformed> {
     Ok(Message::new(value.after(ENTRY_MAGIC.len())))
 }
 
-/// Checks an entry value; tells whether the id text in it is the canonical one.
-fn check_entry(value: &StoredValue<'_>, id: StreamId) -> Result<Result<bool, Malformed>> {
+/// What is known of an entry that parses.
+struct Checked {
+    /// Whether the id text in it is the canonical one.
+    canonical: bool,
+    /// Bytes of its field names and values.
+    texts_len: u64,
+}
+
+/// Checks an entry value.
+fn check_entry(value: &StoredValue<'_>, id: StreamId) -> Result<Result<Checked, Malformed>> {
     let mut message = match message(value) {
         Ok(message) => message,
         Err(malformed) => return Ok(Err(malformed)),
     };
-    let (mut texts, mut canonical) = (0_u64, false);
+    let (mut texts, mut texts_len, mut canonical) = (0_u64, 0_u64, false);
     loop {
         let field = match message.next_field()? {
             Ok(Some(field)) => field,
@@ -349,6 +365,7 @@ fn check_entry(value: &StoredValue<'_>, id: StreamId) -> Result<Result<bool, Mal
             }
             FIELD_TEXT => {
                 texts = texts.wrapping_add(1);
+                texts_len = texts_len.saturating_add(text.len());
                 if !is_utf8(&text)? {
                     return Ok(Err(Malformed));
                 }
@@ -356,7 +373,7 @@ fn check_entry(value: &StoredValue<'_>, id: StreamId) -> Result<Result<bool, Mal
             _ => {}
         }
     }
-    Ok(if texts % 2 == 0 { Ok(canonical) } else { Err(Malformed) })
+    Ok(if texts % 2 == 0 { Ok(Checked { canonical, texts_len }) } else { Err(Malformed) })
 }
 
 /// Emits an entry that has been checked.

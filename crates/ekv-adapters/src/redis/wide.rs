@@ -3,12 +3,13 @@
 //! Source: `docs/format/redis.md`, sections 2.5, 2.7, 3 to 5. All families of a kind put a counted Redis key behind their prefix,
 //! so that the records of one key are neighbours in each of them and keys come in the same order in all of them.
 
+use ekv_model::payload::element_len;
 use ekv_model::redis::{CollectionKind, Element};
 use ekv_model::{Finding, Result};
 use ekv_snapshot::{Lookup, Mark, Range, RangeScan, StoredValue};
 use ekv_spill::Sorter;
 
-use super::collection::{CollectionExpiry, CollectionFate, Damage, begin, element, end};
+use super::collection::{CollectionExpiry, CollectionFate, Damage, Seen, begin, element, end};
 use super::expiry::Fate;
 use super::keys::{DELTA_TAIL_LEN, put_plain, split_counted};
 use super::late::Late;
@@ -190,6 +191,7 @@ struct Survey {
     late: Option<Sorter>,
     /// Why the collection cannot be written.
     damage: Option<Damage>,
+    seen: Seen,
 }
 
 impl<'o> Wide<'o> {
@@ -306,11 +308,12 @@ impl Wide<'_> {
             (CollectionFate::Known(Fate::Drop), _) => Outcome::Expired,
             (CollectionFate::Known(Fate::Keep(at_ms)), Some(found)) => {
                 survey.check_length(run, self.kind, key, None);
-                blob::emit(run, self.options, self.kind, key, &found, at_ms)?
+                blob::emit(run, self.options, self.kind, key, &found, at_ms, survey.seen.expiry(&self.expiry))?
             }
             (CollectionFate::Known(Fate::Keep(at_ms)), None) => {
                 survey.check_length(run, self.kind, key, Some(survey.elements));
-                begin(run, self.options, self.kind.collection, key, at_ms)?;
+                let seen = Seen { size: Some(survey.seen.size.unwrap_or_default()), ..survey.seen };
+                begin(run, self.options, self.kind.collection, key, at_ms, seen.expiry(&self.expiry))?;
                 self.emit(run, group, key, &start, survey.late.take())?;
                 end(run, self.options)?;
                 Outcome::Emitted
@@ -329,9 +332,13 @@ impl Wide<'_> {
         let mut greatest = std::mem::take(&mut self.user_key);
         greatest.clear();
         while let (Some(name), Some(found)) = (self.elements.tail(group), self.elements.scan.current()) {
-            if self.kind.element(name, &found.body).is_none() {
-                let detail = format!("score of {} bytes, expected 8", found.body.len());
-                survey.damage.get_or_insert(Damage::at(found.byte_offset, findings::INVALID_SCORE, detail));
+            survey.seen.record(&found);
+            match self.kind.element(name, &found.body) {
+                Some(element) => survey.seen.element(element_len(&element)),
+                None => {
+                    let detail = format!("score of {} bytes, expected 8", found.body.len());
+                    survey.damage.get_or_insert(Damage::at(found.byte_offset, findings::INVALID_SCORE, detail));
+                }
             }
             if name < greatest.as_slice() {
                 let late = survey.late.get_or_insert_with(|| Sorter::new(run.scratch(), LATE_BUDGET_BYTES));
@@ -346,6 +353,7 @@ impl Wide<'_> {
         self.user_key = greatest;
         while let (Some(tail), Some(found)) = (self.metas.tail(group), self.metas.scan.current()) {
             survey.metas = survey.metas.saturating_add(1);
+            survey.seen.record(&found);
             let meta = found.body.whole().and_then(CountMeta::parse);
             survey.has_meta |= tail.is_empty();
             if !tail.is_empty() {
@@ -361,6 +369,7 @@ impl Wide<'_> {
         }
         while let (Some(tail), Some(found)) = (self.deltas.tail(group), self.deltas.scan.current()) {
             survey.deltas = survey.deltas.saturating_add(1);
+            survey.seen.record(&found);
             let change = found.body.whole().and_then(parse_count_delta).filter(|_| tail.len() == DELTA_TAIL_LEN);
             match change {
                 Some(change) => survey.delta_sum = survey.delta_sum.saturating_add(change),

@@ -107,6 +107,7 @@ impl Walk {
             key,
             etag: &head.etag,
             last_modified_hlc: head.last_modified_hlc,
+            commit_ts: found.commit_ts.0,
             content_type: &head.content_type,
             content_encoding: &head.content_encoding,
             cache_control: &head.cache_control,

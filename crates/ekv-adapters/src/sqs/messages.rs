@@ -233,7 +233,9 @@ fn push(
         Some(value) => Stored::Value(value),
         None => Stored::UserKey(row.found.user_key),
     };
-    sorter.push(&place, &stored.to_bytes(Place { partition, own_id })).map_err(scratch_error)
+    sorter
+        .push(&place, &stored.to_bytes(Place { partition, own_id, commit_ts: row.found.commit_ts.0 }))
+        .map_err(scratch_error)
 }
 
 /// What the key of a message says about it.
@@ -242,6 +244,7 @@ struct Place<'a> {
     partition: Option<u32>,
     /// Its id, where that of the value does not count.
     own_id: Option<&'a str>,
+    commit_ts: u64,
 }
 
 /// A message while it is sorted.
@@ -256,7 +259,8 @@ impl<'a> Stored<'a> {
     const VALUE: u8 = 0;
     const USER_KEY: u8 = 1;
 
-    fn to_bytes(&self, Place { partition, own_id }: Place<'_>) -> Vec<u8> {
+    fn to_bytes(&self, Place { partition, own_id, commit_ts }: Place<'_>) -> Vec<u8> {
+        let commit_ts = commit_ts.to_be_bytes();
         let (tag, bytes) = match self {
             Stored::Value(value) => (Stored::VALUE, value),
             Stored::UserKey(user_key) => (Stored::USER_KEY, user_key),
@@ -265,18 +269,20 @@ impl<'a> Stored<'a> {
         // No id of a message is empty.
         let own_id = own_id.unwrap_or_default();
         let id_len = u32::try_from(own_id.len()).unwrap_or(u32::MAX).to_be_bytes();
-        [&[tag, u8::from(partition.is_some())], &partition_bytes[..], &id_len, own_id.as_bytes(), bytes].concat()
+        [&[tag, u8::from(partition.is_some())], &partition_bytes[..], &commit_ts, &id_len, own_id.as_bytes(), bytes]
+            .concat()
     }
 
     fn parse(payload: &'a [u8]) -> Option<(Place<'a>, Stored<'a>)> {
         let mut cursor = ByteCursor::new(payload);
         let [tag, has_partition] = cursor.take()?;
         let partition = Some(cursor.u32()?).filter(|_| *has_partition == 1);
+        let commit_ts = cursor.u64()?;
         let id_len = cursor.u32()?;
         let own_id = Some(std::str::from_utf8(cursor.bytes(id_len.into())?).ok()?).filter(|id| !id.is_empty());
         let bytes = cursor.rest();
         let stored = if *tag == Stored::VALUE { Stored::Value(bytes) } else { Stored::UserKey(bytes) };
-        Some((Place { partition, own_id }, stored))
+        Some((Place { partition, own_id, commit_ts }, stored))
     }
 }
 
@@ -303,7 +309,7 @@ fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, place: Place<'_>) -> Resu
     let attributes = message.attributes();
     let message = message.event(body.body(), &attributes);
     let message_id = place.own_id.unwrap_or(message.message_id);
-    let message = Message { partition: place.partition, message_id, ..message };
+    let message = Message { partition: place.partition, message_id, commit_ts: place.commit_ts, ..message };
     run.emit(ModelEvent::Sqs(Event::Message(&message)))?;
     Ok(Outcome::Emitted)
 }

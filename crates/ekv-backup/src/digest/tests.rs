@@ -69,7 +69,7 @@ fn snapshot_and_its_dump_have_the_same_digests_in_every_layout() {
 #[test]
 fn differences_are_named_by_address_and_come_in_its_order() {
     let set = |key: &'static [u8], members: &'static [&'static [u8]]| {
-        let begin = RedisEvent::Begin { kind: CollectionKind::Set, key, expire_at_ms: None };
+        let begin = RedisEvent::Begin { kind: CollectionKind::Set, key, expire_at_ms: None, commit_ts: 0, size: None };
         let members = members.iter().map(|member| RedisEvent::Element(Element::Member(member)));
         let events = [begin].into_iter().chain(members).chain([RedisEvent::End]);
         events.map(|event| Event::Redis { database: 0, event }).collect::<Vec<_>>()
@@ -89,17 +89,19 @@ fn kind_expiry_and_borders_of_elements_count_and_the_pattern_of_nan_does_not() {
     let scalar = |kind, expire: Option<u64>| {
         let origin = redis::ExpiryOrigin::Inline;
         let expiry = expire.map(|at_ms| redis::Expiry { at_ms, origin });
-        let event = RedisEvent::Scalar { kind, key: b"k", body: Body::Inline(b"v"), expiry };
+        let event = RedisEvent::Scalar { kind, key: b"k", body: Body::Inline(b"v"), expiry, commit_ts: 0 };
         vec![Event::Redis { database: 0, event }]
     };
     let list = |items: &[&'static [u8]]| {
-        let begin = RedisEvent::Begin { kind: CollectionKind::List, key: b"k", expire_at_ms: None };
+        let begin =
+            RedisEvent::Begin { kind: CollectionKind::List, key: b"k", expire_at_ms: None, commit_ts: 0, size: None };
         let items = items.iter().map(|item| RedisEvent::Element(Element::Item(Body::Inline(item))));
         let events = [begin].into_iter().chain(items).chain([RedisEvent::End]);
         events.map(|event| Event::Redis { database: 0, event }).collect()
     };
     let zset = |score| {
-        let begin = RedisEvent::Begin { kind: CollectionKind::ZSet, key: b"k", expire_at_ms: None };
+        let begin =
+            RedisEvent::Begin { kind: CollectionKind::ZSet, key: b"k", expire_at_ms: None, commit_ts: 0, size: None };
         let scored = RedisEvent::Element(Element::Scored { member: b"m", score });
         [begin, scored, RedisEvent::End].map(|event| Event::Redis { database: 0, event }).to_vec()
     };
@@ -150,6 +152,7 @@ fn content_is_hashed_while_somebody_else_reads_it_and_to_its_end() {
             key: b"o",
             etag: "",
             last_modified_hlc: 0,
+            commit_ts: 0,
             content_type: "",
             content_encoding: "",
             cache_control: "",

@@ -155,11 +155,13 @@ pub(crate) fn shown(event: &RedisEvent<'_>) -> ekv_model::Result<String> {
         Ok(bytes.escape_ascii().to_string())
     };
     Ok(match event {
-        RedisEvent::Scalar { kind, key, body, expiry } => {
+        RedisEvent::Scalar { kind, key, body, expiry, .. } => {
             let at_ms = expiry.map(|expiry| expiry.at_ms);
             format!("{kind:?} {} = {} {at_ms:?}", key.escape_ascii(), whole(body)?)
         }
-        RedisEvent::Begin { kind, key, expire_at_ms } => format!("{kind:?} {} {expire_at_ms:?}", key.escape_ascii()),
+        RedisEvent::Begin { kind, key, expire_at_ms, .. } => {
+            format!("{kind:?} {} {expire_at_ms:?}", key.escape_ascii())
+        }
         RedisEvent::Element(Element::Field { name, value }) => {
             format!(" field {} = {}", name.escape_ascii(), whole(value)?)
         }
@@ -181,11 +183,11 @@ pub(crate) fn string<'a>(key: &'a [u8], body: &'a [u8], at_ms: Option<u64>) -> R
 
 pub(crate) fn scalar<'a>(kind: ScalarKind, key: &'a [u8], body: &'a [u8], at_ms: Option<u64>) -> RedisEvent<'a> {
     let expiry = at_ms.map(|at_ms| Expiry { at_ms, origin: ExpiryOrigin::Inline });
-    RedisEvent::Scalar { kind, key, body: Body::Inline(body), expiry }
+    RedisEvent::Scalar { kind, key, body: Body::Inline(body), expiry, commit_ts: 0 }
 }
 
 pub(crate) fn begin(kind: CollectionKind, key: &[u8], expire_at_ms: Option<u64>) -> RedisEvent<'_> {
-    RedisEvent::Begin { kind, key, expire_at_ms }
+    RedisEvent::Begin { kind, key, expire_at_ms, commit_ts: 0, size: None }
 }
 
 pub(crate) fn field<'a>(name: &'a [u8], value: &'a [u8]) -> RedisEvent<'a> {

@@ -8,7 +8,7 @@ use ekv_model::{Body, Consumer, Event as ModelEvent};
 
 fn string<'a>(key: &'a [u8], body: &'a [u8]) -> Event<'a> {
     let expiry = Some(Expiry { at_ms: 7, origin: ExpiryOrigin::Inline });
-    Event::Scalar { kind: ScalarKind::String, key, body: Body::Inline(body), expiry }
+    Event::Scalar { kind: ScalarKind::String, key, body: Body::Inline(body), expiry, commit_ts: 0 }
 }
 
 #[test]
@@ -18,7 +18,7 @@ fn two_databases_under_one_root_share_no_file_and_no_line() {
     let mut send = |database, event| target.event(ModelEvent::Redis { database, event }).unwrap();
     send(1, string(b"k", b"of one"));
     send(10, string(b"k", b"of ten"));
-    send(1, Event::Begin { kind: CollectionKind::Set, key: b"b64.s", expire_at_ms: None });
+    send(1, Event::Begin { kind: CollectionKind::Set, key: b"b64.s", expire_at_ms: None, commit_ts: 0, size: None });
     send(1, Event::Element(Element::Member(b"m")));
     send(1, Event::End);
     send(10, string(b"only in ten", b""));

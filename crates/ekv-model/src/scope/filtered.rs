@@ -106,7 +106,7 @@ impl Consumer for Filtered<'_> {
                 self.open.forms = table.key_forms;
                 self.begin(Protocol::DynamoDb, table.name.as_bytes(), Beginning::Table(Box::new(table.into())))
             }
-            Event::DynamoDb(ItemEvent::ItemBegin(key)) => {
+            Event::DynamoDb(ItemEvent::ItemBegin { key, .. }) => {
                 self.pass_if(|keys, forms| keys.contains_item(&key, forms), event)
             }
             Event::DynamoDb(ItemEvent::Node(_) | ItemEvent::ItemEnd) if self.is_passing => self.inner.event(event),

@@ -62,7 +62,7 @@ impl Unmatched {
                 self.forms = table.key_forms;
                 self.scope_begins(Protocol::DynamoDb, table.name.as_bytes());
             }
-            Event::DynamoDb(dynamodb::Event::ItemBegin(key)) => {
+            Event::DynamoDb(dynamodb::Event::ItemBegin { key, .. }) => {
                 self.things = self.things.saturating_add(1);
                 let looked_for = item_key(key, self.forms, true);
                 self.strike(&(Protocol::DynamoDb, self.scope.clone(), Some(looked_for)));

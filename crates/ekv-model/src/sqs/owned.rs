@@ -172,6 +172,7 @@ impl OwnedMessage {
             sequence_number: self.sequence_number,
             dead_letter_source_arn: &self.dead_letter_source_arn,
             partition: self.partition,
+            commit_ts: 0,
         }
     }
 }

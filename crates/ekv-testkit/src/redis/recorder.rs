@@ -115,7 +115,7 @@ impl Consumer for Recorder {
         let ekv_model::Event::Redis { database, event } = event else { panic!("not a Redis event: {event:?}") };
         self.databases.insert(database);
         match event {
-            Event::Scalar { kind, key, body, expiry } => {
+            Event::Scalar { kind, key, body, expiry, .. } => {
                 assert!(self.open.is_none(), "no scalar comes inside a collection");
                 let value = match kind {
                     ScalarKind::String => RedisValue::String(bytes(&body)?),
@@ -128,7 +128,7 @@ impl Consumer for Recorder {
                 };
                 self.add(key.to_vec(), RecordedKey { value, expire_at_ms, expiry_origin });
             }
-            Event::Begin { kind, key, expire_at_ms } => {
+            Event::Begin { kind, key, expire_at_ms, .. } => {
                 assert!(self.open.is_none(), "collections do not nest");
                 let value = match kind {
                     CollectionKind::Hash => RedisValue::Hash(BTreeMap::new()),

@@ -42,7 +42,7 @@ impl Consumer for Log {
         match event {
             Event::TableBegin(table) => self.lines.push(format!("table {} {:?}", table.name, table.key_forms)),
             Event::TableEnd => self.lines.push("end".to_owned()),
-            Event::ItemBegin(_) => self.item.clear(),
+            Event::ItemBegin { .. } => self.item.clear(),
             Event::Node(node) => {
                 let _ = match node {
                     Node::Name(name) => write!(self.item, "{name}="),

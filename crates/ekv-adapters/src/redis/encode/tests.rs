@@ -30,7 +30,7 @@ fn encode(events: &[Event<'_>]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
 
 fn scalar<'a>(kind: ScalarKind, key: &'a [u8], body: &'a [u8], at_ms: Option<u64>) -> Event<'a> {
     let expiry = at_ms.map(|at_ms| Expiry { at_ms, origin: ExpiryOrigin::Inline });
-    Event::Scalar { kind, key, body: Body::Inline(body), expiry }
+    Event::Scalar { kind, key, body: Body::Inline(body), expiry, commit_ts: 0 }
 }
 
 fn hex(text: &str) -> Vec<u8> {
@@ -76,7 +76,7 @@ const GOLDEN: [(&[u8], &str); 30] = [
 #[test]
 fn documented_keys_become_the_documented_records() {
     use CollectionKind::{Hash, List, Set, Stream, ZSet};
-    let begin = |kind, key, expire_at_ms| Event::Begin { kind, key, expire_at_ms };
+    let begin = |kind, key, expire_at_ms| Event::Begin { kind, key, expire_at_ms, commit_ts: 0, size: None };
     let field = |name, value| Event::Element(Element::Field { name, value: Body::Inline(value) });
     let item = |value| Event::Element(Element::Item(Body::Inline(value)));
     let scored = |member, score| Event::Element(Element::Scored { member, score });
@@ -130,7 +130,7 @@ fn documented_keys_become_the_documented_records() {
 fn expiry_zero_stays_past_and_is_never_taken_for_none() {
     let records = encode(&[
         scalar(ScalarKind::String, b"s", b"v", Some(0)),
-        Event::Begin { kind: CollectionKind::Set, key: b"c", expire_at_ms: Some(0) },
+        Event::Begin { kind: CollectionKind::Set, key: b"c", expire_at_ms: Some(0), commit_ts: 0, size: None },
         Event::End,
     ])
     .unwrap();
@@ -143,7 +143,7 @@ fn expiry_zero_stays_past_and_is_never_taken_for_none() {
 fn streams_refuse_bytes_that_are_no_text() {
     let last = StreamId { ms: 1, seq: 0 };
     let error = encode(&[
-        Event::Begin { kind: CollectionKind::Stream { last }, key: b"x", expire_at_ms: None },
+        Event::Begin { kind: CollectionKind::Stream { last }, key: b"x", expire_at_ms: None, commit_ts: 0, size: None },
         Event::Element(Element::EntryBegin(last)),
         Event::Element(Element::EntryField { name: Body::Inline(b"k"), value: Body::Inline(b"\xff") }),
     ])
@@ -156,7 +156,7 @@ fn entries_larger_than_memory_are_put_together_whole() {
     let last = StreamId { ms: 1, seq: 0 };
     let long = "é".repeat(200_000);
     let records = encode(&[
-        Event::Begin { kind: CollectionKind::Stream { last }, key: b"x", expire_at_ms: None },
+        Event::Begin { kind: CollectionKind::Stream { last }, key: b"x", expire_at_ms: None, commit_ts: 0, size: None },
         Event::Element(Element::EntryBegin(last)),
         Event::Element(Element::EntryField { name: Body::Inline(b"k"), value: Body::Inline(long.as_bytes()) }),
         Event::Element(Element::EntryEnd),
@@ -171,9 +171,14 @@ fn entries_larger_than_memory_are_put_together_whole() {
 
 #[test]
 fn events_without_meaning_are_refused() {
-    let begin = Event::Begin { kind: CollectionKind::Set, key: b"s", expire_at_ms: None };
-    let stream =
-        Event::Begin { kind: CollectionKind::Stream { last: StreamId::default() }, key: b"s", expire_at_ms: None };
+    let begin = Event::Begin { kind: CollectionKind::Set, key: b"s", expire_at_ms: None, commit_ts: 0, size: None };
+    let stream = Event::Begin {
+        kind: CollectionKind::Stream { last: StreamId::default() },
+        key: b"s",
+        expire_at_ms: None,
+        commit_ts: 0,
+        size: None,
+    };
     let entry = Event::Element(Element::EntryBegin(StreamId::default()));
     for events in [
         &[Event::End][..],

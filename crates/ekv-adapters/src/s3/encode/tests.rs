@@ -35,6 +35,7 @@ const BEGIN: Event<'static> = Event::Begin(Bucket {
 
 fn object<'a>(key: &'a [u8], user_metadata: &'a BTreeMap<String, String>, body: Body<'a>) -> Event<'a> {
     Event::Object(Object {
+        commit_ts: 0,
         key,
         etag: "e-2",
         last_modified_hlc: u64::MAX,

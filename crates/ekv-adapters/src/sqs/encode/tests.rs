@@ -28,6 +28,7 @@ fn encode_all(events: &[Event<'_>], options: EncodeOptions) -> Result<BTreeMap<V
 
 fn message(message_id: &str) -> Message<'_> {
     Message {
+        commit_ts: 0,
         message_id,
         body: Body::Inline(b"x"),
         md5_of_body: "",

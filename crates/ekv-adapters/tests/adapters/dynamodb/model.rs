@@ -132,7 +132,9 @@ impl TableModel {
         let mut send = |event: Event<'_>| target.event(ModelEvent::DynamoDb(event)).unwrap();
         send(Event::TableBegin(&table));
         for (sort_key, item) in &sorted {
-            key(sort_key, item, &mut |key| target.event(ModelEvent::DynamoDb(Event::ItemBegin(key))).unwrap());
+            key(sort_key, item, &mut |key| {
+                target.event(ModelEvent::DynamoDb(Event::ItemBegin { key, commit_ts: 0 })).unwrap()
+            });
             send_attributes(target, item);
             target.event(ModelEvent::DynamoDb(Event::ItemEnd)).unwrap();
         }

@@ -41,7 +41,7 @@ impl Consumer for Log {
                 self.name(key);
             }
             Event::DynamoDb(ekv_model::dynamodb::Event::TableBegin(table)) => self.enter(table.name.as_bytes()),
-            Event::DynamoDb(ekv_model::dynamodb::Event::ItemBegin(key)) => self.name(key.hash.bytes),
+            Event::DynamoDb(ekv_model::dynamodb::Event::ItemBegin { key, .. }) => self.name(key.hash.bytes),
             Event::S3(ekv_model::s3::Event::Begin(bucket)) => self.enter(bucket.name.as_bytes()),
             Event::S3(ekv_model::s3::Event::Object(object)) => self.name(object.key),
             Event::Sqs(ekv_model::sqs::Event::Queue(queue)) => self.enter(queue.name),

@@ -169,6 +169,7 @@ fn records_of(name: &str, settings: &Settings, messages: &[Sent]) -> Records {
         let available_at_ms = sent.send_timestamp_ms.saturating_add(sent.delay_ms);
         let partition = partition(settings.kind, &sent.group);
         emit(Event::Message(&Message {
+            commit_ts: 0,
             message_id: &message_id,
             body: Body::Inline(&sent.body),
             md5_of_body: "900150983cd24fb0d6963f7d28e17f72",

@@ -190,7 +190,7 @@ impl Emission<'_> {
         let Emission { schema, place, target, key, value } = self;
         let names = (schema.primary_key.hash_key.as_str(), schema.primary_key.range_key.as_str());
         key.read(reader, outline.keys, names)?;
-        emit(*target, place, ModelEvent::DynamoDb(Event::ItemBegin(key.key())))?;
+        emit(*target, place, ModelEvent::DynamoDb(Event::ItemBegin { key: key.key(), commit_ts: 0 }))?;
         reader.seek(outline.start);
         let order = if outline.is_ordered { Order::Written } else { Order::Sorted };
         let mut walk = Walk::new(order, Some(value));

@@ -39,7 +39,7 @@ impl Consumer for Log {
                 self.0.push("end".to_owned());
                 return Ok(());
             }
-            Event::ItemBegin(ItemKey { hash, range, .. }) => {
+            Event::ItemBegin { key: ItemKey { hash, range, .. }, .. } => {
                 let range = range.map_or(String::new(), |range| format!("/{}", key(range)));
                 self.0.push(format!("{}{range}:", key(hash)));
                 return Ok(());
@@ -107,7 +107,7 @@ fn send_table(target: &mut dyn Consumer, name: &str, key_forms: KeyForms, items:
         let (hash, range) = (value(&keys[0]), keys.get(1).map(value));
         let mut sort_key = Vec::new();
         put_sort_key(&hash, range.as_ref(), &mut sort_key);
-        send(Event::ItemBegin(ItemKey { hash, range, sort_key: &sort_key }));
+        send(Event::ItemBegin { key: ItemKey { hash, range, sort_key: &sort_key }, commit_ts: 0 });
         for (name, value) in [("h", Some(hash)), ("r", range)] {
             let Some(KeyValue { key_type, bytes }) = value else { continue };
             let body = Body::Inline(bytes);

@@ -94,7 +94,7 @@ impl Tables {
     pub(crate) fn event(&mut self, writer: &mut DumpWriter, event: Event<'_>) -> Result<()> {
         match event {
             Event::TableBegin(table) => self.begin_table(writer, table),
-            Event::ItemBegin(key) => {
+            Event::ItemBegin { key, .. } => {
                 match &mut self.items {
                     Items::Files => {
                         self.name.set(&key);

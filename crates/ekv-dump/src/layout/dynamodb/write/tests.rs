@@ -48,7 +48,10 @@ fn write(layout: DynamodbLayout, tables: &[(Table<'_>, &[&[Part<'_>]])]) -> (Mem
             let value = |at: usize| parts.get(at).map(|(letter, bytes)| key(*letter, bytes));
             let sort_key: Vec<u8> =
                 parts.iter().flat_map(|(letter, bytes)| [letter.to_string().as_bytes(), bytes].concat()).collect();
-            send(Event::ItemBegin(ItemKey { hash: value(0).unwrap(), range: value(1), sort_key: &sort_key }));
+            send(Event::ItemBegin {
+                key: ItemKey { hash: value(0).unwrap(), range: value(1), sort_key: &sort_key },
+                commit_ts: 0,
+            });
             send(Event::Node(Node::Name("i")));
             send(Event::Node(Node::Number(Body::Inline(i.to_string().as_bytes()))));
             send(Event::ItemEnd);
@@ -247,7 +250,7 @@ fn every_kind_of_value_has_the_text_of_the_format() {
         let mut target = TreeTarget::with_options(writer, options);
         let mut send = |event: Event<'_>| target.event(ModelEvent::DynamoDb(event)).unwrap();
         send(Event::TableBegin(&table("t", false, KeyForms::Uniform)));
-        send(Event::ItemBegin(ItemKey { hash: key('S', b"k"), range: None, sort_key: b"k" }));
+        send(Event::ItemBegin { key: ItemKey { hash: key('S', b"k"), range: None, sort_key: b"k" }, commit_ts: 0 });
         nodes.iter().for_each(|node| send(Event::Node(*node)));
         send(Event::ItemEnd);
         send(Event::TableEnd);

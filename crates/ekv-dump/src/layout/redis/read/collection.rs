@@ -39,7 +39,13 @@ pub(super) fn replay(
 ) -> Result<()> {
     let layout = Layout::of(folder);
     let outline = layout.outline(content, texts)?;
-    emitter.emit(Event::Begin { kind: layout.kind, key, expire_at_ms: outline.expire_at_ms })?;
+    emitter.emit(Event::Begin {
+        kind: layout.kind,
+        key,
+        expire_at_ms: outline.expire_at_ms,
+        commit_ts: 0,
+        size: None,
+    })?;
     let mut reader = JsonReader::document(content);
     reader.seek(outline.elements);
     match outline.order {

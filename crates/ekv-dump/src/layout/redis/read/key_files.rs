@@ -133,6 +133,6 @@ impl Visit for FolderFiles<'_, '_> {
             }
         };
         let expiry = at_ms.map(|at_ms| Expiry { at_ms, origin: ExpiryOrigin::Inline });
-        emitter.emit(Event::Scalar { kind, key, body: content.body(), expiry })
+        emitter.emit(Event::Scalar { kind, key, body: content.body(), expiry, commit_ts: 0 })
     }
 }

@@ -36,6 +36,8 @@ pub(super) fn replay(key: &[u8], content: &ValueBuffer, texts: &mut Texts, emitt
         kind: CollectionKind::Stream { last: meta.last },
         key,
         expire_at_ms: meta.expire_at_ms,
+        commit_ts: 0,
+        size: None,
     })?;
     let mut reader = JsonReader::lines(content);
     let mut entries = 0_u64;

@@ -67,7 +67,7 @@ impl Database {
 
     fn event(&mut self, writer: &mut DumpWriter, event: Event<'_>) -> Result<()> {
         match event {
-            Event::Scalar { kind, key, body, expiry } => {
+            Event::Scalar { kind, key, body, expiry, .. } => {
                 let folder = match kind {
                     ScalarKind::String => Folder::Strings,
                     ScalarKind::Hll => Folder::Hll,
@@ -77,7 +77,7 @@ impl Database {
                 writer.end()?;
                 self.sidecars.scalar(kind, key, &self.name, expiry)
             }
-            Event::Begin { kind, key, expire_at_ms } => {
+            Event::Begin { kind, key, expire_at_ms, .. } => {
                 let folder = Folder::of(kind);
                 self.begin_file(writer, folder, key)?;
                 self.sidecars.collection(folder, key, &self.name)?;

@@ -59,6 +59,7 @@ impl Objects {
                     key: listed.key,
                     etag: &sidecar.etag,
                     last_modified_hlc: sidecar.last_modified_hlc,
+                    commit_ts: 0,
                     content_type: &sidecar.content_type,
                     content_encoding: &sidecar.content_encoding,
                     cache_control: &sidecar.cache_control,

@@ -73,6 +73,7 @@ fn feed(buckets: &TestBuckets, target: &mut dyn Consumer) {
                 key,
                 etag: &object.etag,
                 last_modified_hlc: object.last_modified_hlc,
+                commit_ts: 0,
                 content_type: &object.content_type,
                 content_encoding: &object.content_encoding,
                 cache_control: &object.cache_control,
