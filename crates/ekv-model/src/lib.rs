@@ -20,6 +20,7 @@ mod report;
 pub mod s3;
 mod scope;
 pub mod sqs;
+mod thing;
 
 /// Longest key that is read, and longest name of anything in a key, in bytes.
 ///
@@ -35,3 +36,4 @@ pub use glob::Glob;
 pub use protocol::{Map, Protocol};
 pub use report::{Example, Finding, FindingTotals, Findings, LossLog, Severity};
 pub use scope::{Filtered, Keys, Kind, Narrowing, Scope, Unmatched, item_parts};
+pub use thing::{Size, Thing, Things};

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use crate::address::{Byte, Part, bytes_of, plain};
 use crate::dynamodb::{ItemKey, KeyForms, KeyType, KeyValue, Number};
+use crate::redis::{CollectionKind, ScalarKind};
 use crate::{Glob, Name, Protocol, TextError};
 
 /// Stands for a slash inside a key part of an item, since a slash ends the part. No UTF-8 text has this byte.
@@ -84,6 +85,27 @@ impl Kind {
             Kind::Object => Protocol::S3,
             Kind::Message => Protocol::Sqs,
             _ => Protocol::Redis,
+        }
+    }
+}
+
+impl From<ScalarKind> for Kind {
+    fn from(kind: ScalarKind) -> Self {
+        match kind {
+            ScalarKind::String => Kind::String,
+            ScalarKind::Hll => Kind::Hll,
+        }
+    }
+}
+
+impl From<CollectionKind> for Kind {
+    fn from(kind: CollectionKind) -> Self {
+        match kind {
+            CollectionKind::Hash => Kind::Hash,
+            CollectionKind::List => Kind::List,
+            CollectionKind::Set => Kind::Set,
+            CollectionKind::ZSet => Kind::ZSet,
+            CollectionKind::Stream { .. } => Kind::Stream,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Keys, Kind, Scope};
 use crate::dynamodb::{AttributeDefinition, Event as ItemEvent, Index, KeyForms, KeySchema, Projection, Table};
-use crate::redis::{CollectionKind, Event as RedisEvent, ScalarKind};
+use crate::redis::Event as RedisEvent;
 use crate::s3::{Bucket, BucketRecord, Event as S3Event};
 use crate::sqs::{Event as SqsEvent, OwnedQueue};
 use crate::{Consumer, Event, Findings, Protocol, Result};
@@ -72,9 +72,8 @@ impl<'a> Filtered<'a> {
 
     fn redis(&mut self, database: u32, redis: &RedisEvent<'_>, event: Event<'_>) -> Result<()> {
         let (kind, key) = match redis {
-            RedisEvent::Scalar { kind: ScalarKind::String, key, .. } => (Kind::String, key),
-            RedisEvent::Scalar { kind: ScalarKind::Hll, key, .. } => (Kind::Hll, key),
-            RedisEvent::Begin { kind, key, .. } => (kind_of(*kind), key),
+            RedisEvent::Scalar { kind, key, .. } => (Kind::from(*kind), key),
+            RedisEvent::Begin { kind, key, .. } => (Kind::from(*kind), key),
             RedisEvent::Element(_) | RedisEvent::End => {
                 return if self.is_passing { self.inner.event(event) } else { Ok(()) };
             }
@@ -82,16 +81,6 @@ impl<'a> Filtered<'a> {
         let keys = self.scope.keys_in(Protocol::Redis, database.to_string().as_bytes());
         self.is_passing = self.scope.includes_kind(kind) && keys.contains(key);
         if self.is_passing { self.inner.event(event) } else { Ok(()) }
-    }
-}
-
-fn kind_of(kind: CollectionKind) -> Kind {
-    match kind {
-        CollectionKind::Hash => Kind::Hash,
-        CollectionKind::List => Kind::List,
-        CollectionKind::Set => Kind::Set,
-        CollectionKind::ZSet => Kind::ZSet,
-        CollectionKind::Stream { .. } => Kind::Stream,
     }
 }
 
