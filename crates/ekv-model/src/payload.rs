@@ -1,6 +1,6 @@
 //! How many bytes a thing holds for its user: values, and the names inside it, without the record that carries them.
 //!
-//! One rule for every source, so that a snapshot and the dump made of it tell the same. Source: `docs/format/tree.md`, section 18.
+//! One rule for every source, so that a snapshot and the dump made of it tell the same. Source: `docs/format/tree.md`, section 19.
 
 use crate::dynamodb::{Node, SetKind};
 use crate::redis::Element;

@@ -1,17 +1,8 @@
 //! Keys, items, objects and messages as they pass by, each with its name and its size. Source: `docs/format/tree.md`, section 19.
 
-use crate::dynamodb::{self, KeyForms, Node, Number, SetKind};
-use crate::redis::{self, Element};
-use crate::{Body, Event, Kind, Name, Protocol, item_parts, s3, sqs};
-
-/// Bytes of the score of a sorted-set member.
-const SCORE_LEN: u64 = 8;
-/// Bytes of the id of a stream entry.
-const STREAM_ID_LEN: u64 = 16;
-/// What DynamoDB counts for a list or a map beside what is in it, in bytes.
-const CONTAINER_LEN: u64 = 3;
-/// What DynamoDB counts for each element of a list or a map beside its content, in bytes.
-const CONTAINED_LEN: u64 = 1;
+use crate::dynamodb::{self, KeyForms};
+use crate::payload::{ItemMeter, element_len, is_element, message_len};
+use crate::{Event, Kind, Name, item_parts, redis, s3, sqs};
 
 /// How large a thing is. Source: `docs/format/tree.md`, section 19.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +26,8 @@ pub struct Thing<'t> {
     pub size: Size,
     /// Expiry of a Redis key in Unix milliseconds, if it has one.
     pub expire_at_ms: Option<u64>,
+    /// When it was committed (HLC); 0 if unknown, as in a dump.
+    pub commit_ts: u64,
 }
 
 impl Thing<'_> {
@@ -50,7 +43,8 @@ impl Thing<'_> {
 /// use ekv_model::{Body, Event, Things, redis};
 ///
 /// let mut things = Things::default();
-/// let begin = redis::Event::Begin { kind: redis::CollectionKind::Set, key: b"colours", expire_at_ms: None };
+/// let kind = redis::CollectionKind::Set;
+/// let begin = redis::Event::Begin { kind, key: b"colours", expire_at_ms: None, commit_ts: 0, size: None };
 /// let event = |event| Event::Redis { database: 0, event };
 /// assert!(things.event(&event(begin)).is_none());
 /// assert!(things.event(&event(redis::Event::Element(redis::Element::Member(b"blue")))).is_none());
@@ -76,14 +70,8 @@ struct Open {
     kind: Kind,
     size: Size,
     expire_at_ms: Option<u64>,
-    /// The sets, lists and maps around the next node of an item.
-    levels: Vec<Level>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
-    Set(SetKind),
-    ListOrMap,
+    commit_ts: u64,
+    item: ItemMeter,
 }
 
 impl Things {
@@ -102,17 +90,14 @@ impl Things {
             Event::S3(s3::Event::Begin(bucket)) => self.enter(bucket.name.as_bytes()),
             Event::S3(s3::Event::Object(object)) => {
                 self.set_key(object.key);
-                self.whole(Kind::Object, object.body.len(), None)
+                self.whole(Kind::Object, object.body.len(), None, object.commit_ts)
             }
             Event::Sqs(sqs::Event::Queue(queue)) => self.enter(queue.name),
             Event::Sqs(sqs::Event::Orphan { .. }) => self.enter(b""),
             Event::Sqs(sqs::Event::Message(_)) if self.scope.is_empty() => None,
             Event::Sqs(sqs::Event::Message(message)) => {
-                let attributes =
-                    message.attributes.iter().map(|one| len(one.name.len()).saturating_add(len(one.json.len())));
-                let bytes = message.body.len().saturating_add(attributes.fold(0, u64::saturating_add));
                 self.set_key(message.message_id.as_bytes());
-                self.whole(Kind::Message, bytes, None)
+                self.whole(Kind::Message, message_len(message), None, message.commit_ts)
             }
             Event::S3(_) | Event::Sqs(_) | Event::Raw(_) => None,
         }
@@ -136,36 +121,37 @@ impl Things {
         }
     }
 
-    fn whole(&self, kind: Kind, bytes: u64, expire_at_ms: Option<u64>) -> Option<Thing<'_>> {
+    fn whole(&self, kind: Kind, bytes: u64, expire_at_ms: Option<u64>, commit_ts: u64) -> Option<Thing<'_>> {
         let Things { scope, key, .. } = self;
-        Some(Thing { kind, scope, key, size: Size { bytes, elements: None }, expire_at_ms })
+        Some(Thing { kind, scope, key, size: Size { bytes, elements: None }, expire_at_ms, commit_ts })
     }
 
-    fn begin(&mut self, kind: Kind, elements: Option<u64>, expire_at_ms: Option<u64>) -> Option<Thing<'_>> {
-        self.open = Some(Open { kind, size: Size { bytes: 0, elements }, expire_at_ms, levels: Vec::new() });
-        None
+    fn begin(&mut self, kind: Kind, elements: Option<u64>, expire_at_ms: Option<u64>, commit_ts: u64) {
+        let size = Size { bytes: 0, elements };
+        self.open = Some(Open { kind, size, expire_at_ms, commit_ts, item: ItemMeter::default() });
     }
 
     fn end(&mut self) -> Option<Thing<'_>> {
-        let Open { kind, size, expire_at_ms, .. } = self.open.take()?;
+        let Open { kind, size, expire_at_ms, commit_ts, .. } = self.open.take()?;
         let Things { scope, key, .. } = self;
-        Some(Thing { kind, scope, key, size, expire_at_ms })
+        Some(Thing { kind, scope, key, size, expire_at_ms, commit_ts })
     }
 
     fn redis(&mut self, event: &redis::Event<'_>) -> Option<Thing<'_>> {
         match event {
-            redis::Event::Scalar { kind, key, body, expiry, .. } => {
+            redis::Event::Scalar { kind, key, body, expiry, commit_ts } => {
                 self.set_key(key);
-                self.whole((*kind).into(), body.len(), expiry.map(|expiry| expiry.at_ms))
+                self.whole((*kind).into(), body.len(), expiry.map(|expiry| expiry.at_ms), *commit_ts)
             }
-            redis::Event::Begin { kind, key, expire_at_ms, .. } => {
+            redis::Event::Begin { kind, key, expire_at_ms, commit_ts, .. } => {
                 self.set_key(key);
-                self.begin((*kind).into(), Some(0), *expire_at_ms)
+                self.begin((*kind).into(), Some(0), *expire_at_ms, *commit_ts);
+                None
             }
             redis::Event::Element(element) => {
-                if let Some(open) = &mut self.open {
-                    open.element(element);
-                }
+                let Size { bytes, elements } = &mut self.open.as_mut()?.size;
+                *bytes = bytes.saturating_add(element_len(element));
+                *elements = elements.map(|elements| elements.saturating_add(u64::from(is_element(element))));
                 None
             }
             redis::Event::End => self.end(),
@@ -178,14 +164,15 @@ impl Things {
                 self.forms = Some(table.key_forms);
                 self.enter(table.name.as_bytes())
             }
-            dynamodb::Event::ItemBegin(key) => {
+            dynamodb::Event::ItemBegin { key, commit_ts } => {
                 self.key = item_parts(key, self.forms.unwrap_or(KeyForms::Mixed));
-                self.begin(Kind::Item, None, None)
+                self.begin(Kind::Item, None, None, *commit_ts);
+                None
             }
             dynamodb::Event::Node(node) => {
-                if let Some(open) = &mut self.open {
-                    open.node(node);
-                }
+                let Open { item, size, .. } = self.open.as_mut()?;
+                item.node(node);
+                size.bytes = item.bytes();
                 None
             }
             dynamodb::Event::ItemEnd => self.end(),
@@ -194,72 +181,12 @@ impl Things {
     }
 }
 
-impl Open {
-    fn add(&mut self, bytes: u64) {
-        self.size.bytes = self.size.bytes.saturating_add(bytes);
-    }
-
-    fn element(&mut self, element: &Element<'_>) {
-        let (bytes, is_element) = match element {
-            Element::Field { name, value } => (len(name.len()).saturating_add(value.len()), true),
-            Element::Item(body) => (body.len(), true),
-            Element::Member(member) => (len(member.len()), true),
-            Element::Scored { member, .. } => (len(member.len()).saturating_add(SCORE_LEN), true),
-            Element::EntryBegin(_) => (STREAM_ID_LEN, true),
-            Element::EntryField { name, value } => (name.len().saturating_add(value.len()), false),
-            Element::EntryEnd => (0, false),
-        };
-        self.add(bytes);
-        if let Some(elements) = self.size.elements.as_mut().filter(|_| is_element) {
-            *elements = elements.saturating_add(1);
-        }
-    }
-
-    fn node(&mut self, node: &Node<'_>) {
-        let bytes = match node {
-            Node::Name(name) => return self.add(len(name.len())),
-            Node::End => {
-                self.levels.pop();
-                return;
-            }
-            Node::Member(body) if self.levels.last() == Some(&Level::Set(SetKind::Number)) => {
-                return self.add(number_len(body));
-            }
-            Node::Member(body) => return self.add(body.len()),
-            Node::String(body) | Node::Binary(body) => body.len(),
-            Node::Number(body) => number_len(body),
-            Node::Bool(_) | Node::Null(_) => 1,
-            Node::Missing | Node::SetBegin(_) => 0,
-            Node::ListBegin | Node::MapBegin => CONTAINER_LEN,
-        };
-        self.add(bytes);
-        if !self.levels.is_empty() {
-            self.add(CONTAINED_LEN);
-        }
-        match node {
-            Node::SetBegin(kind) => self.levels.push(Level::Set(*kind)),
-            Node::ListBegin | Node::MapBegin => self.levels.push(Level::ListOrMap),
-            _ => {}
-        }
-    }
-}
-
-/// What DynamoDB counts for a number: a byte for two significant digits, and one more. A text that is no number counts as a text.
-fn number_len(body: &Body<'_>) -> u64 {
-    let Body::Inline(bytes) = body else { return body.len() };
-    let number = std::str::from_utf8(bytes).ok().and_then(|text| Number::parse(text).ok());
-    number.map_or(body.len(), |number| len(number.digits.len().div_ceil(2)).saturating_add(1))
-}
-
-fn len(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dynamodb::{ItemKey, KeySchema, KeyType, KeyValue, Table};
-    use crate::redis::{CollectionKind, Expiry, ExpiryOrigin, ScalarKind, StreamId};
+    use crate::Body;
+    use crate::dynamodb::{ItemKey, KeySchema, KeyType, KeyValue, Node, Table};
+    use crate::redis::{CollectionKind, Element, Expiry, ExpiryOrigin, ScalarKind, StreamId};
 
     /// What things the events are, as text.
     fn things_of(events: &[Event<'_>]) -> Vec<String> {
@@ -281,17 +208,18 @@ mod tests {
     }
 
     fn collection<'a>(kind: CollectionKind, elements: &[Element<'a>]) -> Vec<Event<'a>> {
-        let mut events = vec![redis::Event::Begin { kind, key: b"k", expire_at_ms: None }];
+        let mut events = vec![redis::Event::Begin { kind, key: b"k", expire_at_ms: None, commit_ts: 0, size: None }];
         events.extend(elements.iter().map(|element| redis::Event::Element(*element)));
         events.push(redis::Event::End);
         redis_events(3, &events)
     }
 
     #[test]
-    fn payload_of_a_redis_key_is_its_values_and_the_names_in_them() {
+    fn redis_key_is_measured_element_by_element() {
         let body = Body::Inline;
         let expiry = Some(Expiry { at_ms: 7, origin: ExpiryOrigin::Inline });
-        let string = redis::Event::Scalar { kind: ScalarKind::String, key: b"a b", body: body(b"12345"), expiry };
+        let string =
+            redis::Event::Scalar { kind: ScalarKind::String, key: b"a b", body: body(b"12345"), expiry, commit_ts: 9 };
         assert_eq!(things_of(&redis_events(0, &[string])), ["redis:0/a%20b string 5 B until 7"]);
         let last = StreamId::default();
         let cases: [(CollectionKind, &[Element<'_>], &str); 6] = [
@@ -321,15 +249,18 @@ mod tests {
         use dynamodb::Event::{ItemBegin, ItemEnd, Node as OneNode, TableBegin, TableEnd};
         let hash = KeyValue { key_type: KeyType::String, bytes: b"c/1" };
         let range = Some(KeyValue { key_type: KeyType::Number, bytes: b"17.50" });
-        let mut events =
-            vec![TableBegin(table), ItemBegin(ItemKey { hash, range, sort_key: b"" }), OneNode(Node::Name("a"))];
+        let mut events = vec![
+            TableBegin(table),
+            ItemBegin { key: ItemKey { hash, range, sort_key: b"" }, commit_ts: 0 },
+            OneNode(Node::Name("a")),
+        ];
         events.extend(nodes.iter().map(|node| OneNode(*node)));
         events.extend([ItemEnd, TableEnd]);
         events.into_iter().map(Event::DynamoDb).collect()
     }
 
     #[test]
-    fn item_is_as_large_as_dynamodb_says() {
+    fn item_has_the_name_and_size_that_dynamodb_gives_it() {
         let table = Table {
             name: "t",
             schema_name: "t",
@@ -341,29 +272,9 @@ mod tests {
             migrating_from_generation: 0,
             key_forms: KeyForms::Uniform,
         };
-        let text = |text: &'static str| Body::Inline(text.as_bytes());
-        let cases: [(&[Node<'_>], u64); 12] = [
-            (&[Node::String(text("né"))], 3),
-            (&[Node::Binary(text("abcd"))], 4),
-            (&[Node::Number(text("0"))], 1),
-            (&[Node::Number(text("-12.30"))], 3),
-            (&[Node::Number(text("1e5"))], 2),
-            (&[Node::Number(text("no number"))], 9),
-            (&[Node::Bool(true)], 1),
-            (&[Node::Null(true)], 1),
-            (&[Node::SetBegin(SetKind::Number), Node::Member(text("1")), Node::Member(text("234")), Node::End], 5),
-            (&[Node::ListBegin, Node::End], 3),
-            (&[Node::ListBegin, Node::String(text("ab")), Node::Bool(false), Node::End], 3 + 3 + 2),
-            // A map in a list: 3 + (1 + 3) + name and value with one more.
-            (
-                &[Node::ListBegin, Node::MapBegin, Node::Name("key"), Node::Number(text("7")), Node::End, Node::End],
-                3 + 1 + 3 + 3 + 2 + 1,
-            ),
-        ];
-        for (nodes, value_len) in cases {
-            let expected = format!("dynamodb:t/c%2F1/17.5 item {} B", 1 + value_len);
-            assert_eq!(things_of(&item(&table, nodes)), [expected], "{nodes:?}");
-        }
+        let nodes = [Node::MapBegin, Node::Name("key"), Node::Number(Body::Inline(b"7")), Node::End];
+        // Name and map, then name, number and place in the map.
+        assert_eq!(things_of(&item(&table, &nodes)), [format!("dynamodb:t/c%2F1/17.5 item {} B", 1 + 3 + 3 + 2 + 1)]);
     }
 
     #[test]
@@ -388,6 +299,7 @@ mod tests {
             sequence_number: 0,
             dead_letter_source_arn: "",
             partition: None,
+            commit_ts: 0,
         };
         let queue = sqs::Queue { name: b"q", ..sqs::Queue::default() };
         let events = [
