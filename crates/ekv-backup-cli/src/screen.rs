@@ -46,6 +46,7 @@ impl Progress for Screen {
             Phase::Check => ("checking the snapshot", true),
             Phase::Resolve => ("looking at transactions", false),
             Phase::Decode => ("writing files", false),
+            Phase::Look => ("looking at the data", false),
             Phase::Publish => ("syncing to disk", false),
             Phase::Verify => ("checking the dump", true),
             Phase::CopyDump => ("copying the dump", true),

@@ -57,6 +57,19 @@ pub fn open_dump(dump: &Path, resources: &Resources) -> Result<Box<dyn ScopedSou
     })
 }
 
+/// Opens an archive that comes through a stream, of which messages say that `dump` names it.
+///
+/// # Errors
+/// As [`open_dump`].
+pub(crate) fn open_archive_stream(
+    dump: &Path,
+    stream: impl Read,
+    resources: &Resources,
+) -> Result<Box<dyn ScopedSource>> {
+    let (scratch, limits) = (resources.scratch(), resources.archive());
+    Ok(Box::new(NamedDump::open(dump, || IndexedArchive::spool(stream, &scratch, limits))?))
+}
+
 /// Opens a dump in a directory. Where `resources` limit entries or bytes, it is measured first.
 ///
 /// # Errors

@@ -50,6 +50,14 @@ pub enum CommandError {
         /// Why not, and which times can be answered.
         why: String,
     },
+    /// A moment of something that holds one.
+    #[error(
+        "a dump holds one moment, that of its last commit ({time}); to read another one, name a snapshot or a node"
+    )]
+    OneMoment {
+        /// The last commit of the dump.
+        time: String,
+    },
     /// A snapshot that is older than the user wants.
     #[error("{file} is too old: it ends at {end}, and nothing before {limit} is wanted (--max-age)")]
     TooOld {
@@ -176,6 +184,7 @@ impl CommandError {
             | CommandError::Clock
             | CommandError::Age { .. }
             | CommandError::TimeNotAnswerable { .. }
+            | CommandError::OneMoment { .. }
             | CommandError::Parents { .. }
             | CommandError::InputIsTarget { .. }
             | CommandError::InputInTarget { .. }

@@ -17,6 +17,7 @@
 //! | `dump_target.rs`, `dump_source.rs` | a dump as a directory, an archive or a stream: where to, where from? |
 //! | `decode.rs`, `inspect.rs`, `verify.rs`, `checksums.rs`, `pack.rs` | the commands |
 //! | `encode.rs`, `restore.rs` | the way back into a cluster |
+//! | `see.rs`, `see/` | what is in a snapshot, a node, a dump, an archive? |
 //! | `report.rs` | what is told, for people and machines |
 //! | `progress.rs` | how far is it, and shall it stop? |
 //! | `shell.rs` | how is a command printed that people copy? |
@@ -55,6 +56,7 @@ mod remedy;
 mod report;
 mod resources;
 pub mod restore;
+pub mod see;
 pub mod shell;
 mod state;
 mod store;

@@ -65,6 +65,20 @@ pub fn open(argument: &Path, resources: &Resources, scratch: &Arc<dyn Scratch>, 
     }
 }
 
+/// Keeps a stream, which messages call `name`, in a scratch file.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_snapshot_stream(
+    stream: impl Read,
+    name: &str,
+    resources: &Resources,
+    scratch: &Arc<dyn Scratch>,
+    watch: &dyn Watch,
+) -> Result<OpenedSnapshot> {
+    spool(stream, name, &Spooling { resources, scratch, watch })
+}
+
 fn open_file(path: &Path, spooling: &Spooling<'_>) -> Result<OpenedSnapshot> {
     let input = Input::open(path, footer_policy(path))?;
     let mut first = [0; 4];

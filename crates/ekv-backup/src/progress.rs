@@ -17,6 +17,8 @@ pub enum Phase {
     Resolve,
     /// Turning records into files. Counted in records.
     Decode,
+    /// Looking at everything that is selected. Counted in records, of a dump in bytes.
+    Look,
     /// Bringing the dump to stable storage and giving it its name.
     Publish,
     /// Reading a dump. Counted in bytes.

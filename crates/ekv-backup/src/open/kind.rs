@@ -77,13 +77,24 @@ impl Kind {
         }
         let first = first_of(File::open(path).ok()?).ok()?;
         match Kind::of(&first)? {
-            Kind::Zstd => {
-                let beginning = Beginning::of(&first)?;
-                let decompressed = Decompressed::new(File::open(path).ok()?, beginning, EXPANSION_MAX).ok()?;
-                Kind::of(&first_of(decompressed).ok()?).map(|kind| (kind, true))
-            }
+            Kind::Zstd => Kind::inside(&first, File::open(path).ok()?).map(|kind| (kind, true)),
             kind => Some((kind, false)),
         }
+    }
+
+    /// Of a stream that begins with `head`, or of what is compressed with zstd in it; `None` if that says nothing.
+    pub(crate) fn of_beginning(head: &[u8]) -> Option<Kind> {
+        let first = head.get(..FIRST_LEN).unwrap_or(head);
+        match Kind::of(first)? {
+            Kind::Zstd => Kind::inside(first, head),
+            kind => Some(kind),
+        }
+    }
+
+    /// Of what is compressed in data that begin with `first`.
+    fn inside(first: &[u8], compressed: impl Read) -> Option<Kind> {
+        let decompressed = Decompressed::new(compressed, Beginning::of(first)?, EXPANSION_MAX).ok()?;
+        Kind::of(&first_of(decompressed).ok()?)
     }
 }
 

@@ -1,0 +1,236 @@
+//! A snapshot, a node's data directory, a dump or an archive: told apart by what is there, read in one way.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use ekv_dump::manifest::{MANIFEST_FILE, StoredManifest};
+use ekv_dump::replay::{ReplayOptions, Replayed, read_manifest};
+use ekv_files::source::ScopedSource;
+use ekv_model::{Consumer, Map, Result};
+use ekv_snapshot::CommitTs;
+use ekv_spill::Scratch;
+
+use crate::dump_source::open_archive_stream;
+use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};
+use crate::load::ReadOptions;
+use crate::open::kind::Kind;
+use crate::open::open_snapshot_stream;
+use crate::pipe::{Books, Events, Header};
+use crate::progress::{Follower, Phase, Progress};
+use crate::time::{format_commit_ts, format_unix_ms};
+use crate::{CommandError, DumpEvents, EventOptions, Store, StoreEvents, open_dump};
+
+/// Memory for sorting while a dump is read, in bytes.
+const DUMP_SORT_LEN: usize = 12 << 20;
+/// Bytes of a stream that are looked at before it is known what it is: more than the first block of compressed data.
+const STREAM_HEAD_LEN: u64 = 256 << 10;
+
+/// Something that holds keys, tables, buckets and queues, open and checked as far as that is possible before its data are read.
+pub enum Source {
+    /// A snapshot, or the newest sound snapshots of a node: all checks have passed.
+    Store(Box<Store>),
+    /// A dump, in a directory or an archive: its files are compared with CHECKSUMS as they are read.
+    Dump(Box<OpenDump>),
+}
+
+/// A dump of which the manifest has been read.
+pub struct OpenDump {
+    files: Box<dyn ScopedSource>,
+    manifest: StoredManifest,
+}
+
+/// What became of everything that was read.
+pub enum SourceBooks {
+    /// Of a snapshot or node.
+    Store(Box<Books>),
+    /// Of a dump.
+    Dump(Box<Replayed>),
+}
+
+impl Source {
+    /// Opens what `input` names: a file, a directory, a pipe, or `-` for standard input. What it is, its content tells.
+    ///
+    /// # Errors
+    /// As [`Store::open`] and [`open_dump`]; for a dump also a time to read at, since a dump holds one moment, and one that is older than
+    /// `read` wants it.
+    pub fn open(input: &Path, read: &ReadOptions, progress: &dyn Progress) -> Result<Source> {
+        match InputPlace::of(input) {
+            Ok(InputPlace::Directory) if input.join(MANIFEST_FILE).exists() => {
+                Source::of_dump(input, open_dump(input, &read.resources)?, read)
+            }
+            Ok(InputPlace::File) if matches!(Kind::of_file(input), Some((Kind::Tar, _))) => {
+                Source::of_dump(input, open_dump(input, &read.resources)?, read)
+            }
+            Ok(InputPlace::StandardInput) => {
+                Source::of_stream(input, STANDARD_INPUT, io::stdin().lock(), read, progress)
+            }
+            Ok(InputPlace::Stream) => {
+                let name = input.display().to_string();
+                let stream = open_stream(input)
+                    .map_err(|error| ekv_snapshot::Error::io("open the file", error).in_file(&name))?;
+                Source::of_stream(input, &name, stream, read, progress)
+            }
+            _ => Ok(Source::Store(Box::new(Store::open(input, read, progress)?))),
+        }
+    }
+
+    fn of_stream(
+        input: &Path,
+        name: &str,
+        mut stream: impl Read,
+        read: &ReadOptions,
+        progress: &dyn Progress,
+    ) -> Result<Source> {
+        let mut head = Vec::new();
+        let looked = stream.by_ref().take(STREAM_HEAD_LEN).read_to_end(&mut head);
+        looked.map_err(|error| ekv_snapshot::Error::io("read the stream", error).in_file(name))?;
+        let kind = Kind::of_beginning(&head);
+        let whole = head.as_slice().chain(stream);
+        if kind == Some(Kind::Tar) {
+            return Source::of_dump(input, open_archive_stream(input, whole, &read.resources)?, read);
+        }
+        let scratch = read.resources.scratch();
+        progress.begin(Phase::Check, None);
+        let opened = open_snapshot_stream(whole, name, &read.resources, &scratch, &Follower::new(progress))?;
+        Ok(Source::Store(Box::new(Store::of_input(opened.input, read, &scratch, progress)?)))
+    }
+
+    fn of_dump(input: &Path, mut files: Box<dyn ScopedSource>, read: &ReadOptions) -> Result<Source> {
+        let manifest = read_manifest(files.as_mut(), &read.resources.scratch())?;
+        let newest = CommitTs(manifest.manifest.last_commit_ts);
+        if read.at.is_some() {
+            return Err(CommandError::OneMoment { time: format_commit_ts(newest) }.into());
+        }
+        if let Some(limit) = read.not_before_ms.filter(|limit| newest.unix_ms() < *limit) {
+            let (file, end, limit) = (input.display().to_string(), format_commit_ts(newest), format_unix_ms(limit));
+            return Err(CommandError::TooOld { file, end, limit }.into());
+        }
+        Ok(Source::Dump(Box::new(OpenDump { files, manifest })))
+    }
+
+    /// What is known before the first event.
+    pub fn header(&self) -> Header {
+        match self {
+            Source::Store(store) => store.header(),
+            Source::Dump(dump) => {
+                let manifest = &dump.manifest.manifest;
+                Header {
+                    read_ts: manifest.last_commit_ts,
+                    last_commit_ts: manifest.last_commit_ts,
+                    snapshot_index: Some(manifest.snapshot_index),
+                    ..Header::default()
+                }
+            }
+        }
+    }
+
+    /// Hands what `options` select to `consumer`, in the order that `ekv_model` prescribes for each protocol; may be called again.
+    ///
+    /// # Errors
+    /// As [`Events::pour`].
+    pub fn pour(
+        &mut self,
+        options: &EventOptions,
+        consumer: &mut dyn Consumer,
+        scratch: &Arc<dyn Scratch>,
+        progress: &dyn Progress,
+    ) -> Result<SourceBooks> {
+        match self {
+            Source::Store(store) => {
+                let mut events = StoreEvents::of(store, options, progress)?;
+                let books = events.pour(consumer, Phase::Look, scratch, progress)?;
+                Ok(SourceBooks::Store(Box::new(books)))
+            }
+            Source::Dump(dump) => {
+                let replay = ReplayOptions {
+                    included: Map::only(&options.adapters),
+                    scope: Arc::clone(&options.scope),
+                    memory_budget: DUMP_SORT_LEN,
+                };
+                let mut events = DumpEvents::of(dump.files.as_mut(), &dump.manifest.manifest, replay);
+                let replayed = events.pour(consumer, Phase::Look, scratch, progress)?;
+                Ok(SourceBooks::Dump(Box::new(replayed)))
+            }
+        }
+    }
+}
+
+impl OpenDump {
+    /// What the manifest says.
+    pub fn manifest(&self) -> &StoredManifest {
+        &self.manifest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use ekv_model::{Class, Event, Things};
+    use ekv_testkit::fixtures::REDIS_1;
+
+    use super::*;
+    use crate::{DecodeOptions, DumpTarget, NewName, NoProgress, decode, pack};
+
+    /// Counts things and the bytes in them.
+    #[derive(Default)]
+    struct Count(Things, (u64, u64));
+
+    impl Consumer for Count {
+        fn event(&mut self, event: Event<'_>) -> Result<()> {
+            if let Some(thing) = self.0.event(&event) {
+                self.1 = (self.1.0 + 1, self.1.1 + thing.size.bytes);
+            }
+            Ok(())
+        }
+    }
+
+    fn count(mut source: Source) -> (bool, u64, (u64, u64)) {
+        let mut count = Count::default();
+        let scratch = ReadOptions::default().resources.scratch();
+        let header = source.header();
+        let books = source.pour(&EventOptions::default(), &mut count, &scratch, &NoProgress).unwrap();
+        (matches!(books, SourceBooks::Dump(_)), header.read_ts, count.1)
+    }
+
+    #[test]
+    fn snapshots_and_dumps_are_known_by_their_content_and_hold_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dump, tar, packed) = (dir.path().join("dump"), dir.path().join("no-ending"), dir.path().join("d.tar.zst"));
+        let snapshot = REDIS_1.compressed_path();
+        decode(&snapshot, &*dump, &DecodeOptions::default(), &NoProgress).unwrap();
+        let resources = crate::Resources::default();
+        for (path, compression) in
+            [(&tar, crate::Compression::None), (&packed, crate::Compression::Zstd(Default::default()))]
+        {
+            pack(&dump, DumpTarget::Archive(NewName::new(path), compression), &resources, &NoProgress).unwrap();
+        }
+        let read = ReadOptions::default();
+        let open = |path: &Path| count(Source::open(path, &read, &NoProgress).unwrap());
+        let stream = |path: &Path| {
+            count(Source::of_stream(Path::new("-"), "a pipe", File::open(path).unwrap(), &read, &NoProgress).unwrap())
+        };
+        let (is_dump, read_ts, things) = open(&snapshot);
+        assert!(!is_dump && things.0 == 174, "{things:?}");
+        assert_eq!(stream(&snapshot), (false, read_ts, things));
+        for path in [&dump, &tar, &packed] {
+            assert_eq!(open(path), (true, read_ts, things), "{}", path.display());
+        }
+        for path in [&tar, &packed] {
+            assert_eq!(stream(path), (true, read_ts, things), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn dump_answers_one_moment_and_can_be_too_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let dump = dir.path().join("dump");
+        decode(&REDIS_1.compressed_path(), &*dump, &DecodeOptions::default(), &NoProgress).unwrap();
+        let refused = |read: &ReadOptions| Source::open(&dump, read, &NoProgress).map(|_| ()).unwrap_err();
+        let at = refused(&ReadOptions { at: Some("hlc:1".parse().unwrap()), ..ReadOptions::default() });
+        assert_eq!(at.class(), Class::Environment, "{at}");
+        let old = refused(&ReadOptions { not_before_ms: Some(u64::MAX), ..ReadOptions::default() });
+        assert_eq!(old.class(), Class::Data, "{old}");
+    }
+}
