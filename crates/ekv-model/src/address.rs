@@ -118,7 +118,7 @@ pub struct Name {
 impl Name {
     /// Reads an address; with `is_raw` it has no escapes.
     ///
-    /// A text without one of the four protocols in front is a Redis key in database 0.
+    /// A text without a protocol in front is a Redis key in database 0.
     ///
     /// # Errors
     /// [`TextError`].
@@ -128,7 +128,7 @@ impl Name {
             let Some(rest) = rest else { continue };
             let name = Self::of(protocol, &bytes_of(rest, is_raw)?, text);
             let is_number = |name: &Self| name.scope.iter().all(u8::is_ascii_digit);
-            if protocol == Protocol::Redis && !name.as_ref().is_ok_and(is_number) {
+            if protocol.has_numbered_scopes() && !name.as_ref().is_ok_and(is_number) {
                 return Err(TextError::Database { text: String::from_utf8_lossy(text).into_owned() });
             }
             return name;
@@ -149,12 +149,12 @@ impl Name {
         if scope.is_empty() && !bytes.is_empty() {
             return Err(TextError::Empty);
         }
-        let key = match protocol {
+        let key: Vec<Vec<u8>> = match protocol.name_parts_max() {
             _ if rest.is_empty() => Vec::new(),
-            Protocol::DynamoDb => rest.split(is_slash).map(plain).collect(),
-            _ => vec![plain(rest)],
+            1 => vec![plain(rest)],
+            _ => rest.split(is_slash).map(plain).collect(),
         };
-        if key.len() > 2 {
+        if key.len() > protocol.name_parts_max() {
             return Err(TextError::Parts { text: String::from_utf8_lossy(text).into_owned() });
         }
         Ok(Name { protocol, scope, key })
@@ -172,7 +172,7 @@ impl fmt::Display for Name {
             f.write_str("/")?;
         }
         for bytes in &self.key {
-            write!(f, "/{}", Part { bytes, is_slash_escaped: self.protocol == Protocol::DynamoDb })?;
+            write!(f, "/{}", Part { bytes, is_slash_escaped: self.protocol.name_parts_max() > 1 })?;
         }
         Ok(())
     }

@@ -1,11 +1,40 @@
 //! The protocols whose data is decoded: one row for each, and whatever there is once for each of them.
 
+/// Hands the rows of all protocols to a macro: variant, field and module, facts. What there is of each in a layer is made from them.
+///
+/// A scope is what holds a protocol's things: `scope` is its option, `scopes` the list of them in a manifest. Scopes that `are_numbers` are
+/// nothing of themselves: names are those of things, whichever scope holds them. Names of things have at most `name_parts`.
+#[macro_export]
+macro_rules! for_each_protocol {
+    ($take:ident) => {
+        $take! {
+            Redis redis {
+                name: "redis", scope: "db", scopes: "databases", are_numbers: true, name_parts: 1,
+                kinds: [String "string", Hll "hll", Hash "hash", List "list", Set "set", ZSet "zset", Stream "stream"]
+            }
+            DynamoDb dynamodb {
+                name: "dynamodb", scope: "table", scopes: "tables", are_numbers: false, name_parts: 2, kinds: [Item "item"]
+            }
+            S3 s3 {
+                name: "s3", scope: "bucket", scopes: "buckets", are_numbers: false, name_parts: 1, kinds: [Object "object"]
+            }
+            Sqs sqs {
+                name: "sqs", scope: "queue", scopes: "queues", are_numbers: false, name_parts: 1, kinds: [Message "message"]
+            }
+        }
+    };
+}
+
 macro_rules! protocols {
-    ($($(#[$doc:meta])* $variant:ident $field:ident $name:literal;)*) => {
+    ($($variant:ident $field:ident {
+        name: $name:literal, scope: $scope:literal, scopes: $scopes:literal, are_numbers: $are_numbers:literal,
+        name_parts: $name_parts:literal, kinds: [$($kind:ident $kind_name:literal),*]
+    })*) => {
         /// A protocol that elastickv speaks and this tool decodes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "each is described by its row")]
         pub enum Protocol {
-            $($(#[$doc])* $variant,)*
+            $($variant,)*
         }
 
         impl Protocol {
@@ -16,6 +45,60 @@ macro_rules! protocols {
             pub fn name(self) -> &'static str {
                 match self {
                     $(Protocol::$variant => $name,)*
+                }
+            }
+
+            /// The option that names a scope of it, and the word for one.
+            pub fn scope_word(self) -> &'static str {
+                match self {
+                    $(Protocol::$variant => $scope,)*
+                }
+            }
+
+            /// The word for several of its scopes, and their list in a manifest.
+            pub fn scopes_word(self) -> &'static str {
+                match self {
+                    $(Protocol::$variant => $scopes,)*
+                }
+            }
+
+            /// Whether its scopes are numbers, and nothing of themselves: names are those of things, whichever scope holds them.
+            pub fn has_numbered_scopes(self) -> bool {
+                match self {
+                    $(Protocol::$variant => $are_numbers,)*
+                }
+            }
+
+            /// Most parts of the name of a thing in a scope.
+            pub(crate) fn name_parts_max(self) -> usize {
+                match self {
+                    $(Protocol::$variant => $name_parts,)*
+                }
+            }
+        }
+
+        /// The kinds of things that a store holds.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "each is described by the row of its protocol")]
+        pub enum Kind {
+            $($($kind,)*)*
+        }
+
+        impl Kind {
+            /// All kinds.
+            pub const ALL: [Kind; [$($($kind_name),*),*].len()] = [$($(Kind::$kind),*),*];
+
+            /// Lower-case name, as in options and reports.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $($(Kind::$kind => $kind_name,)*)*
+                }
+            }
+
+            /// Whose kind it is.
+            pub fn protocol(self) -> Protocol {
+                match self {
+                    $($(Kind::$kind)|* => Protocol::$variant,)*
                 }
             }
         }
@@ -39,6 +122,11 @@ macro_rules! protocols {
                 Map { $($field: make(Protocol::$variant),)* }
             }
 
+            /// All of them, in the order of [`Protocol::ALL`].
+            pub fn into_values(self) -> impl Iterator<Item = T> {
+                [$(self.$field),*].into_iter()
+            }
+
             /// That of one protocol.
             pub fn get(&self, protocol: Protocol) -> &T {
                 match protocol {
@@ -56,16 +144,7 @@ macro_rules! protocols {
     };
 }
 
-protocols! {
-    /// Redis.
-    Redis redis "redis";
-    /// DynamoDB.
-    DynamoDb dynamodb "dynamodb";
-    /// S3.
-    S3 s3 "s3";
-    /// SQS.
-    Sqs sqs "sqs";
-}
+for_each_protocol!(protocols);
 
 impl Protocol {
     /// All of them in the order in which a dump is written and its manifest lists them.

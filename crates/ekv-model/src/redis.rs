@@ -3,7 +3,7 @@
 //! A string or HyperLogLog is one [`Event::Scalar`]. A collection is [`Event::Begin`], its elements in the order that the kind
 //! prescribes, and [`Event::End`]; elements of two collections never mix. Each Redis key appears at most once in a run.
 
-use crate::Body;
+use crate::{Body, Kind};
 
 /// The kind of a Redis value that is one run of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,4 +138,25 @@ pub enum Event<'a> {
     Element(Element<'a>),
     /// The open collection is complete.
     End,
+}
+
+impl From<ScalarKind> for Kind {
+    fn from(kind: ScalarKind) -> Self {
+        match kind {
+            ScalarKind::String => Kind::String,
+            ScalarKind::Hll => Kind::Hll,
+        }
+    }
+}
+
+impl From<CollectionKind> for Kind {
+    fn from(kind: CollectionKind) -> Self {
+        match kind {
+            CollectionKind::Hash => Kind::Hash,
+            CollectionKind::List => Kind::List,
+            CollectionKind::Set => Kind::Set,
+            CollectionKind::ZSet => Kind::ZSet,
+            CollectionKind::Stream { .. } => Kind::Stream,
+        }
+    }
 }

@@ -9,8 +9,7 @@ use std::fmt::Write as _;
 
 use crate::address::{Byte, Part, bytes_of, plain};
 use crate::dynamodb::{ItemKey, KeyForms, KeyType, KeyValue, Number};
-use crate::redis::{CollectionKind, ScalarKind};
-use crate::{Glob, Name, Protocol, TextError};
+use crate::{Glob, Kind, Name, Protocol, TextError};
 
 /// Stands for a slash inside a key part of an item, since a slash ends the part. No UTF-8 text has this byte.
 const INNER_SLASH: u8 = 0xff;
@@ -21,94 +20,6 @@ const NUMBER_MARK: u8 = 0xfe;
 const NAMES_MAX: usize = 1_000_000;
 /// Most bytes in these names.
 const NAMES_LEN_MAX: usize = 64 << 20;
-
-/// The kinds of things that a store holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Redis string.
-    String,
-    /// Redis HyperLogLog.
-    Hll,
-    /// Redis hash.
-    Hash,
-    /// Redis list.
-    List,
-    /// Redis set.
-    Set,
-    /// Redis sorted set.
-    ZSet,
-    /// Redis stream.
-    Stream,
-    /// DynamoDB item.
-    Item,
-    /// S3 object.
-    Object,
-    /// SQS message.
-    Message,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Kind; 10] = [
-        Kind::String,
-        Kind::Hll,
-        Kind::Hash,
-        Kind::List,
-        Kind::Set,
-        Kind::ZSet,
-        Kind::Stream,
-        Kind::Item,
-        Kind::Object,
-        Kind::Message,
-    ];
-
-    /// Lower-case name, as in options and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::String => "string",
-            Kind::Hll => "hll",
-            Kind::Hash => "hash",
-            Kind::List => "list",
-            Kind::Set => "set",
-            Kind::ZSet => "zset",
-            Kind::Stream => "stream",
-            Kind::Item => "item",
-            Kind::Object => "object",
-            Kind::Message => "message",
-        }
-    }
-
-    /// Whose kind it is.
-    pub fn protocol(self) -> Protocol {
-        match self {
-            Kind::Item => Protocol::DynamoDb,
-            Kind::Object => Protocol::S3,
-            Kind::Message => Protocol::Sqs,
-            _ => Protocol::Redis,
-        }
-    }
-}
-
-impl From<ScalarKind> for Kind {
-    fn from(kind: ScalarKind) -> Self {
-        match kind {
-            ScalarKind::String => Kind::String,
-            ScalarKind::Hll => Kind::Hll,
-        }
-    }
-}
-
-impl From<CollectionKind> for Kind {
-    fn from(kind: CollectionKind) -> Self {
-        match kind {
-            CollectionKind::Hash => Kind::Hash,
-            CollectionKind::List => Kind::List,
-            CollectionKind::Set => Kind::Set,
-            CollectionKind::ZSet => Kind::ZSet,
-            CollectionKind::Stream { .. } => Kind::Stream,
-        }
-    }
-}
 
 /// Names in one scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,7 +33,7 @@ struct Picks {
 struct Listed {
     is_whole: bool,
     scopes: BTreeMap<Vec<u8>, Picks>,
-    /// Redis keys in any database.
+    /// Things in any scope, where scopes are numbers.
     anywhere: BTreeSet<Vec<u8>>,
 }
 
@@ -147,7 +58,7 @@ impl Pattern {
     }
 
     fn glob(&self, protocol: Protocol) -> &Glob {
-        if protocol == Protocol::DynamoDb { &self.item_glob } else { &self.glob }
+        if protocol.name_parts_max() > 1 { &self.item_glob } else { &self.glob }
     }
 }
 
@@ -225,7 +136,7 @@ impl Scope {
         if name.is_empty() {
             return Err(TextError::Empty);
         }
-        self.given.push((scope_option(protocol), Part { bytes: &name, is_slash_escaped: true }.to_string()));
+        self.given.push((protocol.scope_word(), Part { bytes: &name, is_slash_escaped: true }.to_string()));
         self.scopes.get_or_insert_default().insert((protocol, name));
         Ok(())
     }
@@ -264,14 +175,15 @@ impl Scope {
         let shown = Part { bytes: &key, is_slash_escaped: false }.to_string();
         self.pending.add(format!("--key {shown}"));
         self.tell("key", || shown);
-        for protocol in Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Redis) {
-            // What has too many parts for an item is none.
-            if let Ok(name) = Name::of(protocol, &bytes, text) {
+        for protocol in Protocol::ALL {
+            if protocol.has_numbered_scopes() {
+                self.pending.target(protocol, b"", Some(&key));
+                self.listed(protocol).anywhere.insert(key.clone());
+            } else if let Ok(name) = Name::of(protocol, &bytes, text) {
+                // What has too many parts for an item is none.
                 self.put_name(name);
             }
         }
-        self.pending.target(Protocol::Redis, b"", Some(&key));
-        self.listed(Protocol::Redis).anywhere.insert(key);
         Ok(())
     }
 
@@ -298,10 +210,8 @@ impl Scope {
 
     fn put_name(&mut self, name: Name) {
         let Name { protocol, scope, key } = name;
-        let keys = match protocol {
-            Protocol::DynamoDb if !key.is_empty() => item_spellings(&key),
-            _ => key,
-        };
+        let has_parts = protocol.name_parts_max() > 1 && !key.is_empty();
+        let keys = if has_parts { item_spellings(&key) } else { key };
         if keys.is_empty() {
             self.pending.target(protocol, &scope, None);
         }
@@ -430,8 +340,8 @@ impl Scope {
 
     /// What is selected in a scope: the database with this number in decimal, the table, bucket or queue of this name.
     pub fn keys_in(&self, protocol: Protocol, scope: &[u8]) -> Keys<'_> {
-        // Names in Redis are keys; in the others they begin with the scope.
-        let front = if protocol == Protocol::Redis { Vec::new() } else { scope_front(protocol, scope) };
+        // Names in numbered scopes are those of things; in the others they begin with the scope.
+        let front = if protocol.has_numbered_scopes() { Vec::new() } else { scope_front(protocol, scope) };
         let is_in_scope = self
             .scopes
             .as_ref()
@@ -452,7 +362,6 @@ impl Scope {
     }
 }
 
-/// The option that names a scope.
 /// A pattern as text that reads back as the same pattern: of bytes that stand for themselves as addresses show them.
 fn shown_glob(bytes: &[Byte]) -> String {
     let mut shown = String::new();
@@ -467,19 +376,10 @@ fn shown_glob(bytes: &[Byte]) -> String {
     shown
 }
 
-fn scope_option(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Redis => "db",
-        Protocol::DynamoDb => "table",
-        Protocol::S3 => "bucket",
-        Protocol::Sqs => "queue",
-    }
-}
-
 /// What the names in a scope begin with.
 fn scope_front(protocol: Protocol, scope: &[u8]) -> Vec<u8> {
     let mut front = scope.to_vec();
-    if protocol == Protocol::DynamoDb {
+    if protocol.name_parts_max() > 1 {
         front.iter_mut().filter(|byte| **byte == b'/').for_each(|byte| *byte = INNER_SLASH);
     }
     front.push(b'/');
@@ -543,7 +443,7 @@ impl<'s> Keys<'s> {
 
     /// Whether the scope itself is selected, though nothing in it may be: an empty bucket, the settings of a queue.
     ///
-    /// Never of a Redis database, which is nothing of itself.
+    /// Never of a numbered scope, which is nothing of itself.
     pub fn has_scope(&self) -> bool {
         let matches = |pattern: &Pattern| {
             let glob = pattern.glob(self.protocol);

@@ -4,6 +4,8 @@
 //! need is beside them.
 
 pub(crate) mod dynamodb;
+pub(crate) mod in_scope;
+pub(crate) mod inside;
 pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod s3;
@@ -11,20 +13,32 @@ pub(crate) mod scopes;
 pub(crate) mod sqs;
 pub(crate) mod value;
 
+use std::sync::Arc;
+
 use ekv_files::Result;
-use ekv_model::{Consumer, Protocol};
+use ekv_model::{Consumer, Protocol, for_each_protocol};
+use ekv_spill::Scratch;
 
 use crate::replay::reading::Reading;
+use crate::verify::joins::Joins;
 
-/// Replays what the directory of a protocol holds.
-type Read = fn(&mut Reading<'_>, &mut dyn Consumer) -> Result<()>;
-
-/// How the files of a protocol are read.
-pub(crate) fn read(protocol: Protocol) -> Read {
-    match protocol {
-        Protocol::Redis => redis::read::read,
-        Protocol::DynamoDb => dynamodb::read::read,
-        Protocol::S3 => s3::read::read,
-        Protocol::Sqs => sqs::read::read,
-    }
+/// What the files of a protocol mean. What lies where is in [`inside`].
+pub(crate) struct Layout {
+    /// Replays what its directory holds.
+    pub(crate) read: fn(&mut Reading<'_>, &mut dyn Consumer) -> Result<()>,
+    /// Checks what must go together, with memory for sorting in bytes.
+    pub(crate) joins: fn(&Arc<dyn Scratch>, usize) -> Box<dyn Joins>,
 }
+
+macro_rules! layouts {
+    ($($variant:ident $field:ident $facts:tt)*) => {
+        /// That of a protocol.
+        pub(crate) fn layout(protocol: Protocol) -> &'static Layout {
+            match protocol {
+                $(Protocol::$variant => &$field::LAYOUT,)*
+            }
+        }
+    };
+}
+
+for_each_protocol!(layouts);

@@ -10,8 +10,7 @@
 //! | `place.rs`, `fault.rs` | where a replay is, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
 //!
-//! A reader for another protocol is a folder `layout/<protocol>/read` with a function `read(&mut Reading, &mut dyn Consumer) -> Result<()>` and a row in
-//! `layout::read`.
+//! A reader for another protocol is a function in its row [`layout::Layout`](crate::layout::Layout).
 
 pub(crate) mod fault;
 pub(crate) mod place;
@@ -27,7 +26,7 @@ use ekv_model::{Consumer, Example, Filtered, Finding, Map, Protocol};
 use ekv_spill::Scratch;
 
 use crate::entry::Entry;
-use crate::layout;
+use crate::layout::layout;
 use crate::layout::raw::UNKNOWN_DIRECTORY;
 use crate::manifest::{MANIFEST_FILE, StoredManifest};
 
@@ -82,7 +81,7 @@ fn read_all(reading: &mut Reading<'_>, included: &Map<bool>, target: &mut dyn Co
     let Root { has_protocols, has_raw_records, has_leftover } = root;
     for protocol in Protocol::ALL {
         match (has_protocols.contains(&protocol), included.has(protocol)) {
-            (true, true) => layout::read(protocol)(reading, target)?,
+            (true, true) => (layout(protocol).read)(reading, target)?,
             (true, false) => reading.leave_out(Entry::Protocol(protocol))?,
             (false, _) => {}
         }

@@ -8,17 +8,17 @@ use ekv_spill::{Scratch, Sorter};
 
 use super::Place;
 use crate::DumpFault;
-use crate::entry::{Entry, Misplaced};
+use crate::entry::Entry;
 use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest};
-use crate::verify::entries::Entries;
+use crate::verify::entries::{Entries, read_checksums};
 use crate::verify::hashing::HashingReader;
 use crate::verify::lines::Lists;
+use crate::verify::problem::{Misplaced, ProblemKind, Problems};
 use crate::verify::rules::Rules;
-use crate::verify::scopes::{Scopes, Seen as SeenScope};
-use crate::verify::walk::{read_checksums, read_error};
-use crate::verify::{ProblemKind, Problems};
+use crate::verify::scopes::Scopes;
+use crate::verify::seen::Seen;
 use ekv_files::checksums::{CHECKSUMS_FILE, ChecksumsReader, FileDigest};
-use ekv_files::source::{Refusal, ScopedSource, SourceError, Visitor};
+use ekv_files::source::{Refusal, ScopedSource, SourceError, Visitor, read_error};
 use ekv_files::{DumpPath, Error, ErrorKind, Result};
 
 /// Share of the memory for each sort but that of the entries, which has a half of it.
@@ -231,7 +231,7 @@ impl<'a> Reading<'a> {
     /// Notes everything in a directory as there, whatever it is: nobody asked for it.
     pub(crate) fn leave_out(&mut self, directory: Entry<'_>) -> Result<()> {
         if let Entry::Scope(protocol, name) = directory {
-            self.books.notes.scopes.add(protocol, name, SeenScope::LeftOut)?;
+            self.books.notes.scopes.add(protocol, name, Seen::LEFT_OUT)?;
         }
         self.for_each_below(&DumpPath::new(&directory.path())?, &mut |reading, path, deeper| {
             let Reading { source, books, .. } = reading;
@@ -413,7 +413,7 @@ impl Shown<'_, '_> {
     /// An entry that the manifest allows.
     fn allowed<'p>(&self, entry: Result<Entry<'p>, Misplaced>) -> Result<Entry<'p>> {
         let entry = entry.map_err(ProblemKind::from)?;
-        self.rules.check(entry).map_or(Ok(entry), |kind| Err(kind.into()))
+        entry.check(self.rules).map_or(Ok(entry), |kind| Err(kind.into()))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Every entry of the dump beside its line in CHECKSUMS.
 
+use std::io::BufRead;
 use std::sync::Arc;
 
-use ekv_files::Result;
-use ekv_files::checksums::FileDigest;
+use ekv_files::checksums::{ChecksumsError, ChecksumsFault, ChecksumsReader, FileDigest};
+use ekv_files::source::read_error;
+use ekv_files::{Error, ErrorKind, Result};
 use ekv_spill::{Scratch, Sorter};
+use ekv_text::LineError;
 
 use super::key::{KeyBuffer, parts, split_tag};
 use super::problem::{ProblemKind, Problems};
@@ -174,5 +177,22 @@ impl Entry {
             seen(path, Seen::Directory, problems)?;
         }
         Ok(())
+    }
+}
+
+/// Notes the lines of CHECKSUMS.
+pub(crate) fn read_checksums(input: &mut dyn BufRead, entries: &mut Entries) -> Result<()> {
+    let mut reader = ChecksumsReader::new(input);
+    loop {
+        match reader.next_line() {
+            Ok(None) => return Ok(()),
+            Ok(Some(line)) => entries.add_listed(line.path.as_bytes(), &line.digest)?,
+            Err(ChecksumsError { fault: ChecksumsFault::Line(LineError::Io(source)), .. }) => {
+                return Err(read_error(source));
+            }
+            Err(ChecksumsError { line_number, fault }) => {
+                return Err(Error::from(ErrorKind::Checksums(fault)).at_line(line_number));
+            }
+        }
     }
 }

@@ -8,16 +8,16 @@
 
 pub(crate) mod entries;
 pub(crate) mod hashing;
-mod key;
+pub(crate) mod joins;
+pub(crate) mod key;
 pub(crate) mod lines;
 pub(crate) mod problem;
-pub(crate) mod redis;
 mod relist;
 pub(crate) mod rules;
-pub(crate) mod s3;
 pub(crate) mod scopes;
-pub(crate) mod structure;
-pub(crate) mod walk;
+pub(crate) mod seen;
+mod structure;
+mod walk;
 
 use std::io;
 use std::sync::Arc;

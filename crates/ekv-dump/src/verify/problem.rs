@@ -3,7 +3,6 @@
 use std::fmt::{self, Write as _};
 
 use crate::DumpFault;
-use crate::entry::Misplaced;
 use crate::s3_name::UnnaturalKey;
 use crate::segment::SegmentError;
 use ekv_files::Result;
@@ -229,6 +228,13 @@ impl fmt::Display for Number<'_> {
             None => f.write_str("nothing"),
         }
     }
+}
+
+/// Nothing in a dump has this name in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Misplaced {
+    /// What may lie there.
+    pub(crate) expected: &'static str,
 }
 
 impl From<Misplaced> for ProblemKind {

@@ -1,19 +1,18 @@
 //! Does every entry have a meaning in its place?
 
 use ekv_files::Result;
+use ekv_model::Map;
 
+use super::joins::Joins;
 use super::problem::{ProblemKind, Problems};
-use super::redis::RedisNames;
 use super::rules::Rules;
-use super::s3::S3Names;
 use super::scopes::Scopes;
-use crate::entry::{Entry, RedisEntry};
+use crate::entry::Entry;
 
 /// Looks at entries one by one and passes on what only several of them can tell.
 pub(super) struct Structure {
     pub(super) rules: Rules,
-    pub(super) redis: RedisNames,
-    pub(super) s3: S3Names,
+    pub(super) joins: Map<Box<dyn Joins>>,
     pub(super) scopes: Scopes,
 }
 
@@ -28,12 +27,16 @@ impl Structure {
             }
         };
         let empty = (len == 0 && entry.is_never_empty()).then_some(ProblemKind::Empty);
-        match self.rules.check(entry).or(empty) {
-            Some(kind) => {
+        match (entry.check(&self.rules).or(empty), entry) {
+            (Some(kind), _) => {
                 problems.add(path, kind);
                 Ok(())
             }
-            None => self.note(entry, len),
+            (None, Entry::In(scope, inside)) => {
+                self.scopes.note(entry)?;
+                self.joins.get_mut(inside.entry().protocol()).note(scope, inside, len, &self.rules)
+            }
+            (None, _) => Ok(()),
         }
     }
 
@@ -46,25 +49,15 @@ impl Structure {
                 return Ok(());
             }
         };
-        if let Some(kind) = self.rules.check(entry) {
+        if let Some(kind) = entry.check(&self.rules) {
             problems.add(path, kind);
         }
         self.scopes.note(entry)
     }
 
-    fn note(&mut self, entry: Entry<'_>, len: u64) -> Result<()> {
-        self.scopes.note(entry)?;
-        match entry {
-            Entry::Redis(database, RedisEntry::Key(folder, segment)) => self.redis.add_file(database, folder, segment),
-            Entry::S3(bucket, entry) => self.s3.add_file(bucket, entry, len == 0, self.rules.is_own),
-            _ => Ok(()),
-        }
-    }
-
     /// Looks at what only several entries together can tell.
     pub(super) fn check_joins(self, problems: &mut Problems) -> Result<()> {
         self.scopes.check(&self.rules, problems)?;
-        self.redis.check(problems)?;
-        self.s3.check(self.rules.is_own, problems, &mut |_, _| Ok(()))
+        self.joins.into_values().try_for_each(|joins| joins.check(&self.rules, problems))
     }
 }

@@ -3,28 +3,24 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use ekv_model::Protocol;
-use ekv_spill::{Scratch, Sorter};
+use ekv_model::{Map, Protocol};
+use ekv_spill::Scratch;
 
-use super::entries::Entries;
+use super::entries::{Entries, read_checksums};
 use super::hashing::HashingReader;
-use super::lines::{Lists, read_keymap};
+use super::joins::{Joins, Notes};
+use super::lines::Lists;
 use super::problem::{ProblemKind, Problems};
-use super::redis::{self, RedisNames, read_expiries};
 use super::rules::Rules;
-use super::s3::{self, S3Names};
-use super::scopes::{Scopes, Seen};
+use super::scopes::Scopes;
 use super::structure::Structure;
 use crate::DumpFault;
-use crate::entry::{DynamoDbEntry, Entry, RedisEntry, S3Entry};
-use crate::layout::dynamodb::read::Schema;
+use crate::entry::Entry;
+use crate::layout::layout;
 use crate::manifest::{MANIFEST_FILE, StoredManifest};
-use crate::replay::value::ValueBuffer;
-use ekv_files::checksums::{CHECKSUMS_FILE, ChecksumsError, ChecksumsFault, ChecksumsReader};
-pub(crate) use ekv_files::source::read_error;
-use ekv_files::source::{Refusal, SourceError, Visitor};
-use ekv_files::{DumpPath, Error, ErrorKind, Result};
-use ekv_text::LineError;
+use ekv_files::checksums::CHECKSUMS_FILE;
+use ekv_files::source::{Refusal, SourceError, Visitor, read_error};
+use ekv_files::{DumpPath, Error, Result};
 
 /// Looks at every entry.
 pub(super) struct Walk<'a> {
@@ -41,12 +37,9 @@ struct Collected {
     files: u64,
     bytes: u64,
     entries: Entries,
-    redis: RedisNames,
-    s3: S3Names,
+    joins: Map<Box<dyn Joins>>,
     scopes: Scopes,
     lists: Lists,
-    /// The schema at hand.
-    schema: ValueBuffer,
     problems: Problems,
 }
 
@@ -66,7 +59,7 @@ impl<'a> Walk<'a> {
         memory_budget: usize,
         progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
     ) -> Self {
-        let sorter = |memory_budget| Sorter::new(Arc::clone(scratch), memory_budget);
+        let joins_budget = memory_budget / 5 * 2 / Protocol::ALL.len();
         let collected = Collected {
             scratch: Arc::clone(scratch),
             manifest: None,
@@ -74,11 +67,9 @@ impl<'a> Walk<'a> {
             files: 0,
             bytes: 0,
             entries: Entries::new(scratch, memory_budget / 2),
-            redis: RedisNames::new(sorter(memory_budget / 5)),
-            s3: S3Names::new(sorter(memory_budget / 5)),
+            joins: Map::of(|protocol| (layout(protocol).joins)(scratch, joins_budget)),
             scopes: Scopes::new(scratch, memory_budget / 10),
             lists: Lists::default(),
-            schema: ValueBuffer::new(scratch),
             problems: Problems::default(),
         };
         Walk { collected, progress, buffer: Vec::new() }
@@ -94,12 +85,11 @@ impl<'a> Walk<'a> {
 
     /// Ends the walk.
     pub(super) fn finish(self) -> Result<Walked> {
-        let Collected { manifest, files, bytes, entries, redis, s3, mut scopes, lists, mut problems, .. } =
-            self.collected;
+        let Collected { manifest, files, bytes, entries, joins, mut scopes, lists, mut problems, .. } = self.collected;
         let manifest = manifest.ok_or(DumpFault::NotADump { missing: MANIFEST_FILE })?;
         lists.check(&manifest.account, &mut problems);
         manifest.for_each_scope(&mut |protocol, name| scopes.declare(protocol, name))?;
-        let structure = Structure { rules: Rules::new(&manifest), redis, s3, scopes };
+        let structure = Structure { rules: Rules::new(&manifest), joins, scopes };
         Ok(Walked { manifest, files, bytes, entries, structure, problems })
     }
 }
@@ -143,7 +133,7 @@ impl Collected {
 
     /// Reads a file that means something to the check beyond its digest.
     fn read_entry(&mut self, path: &[u8], entry: Entry<'_>, input: &mut dyn BufRead) -> Result<()> {
-        let Collected { redis, s3, scopes, lists, schema, problems, .. } = self;
+        let Collected { joins, scopes, lists, problems, .. } = self;
         match entry {
             Entry::Manifest => {
                 self.manifest = Some(StoredManifest::read(input, &self.scratch)?);
@@ -157,34 +147,8 @@ impl Collected {
             Entry::ScopeList => {
                 lists.read_scopes(input, problems, &mut |protocol, name| scopes.declare(protocol, name))
             }
-            Entry::Redis(database, RedisEntry::Keymap) => {
-                read_keymap(input, redis::check_record, &mut |line, record| match record {
-                    Ok(record) => redis.add_record(database, record.encoded.as_bytes(), line),
-                    Err(kind) => {
-                        problems.add_at(path, Some(line), kind);
-                        Ok(())
-                    }
-                })
-            }
-            Entry::Redis(database, RedisEntry::Expiries(sidecar)) => {
-                read_expiries(input, &mut |line, expiry| match expiry {
-                    Ok(expiry) => redis.add_expiry(database, sidecar, expiry.segment, line),
-                    Err(kind) => {
-                        problems.add_at(path, Some(line), kind);
-                        Ok(())
-                    }
-                })
-            }
-            Entry::S3(bucket, S3Entry::Keymap) => {
-                read_keymap(input, s3::check_record, &mut |line, record| s3.add_record(bucket, line, record))
-            }
-            Entry::DynamoDb(table, DynamoDbEntry::Schema) => {
-                schema.fill_from(input)?;
-                // What else is in the text is for those to judge who use it.
-                match Schema::read(schema) {
-                    Ok(schema) if !schema.has_range_key() => scopes.add(Protocol::DynamoDb, table, Seen::NoRangeKey),
-                    _ => Ok(()),
-                }
+            Entry::In(scope, inside) => {
+                joins.get_mut(inside.entry().protocol()).read(scope, inside, input, Notes { path, scopes, problems })
             }
             _ => Ok(()),
         }
@@ -193,30 +157,9 @@ impl Collected {
 
 /// Whether a file means something to the check beyond its digest.
 fn says_something(entry: Entry<'_>) -> bool {
-    matches!(
-        entry,
-        Entry::Manifest
-            | Entry::Checksums
-            | Entry::Losses
-            | Entry::ScopeList
-            | Entry::Redis(_, RedisEntry::Keymap | RedisEntry::Expiries(_))
-            | Entry::S3(_, S3Entry::Keymap)
-            | Entry::DynamoDb(_, DynamoDbEntry::Schema)
-    )
-}
-
-pub(crate) fn read_checksums(input: &mut dyn BufRead, entries: &mut Entries) -> Result<()> {
-    let mut reader = ChecksumsReader::new(input);
-    loop {
-        match reader.next_line() {
-            Ok(None) => return Ok(()),
-            Ok(Some(line)) => entries.add_listed(line.path.as_bytes(), &line.digest)?,
-            Err(ChecksumsError { fault: ChecksumsFault::Line(LineError::Io(source)), .. }) => {
-                return Err(read_error(source));
-            }
-            Err(ChecksumsError { line_number, fault }) => {
-                return Err(Error::from(ErrorKind::Checksums(fault)).at_line(line_number));
-            }
-        }
+    match entry {
+        Entry::Manifest | Entry::Checksums | Entry::Losses | Entry::ScopeList => true,
+        Entry::In(_, inside) => inside.entry().is_joined_by_text(),
+        _ => false,
     }
 }

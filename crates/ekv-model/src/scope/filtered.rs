@@ -1,11 +1,11 @@
 //! A consumer of what is selected, for sources that know no better than to give everything.
 
-use super::{Keys, Kind, Scope};
+use super::{Keys, Scope};
 use crate::dynamodb::{AttributeDefinition, Event as ItemEvent, Index, KeyForms, KeySchema, Projection, Table};
 use crate::redis::Event as RedisEvent;
 use crate::s3::{Bucket, BucketRecord, Event as S3Event};
 use crate::sqs::{Event as SqsEvent, OwnedQueue};
-use crate::{Consumer, Event, Findings, Protocol, Result};
+use crate::{Consumer, Event, Findings, Kind, Protocol, Result};
 
 /// Passes on the events of what a [`Scope`] selects: of each thing all or none, of a table, bucket or queue its beginning with the first
 /// selected thing in it, or if it is selected itself.

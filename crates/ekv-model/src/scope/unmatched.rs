@@ -35,7 +35,7 @@ impl Unmatched {
             filters.push((shown(option, text), with(&|one| one.globs.push(pattern.clone()))));
         }
         for (protocol, name) in scopes.iter().flatten() {
-            let option = super::scope_option(*protocol);
+            let option = protocol.scope_word();
             let text = crate::Part { bytes: name, is_slash_escaped: true }.to_string();
             let only = BTreeSet::from([(*protocol, name.clone())]);
             filters.push((shown(option, &text), with(&|one| one.scopes = Some(only.clone()))));
@@ -111,7 +111,7 @@ impl Unmatched {
             return;
         }
         self.strike(&(protocol, self.scope.clone(), Some(key.to_vec())));
-        if protocol == Protocol::Redis {
+        if protocol.has_numbered_scopes() {
             self.strike(&(protocol, self.scope.clone(), None));
             self.strike(&(protocol, Vec::new(), None));
         }

@@ -77,13 +77,31 @@ impl Crate {
     pub(super) fn uses(&self) -> BTreeSet<(&str, &str)> {
         let mut uses = BTreeSet::new();
         for (module, (file, code)) in &self.modules {
-            for path in &code.used {
-                if let Some(other) = self.file_of(module, path, 0).filter(|other| other != file) {
+            for path in code.used.iter().flat_map(|path| self.of_every_name(module, path)) {
+                if let Some(other) = self.file_of(module, &path, 0).filter(|other| other != file) {
                     uses.insert((file.as_str(), other));
                 }
             }
         }
         uses
+    }
+
+    /// A path in a macro with each module in the place of a variable, if that has a module or name behind it as the path says.
+    fn of_every_name(&self, module: &[String], path: &[String]) -> Vec<Vec<String>> {
+        let Some(at) = path.iter().position(|part| part.starts_with('$')) else { return vec![path.to_vec()] };
+        let (front, rest) = path.split_at(at);
+        let up = front.iter().take_while(|part| *part == "super").count();
+        let here: Vec<String> = match front.first().map(String::as_str) {
+            Some("crate") => front.iter().skip(1).cloned().collect(),
+            _ => module.iter().take(module.len().saturating_sub(up)).chain(front.iter().skip(up)).cloned().collect(),
+        };
+        let below = self.modules.keys().filter_map(|other| other.strip_prefix(here.as_slice()));
+        let named = below.filter_map(|below| match (below, rest) {
+            ([name, next, ..], [_, own, ..]) if next == own => Some(name),
+            _ => None,
+        });
+        let with = |name: &String| [front, std::slice::from_ref(name), rest.get(1..).unwrap_or_default()].concat();
+        named.map(with).collect()
     }
 
     /// The file to which a path in a module leads, if it is one of this crate.
@@ -178,7 +196,7 @@ impl Code {
 }
 
 fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+    c.is_alphanumeric() || c == '_' || c == '$'
 }
 
 /// The code without comments and without what stands behind `#[cfg(test)]`; relies on the layout of `rustfmt`.
@@ -285,6 +303,21 @@ mod tests {
             ("rooms/tests.rs", "use crate::other::X;"),
         ]);
         let uses = BTreeSet::from([("rooms/door.rs", "rooms/wall.rs"), ("other.rs", "rooms/door.rs")]);
+        assert_eq!(code.uses(), uses);
+    }
+
+    #[test]
+    fn a_path_through_a_variable_of_a_macro_leads_to_every_file_that_it_can_mean() {
+        let code = Crate::of(&[
+            ("rooms/mod.rs", "mod all;\nmod cellar;\nmod attic;\nmod stairs;"),
+            ("rooms/all.rs", "macro_rules! doors { ($($room:ident)*) => { $(super::$room::door::Door,)* } }"),
+            ("rooms/cellar/mod.rs", "mod door;"),
+            ("rooms/cellar/door.rs", ""),
+            ("rooms/attic/mod.rs", "mod door;"),
+            ("rooms/attic/door.rs", ""),
+            ("rooms/stairs.rs", ""),
+        ]);
+        let uses = BTreeSet::from([("rooms/all.rs", "rooms/attic/door.rs"), ("rooms/all.rs", "rooms/cellar/door.rs")]);
         assert_eq!(code.uses(), uses);
     }
 }

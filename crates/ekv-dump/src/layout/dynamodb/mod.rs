@@ -1,4 +1,12 @@
 //! DynamoDB tables as files. Source: `docs/format/dynamodb.md`.
 
+pub(crate) mod entry;
+pub(crate) mod joins;
 pub(crate) mod read;
 pub(crate) mod write;
+
+use super::Layout;
+
+/// The files of the protocol.
+pub(super) const LAYOUT: Layout =
+    Layout { read: read::read, joins: |scratch, _| Box::new(joins::Schemas::new(scratch)) };

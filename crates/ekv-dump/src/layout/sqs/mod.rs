@@ -1,4 +1,11 @@
 //! SQS queues as files. Source: `docs/format/sqs.md`.
 
+pub(crate) mod entry;
 pub(crate) mod read;
 pub(crate) mod write;
+
+use super::Layout;
+use crate::verify::joins::NoJoins;
+
+/// The files of the protocol.
+pub(super) const LAYOUT: Layout = Layout { read: read::read, joins: |_, _| Box::new(NoJoins) };

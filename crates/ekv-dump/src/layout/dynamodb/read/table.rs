@@ -6,9 +6,12 @@ use ekv_spill::{Sorter, Spool};
 use super::KEY_NO_NUMBER;
 use super::items::{ItemPlace, Items, TextPlace};
 use super::schema::Schema;
-use crate::entry::{DynamoDbEntry, Entry, IN_FLAT_ITEMS};
+use crate::entry::Entry;
 use crate::json::JsonReader;
+use crate::layout::dynamodb::entry::{IN_FLAT_ITEMS, TableEntry};
 use crate::layout::dynamodb::write::schema::SCHEMA_FILE;
+use crate::layout::in_scope::InScope as _;
+use crate::layout::inside::Inside;
 use crate::replay::ReplayFault;
 use crate::replay::reading::{DumpFile, Reading, Visit};
 use crate::replay::value::ValueBuffer;
@@ -43,14 +46,14 @@ pub(super) fn read(reading: &mut Reading<'_>, folder: &[u8], target: &mut dyn Co
     let Some(Table { schema, items, is_selected }) = table else {
         return Err(Error::from(ProblemKind::Incomplete { name: SCHEMA_FILE }).at(directory.as_bytes()));
     };
-    let items_entry = Entry::DynamoDb(folder, DynamoDbEntry::Items);
+    let items_entry = Entry::In(folder, Inside::DynamoDb(TableEntry::Items));
     let items_path = DumpPath::new(&items_entry.path())?;
     match (has_items, is_selected) {
         (true, false) => reading.leave_out(items_entry),
         (false, false) => Ok(()),
         (true, true) => read_directory(reading, &items_path, &schema, target),
         (false, true) => {
-            let lines = DumpPath::new(&Entry::DynamoDb(folder, DynamoDbEntry::Lines).path())?;
+            let lines = DumpPath::new(&TableEntry::Lines.path(folder))?;
             items.emit(&schema, &content, ItemPlace::Lines(&lines), found, target, reading)
         }
     }
@@ -143,7 +146,7 @@ impl Visit for TableFiles<'_> {
 
     fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
         match entry {
-            Entry::DynamoDb(_, DynamoDbEntry::Schema) => self.read_schema(file),
+            Entry::In(_, Inside::DynamoDb(TableEntry::Schema)) => self.read_schema(file),
             _ => self.read_lines(file),
         }
     }
@@ -170,7 +173,7 @@ impl Visit for ItemFiles<'_> {
     }
 
     fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
-        let Entry::DynamoDb(_, DynamoDbEntry::Item(folder, _)) = entry else { return Ok(()) };
+        let Entry::In(_, Inside::DynamoDb(TableEntry::Item(folder, _))) = entry else { return Ok(()) };
         let (folder, name) = (folder.unwrap_or_default(), file.path().split_last().1);
         self.content.fill_from(file)?;
         let mut reader = JsonReader::document(&self.content);

@@ -3,7 +3,7 @@
 use ekv_spill::{Sorted, Sorter};
 
 use crate::expiry::{ExpiryLine, ExpirySidecar};
-use crate::verify::redis::folder_of;
+use crate::layout::redis::joins::folder_of;
 use ekv_files::Result;
 
 /// The lines of a sidecar while it is read.

@@ -7,14 +7,17 @@ use super::element::Texts;
 use super::expiry::Expiries;
 use super::keymap::{KeymapCursor, SortedKeymap};
 use super::{DATABASE, DATABASE_INDEX, collection, stream};
-use crate::entry::{Entry, RedisEntry};
+use crate::entry::Entry;
+use crate::layout::in_scope::InScope as _;
+use crate::layout::inside::Inside;
+use crate::layout::redis::entry::DatabaseEntry;
+use crate::layout::redis::joins::RedisNames;
 use crate::layout::redis::write::names::Folder;
 use crate::replay::Place;
 use crate::replay::reading::{DumpFile, Reading, Visit, emit};
 use crate::replay::value::ValueBuffer;
 use crate::segment::{Decoded, SegmentError, decode_segment};
 use crate::verify::problem::ProblemKind;
-use crate::verify::redis::RedisNames;
 use ekv_files::{DumpPath, Result};
 
 /// Hands events of the one database to the target.
@@ -67,7 +70,7 @@ impl<'a> KeyFiles<'a> {
 
     /// Replays the files of one type; `expiries` are those that lie beside it.
     pub(super) fn read(&mut self, reading: &mut Reading<'_>, folder: Folder, expiries: Option<Expiries>) -> Result<()> {
-        let path = DumpPath::new(&Entry::Redis(DATABASE, RedisEntry::Folder(folder)).path())?;
+        let path = DumpPath::new(&DatabaseEntry::Folder(folder).path(DATABASE))?;
         let keymap = self.keymap.cursor();
         reading.show(&path, &mut FolderFiles { files: self, keymap, expiries })
     }
@@ -111,7 +114,7 @@ impl Visit for FolderFiles<'_, '_> {
     }
 
     fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
-        let Entry::Redis(database, RedisEntry::Key(folder, segment)) = entry else { return Ok(()) };
+        let Entry::In(database, Inside::Redis(DatabaseEntry::Key(folder, segment))) = entry else { return Ok(()) };
         self.find_key(segment)?;
         let at_ms = match &mut self.expiries {
             Some(expiries) => expiries.take(file.path().split_last().1)?,

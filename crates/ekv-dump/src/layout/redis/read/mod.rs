@@ -17,14 +17,16 @@ use std::io::BufReader;
 
 use ekv_model::{Consumer, Protocol};
 
-use crate::entry::{Entry, RedisEntry, database_index};
+use crate::entry::Entry;
 use crate::expiry::ExpirySidecar;
+use crate::layout::inside::Inside;
+use crate::layout::redis::entry::{DatabaseEntry, database_index};
+use crate::layout::redis::joins::{RedisNames, check_record, read_expiries};
 use crate::layout::redis::write::names::Folder;
 use crate::replay::reading::{DumpFile, Reading, Visit};
 use crate::replay::{Place, ReplayFault};
 use crate::verify::lines::read_keymap;
 use crate::verify::problem::Problems;
-use crate::verify::redis::{RedisNames, check_record, read_expiries};
 use ekv_files::{DumpPath, Error, Result};
 
 use expiry::ExpiryLines;
@@ -136,7 +138,7 @@ impl<'p> Database<'p> {
 
 impl Visit for Database<'_> {
     fn directory(&mut self, _: &DumpPath, entry: Entry<'_>) -> Result<()> {
-        if let Entry::Redis(_, RedisEntry::Folder(folder)) = entry {
+        if let Entry::In(_, Inside::Redis(DatabaseEntry::Folder(folder))) = entry {
             self.folders.push(folder);
         }
         Ok(())
@@ -144,7 +146,7 @@ impl Visit for Database<'_> {
 
     fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
         match entry {
-            Entry::Redis(_, RedisEntry::Expiries(sidecar)) => self.read_expiries(file, sidecar),
+            Entry::In(_, Inside::Redis(DatabaseEntry::Expiries(sidecar))) => self.read_expiries(file, sidecar),
             _ => self.read_keymap(file),
         }
     }

@@ -7,14 +7,16 @@ use ekv_model::{Consumer, Event as ModelEvent, InMemory, Protocol};
 
 use super::files::BucketFiles;
 use super::object::Objects;
-use crate::entry::{Entry, S3Entry};
+use crate::entry::Entry;
 use crate::json::{JsonReader, Refuse as _};
+use crate::layout::in_scope::InScope as _;
+use crate::layout::s3::entry::BucketEntry;
+use crate::layout::s3::entry::told_name;
 use crate::replay::ReplayFault;
 use crate::replay::reading::{Reading, emit, is_missing};
 use crate::replay::text::{read_string, read_version};
 use crate::segment::component;
 use crate::verify::problem::ProblemKind;
-use crate::verify::scopes::told_name;
 use ekv_files::source::read_error;
 use ekv_files::{DumpPath, Error, Result};
 use ekv_text::time::parse_hlc;
@@ -42,7 +44,7 @@ pub(super) struct Bucket {
 /// Reads the record of a bucket: its name and the text, which is empty where there is no record: then the directory tells the name.
 /// If the name is not selected, the file counts as not read.
 pub(super) fn read(reading: &mut Reading<'_>, directory: &[u8]) -> Result<(String, Vec<u8>)> {
-    let path = DumpPath::new(&Entry::S3(directory, S3Entry::Record).path())?;
+    let path = DumpPath::new(&BucketEntry::Record.path(directory))?;
     let (mut name, mut text) = (String::new(), Vec::new());
     let scope = reading.scope();
     let result = reading.read_file(&path, &mut |file| {
@@ -108,7 +110,7 @@ impl Bucket {
             return Ok(());
         }
         let place = reading.place();
-        place.enter_file(&Entry::S3(directory, S3Entry::Record).path());
+        place.enter_file(&BucketEntry::Record.path(directory));
         let record = self.has_record.then_some(BucketRecord {
             created_at_hlc: self.created_at_hlc,
             owner: &self.owner,

@@ -11,7 +11,7 @@ use md5::{Digest, Md5};
 use super::sidecar::Sidecar;
 use crate::replay::ReplayFault;
 use crate::replay::reading::DumpFile;
-use crate::verify::walk::read_error;
+use ekv_files::source::read_error;
 
 /// Longest content that is kept in memory, in bytes: what a server stores as one chunk.
 const INLINE_LEN_MAX: u64 = 1 << 20;

@@ -7,12 +7,15 @@ use ekv_spill::Sorter;
 
 use super::S3_SIDE_RECORDS_NOT_RESTORED;
 use super::keys::{Keys, put_key, write_keys};
-use crate::entry::{Entry, S3Entry};
+use crate::entry::Entry;
 use crate::keymap::KeymapRecord;
+use crate::layout::in_scope::InScope as _;
+use crate::layout::inside::Inside;
+use crate::layout::s3::entry::BucketEntry;
+use crate::layout::s3::joins::{S3Names, check_record, is_keymap_of_object};
 use crate::replay::reading::{DumpFile, Reading, Visit};
 use crate::verify::lines::read_keymap;
 use crate::verify::problem::{ProblemKind, Problems};
-use crate::verify::s3::{S3Names, check_record, is_keymap_of_object};
 use ekv_files::{DumpPath, Error, Result};
 
 /// Collects the names in a bucket.
@@ -46,7 +49,10 @@ impl<'d> BucketFiles<'d> {
         let mut directories = std::mem::replace(&mut self.directories, reading.sorter()).finish()?;
         while let Some((path, _)) = directories.next()? {
             let directory = DumpPath::new(path)?;
-            if matches!(Entry::of_directory(path), Ok(Entry::S3(_, S3Entry::Uploads | S3Entry::Orphans))) {
+            if matches!(
+                Entry::of_directory(path),
+                Ok(Entry::In(_, Inside::S3(BucketEntry::Uploads | BucketEntry::Orphans)))
+            ) {
                 let files = reading.pass_by(&directory)?;
                 if files > 0 {
                     reading.find(S3_SIDE_RECORDS_NOT_RESTORED, || {
@@ -66,13 +72,13 @@ impl<'d> BucketFiles<'d> {
 
     fn read_keymap(&mut self, reading: &mut Reading<'_>) -> Result<()> {
         let BucketFiles { bucket, is_own, names, .. } = self;
-        let keymap = S3Entry::Keymap;
+        let keymap = BucketEntry::Keymap;
         if !self.has_keymap || self.keymap_is_object {
             return if self.has_keymap { names.add_file(bucket, keymap, false, *is_own) } else { Ok(()) };
         }
         let place = reading.place();
         let mut is_empty = true;
-        reading.read_file(&DumpPath::new(&Entry::S3(bucket, keymap).path())?, &mut |file| {
+        reading.read_file(&DumpPath::new(&keymap.path(bucket))?, &mut |file| {
             read_keymap(&mut BufReader::new(file), check_record, &mut |line, record| {
                 is_empty = false;
                 place.enter_line(line);
@@ -88,7 +94,7 @@ impl Visit for BucketFiles<'_> {
     fn directory(&mut self, path: &DumpPath, entry: Entry<'_>) -> Result<()> {
         // What lies deeper is shown anyway.
         match entry {
-            Entry::S3(_, S3Entry::Folder(folder)) if folder.contains(&b'/') => Ok(()),
+            Entry::In(_, Inside::S3(BucketEntry::Folder(folder))) if folder.contains(&b'/') => Ok(()),
             _ => Ok(self.directories.push(path.as_bytes(), b"")?),
         }
     }
@@ -96,8 +102,8 @@ impl Visit for BucketFiles<'_> {
     fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
         // Read before, or when its turn comes.
         file.pass_over();
-        let Entry::S3(bucket, entry) = entry else { return Ok(()) };
-        if entry == S3Entry::Keymap {
+        let Entry::In(bucket, Inside::S3(entry)) = entry else { return Ok(()) };
+        if entry == BucketEntry::Keymap {
             self.has_keymap = true;
             return Ok(());
         }

@@ -6,8 +6,8 @@ use ekv_model::{CHUNK_LEN, Protocol};
 use ekv_spill::{Sorter, Spool, Spooled, SpooledReader};
 
 use crate::keymap::KeymapKind;
+use crate::layout::s3::joins::{Renamed, kind_byte, kind_of};
 use crate::replay::reading::Reading;
-use crate::verify::s3::{Renamed, kind_byte, kind_of};
 use ekv_files::Result;
 use ekv_files::source::read_error;
 

@@ -7,7 +7,8 @@ use super::S3_ETAG_DIFFERS;
 use super::content::{Expected, replay_content};
 use super::keys::ListedObject;
 use super::sidecar::Sidecar;
-use crate::entry::{Entry, S3Entry};
+use crate::layout::in_scope::InScope as _;
+use crate::layout::s3::entry::BucketEntry;
 use crate::replay::reading::{Reading, emit};
 use crate::replay::value::ValueBuffer;
 use crate::s3_name::object_path;
@@ -38,8 +39,8 @@ impl Objects {
     ) -> Result<()> {
         let Objects { bucket, content, .. } = self;
         let object_path = object_path(listed.key, listed.kind);
-        let sidecar_path = DumpPath::new(&Entry::S3(bucket, S3Entry::Sidecar(&object_path)).path())?;
-        let path = DumpPath::new(&Entry::S3(bucket, S3Entry::Body(&object_path)).path())?;
+        let sidecar_path = DumpPath::new(&BucketEntry::Sidecar(&object_path).path(bucket))?;
+        let path = DumpPath::new(&BucketEntry::Body(&object_path).path(bucket))?;
         if !listed.is_selected {
             reading.leave_out_file(&sidecar_path)?;
             return reading.leave_out_file(&path);

@@ -10,7 +10,10 @@ use super::message::Visibility;
 use super::messages::{Messages, Outline};
 use super::settings::{QUEUE_LEN_MAX, Settings};
 use super::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME, side};
-use crate::entry::{Entry, SqsEntry};
+use crate::entry::Entry;
+use crate::layout::in_scope::InScope as _;
+use crate::layout::inside::Inside;
+use crate::layout::sqs::entry::QueueEntry;
 use crate::layout::sqs::write::{QUEUE_FILE, is_orphan_directory, orphan_name};
 use crate::replay::reading::{DumpFile, Reading, Visit, emit};
 use crate::replay::value::ValueBuffer;
@@ -59,7 +62,7 @@ impl<'a> QueueReader<'a> {
     /// Replays the queue whose directory has this name.
     pub(super) fn read(&mut self, reading: &mut Reading<'_>, segment: &[u8]) -> Result<()> {
         let directory = DumpPath::new(&Entry::Scope(Protocol::Sqs, segment).path())?;
-        let internals = Entry::Sqs(segment, SqsEntry::Internals);
+        let internals = Entry::In(segment, Inside::Sqs(QueueEntry::Internals));
         let fate = if is_orphan_directory(segment) { Fate::OrphanPerhaps } else { Fate::Open };
         let mut visit = QueueFiles { reader: self, fate, segment, is_begun: false, has_internals: false };
         reading.show(&directory, &mut visit)?;
@@ -129,7 +132,7 @@ impl<'a> QueueReader<'a> {
             stated => stated,
         };
         let reading_at = self.place.location().path;
-        self.place.enter_file(&Entry::Sqs(segment, SqsEntry::Settings).path());
+        self.place.enter_file(&QueueEntry::Settings.path(segment));
         self.emit(Event::Queue(&settings.queue(generation, &settings.tags())))?;
         if let Some(path) = reading_at {
             self.place.enter_file(&path);
@@ -193,7 +196,7 @@ impl Visit for QueueFiles<'_, '_> {
 
     fn file(&mut self, file: &mut DumpFile<'_>, entry: Entry<'_>) -> Result<()> {
         match (entry, &self.fate) {
-            (Entry::Sqs(segment, SqsEntry::Settings), _) => {
+            (Entry::In(segment, Inside::Sqs(QueueEntry::Settings)), _) => {
                 self.fate = match self.reader.settings(file, segment)? {
                     Some(settings) => Fate::Selected(Box::new(settings)),
                     None => {

@@ -4,13 +4,18 @@ use std::io::BufRead;
 
 use ekv_spill::Sorter;
 
-use super::key::{KeyBuffer, line_of, line_payload, parts, split_tag};
-use super::problem::{ProblemKind, Problems};
-use crate::entry::{Entry, RedisEntry};
 use crate::expiry::{ExpiryError, ExpiryFault, ExpiryLine, ExpiryReader, ExpirySidecar};
 use crate::keymap::{KeymapKind, KeymapRecord};
+use crate::layout::in_scope::InScope as _;
+use crate::layout::inside::Inside;
+use crate::layout::redis::entry::DatabaseEntry;
 use crate::layout::redis::write::names::Folder;
 use crate::segment::{Encoding, encode_segment_into, has_fallback_shape};
+use crate::verify::joins::{Joins, Notes};
+use crate::verify::key::{KeyBuffer, line_of, line_payload, parts, split_tag};
+use crate::verify::lines::read_keymap;
+use crate::verify::problem::{ProblemKind, Problems};
+use crate::verify::rules::Rules;
 use ekv_files::Result;
 use ekv_files::source::read_error;
 use ekv_text::LineError;
@@ -90,6 +95,40 @@ impl RedisNames {
     }
 }
 
+impl Joins for RedisNames {
+    fn read(&mut self, database: &[u8], entry: Inside<'_>, input: &mut dyn BufRead, notes: Notes<'_>) -> Result<()> {
+        let Notes { path, problems, .. } = notes;
+        let mut refuse = |line, kind| {
+            problems.add_at(path, Some(line), kind);
+            Ok(())
+        };
+        match entry {
+            Inside::Redis(DatabaseEntry::Keymap) => {
+                read_keymap(input, check_record, &mut |line, record| match record {
+                    Ok(record) => self.add_record(database, record.encoded.as_bytes(), line),
+                    Err(kind) => refuse(line, kind),
+                })
+            }
+            Inside::Redis(DatabaseEntry::Expiries(sidecar)) => read_expiries(input, &mut |line, expiry| match expiry {
+                Ok(expiry) => self.add_expiry(database, sidecar, expiry.segment, line),
+                Err(kind) => refuse(line, kind),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn note(&mut self, database: &[u8], entry: Inside<'_>, _: u64, _: &Rules) -> Result<()> {
+        match entry {
+            Inside::Redis(DatabaseEntry::Key(folder, segment)) => self.add_file(database, folder, segment),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(self: Box<Self>, _: &Rules, problems: &mut Problems) -> Result<()> {
+        (*self).check(problems)
+    }
+}
+
 /// What is known about one key.
 #[derive(Default)]
 struct Name {
@@ -121,7 +160,7 @@ impl Name {
                 None => *first = Some(line),
                 Some(first_line) => {
                     let kind = ProblemKind::ExpiryRepeated { segment: segment.to_vec(), first_line };
-                    problems.add_at(&Entry::Redis(database, RedisEntry::Expiries(sidecar)).path(), Some(line), kind);
+                    problems.add_at(&DatabaseEntry::Expiries(sidecar).path(database), Some(line), kind);
                 }
             }
         }
@@ -129,18 +168,18 @@ impl Name {
 
     fn check(&self, problems: &mut Problems) {
         let (database, segment) = parts(&self.group);
-        let path = |entry: RedisEntry<'_>| Entry::Redis(database, entry).path();
+        let path = |entry: DatabaseEntry<'_>| entry.path(database);
         if let (Some(line), []) = (self.record, self.folders.as_slice()) {
             let kind = ProblemKind::KeymapWithoutFile { encoded: segment.to_vec() };
-            problems.add_at(&path(RedisEntry::Keymap), Some(line), kind);
+            problems.add_at(&path(DatabaseEntry::Keymap), Some(line), kind);
         }
         for &folder in &self.folders {
             if let Some(first) = self.folders.first().filter(|first| **first != folder) {
                 let kind = ProblemKind::SeveralTypes { other: first.name() };
-                problems.add(&path(RedisEntry::Key(folder, segment)), kind);
+                problems.add(&path(DatabaseEntry::Key(folder, segment)), kind);
             }
             if self.record.is_none() && has_fallback_shape(segment) {
-                problems.add(&path(RedisEntry::Key(folder, segment)), ProblemKind::FallbackWithoutKeymap);
+                problems.add(&path(DatabaseEntry::Key(folder, segment)), ProblemKind::FallbackWithoutKeymap);
             }
         }
         for (line, sidecar) in self.expiries.into_iter().zip(ExpirySidecar::ALL) {
@@ -151,7 +190,7 @@ impl Name {
                     segment: segment.to_vec(),
                     extension: folder.extension(),
                 };
-                problems.add_at(&path(RedisEntry::Expiries(sidecar)), line, kind);
+                problems.add_at(&path(DatabaseEntry::Expiries(sidecar)), line, kind);
             }
         }
     }

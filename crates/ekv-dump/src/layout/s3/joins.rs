@@ -1,12 +1,19 @@
 //! The names of buckets: object bodies, their sidecars and KEYMAP records meet here.
 
+use std::io::BufRead;
+
 use ekv_spill::Sorter;
 
-use super::key::{KeyBuffer, line_of, line_payload, parts, split_tag};
-use super::problem::{ProblemKind, Problems};
-use crate::entry::{Entry, S3Entry};
 use crate::keymap::{KEYMAP_FILE, KeymapKind, KeymapRecord};
+use crate::layout::in_scope::InScope as _;
+use crate::layout::inside::Inside;
+use crate::layout::s3::entry::BucketEntry;
 use crate::s3_name::{self, UnnaturalKey, check_natural_key};
+use crate::verify::joins::{Joins, Notes};
+use crate::verify::key::{KeyBuffer, line_of, line_payload, parts, split_tag};
+use crate::verify::lines::read_keymap;
+use crate::verify::problem::{ProblemKind, Problems};
+use crate::verify::rules::Rules;
 use ekv_files::Result;
 
 /// An object named KEYMAP.jsonl lies where the tracker would lie; a tag of the bucket, which comes before its paths.
@@ -68,11 +75,19 @@ impl S3Names {
     }
 
     /// Notes a file.
-    pub(crate) fn add_file(&mut self, bucket: &[u8], entry: S3Entry<'_>, is_empty: bool, is_own: bool) -> Result<()> {
+    pub(crate) fn add_file(
+        &mut self,
+        bucket: &[u8],
+        entry: BucketEntry<'_>,
+        is_empty: bool,
+        is_own: bool,
+    ) -> Result<()> {
         match entry {
-            S3Entry::Keymap => self.add(bucket, KEYMAP_FILE.as_bytes(), TRACKER, if is_empty { EMPTY } else { b"" }),
-            S3Entry::Body(path) => self.add(bucket, path, BODY, b""),
-            S3Entry::Sidecar(body) => {
+            BucketEntry::Keymap => {
+                self.add(bucket, KEYMAP_FILE.as_bytes(), TRACKER, if is_empty { EMPTY } else { b"" })
+            }
+            BucketEntry::Body(path) => self.add(bucket, path, BODY, b""),
+            BucketEntry::Sidecar(body) => {
                 if is_keymap_of_object(entry, is_own) {
                     self.add(bucket, b"", KEYMAP_IS_OBJECT, b"")?;
                 }
@@ -129,9 +144,26 @@ impl S3Names {
     }
 }
 
+impl Joins for S3Names {
+    fn read(&mut self, bucket: &[u8], _: Inside<'_>, input: &mut dyn BufRead, _: Notes<'_>) -> Result<()> {
+        read_keymap(input, check_record, &mut |line, record| self.add_record(bucket, line, record))
+    }
+
+    fn note(&mut self, bucket: &[u8], entry: Inside<'_>, len: u64, rules: &Rules) -> Result<()> {
+        match entry {
+            Inside::S3(entry) => self.add_file(bucket, entry, len == 0, rules.is_own),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(self: Box<Self>, rules: &Rules, problems: &mut Problems) -> Result<()> {
+        (*self).check(rules.is_own, problems, &mut |_, _| Ok(()))
+    }
+}
+
 /// Whether a file says that KEYMAP.jsonl of its bucket is an object, as in dumps of the reference decoder.
-pub(crate) fn is_keymap_of_object(entry: S3Entry<'_>, is_own: bool) -> bool {
-    !is_own && entry == S3Entry::Sidecar(KEYMAP_FILE.as_bytes())
+pub(crate) fn is_keymap_of_object(entry: BucketEntry<'_>, is_own: bool) -> bool {
+    !is_own && entry == BucketEntry::Sidecar(KEYMAP_FILE.as_bytes())
 }
 
 /// Whether a KEYMAP record renames an object as the format does.
@@ -162,7 +194,7 @@ struct Bucket {
 
 impl Bucket {
     fn keymap_path(&self) -> Vec<u8> {
-        Entry::S3(&self.name, S3Entry::Keymap).path()
+        BucketEntry::Keymap.path(&self.name)
     }
 }
 
@@ -190,7 +222,7 @@ impl Object {
         if path.is_empty() {
             return Ok(());
         }
-        let body = |path| Entry::S3(name, S3Entry::Body(path)).path();
+        let body = |path| BucketEntry::Body(path).path(name);
         let renamed = self.renamed();
         let natural = (self.has_body && renamed.is_none()).then_some(path);
         let mut files = natural.into_iter().chain(self.aliases.iter().map(Vec::as_slice));
@@ -203,7 +235,7 @@ impl Object {
             (true, true) => take(path, renamed)?,
             (true, false) => problems.add(&body(path), ProblemKind::BodyWithoutSidecar),
             (false, true) => {
-                problems.add(&Entry::S3(name, S3Entry::Sidecar(path)).path(), ProblemKind::SidecarWithoutBody);
+                problems.add(&BucketEntry::Sidecar(path).path(name), ProblemKind::SidecarWithoutBody);
             }
             (false, false) => {}
         }
