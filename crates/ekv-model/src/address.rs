@@ -127,17 +127,27 @@ impl Name {
             let rest = text.strip_prefix(protocol.name().as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
             let Some(rest) = rest else { continue };
             let name = Self::of(protocol, &bytes_of(rest, is_raw)?, text);
-            let is_number = |name: &Self| name.scope.iter().all(u8::is_ascii_digit);
-            if protocol.has_numbered_scopes() && !name.as_ref().is_ok_and(is_number) {
-                return Err(TextError::Database { text: String::from_utf8_lossy(text).into_owned() });
+            if !protocol.has_numbered_scopes() {
+                return name;
             }
-            return name;
+            let of_database = name.ok().and_then(Self::with_database);
+            return of_database.ok_or_else(|| TextError::Database { text: String::from_utf8_lossy(text).into_owned() });
         }
         let key = plain(&bytes_of(text, is_raw)?);
         if key.is_empty() {
             return Err(TextError::Empty);
         }
         Ok(Name { protocol: Protocol::Redis, scope: b"0".to_vec(), key: vec![key] })
+    }
+
+    /// The name with its database in the one form that a number has; `None` if it is no number of a database.
+    fn with_database(mut self) -> Option<Self> {
+        if !self.scope.is_empty() {
+            let digits = self.scope.iter().all(u8::is_ascii_digit).then_some(&self.scope)?;
+            let number: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+            self.scope = number.to_string().into_bytes();
+        }
+        Some(self)
     }
 
     /// Reads what follows the protocol: the scope, and behind the first `/` the key.
@@ -229,6 +239,8 @@ mod tests {
             ("redis:0/a/b", name(Redis, b"0", &[b"a/b"])),
             ("redis:0/", name(Redis, b"0", &[])),
             ("redis:", name(Redis, b"", &[])),
+            ("redis:00/", name(Redis, b"0", &[])),
+            ("redis:007/a", name(Redis, b"7", &[b"a"])),
             ("dynamodb:orders/c%2F1/17.5", name(DynamoDb, b"orders", &[b"c/1", b"17.5"])),
             ("dynamodb:orders", name(DynamoDb, b"orders", &[])),
             ("s3:photos/2026/a%20b.jpg", name(S3, b"photos", &[b"2026/a b.jpg"])),
@@ -252,6 +264,8 @@ mod tests {
             ("s3:b/%zz", "write %25"),
             ("redis:user:1", "as redis:0/user:1"),
             ("redis:/x", "as redis:0/user:1"),
+            ("redis:+1/x", "as redis:0/user:1"),
+            ("redis:4294967296/", "as redis:0/user:1"),
             ("dynamodb:t/a/b/c", "write %2F for a slash"),
             ("", "names nothing"),
             ("s3:/", "names nothing"),

@@ -25,7 +25,7 @@ const NAMES_LEN_MAX: usize = 64 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Picks {
     is_whole: bool,
-    keys: BTreeSet<Vec<u8>>,
+    keys: BTreeSet<Box<[u8]>>,
 }
 
 /// Names of one protocol.
@@ -34,7 +34,7 @@ struct Listed {
     is_whole: bool,
     scopes: BTreeMap<Vec<u8>, Picks>,
     /// Things in any scope, where scopes are numbers.
-    anywhere: BTreeSet<Vec<u8>>,
+    anywhere: BTreeSet<Box<[u8]>>,
 }
 
 /// A prefix or glob, in the two forms in which names are compared.
@@ -100,6 +100,9 @@ pub struct Scope {
     needless_escape: Option<u8>,
 }
 
+/// Length from which on filters are only counted, in bytes: it must fit into an info file.
+const DESCRIPTION_LEN_MAX: usize = 16 << 10;
+
 /// Names that are told one by one; of more their number is told.
 const NAMES_TOLD_MAX: usize = 16;
 
@@ -155,7 +158,7 @@ impl Scope {
         let name = Name::parse(text, is_raw)?;
         self.count_name(text.len())?;
         self.tell("address", || name.to_string());
-        self.pending.add(name.to_string());
+        self.pending.add(|| name.to_string());
         self.put_name(name);
         Ok(())
     }
@@ -173,12 +176,12 @@ impl Scope {
         self.count_name(text.len())?;
         let key = plain(&bytes);
         let shown = Part { bytes: &key, is_slash_escaped: false }.to_string();
-        self.pending.add(format!("--key {shown}"));
+        self.pending.add(|| format!("--key {shown}"));
         self.tell("key", || shown);
         for protocol in Protocol::ALL {
             if protocol.has_numbered_scopes() {
                 self.pending.target(protocol, b"", Some(&key));
-                self.listed(protocol).anywhere.insert(key.clone());
+                self.listed(protocol).anywhere.insert(key.as_slice().into());
             } else if let Ok(name) = Name::of(protocol, &bytes, text) {
                 // What has too many parts for an item is none.
                 self.put_name(name);
@@ -224,7 +227,7 @@ impl Scope {
         let picks = listed.scopes.entry(scope).or_default();
         match keys.is_empty() {
             true => picks.is_whole = true,
-            false => picks.keys.extend(keys),
+            false => picks.keys.extend(keys.into_iter().map(Vec::into_boxed_slice)),
         }
     }
 
@@ -264,9 +267,12 @@ impl Scope {
 
     /// Remembers an escape that nobody needs: the text may be a name with a percent sign in it.
     fn look_for_escapes(&mut self, text: &[u8], is_raw: bool) {
+        if is_raw || self.needless_escape.is_some() || !text.contains(&b'%') {
+            return;
+        }
         let bytes = bytes_of(text, is_raw).unwrap_or_default();
         let needless = bytes.iter().find(|byte| byte.is_escaped && byte.byte.is_ascii_alphanumeric());
-        self.needless_escape = self.needless_escape.or(needless.map(|byte| byte.byte));
+        self.needless_escape = needless.map(|byte| byte.byte);
     }
 
     /// What may be meant instead, where nothing is selected.
@@ -289,14 +295,19 @@ impl Scope {
         self.names_count
     }
 
-    /// The filters as options, for people: `--prefix user: --type hash`, at most 16 names. `adapters` are told unless they are all.
+    /// The filters as options, for people: `--prefix user: --type hash`, at most 16 names and some 16 KiB. `adapters` are told unless they
+    /// are all.
     pub fn describe(&self, adapters: &[Protocol]) -> String {
         let mut text = String::new();
         if !Protocol::IN_DUMPS.iter().all(|adapter| adapters.contains(adapter)) {
             let adapters: Vec<&str> = adapters.iter().map(|adapter| adapter.name()).collect();
             let _ = write!(text, "--adapter {}", adapters.join(","));
         }
-        for (option, value) in &self.given {
+        for (at, (option, value)) in self.given.iter().enumerate() {
+            if text.len() > DESCRIPTION_LEN_MAX {
+                let _ = write!(text, " and {} more filters", self.given.len().saturating_sub(at));
+                break;
+            }
             let lead = if text.is_empty() { "" } else { " " };
             let _ = match *option {
                 "address" => write!(text, "{lead}{value}"),
@@ -395,8 +406,8 @@ pub struct Keys<'s> {
     /// What stands in front of a key in a name.
     front: Vec<u8>,
     /// The keys that were named, where not all are.
-    picks: Option<Option<&'s BTreeSet<Vec<u8>>>>,
-    anywhere: Option<&'s BTreeSet<Vec<u8>>>,
+    picks: Option<Option<&'s BTreeSet<Box<[u8]>>>>,
+    anywhere: Option<&'s BTreeSet<Box<[u8]>>>,
 }
 
 /// What has to be looked at to find all that is selected in a scope.
@@ -498,7 +509,7 @@ impl<'s> Keys<'s> {
         if self.is_nothing {
             return false;
         }
-        let is_picked = |picks: &Option<&BTreeSet<Vec<u8>>>| {
+        let is_picked = |picks: &Option<&BTreeSet<Box<[u8]>>>| {
             picks.is_some_and(|keys| keys.contains(looked_for))
                 || self.anywhere.is_some_and(|keys| keys.contains(looked_for))
         };
@@ -532,7 +543,7 @@ impl<'s> Keys<'s> {
         }
         if let Some(picks) = self.picks {
             let anywhere = self.anywhere.into_iter().flatten();
-            let mut keys: Vec<&[u8]> = picks.into_iter().flatten().chain(anywhere).map(Vec::as_slice).collect();
+            let mut keys: Vec<&[u8]> = picks.into_iter().flatten().chain(anywhere).map(AsRef::as_ref).collect();
             keys.sort_unstable();
             keys.dedup();
             return Narrowing::Keys(keys);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -166,23 +166,29 @@ impl ScopeArguments {
             ));
         }
         scope.only_names();
-        let mut text = Vec::new();
-        let read = match is_stdin {
-            true => io::stdin().lock().take(NAMES_FILE_LEN_MAX).read_to_end(&mut text),
-            false => File::open(file).and_then(|file| file.take(NAMES_FILE_LEN_MAX).read_to_end(&mut text)),
-        };
         let failed = |what: String| Error::new(Class::Environment, format!("{}: {what}", shown(file)));
-        read.map_err(|error| failed(format!("cannot read the names in it: {error}")))?;
-        if u64::try_from(text.len()).is_ok_and(|len| len >= NAMES_FILE_LEN_MAX) {
-            return Err(failed("more names than the limit of 64 MiB of names".to_owned()));
-        }
+        let cannot_read = |error: io::Error| failed(format!("cannot read the names in it: {error}"));
+        let mut input: Box<dyn BufRead> = match is_stdin {
+            true => Box::new(io::stdin().lock()),
+            false => Box::new(BufReader::new(File::open(file).map_err(cannot_read)?)),
+        };
         let (end, what) = if self.null { (0, "name") } else { (b'\n', "line") };
-        for (number, line) in (1_u64..).zip(text.split(|byte| *byte == end)) {
-            let line = if self.null { line } else { line.strip_suffix(b"\r").unwrap_or(line) };
-            if line.is_empty() {
-                continue;
+        let (mut left, mut line) = (NAMES_FILE_LEN_MAX, Vec::new());
+        for number in 1_u64.. {
+            line.clear();
+            let len = input.by_ref().take(left).read_until(end, &mut line).map_err(cannot_read)?;
+            left = left.saturating_sub(u64::try_from(len).unwrap_or(u64::MAX));
+            if left == 0 {
+                return Err(failed("more names than the limit of 64 MiB of names".to_owned()));
             }
-            scope.add_address(line, self.raw_names).map_err(|error| failed(format!("{what} {number}: {error}")))?;
+            if len == 0 {
+                break;
+            }
+            let name = line.strip_suffix(&[end]).unwrap_or(&line);
+            let name = if self.null { name } else { name.strip_suffix(b"\r").unwrap_or(name) };
+            if !name.is_empty() {
+                scope.add_address(name, self.raw_names).map_err(|error| failed(format!("{what} {number}: {error}")))?;
+            }
         }
         Ok(())
     }

@@ -20,10 +20,10 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Begins a name; its targets follow.
-    pub(super) fn add(&mut self, name: String) {
+    pub(super) fn add(&mut self, name: impl FnOnce() -> String) {
         self.is_full = self.names.len() >= NAMES_MAX;
         if !self.is_full {
-            self.names.push(name);
+            self.names.push(name());
         }
     }
 
