@@ -97,6 +97,11 @@ impl Tally {
         }
     }
 
+    /// Records of all families with one outcome.
+    pub fn total(&self, outcome: Outcome) -> u64 {
+        self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.get(outcome)))
+    }
+
     /// What became of a family's records.
     pub fn of(&self, family: Family) -> Outcomes {
         self.rows.get(family.number()).copied().unwrap_or_default()

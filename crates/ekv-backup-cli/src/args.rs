@@ -19,7 +19,9 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ekv_backup::{Attempt, Protocol, ReadTime, Wanted, parse_age};
 use ekv_text::{Line, is_shown_as_it_is};
 
-pub(crate) use archive::{CompressionArguments, CompressionRule, LimitArguments, PackArguments, UnpackArguments};
+pub(crate) use archive::{
+    CompressionArguments, CompressionRule, LimitArguments, PackArguments, PartArguments, UnpackArguments,
+};
 pub(crate) use checksums::ChecksumsArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
@@ -92,8 +94,8 @@ pub(crate) enum Command {
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
     PrepareRestore(Box<PrepareRestoreArguments>),
-    Pack(PackArguments),
-    Unpack(UnpackArguments),
+    Pack(Box<PackArguments>),
+    Unpack(Box<UnpackArguments>),
     Clean(CleanArguments),
     Completions(CompletionsArguments),
     #[command(visible_alias = "man")]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::builder::StyledStr;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Words that are no commands, and the command that is meant.
 const COMMANDS: [(&str, &str); 12] = [
@@ -37,12 +37,17 @@ const OPTIONS: [(&str, &str, &str); 9] = [
 /// Options that select, which these commands lack, since what they take is checked or copied whole.
 const FILTERS: [&str; 10] =
     ["--key", "--prefix", "--match", "--exclude", "--adapter", "--type", "--db", "--table", "--bucket", "--queue"];
-const UNFILTERED: [(&str, &str); 4] = [
+const UNFILTERED: [(&str, &str); 2] = [
     ("inspect", "a snapshot is inspected whole; 'decode' selects, into a directory or an archive"),
-    ("verify", "a dump is verified whole; 'decode', 'encode' and 'restore' select"),
-    ("pack", "a dump is packed whole; 'decode' selects, and writes archives too"),
-    ("unpack", "a dump is unpacked whole; 'decode', 'encode' and 'restore' select"),
+    ("verify", "a dump is verified whole; 'pack', 'unpack', 'encode' and 'restore' select, and check what they read"),
 ];
+
+/// Commands that take addresses behind two arguments which options of the reference's tools name, too.
+const WITH_ADDRESSES: [&str; 5] = ["decode", "dump", "encode", "pack", "unpack"];
+
+/// What to do where these options are mixed with arguments by their place.
+const MIXED: &str = "beside --input and --output nothing is told by its place: select with --key, --prefix or --from-file, or write both \
+    places and then the addresses, without these options";
 
 const NO_PARENTS: &str = "create the parent directory first: mkdir -p DIR";
 
@@ -52,6 +57,10 @@ pub(crate) fn improve(mut error: clap::Error, words: &[OsString]) -> clap::Error
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
     };
+    let is_of = |command: &str| words.iter().skip(1).any(|word| word == command);
+    let is_mixed = error.kind() == ErrorKind::ArgumentConflict
+        && words.iter().any(|word| ["--input", "--output"].iter().any(|known| begins(word, known)))
+        && WITH_ADDRESSES.into_iter().any(is_of);
     if let Some(word) = text(&error, ContextKind::InvalidSubcommand) {
         let meant = COMMANDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&word)).map(|(_, meant)| *meant);
         if let Some(meant) = meant {
@@ -60,7 +69,6 @@ pub(crate) fn improve(mut error: clap::Error, words: &[OsString]) -> clap::Error
     }
     if let Some(option) = text(&error, ContextKind::InvalidArg).filter(|option| option.starts_with("--")) {
         let option = option.split('=').next().unwrap_or_default();
-        let is_of = |command: &str| words.iter().skip(1).any(|word| word == command);
         let lacking = OPTIONS.iter().find(|(command, lacking, _)| option == *lacking && is_of(command));
         let unfiltered = UNFILTERED.iter().find(|(command, _)| FILTERS.contains(&option) && is_of(command));
         let instead = lacking.map(|(_, _, instead)| *instead).or(unfiltered.map(|(_, instead)| *instead));
@@ -72,5 +80,15 @@ pub(crate) fn improve(mut error: clap::Error, words: &[OsString]) -> clap::Error
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(instead));
         }
     }
+    if is_mixed {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(MIXED)]));
+    }
     error
+}
+
+/// Whether a word is an option, with or without its value behind `=`.
+fn begins(word: &OsString, option: &str) -> bool {
+    word.as_encoded_bytes()
+        .strip_prefix(option.as_bytes())
+        .is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'='))
 }

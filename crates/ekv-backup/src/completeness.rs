@@ -215,6 +215,6 @@ fn left_out(tally: &Tally, adapters: &[Protocol]) -> Vec<Choice> {
 }
 
 /// `what` in singular and plural.
-fn choice(option: &str, count: u64, [one, many]: [&str; 2]) -> Choice {
+pub(crate) fn choice(option: &str, count: u64, [one, many]: [&str; 2]) -> Choice {
     Choice { option: option.to_owned(), count, what: if count == 1 { one } else { many }.to_owned() }
 }

@@ -4,20 +4,22 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ekv_dump::TreeOptions;
+use ekv_dump::manifest::{Adapters, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_dump::portable::PortableNames;
+use ekv_dump::{SqsVisibility, TreeOptions};
 use ekv_files::sink::Privacy;
-use ekv_model::Result;
+use ekv_model::{Map, Result, Severity};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::books::BooksReport;
-use crate::dump_output::{DumpOutput, PublishedDump};
+use crate::dump_output::{DumpOutput, DumpPlan, PublishedDump};
 use crate::events::{EventOptions, StoreEvents};
 use crate::load::ReadOptions;
 use crate::losses::Losses;
 use crate::pipe::{self, Books, Header};
 use crate::progress::Progress;
+use crate::report::program;
 use crate::{CommandError, DumpTarget, Protocol, Store, time};
 
 /// What a decode should do.
@@ -123,13 +125,13 @@ pub fn decode(
     store.check_has_data(input)?;
     let mut events = StoreEvents::of(&store, &options.events, progress)?;
     check_selection(&store, options)?;
-    let begin = |header: &Header| DumpOutput::create(target, header, (input, &store), options, progress);
+    let begin = |header: &Header| DumpOutput::create(target, plan(header, input, &store, options), progress);
     let accept = |books: Books| if options.strict { refuse_findings(books) } else { Ok(books) };
     Ok(report(pipe::run(&mut events, begin, accept, progress)?, store.notes()))
 }
 
-/// Whether the user asked for some adapters only, and wants to know if there is nothing of them.
-pub(crate) fn is_narrowed(options: &DecodeOptions) -> bool {
+/// Whether the user asked for some of it only, and wants to know if there is nothing of that.
+fn is_narrowed(options: &DecodeOptions) -> bool {
     !options.read.allow_empty && options.events.is_narrowed()
 }
 
@@ -143,10 +145,23 @@ fn check_selection(store: &Store, options: &DecodeOptions) -> Result<()> {
 }
 
 /// The error for such a selection.
-pub(crate) fn nothing_selected(store: &Store, options: &DecodeOptions) -> CommandError {
+fn nothing_selected(store: &Store, options: &DecodeOptions) -> CommandError {
     let scope = &options.events.scope;
     if scope.is_narrowed() {
-        return CommandError::NothingMatches { filters: scope.describe(&options.events.adapters), hint: scope.hint() };
+        let found = store.findings();
+        let lost = found.iter().filter(|(finding, _)| finding.severity == Severity::Loss);
+        let lost = match lost.fold(0, |sum: u64, (_, totals)| sum.saturating_add(totals.count)) {
+            0 => None,
+            1 => Some(
+                "a damaged or missing thing has no name here, and may be what is meant: inspect tells of it".to_owned(),
+            ),
+            lost => Some(format!(
+                "{lost} damaged or missing things have no names here, and may be what is meant: inspect tells of them"
+            )),
+        };
+        let hints: Vec<String> = scope.hint().into_iter().chain(lost).collect();
+        let hint = (!hints.is_empty()).then(|| hints.join("; "));
+        return CommandError::NothingMatches { filters: scope.describe(&options.events.adapters), hint };
     }
     let names = |adapters: Vec<&Protocol>| adapters.iter().map(|adapter| adapter.name()).collect::<Vec<_>>().join(", ");
     let wanted = &options.events.adapters;
@@ -155,6 +170,51 @@ pub(crate) fn nothing_selected(store: &Store, options: &DecodeOptions) -> Comman
     CommandError::NothingSelected {
         asked: names(wanted.iter().collect()),
         there: Some(there).filter(|names| !names.is_empty()),
+    }
+}
+
+/// Whether records of families that are selected as a whole were damaged before anybody knew their names.
+fn has_damage(store: &Store, options: &DecodeOptions) -> bool {
+    let is_whole = |adapter| options.events.scope.is_all_of(adapter);
+    let mut selected =
+        store.data_families(|family| options.events.has(family) && family.owner().protocol().is_none_or(is_whole));
+    selected.any(|totals| totals.damaged > 0)
+}
+
+fn plan<'o>(header: &Header, input: &Path, store: &Store, options: &'o DecodeOptions) -> DumpPlan<'o> {
+    let source_name = options.source_name.as_deref().unwrap_or(input);
+    let named_index = options.source_name.as_deref().and_then(ekv_node::datadir::snapshot_index);
+    let events = &options.events;
+    let included = Map::only(&events.adapters);
+    let may_be_nothing = !is_narrowed(options) || has_damage(store, options);
+    DumpPlan {
+        manifest: Manifest {
+            elastickv_version: program(),
+            cluster_id: options.cluster_id.clone(),
+            snapshot_index: named_index.or(header.snapshot_index).unwrap_or(0),
+            last_commit_ts: header.last_commit_ts,
+            wall_time_iso: format_wall_time(options.now),
+            origin: Origin::Snapshot(SnapshotOrigin {
+                fsm_path: source_name.display().to_string(),
+                fsm_crc32c: header.footer_crc32c.map_or_else(String::new, |crc| format!("{crc:08x}")),
+            }),
+            adapters: Adapters::default(),
+            exclusions: Exclusions {
+                include_incomplete_uploads: events.s3.include_incomplete_uploads,
+                include_orphans: events.s3.include_orphans || events.sqs.include_orphans,
+                preserve_sqs_visibility: options.tree.sqs_visibility == SqsVisibility::Keep,
+                include_sqs_side_records: events.sqs.include_side_records,
+                rename_s3_collisions: false,
+            },
+            dynamodb_layout: options.tree.dynamodb_layout,
+        },
+        included,
+        tree: options.tree,
+        jobs: options.jobs,
+        portable_names: options.portable_names,
+        nothing: (!may_be_nothing).then(|| nothing_selected(store, options)),
+        modified: options.now,
+        resources: &options.read.resources,
     }
 }
 
@@ -169,7 +229,7 @@ fn refuse_findings(books: Books) -> Result<Books> {
     Err(CommandError::Strict { finding, count, first, lost: Arc::new(books.losses) }.into())
 }
 
-fn report(dump: PublishedDump, notes: Vec<String>) -> DecodeReport {
+fn report(dump: PublishedDump<Books>, notes: Vec<String>) -> DecodeReport {
     let PublishedDump { published, totals, books } = dump;
     DecodeReport {
         format_version: 1,

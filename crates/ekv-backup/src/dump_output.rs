@@ -1,55 +1,84 @@
-//! A dump as the output of a decode.
+//! A dump as an output, whatever the events come from.
 
-use std::path::Path;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use ekv_adapters::Outcome;
 use ekv_dump::losses::LOSSES_FILE;
-use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
-use ekv_dump::{DumpTotals, DumpWriter, Scopes, SqsVisibility, TreeTarget};
+use ekv_dump::manifest::Manifest;
+use ekv_dump::portable::PortableNames;
+use ekv_dump::{DumpTotals, DumpWriter, TreeOptions, TreeTarget};
 use ekv_files::sink::Published;
 use ekv_model::{Consumer, Event, Findings, Map, Result};
-use ekv_spill::Scratch;
+use ekv_spill::{Scratch, Spooled};
+use jiff::Timestamp;
+use serde::Serialize;
 
-use crate::decode::{is_narrowed, nothing_selected};
 use crate::new_parents::NewParents;
-use crate::pipe::{Books, Header, Output};
+use crate::pipe::{Books, Output};
 use crate::progress::{Phase, Progress};
 use crate::report::NamesReport;
-use crate::{DecodeOptions, DumpTarget, Store};
+use crate::{CommandError, DumpTarget, Resources};
+
+/// What a dump is to be.
+pub(crate) struct DumpPlan<'a> {
+    /// What MANIFEST.json says, but for the lists of tables, buckets, databases and queues.
+    pub(crate) manifest: Manifest,
+    /// Protocols that it says to hold.
+    pub(crate) included: Map<bool>,
+    /// What the files hold, and how.
+    pub(crate) tree: TreeOptions,
+    /// Threads at work.
+    pub(crate) jobs: NonZeroUsize,
+    /// What happens to names that other systems refuse.
+    pub(crate) portable_names: PortableNames,
+    /// Why a dump without a thing in it is refused; `None` = it is not.
+    pub(crate) nothing: Option<CommandError>,
+    /// The time of entries in an archive.
+    pub(crate) modified: Timestamp,
+    /// What may be taken.
+    pub(crate) resources: &'a Resources,
+}
+
+/// What a source says at the end, as far as a dump tells of it.
+pub(crate) trait DumpBooks {
+    /// Whether something is missing that was asked for: a dump of nothing then says so.
+    fn has_lost(&self) -> bool;
+
+    /// The lines of LOSSES.jsonl, if there are any.
+    fn losses(&self) -> Option<&Spooled>;
+
+    /// Notes what only the written files tell: names that are not portable, and how many scopes SCOPES.jsonl lists.
+    fn note(&mut self, names: NamesReport, listed_scopes: Option<u64>);
+
+    /// What MANIFEST.json has as `ekv_backup`.
+    fn report(&self) -> impl Serialize;
+}
 
 /// A dump that is written, in a private place or into a stream.
 pub(crate) struct DumpOutput<'a> {
     tree: TreeTarget,
     parents: NewParents,
-    header: Header,
-    input: &'a Path,
-    store: &'a Store,
-    options: &'a DecodeOptions,
+    plan: DumpPlan<'a>,
     progress: &'a dyn Progress,
 }
 
 /// A dump that is there.
-pub(crate) struct PublishedDump {
+pub(crate) struct PublishedDump<B> {
     pub(crate) published: Published,
     pub(crate) totals: DumpTotals,
-    pub(crate) books: Books,
+    pub(crate) books: B,
 }
 
 impl<'a> DumpOutput<'a> {
-    /// Begins a dump of what `input` names.
+    /// Begins a dump.
     ///
     /// # Errors
     /// As [`DumpTarget::create`].
-    pub(crate) fn create(
-        target: DumpTarget,
-        header: &Header,
-        (input, store): (&'a Path, &'a Store),
-        options: &'a DecodeOptions,
-        progress: &'a dyn Progress,
-    ) -> Result<Self> {
-        let (sink, parents) = target.create(options.now, options.jobs.get(), &options.read.resources)?;
-        let tree = TreeTarget::with_options(DumpWriter::with_jobs(sink, options.jobs), options.tree);
-        Ok(DumpOutput { tree, parents, header: *header, input, store, options, progress })
+    pub(crate) fn create(target: DumpTarget, plan: DumpPlan<'a>, progress: &'a dyn Progress) -> Result<Self> {
+        let (sink, parents) = target.create(plan.modified, plan.jobs.get(), plan.resources)?;
+        let tree = TreeTarget::with_options(DumpWriter::with_jobs(sink, plan.jobs), plan.tree);
+        Ok(DumpOutput { tree, parents, plan, progress })
     }
 }
 
@@ -63,32 +92,32 @@ impl Consumer for DumpOutput<'_> {
     }
 }
 
-impl Output for DumpOutput<'_> {
-    type Published = PublishedDump;
+impl<B: DumpBooks> Output<B> for DumpOutput<'_> {
+    type Published = PublishedDump<B>;
 
     fn scratch(&self) -> Arc<dyn Scratch> {
         self.tree.writer().scratch()
     }
 
-    fn finish(self, mut books: Books) -> Result<PublishedDump> {
-        let DumpOutput { tree, parents, header, input, store, options, progress } = self;
+    fn finish(self, mut books: B) -> Result<PublishedDump<B>> {
+        let DumpOutput { tree, parents, plan, progress } = self;
+        let DumpPlan { mut manifest, included, portable_names, nothing, .. } = plan;
         let (mut writer, scopes) = tree.finish()?;
-        let Books { report, losses, .. } = &mut books;
-        if is_narrowed(options) && writer.totals().files == 0 && losses.is_empty() {
-            let error = ekv_model::Error::from(nothing_selected(store, options));
-            return Err(error.after_cleaning_up(writer.abort()));
-        }
-        match finish_names(&mut writer, options).and_then(|names| match losses.is_empty() {
-            true => Ok(names),
-            false => Ok(writer.write_spooled_file(LOSSES_FILE, &losses.lines).map(|()| names)?),
-        }) {
-            Ok(names) => report.names_not_portable = names,
+        let is_nothing = writer.totals().files == 0 && !books.has_lost();
+        let finished = match nothing.filter(|_| is_nothing) {
+            Some(error) => Err(error.into()),
+            None => finish_names(&mut writer, portable_names).and_then(|names| match books.losses() {
+                Some(lines) => Ok(writer.write_spooled_file(LOSSES_FILE, lines).map(|()| names)?),
+                None => Ok(names),
+            }),
+        };
+        match finished {
+            Ok(names) => books.note(names, scopes.listed),
             Err(error) => return Err(error.after_cleaning_up(writer.abort())),
         }
-        report.listed_losses = (!losses.is_empty()).then(|| losses.count());
-        report.listed_scopes = scopes.listed;
-        let manifest = manifest(&header, input, options, &scopes);
-        let manifest = manifest.to_bytes(Some(&*report)).map_err(ekv_files::Error::from)?;
+        manifest.adapters = scopes.to_adapters(&included);
+        manifest.exclusions.rename_s3_collisions = scopes.has_s3_meta_suffix_rename;
+        let manifest = manifest.to_bytes(Some(&books.report())).map_err(ekv_files::Error::from)?;
         progress.begin(Phase::Publish, None);
         let (published, totals) = writer.finish(&manifest)?;
         parents.keep();
@@ -101,34 +130,28 @@ impl Output for DumpOutput<'_> {
 }
 
 /// Counts names that other systems refuse, and refuses them where that was asked for.
-fn finish_names(writer: &mut DumpWriter, options: &DecodeOptions) -> Result<NamesReport> {
+fn finish_names(writer: &mut DumpWriter, rule: PortableNames) -> Result<NamesReport> {
     let report = writer.portable_names()?;
-    report.enforce(options.portable_names)?;
+    report.enforce(rule)?;
     Ok(NamesReport::from(&report))
 }
 
-fn manifest(header: &Header, input: &Path, options: &DecodeOptions, scopes: &Scopes) -> Manifest {
-    let source_name = options.source_name.as_deref().unwrap_or(input);
-    let named_index = options.source_name.as_deref().and_then(ekv_node::datadir::snapshot_index);
-    let events = &options.events;
-    Manifest {
-        elastickv_version: format!("ekv-backup/{}", env!("CARGO_PKG_VERSION")),
-        cluster_id: options.cluster_id.clone(),
-        snapshot_index: named_index.or(header.snapshot_index).unwrap_or(0),
-        last_commit_ts: header.last_commit_ts,
-        wall_time_iso: format_wall_time(options.now),
-        origin: Origin::Snapshot(SnapshotOrigin {
-            fsm_path: source_name.display().to_string(),
-            fsm_crc32c: header.footer_crc32c.map_or_else(String::new, |crc| format!("{crc:08x}")),
-        }),
-        adapters: scopes.to_adapters(&Map::only(&events.adapters)),
-        exclusions: Exclusions {
-            include_incomplete_uploads: events.s3.include_incomplete_uploads,
-            include_orphans: events.s3.include_orphans || events.sqs.include_orphans,
-            preserve_sqs_visibility: options.tree.sqs_visibility == SqsVisibility::Keep,
-            include_sqs_side_records: events.sqs.include_side_records,
-            rename_s3_collisions: scopes.has_s3_meta_suffix_rename,
-        },
-        dynamodb_layout: options.tree.dynamodb_layout,
+impl DumpBooks for Books {
+    fn has_lost(&self) -> bool {
+        self.tally.total(Outcome::Lost) > 0
+    }
+
+    fn losses(&self) -> Option<&Spooled> {
+        (!self.losses.is_empty()).then_some(&self.losses.lines)
+    }
+
+    fn note(&mut self, names: NamesReport, listed_scopes: Option<u64>) {
+        self.report.names_not_portable = names;
+        self.report.listed_losses = (!self.losses.is_empty()).then(|| self.losses.count());
+        self.report.listed_scopes = listed_scopes;
+    }
+
+    fn report(&self) -> impl Serialize {
+        &self.report
     }
 }

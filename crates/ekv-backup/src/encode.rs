@@ -37,18 +37,20 @@ use crate::dump_source::open_dump;
 use crate::losses::Losses;
 use crate::overlap::refuse_overlap;
 use crate::progress::{Phase, Progress};
-use crate::report::is_zero;
+use crate::report::{is_zero, program};
 use crate::restore::{EncodeInfo, Payload, SelfTest, format_sha256};
+use crate::selection::{joined, warnings_of};
 use crate::{Moment, Protocol, Resources};
 
 use differences::Differences;
-use payload::{Encoded, unmatched_warnings, warnings_of, write_payload};
+use payload::{Encoded, unmatched_warnings, write_payload};
 use plan::Plan;
 use self_test::{Verdict, self_test, staged_input};
 use stage::{INFO, Stage, write_file};
 
 pub use ekv_snapshot::WrittenForm;
 pub use error::EncodeRefusal;
+pub(crate) use plan::choose_adapters;
 
 /// Differences that an error carries with it.
 const FIRST_DIFFERENCES: usize = 10;
@@ -99,6 +101,11 @@ impl EncodeOptions {
     fn selection(&self) -> String {
         self.scope.describe(self.adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS))
     }
+
+    /// The filters, if there are any.
+    fn narrowed_selection(&self) -> Option<String> {
+        self.scope.is_narrowed().then(|| self.selection())
+    }
 }
 
 impl Default for EncodeOptions {
@@ -117,7 +124,7 @@ impl Default for EncodeOptions {
             reference_bytes: false,
             accept_losses: false,
             allow_empty: false,
-            encoder_version: format!("ekv-backup/{}", env!("CARGO_PKG_VERSION")),
+            encoder_version: program(),
             now: crate::time::now(),
         }
     }
@@ -410,6 +417,7 @@ fn encode_info(
         manifest_cluster_id: plan.manifest.cluster_id.clone(),
         adapters_enabled: EncodeInfo::adapter_names(&plan.adapters),
         self_test: SelfTest { ran, matched },
+        selection: joined(plan.account.selection.as_deref(), options.narrowed_selection()),
     }
 }
 
@@ -425,7 +433,7 @@ fn payload_report(plan: &Plan, options: &EncodeOptions, encoded: &Encoded, verdi
             WrittenForm::File => "file",
         },
         adapters: seen.adapters.iter().map(|adapter| adapter.name()).collect(),
-        selection: options.scope.is_narrowed().then(|| options.selection()),
+        selection: options.narrowed_selection(),
         dump_selection: plan.account.selection.clone(),
         dump_files: replayed.totals.files,
         dump_bytes: replayed.totals.bytes,

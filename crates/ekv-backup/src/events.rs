@@ -224,9 +224,9 @@ impl Events for StoreEvents<'_> {
 }
 
 /// Watches what of the filters is met.
-struct Watched<'c> {
-    consumer: &'c mut dyn Consumer,
-    unmatched: Unmatched,
+pub(crate) struct Watched<'c> {
+    pub(crate) consumer: &'c mut dyn Consumer,
+    pub(crate) unmatched: Unmatched,
 }
 
 impl Consumer for Watched<'_> {

@@ -16,8 +16,10 @@
 //! | `completeness.rs` | is everything there that was asked for? |
 //! | `dump_target.rs`, `dump_source.rs` | a dump as a directory, an archive or a stream: where to, where from? |
 //! | `decode.rs`, `inspect.rs`, `verify.rs`, `checksums.rs`, `pack.rs` | the commands |
+//! | `part.rs` | how does a part of a dump become a dump? |
 //! | `encode.rs`, `restore.rs` | the way back into a cluster |
 //! | `see.rs`, `see/` | what is in a snapshot, a node, a dump, an archive? |
+//! | `selection.rs` | what is said about what was selected of a dump? |
 //! | `report.rs` | what is told, for people and machines |
 //! | `progress.rs` | how far is it, and shall it stop? |
 //! | `shell.rs` | how is a command printed that people copy? |
@@ -50,6 +52,7 @@ mod open;
 mod overlap;
 mod ownership;
 mod pack;
+mod part;
 pub mod pipe;
 mod progress;
 mod remedy;
@@ -57,6 +60,7 @@ mod report;
 mod resources;
 pub mod restore;
 pub mod see;
+mod selection;
 pub mod shell;
 mod state;
 mod store;
@@ -93,6 +97,7 @@ pub use load::{ReadOptions, Unowned};
 pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};
 pub use open::{Opened, OpenedSnapshot, open};
 pub use pack::{CopyReport, PublishedReport, pack, unpack};
+pub use part::{CopyOptions, PartReport};
 pub use progress::{NoProgress, Phase, Progress};
 pub use remedy::Attempt;
 pub use report::{

@@ -9,26 +9,30 @@ use ekv_dump::manifest::Manifest;
 use ekv_dump::replay::read_manifest;
 use ekv_dump::verify::Verification;
 use ekv_dump::{Copied, copy};
-use ekv_files::sink::{Privacy, Sink};
+use ekv_files::sink::{Privacy, Published, Sink};
 use ekv_files::source::Source;
 use ekv_model::Result;
 use ekv_spill::Scratch;
 use serde::Serialize;
 
 use crate::decode::available_jobs;
-use crate::dump_source::{open_directory, open_dump_once};
+use crate::dump_source::{open_directory, open_dump, open_dump_once};
 use crate::input_place::InputPlace;
 use crate::new_parents::NewParents;
+use crate::part::{CopyOptions, PartCopied, PartReport, copy_part};
 use crate::progress::{Phase, Progress};
 use crate::verify::{SORT_BUDGET_LEN, VerifyReport, follow};
-use crate::{CommandError, DumpTarget, Resources};
+use crate::{CommandError, DumpTarget};
 
 /// What [`pack`] or [`unpack`] did.
 #[derive(Clone, Debug, Serialize)]
 pub struct CopyReport {
-    /// What the check of the dump found, from the bytes that were copied.
+    /// What the check of the dump found, from the bytes that were copied; of a part, what is in the copy.
     #[serde(flatten)]
     pub check: VerifyReport,
+    /// Of a copy of a part: what it was made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartReport>,
     /// The copy; `None` if the dump is not sound: then there is none.
     #[serde(flatten)]
     pub copy: Option<PublishedReport>,
@@ -50,17 +54,22 @@ pub struct PublishedReport {
     pub warnings: Vec<String>,
 }
 
-/// Packs the dump in the directory `dump`, which may hold as much as `resources` say, into an archive. Two packs of equal dumps are byte-identical.
+/// Packs the dump in the directory `dump`, or the part of it that the options select, into an archive. Two packs of equal dumps are
+/// byte-identical.
 ///
-/// Cost: every file is read once, and hashed and checked from the bytes that are packed; fixed memory.
+/// Cost: every file is read once, and hashed and checked from the bytes that are packed; of a part only its files. Fixed memory.
 ///
 /// # Errors
 /// If something cannot be read or written, or MANIFEST.json or CHECKSUMS cannot be used. Whatever else is wrong with the dump is in the
-/// report. There is no archive then; a stream has no end.
-pub fn pack(dump: &Path, target: DumpTarget, resources: &Resources, progress: &dyn Progress) -> Result<CopyReport> {
+/// report, but where a part is packed: then it is an error, as for an encode. There is no archive then; a stream has no end.
+pub fn pack(dump: &Path, target: DumpTarget, options: &CopyOptions, progress: &dyn Progress) -> Result<CopyReport> {
     target.check(&[dump])?;
+    let resources = &options.resources;
     let scratch = resources.scratch();
     let mut source = open_directory(dump, &scratch, resources)?;
+    if options.is_narrowed() {
+        return Ok(of_part(copy_part(&mut source, target, options, progress)?));
+    }
     // Its time stands in every header, also in those before it.
     let manifest = read_manifest(&mut source, &scratch)?.manifest;
     let modified = manifest.wall_time().map_err(ekv_files::Error::from)?;
@@ -70,21 +79,27 @@ pub fn pack(dump: &Path, target: DumpTarget, resources: &Resources, progress: &d
     })
 }
 
-/// Unpacks the archive at `archive`, or on standard input if that is `-`; the first bytes tell whether it is compressed.
+/// Unpacks the archive at `archive`, or on standard input if that is `-`, or the part of it that the options select; the first bytes tell
+/// whether it is compressed.
 ///
-/// Cost: the archive is read once; fixed memory.
+/// Cost: the archive is read once, and for a part its files once more, for which a stream or a compressed archive is kept in a scratch file.
+/// Fixed memory.
 ///
 /// # Errors
 /// As [`pack`], and everything that section 9.2 refuses. Nothing is left of the copy then.
 pub fn unpack(
     archive: &Path,
     target: DumpTarget,
-    resources: &Resources,
+    options: &CopyOptions,
     progress: &dyn Progress,
 ) -> Result<CopyReport> {
     target.check(&[archive])?;
     if matches!(InputPlace::of(archive), Ok(InputPlace::Directory)) {
         return Err(CommandError::NotAnArchive { path: archive.display().to_string() }.into());
+    }
+    let resources = &options.resources;
+    if options.is_narrowed() {
+        return Ok(of_part(copy_part(open_dump(archive, resources)?.as_mut(), target, options, progress)?));
     }
     let scratch = resources.scratch();
     let mut source = open_dump_once(archive, &scratch, resources)?;
@@ -110,16 +125,23 @@ fn run(
     if published.is_some() {
         parents.keep();
     }
-    Ok(CopyReport {
-        check: VerifyReport::new(&verification),
-        copy: published.map(|published| PublishedReport {
+    Ok(CopyReport { check: VerifyReport::new(&verification), part: None, copy: published.map(PublishedReport::from) })
+}
+
+fn of_part(PartCopied { verification, part, published }: PartCopied) -> CopyReport {
+    CopyReport { check: VerifyReport::new(&verification), part: Some(part), copy: Some(published.into()) }
+}
+
+impl From<Published> for PublishedReport {
+    fn from(published: Published) -> Self {
+        PublishedReport {
             warnings: published.warnings.iter().map(ToString::to_string).collect(),
             dump: published.place,
             published_by: published.method.name(),
             fsync: published.fsync.name(),
             privacy: published.privacy,
-        }),
-    })
+        }
+    }
 }
 
 /// Whether the manifest that was copied states the time that stands in the headers.

@@ -83,8 +83,8 @@ pub trait Events {
     ) -> Result<Self::Books>;
 }
 
-/// Something that is made of events and is there as a whole, or not at all.
-pub trait Output: Consumer + Sized {
+/// Something that is made of events and is there as a whole, or not at all. `B` is what the source says of itself at the end.
+pub trait Output<B = Books>: Consumer + Sized {
     /// What it becomes.
     type Published;
 
@@ -97,7 +97,7 @@ pub trait Output: Consumer + Sized {
     ///
     /// # Errors
     /// Nothing is published and nothing left behind then, except as the type says.
-    fn finish(self, books: Books) -> Result<Self::Published>;
+    fn finish(self, books: B) -> Result<Self::Published>;
 
     /// Takes everything back. An output that cannot be taken back, such as a live server, says in its error what is there.
     ///
@@ -111,10 +111,10 @@ pub trait Output: Consumer + Sized {
 ///
 /// # Errors
 /// Those of the parts; the output has then been taken back.
-pub fn run<O: Output>(
-    events: &mut dyn Events<Books = Books>,
+pub fn run<B, O: Output<B>>(
+    events: &mut dyn Events<Books = B>,
     begin: impl FnOnce(&Header) -> Result<O>,
-    accept: impl FnOnce(Books) -> Result<Books>,
+    accept: impl FnOnce(B) -> Result<B>,
     progress: &dyn Progress,
 ) -> Result<O::Published> {
     let mut output = begin(&events.header())?;

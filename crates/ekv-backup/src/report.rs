@@ -12,6 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::answerable::Answerable;
 use crate::time::{format_commit_ts, format_unix_ms};
 
+/// This program, as manifests and info files name it.
+pub(crate) fn program() -> String {
+    format!("ekv-backup/{}", env!("CARGO_PKG_VERSION"))
+}
+
 /// Bytes that may be text: a JSON string if they are UTF-8, else their escaped form under `escaped`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]

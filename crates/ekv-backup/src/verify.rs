@@ -34,6 +34,9 @@ pub struct VerifyReport {
     /// What the decode that wrote the dump lost; absent where nothing was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub losses: Option<LossAccount>,
+    /// The filters with which it was made: it is a part of its snapshot. At most 256 characters of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
     /// What options of that decode left out or accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by_choice: Vec<Choice>,
@@ -53,6 +56,7 @@ impl VerifyReport {
             written_by: found.manifest.elastickv_version.clone(),
             wall_time_iso: found.manifest.wall_time_iso.clone(),
             losses: (found.account.loss_count > 0).then(|| found.account.clone().into()),
+            selection: found.account.selection.clone(),
             by_choice: found.account.choices.clone(),
             problem_count: found.problems.count,
             problems: found.problems.first.iter().map(ToString::to_string).collect(),

@@ -5,20 +5,24 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ekv_backup::DEFAULT_EXPANSION_MAX;
 
-use super::{FsyncRule, with_exit_codes};
+use super::{AdapterList, AdapterParser, FsyncRule, ScopeArguments, parse_some_adapters, with_names};
 
 const PACK_AFTER_HELP: &str = "\
 Examples:
   ekv-backup pack dump dump.tar.zst
   ekv-backup pack dump - | ssh HOST 'cat > dump.tar.zst'
   ekv-backup pack dump dump.tar                      not compressed
+  ekv-backup pack dump users.tar.zst --prefix user: --type hash
+  ekv-backup pack dump part.tar.zst s3:photos/2026/a.jpg dynamodb:orders/
 
-Equal dumps give equal bytes. tar and zstd read the result.";
+Equal dumps give equal bytes. tar and zstd read the result. A part of a dump is
+a dump of its own: its manifest says that, and of which moment it is.";
 
 const UNPACK_AFTER_HELP: &str = "\
 Examples:
   ekv-backup unpack dump.tar.zst dump
   ssh HOST cat dump.tar.zst | ekv-backup unpack - dump
+  ekv-backup unpack dump.tar.zst orders dynamodb:orders/
 
 verify, encode and restore read archives as they are.";
 
@@ -27,8 +31,12 @@ verify, encode and restore read archives as they are.";
 /// Every file is compared with CHECKSUMS while it is packed, and the structure of the dump is checked as `verify` does. If anything is
 /// wrong, there is no archive; one on standard output then has no end, which every reader notices. Exit code 5 means that the dump was
 /// packed as it is, but was written with losses.
+///
+/// With filters a part of it is packed, as a dump of its own. Only files in which something may be selected are read and compared then, and
+/// written anew; of the others it is checked that they are there. What no server restores (orphans, uploads that were not completed, records of no
+/// adapter) stays in the whole dump.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = PACK_AFTER_HELP, after_long_help = with_exit_codes(PACK_AFTER_HELP))]
+#[command(after_help = PACK_AFTER_HELP, after_long_help = with_names(PACK_AFTER_HELP))]
 pub(crate) struct PackArguments {
     /// The dump: a directory
     #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
@@ -37,6 +45,8 @@ pub(crate) struct PackArguments {
     #[arg(value_name = "ARCHIVE", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
     pub(crate) archive: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) part: PartArguments,
     #[command(flatten)]
     pub(crate) compression: CompressionArguments,
     /// Replace an existing ARCHIVE, which must be a regular file outside of DUMP
@@ -64,8 +74,10 @@ pub(crate) struct PackArguments {
 /// Nothing in the archive is trusted: names that lead elsewhere, links, devices and lies about sizes are refused, and every file is
 /// compared with CHECKSUMS while it is unpacked. If anything is wrong, nothing is left. Modes and owners in the archive are ignored.
 /// Exit code 5 means that the dump was unpacked as it is, but was written with losses.
+///
+/// With filters a part of it is unpacked, as a dump of its own; see `ekv-backup help pack`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = UNPACK_AFTER_HELP, after_long_help = with_exit_codes(UNPACK_AFTER_HELP))]
+#[command(after_help = UNPACK_AFTER_HELP, after_long_help = with_names(UNPACK_AFTER_HELP))]
 pub(crate) struct UnpackArguments {
     /// The archive, or - for standard input; its first bytes tell whether it is compressed
     #[arg(value_name = "ARCHIVE", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
@@ -74,6 +86,8 @@ pub(crate) struct UnpackArguments {
     #[arg(value_name = "DUMP", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
     pub(crate) dump: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) part: PartArguments,
     #[command(flatten)]
     pub(crate) limits: LimitArguments,
     /// Replace an existing dump that holds nothing else, or an empty directory; not one that holds ARCHIVE
@@ -95,6 +109,22 @@ pub(crate) struct UnpackArguments {
     /// Accepted and without effect: the first bytes of the archive tell
     #[arg(long, value_name = "HOW", value_enum, help_heading = "Names of the reference tool")]
     pub(crate) compression: Option<CompressionRule>,
+}
+
+/// What of a dump is copied.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PartArguments {
+    /// Adapters whose data is copied: dynamodb, s3, redis, sqs; comma-separated [default: all that the dump holds]
+    #[arg(long, value_name = "LIST", value_parser = AdapterParser(parse_some_adapters), hide_possible_values = true,
+        help_heading = "What is selected")]
+    pub(crate) adapter: Option<AdapterList>,
+    #[command(flatten)]
+    pub(crate) scope: ScopeArguments,
+    /// Make a copy of nothing where nothing is selected
+    ///
+    /// Without it such a run ends with exit code 6, and nothing is published: an empty backup would look like a good one.
+    #[arg(long, help_heading = "What is selected")]
+    pub(crate) allow_empty: bool,
 }
 
 /// What lies around a tar.

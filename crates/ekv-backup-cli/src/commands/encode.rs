@@ -8,7 +8,7 @@ use ekv_backup::{
 };
 
 use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
-use crate::commands::{either, fsync, target, text, warn_of_privacy};
+use crate::commands::{either, fsync, some_adapters, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -57,8 +57,7 @@ pub(crate) fn exit(report: &PayloadReport) -> Exit {
 
 /// What the options say about the dump.
 pub(crate) fn read_options(arguments: &DumpReadArguments, dump: &Path) -> Result<EncodeOptions, Error> {
-    // All adapters means those that there are, as without the option.
-    let adapters = arguments.adapter.as_ref().map(|list| list.0.clone()).filter(|list| list != &Protocol::IN_DUMPS);
+    let adapters = some_adapters(arguments.adapter.as_ref());
     let sort_memory = u64::from(arguments.sort_memory) << 20;
     let scope =
         arguments.scope.scope(adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS), dump, arguments.allow_empty)?;
@@ -109,9 +108,7 @@ pub(crate) fn show_payload(report: &PayloadReport, out: &mut Page) {
         let losses = text::count(report.losses, "loss", "losses");
         let _ = writeln!(out, "           INCOMPLETE: the dump was written with {losses}, as accepted");
     }
-    if let Some(selection) = &report.dump_selection {
-        let _ = writeln!(out, "           PART of a snapshot: the dump was decoded with {selection}");
-    }
+    text::selection("           ", report.dump_selection.as_deref(), out);
     if let Some(selection) = &report.selection {
         let _ = writeln!(out, "           selected by {selection}");
     }

@@ -1,9 +1,11 @@
 //! `pack` and `unpack`.
 
-use ekv_backup::{CopyReport, DumpTarget, Error, pack, unpack};
+use std::path::Path;
 
-use crate::args::{PackArguments, UnpackArguments};
-use crate::commands::{either, target, text, warn_of_privacy};
+use ekv_backup::{CopyOptions, CopyReport, DumpTarget, Error, PartReport, Protocol, pack, unpack};
+
+use crate::args::{LimitArguments, PackArguments, PartArguments, UnpackArguments};
+use crate::commands::{either, some_adapters, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -14,10 +16,10 @@ pub(crate) fn run_pack(arguments: &PackArguments, output: &mut Output) -> Result
     if target::is_standard_output(archive) {
         output.leave_standard_output_alone();
     }
-    let resources = target::resources(&arguments.limits);
+    let options = copy_options(&arguments.part, &arguments.limits, dump)?;
     let target = target::archive(name, arguments.compression)?;
     let notes = target::compression_notes(arguments.compression, &target);
-    let report = pack(dump, target, &resources, output.screen())?;
+    let report = pack(dump, target, &options, output.screen())?;
     for note in notes.iter().filter(|_| report.copy.is_some()) {
         output.note(note);
     }
@@ -29,9 +31,26 @@ pub(crate) fn run_unpack(arguments: &UnpackArguments, output: &mut Output) -> Re
     let dump = either(&arguments.dump, &arguments.output);
     target::check_directory_name(dump)?;
     let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
-    let resources = target::resources(&arguments.limits);
-    let report = unpack(archive, DumpTarget::Directory(name), &resources, output.screen())?;
+    let options = copy_options(&arguments.part, &arguments.limits, archive)?;
+    let report = unpack(archive, DumpTarget::Directory(name), &options, output.screen())?;
     Ok(show("Dump", &report, output))
+}
+
+fn copy_options(part: &PartArguments, limits: &LimitArguments, input: &Path) -> Result<CopyOptions, Error> {
+    let adapters = some_adapters(part.adapter.as_ref());
+    let scope = part.scope.scope(adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS), input, part.allow_empty)?;
+    Ok(CopyOptions { resources: target::resources(limits), adapters, scope, allow_empty: part.allow_empty })
+}
+
+/// What was read of the whole dump, and what that says about it.
+fn checked_part(PartReport { dump_files, dump_bytes, dump_files_left_out, .. }: &PartReport) -> String {
+    let read = text::count(*dump_files, "file", "files");
+    let left_out = match dump_files_left_out {
+        0 => "all of its files".to_owned(),
+        1 => "1 other file is there, and was not read".to_owned(),
+        n => format!("{} other files are there, and were not read", text::digits(*n)),
+    };
+    format!("made of {read} of the whole dump, {}, as CHECKSUMS says; {left_out}", text::bytes(*dump_bytes))
 }
 
 fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
@@ -40,6 +59,9 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
     }
     for warning in report.copy.iter().flat_map(|copy| &copy.warnings) {
         output.note(warning);
+    }
+    for warning in report.part.iter().flat_map(|part| &part.warnings) {
+        output.warning(warning);
     }
     super::verify::show_problems(output, &report.check);
     super::verify::warn_of_losses(output, &report.check);
@@ -53,12 +75,14 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
         let _ = writeln!(out);
         let _ = writeln!(out, "  {files}, {}", text::bytes(report.check.bytes));
         if let Some(copy) = &report.copy {
-            let _ = writeln!(
-                out,
-                "  manifest, checksums, names and structure hold (fsync {}, {})",
-                copy.fsync, copy.published_by
-            );
+            let checked = match &report.part {
+                None => "manifest, checksums, names and structure hold".to_owned(),
+                Some(part) => checked_part(part),
+            };
+            let _ = writeln!(out, "  {checked} (fsync {}, {})", copy.fsync, copy.published_by);
             text::losses(report.check.losses.as_ref(), out);
+            text::selection("  ", report.check.selection.as_deref(), out);
+            text::choices("  ", &report.check.by_choice, out);
         }
     });
     exit

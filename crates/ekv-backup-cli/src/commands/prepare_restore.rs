@@ -74,6 +74,9 @@ fn show_content(report: &PrepareReport, out: &mut Page) {
     );
     let _ = writeln!(out, "  payload  SHA-256 {}: as encode wrote it", report.payload_sha256);
     let _ = writeln!(out, "  files    read back and compared (fsync {}, {})", report.fsync, report.published_by);
+    if let Some(selection) = &report.selection {
+        let _ = writeln!(out, "  PART     of a snapshot: made with {selection}");
+    }
     for member in &report.members {
         let _ = writeln!(out, "  member   {} at {}, node id {}", member.raft_id, member.address, member.node_id);
     }
@@ -165,6 +168,7 @@ mod tests {
             fsm_crc32c: String::new(),
             last_commit: ekv_backup::Moment { hlc: 0, hlc_text: String::new(), unix_ms: 0, time: String::new() },
             source_cluster_id: String::new(),
+            selection: None,
             published_by: "",
             privacy: ekv_backup::Privacy::Modes,
             fsync: "",

@@ -260,6 +260,13 @@ pub(crate) fn choices(lead: &str, choices: &[Choice], out: &mut Page) {
     }
 }
 
+/// That a dump is a part of its snapshot, and which, after `lead`.
+pub(crate) fn selection(lead: &str, selection: Option<&str>, out: &mut Page) {
+    if let Some(selection) = selection {
+        let _ = writeln!(out, "{lead}PART of a snapshot: the dump was made with {selection}");
+    }
+}
+
 /// What it means that a snapshot holds no data.
 const HOLDS_NO_DATA: &str = "no key, table, bucket or queue is visible at that moment";
 

@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Ex
         if report.sound {
             let _ = writeln!(out, "  manifest, checksums, names and structure hold; nothing missing, nothing extra");
             text::losses(report.losses.as_ref(), out);
+            text::selection("  ", report.selection.as_deref(), out);
             text::choices("  ", &report.by_choice, out);
         }
     });

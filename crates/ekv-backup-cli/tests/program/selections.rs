@@ -1,23 +1,29 @@
 //! What addresses and filters select, the same for every command that reads data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::fixtures::ALL_3;
 
 use crate::support::{Room, Run, small_snapshot};
 
 const MEMBER: [&str; 3] = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
 
-/// With `all.fsm`, all four protocols of a real server without its biggest object, and `full`, the dump of it.
+/// With `all.fsm`, all four protocols of a real server without its biggest object, and `full` and `full.tar`, the dump of it.
 fn room() -> Room {
     let room = Room::new();
     room.write("all-3.fsm", &ALL_3.bytes());
     run(&room, &["decode", "all-3.fsm", "most", "--exclude", "bucket-one/big*"]).assert_code(0);
     run(&room, &["encode", "most", "all.fsm"]).assert_code(0);
+    with_dumps(room)
+}
+
+fn with_dumps(room: Room) -> Room {
     run(&room, &["decode", "all.fsm", "full"]).assert_code(0);
+    run(&room, &["pack", "full", "full.tar"]).assert_code(0);
     room
 }
 
@@ -25,8 +31,7 @@ fn room() -> Room {
 fn small_room() -> Room {
     let room = Room::new();
     room.write("all.fsm", &small_snapshot().build());
-    run(&room, &["decode", "all.fsm", "full"]).assert_code(0);
-    room
+    with_dumps(room)
 }
 
 #[track_caller]
@@ -35,13 +40,20 @@ fn run(room: &Room, words: &[&str]) -> Run {
     room.run(&[words, quick].concat())
 }
 
-/// The three commands that read what is selected, with the names of their targets.
-fn verbs() -> [(Vec<&'static str>, &'static str); 3] {
+/// The commands that read what is selected, with the names of their targets.
+fn verbs() -> [(Vec<&'static str>, &'static str); 5] {
     [
         (vec!["decode", "all.fsm", "part"], "part"),
         (vec!["encode", "full", "part.fsm"], "part.fsm"),
+        (vec!["pack", "full", "part.tar"], "part.tar"),
+        (vec!["unpack", "full.tar", "copy"], "copy"),
         ([&["restore", "full", "n1"], &MEMBER[..]].concat(), "n1"),
     ]
+}
+
+/// Those of them that have `--strict`.
+fn strict_verbs() -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
+    verbs().into_iter().filter(|(words, _)| !words[0].ends_with("pack"))
 }
 
 /// Paths of the files that hold data.
@@ -101,9 +113,41 @@ fn selected_part_holds_the_files_of_the_full_dump_and_makes_the_same_payload() {
         assert!(room.run(&["verify", &part]).assert_code(0).stdout.contains("partial, as asked for"), "{filters:?}");
         run(&room, &[&["encode", "full", &of_full], filters].concat()).assert_code(0);
         run(&room, &["encode", &part, &of_part, "--allow-empty"]).assert_code(0);
-        let payload = |name| std::fs::read(room.path(name)).unwrap();
+        let payload = |name: &str| std::fs::read(room.path(name)).unwrap();
         assert!(payload(&of_full) == payload(&of_part), "{filters:?}");
+
+        let [packed, copy, of_copy] = ["packed", "copy", "of-copy"].map(|name| format!("{name}-{number}"));
+        run(&room, &[&["pack", "full", &packed, "--compression", "none"], filters].concat()).assert_code(0);
+        run(&room, &[&["unpack", "full.tar", &copy], filters].concat()).assert_code(0);
+        run(&room, &["unpack", &packed, "unpacked", "--force"]).assert_code(0);
+        let copied = room.tree(&copy);
+        assert!(copied == room.tree("unpacked"), "{filters:?}");
+        assert_eq!(data_files(&room, &copy), found, "{filters:?}");
+        let part = room.tree(&part);
+        // The settings of a queue state what the messages that are not there might have told.
+        let is_equal = |path: &&String| {
+            let path = Path::new(path);
+            path.ends_with("_queue.json") || copied[path] == part[path] || is_sorted_otherwise(path, &copied, &part)
+        };
+        assert_eq!(found.iter().find(|path| !is_equal(path)), None, "{filters:?}");
+        for checked in [&packed, &copy] {
+            let checked = room.run(&["verify", checked]);
+            assert!(
+                checked.assert_code(0).stdout.contains("PART of a snapshot: the dump was made with "),
+                "{checked:?}"
+            );
+        }
+        run(&room, &["encode", &copy, &of_copy, "--allow-empty"]).assert_code(0);
+        assert!(payload(&of_full) == payload(&of_copy), "{filters:?}");
     }
+}
+
+/// Whether two files of lines have the same lines.
+fn is_sorted_otherwise(path: &Path, one: &BTreeMap<PathBuf, Vec<u8>>, other: &BTreeMap<PathBuf, Vec<u8>>) -> bool {
+    let lines = |tree: &BTreeMap<PathBuf, Vec<u8>>| -> BTreeSet<Vec<u8>> {
+        tree[path].split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    };
+    path.extension() == Some(OsStr::new("jsonl")) && lines(one) == lines(other)
 }
 
 #[test]
@@ -162,12 +206,13 @@ fn nothing_selected_is_one_line_ends_with_6_and_publishes_nothing() {
         }
     }
     for filters in [&["typo"][..], &["--from-file", "empty"], &["--from-file", "-"]] {
-        for (verb, target) in &verbs()[..2] {
+        for (verb, target) in &verbs()[..4] {
             let words = [verb, filters, &["--allow-empty", "--force"]].concat();
-            assert!(run(&room, &words).assert_code(0).stdout.contains("selected by "), "{words:?}");
+            let shown = run(&room, &words).assert_code(0).stdout.clone();
+            assert!(shown.contains("selected by ") || shown.contains("PART of a snapshot"), "{words:?}");
             assert!(room.path(target).exists(), "{words:?}");
         }
-        assert!(data_files(&room, "part").is_empty());
+        assert!(data_files(&room, "part").is_empty() && data_files(&room, "copy").is_empty());
     }
 }
 
@@ -247,7 +292,7 @@ fn files_of_names_are_lines_or_end_with_nul_from_a_file_or_standard_input() {
 #[test]
 fn name_that_is_missing_beside_others_is_a_warning_and_with_strict_an_error() {
     let room = small_room();
-    for (verb, target) in verbs() {
+    for (verb, target) in strict_verbs() {
         let words = [&verb[..], &["a", "typo", "--prefix", "a", "--prefix", "zz"]].concat();
         let strict = run(&room, &[&words[..], &["--strict"]].concat());
         strict.assert_code(2).assert_says("redis:0/typo");
@@ -274,5 +319,105 @@ fn selection_in_the_report_and_in_the_manifest_reads_back_as_the_same_selection(
     run(&room, &again).assert_code(0);
     assert_eq!(data_files(&room, "again"), data_files(&room, "part"));
     let encoded = run(&room, &["encode", "part", "part.fsm"]);
-    assert!(encoded.assert_code(0).stdout.contains(&format!("decoded with {selection}")), "{encoded:?}");
+    assert!(
+        encoded.assert_code(0).stdout.contains(&format!("PART of a snapshot: the dump was made with {selection}")),
+        "{encoded:?}"
+    );
+}
+
+#[test]
+fn part_of_a_part_is_told_by_all_that_is_made_of_it() {
+    let room = small_room();
+    run(&room, &["decode", "all.fsm", "part", "--exclude", "c"]).assert_code(0);
+    run(&room, &["pack", "part", "less.tar", "--prefix", "a", "--json"]).assert_code(0).assert_says("");
+    let told = "--exclude c | --prefix a";
+    let shown = |words: &[&str]| room.run(words).assert_code(0).stdout.clone();
+    assert!(shown(&["verify", "less.tar"]).contains(&format!("made with {told}\n")));
+    run(&room, &["encode", "less.tar", "less.fsm", "--type", "string"]).assert_code(0);
+    let info: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(room.path("less.fsm.encode_info.json")).unwrap()).unwrap();
+    assert_eq!(info["ekv_backup"]["selection"], format!("{told} | --type string"));
+    let prepared = shown(&[&["prepare-restore", "less.fsm", "n1"], &MEMBER[..]].concat());
+    assert!(prepared.contains(&format!("PART     of a snapshot: made with {told} | --type string\n")), "{prepared}");
+    let whole = room.run(&["pack", "part", "whole.tar"]);
+    assert!(whole.assert_code(0).stdout.contains("made with --exclude c\n"), "{whole:?}");
+}
+
+#[test]
+fn part_keeps_what_the_whole_says_of_its_moment_and_its_losses() {
+    let room = Room::new();
+    let damaged = small_snapshot().version(b"!redis|str|d", 60, 0x80, 0, b"x").build();
+    room.write("all.fsm", &damaged);
+    run(&room, &["decode", "all.fsm", "full", "--cluster-id", "lab"]).assert_code(5);
+    let copied = run(&room, &["pack", "full", "part.tar", "a"]);
+    assert!(copied.assert_code(5).stdout.contains("INCOMPLETE: 1 thing was damaged"), "{copied:?}");
+    run(&room, &["unpack", "part.tar", "part"]).assert_code(5);
+    let (full, part) = (room.tree("full"), room.tree("part"));
+    assert_eq!(part[Path::new("LOSSES.jsonl")], full[Path::new("LOSSES.jsonl")]);
+    let manifest = |tree: &BTreeMap<PathBuf, Vec<u8>>| -> serde_json::Value {
+        serde_json::from_slice(&tree[Path::new("MANIFEST.json")]).unwrap()
+    };
+    let (full, part) = (manifest(&full), manifest(&part));
+    for member in ["last_commit_ts", "cluster_id", "wall_time_iso", "source", "snapshot_index"] {
+        assert_eq!(part[member], full[member], "{member}");
+    }
+    let (full, part) = (&full["ekv_backup"], &part["ekv_backup"]);
+    for member in ["snapshots", "findings", "listed_losses", "records", "families"] {
+        assert_eq!(part[member], full[member], "{member}");
+    }
+    for member in ["status", "missing", "rests_on", "holds_data"] {
+        assert_eq!(part["completeness"][member], full["completeness"][member], "{member}");
+    }
+    assert_eq!(part["completeness"]["by_choice"][0]["option"], "filters");
+    assert_eq!(part["selection"], "redis:0/a");
+}
+
+#[test]
+fn copy_of_a_part_reads_and_judges_only_what_is_selected() {
+    let room = small_room();
+    std::fs::write(room.path("full/redis/db_0/strings/a.bin"), "changed").unwrap();
+    run(&room, &["pack", "full", "b.tar", "b"]).assert_code(0);
+    let names = room.names();
+    run(&room, &["pack", "full", "a.tar", "a"]).assert_code(2).assert_says("strings/a.bin");
+    run(&room, &["pack", "full", "all.tar"]).assert_code(2).assert_says("strings/a.bin");
+    std::fs::remove_file(room.path("full/redis/db_0/strings/c.bin")).unwrap();
+    run(&room, &["pack", "full", "b2.tar", "b"]).assert_code(2).assert_says("strings/c.bin");
+    std::fs::write(room.path("full/redis/db_0/strings/z.bin"), "new").unwrap();
+    run(&room, &["pack", "full", "b2.tar", "b"]).assert_code(2);
+    assert_eq!(room.names(), names);
+}
+
+#[test]
+fn damage_without_a_name_makes_no_selection_of_nothing_a_dump_but_one_of_its_own_does() {
+    let room = Room::new();
+    let damaged =
+        small_snapshot().version(b"!redis|str|d", 60, 0x80, 0, b"x").put(b"!redis|str|e", 60, b"\xff\x01\x07");
+    room.write("all.fsm", &damaged.build());
+    let only_damage = SnapshotBuilder::new().version(b"!redis|str|d", 60, 0x80, 0, b"x").build();
+    room.write("damage.fsm", &only_damage);
+    let names = room.names();
+    for filters in [&["typo"][..], &["d"], &["--prefix", "zz"], &["--type", "zset"], &["--exclude", "*"]] {
+        let found = run(&room, &[&["decode", "all.fsm", "part"], filters].concat());
+        found.assert_code(6).assert_says("nothing matches ").assert_says("may be what is meant");
+        assert_eq!(room.names(), names, "{filters:?}");
+    }
+    let own = run(&room, &["decode", "all.fsm", "of-e", "e"]);
+    assert!(own.assert_code(5).stdout.contains("redis_invalid_string_value"), "{own:?}");
+    for (number, filters) in [&["redis:"][..], &["--adapter", "redis"], &["--db", "0"]].into_iter().enumerate() {
+        let found = run(&room, &[&["decode", "damage.fsm", &format!("all-{number}")], filters].concat());
+        found.assert_code(if number < 2 { 5 } else { 6 });
+    }
+}
+
+#[test]
+fn addresses_beside_options_that_stand_for_places_are_refused_with_the_way_to_write_them() {
+    let room = small_room();
+    for (verb, _) in &verbs()[..4] {
+        let words = [verb[0], "--input", verb[1], "--output", verb[2], "redis:0/a"];
+        room.run(&words).assert_code(1).assert_says("beside --input and --output nothing is told by its place");
+        let words = [verb[0], "--input", verb[1], "--output", verb[2], "--key", "a"];
+        room.run(&words).assert_code(0);
+    }
+    run(&room, &["decode", "all.fsm", "of-database", "redis:00/"]).assert_code(0);
+    assert_eq!(data_files(&room, "of-database"), data_files(&room, "full"));
 }

@@ -6,7 +6,7 @@ use ekv_adapters::sqs::{self, StoredOddities};
 use ekv_adapters::{EncodeOptions as RecordOptions, Encoder, Restorable};
 use ekv_dump::replay::{ReplayOptions, Replayed};
 use ekv_files::source::ScopedSource;
-use ekv_model::{Example, Finding, FindingTotals, Findings, Map, Result};
+use ekv_model::{Map, Result};
 use ekv_snapshot::{Writer, Written};
 
 use super::observed::{Observed, Seen};
@@ -18,6 +18,7 @@ use crate::digest::{Digester, Digests, Sequences};
 use crate::losses::{LossFile, Losses};
 use crate::pipe::Events;
 use crate::progress::{Follower, Phase, Progress};
+use crate::selection::{unmatched_warning, warnings_of};
 use crate::{DumpEvents, WrittenForm};
 
 /// What was read and written.
@@ -92,37 +93,11 @@ pub(super) fn write_payload(
     Ok((Encoded { replayed, written, seen, lost }, digests))
 }
 
-/// Names that messages tell at most.
-const NAMES_SHOWN_MAX: usize = 10;
-
 /// What is said about filters that match nothing while others do, and of adapters that were asked for and have nothing.
 pub(super) fn unmatched_warnings(seen: &Seen, options: &EncodeOptions) -> Vec<String> {
-    let mut filters: Vec<&str> = seen.unmatched.filters().take(NAMES_SHOWN_MAX).collect();
-    let more = seen.unmatched.filters().count().saturating_sub(filters.len());
-    let more = format!("and {more} more");
-    if more != "and 0 more" {
-        filters.push(&more);
-    }
-    let names = (!filters.is_empty()).then(|| format!("nothing in the dump matches {}", filters.join(", ")));
     let absent = options.adapters.iter().flatten().filter(|adapter| !seen.adapters.contains(adapter));
     let absent: Vec<&str> = absent.map(|adapter| adapter.name()).collect();
     let absent = (!absent.is_empty() && !options.scope.is_narrowed())
         .then(|| format!("the dump holds no data of {}, which --adapter names", absent.join(", ")));
-    names.into_iter().chain(absent).collect()
-}
-
-/// An occurrence as a warning shows it.
-fn name_of(example: &Example) -> String {
-    let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
-    format!("{}{}", key.unwrap_or_default(), example.detail)
-}
-
-/// What stays in the dump, as warnings.
-pub(super) fn warnings_of(findings: &Findings) -> Vec<String> {
-    let warning = |(finding, totals): (&Finding, &FindingTotals)| {
-        let first = totals.examples.first().map(|example| format!("; first: {}", name_of(example)));
-        let first = first.unwrap_or_default();
-        format!("{}: {} ({}{first})", finding.name, finding.meaning, totals.count)
-    };
-    findings.iter().map(warning).collect()
+    unmatched_warning(&seen.unmatched).into_iter().chain(absent).collect()
 }

@@ -62,7 +62,10 @@ impl Plan {
 }
 
 /// The adapters that were asked for, all of which the dump must hold; without a wish all that it holds.
-fn choose_adapters(manifest: &Manifest, wanted: Option<&[Protocol]>) -> Result<Vec<Protocol>, EncodeRefusal> {
+pub(crate) fn choose_adapters(
+    manifest: &Manifest,
+    wanted: Option<&[Protocol]>,
+) -> Result<Vec<Protocol>, EncodeRefusal> {
     let present: Vec<Protocol> =
         Protocol::IN_DUMPS.into_iter().filter(|protocol| manifest.adapters.has(*protocol)).collect();
     let Some(wanted) = wanted else { return Ok(present) };

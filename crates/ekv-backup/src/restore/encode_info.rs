@@ -52,6 +52,15 @@ pub struct EncodeInfo {
     pub adapters_enabled: Vec<String>,
     /// Whether the payload was decoded again and compared.
     pub self_test: SelfTest,
+    /// The filters with which payload and dump were made, if they are a part of a snapshot (member `ekv_backup`).
+    pub selection: Option<String>,
+}
+
+/// What only this tool says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Extension {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    selection: Option<String>,
 }
 
 /// Whether a payload was decoded again and compared with its dump.
@@ -162,6 +171,8 @@ impl EncodeInfo {
             manifest_cluster_id: read.manifest_cluster_id.unwrap_or_default(),
             adapters_enabled: required(read.adapters_enabled, "adapters_enabled")?,
             self_test,
+            // Another program may give the member another shape.
+            selection: read.ekv_backup.and_then(|own| serde_json::from_value::<Extension>(own).ok()?.selection),
         })
     }
 }
@@ -184,6 +195,8 @@ struct Written<'a> {
     manifest_cluster_id: &'a str,
     adapters_enabled: &'a [String],
     self_test: SelfTest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ekv_backup: Option<Extension>,
 }
 
 impl<'a> From<&'a EncodeInfo> for Written<'a> {
@@ -202,6 +215,7 @@ impl<'a> From<&'a EncodeInfo> for Written<'a> {
             manifest_cluster_id: &info.manifest_cluster_id,
             adapters_enabled: &info.adapters_enabled,
             self_test: info.self_test,
+            ekv_backup: info.selection.clone().map(|selection| Extension { selection: Some(selection) }),
         }
     }
 }
@@ -225,6 +239,7 @@ struct Read {
     manifest_cluster_id: Option<String>,
     adapters_enabled: Option<Vec<String>>,
     self_test: Option<Object<SelfTest>>,
+    ekv_backup: Option<serde_json::Value>,
 }
 
 fn required<T>(member: Option<T>, field: &'static str) -> Result<T, EncodeInfoError> {
@@ -287,6 +302,7 @@ mod tests {
             manifest_cluster_id: "lab".into(),
             adapters_enabled: EncodeInfo::adapter_names(&[Protocol::Redis]),
             self_test: SelfTest { ran: true, matched: true },
+            selection: None,
         }
     }
 
@@ -321,6 +337,19 @@ mod tests {
     fn unknown_members_are_ignored_and_the_hash_is_read_in_either_case() {
         let text = GOLDEN.replacen('{', "{\"future\": [1.5, {}],", 1).replace("95e82027d926fb", "95E82027D926FB");
         assert_eq!(EncodeInfo::parse(text.as_bytes()).unwrap(), golden());
+    }
+
+    #[test]
+    fn selection_is_the_last_member_and_one_of_another_shape_is_none() {
+        let info = EncodeInfo { selection: Some("--prefix a | --type hash".into()), ..golden() };
+        let text = String::from_utf8(info.to_bytes().unwrap()).unwrap();
+        let last = "  },\n  \"ekv_backup\": {\n    \"selection\": \"--prefix a | --type hash\"\n  }\n}\n";
+        assert!(text.ends_with(last), "{text}");
+        assert_eq!(EncodeInfo::parse(text.as_bytes()).unwrap(), info);
+        for other in ["7", "[]", "{}", "{\"selection\": 7}", "null"] {
+            let text = GOLDEN.replacen('{', &format!("{{\"ekv_backup\": {other},"), 1);
+            assert_eq!(EncodeInfo::parse(text.as_bytes()).unwrap(), golden(), "{other}");
+        }
     }
 
     #[test]

@@ -124,6 +124,9 @@ pub struct PrepareReport {
     /// The cluster that the payload is from, if encode knew it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub source_cluster_id: String,
+    /// The filters with which payload and dump were made, if they are a part of a snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
     /// How the directory got its name.
     pub published_by: &'static str,
     /// What was brought to stable storage first.
@@ -295,6 +298,7 @@ fn report(
         fsm_crc32c: format!("{:08x}", copied.crc32c),
         last_commit: Moment::from(last_commit_ts),
         source_cluster_id: payload.info.manifest_cluster_id.clone(),
+        selection: payload.info.selection.clone(),
         published_by: published.method.name(),
         fsync: published.fsync.name(),
         privacy: published.privacy,

@@ -200,11 +200,11 @@ mod tests {
         let (dump, tar, packed) = (dir.path().join("dump"), dir.path().join("no-ending"), dir.path().join("d.tar.zst"));
         let snapshot = REDIS_1.compressed_path();
         decode(&snapshot, &*dump, &DecodeOptions::default(), &NoProgress).unwrap();
-        let resources = crate::Resources::default();
+        let all = crate::CopyOptions::default();
         for (path, compression) in
             [(&tar, crate::Compression::None), (&packed, crate::Compression::Zstd(Default::default()))]
         {
-            pack(&dump, DumpTarget::Archive(NewName::new(path), compression), &resources, &NoProgress).unwrap();
+            pack(&dump, DumpTarget::Archive(NewName::new(path), compression), &all, &NoProgress).unwrap();
         }
         let read = ReadOptions::default();
         let open = |path: &Path| count(Source::open(path, &read, &NoProgress).unwrap());

@@ -14,6 +14,11 @@ pub enum ManifestError {
     /// A string of more than 4 MiB.
     #[error("the manifest has a string of more than {STRING_LEN_MAX} bytes")]
     StringTooLong,
+    /// More text than is kept in memory, where all that this tool wrote into it is needed.
+    #[error(
+        "the manifest is longer than 1 MiB: its report is not carried into a part of the dump; copy the dump whole"
+    )]
+    LongReport,
     /// Not one JSON object, or one with members of the wrong type.
     #[error("the manifest is not the JSON object that it should be")]
     Json(#[source] JsonError),

@@ -8,6 +8,7 @@ use ekv_files::source::read_error;
 use ekv_files::{Error, Result};
 use ekv_model::Protocol;
 use ekv_spill::{Scratch, Spool, Spooled};
+use serde::Deserialize;
 
 use super::account::WithReport;
 use super::limited::{Open, read_value};
@@ -59,6 +60,26 @@ impl StoredManifest {
             Err(error) => return Err(stored_error(error)),
         };
         Ok(StoredManifest { manifest, account, text })
+    }
+
+    /// The report of this tool in it (member `ekv_backup`), whole; empty if there is none, or one of another shape.
+    ///
+    /// # Errors
+    /// [`ManifestError::LongReport`] if the manifest is longer than 1 MiB: what it holds is not kept in memory then.
+    pub fn report(&self) -> Result<serde_json::Map<String, serde_json::Value>> {
+        #[derive(Deserialize)]
+        struct WithReport {
+            ekv_backup: Option<serde_json::Map<String, serde_json::Value>>,
+        }
+        if self.text.as_memory().is_none() {
+            return Err(ManifestError::LongReport.into());
+        }
+        let open: Open<'_> = &|| Box::new(self.text.reader());
+        match read_value(open, PhantomData::<WithReport>) {
+            Ok(read) => Ok(read.ekv_backup.unwrap_or_default()),
+            Err(ManifestError::Json(_)) => Ok(serde_json::Map::new()),
+            Err(error) => Err(stored_error(error)),
+        }
     }
 
     /// Hands every table, bucket, database and queue that the manifest lists to `take`, with its protocol. However many

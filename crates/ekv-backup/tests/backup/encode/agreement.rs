@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ekv_backup::restore::{PrepareOptions, RestoreTarget, restore};
 use ekv_backup::{
-    Class, DecodeOptions, DirOptions, DumpTarget, EncodeOptions, Error, Fsync, NoProgress, Resources, pack, unpack,
+    Class, CopyOptions, DecodeOptions, DirOptions, DumpTarget, EncodeOptions, Error, Fsync, NoProgress, pack, unpack,
     verify,
 };
 use ekv_dump::DumpFault;
@@ -121,12 +121,12 @@ impl<'r> Verdicts<'r> {
     /// Whether the copies that `pack` and `unpack` make were published.
     fn copies(&self) -> [bool; 2] {
         let unsynced = DirOptions { fsync: Fsync::None, ..DirOptions::default() };
-        let resources = Resources::DEFAULT;
+        let all = CopyOptions::default();
         let archive = DumpTarget::directory(self.room.path("packed"), unsynced);
-        let packed = pack(&self.room.path("dump"), archive, &resources, &NoProgress).unwrap();
+        let packed = pack(&self.room.path("dump"), archive, &all, &NoProgress).unwrap();
         fs::write(self.room.path("dump.tar"), tar_of(&self.room.path("dump"))).unwrap();
         let directory = DumpTarget::directory(self.room.path("unpacked"), unsynced);
-        let unpacked = unpack(&self.room.path("dump.tar"), directory, &resources, &NoProgress);
+        let unpacked = unpack(&self.room.path("dump.tar"), directory, &all, &NoProgress);
         // A link is refused as soon as it is met.
         [packed.copy.is_some(), unpacked.is_ok_and(|report| report.copy.is_some())]
     }

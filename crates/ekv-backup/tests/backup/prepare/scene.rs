@@ -41,6 +41,7 @@ impl Scene {
             manifest_cluster_id: "lab".into(),
             adapters_enabled: vec!["redis".into()],
             self_test: SelfTest { ran: true, matched: true },
+            selection: None,
         };
         let mut options = PrepareOptions::new("n1=127.0.0.1:2380".parse().unwrap(), RestoreTarget::FreshCluster);
         options.now = Timestamp::from_millisecond(1_800_000_000_000).unwrap();

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ekv_backup::{
-    ChecksumsOptions, CommandError, DecodeOptions, DecodeReport, DirOptions, DumpTarget, ExistingTarget, Fsync,
-    NewName, NoProgress, Resources, Result, checksums, decode, pack, unpack, verify,
+    ChecksumsOptions, CommandError, CopyOptions, DecodeOptions, DecodeReport, DirOptions, DumpTarget, ExistingTarget,
+    Fsync, NewName, NoProgress, Result, checksums, decode, pack, unpack, verify,
 };
 use ekv_dump::losses::{LOSSES_FILE, LossesReader};
 use ekv_testkit::SnapshotBuilder;
@@ -201,9 +201,9 @@ fn archives_and_copies_keep_the_list() {
         ..NewName::new(scene.path(name))
     };
     let archive = || DumpTarget::Archive(named("dump.tar"), ekv_backup::Compression::None);
-    assert!(pack(&scene.path("dump"), archive(), &Resources::default(), &NoProgress).unwrap().copy.is_some());
+    assert!(pack(&scene.path("dump"), archive(), &CopyOptions::default(), &NoProgress).unwrap().copy.is_some());
     let copied =
-        unpack(&scene.path("dump.tar"), DumpTarget::Directory(named("copy")), &Resources::default(), &NoProgress);
+        unpack(&scene.path("dump.tar"), DumpTarget::Directory(named("copy")), &CopyOptions::default(), &NoProgress);
     assert!(copied.unwrap().copy.is_some());
     assert_eq!(std::fs::read(scene.path("copy").join(LOSSES_FILE)).unwrap(), scene.losses());
     let direct = DumpTarget::Archive(named("direct.tar"), ekv_backup::Compression::None);
