@@ -23,5 +23,8 @@ mod writer;
 
 pub use copy::{Copied, copy};
 pub use error::DumpFault;
-pub use tree_target::{DYNAMODB_NAME_COLLISION, Scopes, SqsVisibility, TreeOptions, TreeTarget};
+pub use layout::dynamodb::write::findings::NAME_COLLISION as DYNAMODB_NAME_COLLISION;
+pub use layout::options::{SqsVisibility, TreeOptions};
+pub use layout::scopes::Scopes;
+pub use tree_target::TreeTarget;
 pub use writer::{DumpTotals, DumpWriter};

@@ -3,6 +3,7 @@
 //! Source: `docs/format/tree.md`, section 6.
 
 mod account;
+mod adapters;
 mod error;
 mod limited;
 mod names;
@@ -10,7 +11,6 @@ mod read;
 mod stored;
 mod time;
 
-use ekv_model::Protocol;
 use ekv_text::json::{EscapeMode, Style, serialize_into};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,8 +19,8 @@ pub(crate) use ekv_files::root::MANIFEST_STRING_LEN_MAX as STRING_LEN_MAX;
 pub use ekv_files::root::{FORMAT_VERSION, MANIFEST_FILE, MANIFEST_LEN_MAX};
 
 pub use account::{Account, Choice, LossKind};
+pub use adapters::Adapters;
 pub use error::ManifestError;
-pub(crate) use names::with_names;
 pub use stored::StoredManifest;
 pub use time::format_wall_time;
 
@@ -97,68 +97,6 @@ pub struct LiveOrigin {
     /// Hash of the token that pinned it; may be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub pin_token_sha256: String,
-}
-
-/// The adapters of a dump; `None` means left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Adapters {
-    /// DynamoDB.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dynamodb: Option<DynamodbScopes>,
-    /// S3.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub s3: Option<S3Scopes>,
-    /// Redis.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub redis: Option<RedisScopes>,
-    /// SQS.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sqs: Option<SqsScopes>,
-}
-
-impl Adapters {
-    /// Whether the data of a protocol was decoded.
-    pub fn has(&self, protocol: Protocol) -> bool {
-        match protocol {
-            Protocol::Redis => self.redis.is_some(),
-            Protocol::DynamoDb => self.dynamodb.is_some(),
-            Protocol::S3 => self.s3.is_some(),
-            Protocol::Sqs => self.sqs.is_some(),
-        }
-    }
-}
-
-/// Tables that have a directory, in ascending byte order; empty in dumps that do not list them here, or more of them than
-/// [`SCOPES_LEN_MAX`] allows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct DynamodbScopes {
-    /// Table names, not encoded.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tables: Vec<String>,
-}
-
-/// Buckets that have a directory; see [`DynamodbScopes`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct S3Scopes {
-    /// Bucket names, not encoded.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub buckets: Vec<String>,
-}
-
-/// Databases that have a directory, ascending; empty in dumps that do not list them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RedisScopes {
-    /// Database indexes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub databases: Vec<u32>,
-}
-
-/// Queues that have a directory; see [`DynamodbScopes`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct SqsScopes {
-    /// Queue names, not encoded.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub queues: Vec<String>,
 }
 
 /// What was included or kept beyond the default. Source: `docs/format/tree.md`, section 6.2.

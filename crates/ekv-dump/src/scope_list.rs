@@ -10,8 +10,6 @@ use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use ekv_text::{LineError, Lines};
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::with_names;
-
 pub use ekv_files::root::SCOPES_FILE;
 
 /// Longest line in bytes.
@@ -64,7 +62,7 @@ impl ListedScope<'_> {
 
     /// The adapter, if it has such a list.
     pub(crate) fn protocol(&self) -> Option<Protocol> {
-        with_names().find(|protocol| protocol.name() == self.adapter)
+        Protocol::named(self.adapter.as_bytes()).filter(|protocol| !protocol.has_numbered_scopes())
     }
 }
 

@@ -4,42 +4,20 @@
 //! protocol in `layout/` knows the names and the text of its files; none of them knows a key layout.
 
 use ekv_files::Result;
-use ekv_model::{Consumer, Event, Findings};
+use ekv_model::{Consumer, Event, Findings, Map, Protocol};
 
 use crate::DumpWriter;
-use crate::manifest::DynamodbLayout;
-
-use crate::layout::dynamodb::write::Tables;
+use crate::layout::layout;
+use crate::layout::options::TreeOptions;
 use crate::layout::raw::RawRecords;
-use crate::layout::redis::write::Databases;
-use crate::layout::s3::write::{BucketTotals, Buckets};
-use crate::layout::scopes::AllNames;
-use crate::layout::sqs::write::{QueueOptions, Queues};
-
-pub use crate::layout::dynamodb::write::findings::NAME_COLLISION as DYNAMODB_NAME_COLLISION;
-pub use crate::layout::scopes::Scopes;
-pub use crate::layout::sqs::write::SqsVisibility;
+use crate::layout::scopes::{self, ScopeNames, Scopes};
+use crate::layout::write_files::{WriteFiles, Written};
 
 /// Writes events into a dump.
 pub struct TreeTarget {
     writer: DumpWriter,
-    options: TreeOptions,
-    dynamodb: Tables,
-    redis: Databases,
-    s3: Buckets,
-    sqs: Queues,
+    files: Map<Box<dyn WriteFiles>>,
     raw: RawRecords,
-}
-
-/// What the files of a dump hold beyond the default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TreeOptions {
-    /// How DynamoDB items lie in files.
-    pub dynamodb_layout: DynamodbLayout,
-    /// Whether documents have the fields that the reference decoder never writes.
-    pub extended: bool,
-    /// What is said about SQS messages in flight.
-    pub sqs_visibility: SqsVisibility,
 }
 
 impl TreeTarget {
@@ -50,15 +28,8 @@ impl TreeTarget {
 
     /// As [`TreeTarget::new`], with options.
     pub fn with_options(writer: DumpWriter, options: TreeOptions) -> Self {
-        TreeTarget {
-            writer,
-            options,
-            dynamodb: Tables::new(options.dynamodb_layout),
-            redis: Databases::default(),
-            s3: Buckets::default(),
-            sqs: Queues::default(),
-            raw: RawRecords::default(),
-        }
+        let files = Map::of(|protocol| (layout(protocol).write)(&options));
+        TreeTarget { writer, files, raw: RawRecords::default() }
     }
 
     /// The writer, for progress and scratch space.
@@ -82,11 +53,16 @@ impl TreeTarget {
 
     fn finish_files(&mut self) -> Result<Scopes> {
         self.raw.finish(&mut self.writer)?;
-        let databases = self.redis.finish(&mut self.writer)?;
-        let BucketTotals { names, has_meta_suffix_rename } = self.s3.finish();
-        let all = AllNames { tables: self.dynamodb.finish(), buckets: names, queues: self.sqs.finish() };
-        let scopes = all.finish(&mut self.writer)?;
-        Ok(Scopes { databases, has_s3_meta_suffix_rename: has_meta_suffix_rename, ..scopes })
+        let mut names = Map::<ScopeNames>::default();
+        let mut is_renamed = false;
+        for protocol in Protocol::IN_DUMPS {
+            let Written { names: own, has_s3_meta_suffix_rename } =
+                self.files.get_mut(protocol).finish(&mut self.writer)?;
+            *names.get_mut(protocol) = own;
+            is_renamed |= has_s3_meta_suffix_rename;
+        }
+        let scopes = scopes::finish(names, &mut self.writer)?;
+        Ok(Scopes { has_s3_meta_suffix_rename: is_renamed, ..scopes })
     }
 
     /// Gives up and removes everything.
@@ -100,21 +76,17 @@ impl TreeTarget {
 
 impl Consumer for TreeTarget {
     fn event(&mut self, event: Event<'_>) -> ekv_model::Result<()> {
-        match event {
-            Event::Redis { database, event } => self.redis.event(&mut self.writer, database, event)?,
-            Event::DynamoDb(event) => self.dynamodb.event(&mut self.writer, event)?,
-            Event::S3(event) => self.s3.event(&mut self.writer, self.options.extended, event)?,
-            Event::Sqs(event) => {
-                let options = QueueOptions { extended: self.options.extended, visibility: self.options.sqs_visibility };
-                self.sqs.event(&mut self.writer, options, event)?;
-            }
-            Event::Raw(record) => self.raw.record(&mut self.writer, &record)?,
-            // Events of protocols that this layout has no files for cannot reach it.
-            _ => {}
+        match (event, event.protocol()) {
+            (Event::Raw(record), _) => self.raw.record(&mut self.writer, &record)?,
+            (event, Some(protocol)) => self.files.get_mut(protocol).event(&mut self.writer, event)?,
+            (_, None) => {}
         }
         Ok(())
     }
+
     fn findings(&self) -> Findings {
-        self.dynamodb.findings().clone()
+        let mut findings = Findings::default();
+        Protocol::ALL.into_iter().for_each(|protocol| findings.merge(self.files.get(protocol).findings()));
+        findings
     }
 }

@@ -7,7 +7,7 @@ use ekv_model::{Map, Protocol};
 use ekv_spill::{Scratch, Sorter, Spool};
 
 use crate::DumpWriter;
-use crate::manifest::{Adapters, DynamodbScopes, RedisScopes, S3Scopes, SCOPES_LEN_MAX, SqsScopes, scope_len};
+use crate::manifest::{Adapters, SCOPES_LEN_MAX, scope_len};
 use crate::scope_list::{ListedScope, SCOPES_FILE};
 
 /// Memory for sorting names that are too many for the manifest, in bytes.
@@ -18,14 +18,8 @@ const LINES_BUDGET_LEN: usize = 64 << 10;
 /// The scopes that have a directory in the dump; adapters that were not asked for are left out by the caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes {
-    /// DynamoDB tables, in byte order; empty if SCOPES.jsonl lists them.
-    pub tables: Vec<String>,
-    /// Redis databases, ascending.
-    pub databases: Vec<u32>,
-    /// S3 buckets, in byte order; empty if SCOPES.jsonl lists them.
-    pub buckets: Vec<String>,
-    /// SQS queues, in byte order; empty if SCOPES.jsonl lists them.
-    pub queues: Vec<String>,
+    /// Names of tables, buckets and queues in byte order, empty if SCOPES.jsonl lists them; numbers of databases, ascending.
+    pub names: Map<Vec<String>>,
     /// How many tables, buckets and queues SCOPES.jsonl lists; `None` = there is no such file.
     pub listed: Option<u64>,
     /// Whether an S3 object was renamed because its key ends like the name of a metadata file.
@@ -33,14 +27,15 @@ pub struct Scopes {
 }
 
 impl Scopes {
+    /// The scopes of a protocol.
+    pub fn of(&self, protocol: Protocol) -> &[String] {
+        self.names.get(protocol)
+    }
+
     /// The scopes as the manifest lists them, for the adapters that were asked for.
     pub fn to_adapters(&self, included: &Map<bool>) -> Adapters {
-        Adapters {
-            dynamodb: included.has(Protocol::DynamoDb).then(|| DynamodbScopes { tables: self.tables.clone() }),
-            s3: included.has(Protocol::S3).then(|| S3Scopes { buckets: self.buckets.clone() }),
-            redis: included.has(Protocol::Redis).then(|| RedisScopes { databases: self.databases.clone() }),
-            sqs: included.has(Protocol::Sqs).then(|| SqsScopes { queues: self.queues.clone() }),
-        }
+        let included = Protocol::ALL.into_iter().filter(|protocol| included.has(*protocol));
+        included.fold(Adapters::default(), |adapters, protocol| adapters.with(protocol, self.of(protocol)))
     }
 }
 
@@ -53,6 +48,11 @@ pub(crate) struct ScopeNames {
 }
 
 impl ScopeNames {
+    /// Numbers in ascending order, which are always in the manifest.
+    pub(crate) fn of_numbers(numbers: impl Iterator<Item = u32>) -> Self {
+        ScopeNames { names: numbers.map(|number| number.to_string()).collect(), len: 0, spilled: None }
+    }
+
     pub(crate) fn push(&mut self, name: &str, scratch: &Arc<dyn Scratch>) -> Result<()> {
         self.len = self.len.saturating_add(scope_len(name));
         if let Some(sorter) = &mut self.spilled {
@@ -88,40 +88,32 @@ impl ScopeNames {
         Ok(sorted.len())
     }
 
-    fn into_sorted(self) -> Vec<String> {
+    fn into_sorted(self, protocol: Protocol) -> Vec<String> {
         let mut names = self.names;
-        names.sort_unstable();
+        if !protocol.has_numbered_scopes() {
+            names.sort_unstable();
+        }
         names
     }
 }
 
-/// The names of all protocols that have them.
-pub(crate) struct AllNames {
-    pub(crate) tables: ScopeNames,
-    pub(crate) buckets: ScopeNames,
-    pub(crate) queues: ScopeNames,
-}
-
-impl AllNames {
-    /// The lists for the manifest; where they are too long for it they become a file, and its number of lines.
-    pub(crate) fn finish(self, writer: &mut DumpWriter) -> Result<Scopes> {
-        let AllNames { tables, buckets, queues } = self;
-        let len = [&tables, &buckets, &queues].iter().fold(0_usize, |sum, names| sum.saturating_add(names.len));
-        if len <= SCOPES_LEN_MAX {
-            return Ok(Scopes {
-                tables: tables.into_sorted(),
-                buckets: buckets.into_sorted(),
-                queues: queues.into_sorted(),
-                ..Scopes::default()
-            });
+/// The lists for the manifest; where they are too long for it they become a file, and its number of lines.
+pub(crate) fn finish(mut all: Map<ScopeNames>, writer: &mut DumpWriter) -> Result<Scopes> {
+    let len = Protocol::ALL.into_iter().fold(0_usize, |sum, protocol| sum.saturating_add(all.get(protocol).len));
+    let is_listed = len > SCOPES_LEN_MAX;
+    let scratch = writer.scratch();
+    let mut lines = Spool::new(Arc::clone(&scratch), LINES_BUDGET_LEN);
+    let (mut scopes, mut count) = (Scopes::default(), 0_u64);
+    for protocol in Protocol::IN_DUMPS {
+        let own = std::mem::take(all.get_mut(protocol));
+        match is_listed && own.len > 0 {
+            true => count = count.saturating_add(own.write_lines(protocol.name(), &mut lines, &scratch)?),
+            false => *scopes.names.get_mut(protocol) = own.into_sorted(protocol),
         }
-        let scratch = writer.scratch();
-        let mut lines = Spool::new(Arc::clone(&scratch), LINES_BUDGET_LEN);
-        let mut count = 0_u64;
-        for (adapter, names) in [("dynamodb", tables), ("s3", buckets), ("sqs", queues)] {
-            count = count.saturating_add(names.write_lines(adapter, &mut lines, &scratch)?);
-        }
-        writer.write_spooled_file(SCOPES_FILE, &lines.into_reader()?)?;
-        Ok(Scopes { listed: Some(count), ..Scopes::default() })
     }
+    if is_listed {
+        writer.write_spooled_file(SCOPES_FILE, &lines.into_reader()?)?;
+        scopes.listed = Some(count);
+    }
+    Ok(scopes)
 }

@@ -1,76 +1,29 @@
 //! Lists of names, of any length.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ekv_model::Protocol;
-use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use super::{SCOPES_LEN_MAX, scope_len};
-
-/// A list of which no more is kept than a manifest of this tool holds.
-#[derive(Debug, Default)]
-pub(super) struct Names(pub(super) Vec<String>);
-
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut kept = Vec::new();
-        let mut len = 0_usize;
-        let mut take = |name: &str| {
-            len = len.saturating_add(scope_len(name));
-            match len <= SCOPES_LEN_MAX {
-                true => kept.push(name.to_owned()),
-                false => kept.clear(),
-            }
-            true
-        };
-        List { take: &mut take, is_number: false }.deserialize(deserializer)?;
-        Ok(Names(kept))
-    }
-}
-
-/// A list of numbers of which the first ones are kept.
-#[derive(Debug, Default)]
-pub(super) struct Indexes(pub(super) Vec<u32>);
-
-impl<'de> Deserialize<'de> for Indexes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// As many as a server has databases, and more.
-        const KEPT_MAX: usize = 4096;
-        let mut kept = Vec::new();
-        let mut take = |index: &str| {
-            if kept.len() < KEPT_MAX {
-                kept.extend(index.parse::<u32>());
-            }
-            true
-        };
-        List { take: &mut take, is_number: true }.deserialize(deserializer)?;
-        Ok(Indexes(kept))
-    }
-}
 
 /// Takes a name, or a number in decimal; false ends the reading.
 type Take<'t> = &'t mut dyn FnMut(&str) -> bool;
 
-/// The lists of a manifest: member of `adapters`; its member; whether it is of numbers.
-const LISTS: [(Protocol, &str, bool); 4] = [
-    (Protocol::DynamoDb, "tables", false),
-    (Protocol::S3, "buckets", false),
-    (Protocol::Redis, "databases", true),
-    (Protocol::Sqs, "queues", false),
-];
-
-/// The protocols whose tables, buckets or queues have names.
-pub(crate) fn with_names() -> impl Iterator<Item = Protocol> {
-    LISTS.into_iter().filter(|(.., is_number)| !is_number).map(|(protocol, ..)| protocol)
+/// What a manifest tells of a protocol.
+#[derive(Clone, Copy)]
+pub(super) enum Told<'n> {
+    /// That its data was decoded.
+    Adapter,
+    /// One of its scopes: the name, or the number in decimal.
+    Scope(&'n str),
 }
 
-/// Takes names one by one; false ends the reading.
-pub(super) type TakeScope<'t> = &'t mut dyn FnMut(Protocol, &str) -> bool;
+/// Takes what is told, one by one; false ends the reading.
+pub(super) type TakeTold<'t> = &'t mut dyn FnMut(Protocol, Told<'_>) -> bool;
 
-/// Hands every name that a manifest lists to `take`. Cost: one name in memory.
+/// Hands all that a manifest tells of its adapters to `take`. Cost: one name in memory.
 pub(super) struct AllNames<'t> {
-    take: TakeScope<'t>,
+    take: TakeTold<'t>,
     level: Level,
 }
 
@@ -78,13 +31,17 @@ pub(super) struct AllNames<'t> {
 enum Level {
     Root,
     Adapters,
-    /// Place in [`LISTS`].
-    Adapter(&'static (Protocol, &'static str, bool)),
+    Adapter(Protocol),
 }
 
 impl<'t> AllNames<'t> {
-    pub(super) fn new(take: TakeScope<'t>) -> Self {
+    pub(super) fn new(take: TakeTold<'t>) -> Self {
         AllNames { take, level: Level::Root }
+    }
+
+    /// As [`AllNames::new`], of the member with the adapters alone.
+    pub(super) fn of_adapters(take: TakeTold<'t>) -> Self {
+        AllNames { take, level: Level::Adapters }
     }
 }
 
@@ -109,17 +66,25 @@ impl<'de> Visitor<'de> for AllNames<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let AllNames { take, level } = self;
+        if let Level::Adapter(protocol) = level {
+            stop_unless(take(protocol, Told::Adapter))?;
+        }
+        let mut seen = BTreeSet::new();
         while let Some(member) = members.next_key::<String>()? {
             let deeper = match level {
                 Level::Root => (member == "adapters").then_some(Level::Adapters),
-                Level::Adapters => LISTS.iter().find(|(adapter, ..)| adapter.name() == member).map(Level::Adapter),
-                Level::Adapter((protocol, list, is_number)) if *list == member => {
-                    let mut take = |name: &str| take(*protocol, name);
-                    members.next_value_seed(List { take: &mut take, is_number: *is_number })?;
+                Level::Adapters => Protocol::named(member.as_bytes()).map(Level::Adapter),
+                Level::Adapter(protocol) if protocol.scopes_word() == member => {
+                    refuse_again(&mut seen, protocol.scopes_word())?;
+                    let mut take = |name: &str| take(protocol, Told::Scope(name));
+                    members.next_value_seed(List { take: &mut take, is_number: protocol.has_numbered_scopes() })?;
                     continue;
                 }
                 Level::Adapter(_) => None,
             };
+            if let Some(Level::Adapter(protocol)) = deeper {
+                refuse_again(&mut seen, protocol.name())?;
+            }
             match deeper {
                 Some(level) => members.next_value_seed(AllNames { take: &mut *take, level })?,
                 None => members.next_value::<IgnoredAny>().map(drop)?,
@@ -127,6 +92,15 @@ impl<'de> Visitor<'de> for AllNames<'_> {
         }
         Ok(())
     }
+}
+
+fn stop_unless<E: de::Error>(goes_on: bool) -> Result<(), E> {
+    if goes_on { Ok(()) } else { Err(E::custom("stopped")) }
+}
+
+/// A member must not come twice.
+fn refuse_again<E: de::Error>(seen: &mut BTreeSet<&'static str>, member: &'static str) -> Result<(), E> {
+    if seen.insert(member) { Ok(()) } else { Err(E::duplicate_field(member)) }
 }
 
 /// Hands the elements of a list to `take`.
@@ -162,8 +136,7 @@ impl<'de> Visitor<'de> for List<'_> {
                 false => names.next_element::<String>()?.map(|name| take(&name)),
             };
             match goes_on {
-                Some(true) => {}
-                Some(false) => return Err(de::Error::custom("stopped")),
+                Some(goes_on) => stop_unless(goes_on)?,
                 None => return Ok(()),
             }
         }

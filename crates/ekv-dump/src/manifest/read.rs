@@ -9,11 +9,10 @@ use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Seq
 
 use super::error::shown;
 use super::limited::{Open, read_value};
-use super::names::{Indexes, Names};
 use super::{
-    Adapters, CHECKSUM_ALGORITHM, CHECKSUM_FORMAT, DynamodbLayout, DynamodbScopes, ENCODED_FILENAME_CHARSET,
-    Exclusions, FORMAT_VERSION, KEY_SEGMENT_MAX_BYTES, LiveOrigin, MANIFEST_LEN_MAX, Manifest, ManifestError, Origin,
-    RedisScopes, S3_COLLISION_STRATEGY, S3_META_SUFFIX, S3Scopes, SnapshotOrigin, SqsScopes, time,
+    Adapters, CHECKSUM_ALGORITHM, CHECKSUM_FORMAT, DynamodbLayout, ENCODED_FILENAME_CHARSET, Exclusions,
+    FORMAT_VERSION, KEY_SEGMENT_MAX_BYTES, LiveOrigin, MANIFEST_LEN_MAX, Manifest, ManifestError, Origin,
+    S3_COLLISION_STRATEGY, S3_META_SUFFIX, SnapshotOrigin, time,
 };
 
 impl Manifest {
@@ -127,7 +126,7 @@ struct Raw {
     wall_time_iso: Option<String>,
     source: Option<Object<RawSnapshot>>,
     live: Option<Object<RawLive>>,
-    adapters: Option<Object<RawAdapters>>,
+    adapters: Option<Adapters>,
     exclusions: Option<Object<RawExclusions>>,
     checksum_algorithm: Option<String>,
     checksum_format: Option<String>,
@@ -154,39 +153,6 @@ struct RawLive {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RawAdapters {
-    dynamodb: Option<Object<RawTables>>,
-    s3: Option<Object<RawBuckets>>,
-    redis: Option<Object<RawDatabases>>,
-    sqs: Option<Object<RawQueues>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawTables {
-    tables: Option<Names>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawBuckets {
-    buckets: Option<Names>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawDatabases {
-    databases: Option<Indexes>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawQueues {
-    queues: Option<Names>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
 struct RawExclusions {
     include_incomplete_uploads: Option<bool>,
     include_orphans: Option<bool>,
@@ -209,7 +175,7 @@ impl Raw {
         };
         let wall_time_iso = required("wall_time_iso", self.wall_time_iso)?;
         time::parse_wall_time(&wall_time_iso)?;
-        let Object(adapters) = self.adapters.ok_or(ManifestError::Missing { member: "adapters" })?;
+        let adapters = self.adapters.ok_or(ManifestError::Missing { member: "adapters" })?;
 
         constant("checksum_algorithm", self.checksum_algorithm, CHECKSUM_ALGORITHM)?;
         constant("checksum_format", self.checksum_format, CHECKSUM_FORMAT)?;
@@ -239,7 +205,7 @@ impl Raw {
             last_commit_ts: self.last_commit_ts.unwrap_or(0),
             wall_time_iso,
             origin,
-            adapters: adapters.into(),
+            adapters,
             exclusions,
             dynamodb_layout,
         })
@@ -263,17 +229,6 @@ impl RawExclusions {
 impl From<RawSnapshot> for SnapshotOrigin {
     fn from(raw: RawSnapshot) -> Self {
         SnapshotOrigin { fsm_path: raw.fsm_path.unwrap_or_default(), fsm_crc32c: raw.fsm_crc32c.unwrap_or_default() }
-    }
-}
-
-impl From<RawAdapters> for Adapters {
-    fn from(raw: RawAdapters) -> Self {
-        Adapters {
-            dynamodb: raw.dynamodb.map(|Object(raw)| DynamodbScopes { tables: raw.tables.unwrap_or_default().0 }),
-            s3: raw.s3.map(|Object(raw)| S3Scopes { buckets: raw.buckets.unwrap_or_default().0 }),
-            redis: raw.redis.map(|Object(raw)| RedisScopes { databases: raw.databases.unwrap_or_default().0 }),
-            sqs: raw.sqs.map(|Object(raw)| SqsScopes { queues: raw.queues.unwrap_or_default().0 }),
-        }
     }
 }
 

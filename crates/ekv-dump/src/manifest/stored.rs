@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::account::WithReport;
 use super::limited::{Open, read_value};
-use super::names::AllNames;
+use super::names::{AllNames, Told};
 use super::{Account, MANIFEST_LEN_MAX, Manifest, ManifestError};
 
 /// Longest text that is kept in memory, in bytes.
@@ -89,12 +89,10 @@ impl StoredManifest {
     /// The first error of `take`, and if a scratch file fails.
     pub fn for_each_scope(&self, take: &mut dyn FnMut(Protocol, &str) -> Result<()>) -> Result<()> {
         let mut failed: Option<Error> = None;
-        let mut take = |protocol: Protocol, name: &str| match take(protocol, name) {
-            Ok(()) => true,
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
+        let mut take = |protocol: Protocol, told: Told<'_>| {
+            let Told::Scope(name) = told else { return true };
+            failed = take(protocol, name).err();
+            failed.is_none()
         };
         let read = read_value(&|| Box::new(self.text.reader()), AllNames::new(&mut take));
         match failed {

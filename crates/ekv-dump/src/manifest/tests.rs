@@ -47,7 +47,7 @@ fn reference() -> Manifest {
             fsm_path: "0000000000000064.fsm".to_owned(),
             fsm_crc32c: String::new(),
         }),
-        adapters: Adapters { redis: Some(RedisScopes::default()), ..Adapters::default() },
+        adapters: Adapters::default().with(Protocol::Redis, [""; 0]),
         exclusions: Exclusions::default(),
         dynamodb_layout: DynamodbLayout::PerItem,
     }
@@ -77,12 +77,11 @@ fn full_manifest_has_its_members_in_order_and_the_extension_last() {
             fsm_path: "<a>&\u{2028}".to_owned(),
             fsm_crc32c: "0123abcd".to_owned(),
         }),
-        adapters: Adapters {
-            dynamodb: Some(DynamodbScopes { tables: vec!["t".to_owned()] }),
-            s3: Some(S3Scopes { buckets: vec!["a".to_owned(), "b".to_owned()] }),
-            redis: Some(RedisScopes { databases: vec![0] }),
-            sqs: Some(SqsScopes { queues: vec!["q".to_owned()] }),
-        },
+        adapters: Adapters::default()
+            .with(Protocol::DynamoDb, ["t"])
+            .with(Protocol::S3, ["a", "b"])
+            .with(Protocol::Redis, ["0"])
+            .with(Protocol::Sqs, ["q"]),
         exclusions: Exclusions { include_orphans: true, rename_s3_collisions: true, ..Exclusions::default() },
         dynamodb_layout: DynamodbLayout::Jsonl,
         ..reference()
@@ -353,7 +352,7 @@ fn names_beyond_what_a_manifest_holds_are_shown_and_not_kept() {
     let text = REFERENCE.replace("\"redis\": {}", &list);
     assert_ne!(text, REFERENCE);
     let stored = stored(&text).unwrap();
-    assert_eq!(stored.manifest.adapters.sqs, Some(SqsScopes::default()));
+    assert!(stored.manifest.adapters.has(Protocol::Sqs) && stored.manifest.adapters.scopes(Protocol::Sqs).is_empty());
     let shown: Vec<String> = scopes(&stored).into_iter().map(|(_, name)| name).collect();
     assert_eq!(shown, names);
 }

@@ -12,7 +12,7 @@ use ekv_spill::{Scratch, SystemScratch};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, RedisScopes, SnapshotOrigin};
+use crate::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin};
 use crate::{DumpWriter, TreeOptions, TreeTarget};
 
 pub(crate) fn scratch() -> Arc<dyn Scratch> {
@@ -27,7 +27,7 @@ pub(crate) fn manifest() -> Manifest {
         last_commit_ts: 7 << 16,
         wall_time_iso: "2026-11-22T15:45:07Z".to_owned(),
         origin: Origin::Snapshot(SnapshotOrigin::default()),
-        adapters: Adapters { redis: Some(RedisScopes { databases: vec![0] }), ..Adapters::default() },
+        adapters: Adapters::default().with(Protocol::Redis, ["0"]),
         exclusions: Exclusions::default(),
         dynamodb_layout: DynamodbLayout::default(),
     }
@@ -372,13 +372,13 @@ fn adapters_that_are_not_asked_for_need_only_be_there() {
 fn scopes_that_the_manifest_lists_must_be_there() {
     let dump = Dump::of(&[]);
     assert_eq!(dump.error(), "redis/db_0: the manifest lists it, but there is no such directory");
-    let listed = |databases| {
-        let adapters = Adapters { redis: Some(RedisScopes { databases }), ..Adapters::default() };
+    let listed = |databases: &[&str]| {
+        let adapters = Adapters::default().with(Protocol::Redis, databases);
         let manifest = Manifest { adapters, ..manifest() }.to_bytes::<()>(None).unwrap();
         dump.clone().with("MANIFEST.json", &manifest).signed()
     };
-    assert_eq!(listed(Vec::new()).replay().unwrap(), Vec::<String>::new());
-    assert_eq!(listed(vec![1]).error(), "redis/db_1: the manifest lists it, but there is no such directory");
+    assert_eq!(listed(&[]).replay().unwrap(), Vec::<String>::new());
+    assert_eq!(listed(&["1"]).error(), "redis/db_1: the manifest lists it, but there is no such directory");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_dump::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, S3Scopes, SnapshotOrigin};
+use ekv_dump::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin};
 use ekv_dump::replay::{Place, ReplayOptions, replay};
 use ekv_dump::{DumpWriter, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
@@ -41,7 +41,7 @@ fn dump_of(input: &Input) -> MemoryEntries {
         last_commit_ts: TS,
         wall_time_iso: "2026-11-22T15:45:07Z".to_owned(),
         origin: Origin::Snapshot(SnapshotOrigin::default()),
-        adapters: Adapters { s3: Some(S3Scopes { buckets: scopes.buckets }), ..Adapters::default() },
+        adapters: Adapters::default().with(Protocol::S3, scopes.of(Protocol::S3)),
         exclusions: Exclusions::default(),
         dynamodb_layout: DynamodbLayout::default(),
     };

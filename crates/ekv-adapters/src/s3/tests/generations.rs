@@ -3,6 +3,7 @@
 use super::support::{Store, TS, blob_key, bucket_key, group, head_key};
 use crate::s3::findings;
 use crate::{Family, Outcome};
+use ekv_model::Protocol;
 
 #[test]
 fn objects_and_chunks_of_other_generations_are_left_out_and_counted_as_objects() {
@@ -35,7 +36,7 @@ fn bucket_without_record_shows_its_last_generation_that_has_objects() {
     assert_eq!(dump.files["s3/b/k"], b"2");
     assert_eq!(dump.details(findings::BUCKET_MISSING), ["generation 2 is written"]);
     assert_eq!(dump.count(findings::STALE_GENERATION), 1);
-    assert_eq!(dump.scopes.buckets, ["b"]);
+    assert_eq!(dump.scopes.of(Protocol::S3), ["b"]);
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn deleted_bucket_with_leftovers_has_no_directory() {
         .put(&blob_key(&group("gone", 1, b"k"), "u", [1, 0, 0]), b"x")
         .put(&bucket_key(Family::S3Bucket, "emptied"), b"");
     let dump = store.dump();
-    assert!(dump.files.is_empty() && dump.scopes.buckets.is_empty());
+    assert!(dump.files.is_empty() && dump.scopes.of(Protocol::S3).is_empty());
     assert_eq!(dump.count(findings::BUCKET_MISSING), 0);
     assert_eq!(dump.details(findings::STALE_GENERATION), ["1 objects, the bucket is deleted"]);
 }

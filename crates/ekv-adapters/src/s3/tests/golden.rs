@@ -1,5 +1,6 @@
 //! The documented example. Source: `docs/format/s3.md`, section 9.
 
+use ekv_model::Protocol;
 use ekv_testkit::SnapshotBuilder;
 use sha2::{Digest, Sha256};
 
@@ -74,7 +75,7 @@ fn the_documented_snapshot_gives_the_documented_files() {
         FILES.iter().map(|(path, len, digest)| (*path, *len, (*digest).to_owned())).collect();
     assert_eq!(found, expected);
     assert!(dump.is_clean());
-    assert_eq!(dump.scopes.buckets, ["bucket-one"]);
+    assert_eq!(dump.scopes.of(Protocol::S3), ["bucket-one"]);
     assert!(dump.scopes.has_s3_meta_suffix_rename);
     assert_eq!(
         dump.text("s3/bucket-one/a/b/c.txt.elastickv-meta.json"),

@@ -3,6 +3,7 @@
 use ekv_dump::{DumpWriter, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemorySink};
 use ekv_model::Class;
+use ekv_model::Protocol;
 use ekv_testkit::FoldingSink;
 
 use super::support::Store;
@@ -164,7 +165,7 @@ fn bucket_names_that_are_no_file_names_are_escaped() {
     for directory in ["%2E%2E", "%2E", "a%2Fb"] {
         assert_eq!(dump.bodies(directory), ["k"]);
     }
-    assert_eq!(dump.scopes.buckets, [".", "..", "a/b"]);
+    assert_eq!(dump.scopes.of(Protocol::S3), [".", "..", "a/b"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is written only if it is asked for. Source: `docs/format/s3.md`, sections 4.1 and 4.6.
 
 use ekv_dump::TreeOptions;
+use ekv_model::Protocol;
 
 use super::support::{Store, blob_key, group, head_key};
 use crate::s3::keys::push_segment;
@@ -46,7 +47,7 @@ fn running_upload_is_written_record_by_record_if_asked_for() {
     );
     assert_eq!(dump.text("s3/b/_incomplete_uploads/records.jsonl"), expected);
     assert!(dump.text("s3/gone/_incomplete_uploads/records.jsonl").ends_with("\"value\":\"\"}\n"));
-    assert_eq!(dump.scopes.buckets, ["b", "gone"]);
+    assert_eq!(dump.scopes.of(Protocol::S3), ["b", "gone"]);
     assert_eq!(dump.outcome(Family::S3Upload, Outcome::Emitted), 2);
 }
 

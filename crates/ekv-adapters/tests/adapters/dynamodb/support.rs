@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_adapters::{Encoder, Router, Run, dynamodb};
-use ekv_dump::manifest::{Adapters, DynamodbLayout, DynamodbScopes, Exclusions, Manifest, Origin, SnapshotOrigin};
+use ekv_dump::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin};
 use ekv_dump::replay::{Place, ReplayOptions, replay};
 use ekv_dump::{DumpWriter, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
@@ -56,7 +56,7 @@ pub(crate) fn dump_of(layout: DynamodbLayout, send: impl FnOnce(&mut dyn Consume
         last_commit_ts: 7 << 16,
         wall_time_iso: "2026-11-22T15:45:07Z".to_owned(),
         origin: Origin::Snapshot(SnapshotOrigin::default()),
-        adapters: Adapters { dynamodb: Some(DynamodbScopes { tables: scopes.tables }), ..Adapters::default() },
+        adapters: Adapters::default().with(Protocol::DynamoDb, scopes.of(Protocol::DynamoDb)),
         exclusions: Exclusions::default(),
         dynamodb_layout: layout,
     };

@@ -8,5 +8,8 @@ pub(crate) mod write;
 use super::Layout;
 
 /// The files of the protocol.
-pub(super) const LAYOUT: Layout =
-    Layout { read: read::read, joins: |scratch, _| Box::new(joins::Schemas::new(scratch)) };
+pub(super) const LAYOUT: Layout = Layout {
+    write: |options| Box::new(write::Tables::new(options.dynamodb_layout)),
+    read: read::read,
+    joins: |scratch, _| Box::new(joins::Schemas::new(scratch)),
+};

@@ -13,6 +13,7 @@ use super::Layout;
 
 /// The files of the protocol.
 pub(super) const LAYOUT: Layout = Layout {
+    write: |_| Box::new(write::Databases::default()),
     read: read::read,
     joins: |scratch, budget| Box::new(joins::RedisNames::new(Sorter::new(Arc::clone(scratch), budget))),
 };

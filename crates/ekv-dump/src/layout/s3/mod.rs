@@ -13,6 +13,7 @@ use super::Layout;
 
 /// The files of the protocol.
 pub(super) const LAYOUT: Layout = Layout {
+    write: |options| Box::new(write::Buckets::new(options.extended)),
     read: read::read,
     joins: |scratch, budget| Box::new(joins::S3Names::new(Sorter::new(Arc::clone(scratch), budget))),
 };

@@ -8,4 +8,8 @@ use super::Layout;
 use crate::verify::joins::NoJoins;
 
 /// The files of the protocol.
-pub(super) const LAYOUT: Layout = Layout { read: read::read, joins: |_, _| Box::new(NoJoins) };
+pub(super) const LAYOUT: Layout = Layout {
+    write: |options| Box::new(write::Queues::new(*options)),
+    read: read::read,
+    joins: |_, _| Box::new(NoJoins),
+};

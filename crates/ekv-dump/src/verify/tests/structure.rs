@@ -1,9 +1,8 @@
 //! Names and places.
 
-use super::tree::{Tree, empty, full, manifest, names, reference};
-use crate::manifest::{
-    Adapters, DynamodbLayout, DynamodbScopes, Exclusions, Manifest, RedisScopes, S3Scopes, SqsScopes,
-};
+use super::tree::{Tree, empty, full, manifest, reference};
+use crate::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest};
+use ekv_model::Protocol;
 
 #[test]
 fn names_without_meaning_in_their_place_are_found() {
@@ -111,12 +110,11 @@ fn only_what_the_manifest_includes_may_be_there() {
 #[test]
 fn scopes_of_the_manifest_must_be_there_and_complete() {
     let all = Manifest {
-        adapters: Adapters {
-            dynamodb: Some(DynamodbScopes { tables: names(&["a/b"]) }),
-            s3: Some(S3Scopes { buckets: names(&["gone"]) }),
-            redis: Some(RedisScopes { databases: vec![0, 3] }),
-            sqs: Some(SqsScopes { queues: names(&["."]) }),
-        },
+        adapters: Adapters::default()
+            .with(Protocol::DynamoDb, ["a/b"])
+            .with(Protocol::S3, ["gone"])
+            .with(Protocol::Redis, ["0", "3"])
+            .with(Protocol::Sqs, ["."]),
         ..manifest()
     };
     let missing = ": the manifest lists it, but there is no such directory";

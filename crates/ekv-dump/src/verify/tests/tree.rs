@@ -1,5 +1,6 @@
 //! Dumps in memory for the tests.
 
+use ekv_model::Protocol;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,10 +11,7 @@ use ekv_spill::{Scratch, SystemScratch};
 use sha2::{Digest, Sha256};
 
 use crate::keymap::{self, KeymapKind};
-use crate::manifest::{
-    Adapters, DynamodbLayout, DynamodbScopes, Exclusions, Manifest, Origin, RedisScopes, S3Scopes, SnapshotOrigin,
-    SqsScopes,
-};
+use crate::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin};
 use crate::segment::{encode_segment, sha_fallback};
 use crate::verify::{Problem, Verification, verify};
 
@@ -103,10 +101,6 @@ pub(super) fn scratch() -> Arc<dyn Scratch> {
     Arc::new(SystemScratch::new())
 }
 
-pub(super) fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
 pub(super) fn manifest() -> Manifest {
     Manifest {
         elastickv_version: "ekv-backup/0.1.0".to_owned(),
@@ -115,12 +109,11 @@ pub(super) fn manifest() -> Manifest {
         last_commit_ts: 0,
         wall_time_iso: "2026-11-22T15:45:07Z".to_owned(),
         origin: Origin::Snapshot(SnapshotOrigin::default()),
-        adapters: Adapters {
-            dynamodb: Some(DynamodbScopes { tables: names(&["events", "users"]) }),
-            s3: Some(S3Scopes { buckets: names(&["bkt"]) }),
-            redis: Some(RedisScopes { databases: vec![0] }),
-            sqs: Some(SqsScopes { queues: names(&["..", "q.fifo"]) }),
-        },
+        adapters: Adapters::default()
+            .with(Protocol::DynamoDb, ["events", "users"])
+            .with(Protocol::S3, ["bkt"])
+            .with(Protocol::Redis, ["0"])
+            .with(Protocol::Sqs, ["..", "q.fifo"]),
         exclusions: Exclusions {
             include_incomplete_uploads: true,
             include_orphans: true,
@@ -209,12 +202,8 @@ pub(super) fn full() -> Tree {
 
 /// A dump without anything, for all adapters.
 pub(super) fn empty() -> Tree {
-    let adapters = Adapters {
-        dynamodb: Some(DynamodbScopes::default()),
-        s3: Some(S3Scopes::default()),
-        redis: Some(RedisScopes::default()),
-        sqs: Some(SqsScopes::default()),
-    };
+    let all = Protocol::ALL.into_iter();
+    let adapters = all.fold(Adapters::default(), |adapters, protocol| adapters.with(protocol, [""; 0]));
     Tree::new(&Manifest { adapters, ..manifest() }, &[])
 }
 

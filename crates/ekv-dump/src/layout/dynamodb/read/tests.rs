@@ -6,7 +6,7 @@ use ekv_model::{Body, Consumer, Event as ModelEvent, Map, Protocol};
 use ekv_testkit::selection;
 use std::sync::Arc;
 
-use crate::manifest::{Adapters, DynamodbLayout, DynamodbScopes, Manifest};
+use crate::manifest::{Adapters, DynamodbLayout, Manifest};
 use crate::replay::ReplayOptions;
 use crate::replay::tests::{Dump, manifest};
 
@@ -66,8 +66,7 @@ impl Consumer for Log {
 }
 
 fn ddb_manifest(layout: DynamodbLayout, tables: &[&str]) -> Manifest {
-    let tables = tables.iter().map(|name| (*name).to_owned()).collect();
-    let adapters = Adapters { dynamodb: Some(DynamodbScopes { tables }), ..Adapters::default() };
+    let adapters = Adapters::default().with(Protocol::DynamoDb, tables);
     Manifest { adapters, dynamodb_layout: layout, ..manifest() }
 }
 

@@ -11,12 +11,13 @@ pub(crate) mod schema;
 mod tests;
 
 use ekv_files::{DumpPath, Result};
-use ekv_model::Findings;
 use ekv_model::dynamodb::{Event, KeyForms, Table};
+use ekv_model::{Event as ModelEvent, Findings};
 use ekv_text::json::Style;
 
 use crate::DumpWriter;
 use crate::layout::scopes::ScopeNames;
+use crate::layout::write_files::{WriteFiles, Written};
 use crate::manifest::DynamodbLayout;
 use crate::segment::component_into;
 
@@ -81,17 +82,47 @@ impl Tables {
         }
     }
 
-    /// What was odd about names.
-    pub(crate) fn findings(&self) -> &Findings {
-        &self.findings
+    /// Writes the schema and gets ready for items.
+    fn begin_table(&mut self, writer: &mut DumpWriter, table: &Table<'_>) -> Result<()> {
+        let mut folder = Vec::new();
+        component_into(table.name.as_bytes(), &mut folder);
+        self.path = DumpPath::new(TABLES_DIRECTORY)?;
+        self.path.push(&folder)?;
+        let table_len = self.path.len();
+        self.path.push(schema::SCHEMA_FILE.as_bytes())?;
+        writer.write_file(&self.path, &schema::schema_text(table)?)?;
+        self.path.truncate(table_len);
+        match self.layout {
+            DynamodbLayout::PerItem => {
+                self.path.push(ITEMS_DIRECTORY.as_bytes())?;
+                writer.directory(&self.path)?;
+                self.items = match table.key_forms {
+                    KeyForms::Uniform => Items::Files,
+                    KeyForms::Mixed => Items::Mixed(Box::new(MixedItems::new(&writer.scratch()))),
+                };
+            }
+            DynamodbLayout::Jsonl => {
+                self.path.push(ITEMS_FILE.as_bytes())?;
+                self.items = Items::Lines { is_open: false };
+            }
+        }
+        self.items_len = self.path.len();
+        self.table_names.push(table.name, &writer.scratch())
     }
 
-    /// Names of all tables.
-    pub(crate) fn finish(&mut self) -> ScopeNames {
-        std::mem::take(&mut self.table_names)
+    fn end_table(&mut self, writer: &mut DumpWriter) -> Result<()> {
+        self.path.truncate(self.items_len);
+        match std::mem::replace(&mut self.items, Items::Files) {
+            Items::Mixed(items) => items.finish(writer, &self.path, &mut self.findings),
+            Items::Lines { is_open: true } => writer.end(),
+            Items::Files | Items::Lines { is_open: false } => Ok(()),
+        }
     }
+}
 
-    pub(crate) fn event(&mut self, writer: &mut DumpWriter, event: Event<'_>) -> Result<()> {
+impl WriteFiles for Tables {
+    fn event(&mut self, writer: &mut DumpWriter, event: ModelEvent<'_>) -> Result<()> {
+        let ModelEvent::DynamoDb(event) = event else { return Ok(()) };
         match event {
             Event::TableBegin(table) => self.begin_table(writer, table),
             Event::ItemBegin { key, .. } => {
@@ -137,40 +168,11 @@ impl Tables {
         }
     }
 
-    /// Writes the schema and gets ready for items.
-    fn begin_table(&mut self, writer: &mut DumpWriter, table: &Table<'_>) -> Result<()> {
-        let mut folder = Vec::new();
-        component_into(table.name.as_bytes(), &mut folder);
-        self.path = DumpPath::new(TABLES_DIRECTORY)?;
-        self.path.push(&folder)?;
-        let table_len = self.path.len();
-        self.path.push(schema::SCHEMA_FILE.as_bytes())?;
-        writer.write_file(&self.path, &schema::schema_text(table)?)?;
-        self.path.truncate(table_len);
-        match self.layout {
-            DynamodbLayout::PerItem => {
-                self.path.push(ITEMS_DIRECTORY.as_bytes())?;
-                writer.directory(&self.path)?;
-                self.items = match table.key_forms {
-                    KeyForms::Uniform => Items::Files,
-                    KeyForms::Mixed => Items::Mixed(Box::new(MixedItems::new(&writer.scratch()))),
-                };
-            }
-            DynamodbLayout::Jsonl => {
-                self.path.push(ITEMS_FILE.as_bytes())?;
-                self.items = Items::Lines { is_open: false };
-            }
-        }
-        self.items_len = self.path.len();
-        self.table_names.push(table.name, &writer.scratch())
+    fn finish(&mut self, _: &mut DumpWriter) -> Result<Written> {
+        Ok(Written { names: std::mem::take(&mut self.table_names), ..Written::default() })
     }
 
-    fn end_table(&mut self, writer: &mut DumpWriter) -> Result<()> {
-        self.path.truncate(self.items_len);
-        match std::mem::replace(&mut self.items, Items::Files) {
-            Items::Mixed(items) => items.finish(writer, &self.path, &mut self.findings),
-            Items::Lines { is_open: true } => writer.end(),
-            Items::Files | Items::Lines { is_open: false } => Ok(()),
-        }
+    fn findings(&self) -> Findings {
+        self.findings.clone()
     }
 }

@@ -5,7 +5,7 @@ use ekv_model::dynamodb::{
     AttributeDefinition, Event, Index, ItemKey, KeyForms, KeySchema, KeyType, KeyValue, Node, Projection, SetKind,
     Table,
 };
-use ekv_model::{Body, Consumer, Event as ModelEvent, Findings};
+use ekv_model::{Body, Consumer, Event as ModelEvent, Findings, Protocol};
 
 use crate::manifest::DynamodbLayout;
 use crate::{DumpWriter, TreeOptions, TreeTarget};
@@ -61,7 +61,7 @@ fn write(layout: DynamodbLayout, tables: &[(Table<'_>, &[&[Part<'_>]])]) -> (Mem
     let findings = target.findings().clone();
     let (writer, scopes) = target.finish().unwrap();
     writer.finish(b"{}").unwrap();
-    (dump.entries().unwrap(), findings, scopes.tables)
+    (dump.entries().unwrap(), findings, scopes.of(Protocol::DynamoDb).to_vec())
 }
 
 /// Paths of the items of table `t` below its folder, with the number of the item in each.

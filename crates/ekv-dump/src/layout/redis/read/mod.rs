@@ -41,8 +41,8 @@ const DATABASE_INDEX: u32 = 0;
 /// Replays the keys of the database.
 pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
     let path = DumpPath::new(Protocol::Redis.name().as_bytes())?;
-    let listed = reading.manifest().adapters.redis.as_ref().map_or(&[][..], |scopes| &scopes.databases);
-    if listed.iter().any(|index| *index != DATABASE_INDEX) {
+    let is_other = |index: &String| index.parse() != Ok(DATABASE_INDEX);
+    if reading.manifest().adapters.scopes(Protocol::Redis).iter().any(is_other) {
         return Err(Error::from(ReplayFault::SeveralDatabases).at(path.as_bytes()));
     }
     let mut databases = Databases { has_database: false };

@@ -7,9 +7,12 @@ mod sidecars;
 use std::collections::BTreeMap;
 
 use ekv_files::{DumpPath, Result};
+use ekv_model::Event as ModelEvent;
 use ekv_model::redis::{Event, ScalarKind};
 
 use crate::DumpWriter;
+use crate::layout::scopes::ScopeNames;
+use crate::layout::write_files::{WriteFiles, Written};
 
 use collection::CollectionFile;
 use names::{Folder, KeyName};
@@ -21,8 +24,9 @@ pub(crate) struct Databases {
     open: BTreeMap<u32, Database>,
 }
 
-impl Databases {
-    pub(crate) fn event(&mut self, writer: &mut DumpWriter, database: u32, event: Event<'_>) -> Result<()> {
+impl WriteFiles for Databases {
+    fn event(&mut self, writer: &mut DumpWriter, event: ModelEvent<'_>) -> Result<()> {
+        let ModelEvent::Redis { database, event } = event else { return Ok(()) };
         let database = match self.open.entry(database) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Database::new(writer, database)?),
@@ -30,14 +34,15 @@ impl Databases {
         database.event(writer, event)
     }
 
-    /// Writes sidecars and KEYMAPs; returns the indexes of all databases.
-    pub(crate) fn finish(&mut self, writer: &mut DumpWriter) -> Result<Vec<u32>> {
+    /// Writes sidecars and KEYMAPs.
+    fn finish(&mut self, writer: &mut DumpWriter) -> Result<Written> {
         let mut indexes = Vec::new();
         for (index, database) in std::mem::take(&mut self.open) {
             database.finish(writer)?;
             indexes.push(index);
         }
-        Ok(indexes)
+        let names = ScopeNames::of_numbers(indexes.into_iter());
+        Ok(Written { names, ..Written::default() })
     }
 }
 

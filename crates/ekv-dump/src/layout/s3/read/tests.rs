@@ -15,7 +15,7 @@ use ekv_text::time::parse_hlc;
 use md5::{Digest, Md5};
 
 use crate::TreeOptions;
-use crate::manifest::{Adapters, Manifest, S3Scopes};
+use crate::manifest::{Adapters, Manifest};
 use crate::replay::tests::{Dump, manifest};
 use crate::replay::{ReplayOptions, Replayed};
 
@@ -154,8 +154,7 @@ impl Consumer for Collected {
 }
 
 fn s3_manifest(buckets: &TestBuckets) -> Manifest {
-    let s3 = Some(S3Scopes { buckets: buckets.keys().cloned().collect() });
-    Manifest { adapters: Adapters { s3, ..Adapters::default() }, ..manifest() }
+    Manifest { adapters: Adapters::default().with(Protocol::S3, buckets.keys()), ..manifest() }
 }
 
 fn dump(buckets: &TestBuckets) -> Dump {

@@ -6,13 +6,14 @@ mod paths;
 
 use ekv_files::sink::SinkError;
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::Body;
 use ekv_model::s3::{Bucket, Event, Object, OrphanChunk, UploadRecord};
+use ekv_model::{Body, Event as ModelEvent};
 use ekv_spill::Sorter;
 
 use crate::DumpWriter;
 use crate::keymap::{self, KEYMAP_FILE, KeymapKind};
 use crate::layout::scopes::ScopeNames;
+use crate::layout::write_files::{WriteFiles, Written};
 use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, META_SUFFIX, UPLOAD_RECORDS_FILE, object_path};
 use crate::segment::component;
 
@@ -24,26 +25,37 @@ const KEYMAP_BUDGET_LEN: usize = 1 << 20;
 /// What was written of all buckets.
 #[derive(Default)]
 pub(crate) struct Buckets {
+    extended: bool,
     open: Option<BucketFiles>,
     /// Names of the buckets that have a directory.
     names: ScopeNames,
     has_meta_suffix_rename: bool,
 }
 
-/// What the manifest says about buckets.
-pub(crate) struct BucketTotals {
-    /// Names of the buckets that have a directory.
-    pub(crate) names: ScopeNames,
-    /// Whether an object was renamed because its key ends like a sidecar.
-    pub(crate) has_meta_suffix_rename: bool,
-}
-
 impl Buckets {
     /// `extended`: whether documents have fields that the reference decoder never writes.
-    pub(crate) fn event(&mut self, writer: &mut DumpWriter, extended: bool, event: Event<'_>) -> Result<()> {
+    pub(crate) fn new(extended: bool) -> Self {
+        Buckets { extended, ..Buckets::default() }
+    }
+
+    fn end(&mut self, writer: &mut DumpWriter) -> Result<()> {
+        if let Some(mut files) = self.open.take() {
+            files.finish(writer)?;
+            self.has_meta_suffix_rename |= files.has_meta_suffix_rename;
+            if files.has_directory {
+                self.names.push(&files.name, &writer.scratch())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl WriteFiles for Buckets {
+    fn event(&mut self, writer: &mut DumpWriter, event: ModelEvent<'_>) -> Result<()> {
+        let ModelEvent::S3(event) = event else { return Ok(()) };
         if let Event::Begin(bucket) = event {
             let mut files = BucketFiles::new(writer, bucket.name)?;
-            files.bucket(writer, &bucket, extended)?;
+            files.bucket(writer, &bucket, self.extended)?;
             self.open = Some(files);
             return Ok(());
         }
@@ -60,21 +72,9 @@ impl Buckets {
         }
     }
 
-    fn end(&mut self, writer: &mut DumpWriter) -> Result<()> {
-        if let Some(mut files) = self.open.take() {
-            files.finish(writer)?;
-            self.has_meta_suffix_rename |= files.has_meta_suffix_rename;
-            if files.has_directory {
-                self.names.push(&files.name, &writer.scratch())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What the manifest says.
-    pub(crate) fn finish(&mut self) -> BucketTotals {
+    fn finish(&mut self, _: &mut DumpWriter) -> Result<Written> {
         let names = std::mem::take(&mut self.names);
-        BucketTotals { names, has_meta_suffix_rename: self.has_meta_suffix_rename }
+        Ok(Written { names, has_s3_meta_suffix_rename: self.has_meta_suffix_rename })
     }
 }
 

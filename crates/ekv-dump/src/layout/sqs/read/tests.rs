@@ -6,7 +6,7 @@ use ekv_model::{Consumer, Event as ModelEvent, Map, Protocol};
 use ekv_testkit::selection;
 use std::sync::Arc;
 
-use crate::manifest::{Adapters, Exclusions, Manifest, SqsScopes};
+use crate::manifest::{Adapters, Exclusions, Manifest};
 use crate::replay::tests::{Dump, manifest, options, scratch};
 use crate::replay::{Place, ReplayOptions, replay};
 
@@ -57,7 +57,7 @@ fn line(id: &str, send_ms: i64, generation: u64) -> String {
 }
 
 fn with_messages(lines: &[String]) -> Dump {
-    let adapters = Adapters { sqs: Some(SqsScopes { queues: Vec::new() }), ..Adapters::default() };
+    let adapters = Adapters::default().with(Protocol::Sqs, [""; 0]);
     let exclusions = Exclusions { include_sqs_side_records: true, ..Exclusions::default() };
     let dump = Dump::sent(&Manifest { adapters, exclusions, ..manifest() }, |_| {}).with(QUEUE, SETTINGS.as_bytes());
     if lines.is_empty() { dump } else { dump.with(MESSAGES, lines.concat().as_bytes()) }

@@ -7,8 +7,8 @@ use ekv_model::sqs::{Message, Queue, SideRecord};
 use ekv_text::hex::{HexCase, push_hex};
 use ekv_text::json::{Base64Stream, EscapeMode, ObjectText, Style};
 
-use super::SqsVisibility;
 use crate::DumpWriter;
+use crate::layout::options::SqsVisibility;
 use crate::layout::value::{flush_if_full, push_base64, push_value};
 
 /// Appends `_queue.json`.

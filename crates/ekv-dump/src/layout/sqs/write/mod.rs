@@ -6,11 +6,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ekv_files::sink::SinkError;
 use ekv_files::{DumpPath, Error, Result};
+use ekv_model::Event as ModelEvent;
 use ekv_model::sqs::{Event, Queue};
 
 use crate::DumpWriter;
+use crate::layout::options::TreeOptions;
 use crate::layout::scopes::ScopeNames;
 use crate::layout::value::flush;
+use crate::layout::write_files::{WriteFiles, Written};
 use crate::segment::{Decoded, SEGMENT_LEN_MAX, component, decode_segment, sha_fallback};
 
 use documents::{push_message, push_queue, push_side_record};
@@ -26,28 +29,10 @@ pub(crate) const SIDE_RECORDS_FILE: &str = "side_records.jsonl";
 /// End of the directory of a queue without settings.
 pub(crate) const ORPHAN_SUFFIX: &str = ".orphan";
 
-/// What is said about messages in flight.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SqsVisibility {
-    /// Nothing: every message is as if it had never been received.
-    #[default]
-    Reset,
-    /// When they become visible again, and how often they were received.
-    Keep,
-}
-
-/// How queues are written.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct QueueOptions {
-    /// Whether settings have fields that the reference decoder never writes.
-    pub(crate) extended: bool,
-    /// What is said about messages in flight.
-    pub(crate) visibility: SqsVisibility,
-}
-
 /// What was written of all queues.
 #[derive(Default)]
 pub(crate) struct Queues {
+    options: TreeOptions,
     open: Option<QueueFiles>,
     /// Names of the queues that have a directory, as they came.
     names: ScopeNames,
@@ -69,17 +54,18 @@ enum File {
     SideRecords,
 }
 
-impl Queues {
-    pub(crate) fn event(&mut self, writer: &mut DumpWriter, options: QueueOptions, event: Event<'_>) -> Result<()> {
+impl WriteFiles for Queues {
+    fn event(&mut self, writer: &mut DumpWriter, event: ModelEvent<'_>) -> Result<()> {
+        let ModelEvent::Sqs(event) = event else { return Ok(()) };
+        let options = self.options;
         match event {
-            Event::Queue(queue) => self.queue(writer, options, queue),
+            Event::Queue(queue) => self.queue(writer, queue),
             Event::Orphan { name } => {
                 self.open = Some(QueueFiles::new(&orphan_directory(name))?);
                 Ok(())
             }
-            Event::Message(message) => {
-                self.line(writer, File::Messages, |writer, out| push_message(message, options.visibility, out, writer))
-            }
+            Event::Message(message) => self
+                .line(writer, File::Messages, |writer, out| push_message(message, options.sqs_visibility, out, writer)),
             Event::SideRecord(record) => {
                 self.line(writer, File::SideRecords, |writer, out| push_side_record(&record, out, writer))
             }
@@ -90,16 +76,21 @@ impl Queues {
         }
     }
 
-    /// The names of the queues that have a directory.
-    pub(crate) fn finish(&mut self) -> ScopeNames {
-        std::mem::take(&mut self.names)
+    fn finish(&mut self, _: &mut DumpWriter) -> Result<Written> {
+        Ok(Written { names: std::mem::take(&mut self.names), ..Written::default() })
+    }
+}
+
+impl Queues {
+    pub(crate) fn new(options: TreeOptions) -> Self {
+        Queues { options, ..Queues::default() }
     }
 
-    fn queue(&mut self, writer: &mut DumpWriter, options: QueueOptions, queue: &Queue<'_>) -> Result<()> {
+    fn queue(&mut self, writer: &mut DumpWriter, queue: &Queue<'_>) -> Result<()> {
         let mut files = QueueFiles::new(&component(queue.name))?;
         files.path.push(QUEUE_FILE.as_bytes())?;
         self.out.clear();
-        push_queue(queue, options.extended, &mut self.out);
+        push_queue(queue, self.options.extended, &mut self.out);
         writer.write_file(&files.path, &self.out)?;
         self.out.clear();
         files.path.truncate(files.directory_len);

@@ -1,0 +1,24 @@
+//! What the files of a dump hold beyond the default.
+
+use crate::manifest::DynamodbLayout;
+
+/// What the files of a dump hold beyond the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeOptions {
+    /// How DynamoDB items lie in files.
+    pub dynamodb_layout: DynamodbLayout,
+    /// Whether documents have the fields that the reference decoder never writes.
+    pub extended: bool,
+    /// What is said about SQS messages in flight.
+    pub sqs_visibility: SqsVisibility,
+}
+
+/// What is said about messages in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SqsVisibility {
+    /// Nothing: every message is as if it had never been received.
+    #[default]
+    Reset,
+    /// When they become visible again, and how often they were received.
+    Keep,
+}
