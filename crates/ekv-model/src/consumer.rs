@@ -1,5 +1,6 @@
 //! The consumer side of the event stream.
 
+use crate::step::Step;
 use crate::{Findings, Protocol, Result, dynamodb, raw, redis, s3, sqs};
 
 /// One event of any adapter.
@@ -23,7 +24,10 @@ pub enum Event<'a> {
     Raw(raw::Record<'a>),
 }
 
-impl Event<'_> {
+/// Hands the beginning of a scope to a consumer.
+pub(crate) type Beginning = Box<dyn FnOnce(&mut dyn Consumer) -> Result<()>>;
+
+impl<'a> Event<'a> {
     /// Whose it is; `None` for a record that no adapter understands.
     pub fn protocol(&self) -> Option<Protocol> {
         match self {
@@ -33,6 +37,36 @@ impl Event<'_> {
             Event::Sqs(_) => Some(Protocol::Sqs),
             Event::Raw(_) => None,
         }
+    }
+
+    /// What it is to those who look for names and sizes.
+    pub(crate) fn step(&self) -> Step<'a> {
+        match self {
+            Event::Redis { database, event } => event.step(*database),
+            Event::DynamoDb(event) => event.step(),
+            Event::S3(event) => event.step(),
+            Event::Sqs(event) => event.step(),
+            Event::Raw(_) => Step::Nameless,
+        }
+    }
+
+    /// The beginning of a table, bucket or queue, to be given later; `None` if it is something else.
+    pub(crate) fn keep(&self) -> Option<Beginning> {
+        Some(match self {
+            Event::DynamoDb(event) => {
+                let kept = event.keep()?;
+                Box::new(|consumer| kept(&mut |event| consumer.event(Event::DynamoDb(event))))
+            }
+            Event::S3(event) => {
+                let kept = event.keep()?;
+                Box::new(|consumer| kept(&mut |event| consumer.event(Event::S3(event))))
+            }
+            Event::Sqs(event) => {
+                let kept = event.keep()?;
+                Box::new(|consumer| kept(&mut |event| consumer.event(Event::Sqs(event))))
+            }
+            Event::Redis { .. } | Event::Raw(_) => return None,
+        })
     }
 }
 

@@ -8,7 +8,9 @@
 
 mod key_forms;
 mod number;
+mod owned;
 mod sort_key;
+mod step;
 
 pub use key_forms::KeyFormCensus;
 pub use number::{Number, NumberError};

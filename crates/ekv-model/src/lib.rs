@@ -20,6 +20,7 @@ mod report;
 pub mod s3;
 mod scope;
 pub mod sqs;
+mod step;
 mod thing;
 
 /// Longest key that is read, and longest name of anything in a key, in bytes.

@@ -3,6 +3,8 @@
 //! A string or HyperLogLog is one [`Event::Scalar`]. A collection is [`Event::Begin`], its elements in the order that the kind
 //! prescribes, and [`Event::End`]; elements of two collections never mix. Each Redis key appears at most once in a run.
 
+mod step;
+
 use crate::{Body, Kind};
 
 /// The kind of a Redis value that is one run of bytes.

@@ -4,6 +4,8 @@
 //! [`Event::End`]; two buckets never mix. Targets that name files after keys need all keys of a bucket before they can name the
 //! first one, therefore [`Event::Key`] comes for every key before the first [`Event::Object`].
 
+mod step;
+
 use std::collections::BTreeMap;
 
 use crate::Body;

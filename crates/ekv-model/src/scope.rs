@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use crate::address::{Byte, Part, bytes_of, plain};
 use crate::dynamodb::{ItemKey, KeyForms, KeyType, KeyValue, Number};
+use crate::step::ThingKey;
 use crate::{Glob, Kind, Name, Protocol, TextError};
 
 /// Stands for a slash inside a key part of an item, since a slash ends the part. No UTF-8 text has this byte.
@@ -502,6 +503,14 @@ impl<'s> Keys<'s> {
             return !self.is_nothing;
         }
         self.contains_as(&item_key(key, forms, false), &item_key(key, forms, true))
+    }
+
+    /// Whether a thing in the scope is selected; `forms` are those of all items of a table.
+    pub(crate) fn contains_thing(&self, key: &ThingKey<'_>, forms: KeyForms) -> bool {
+        match key {
+            ThingKey::Plain(key) => self.contains(key),
+            ThingKey::Item(key) => self.contains_item(key, forms),
+        }
     }
 
     /// `key` as patterns see it, and as names are looked for.

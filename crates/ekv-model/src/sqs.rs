@@ -5,6 +5,7 @@
 //! and each queue comes at most once in a run.
 
 mod owned;
+mod step;
 
 use crate::Body;
 

@@ -1,8 +1,9 @@
 //! Keys, items, objects and messages as they pass by, each with its name and its size. Source: `docs/format/tree.md`, section 19.
 
 use crate::dynamodb::{self, KeyForms};
-use crate::payload::{ItemMeter, element_len, is_element, message_len};
-use crate::{Event, Kind, Name, item_parts, redis, s3, sqs};
+use crate::payload::{ItemMeter, element_len, is_element};
+use crate::step::{Extent, Step, ThingKey};
+use crate::{Event, Kind, Name, item_parts, redis};
 
 /// How large a thing is. Source: `docs/format/tree.md`, section 19.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +58,8 @@ impl Thing<'_> {
 /// Memory: one name, and a byte for each level of an item.
 #[derive(Debug, Default)]
 pub struct Things {
-    database: Option<u32>,
+    /// The numbered scope that `scope` says, if it is one.
+    number: Option<u32>,
     scope: Vec<u8>,
     forms: Option<KeyForms>,
     key: Vec<Vec<u8>>,
@@ -78,36 +80,55 @@ impl Things {
     /// Takes the next event; the thing that it completes, if it does. What no client sees (orphans, side records, unfinished uploads,
     /// raw records) is none.
     pub fn event(&mut self, event: &Event<'_>) -> Option<Thing<'_>> {
-        match event {
-            Event::Redis { database, event } => {
-                if self.database != Some(*database) {
-                    self.database = Some(*database);
-                    self.scope = database.to_string().into_bytes();
+        match (event, event.step()) {
+            (_, Step::Scope { name, forms, is_gone }) => {
+                self.forms = Some(forms);
+                self.number = None;
+                self.scope.clear();
+                self.scope.extend_from_slice(if is_gone { b"" } else { name });
+                None
+            }
+            (_, Step::Thing { number, kind, key, extent, expire_at_ms, commit_ts }) => {
+                self.enter(number);
+                if self.scope.is_empty() {
+                    return None;
                 }
-                self.redis(event)
+                match key {
+                    ThingKey::Plain(key) => self.set_key(key),
+                    ThingKey::Item(key) => self.key = item_parts(&key, self.forms.unwrap_or(KeyForms::Mixed)),
+                }
+                let (bytes, elements) = match extent {
+                    Extent::Whole(bytes) => (bytes, None),
+                    Extent::Elements => (0, Some(0)),
+                    Extent::Parts => (0, None),
+                };
+                let size = Size { bytes, elements };
+                self.open = Some(Open { kind, size, expire_at_ms, commit_ts, item: ItemMeter::default() });
+                if matches!(extent, Extent::Whole(_)) { self.end() } else { None }
             }
-            Event::DynamoDb(event) => self.dynamodb(event),
-            Event::S3(s3::Event::Begin(bucket)) => self.enter(bucket.name.as_bytes()),
-            Event::S3(s3::Event::Object(object)) => {
-                self.set_key(object.key);
-                self.whole(Kind::Object, object.body.len(), None, object.commit_ts)
+            (_, Step::Inside { is_end: true }) => self.end(),
+            (Event::Redis { event: redis::Event::Element(element), .. }, _) => {
+                let Size { bytes, elements } = &mut self.open.as_mut()?.size;
+                *bytes = bytes.saturating_add(element_len(element));
+                *elements = elements.map(|elements| elements.saturating_add(u64::from(is_element(element))));
+                None
             }
-            Event::Sqs(sqs::Event::Queue(queue)) => self.enter(queue.name),
-            Event::Sqs(sqs::Event::Orphan { .. }) => self.enter(b""),
-            Event::Sqs(sqs::Event::Message(_)) if self.scope.is_empty() => None,
-            Event::Sqs(sqs::Event::Message(message)) => {
-                self.set_key(message.message_id.as_bytes());
-                self.whole(Kind::Message, message_len(message), None, message.commit_ts)
+            (Event::DynamoDb(dynamodb::Event::Node(node)), _) => {
+                let Open { item, size, .. } = self.open.as_mut()?;
+                item.node(node);
+                size.bytes = item.bytes();
+                None
             }
-            Event::S3(_) | Event::Sqs(_) | Event::Raw(_) => None,
+            _ => None,
         }
     }
 
-    fn enter(&mut self, scope: &[u8]) -> Option<Thing<'_>> {
-        self.database = None;
-        self.scope.clear();
-        self.scope.extend_from_slice(scope);
-        None
+    /// Enters a numbered scope, if it is one.
+    fn enter(&mut self, number: Option<u32>) {
+        if let Some(index) = number.filter(|_| self.number != number) {
+            self.number = number;
+            self.scope = index.to_string().into_bytes();
+        }
     }
 
     fn set_key(&mut self, key: &[u8]) {
@@ -121,63 +142,10 @@ impl Things {
         }
     }
 
-    fn whole(&self, kind: Kind, bytes: u64, expire_at_ms: Option<u64>, commit_ts: u64) -> Option<Thing<'_>> {
-        let Things { scope, key, .. } = self;
-        Some(Thing { kind, scope, key, size: Size { bytes, elements: None }, expire_at_ms, commit_ts })
-    }
-
-    fn begin(&mut self, kind: Kind, elements: Option<u64>, expire_at_ms: Option<u64>, commit_ts: u64) {
-        let size = Size { bytes: 0, elements };
-        self.open = Some(Open { kind, size, expire_at_ms, commit_ts, item: ItemMeter::default() });
-    }
-
     fn end(&mut self) -> Option<Thing<'_>> {
         let Open { kind, size, expire_at_ms, commit_ts, .. } = self.open.take()?;
         let Things { scope, key, .. } = self;
         Some(Thing { kind, scope, key, size, expire_at_ms, commit_ts })
-    }
-
-    fn redis(&mut self, event: &redis::Event<'_>) -> Option<Thing<'_>> {
-        match event {
-            redis::Event::Scalar { kind, key, body, expiry, commit_ts } => {
-                self.set_key(key);
-                self.whole((*kind).into(), body.len(), expiry.map(|expiry| expiry.at_ms), *commit_ts)
-            }
-            redis::Event::Begin { kind, key, expire_at_ms, commit_ts, .. } => {
-                self.set_key(key);
-                self.begin((*kind).into(), Some(0), *expire_at_ms, *commit_ts);
-                None
-            }
-            redis::Event::Element(element) => {
-                let Size { bytes, elements } = &mut self.open.as_mut()?.size;
-                *bytes = bytes.saturating_add(element_len(element));
-                *elements = elements.map(|elements| elements.saturating_add(u64::from(is_element(element))));
-                None
-            }
-            redis::Event::End => self.end(),
-        }
-    }
-
-    fn dynamodb(&mut self, event: &dynamodb::Event<'_>) -> Option<Thing<'_>> {
-        match event {
-            dynamodb::Event::TableBegin(table) => {
-                self.forms = Some(table.key_forms);
-                self.enter(table.name.as_bytes())
-            }
-            dynamodb::Event::ItemBegin { key, commit_ts } => {
-                self.key = item_parts(key, self.forms.unwrap_or(KeyForms::Mixed));
-                self.begin(Kind::Item, None, None, *commit_ts);
-                None
-            }
-            dynamodb::Event::Node(node) => {
-                let Open { item, size, .. } = self.open.as_mut()?;
-                item.node(node);
-                size.bytes = item.bytes();
-                None
-            }
-            dynamodb::Event::ItemEnd => self.end(),
-            dynamodb::Event::TableEnd => None,
-        }
     }
 }
 
@@ -187,6 +155,7 @@ mod tests {
     use crate::Body;
     use crate::dynamodb::{ItemKey, KeySchema, KeyType, KeyValue, Node, Table};
     use crate::redis::{CollectionKind, Element, Expiry, ExpiryOrigin, ScalarKind, StreamId};
+    use crate::sqs;
 
     /// What things the events are, as text.
     fn things_of(events: &[Event<'_>]) -> Vec<String> {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pending::Target;
 use super::{Scope, item_key};
-use crate::dynamodb::{self, KeyForms};
-use crate::{Event, Protocol, redis, s3, sqs};
+use crate::dynamodb::KeyForms;
+use crate::step::{Step, ThingKey};
+use crate::{Event, Protocol};
 
 /// Watches events and strikes off the filters of a [`Scope`] that something meets.
 #[derive(Clone, Debug)]
@@ -52,29 +53,18 @@ impl Unmatched {
 
     /// Takes note of an event of something that is selected.
     pub fn saw(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Redis { database, event: redis::Event::Scalar { key, .. } | redis::Event::Begin { key, .. } } => {
-                self.enter(database.to_string().as_bytes());
-                self.thing(Protocol::Redis, key);
-                self.strike(&(Protocol::Redis, Vec::new(), Some(key.to_vec())));
+        let Some(protocol) = event.protocol() else { return };
+        match event.step() {
+            Step::Scope { name, forms, .. } => {
+                self.forms = forms;
+                self.scope_begins(protocol, name);
             }
-            Event::DynamoDb(dynamodb::Event::TableBegin(table)) => {
-                self.forms = table.key_forms;
-                self.scope_begins(Protocol::DynamoDb, table.name.as_bytes());
+            Step::Thing { number, key, .. } => {
+                if let Some(number) = number {
+                    self.enter(number.to_string().as_bytes());
+                }
+                self.thing(protocol, &key);
             }
-            Event::DynamoDb(dynamodb::Event::ItemBegin { key, .. }) => {
-                self.things = self.things.saturating_add(1);
-                let looked_for = item_key(key, self.forms, true);
-                self.strike(&(Protocol::DynamoDb, self.scope.clone(), Some(looked_for)));
-                let Unmatched { filters, scope, forms, .. } = self;
-                filters.retain(|(_, one)| !one.keys_in(Protocol::DynamoDb, scope).contains_item(key, *forms));
-            }
-            Event::S3(s3::Event::Begin(bucket)) => self.scope_begins(Protocol::S3, bucket.name.as_bytes()),
-            Event::S3(s3::Event::Object(object)) => self.thing(Protocol::S3, object.key),
-            Event::Sqs(sqs::Event::Queue(sqs::Queue { name, .. }) | sqs::Event::Orphan { name }) => {
-                self.scope_begins(Protocol::Sqs, name);
-            }
-            Event::Sqs(sqs::Event::Message(message)) => self.thing(Protocol::Sqs, message.message_id.as_bytes()),
             _ => {}
         }
     }
@@ -103,15 +93,20 @@ impl Unmatched {
         self.strike(&(protocol, Vec::new(), None));
     }
 
-    fn thing(&mut self, protocol: Protocol, key: &[u8]) {
+    fn thing(&mut self, protocol: Protocol, key: &ThingKey<'_>) {
         self.things = self.things.saturating_add(1);
-        let Unmatched { filters, scope, .. } = self;
-        filters.retain(|(_, one)| !one.keys_in(protocol, scope).contains(key));
+        let Unmatched { filters, scope, forms, .. } = self;
+        filters.retain(|(_, one)| !one.keys_in(protocol, scope).contains_thing(key, *forms));
         if self.targets.is_empty() {
             return;
         }
-        self.strike(&(protocol, self.scope.clone(), Some(key.to_vec())));
+        let looked_for = match key {
+            ThingKey::Plain(key) => key.to_vec(),
+            ThingKey::Item(key) => item_key(key, self.forms, true),
+        };
+        self.strike(&(protocol, self.scope.clone(), Some(looked_for.clone())));
         if protocol.has_numbered_scopes() {
+            self.strike(&(protocol, Vec::new(), Some(looked_for)));
             self.strike(&(protocol, self.scope.clone(), None));
             self.strike(&(protocol, Vec::new(), None));
         }
