@@ -89,7 +89,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "check")]
     Verify(VerifyArguments),
     #[command(visible_alias = "info")]
-    Inspect(InspectArguments),
+    Inspect(Box<InspectArguments>),
     Checksums(ChecksumsArguments),
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
@@ -389,6 +389,12 @@ pub(crate) struct DecodeArguments {
     /// nothing; the dump may be lost with the power.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = FsyncRule::Full, help_heading = "How it is written")]
     pub(crate) fsync: FsyncRule,
+    /// Make every check and say what would be written, but create nothing
+    ///
+    /// The same is read, judged and reported as without it, files and bytes included, and the exit code is the same. Only what the file system
+    /// says while it is written to (space, quota, permissions) does not come out.
+    #[arg(long, help_heading = "How it is written", conflicts_with = "verify")]
+    pub(crate) dry_run: bool,
     /// Create missing parent directories of DUMP
     #[arg(long, help_heading = "How it is written")]
     pub(crate) parents: bool,
@@ -467,18 +473,29 @@ Examples:
   ekv-backup inspect 00000000000007d1.fsm
   ekv-backup inspect /var/lib/elastickv/n1          a node: its newest valid snapshots
   gzip -dc old.fsm.gz | ekv-backup inspect -        standard input
-  ekv-backup inspect snapshot.fsm --json";
+  ekv-backup inspect snapshot.fsm --json
+  ekv-backup inspect snapshot.fsm --prefix user:    how many keys, how large?
+  ekv-backup inspect snapshot.fsm s3:photos/ dynamodb:orders/";
 
 /// Show what a snapshot holds, without writing anything.
 ///
 /// Header, checksum, the times that can be answered, and records, versions and bytes per key family. All checks of a decode are made
 /// that need no decoding, and it ends like one: with exit code 5 where a group is missing or an older state was taken.
+///
+/// With addresses or filters what they select is decoded, counted and forgotten: things and bytes by type, and by database, table, bucket and
+/// queue. The exit code is then that of a decode of it, and 6 if it is nothing.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = INSPECT_AFTER_HELP, after_long_help = with_exit_codes(INSPECT_AFTER_HELP))]
+#[command(after_help = INSPECT_AFTER_HELP, after_long_help = with_names(INSPECT_AFTER_HELP))]
 pub(crate) struct InspectArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
     #[arg(value_name = "SNAPSHOT")]
     pub(crate) snapshot: PathBuf,
+    /// Adapters whose data is looked at: dynamodb, s3, redis, sqs, or all; comma-separated
+    #[arg(long, value_name = "LIST", default_value = "all", value_parser = AdapterParser(parse_adapters),
+        hide_possible_values = true, hide_default_value = true, help_heading = "What is selected")]
+    pub(crate) adapter: AdapterList,
+    #[command(flatten)]
+    pub(crate) scope: ScopeArguments,
     #[command(flatten)]
     pub(crate) read: ReadArguments,
 }

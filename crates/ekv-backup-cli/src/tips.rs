@@ -22,8 +22,7 @@ const COMMANDS: [(&str, &str); 12] = [
 ];
 
 /// Options that a command lacks, as command, option, and what to do instead.
-const OPTIONS: [(&str, &str, &str); 9] = [
-    ("decode", "--dry-run", "'inspect' makes every check of a decode and writes nothing"),
+const OPTIONS: [(&str, &str, &str); 8] = [
     ("verify", "--quick", "there is no quick check: a dump is sound if every file in it is what was written"),
     ("restore", "--force", "a data directory is never replaced: move the old one out of the way"),
     ("prepare-restore", "--force", "a data directory is never replaced: move the old one out of the way"),
@@ -37,10 +36,8 @@ const OPTIONS: [(&str, &str, &str); 9] = [
 /// Options that select, which these commands lack, since what they take is checked or copied whole.
 const FILTERS: [&str; 10] =
     ["--key", "--prefix", "--match", "--exclude", "--adapter", "--type", "--db", "--table", "--bucket", "--queue"];
-const UNFILTERED: [(&str, &str); 2] = [
-    ("inspect", "a snapshot is inspected whole; 'decode' selects, into a directory or an archive"),
-    ("verify", "a dump is verified whole; 'pack', 'unpack', 'encode' and 'restore' select, and check what they read"),
-];
+const UNFILTERED: [(&str, &str); 1] =
+    [("verify", "a dump is verified whole; 'pack', 'unpack', 'encode' and 'restore' select, and check what they read")];
 
 /// Commands that take addresses behind two arguments which options of the reference's tools name, too.
 const WITH_ADDRESSES: [&str; 5] = ["decode", "dump", "encode", "pack", "unpack"];

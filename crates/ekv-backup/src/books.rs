@@ -5,6 +5,7 @@ use ekv_model::Findings;
 use serde::Serialize;
 
 use crate::completeness::Completeness;
+use crate::contents::Contents;
 use crate::losses::Losses;
 use crate::report::{
     Accounts, FamilyReport, FindingReport, NamesReport, PrefixReport, SnapshotReport, TransactionsReport,
@@ -34,6 +35,8 @@ pub struct Books {
     pub tally: Tally,
     /// What was odd or lost.
     pub findings: Findings,
+    /// How much was handed on.
+    pub contents: Contents,
     /// Everything that was left out, one by one.
     pub losses: Losses,
 }

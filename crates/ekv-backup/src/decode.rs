@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::books::BooksReport;
+use crate::contents::Contents;
 use crate::dump_output::{DumpOutput, DumpPlan, PublishedDump};
 use crate::events::{EventOptions, StoreEvents};
 use crate::load::ReadOptions;
@@ -73,6 +74,9 @@ pub struct DecodeReport {
     pub format_version: u32,
     /// Where the dump is.
     pub dump: String,
+    /// Whether nothing was created: the rest says what would be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Files in it, MANIFEST.json and CHECKSUMS included.
     pub files: u64,
     /// Bytes in these files.
@@ -86,6 +90,8 @@ pub struct DecodeReport {
     /// What could not be cleaned up; the dump is whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// How much was written.
+    pub contents: Contents,
     /// What was damaged and left out; more than none means exit code 5.
     pub losses: u64,
     /// Unusual things about where the snapshots were found.
@@ -174,10 +180,10 @@ fn nothing_selected(store: &Store, options: &DecodeOptions) -> CommandError {
 }
 
 /// Whether records of families that are selected as a whole were damaged before anybody knew their names.
-fn has_damage(store: &Store, options: &DecodeOptions) -> bool {
-    let is_whole = |adapter| options.events.scope.is_all_of(adapter);
+pub(crate) fn has_damage(store: &Store, events: &EventOptions) -> bool {
+    let is_whole = |adapter| events.scope.is_all_of(adapter);
     let mut selected =
-        store.data_families(|family| options.events.has(family) && family.owner().protocol().is_none_or(is_whole));
+        store.data_families(|family| events.has(family) && family.owner().protocol().is_none_or(is_whole));
     selected.any(|totals| totals.damaged > 0)
 }
 
@@ -186,7 +192,7 @@ fn plan<'o>(header: &Header, input: &Path, store: &Store, options: &'o DecodeOpt
     let named_index = options.source_name.as_deref().and_then(ekv_node::datadir::snapshot_index);
     let events = &options.events;
     let included = Map::only(&events.adapters);
-    let may_be_nothing = !is_narrowed(options) || has_damage(store, options);
+    let may_be_nothing = !is_narrowed(options) || has_damage(store, events);
     DumpPlan {
         manifest: Manifest {
             elastickv_version: program(),
@@ -234,12 +240,14 @@ fn report(dump: PublishedDump<Books>, notes: Vec<String>) -> DecodeReport {
     DecodeReport {
         format_version: 1,
         warnings: published.warnings.iter().map(ToString::to_string).collect(),
+        dry_run: published.is_nothing(),
         dump: published.place,
         files: totals.files,
         bytes: totals.bytes,
         published_by: published.method.name(),
         fsync: published.fsync.name(),
         privacy: published.privacy,
+        contents: books.contents,
         losses: books.losses.count(),
         notes,
         books: books.report,

@@ -6,13 +6,16 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use ekv_files::archive::{ArchiveOptions, Compression};
-use ekv_files::sink::{ArchiveSink, DirOptions, DirSink, Sink, StagedFiles, WithScratch};
+use ekv_files::sink::{ArchiveSink, DirOptions, DirSink, DrySink, Sink, StagedFiles, WithScratch};
 use ekv_model::Result;
 use jiff::Timestamp;
 
 use crate::Resources;
 use crate::new_parents::NewParents;
 use crate::overlap::refuse_overlap;
+
+/// How messages name a stream that is not written.
+const STANDARD_OUTPUT: &str = "standard output";
 
 /// Where a dump is written, and as what. A path alone is a directory to be made, in an existing one.
 pub enum DumpTarget {
@@ -29,6 +32,8 @@ pub enum DumpTarget {
         /// What lies around the tar.
         compression: Compression,
     },
+    /// Nothing is created, of what would be this.
+    DryRun(Box<DumpTarget>),
 }
 
 /// A name that a dump is to get.
@@ -80,6 +85,7 @@ impl DumpTarget {
             DumpTarget::Directory(name) => Ok(DirSink::check_target(&name.path, name.publication)?),
             DumpTarget::Archive(name, _) => Ok(StagedFiles::check_targets(&[name.path.as_path()], name.publication)?),
             DumpTarget::Stream { .. } => Ok(()),
+            DumpTarget::DryRun(target) => target.check(inputs),
         }
     }
 
@@ -118,6 +124,10 @@ impl DumpTarget {
                 let sink = ArchiveSink::stream(output, &name, &options(compression))?;
                 (Box::new(sink.with_scratch(resources.scratch())), NewParents::default())
             }
+            DumpTarget::DryRun(target) => {
+                let place = target.path().map_or_else(|| STANDARD_OUTPUT.into(), |path| path.display().to_string());
+                (Box::new(DrySink::new(place, resources.scratch())), NewParents::default())
+            }
         })
     }
 
@@ -126,6 +136,7 @@ impl DumpTarget {
         match self {
             DumpTarget::Directory(name) | DumpTarget::Archive(name, _) => Some(&name.path),
             DumpTarget::Stream { .. } => None,
+            DumpTarget::DryRun(target) => target.path(),
         }
     }
 }
@@ -150,6 +161,7 @@ impl fmt::Debug for DumpTarget {
             DumpTarget::Stream { name, compression, .. } => {
                 f.debug_struct("Stream").field("name", name).field("compression", compression).finish_non_exhaustive()
             }
+            DumpTarget::DryRun(target) => f.debug_tuple("DryRun").field(target).finish(),
         }
     }
 }

@@ -30,9 +30,11 @@ use ekv_dump::replay::read_manifest;
 use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy, Published, StagedFiles};
 use ekv_files::source::ScopedSource;
 use ekv_model::{Result, Scope};
+use ekv_spill::Scratch;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::contents::Contents;
 use crate::dump_source::open_dump;
 use crate::losses::Losses;
 use crate::overlap::refuse_overlap;
@@ -46,11 +48,12 @@ use differences::Differences;
 use payload::{Encoded, unmatched_warnings, write_payload};
 use plan::Plan;
 use self_test::{Verdict, self_test, staged_input};
-use stage::{INFO, Stage, write_file};
+use stage::{INFO, begin_stage, write_file};
 
 pub use ekv_snapshot::WrittenForm;
 pub use error::EncodeRefusal;
 pub(crate) use plan::choose_adapters;
+pub(crate) use stage::Stage;
 
 /// Differences that an error carries with it.
 const FIRST_DIFFERENCES: usize = 10;
@@ -87,6 +90,8 @@ pub struct EncodeOptions {
     pub accept_losses: bool,
     /// Whether a payload without any record is written.
     pub allow_empty: bool,
+    /// Whether nothing is created: the payload lies in scratch space until it has been compared.
+    pub dry_run: bool,
     /// This machine's clock.
     pub now: Timestamp,
 }
@@ -100,6 +105,11 @@ impl EncodeOptions {
     /// The filters, for people.
     fn selection(&self) -> String {
         self.scope.describe(self.adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS))
+    }
+
+    /// Where the payload of a dry run lies.
+    fn dry_scratch(&self) -> Option<Arc<dyn Scratch>> {
+        self.dry_run.then(|| self.resources.scratch())
     }
 
     /// The filters, if there are any.
@@ -124,6 +134,7 @@ impl Default for EncodeOptions {
             reference_bytes: false,
             accept_losses: false,
             allow_empty: false,
+            dry_run: false,
             encoder_version: program(),
             now: crate::time::now(),
         }
@@ -137,6 +148,9 @@ pub struct EncodeReport {
     pub format_version: u32,
     /// Where the payload is.
     pub snapshot: String,
+    /// Whether nothing was created: the rest says what would be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Where its info file is.
     pub encode_info: String,
     /// What was read and written.
@@ -169,6 +183,8 @@ pub struct PayloadReport {
     /// The filters with which the dump was decoded: it is a part of its snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dump_selection: Option<String>,
+    /// How much was selected of the dump, also what no server restores.
+    pub contents: Contents,
     /// Files of the dump that were read.
     pub dump_files: u64,
     /// Bytes in them.
@@ -231,13 +247,14 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
     StagedFiles::check_targets(&targets, options.sink)?;
     let mut source = open_dump(dump, &options.resources)?;
     let plan = plan(source.as_mut(), options)?;
-    let stage = StagedFiles::create(&targets, options.sink)?;
+    let stage = begin_stage(&targets, options.sink, options.dry_scratch())?;
     let job = Job { dump, snapshot, plan: &plan, options };
-    let (encoded, verdict, published) = job.run(source.as_mut(), Box::new(stage), progress)?;
+    let (encoded, verdict, published) = job.run(source.as_mut(), stage, progress)?;
     let left_behind = published.warnings.iter().map(ToString::to_string);
     Ok(EncodeReport {
         format_version: 1,
         snapshot: snapshot.display().to_string(),
+        dry_run: published.is_nothing(),
         encode_info: info_path.display().to_string(),
         payload: payload_report(&plan, options, &encoded, verdict.as_ref()),
         published_by: published.method.name(),
@@ -254,7 +271,7 @@ pub(crate) struct UnnamedPayload {
     pub(crate) report: PayloadReport,
     pub(crate) warnings: Vec<String>,
     pub(crate) lost: Losses,
-    pub(crate) stage: StagedFiles,
+    pub(crate) stage: Box<dyn Stage>,
 }
 
 /// Encodes the dump at `dump` into a payload that has no name, in a staging directory beside `place`, where nothing may exist.
@@ -274,13 +291,13 @@ pub(crate) fn encode_unnamed(
     check_dump(&stored)?;
     let plan = Plan::of(stored, source.as_mut(), options)?;
     let sink = DirOptions { existing: ExistingTarget::Refuse, fsync: Fsync::None };
-    let mut stage = StagedFiles::create(&[place], sink)?;
-    let (encoded, verdict) = write_and_test(source.as_mut(), &mut stage, &plan, options, options.form, progress)?;
+    let mut stage = begin_stage(&[place], sink, options.dry_scratch())?;
+    let (encoded, verdict) = write_and_test(source.as_mut(), stage.as_mut(), &plan, options, options.form, progress)?;
     if let Some(differences) = failed(verdict.as_ref()) {
         return Err(refusal(differences, None).into());
     }
     let info = encode_info(&plan, options, &encoded, verdict.as_ref(), dump, place);
-    let payload = Payload { input: staged_input(&mut stage, options.form)?, info };
+    let payload = Payload { input: staged_input(stage.as_mut(), options.form)?, info };
     let report = payload_report(&plan, options, &encoded, verdict.as_ref());
     Ok(UnnamedPayload { payload, report, warnings: warnings(&plan, options, &encoded), lost: encoded.lost, stage })
 }
@@ -315,7 +332,7 @@ impl Job<'_> {
                 }
                 Some(differences) => {
                     let aborted = stage.abort();
-                    let report = self.write_mismatch(differences);
+                    let report = (!self.options.dry_run).then(|| self.write_mismatch(differences)).flatten();
                     Err(ekv_model::Error::from(refusal(differences, report)).after_cleaning_up(aborted))
                 }
             },
@@ -435,6 +452,7 @@ fn payload_report(plan: &Plan, options: &EncodeOptions, encoded: &Encoded, verdi
         adapters: seen.adapters.iter().map(|adapter| adapter.name()).collect(),
         selection: options.narrowed_selection(),
         dump_selection: plan.account.selection.clone(),
+        contents: seen.contents.clone(),
         dump_files: replayed.totals.files,
         dump_bytes: replayed.totals.bytes,
         dump_files_left_out: replayed.totals.files_left_out,

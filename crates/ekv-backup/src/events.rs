@@ -9,6 +9,7 @@ use ekv_snapshot::View;
 use ekv_spill::Scratch;
 
 use crate::books::{Books, BooksReport, Header};
+use crate::contents::{Census, Contents};
 use crate::load::{Loaded, ReadOptions, load};
 use crate::losses::LossFile;
 use crate::pipe::Events;
@@ -128,11 +129,11 @@ impl<'s> StoreEvents<'s> {
         losses: Arc<LossFile>,
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
-    ) -> Result<(Tally, Findings)> {
+    ) -> Result<(Tally, Findings, Contents)> {
         let StoreEvents { store, options, blob_sources } = self;
         let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
         let follower = Follower::new(progress);
-        let mut watched = Watched { consumer, unmatched: Unmatched::of(&options.scope) };
+        let mut watched = Watched::new(consumer, &options.scope);
         let mut run = Run::new(&store.state.view, &store.state.families, &mut watched, &follower, Arc::clone(scratch));
         run.log_losses(Some(losses));
         run.select(Arc::clone(&options.scope));
@@ -154,7 +155,7 @@ impl<'s> StoreEvents<'s> {
         }
         close_books(&mut run, options)?;
         let (tally, mut findings) = run.into_books();
-        let Watched { consumer, unmatched } = watched;
+        let Watched { consumer, unmatched, census } = watched;
         if unmatched.things() > 0 {
             for filter in unmatched.filters() {
                 findings.record(NOTHING_MATCHES, || Example::new(None, None, filter.to_owned()));
@@ -166,7 +167,7 @@ impl<'s> StoreEvents<'s> {
         }
         findings.merge(store.findings());
         findings.merge(consumer.findings());
-        Ok((tally, findings))
+        Ok((tally, findings, census.finish()))
     }
 
     fn report(&self, tally: &Tally, found: &Findings) -> BooksReport {
@@ -216,22 +217,39 @@ impl Events for StoreEvents<'_> {
     ) -> Result<Books> {
         progress.begin(phase, self.store.header().visible);
         let losses = self.store.losses.fork()?;
-        let done = self.run_adapters(consumer, Arc::clone(&losses), scratch, progress).and_then(|(tally, findings)| {
-            Ok(Books { report: self.report(&tally, &findings), losses: losses.finish(&findings)?, tally, findings })
-        });
+        let done = self.run_adapters(consumer, Arc::clone(&losses), scratch, progress).and_then(
+            |(tally, findings, contents)| {
+                Ok(Books {
+                    report: self.report(&tally, &findings),
+                    losses: losses.finish(&findings)?,
+                    tally,
+                    findings,
+                    contents,
+                })
+            },
+        );
         self.blame_changed_input(done)
     }
 }
 
-/// Watches what of the filters is met.
+/// Watches what of the filters is met, and how much passes.
 pub(crate) struct Watched<'c> {
     pub(crate) consumer: &'c mut dyn Consumer,
     pub(crate) unmatched: Unmatched,
+    pub(crate) census: Census,
+}
+
+impl<'c> Watched<'c> {
+    /// Watches what goes to `consumer`, for the filters of `scope`.
+    pub(crate) fn new(consumer: &'c mut dyn Consumer, scope: &Scope) -> Self {
+        Watched { consumer, unmatched: Unmatched::of(scope), census: Census::default() }
+    }
 }
 
 impl Consumer for Watched<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         self.unmatched.saw(&event);
+        self.census.event(&event);
         self.consumer.event(event)
     }
 

@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
-use ekv_model::Result;
+use ekv_model::{Consumer, Event, Result};
 use serde::Serialize;
 
+use crate::contents::Contents;
+use crate::decode::has_damage;
+use crate::dump_output::DumpBooks;
 use crate::load::ReadOptions;
-use crate::progress::Progress;
+use crate::pipe::Events;
+use crate::progress::{Phase, Progress};
 use crate::report::{
     Accounts, FamilyReport, FindingReport, PrefixReport, SnapshotReport, TransactionsReport, findings, prefixes,
 };
-use crate::{Completeness, Store};
+use crate::{BooksReport, Completeness, EventOptions, Store, StoreEvents};
 
 /// What [`inspect`] learned.
 #[derive(Clone, Debug, Serialize)]
@@ -36,6 +40,20 @@ pub struct Inspection {
     pub transactions: TransactionsReport,
     /// What is odd.
     pub findings: Vec<FindingReport>,
+    /// What the filters select, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selected: Option<SelectedReport>,
+}
+
+/// What filters select.
+#[derive(Clone, Debug, Serialize)]
+pub struct SelectedReport {
+    /// The filters.
+    pub filters: String,
+    /// How much it is.
+    pub contents: Contents,
+    /// Whether there is nothing of it, not even something that is damaged.
+    pub is_nothing: bool,
 }
 
 /// Reads a snapshot, or the newest snapshot of every group of a data directory, and describes it.
@@ -45,10 +63,26 @@ pub struct Inspection {
 /// # Errors
 /// As for a decode; nothing is written but nameless scratch files for standard input and compressed snapshots.
 pub fn inspect(input: &Path, options: &ReadOptions, progress: &dyn Progress) -> Result<Inspection> {
-    let store = Store::open(input, options, progress)?;
+    inspect_part(input, options, &EventOptions::default(), progress)
+}
+
+/// As [`inspect()`], and what the events that are asked for come to, unless that is everything: completeness, families and findings are then
+/// those of a decode.
+///
+/// Cost: another read of what may be selected.
+///
+/// # Errors
+/// As [`inspect()`].
+pub fn inspect_part(
+    input: &Path,
+    read: &ReadOptions,
+    events: &EventOptions,
+    progress: &dyn Progress,
+) -> Result<Inspection> {
+    let store = Store::open(input, read, progress)?;
     let snapshots = store.state.reports(&store.loaded);
     let families = store.families();
-    Ok(Inspection {
+    let inspection = Inspection {
         format_version: 1,
         completeness: store.completeness(),
         records: Accounts::new(&snapshots, &families),
@@ -58,5 +92,27 @@ pub fn inspect(input: &Path, options: &ReadOptions, progress: &dyn Progress) -> 
         unknown_prefixes: prefixes(&store.loaded.unknown_prefixes),
         transactions: store.state.transactions.into(),
         findings: findings(&store.findings()),
-    })
+        selected: None,
+    };
+    if !events.is_narrowed() {
+        return Ok(inspection);
+    }
+    let scratch = read.resources.scratch();
+    let books = StoreEvents::of(&store, events, progress)?.pour(&mut Nowhere, Phase::Look, &scratch, progress)?;
+    let filters = events.scope.describe(&events.adapters);
+    let has_lost = books.has_lost();
+    let BooksReport { completeness, records, families, findings, .. } = books.report;
+    let contents = books.contents;
+    let is_nothing = contents.is_empty() && !has_lost && !has_damage(&store, events);
+    let selected = Some(SelectedReport { filters, contents, is_nothing });
+    Ok(Inspection { completeness, records, families, findings, selected, ..inspection })
+}
+
+/// A consumer that keeps nothing.
+struct Nowhere;
+
+impl Consumer for Nowhere {
+    fn event(&mut self, _: Event<'_>) -> Result<()> {
+        Ok(())
+    }
 }

@@ -13,6 +13,7 @@
 //! | `answerable.rs` | which times can it answer? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
 //! | `groups.rs` | are all groups here? |
+//! | `contents.rs` | how many things were that? |
 //! | `completeness.rs` | is everything there that was asked for? |
 //! | `dump_target.rs`, `dump_source.rs` | a dump as a directory, an archive or a stream: where to, where from? |
 //! | `decode.rs`, `inspect.rs`, `verify.rs`, `checksums.rs`, `pack.rs` | the commands |
@@ -32,6 +33,7 @@ mod books;
 mod checksums;
 mod clean;
 mod completeness;
+mod contents;
 mod decode;
 mod digest;
 mod documents;
@@ -72,6 +74,7 @@ pub use books::BooksReport;
 pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};
 pub use completeness::{Choice, Completeness, Grounds, Missing, Proof, Status};
+pub use contents::{Contents, KindContents, ScopeContents};
 pub use decode::{DecodeOptions, DecodeReport, available_jobs, decode};
 pub use documents::write_documents;
 pub use dump_events::DumpEvents;
@@ -92,7 +95,7 @@ pub use ekv_spill::is_out_of_space;
 pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, SelfTestReport, WrittenForm, encode};
 pub use error::CommandError;
 pub use events::{EventOptions, StoreEvents};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, SelectedReport, inspect, inspect_part};
 pub use load::{ReadOptions, Unowned};
 pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};
 pub use open::{Opened, OpenedSnapshot, open};

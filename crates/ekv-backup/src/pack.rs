@@ -43,6 +43,9 @@ pub struct CopyReport {
 pub struct PublishedReport {
     /// Its name.
     pub dump: String,
+    /// Whether nothing was created: the rest says what would be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// How it got its name.
     pub published_by: &'static str,
     /// What was brought to stable storage first.
@@ -136,6 +139,7 @@ impl From<Published> for PublishedReport {
     fn from(published: Published) -> Self {
         PublishedReport {
             warnings: published.warnings.iter().map(ToString::to_string).collect(),
+            dry_run: published.is_nothing(),
             dump: published.place,
             published_by: published.method.name(),
             fsync: published.fsync.name(),

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::completeness::choice;
+use crate::contents::Contents;
 use crate::decode::available_jobs;
 use crate::dump_output::{DumpBooks, DumpOutput, DumpPlan, PublishedDump};
 use crate::encode::choose_adapters;
@@ -62,6 +63,8 @@ impl CopyOptions {
 pub struct PartReport {
     /// The filters; of a part of a part those with which that was made come first, and `|` separates them.
     pub selection: String,
+    /// How much is in the part.
+    pub contents: Contents,
     /// Files of the whole dump that were read, and compared with CHECKSUMS.
     pub dump_files: u64,
     /// Bytes in them.
@@ -117,7 +120,7 @@ pub(crate) fn copy_part(
         false => Err(CommandError::DumpChanged.into()),
     };
     let PublishedDump { published, totals, books } = pipe::run(&mut events, begin, accept, progress)?;
-    let PartBooks { read, findings, unmatched, left_out, .. } = books;
+    let PartBooks { read, findings, unmatched, contents, left_out, .. } = books;
     let choices = account.choices.iter().cloned().chain(left_out).collect();
     Ok(PartCopied {
         verification: Verification {
@@ -129,6 +132,7 @@ pub(crate) fn copy_part(
         },
         part: PartReport {
             selection,
+            contents,
             dump_files: read.files,
             dump_bytes: read.bytes,
             dump_files_left_out: read.files_left_out,
@@ -206,9 +210,10 @@ impl Events for PartEvents<'_> {
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<PartBooks> {
-        let mut watched = Watched { consumer, unmatched: Unmatched::of(self.scope) };
+        let mut watched = Watched::new(consumer, self.scope);
         let replayed = self.dump.pour(&mut watched, phase, scratch, progress)?;
-        let Watched { consumer, unmatched } = watched;
+        let Watched { consumer, unmatched, census } = watched;
+        let contents = census.finish();
         let left_out = replayed.totals.files_left_out;
         let left_out = (left_out > 0).then(|| choice("filters", left_out, LEFT_OUT));
         let mut report = self.report.clone();
@@ -219,7 +224,7 @@ impl Events for PartEvents<'_> {
         let mut findings = replayed.findings;
         findings.merge(consumer.findings());
         let (manifest, read) = (replayed.manifest, replayed.totals);
-        Ok(PartBooks { manifest, read, findings, unmatched, left_out, losses: self.losses.clone(), report })
+        Ok(PartBooks { manifest, read, findings, unmatched, contents, left_out, losses: self.losses.clone(), report })
     }
 }
 
@@ -246,6 +251,7 @@ struct PartBooks {
     read: ReadTotals,
     findings: Findings,
     unmatched: Unmatched,
+    contents: Contents,
     left_out: Option<Choice>,
     losses: Option<Arc<Spooled>>,
     report: Report,

@@ -55,6 +55,11 @@ pub(crate) struct PackArguments {
     /// What is brought to stable storage before the archive gets its name: full and file, the archive; none, nothing
     #[arg(long, value_name = "HOW", value_enum, default_value_t = FsyncRule::Full)]
     pub(crate) fsync: FsyncRule,
+    /// Make every check and say what would be written, but create nothing
+    ///
+    /// Everything is read and checked, and the report and the exit code are those of a run without it.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Create missing parent directories of ARCHIVE
     #[arg(long)]
     pub(crate) parents: bool,
@@ -96,6 +101,11 @@ pub(crate) struct UnpackArguments {
     /// What is brought to stable storage before the dump gets its name (see `ekv-backup help decode`)
     #[arg(long, value_name = "HOW", value_enum, default_value_t = FsyncRule::Full)]
     pub(crate) fsync: FsyncRule,
+    /// Make every check and say what would be written, but create nothing
+    ///
+    /// Everything is read and checked, and the report and the exit code are those of a run without it.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Create missing parent directories of DUMP
     #[arg(long)]
     pub(crate) parents: bool,

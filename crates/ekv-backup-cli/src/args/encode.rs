@@ -50,6 +50,12 @@ pub(crate) struct EncodeArguments {
     /// prepare-restore of this program take either.
     #[arg(long, value_name = "FORM", value_enum, default_value_t = FormRule::Payload, help_heading = "How it is written")]
     pub(crate) form: FormRule,
+    /// Make every check and say what would be written, but create nothing
+    ///
+    /// The payload is made, decoded again and compared all the same, in scratch space (see --scratch-dir), so that the report and the exit code are
+    /// those of a run without it.
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) dry_run: bool,
     /// Do not decode the payload again and compare it with the dump
     ///
     /// prepare-restore then asks for --allow-unverified-self-test.

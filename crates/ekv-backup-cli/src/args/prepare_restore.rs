@@ -97,6 +97,12 @@ pub(crate) struct ClusterArguments {
     /// full: in the quickest way that reports errors. file: every file by itself, where syncfs is not trusted.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = DurableRule::Full, help_heading = "How it is written")]
     pub(crate) fsync: DurableRule,
+    /// Make every check and say what would be written, but create nothing
+    ///
+    /// All files are made, compared and read back all the same, in scratch space (see --scratch-dir), so that the report and the exit code are those of
+    /// a run without it.
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) dry_run: bool,
 }
 
 /// See [`ekv_backup::restore::DurableFsync`].

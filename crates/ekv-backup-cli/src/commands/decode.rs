@@ -38,8 +38,8 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
         options.now = parse_source_date_epoch(&epoch.to_string_lossy())?;
         notes.push(format!("MANIFEST.json states the time of {SOURCE_DATE_EPOCH} instead of this machine's clock"));
     }
-    let report =
-        decode(snapshot, target, &options, output.screen()).inspect_err(|error| show_refused_losses(output, error))?;
+    let report = decode(snapshot, target::unless_dry(target, arguments.dry_run), &options, output.screen())
+        .inspect_err(|error| show_refused_losses(output, error))?;
     warn_of_privacy(output, report.privacy, &report.dump);
     for note in notes.iter().chain(&report.notes).chain(&report.warnings) {
         output.note(note);
@@ -153,9 +153,13 @@ fn show(dump: &Path, report: &DecodeReport, is_compared: bool, out: &mut Page) {
     text::findings(&report.books.findings, out);
     text::names(&report.books.names_not_portable, out);
     let files = text::count(report.files, "file", "files");
-    out.title(format_args!("Dump {}", report.dump));
-    let _ = writeln!(out);
-    let _ = writeln!(out, "  {files}, {} (fsync {}, {})", text::bytes(report.bytes), report.fsync, report.published_by);
+    text::title("Dump", &report.dump, report.dry_run, out);
+    let _ = match report.dry_run {
+        true => writeln!(out, "  {files}, {}", text::bytes(report.bytes)),
+        false => {
+            writeln!(out, "  {files}, {} (fsync {}, {})", text::bytes(report.bytes), report.fsync, report.published_by)
+        }
+    };
     if is_compared {
         let _ = writeln!(out, "  read once more, as asked: every file is what was written");
     }
@@ -166,7 +170,9 @@ fn show(dump: &Path, report: &DecodeReport, is_compared: bool, out: &mut Page) {
     if report.losses > 0 {
         let _ = writeln!(out, "    LOSSES.jsonl in the dump names what is missing, one by one");
     }
-    if !target::is_standard_output(dump) {
+    if report.dry_run {
+        text::contents(&report.contents, out);
+    } else if !target::is_standard_output(dump) {
         out.command("  check it any time: ", "ekv-backup verify", dump, "");
     }
 }

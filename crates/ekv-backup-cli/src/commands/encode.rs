@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
             FormRule::Payload => WrittenForm::Payload,
             FormRule::File => WrittenForm::File,
         },
+        dry_run: arguments.dry_run,
         self_test: !arguments.no_self_test && arguments.self_test.unwrap_or(true),
         sink: DirOptions {
             existing: if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse },
@@ -36,9 +37,11 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
     tell_what_is_left_out(output, &report.lost)?;
     let exit = exit(&report.payload);
     output.result(exit, &report, |out| {
-        out.title(format_args!("Payload {}", snapshot.display()));
-        let _ = writeln!(out);
+        text::title("Payload", snapshot.display(), report.dry_run, out);
         show_payload(&report.payload, out);
+        if report.dry_run {
+            return text::contents(&report.payload.contents, out);
+        }
         let _ = writeln!(out, "  info     {} (fsync {}, {})", report.encode_info, report.fsync, report.published_by);
         out.command(
             "  make a node of it: ",

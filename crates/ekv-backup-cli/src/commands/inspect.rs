@@ -1,6 +1,6 @@
 //! `inspect`.
 
-use ekv_backup::{Error, Inspection, inspect};
+use ekv_backup::{Error, EventOptions, Inspection, inspect_part};
 
 use crate::args::InspectArguments;
 use crate::commands::decode::read_options;
@@ -9,12 +9,23 @@ use crate::exit::Exit;
 use crate::output::{Output, Page};
 
 pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<Exit, Error> {
-    let report = inspect(&arguments.snapshot, &read_options(&arguments.read), output.screen())?;
+    let adapters = arguments.adapter.0.clone();
+    let scope = arguments.scope.scope(&adapters, &arguments.snapshot, arguments.read.empty.allow_empty)?;
+    let events = EventOptions { scope, ..EventOptions::of(adapters) };
+    let report = inspect_part(&arguments.snapshot, &read_options(&arguments.read), &events, output.screen())?;
     for note in &report.notes {
         output.note(note);
     }
     text::tell_what_is_hidden(output, &report.completeness, &report.findings);
-    let exit = if report.completeness.is_complete() { Exit::Done } else { Exit::Losses };
+    let nothing = report.selected.as_ref().filter(|selected| selected.is_nothing);
+    let exit = match (report.completeness.is_complete(), nothing) {
+        (_, Some(selected)) if !arguments.read.empty.allow_empty => {
+            output.warning(format_args!("nothing matches {}", selected.filters));
+            Exit::No
+        }
+        (true, _) => Exit::Done,
+        (false, _) => Exit::Losses,
+    };
     output.result(exit, &report, |out| show(&report, out));
     Ok(exit)
 }
@@ -27,6 +38,10 @@ fn show(report: &Inspection, out: &mut Page) {
         let _ = writeln!(out, "  unknown keys {}: {}", prefix.prefix, text::count(prefix.records, "record", "records"));
     }
     text::findings(&report.findings, out);
+    if let Some(selected) = &report.selected {
+        text::contents(&selected.contents, out);
+        let _ = writeln!(out, "  by {}", selected.filters);
+    }
     for missing in &report.completeness.missing {
         let _ = writeln!(out, "{}", text::missing(missing));
     }

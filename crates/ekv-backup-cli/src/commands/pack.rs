@@ -19,7 +19,7 @@ pub(crate) fn run_pack(arguments: &PackArguments, output: &mut Output) -> Result
     let options = copy_options(&arguments.part, &arguments.limits, dump)?;
     let target = target::archive(name, arguments.compression)?;
     let notes = target::compression_notes(arguments.compression, &target);
-    let report = pack(dump, target, &options, output.screen())?;
+    let report = pack(dump, target::unless_dry(target, arguments.dry_run), &options, output.screen())?;
     for note in notes.iter().filter(|_| report.copy.is_some()) {
         output.note(note);
     }
@@ -32,7 +32,8 @@ pub(crate) fn run_unpack(arguments: &UnpackArguments, output: &mut Output) -> Re
     target::check_directory_name(dump)?;
     let name = target::new_name(dump, arguments.force, arguments.fsync, arguments.parents);
     let options = copy_options(&arguments.part, &arguments.limits, archive)?;
-    let report = unpack(archive, DumpTarget::Directory(name), &options, output.screen())?;
+    let target = target::unless_dry(DumpTarget::Directory(name), arguments.dry_run);
+    let report = unpack(archive, target, &options, output.screen())?;
     Ok(show("Dump", &report, output))
 }
 
@@ -69,20 +70,28 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
     output.result(exit, report, |out| {
         let files = text::count(report.check.files, "file", "files");
         match &report.copy {
-            Some(copy) => out.title(format_args!("{title} {}", copy.dump)),
-            None => out.title("NOT SOUND: there is no copy"),
+            Some(copy) => text::title(title, &copy.dump, copy.dry_run, out),
+            None => {
+                out.title("NOT SOUND: there is no copy");
+                let _ = writeln!(out);
+            }
         }
-        let _ = writeln!(out);
         let _ = writeln!(out, "  {files}, {}", text::bytes(report.check.bytes));
         if let Some(copy) = &report.copy {
             let checked = match &report.part {
                 None => "manifest, checksums, names and structure hold".to_owned(),
                 Some(part) => checked_part(part),
             };
-            let _ = writeln!(out, "  {checked} (fsync {}, {})", copy.fsync, copy.published_by);
+            let _ = match copy.dry_run {
+                true => writeln!(out, "  {checked}"),
+                false => writeln!(out, "  {checked} (fsync {}, {})", copy.fsync, copy.published_by),
+            };
             text::losses(report.check.losses.as_ref(), out);
             text::selection("  ", report.check.selection.as_deref(), out);
             text::choices("  ", &report.check.by_choice, out);
+            if let Some(part) = report.part.as_ref().filter(|_| copy.dry_run) {
+                text::contents(&part.contents, out);
+            }
         }
     });
     exit

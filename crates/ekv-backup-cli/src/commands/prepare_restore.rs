@@ -43,6 +43,7 @@ pub(crate) fn cluster_options(arguments: &ClusterArguments) -> PrepareOptions {
     PrepareOptions {
         index: arguments.index,
         term: arguments.term,
+        dry_run: arguments.dry_run,
         fsync: match arguments.fsync {
             DurableRule::Full => DurableFsync::Full,
             DurableRule::File => DurableFsync::File,
@@ -53,9 +54,11 @@ pub(crate) fn cluster_options(arguments: &ClusterArguments) -> PrepareOptions {
 
 /// What the data directory holds, and what is left to do; `origin` is what it was made from.
 pub(crate) fn show_prepared(report: &PrepareReport, origin: &str, out: &mut Page) {
-    out.title(format_args!("Data directory {}", report.data_dir.display()));
-    let _ = writeln!(out);
+    text::title("Data directory", report.data_dir.display(), report.dry_run, out);
     show_content(report, out);
+    if report.dry_run {
+        return;
+    }
     out.title("Next steps");
     let _ = writeln!(out);
     show_next_steps(report, origin, out);
@@ -73,7 +76,9 @@ fn show_content(report: &PrepareReport, out: &mut Page) {
         report.term
     );
     let _ = writeln!(out, "  payload  SHA-256 {}: as encode wrote it", report.payload_sha256);
-    let _ = writeln!(out, "  files    read back and compared (fsync {}, {})", report.fsync, report.published_by);
+    let how =
+        if report.dry_run { String::new() } else { format!(" (fsync {}, {})", report.fsync, report.published_by) };
+    let _ = writeln!(out, "  files    read back and compared{how}");
     if let Some(selection) = &report.selection {
         let _ = writeln!(out, "  PART     of a snapshot: made with {selection}");
     }
@@ -157,6 +162,7 @@ mod tests {
         PrepareReport {
             format_version: 1,
             data_dir: "/data/x".into(),
+            dry_run: false,
             placement,
             files: Vec::new(),
             index: 1,

@@ -6,7 +6,7 @@ use ekv_backup::restore::{PrepareOptions, restore};
 use crate::args::RestoreArguments;
 use crate::commands::encode::{exit, read_options, show_payload, show_refusal, tell_what_is_left_out};
 use crate::commands::prepare_restore::{cluster_options, show_prepared};
-use crate::commands::{target, warn_of_privacy};
+use crate::commands::{target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -29,6 +29,9 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
         out.title(format_args!("Dump {}", arguments.dump.display()));
         let _ = writeln!(out);
         show_payload(&report.encoded, out);
+        if report.prepared.dry_run {
+            text::contents(&report.encoded.contents, out);
+        }
         show_prepared(&report.prepared, "the dump", out);
     });
     Ok(exit)

@@ -138,6 +138,7 @@ pub(crate) fn compression_notes(arguments: CompressionArguments, target: &DumpTa
         DumpTarget::Directory(name) => (name.path.as_path(), None),
         DumpTarget::Archive(name, compression) => (name.path.as_path(), Some(compression)),
         DumpTarget::Stream { compression, .. } => (Path::new(STANDARD_OUTPUT), Some(compression)),
+        DumpTarget::DryRun(target) => return compression_notes(arguments, target),
     };
     let is_compressed = matches!(compression, Some(Compression::Zstd(_)));
     let mut notes = Vec::new();
@@ -191,6 +192,11 @@ pub(crate) fn dump(name: NewName, arguments: CompressionArguments) -> Result<Dum
         Some(rule) => DumpTarget::Archive(name, compression(rule, level)),
         None => DumpTarget::Directory(name),
     })
+}
+
+/// The target, or nothing in its place.
+pub(crate) fn unless_dry(target: DumpTarget, dry_run: bool) -> DumpTarget {
+    if dry_run { DumpTarget::DryRun(Box::new(target)) } else { target }
 }
 
 /// An archive, compressed unless its name or an option says something else.

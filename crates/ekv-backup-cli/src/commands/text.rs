@@ -1,8 +1,10 @@
 //! Parts of reports that several commands print for people.
 
+use std::fmt::Display;
+
 use ekv_backup::{
-    Accounts, BooksReport, Choice, Completeness, FamilyReport, FindingReport, Grounds, LossAccount, Missing,
-    NamesReport, OutcomeReport, Proof, SnapshotReport,
+    Accounts, BooksReport, Choice, Completeness, Contents, FamilyReport, FindingReport, Grounds, KindContents,
+    LossAccount, Missing, NamesReport, OutcomeReport, Proof, ScopeContents, SnapshotReport,
 };
 use ekv_text::shorten;
 
@@ -47,6 +49,31 @@ pub(crate) fn digits(n: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// Begins what is said about something that was made, or would have been.
+pub(crate) fn title(what: &str, name: impl Display, dry_run: bool, out: &mut Page) {
+    match dry_run {
+        true => out.title(format_args!("Dry run: nothing was created. {what} {name} would hold")),
+        false => out.title(format_args!("{what} {name}")),
+    }
+    let _ = writeln!(out);
+}
+
+/// How many things there are, by type and by scope.
+pub(crate) fn contents(contents: &Contents, out: &mut Page) {
+    let things = count(contents.things, "thing", "things");
+    out.title(format_args!("Selected: {things}, {} in them", bytes(contents.bytes)));
+    let _ = writeln!(out);
+    for KindContents { kind, things, bytes: len } in &contents.kinds {
+        let _ = writeln!(out, "  {:>14}  {kind:<8} {:>11}", digits(*things), bytes(*len));
+    }
+    for ScopeContents { address, things, bytes: len } in &contents.scopes {
+        let _ = writeln!(out, "  {:>14}  in {address}, {}", digits(*things), bytes(*len));
+    }
+    if contents.more_scopes > 0 {
+        let _ = writeln!(out, "  {:>14}  and in {} more", "", digits(contents.more_scopes));
+    }
 }
 
 /// How much is told of each snapshot.

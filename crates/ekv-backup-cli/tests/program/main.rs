@@ -9,6 +9,7 @@ mod bounds;
 #[cfg(target_os = "linux")]
 mod chaos;
 mod clean;
+mod dry_run;
 mod endings;
 mod escaping;
 mod exit_codes;

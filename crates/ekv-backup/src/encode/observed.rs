@@ -3,11 +3,13 @@
 use ekv_model::{Consumer, Event, Result, Scope, Unmatched, redis};
 
 use crate::Protocol;
+use crate::contents::{Census, Contents};
 
 /// Passes events on and remembers, in bounded memory, what they tell about the whole.
 pub(super) struct Observed<'t> {
     target: &'t mut dyn Consumer,
     now_ms: u64,
+    census: Census,
     seen: Seen,
 }
 
@@ -20,25 +22,27 @@ pub(super) struct Seen {
     pub(super) expired_keys: u64,
     /// What was selected and is not there.
     pub(super) unmatched: Unmatched,
+    /// How much there was.
+    pub(super) contents: Contents,
 }
 
 impl Seen {
     /// Nothing yet.
     pub(super) fn of(scope: &Scope) -> Self {
-        Seen { adapters: Vec::new(), expired_keys: 0, unmatched: Unmatched::of(scope) }
+        Seen { adapters: Vec::new(), expired_keys: 0, unmatched: Unmatched::of(scope), contents: Contents::default() }
     }
 }
 
 impl<'t> Observed<'t> {
     /// Observes what is selected by `scope`; expiries before `now_ms`, in Unix milliseconds, have passed.
     pub(super) fn new(target: &'t mut dyn Consumer, scope: &Scope, now_ms: u64) -> Self {
-        Observed { target, now_ms, seen: Seen::of(scope) }
+        Observed { target, now_ms, census: Census::default(), seen: Seen::of(scope) }
     }
 
     /// What was seen so far.
     pub(super) fn finish(mut self) -> Seen {
         self.seen.adapters.sort_unstable_by_key(|adapter| Protocol::IN_DUMPS.iter().position(|one| one == adapter));
-        self.seen
+        Seen { contents: self.census.finish(), ..self.seen }
     }
 
     fn redis(&mut self, event: &redis::Event<'_>) {
@@ -55,6 +59,7 @@ impl<'t> Observed<'t> {
 impl Consumer for Observed<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         self.seen.unmatched.saw(&event);
+        self.census.event(&event);
         if let Event::Redis { event, .. } = &event {
             self.redis(event);
         }

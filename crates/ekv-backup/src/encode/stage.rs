@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
-use ekv_files::sink::{Published, StagedFiles};
+use ekv_files::DumpPath;
+use ekv_files::sink::{DirOptions, DrySink, Published, Sink, StagedFiles};
 use ekv_model::Result;
 use ekv_spill::Scratch;
 
@@ -14,7 +16,7 @@ pub(super) const PAYLOAD: usize = 0;
 pub(super) const INFO: usize = 1;
 
 /// Files that are written in private, can be read back, and get their names together.
-pub(super) trait Stage {
+pub(crate) trait Stage {
     /// Begins the file with this index.
     fn begin(&mut self, index: usize) -> ekv_files::Result<()>;
     /// Adds bytes to the open file.
@@ -58,6 +60,49 @@ impl Stage for StagedFiles {
     fn abort(self: Box<Self>) -> ekv_files::Result<()> {
         StagedFiles::abort(*self)
     }
+}
+
+impl Stage for DrySink {
+    fn begin(&mut self, index: usize) -> ekv_files::Result<()> {
+        Sink::begin(self, &path_of(index)?)
+    }
+    fn write(&mut self, bytes: &[u8]) -> ekv_files::Result<()> {
+        Sink::write(self, bytes)
+    }
+    fn end(&mut self) -> ekv_files::Result<()> {
+        Sink::end(self)
+    }
+    fn open_staged(&mut self, index: usize) -> ekv_files::Result<File> {
+        DrySink::open_staged(self, &path_of(index)?)
+    }
+    fn target(&self, _: usize) -> String {
+        self.place().to_owned()
+    }
+    fn scratch(&self) -> Arc<dyn Scratch> {
+        Sink::scratch(self)
+    }
+    fn publish(self: Box<Self>) -> ekv_files::Result<Published> {
+        Sink::publish(self)
+    }
+    fn abort(self: Box<Self>) -> ekv_files::Result<()> {
+        Sink::abort(self)
+    }
+}
+
+fn path_of(index: usize) -> ekv_files::Result<DumpPath> {
+    Ok(DumpPath::new(index.to_string().as_bytes())?)
+}
+
+/// Files at `targets`; for a dry run in `dry` alone.
+pub(super) fn begin_stage(
+    targets: &[&Path],
+    options: DirOptions,
+    dry: Option<Arc<dyn Scratch>>,
+) -> Result<Box<dyn Stage>> {
+    Ok(match (dry, targets) {
+        (Some(scratch), [payload, ..]) => Box::new(DrySink::keeping(payload.display().to_string(), scratch)),
+        _ => Box::new(StagedFiles::create(targets, options)?),
+    })
 }
 
 /// Writes one staged file through the functions of [`io::Write`] and keeps the stage's own error.

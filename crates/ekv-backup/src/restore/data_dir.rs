@@ -7,7 +7,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use ekv_files::DumpPath;
-use ekv_files::sink::{DirSink, Sink};
+use ekv_files::sink::{DirSink, DrySink, Sink};
 use ekv_model::{Class, Result};
 use ekv_node::datadir;
 use ekv_node::raft::peers::{PEERS_FILE, Peers};
@@ -32,6 +32,12 @@ pub(super) trait Stage: Sink {
 impl Stage for DirSink {
     fn open_staged(&mut self, path: &DumpPath) -> ekv_files::Result<File> {
         DirSink::open_staged(self, path)
+    }
+}
+
+impl Stage for DrySink {
+    fn open_staged(&mut self, path: &DumpPath) -> ekv_files::Result<File> {
+        DrySink::open_staged(self, path)
     }
 }
 

@@ -45,7 +45,7 @@ pub fn restore(
     refuse_overlap(&[dump], &[data_dir])?;
     let fsync = Fsync::from(prepare_options.fsync);
     DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
-    let encode = EncodeOptions { self_test: true, ..encode.clone() };
+    let encode = EncodeOptions { self_test: true, dry_run: prepare_options.dry_run, ..encode.clone() };
     let check = |dump: &StoredManifest| {
         check_cluster(&prepare_options.target, &dump.manifest.cluster_id)?;
         Ok(check_group(data_dir, &dump.account.group_ids)?)

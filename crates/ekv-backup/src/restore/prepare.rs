@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
-use ekv_files::sink::{DirOptions, DirSink, ExistingTarget, Fsync, Privacy, Published};
+use ekv_files::sink::{DirOptions, DirSink, DrySink, ExistingTarget, Fsync, Privacy, Published};
 use ekv_model::Result;
 use ekv_snapshot::CommitTs;
 use jiff::Timestamp;
@@ -71,6 +71,8 @@ pub struct PrepareOptions {
     pub allow_future_timestamps: bool,
     /// What is brought to stable storage.
     pub fsync: DurableFsync,
+    /// Whether nothing is created: the files lie in scratch space until they have been read back.
+    pub dry_run: bool,
     /// What reading a payload may take that somebody named; it needs no scratch files.
     pub resources: Resources,
     /// This machine's clock.
@@ -88,6 +90,7 @@ impl PrepareOptions {
             allow_unverified_self_test: false,
             allow_future_timestamps: false,
             fsync: DurableFsync::default(),
+            dry_run: false,
             resources: Resources::DEFAULT,
             now: crate::time::now(),
         }
@@ -101,6 +104,9 @@ pub struct PrepareReport {
     pub format_version: u32,
     /// The data directory, as an absolute path where that is known.
     pub data_dir: PathBuf,
+    /// Whether nothing was created: the rest says what would be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Which server finds it there.
     pub placement: Placement,
     /// Files in it, relative to it.
@@ -188,8 +194,11 @@ pub fn prepare(
     check_info(&payload.info, options)?;
     let fsync = Fsync::from(options.fsync);
     DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
-    let stage = DirSink::create_private(data_dir, fsync)?;
-    let (copied, published) = prepare_in(Box::new(stage), payload, options, progress)?;
+    let stage: Box<dyn Stage> = match options.dry_run {
+        true => Box::new(DrySink::keeping(data_dir.display().to_string(), options.resources.scratch())),
+        false => Box::new(DirSink::create_private(data_dir, fsync)?),
+    };
+    let (copied, published) = prepare_in(stage, payload, options, progress)?;
     Ok(report(payload, data_dir, options, copied, &published))
 }
 
@@ -288,6 +297,7 @@ fn report(
         format_version: 1,
         placement: Placement::of(&data_dir, &options.peers),
         data_dir,
+        dry_run: published.is_nothing(),
         files: Beginning { index, term, peers: &options.peers }.paths().to_vec(),
         index,
         term,

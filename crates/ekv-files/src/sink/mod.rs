@@ -1,7 +1,7 @@
 //! Where a dump is written.
 //!
 //! A [`Sink`] takes directories and files one after the other and publishes them all at once, or not at all. [`DirSink`] writes a
-//! directory, [`ArchiveSink`] an archive, [`MemorySink`] is the strict test double.
+//! directory, [`ArchiveSink`] an archive, [`DrySink`] nothing, [`MemorySink`] is the strict test double.
 
 mod archive;
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
@@ -9,6 +9,7 @@ mod dir;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 #[path = "dir_unsupported.rs"]
 mod dir;
+mod dry_run;
 mod error;
 mod memory;
 mod options;
@@ -21,6 +22,7 @@ use ekv_spill::Scratch;
 
 pub use archive::ArchiveSink;
 pub use dir::{DirSink, Leftover, StagedFiles, leftovers};
+pub use dry_run::DrySink;
 pub use error::{SinkError, SinkOperation};
 pub use memory::{MemoryDump, MemoryEntries, MemorySink};
 pub use options::{DirOptions, ExistingTarget, Fsync, LeftoverState, Privacy, PublishMethod, Published};

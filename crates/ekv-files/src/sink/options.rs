@@ -80,6 +80,8 @@ pub enum PublishMethod {
     Stream,
     /// Kept in memory.
     Memory,
+    /// Not at all.
+    DryRun,
 }
 
 impl PublishMethod {
@@ -95,6 +97,7 @@ impl PublishMethod {
             PublishMethod::CreateExclusively => "exclusive create of the final name",
             PublishMethod::Stream => "stream",
             PublishMethod::Memory => "memory",
+            PublishMethod::DryRun => "dry run",
         }
     }
 }
@@ -193,6 +196,16 @@ impl Published {
             privacy: Privacy::Elsewhere,
             warnings: Vec::new(),
         }
+    }
+
+    /// Nothing, of what would be at `place`.
+    pub(super) fn nothing(place: &str) -> Self {
+        Published { method: PublishMethod::DryRun, ..Published::in_memory(place) }
+    }
+
+    /// Whether nothing was created: it was a dry run.
+    pub fn is_nothing(&self) -> bool {
+        self.method == PublishMethod::DryRun
     }
 }
 
