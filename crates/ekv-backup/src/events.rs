@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ekv_adapters::{Family, Outcome, Owner, Role, Run, Tally, dynamodb, raw, redis, s3, sqs};
+use ekv_adapters::{AdapterOptions, Family, Outcome, Owner, Role, Run, Tally, decode, raw, redis, s3, sqs};
 use ekv_model::{Class, Consumer, Event, Example, Finding, Findings, Result, Scope, Unmatched};
 use ekv_snapshot::View;
 use ekv_spill::Scratch;
@@ -132,18 +132,15 @@ impl<'s> StoreEvents<'s> {
     ) -> Result<(Tally, Findings, Contents)> {
         let StoreEvents { store, options, blob_sources } = self;
         let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
+        let EventOptions { redis, s3, sqs, .. } = **options;
+        let adapter_options = AdapterOptions { redis, s3, sqs, blob_sources: &blob_views };
         let follower = Follower::new(progress);
         let mut watched = Watched::new(consumer, &options.scope);
         let mut run = Run::new(&store.state.view, &store.state.families, &mut watched, &follower, Arc::clone(scratch));
         run.log_losses(Some(losses));
         run.select(Arc::clone(&options.scope));
         for adapter in Protocol::IN_DUMPS.iter().filter(|adapter| options.takes(**adapter)) {
-            match adapter {
-                Protocol::Redis => redis::decode(&mut run, &options.redis)?,
-                Protocol::DynamoDb => dynamodb::decode(&mut run)?,
-                Protocol::Sqs => sqs::decode(&mut run, &options.sqs)?,
-                Protocol::S3 => s3::decode(&mut run, &options.s3, &blob_views)?,
-            }
+            decode(&mut run, *adapter, &adapter_options)?;
         }
         if options.takes_unknown() {
             raw::decode(&mut run)?;

@@ -4,7 +4,5 @@
 //! own records, says who owns what: each user key has a *route key*, and each route owns a range of route keys.
 
 mod catalog;
-mod route_key;
 
 pub(crate) use catalog::{Catalog, CatalogError};
-pub(crate) use route_key::is_exempt;

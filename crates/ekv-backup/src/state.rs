@@ -15,11 +15,12 @@ use ekv_spill::Scratch;
 use crate::groups::{Groups, Holdings, LeftOut, compare_with_catalog, is_data_group};
 use crate::load::{Loaded, LoadedSnapshot, ReadOptions, Unowned};
 use crate::losses::LossFile;
-use crate::ownership::{Catalog, is_exempt};
+use crate::ownership::Catalog;
 use crate::progress::{Follower, Phase, Progress};
 use crate::report::SnapshotReport;
 use crate::time::format_commit_ts;
 use crate::{ReadTime, answerable};
+use ekv_adapters::is_exempt;
 
 /// The visible state of everything that was loaded.
 pub(crate) struct State {

@@ -13,12 +13,13 @@ mod item;
 mod schema;
 
 use ekv_model::dynamodb::{Event, Table};
-use ekv_model::{Body, Findings, Result};
+use ekv_model::{Body, Event as ModelEvent, Findings, Result};
 use ekv_snapshot::RecordSink;
 
 use super::item::MAGIC;
 use super::keys::{generation_key, generation_prefix, push_name, schema_key};
 use crate::EncodeError;
+use crate::adapter::EncodeEvents;
 
 use indexes::Indexes;
 use item::ItemMessage;
@@ -44,13 +45,9 @@ struct OpenTable {
     sort_key: Vec<u8>,
 }
 
-impl Encoder {
-    /// What was odd, so far.
-    pub(crate) fn take_findings(&mut self) -> Findings {
-        std::mem::take(&mut self.findings)
-    }
-
-    pub(crate) fn event(&mut self, sink: &mut dyn RecordSink, event: Event<'_>) -> Result<()> {
+impl EncodeEvents for Encoder {
+    fn event(&mut self, sink: &mut dyn RecordSink, event: ModelEvent<'_>) -> Result<()> {
+        let ModelEvent::DynamoDb(event) = event else { return Err(misplaced("an event of another protocol")) };
         match (event, &mut self.table) {
             (Event::TableBegin(table), None) => self.begin(sink, table),
             (Event::ItemBegin { key, .. }, Some(table)) if table.item.is_none() => {
@@ -77,6 +74,12 @@ impl Encoder {
         }
     }
 
+    fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
+    }
+}
+
+impl Encoder {
     fn begin(&mut self, sink: &mut dyn RecordSink, table: &Table<'_>) -> Result<()> {
         self.value.clear();
         schema::put_schema(table, &mut self.value);

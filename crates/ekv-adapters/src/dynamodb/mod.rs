@@ -16,6 +16,8 @@ pub mod findings;
 mod item;
 pub mod keys;
 mod orphans;
+mod restorable;
+mod route;
 mod schema;
 mod table;
 mod value;
@@ -26,9 +28,16 @@ mod tests;
 use ekv_model::{Protocol, Result};
 use ekv_snapshot::Range;
 
-pub(crate) use encode::Encoder;
-
+use crate::adapter::Adapter;
 use crate::{Family, Outcome, Owner, Run};
+
+/// The adapter of the protocol.
+pub(crate) const ADAPTER: Adapter = Adapter {
+    decode: |run, _| decode(run),
+    encoder: |_, _| Box::new(encode::Encoder::default()),
+    restores: || Box::new(restorable::Tables::default()),
+    routes: route::ROUTES,
+};
 
 /// Emits every table with every item that clients see and the scope of the run selects.
 ///

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use ekv_model::redis::{CollectionKind, Element, Event, ScalarKind, StreamId};
-use ekv_model::{Body, Result};
+use ekv_model::{Body, Event as ModelEvent, Result};
 use ekv_snapshot::RecordSink;
 use ekv_spill::{Scratch, Spool};
 
@@ -14,6 +14,7 @@ use super::list::item_suffix;
 use super::meta::{put_count_meta, put_list_meta, put_stream_meta};
 use super::stream::{ENTRY_MAGIC, FIELD_ID, FIELD_TEXT, id_suffix};
 use super::value::{put_header, score_bits, sortable_score};
+use crate::adapter::EncodeEvents;
 use crate::protobuf::{is_utf8_body, put_len_prefix};
 use crate::{EncodeError, Family};
 
@@ -39,12 +40,11 @@ struct Open {
     entry: Option<(StreamId, Spool)>,
 }
 
-impl Encoder {
-    pub(crate) fn new(scratch: &Arc<dyn Scratch>) -> Self {
-        Encoder { scratch: Arc::clone(scratch), open: None, user_key: Vec::new(), head: Vec::new() }
-    }
-
-    pub(crate) fn event(&mut self, sink: &mut dyn RecordSink, database: u32, event: Event<'_>) -> Result<()> {
+impl EncodeEvents for Encoder {
+    fn event(&mut self, sink: &mut dyn RecordSink, event: ModelEvent<'_>) -> Result<()> {
+        let ModelEvent::Redis { database, event } = event else {
+            return Err(misplaced("an event of another protocol"));
+        };
         if database != 0 {
             return Err(EncodeError::RedisDatabase { index: database }.into());
         }
@@ -63,6 +63,12 @@ impl Encoder {
             (Event::Scalar { .. } | Event::Begin { .. }, true) => Err(misplaced("a key inside a collection")),
             (Event::Element(_) | Event::End, false) => Err(misplaced("an element outside of a collection")),
         }
+    }
+}
+
+impl Encoder {
+    pub(crate) fn new(scratch: &Arc<dyn Scratch>) -> Self {
+        Encoder { scratch: Arc::clone(scratch), open: None, user_key: Vec::new(), head: Vec::new() }
     }
 
     fn scalar(

@@ -20,7 +20,10 @@ pub(crate) mod keys;
 mod late;
 mod list;
 mod meta;
+mod options;
 mod ranks;
+mod restorable;
+mod route;
 mod scalars;
 mod selected;
 mod stream;
@@ -29,43 +32,22 @@ mod wide;
 
 use ekv_model::{Kind, Protocol, Result};
 
-pub(crate) use encode::Encoder;
 pub use value::{EXPIRE_AT_MS_MAX, Form, TornHeader, has_inline_ttl, parse_form};
 
+use crate::adapter::Adapter;
 use crate::{Family, Outcome, Owner, Role, Run};
 
 use selected::Selected;
 
-/// What happens to keys that had expired at the read timestamp.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Expired {
-    /// They are written like any other, with their past expiry.
-    #[default]
-    Keep,
-    /// They are left out: what a client would have seen.
-    Drop,
-}
+pub use options::{BareKeys, Expired, Options};
 
-/// What happens to keys that no adapter prefixed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BareKeys {
-    /// They are strings, as the live server serves them.
-    #[default]
-    Strings,
-    /// They are left alone.
-    Ignore,
-}
-
-/// Options of the Redis adapter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Index of the database that the keys belong to; the server stores none.
-    pub database: u32,
-    /// Keys past their expiry.
-    pub expired: Expired,
-    /// Keys without prefix.
-    pub bare_keys: BareKeys,
-}
+/// The adapter of the protocol.
+pub(crate) const ADAPTER: Adapter = Adapter {
+    decode: |run, options| decode(run, &options.redis),
+    encoder: |scratch, _| Box::new(encode::Encoder::new(scratch)),
+    restores: || Box::new(restorable::Keys::default()),
+    routes: route::ROUTES,
+};
 
 /// Emits every Redis key that clients see and the scope of the run selects, once, as the type that the live server reports.
 ///

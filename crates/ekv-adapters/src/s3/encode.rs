@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_model::s3::{Bucket, BucketRecord, Event, Object};
-use ekv_model::{Body, ByteSource, Result};
+use ekv_model::{Body, ByteSource, Event as ModelEvent, Result};
 use ekv_snapshot::RecordSink;
 use ekv_spill::{Scratch, Spool};
 
 use super::keys::{ChunkPlace, push_segment, put_bucket, put_chunk, put_group, put_object};
+use crate::adapter::EncodeEvents;
 use crate::json::begin_object;
 use crate::{EncodeError, Family};
 
@@ -46,21 +47,9 @@ pub(crate) struct Encoder {
     value: Vec<u8>,
 }
 
-impl Encoder {
-    pub(crate) fn new(scratch: &Arc<dyn Scratch>) -> Self {
-        let mut upload = Vec::new();
-        push_segment(UPLOAD_ID.as_bytes(), &mut upload);
-        Encoder {
-            scratch: Arc::clone(scratch),
-            bucket: None,
-            upload,
-            group: Vec::new(),
-            user_key: Vec::new(),
-            value: Vec::new(),
-        }
-    }
-
-    pub(crate) fn event(&mut self, sink: &mut dyn RecordSink, event: Event<'_>) -> Result<()> {
+impl EncodeEvents for Encoder {
+    fn event(&mut self, sink: &mut dyn RecordSink, event: ModelEvent<'_>) -> Result<()> {
+        let ModelEvent::S3(event) = event else { return Err(misplaced("an event of another protocol")) };
         match (event, self.bucket.take()) {
             (Event::Begin(bucket), None) => {
                 self.bucket(sink, &bucket)?;
@@ -78,6 +67,21 @@ impl Encoder {
             (_, None) => return Err(misplaced("an object outside of a bucket")),
         }
         Ok(())
+    }
+}
+
+impl Encoder {
+    pub(crate) fn new(scratch: &Arc<dyn Scratch>) -> Self {
+        let mut upload = Vec::new();
+        push_segment(UPLOAD_ID.as_bytes(), &mut upload);
+        Encoder {
+            scratch: Arc::clone(scratch),
+            bucket: None,
+            upload,
+            group: Vec::new(),
+            user_key: Vec::new(),
+            value: Vec::new(),
+        }
     }
 
     fn bucket(&mut self, sink: &mut dyn RecordSink, bucket: &Bucket<'_>) -> Result<()> {

@@ -21,25 +21,28 @@ mod keys;
 mod lane;
 mod object;
 mod offloaded;
+mod options;
 mod parts;
+mod restorable;
+mod route;
 mod scope;
 mod walk;
 
 use ekv_model::{Protocol, Result};
 use ekv_snapshot::View;
 
+use crate::adapter::Adapter;
 use crate::{Family, Outcome, Owner, Run};
 
-pub(crate) use encode::Encoder;
+pub use options::Options;
 
-/// Options of the S3 adapter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Whether records of unfinished multipart uploads are emitted as they are.
-    pub include_incomplete_uploads: bool,
-    /// Whether content without object is emitted: of the current generation if no object has the key, of others always.
-    pub include_orphans: bool,
-}
+/// The adapter of the protocol.
+pub(crate) const ADAPTER: Adapter = Adapter {
+    decode: |run, options| decode(run, &options.s3, options.blob_sources),
+    encoder: |scratch, _| Box::new(encode::Encoder::new(scratch)),
+    restores: || Box::new(restorable::Buckets::default()),
+    routes: route::ROUTES,
+};
 
 /// Emits every bucket and object that clients see and the scope of the run selects.
 ///

@@ -18,23 +18,25 @@ mod settings;
 use std::sync::Arc;
 
 use ekv_model::sqs::{Event, Message, Queue, SideRecord};
-use ekv_model::{Body, Example, Findings, Result};
+use ekv_model::{Body, Event as ModelEvent, Example, Findings, Result};
 use ekv_snapshot::RecordSink;
 use ekv_spill::Scratch;
 
 use super::findings::{ODD_SETTINGS, OTHER_PARTITION};
-use super::keys::{Form, Key, MessageKey, MessageRow, QueueRecord, Subject, encode, put_queue_prefix};
+use super::keys::{
+    FIRST_GENERATION, Form, Key, MessageKey, MessageRow, QueueRecord, Subject, encode, put_queue_prefix,
+};
 use super::partitions::PartitionRule;
 use super::side;
-use crate::restorable::{SIDE_ROW_LEFT_OUT, fits};
+use crate::adapter::EncodeEvents;
+use crate::restores::fits;
+use crate::sqs::findings::SIDE_ROW_LEFT_OUT;
 use crate::{EncodeError, EncodeOptions, Family};
 
 use rows::{DedupRows, LockRows};
 
 pub use fault::EncodeFault;
 
-/// Generation of a queue about which nothing is known.
-const FIRST_GENERATION: u64 = 1;
 /// Longest side record that counts, in bytes; real ones have less than 1 KiB.
 const SIDE_RECORD_LEN_MAX: u64 = 64 << 10;
 
@@ -44,17 +46,7 @@ pub(crate) struct Encoder {
     options: EncodeOptions,
     open: State,
     text: Vec<u8>,
-    stored: StoredOddities,
     findings: Findings,
-}
-
-/// What a decode has told of queues: it was stored in this way, and is no mistake of somebody who changed the dump.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoredOddities {
-    /// Settings that no server accepts from clients ([`ODD_SETTINGS`]).
-    pub settings: bool,
-    /// Messages in another partition than that of their group ([`OTHER_PARTITION`]).
-    pub partitions: bool,
 }
 
 /// What the next events belong to.
@@ -79,29 +71,9 @@ struct OpenQueue {
     locks: LockRows,
 }
 
-impl Encoder {
-    pub(crate) fn new(scratch: &Arc<dyn Scratch>, options: EncodeOptions) -> Self {
-        Encoder {
-            scratch: Arc::clone(scratch),
-            options,
-            open: State::Nothing,
-            text: Vec::new(),
-            stored: StoredOddities::default(),
-            findings: Findings::default(),
-        }
-    }
-
-    /// Accepts what is known to have been stored.
-    pub(crate) fn accept(&mut self, stored: StoredOddities) {
-        self.stored = stored;
-    }
-
-    /// What was odd, so far.
-    pub(crate) fn take_findings(&mut self) -> Findings {
-        std::mem::take(&mut self.findings)
-    }
-
-    pub(crate) fn event(&mut self, sink: &mut dyn RecordSink, event: Event<'_>) -> Result<()> {
+impl EncodeEvents for Encoder {
+    fn event(&mut self, sink: &mut dyn RecordSink, event: ModelEvent<'_>) -> Result<()> {
+        let ModelEvent::Sqs(event) = event else { return Err(misplaced("an event of another protocol")) };
         let Encoder { options, open, text, findings, .. } = self;
         match (event, open) {
             (Event::Queue(queue), State::Nothing) => self.begin(sink, queue),
@@ -122,11 +94,27 @@ impl Encoder {
         }
     }
 
+    fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
+    }
+}
+
+impl Encoder {
+    pub(crate) fn new(scratch: &Arc<dyn Scratch>, options: EncodeOptions) -> Self {
+        Encoder {
+            scratch: Arc::clone(scratch),
+            options,
+            open: State::Nothing,
+            text: Vec::new(),
+            findings: Findings::default(),
+        }
+    }
+
     fn begin(&mut self, sink: &mut dyn RecordSink, queue: &Queue<'_>) -> Result<()> {
         let Encoder { scratch, options, open, text, findings, .. } = self;
         match settings::check(queue) {
             Ok(()) => {}
-            Err(odd) if !self.stored.settings || odd == EncodeFault::NoName => return Err(fault(odd)),
+            Err(odd) if !options.stored.settings || odd == EncodeFault::NoName => return Err(fault(odd)),
             Err(odd) => findings.record(ODD_SETTINGS, || Example::new(Some(queue.name), None, odd.to_string())),
         }
         let (generation, stated) = match options.reference_bytes {
@@ -146,7 +134,7 @@ impl Encoder {
             is_content_based: queue.content_based_deduplication,
             rule: PartitionRule::of(queue.partition_count, queue.fifo_throughput_limit),
             last_sequence_number,
-            may_be_elsewhere: self.stored.partitions,
+            may_be_elsewhere: options.stored.partitions,
             dedup: DedupRows::new(scratch),
             locks: LockRows::new(scratch),
         }));
@@ -253,7 +241,7 @@ impl OpenQueue {
             return Ok(());
         }
         if family == Family::SqsSequence {
-            if let Some(number) = super::decimal(&whole(&record.value)?) {
+            if let Some(number) = side::decimal(&whole(&record.value)?) {
                 self.last_sequence_number = self.last_sequence_number.max(number);
             }
             return Ok(());

@@ -7,6 +7,8 @@ use crate::{Family, Router};
 
 /// What follows the prefix of a message family in the keys of partitioned queues.
 pub(super) const PARTITIONED: &[u8] = b"p|";
+/// Generation of a queue about which nothing is known.
+pub(super) const FIRST_GENERATION: u64 = 1;
 /// What ends a field in the keys of partitioned queues.
 const SEPARATOR: u8 = b'|';
 /// Length of a generation or a time.

@@ -16,9 +16,12 @@ pub mod findings;
 pub mod keys;
 mod message;
 mod messages;
+mod options;
 mod orphans;
 mod partitions;
 mod queue;
+mod restorable;
+mod route;
 mod rows;
 mod side;
 
@@ -33,19 +36,20 @@ use queue::Settings;
 use rows::Owners;
 use side::SideRecords;
 
+use crate::adapter::Adapter;
 use crate::{Family, Outcome, Owner, Run};
 
-pub(crate) use encode::Encoder;
-pub use encode::{EncodeFault, StoredOddities};
+pub use encode::EncodeFault;
 
-/// Options of the SQS adapter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Whether messages without a readable queue are emitted.
-    pub include_orphans: bool,
-    /// Whether bookkeeping records are emitted.
-    pub include_side_records: bool,
-}
+pub use options::{Options, StoredOddities};
+
+/// The adapter of the protocol.
+pub(crate) const ADAPTER: Adapter = Adapter {
+    decode: |run, options| decode(run, &options.sqs),
+    encoder: |scratch, options| Box::new(encode::Encoder::new(scratch, options)),
+    restores: || Box::new(restorable::Queues::default()),
+    routes: route::ROUTES,
+};
 
 /// Emits every queue with the messages that the live server would deliver, now or later, each once, as far as the scope of the run
 /// selects them.
@@ -204,14 +208,5 @@ impl Decoder {
 
 /// Reads a value that is a decimal number.
 fn decimal_value(value: &StoredValue<'_>) -> Option<u64> {
-    decimal(value.whole()?)
-}
-
-/// Reads a decimal number; white space around it does not count.
-fn decimal(text: &[u8]) -> Option<u64> {
-    let digits = text.trim_ascii();
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    side::decimal(value.whole()?)
 }

@@ -76,3 +76,12 @@ impl SideRecords {
         Ok(&mut self.walks)
     }
 }
+
+/// Reads a decimal number; white space around it does not count.
+pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+    let digits = text.trim_ascii();
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}

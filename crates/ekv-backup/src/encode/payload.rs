@@ -52,12 +52,12 @@ pub(super) fn write_payload(
     let replay_options = replay_options(plan, options);
     let budget = options.sort_memory.saturating_sub(replay_options.memory_budget);
     let mut writer = Writer::new(&scratch, plan.commit_ts, budget)?;
-    let record_options = RecordOptions { reference_bytes: options.reference_bytes };
-    let oddities = StoredOddities {
+    let stored = StoredOddities {
         settings: plan.account.tells_of(sqs::findings::ODD_SETTINGS),
         partitions: plan.account.tells_of(sqs::findings::OTHER_PARTITION),
     };
-    let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options).accepting(oddities);
+    let record_options = RecordOptions { reference_bytes: options.reference_bytes, stored };
+    let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options);
     let mut digester = Digester::before(&scratch, Sequences::Highest, &mut encoder);
     let mut stored = Stored { consumer: &mut digester, reference_bytes: options.reference_bytes };
     let losses = LossFile::new(&options.resources.scratch());

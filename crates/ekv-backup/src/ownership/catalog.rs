@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ekv_snapshot::{CommitTs, Range, RecordFile, View, escape};
 use ekv_text::ByteCursor;
 
-use super::route_key::{RoutesBelow, route_key, routes_below};
+use ekv_adapters::{RoutesBelow, route_key, routes_below};
 
 /// Prefix of route records.
 const ROUTE: &[u8] = b"!dist|route|";

@@ -86,7 +86,8 @@ impl Crate {
         uses
     }
 
-    /// A path in a macro with each module in the place of a variable, if that has a module or name behind it as the path says.
+    /// A path in a macro with each module in the place of a variable that has the one behind it in the path; if that is the name of
+    /// something else, each that is a folder.
     fn of_every_name(&self, module: &[String], path: &[String]) -> Vec<Vec<String>> {
         let Some(at) = path.iter().position(|part| part.starts_with('$')) else { return vec![path.to_vec()] };
         let (front, rest) = path.split_at(at);
@@ -95,13 +96,18 @@ impl Crate {
             Some("crate") => front.iter().skip(1).cloned().collect(),
             _ => module.iter().take(module.len().saturating_sub(up)).chain(front.iter().skip(up)).cloned().collect(),
         };
-        let below = self.modules.keys().filter_map(|other| other.strip_prefix(here.as_slice()));
-        let named = below.filter_map(|below| match (below, rest) {
-            ([name, next, ..], [_, own, ..]) if next == own => Some(name),
-            _ => None,
-        });
+        let below: Vec<&[String]> = self
+            .modules
+            .keys()
+            .filter_map(|other| other.strip_prefix(here.as_slice()))
+            .filter(|below| below.len() > 1)
+            .collect();
+        let is_named = |below: &&&[String]| below.get(1) == rest.get(1);
+        let is_module = below.iter().any(|below| is_named(&below));
+        let names: BTreeSet<&String> =
+            below.iter().filter(|below| !is_module || is_named(below)).filter_map(|below| below.first()).collect();
         let with = |name: &String| [front, std::slice::from_ref(name), rest.get(1..).unwrap_or_default()].concat();
-        named.map(with).collect()
+        names.into_iter().map(with).collect()
     }
 
     /// The file to which a path in a module leads, if it is one of this crate.
@@ -311,13 +317,19 @@ mod tests {
         let code = Crate::of(&[
             ("rooms/mod.rs", "mod all;\nmod cellar;\nmod attic;\nmod stairs;"),
             ("rooms/all.rs", "macro_rules! doors { ($($room:ident)*) => { $(super::$room::door::Door,)* } }"),
+            ("rooms/keys.rs", "macro_rules! keys { ($($room:ident)*) => { $(super::$room::KEY,)* } }"),
             ("rooms/cellar/mod.rs", "mod door;"),
             ("rooms/cellar/door.rs", ""),
             ("rooms/attic/mod.rs", "mod door;"),
             ("rooms/attic/door.rs", ""),
             ("rooms/stairs.rs", ""),
         ]);
-        let uses = BTreeSet::from([("rooms/all.rs", "rooms/attic/door.rs"), ("rooms/all.rs", "rooms/cellar/door.rs")]);
+        let uses = BTreeSet::from([
+            ("rooms/all.rs", "rooms/attic/door.rs"),
+            ("rooms/all.rs", "rooms/cellar/door.rs"),
+            ("rooms/keys.rs", "rooms/attic/mod.rs"),
+            ("rooms/keys.rs", "rooms/cellar/mod.rs"),
+        ]);
         assert_eq!(code.uses(), uses);
     }
 }

@@ -4,8 +4,9 @@ use ekv_model::dynamodb::{KEY_VALUE_LEN_MAX, KeyType, KeyValue, Node, Table, pus
 use ekv_model::{Body, Example, Findings, Result};
 
 use super::GENERATION;
+use crate::dynamodb::findings::INDEX_ROW_LEFT_OUT;
 use crate::dynamodb::keys::index_row_key;
-use crate::restorable::{INDEX_ROW_LEFT_OUT, fits};
+use crate::restores::fits;
 
 /// Memory for the index keys of one item, in bytes.
 const KEYS_LEN_MAX: usize = 16 << 20;

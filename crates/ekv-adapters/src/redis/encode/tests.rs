@@ -194,6 +194,8 @@ fn events_without_meaning_are_refused() {
         assert!(error.to_string().starts_with("an event came where it has no meaning"), "{error}");
     }
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let error = Encoder::new(&scratch).event(&mut Records::default(), 1, begin).unwrap_err();
+    let error = Encoder::new(&scratch)
+        .event(&mut Records::default(), ModelEvent::Redis { database: 1, event: begin })
+        .unwrap_err();
     assert!(error.to_string().contains("database 1"), "{error}");
 }

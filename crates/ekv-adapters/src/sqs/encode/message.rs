@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::EncodeOptions;
 use crate::json::{begin_object, push_stored};
+use crate::sqs::keys::FIRST_GENERATION;
 use crate::sqs::message::MAGIC;
 
 /// How long a deduplication id is in use, in milliseconds.
@@ -51,7 +52,7 @@ pub(super) fn put(
         [] => object.name("current_receipt_token").extend_from_slice(b"null"),
         token => object.text("current_receipt_token", &STANDARD.encode(token)),
     }
-    let generation = if options.reference_bytes { super::FIRST_GENERATION } else { message.queue_generation };
+    let generation = if options.reference_bytes { FIRST_GENERATION } else { message.queue_generation };
     object.number("queue_generation", generation);
     object.some_text("message_group_id", message.message_group_id);
     object.some_text("message_deduplication_id", message.message_deduplication_id);

@@ -100,7 +100,9 @@ fn standard_queues_have_no_rows_of_fifo_queues_and_times_before_1970_are_0_in_ke
     let queue = Queue { name: b"q", last_sequence_number: Some(9), ..Queue::default() };
     let message = message("m");
     let events = [Event::Queue(&queue), Event::Message(&message), Event::End];
-    for (options, visible_at_ms) in [(EncodeOptions::default(), 7), (EncodeOptions { reference_bytes: true }, 0)] {
+    for (options, visible_at_ms) in
+        [(EncodeOptions::default(), 7), (EncodeOptions { reference_bytes: true, ..EncodeOptions::default() }, 0)]
+    {
         let records = encode_all(&events, options).unwrap();
         let keys: Vec<_> = records.keys().map(|key| Key::parse(key).unwrap()).collect();
         let row = |subject| {

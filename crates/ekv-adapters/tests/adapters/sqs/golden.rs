@@ -77,7 +77,7 @@ fn records_of_a_server_come_back_byte_for_byte_from_a_dump_that_kept_everything(
 #[test]
 fn reference_bytes_are_those_of_the_reference_encoder() {
     let dump = Dump::of(&server_records(), Mode::default());
-    let options = EncodeOptions { reference_bytes: true };
+    let options = EncodeOptions { reference_bytes: true, ..EncodeOptions::default() };
     let payload = dump.payload(options);
     let digest: String = Sha256::digest(&payload).iter().map(|byte| format!("{byte:02x}")).collect();
     let records = dump.encode_with(options, Arc::default()).unwrap();

@@ -159,7 +159,7 @@ fn of_messages_with_one_deduplication_id_the_last_one_sent_holds_it() {
         .message("b", (7, 7), UNTOUCHED, &more(2, "h"))
         .message("c", (7, 7), UNTOUCHED, &more(3, "i"));
     let key = server.key(1, None, Subject::Dedup { group: Vec::new(), id: b"d".to_vec() });
-    for options in [EncodeOptions::default(), EncodeOptions { reference_bytes: true }] {
+    for options in [EncodeOptions::default(), EncodeOptions { reference_bytes: true, ..EncodeOptions::default() }] {
         let records = server.dump(Mode::default()).encode_with(options, Arc::default()).unwrap();
         let row = String::from_utf8(records.0[&key].clone()).unwrap();
         assert!(row.starts_with(r#"{"message_id":"b","send_timestamp_ms":7"#), "{row}");

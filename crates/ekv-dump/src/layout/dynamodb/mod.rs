@@ -5,7 +5,7 @@ pub(crate) mod joins;
 pub(crate) mod read;
 pub(crate) mod write;
 
-use super::Layout;
+use super::row::Layout;
 
 /// The files of the protocol.
 pub(super) const LAYOUT: Layout = Layout {

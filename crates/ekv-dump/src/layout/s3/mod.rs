@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ekv_spill::Sorter;
 
-use super::Layout;
+use super::row::Layout;
 
 /// The files of the protocol.
 pub(super) const LAYOUT: Layout = Layout {

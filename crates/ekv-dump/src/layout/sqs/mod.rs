@@ -4,7 +4,7 @@ pub(crate) mod entry;
 pub(crate) mod read;
 pub(crate) mod write;
 
-use super::Layout;
+use super::row::Layout;
 use crate::verify::joins::NoJoins;
 
 /// The files of the protocol.

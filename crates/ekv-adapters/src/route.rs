@@ -1,36 +1,32 @@
-//! Route keys. Source: `docs/format/snapshot.md`, section 12.
+//! Route keys: by which the routing catalog says which group owns a user key. Source: `docs/format/snapshot.md`, section 12.
 
 use std::borrow::Cow;
 
+use ekv_model::Protocol;
 use ekv_text::ordered::{split_segment, unescape};
 
-/// Bytes of a generation, sequence number or timestamp.
+use crate::adapter::Routes;
+use crate::adapter_of;
+
+/// Bytes of a timestamp.
 const U64_LEN: usize = 8;
 
-/// User keys that any group may hold: content-addressed chunks, keys that a server flag assigns, records of transactions.
-const EXEMPT: [&[u8]; 7] = [
-    b"!s3|chunkblob|",
-    b"!sqs|msg|data|p|",
-    b"!sqs|msg|vis|p|",
-    b"!sqs|msg|byage|p|",
-    b"!sqs|msg|dedup|p|",
-    b"!sqs|msg|group|p|",
-    b"!txn|",
-];
+/// Records of transactions, which any group may hold.
+const TRANSACTIONS: &[u8] = b"!txn|";
 
-/// Whether the routing catalog says nothing about a user key.
-pub(crate) fn is_exempt(user_key: &[u8]) -> bool {
-    EXEMPT.iter().any(|prefix| user_key.starts_with(prefix))
+fn routes() -> impl Iterator<Item = &'static Routes> {
+    Protocol::ALL.into_iter().map(|protocol| &adapter_of(protocol).routes)
 }
 
-/// Families whose user keys are their own route keys.
-const ROUTED_BY_THEMSELVES: [&[u8]; 4] = [b"!hs|", b"!st|", b"!zs|", b"!stream|"];
-/// Of a list with its name, counted: all that follows has the name for a route key.
-const LIST_DELTAS: &[u8] = b"!lst|meta|d|";
+/// Whether the routing catalog says nothing about a user key: any group may hold it.
+pub fn is_exempt(user_key: &[u8]) -> bool {
+    let begins = |prefix: &&[u8]| user_key.starts_with(prefix);
+    begins(&TRANSACTIONS) || routes().any(|routes| routes.exempt.iter().any(begins))
+}
 
 /// The route keys of the user keys that begin with some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RoutesBelow<'p> {
+pub enum RoutesBelow<'p> {
     /// All have this one.
     One(&'p [u8]),
     /// Each is its own.
@@ -40,26 +36,25 @@ pub(crate) enum RoutesBelow<'p> {
 }
 
 /// The route keys of the user keys that begin with `prefix`.
-pub(crate) fn routes_below(prefix: &[u8]) -> RoutesBelow<'_> {
-    if ROUTED_BY_THEMSELVES.iter().any(|family| prefix.starts_with(family)) {
+pub fn routes_below(prefix: &[u8]) -> RoutesBelow<'_> {
+    if routes().any(|routes| routes.of_themselves.iter().any(|own| prefix.starts_with(own))) {
         return RoutesBelow::Same;
     }
-    let name = prefix.strip_prefix(LIST_DELTAS).and_then(length_prefixed);
-    name.map_or(RoutesBelow::Unknown, RoutesBelow::One)
+    routes().find_map(|routes| (routes.of_all_below)(prefix)).map_or(RoutesBelow::Unknown, RoutesBelow::One)
 }
 
 /// The key by which a user key is routed; keys of one table, bucket or queue share theirs.
-pub(crate) fn route_key(user_key: &[u8]) -> Cow<'_, [u8]> {
+pub fn route_key(user_key: &[u8]) -> Cow<'_, [u8]> {
     // The record of a transaction is routed like the key that it is about.
     let mut key = user_key;
     while let Some(subject) = transaction_subject(key) {
         key = subject;
     }
-    redis(key).map(Cow::Borrowed).or_else(|| protocol(key)).unwrap_or(Cow::Borrowed(key))
+    routes().find_map(|routes| (routes.of_key)(key)).or_else(|| file_system(key)).unwrap_or(Cow::Borrowed(key))
 }
 
 fn transaction_subject(key: &[u8]) -> Option<&[u8]> {
-    let rest = key.strip_prefix(b"!txn|")?;
+    let rest = key.strip_prefix(TRANSACTIONS)?;
     let whole = [&b"lock|"[..], b"int|", b"meta|"].iter().find_map(|prefix| rest.strip_prefix(*prefix));
     let with_timestamp = || [&b"cmt|"[..], b"rb|"].iter().find_map(|prefix| rest.strip_prefix(*prefix));
     whole.or_else(|| without_last_u64(with_timestamp()?))
@@ -69,48 +64,8 @@ fn without_last_u64(key: &[u8]) -> Option<&[u8]> {
     key.split_last_chunk::<U64_LEN>().map(|(front, _)| front)
 }
 
-/// The Redis key inside a record key of the list and string families.
-fn redis(key: &[u8]) -> Option<&[u8]> {
-    if let Some(rest) = key.strip_prefix(b"!lst|") {
-        let counted = [&b"meta|d|"[..], b"claim|"].iter().find_map(|prefix| rest.strip_prefix(*prefix));
-        let whole = || rest.strip_prefix(b"meta|");
-        let item = || without_last_u64(rest.strip_prefix(b"itm|")?);
-        return counted.and_then(length_prefixed).or_else(whole).or_else(item);
-    }
-    let rest = key.strip_prefix(b"!redis|")?;
-    let name_len = rest.iter().position(|b| *b == b'|').filter(|len| *len > 0)?;
-    rest.get(name_len.saturating_add(1)..)
-}
-
-/// The bytes behind a big-endian 32-bit length.
-fn length_prefixed(bytes: &[u8]) -> Option<&[u8]> {
-    let (len, rest) = bytes.split_first_chunk()?;
-    rest.get(..usize::try_from(u32::from_be_bytes(*len)).ok()?)
-}
-
-/// The route key of the families whose records are kept together by table, bucket or file.
-fn protocol(key: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if key.starts_with(b"!sqs|") {
-        return Some(Cow::Borrowed(b"!sqs|route|global"));
-    }
-    if let Some(rest) = key.strip_prefix(b"!ddb|") {
-        let table = [&b"meta|table|"[..], b"meta|gen|"].iter().find_map(|prefix| rest.strip_prefix(*prefix));
-        let table = table.or_else(|| {
-            let rows = [&b"item|"[..], b"gsi|"].iter().find_map(|prefix| rest.strip_prefix(*prefix))?;
-            rows.split(|b| *b == b'|').next().filter(|table| table.len() < rows.len())
-        })?;
-        return Some(Cow::Owned([b"!ddb|route|table|", table].concat()));
-    }
-    if let Some(rest) = key.strip_prefix(b"!s3|") {
-        let object = [&b"obj|head|"[..], b"upload|meta|", b"upload|part|", b"blob|", b"chunkref|", b"gc|upload|"]
-            .iter()
-            .find_map(|prefix| rest.strip_prefix(*prefix))?;
-        let bucket_len = segment_len(object)?;
-        let object_start = bucket_len.checked_add(U64_LEN)?;
-        let object_len = segment_len(object.get(object_start..)?)?;
-        let routed = object.get(..object_start.checked_add(object_len)?)?;
-        return Some(Cow::Owned([b"!s3route|", routed].concat()));
-    }
+/// The route key of what the file system adapter keeps together by file.
+fn file_system(key: &[u8]) -> Option<Cow<'_, [u8]>> {
     let rest = key.strip_prefix(b"!fs|")?;
     if let Some(chunk) = rest.strip_prefix(b"chk|") {
         let file = chunk.get(..24).and_then(|ids| ids.get(..16))?;
@@ -118,11 +73,6 @@ fn protocol(key: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
     let usage = rest.strip_prefix(b"usage|route|")?;
     split_segment(usage).map(|(segment, _)| Cow::Owned(unescape(segment)))
-}
-
-/// Length of an ordered segment with its end mark.
-fn segment_len(bytes: &[u8]) -> Option<usize> {
-    split_segment(bytes).map(|(segment, _)| segment.len())
 }
 
 #[cfg(test)]

@@ -1,0 +1,73 @@
+//! What there is of the adapter of each protocol.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use ekv_model::{Event, Findings, Result};
+use ekv_snapshot::{RecordSink, View};
+use ekv_spill::Scratch;
+
+use crate::Run;
+use crate::encode_error::EncodeOptions;
+use crate::redis::Options as RedisOptions;
+use crate::restores::Restores;
+use crate::s3::Options as S3Options;
+use crate::sqs::Options as SqsOptions;
+
+/// What is decoded, and how.
+#[derive(Clone, Copy, Default)]
+pub struct AdapterOptions<'o> {
+    /// Of the Redis adapter.
+    pub redis: RedisOptions,
+    /// Of the S3 adapter.
+    pub s3: S3Options,
+    /// Of the SQS adapter.
+    pub sqs: SqsOptions,
+    /// Snapshots of other nodes, for offloaded S3 content that this one lacks.
+    pub blob_sources: &'o [View],
+}
+
+/// The adapter of a protocol.
+pub(crate) struct Adapter {
+    /// Records to events; accounts for every visible record of its families in the books of the run.
+    pub(crate) decode: fn(&mut Run<'_>, &AdapterOptions<'_>) -> Result<()>,
+    /// Events to records.
+    pub(crate) encoder: fn(&Arc<dyn Scratch>, EncodeOptions) -> Box<dyn EncodeEvents>,
+    /// What of the events no server restores.
+    pub(crate) restores: fn() -> Box<dyn Restores>,
+    /// Which group owns a key.
+    pub(crate) routes: Routes,
+}
+
+/// Turns the events of a protocol into records.
+pub(crate) trait EncodeEvents {
+    /// Takes the next event of the protocol.
+    ///
+    /// # Errors
+    /// [`EncodeError`](crate::EncodeError); those of the sink.
+    fn event(&mut self, sink: &mut dyn RecordSink, event: Event<'_>) -> Result<()>;
+
+    /// What was odd about the events so far and did not keep them from becoming records.
+    fn take_findings(&mut self) -> Findings {
+        Findings::default()
+    }
+}
+
+/// How the user keys of a protocol are routed. Source: `docs/format/snapshot.md`, section 12.
+#[derive(Clone, Copy)]
+pub(crate) struct Routes {
+    /// Beginnings of user keys that any group may hold.
+    pub(crate) exempt: &'static [&'static [u8]],
+    /// Beginnings of user keys that are their own route keys, whatever follows.
+    pub(crate) of_themselves: &'static [&'static [u8]],
+    /// The route key of a user key; `None` if it is its own.
+    pub(crate) of_key: fn(&[u8]) -> Option<Cow<'_, [u8]>>,
+    /// The one route key of all user keys that begin with some bytes; `None` if nothing is known.
+    pub(crate) of_all_below: fn(&[u8]) -> Option<&[u8]>,
+}
+
+impl Routes {
+    /// Every key is its own route key.
+    pub(crate) const NONE: Routes =
+        Routes { exempt: &[], of_themselves: &[], of_key: |_| None, of_all_below: |_| None };
+}
