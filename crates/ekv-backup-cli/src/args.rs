@@ -3,6 +3,8 @@
 mod archive;
 mod checksums;
 mod encode;
+mod get;
+mod list;
 mod prepare_restore;
 mod restore;
 mod scope;
@@ -24,6 +26,8 @@ pub(crate) use archive::{
 };
 pub(crate) use checksums::ChecksumsArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
+pub(crate) use get::GetArguments;
+pub(crate) use list::ListArguments;
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 pub(crate) use restore::RestoreArguments;
 pub(crate) use scope::ScopeArguments;
@@ -37,6 +41,8 @@ const STYLES: Styles = Styles::styled()
 const AFTER_HELP: &str = "\
 First steps:
   ekv-backup inspect snapshot.fsm            what is in it, and from when?
+  ekv-backup ls snapshot.fsm                 every key, item, object and message
+  ekv-backup get snapshot.fsm user:1         one of them
   ekv-backup decode snapshot.fsm dump        turn it into plain files
   ekv-backup verify dump                     is the dump whole?
 
@@ -90,6 +96,10 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     #[command(visible_alias = "info")]
     Inspect(Box<InspectArguments>),
+    #[command(visible_alias = "list")]
+    Ls(Box<ListArguments>),
+    #[command(visible_alias = "cat")]
+    Get(Box<GetArguments>),
     Checksums(ChecksumsArguments),
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
@@ -110,6 +120,8 @@ impl Command {
         match self {
             Command::Decode(decode) => Some((either(&decode.snapshot, &decode.input), Wanted::Snapshot)),
             Command::Inspect(inspect) => Some((&inspect.snapshot, Wanted::Snapshot)),
+            Command::Ls(list) => Some((&list.source, Wanted::Snapshot)),
+            Command::Get(get) => Some((&get.source, Wanted::Snapshot)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
             Command::Restore(restore) => Some((&restore.dump, Wanted::Dump)),
@@ -129,6 +141,8 @@ impl Command {
             Command::Decode(_) => "decode",
             Command::Verify(_) => "verify",
             Command::Inspect(_) => "inspect",
+            Command::Ls(_) => "ls",
+            Command::Get(_) => "get",
             Command::Checksums(_) => "checksums",
             Command::Encode(_) => "encode",
             Command::Restore(_) => "restore",
@@ -154,6 +168,10 @@ impl Command {
                 checksum_option: checksum_option(&decode.read).or(decode.strict.then_some("--strict")),
                 ..attempt
             },
+            Command::Ls(list) => Attempt { checksum_option: checksum_option(&list.read), ..attempt },
+            Command::Get(get) => {
+                Attempt { checksum_option: checksum_option(&get.read), target: get.output.as_deref(), ..attempt }
+            }
             Command::Inspect(inspect) => Attempt { checksum_option: checksum_option(&inspect.read), ..attempt },
             Command::Encode(encode) => Attempt {
                 target: Some(either(&encode.snapshot, &encode.output)),

@@ -48,6 +48,8 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Decode(decode) => commands::decode::run(decode, output),
         Command::Verify(verify) => commands::verify::run(verify, output),
         Command::Inspect(inspect) => commands::inspect::run(inspect, output),
+        Command::Ls(list) => commands::list::run(list, output),
+        Command::Get(get) => commands::get::run(get, output),
         Command::Checksums(checksums) => commands::checksums::run(checksums, output),
         Command::Encode(encode) => commands::encode::run(encode, output),
         Command::Restore(restore) => commands::restore::run(restore, output),

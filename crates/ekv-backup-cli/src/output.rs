@@ -12,8 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ekv_backup::see::Enough;
 use ekv_backup::{Class, Error, LISTED_LOSSES_MAX, Losses, is_out_of_space, shell};
-use ekv_text::{Line, shorten};
+use ekv_text::{Line, is_shown_as_it_is, shorten};
 use serde::Serialize;
 
 use crate::args::{OutputArguments, When};
@@ -25,6 +26,9 @@ use crate::screen::Screen;
 const MESSAGE_LEN_MAX: usize = 4096;
 /// Longest line of a report, in characters.
 const LINE_LEN_MAX: usize = 8192;
+
+/// Bytes of lines that are gathered.
+const LINES_BUFFER_LEN: usize = 64 << 10;
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";
@@ -208,6 +212,34 @@ impl Output {
         self.print(|out| out.write_all(text.as_bytes()));
     }
 
+    /// Whether results are JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.arguments.json
+    }
+
+    /// Lines for standard output, in place of a result: nothing else is printed there.
+    ///
+    /// # Errors
+    /// If it cannot be written to.
+    pub(crate) fn lines(&mut self) -> Result<Lines, Error> {
+        self.is_result_printed = true;
+        let file = standard_output().map_err(|error| Error::new(Class::WriteIo, error))?;
+        Ok(Lines { out: io::BufWriter::with_capacity(LINES_BUFFER_LEN, file), was_left: false })
+    }
+
+    /// Bytes for standard output, in place of a result. A terminal takes text only.
+    ///
+    /// # Errors
+    /// If it cannot be written to.
+    pub(crate) fn bytes(&mut self) -> Result<Box<dyn Write + Send>, Error> {
+        self.is_result_printed = true;
+        let file = standard_output().map_err(|error| Error::new(Class::WriteIo, error))?;
+        Ok(match io::stdout().is_terminal() {
+            true => Box::new(ForTerminal(file)),
+            false => Box::new(io::BufWriter::with_capacity(LINES_BUFFER_LEN, file)),
+        })
+    }
+
     /// Prints piece by piece, at once, however long it is.
     fn print(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         if self.failed.is_some() {
@@ -327,6 +359,64 @@ impl Output {
             }
             _ => exit,
         }
+    }
+}
+
+/// A terminal, to which nothing goes that could steer it.
+struct ForTerminal(File);
+
+impl Write for ForTerminal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let is_text = |character: char| is_shown_as_it_is(character) || matches!(character, '\n' | '\t');
+        for chunk in bytes.utf8_chunks() {
+            // The front of a character may be at the end.
+            let is_cut = chunk.invalid().len() < 4 && bytes.ends_with(chunk.invalid());
+            if !chunk.valid().chars().all(is_text) || !is_cut {
+                return Err(io::Error::new(io::ErrorKind::Unsupported, "a terminal shows text only"));
+            }
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Lines on standard output, which are gathered.
+pub(crate) struct Lines {
+    out: io::BufWriter<File>,
+    was_left: bool,
+}
+
+impl Lines {
+    /// Prints a line.
+    ///
+    /// # Errors
+    /// [`Enough`] if the reader went away; a failing write.
+    pub(crate) fn put(&mut self, line: &[u8]) -> Result<(), Error> {
+        let written = self.out.write_all(line);
+        written.map_err(|error| self.failed(error))
+    }
+
+    /// Prints what was gathered.
+    ///
+    /// # Errors
+    /// A failing write.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        match self.out.flush().map_err(|error| self.failed(error)) {
+            Err(_) if self.was_left => Ok(()),
+            flushed => flushed,
+        }
+    }
+
+    fn failed(&mut self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            self.was_left = true;
+            return Enough::error();
+        }
+        let class = if is_out_of_space(&error) { Class::OutOfSpace } else { Class::WriteIo };
+        Error::new(class, error)
     }
 }
 

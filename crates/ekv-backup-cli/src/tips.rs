@@ -6,12 +6,13 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Words that are no commands, and the command that is meant.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 13] = [
     ("backup", "decode"),
     ("export", "decode"),
     ("extract", "decode"),
-    ("list", "inspect"),
-    ("show", "inspect"),
+    ("keys", "ls"),
+    ("show", "get"),
+    ("info", "inspect"),
     ("stat", "inspect"),
     ("test", "verify"),
     ("validate", "verify"),

@@ -82,6 +82,11 @@ impl EventOptions {
         }
     }
 
+    /// Whether there are filters, beyond a choice of adapters.
+    pub fn is_selection(&self) -> bool {
+        self.scope.is_narrowed()
+    }
+
     /// Whether a family is asked for.
     pub(crate) fn has(&self, family: Family) -> bool {
         family.owner().protocol().map_or(self.takes_unknown(), |adapter| self.takes(adapter))

@@ -188,7 +188,8 @@ impl fmt::Debug for LossFile {
     }
 }
 
-fn scratch_error(error: ekv_spill::Error) -> ekv_model::Error {
+/// A failure of scratch space as an error of the run.
+pub(crate) fn scratch_error(error: ekv_spill::Error) -> ekv_model::Error {
     ekv_files::Error::from(error).into()
 }
 

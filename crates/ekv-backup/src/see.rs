@@ -3,7 +3,18 @@
 //! | file | question |
 //! |---|---|
 //! | `source.rs` | is it a snapshot, a node, a dump or an archive, and what are its events? |
+//! | `look.rs` | what is selected of it, what had expired, and what could not be read? |
+//! | `list.rs` | which things are there? |
+//! | `get.rs` | what is one of them? |
+//!
+//! Source: `docs/format/tree.md`, section 20.
 
+mod get;
+mod list;
+mod look;
 mod source;
 
+pub use get::{GetOptions, GetOutput, GetReport, get};
+pub use list::{ListOptions, Listed, Row, ScopeRow, SortBy, list};
+pub use look::{Enough, Look};
 pub use source::{Source, SourceBooks};

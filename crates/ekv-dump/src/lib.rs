@@ -2,6 +2,7 @@
 //!
 //! This crate knows no record of the store. How files are written and read safely is in `ekv-files`.
 
+mod content;
 mod copy;
 mod entry;
 mod error;
@@ -21,6 +22,7 @@ mod tree_target;
 pub mod verify;
 mod writer;
 
+pub use content::{Role, role_of};
 pub use copy::{Copied, copy};
 pub use error::DumpFault;
 pub use layout::dynamodb::write::findings::NAME_COLLISION as DYNAMODB_NAME_COLLISION;

@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD as STANDARD_ALPHABET;
 use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{
+    GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD,
+};
 
 /// Bytes encoded at once; a multiple of three.
 const BLOCK_LEN: usize = 3 * 256;
@@ -60,6 +62,11 @@ impl Base64Stream {
     /// Encodes standard base64 with padding.
     pub fn standard() -> Self {
         Base64Stream { engine: &STANDARD, ..Base64Stream::default() }
+    }
+
+    /// Encodes standard base64 without padding.
+    pub fn unpadded() -> Self {
+        Base64Stream { engine: &STANDARD_NO_PAD, ..Base64Stream::default() }
     }
 
     /// Appends the next piece: at most four bytes for every three.

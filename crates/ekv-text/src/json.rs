@@ -12,6 +12,7 @@ mod object_text;
 mod read;
 mod score;
 mod serialize;
+mod shown;
 mod utf8;
 
 pub use crate::base64::Base64Stream;
@@ -22,5 +23,6 @@ pub use object::Object;
 pub use object_text::ObjectText;
 pub use read::{Found, JsonFault, JsonReader, JsonSource, Position, StoredReader, ValueKind, is_name};
 pub use score::push_score;
-pub use serialize::{Style, serialize_into, write_shown};
+pub use serialize::{Style, serialize_into, write_shown, write_shown_line, write_shown_object};
+pub use shown::ShownStream;
 pub use utf8::Utf8Check;

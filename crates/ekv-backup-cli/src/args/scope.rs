@@ -62,8 +62,8 @@ pub(crate) struct ScopeArguments {
     /// At most 1,000,000 names and 64 MiB.
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub(crate) from_file: Vec<PathBuf>,
-    /// Addresses in FILE end with a NUL byte, not with the line
-    #[arg(short = '0', long = "null", requires = "from_file", help_heading = HEADING)]
+    /// Addresses end with a NUL byte, not with the line: those in FILE, and those that `ls` prints
+    #[arg(short = '0', long = "null", help_heading = HEADING)]
     pub(crate) null: bool,
     /// Names and patterns have no escapes: % is a percent sign
     #[arg(long, help_heading = HEADING)]
@@ -108,6 +108,25 @@ impl ScopeArguments {
     /// # Errors
     /// A text that is no name, a file of names that cannot be read, filters that exclude each other.
     pub(crate) fn scope(&self, adapters: &[Protocol], input: &Path, allow_empty: bool) -> Result<Arc<Scope>, Error> {
+        if self.null && self.from_file.is_empty() {
+            return Err(Error::new(
+                Class::Environment,
+                "-0 (--null) says how the names in a file end: it goes with --from-file",
+            ));
+        }
+        self.scope_of_names(adapters, input, allow_empty)
+    }
+
+    /// As [`ScopeArguments::scope`], where `-0` may mean something else as well.
+    ///
+    /// # Errors
+    /// As [`ScopeArguments::scope`].
+    pub(crate) fn scope_of_names(
+        &self,
+        adapters: &[Protocol],
+        input: &Path,
+        allow_empty: bool,
+    ) -> Result<Arc<Scope>, Error> {
         let mut scope = Scope::everything();
         self.fill(&mut scope).map_err(|error| Error::new(Class::Environment, error))?;
         for file in &self.from_file {

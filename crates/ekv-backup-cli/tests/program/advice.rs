@@ -254,7 +254,7 @@ fn words_for_commands_and_options_lead_to_what_is_meant() {
     room.run(&["info", "snapshot.fsm"]).assert_code(0);
     room.run(&["dump", "snapshot.fsm", "again"]).assert_code(0);
     assert_eq!(room.run(&["version"]).assert_code(0).stdout, room.run(&["--version"]).stdout);
-    for (word, meant) in [("backup", "decode"), ("list", "inspect"), ("validate", "verify"), ("import", "restore")] {
+    for (word, meant) in [("backup", "decode"), ("keys", "ls"), ("validate", "verify"), ("import", "restore")] {
         let run = room.run(&[word]);
         run.assert_code(1).assert_says(&format!("'{meant}'"));
         assert!(!run.stderr.contains("checksums"), "{run:?}");

@@ -14,6 +14,7 @@ use ekv_spill::Scratch;
 use crate::dump_source::open_archive_stream;
 use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};
 use crate::load::ReadOptions;
+use crate::losses::first_losses;
 use crate::open::kind::Kind;
 use crate::open::open_snapshot_stream;
 use crate::pipe::{Books, Events, Header};
@@ -160,6 +161,11 @@ impl OpenDump {
     /// What the manifest says.
     pub fn manifest(&self) -> &StoredManifest {
         &self.manifest
+    }
+
+    /// The first `count` things that were lost when the dump was made, a line each.
+    pub(crate) fn first_losses(&mut self, count: usize) -> Vec<String> {
+        first_losses(self.files.as_mut(), &self.manifest.account, count)
     }
 }
 

@@ -7,4 +7,5 @@ mod nodes;
 mod prepare;
 mod redis;
 mod s3;
+mod see;
 mod sqs;

@@ -2,6 +2,7 @@
 
 use ekv_model::Protocol;
 
+use crate::content::Role;
 use crate::segment::{Decoded, SegmentError, component, decode_component};
 use crate::verify::problem::ProblemKind;
 use crate::verify::rules::Rules;
@@ -61,6 +62,9 @@ pub(crate) trait InScope<'p> {
 
     /// Whether a writer makes this file only when something goes into it.
     fn is_never_empty(&self) -> bool;
+
+    /// What this file is for.
+    fn role(&self) -> Role;
 
     /// Whether the text of this file tells what must go together; then [`Joins::read`](crate::verify::joins::Joins::read) gets it.
     fn is_joined_by_text(&self) -> bool {

@@ -45,8 +45,29 @@ pub fn write_shown(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()
     out.write_all(b"\n")
 }
 
+/// Writes JSON on one line, with a line feed at its end. What could steer a terminal on which it is shown is a `\u` escape.
+///
+/// # Errors
+/// As [`write_shown`].
+pub fn write_shown_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    write_with(value, CompactFormatter, escape_unshown, &mut *out)?;
+    out.write_all(b"\n")
+}
+
+/// Writes the front of a JSON object on one line, without the brace that closes it, so that more members can follow.
+///
+/// # Errors
+/// As [`write_shown`].
+pub fn write_shown_object(value: &impl Serialize, out: &mut Vec<u8>) -> io::Result<()> {
+    write_with(value, CompactFormatter, escape_unshown, &mut *out)?;
+    match out.pop() {
+        Some(b'}') => Ok(()),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
 /// Appends text with `\u` escapes for the characters that are not shown as they are.
-fn escape_unshown(text: &str, escaped: &mut Vec<u8>) {
+pub(super) fn escape_unshown(text: &str, escaped: &mut Vec<u8>) {
     for character in text.chars() {
         if is_shown_as_it_is(character) {
             escaped.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());

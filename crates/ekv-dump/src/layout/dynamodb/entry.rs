@@ -5,6 +5,7 @@ use ekv_model::Protocol;
 use super::write::names::EXTENSION as ITEM_EXTENSION;
 use super::write::schema::SCHEMA_FILE;
 use super::write::{ITEMS_DIRECTORY, ITEMS_FILE};
+use crate::content::Role;
 use crate::layout::in_scope::{InScope, Misplaced, ScopeRow, check_component, split_first};
 use crate::manifest::DynamodbLayout;
 use crate::segment::decode_component;
@@ -93,6 +94,10 @@ impl<'p> InScope<'p> for TableEntry<'p> {
             TableEntry::Item(None, name) => put(&[items, b"/", name, ITEM_EXTENSION]),
             TableEntry::Item(Some(folder), name) => put(&[items, b"/", folder, b"/", name, ITEM_EXTENSION]),
         }
+    }
+
+    fn role(&self) -> Role {
+        if matches!(self, TableEntry::Lines | TableEntry::Item(..)) { Role::Content } else { Role::Other }
     }
 
     fn is_never_empty(&self) -> bool {

@@ -3,6 +3,7 @@
 use ekv_model::Protocol;
 
 use super::write::names::Folder;
+use crate::content::Role;
 use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_FILE;
 use crate::layout::in_scope::{InScope, Misplaced, ScopeRow, decimal, split_first};
@@ -76,6 +77,10 @@ impl<'p> InScope<'p> for DatabaseEntry<'p> {
                 put(&[folder.name().as_bytes(), b"/", segment, folder.extension().as_bytes()]);
             }
         }
+    }
+
+    fn role(&self) -> Role {
+        if matches!(self, DatabaseEntry::Key(..)) { Role::Content } else { Role::Other }
     }
 
     fn is_never_empty(&self) -> bool {

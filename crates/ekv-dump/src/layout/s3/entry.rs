@@ -2,6 +2,7 @@
 
 use ekv_model::Protocol;
 
+use crate::content::Role;
 use crate::keymap::KEYMAP_FILE;
 use crate::layout::in_scope::{InScope, Misplaced, ScopeRow, check_component, decimal, included, split_first};
 use crate::s3_name::{
@@ -100,6 +101,14 @@ impl<'p> InScope<'p> for BucketEntry<'p> {
             BucketEntry::OrphanFolder(rest) | BucketEntry::OrphanChunk(rest) => put(&[orphans, b"/", rest]),
             BucketEntry::Folder(path) | BucketEntry::Body(path) => put(&[path]),
             BucketEntry::Sidecar(body) => put(&[body, META_SUFFIX]),
+        }
+    }
+
+    fn role(&self) -> Role {
+        match self {
+            BucketEntry::Body(_) => Role::Content,
+            BucketEntry::Sidecar(_) => Role::Metadata,
+            _ => Role::Other,
         }
     }
 

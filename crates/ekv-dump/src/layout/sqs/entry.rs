@@ -3,6 +3,7 @@
 use ekv_model::Protocol;
 
 use super::write::{INTERNALS_DIRECTORY, MESSAGES_FILE, QUEUE_FILE, SIDE_RECORDS_FILE, is_orphan_directory};
+use crate::content::Role;
 use crate::layout::in_scope::{InScope, Misplaced, ScopeRow, check_component, included, split_first};
 use crate::verify::problem::ProblemKind;
 use crate::verify::rules::Rules;
@@ -57,6 +58,10 @@ impl<'p> InScope<'p> for QueueEntry {
             QueueEntry::Internals => put(&[INTERNALS_DIRECTORY.as_bytes()]),
             QueueEntry::SideRecords => put(&[INTERNALS_DIRECTORY.as_bytes(), b"/", SIDE_RECORDS_FILE.as_bytes()]),
         }
+    }
+
+    fn role(&self) -> Role {
+        if matches!(self, QueueEntry::Messages) { Role::Content } else { Role::Other }
     }
 
     fn is_never_empty(&self) -> bool {

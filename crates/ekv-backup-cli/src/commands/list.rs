@@ -1,0 +1,135 @@
+//! `ls`.
+
+use ekv_backup::see::{ListOptions, Listed, Look, Row, ScopeRow, Source, list};
+use ekv_backup::{Class, Error, EventOptions, Expired, RedisOptions, format_unix_ms};
+use ekv_text::json::write_shown_line;
+
+use crate::args::{ExpiredRule, ListArguments};
+use crate::commands::decode::read_options;
+use crate::commands::text;
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Columns of a time.
+const TIME_LEN: usize = 24;
+
+pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Error> {
+    let adapters = arguments.adapter.0.clone();
+    let allow_empty = arguments.read.empty.allow_empty;
+    let scope = arguments.scope.scope_of_names(&adapters, &arguments.source, allow_empty)?;
+    let read = read_options(&arguments.read);
+    let events = EventOptions {
+        redis: RedisOptions { expired: expired(arguments.expired), ..RedisOptions::default() },
+        scope,
+        ..EventOptions::of(adapters)
+    };
+    let options = ListOptions {
+        scopes: arguments.scopes,
+        sort: arguments.sort.map(Into::into),
+        reverse: arguments.reverse,
+        limit: arguments.limit,
+        resources: read.resources.clone(),
+        events,
+    };
+    let mut lines = output.lines()?;
+    let mut source = Source::open(&arguments.source, &read, output.screen())?;
+    let style = Style {
+        json: output.is_json(),
+        is_counted: arguments.count,
+        is_long: arguments.long,
+        end: if arguments.scope.null { 0 } else { b'\n' },
+    };
+    let mut render = |listed: Listed<'_>, line: &mut Vec<u8>| style.render(listed, line);
+    let mut put = |line: &[u8]| lines.put(line);
+    let (poured, listed, has_more) = list(&mut source, &options, &mut render, &mut put, output.screen())?;
+    if arguments.count {
+        lines.put(format!("{listed}\n").as_bytes())?;
+    }
+    lines.finish()?;
+    if has_more {
+        output.note(format_args!("--limit ends the list here; there is more"));
+    }
+    tell(&poured, output);
+    if poured.things == 0 && options.events.is_selection() && !poured.was_stopped {
+        return Err(nothing(&options.events));
+    }
+    Ok(if poured.is_complete { Exit::Done } else { Exit::Losses })
+}
+
+/// What an option says about expired keys.
+pub(crate) fn expired(rule: ExpiredRule) -> Expired {
+    match rule {
+        ExpiredRule::Keep => Expired::Keep,
+        ExpiredRule::Drop => Expired::Drop,
+    }
+}
+
+/// Nothing meets the selection.
+pub(crate) fn nothing(events: &EventOptions) -> Error {
+    let hint = events.scope.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+    Error::new(Class::NoMatch, format!("nothing matches {}{hint}", events.scope.describe(&events.adapters)))
+}
+
+/// Says what the lines do not: what could not be read, what had expired, which filters nothing met.
+pub(crate) fn tell(poured: &Look, output: &Output) {
+    if poured.expired > 0 {
+        let keys = text::count(poured.expired, "Redis key", "Redis keys");
+        output.note(format_args!("{keys} had expired and are passed over (--expired keep takes them)"));
+    }
+    if poured.things > 0 {
+        for filter in &poured.unmatched {
+            output.warning(format_args!("nothing matches {filter}, while others do"));
+        }
+    }
+    let rest = ", which `decode` lists in LOSSES.jsonl";
+    text::first_of(&poured.lost, poured.lost_count, rest, |line| output.warning(format_args!("missing: {line}")));
+}
+
+/// How lines look.
+struct Style {
+    json: bool,
+    is_counted: bool,
+    is_long: bool,
+    end: u8,
+}
+
+impl Style {
+    fn render(&self, listed: Listed<'_>, line: &mut Vec<u8>) {
+        if self.is_counted {
+            return;
+        }
+        if self.json {
+            // Writing to a vector cannot fail, and there are only texts and numbers in it.
+            let _ = write_shown_line(&listed, line);
+            return;
+        }
+        let address = match &listed {
+            Listed::Thing(Row { address, .. }) | Listed::Scope(ScopeRow { address, .. }) => *address,
+        };
+        if self.is_long {
+            line.extend_from_slice(columns(&listed).as_bytes());
+        }
+        line.extend_from_slice(address.as_bytes());
+        line.push(self.end);
+    }
+}
+
+/// What stands in front of an address, in columns.
+fn columns(listed: &Listed<'_>) -> String {
+    match listed {
+        Listed::Thing(Row { thing, .. }) => {
+            let elements = thing.size.elements.map_or_else(|| "-".to_owned(), |elements| elements.to_string());
+            let expiry = thing.expire_at_ms.map_or_else(|| "-".to_owned(), format_unix_ms);
+            let changed = match thing.commit_ts {
+                0 => "-".to_owned(),
+                ts => format_unix_ms(ts >> 16),
+            };
+            let (kind, bytes) = (thing.kind.name(), text::bytes(thing.size.bytes));
+            format!("{kind:<7} {bytes:>10} {elements:>9}  {expiry:<TIME_LEN$}  {changed:<TIME_LEN$}  ")
+        }
+        Listed::Scope(ScopeRow { kind, nouns, things, bytes, .. }) => {
+            let things = text::count(*things, nouns.0, nouns.1);
+            format!("{kind:<8} {things:>20} {:>10}  ", text::bytes(*bytes))
+        }
+    }
+}

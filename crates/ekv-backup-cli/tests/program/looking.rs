@@ -1,0 +1,163 @@
+//! `ls` and `get`, as people and scripts run them.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use ekv_testkit::SnapshotBuilder;
+use ekv_testkit::fixtures::ALL_3;
+use ekv_testkit::redis::key;
+
+use crate::support::{Room, end_of};
+
+/// A string value in the current form, perhaps with an expiry in Unix milliseconds.
+fn string(expire_at_ms: Option<u64>, value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0x01, u8::from(expire_at_ms.is_some())];
+    bytes.extend(expire_at_ms.into_iter().flat_map(u64::to_be_bytes));
+    bytes.extend_from_slice(value);
+    bytes
+}
+
+/// With keys of all sorts, one that had expired, and one whose value is torn.
+fn room() -> Room {
+    let room = Room::new();
+    let at = 1_000_000_u64 << 16;
+    let snapshot = SnapshotBuilder::new()
+        .put(&key::string(b"plain"), at, &string(None, b"text"))
+        .put(&key::string(b"gone"), at, &string(Some(999_999), b"old"))
+        .put(&key::string(b"later"), at, &string(Some(1_000_001), b"new"))
+        .put(&key::string(b"a b'\"$(x)\n\xff"), at, &string(None, b"\x1b[2J\0\xff"));
+    room.write("sound.fsm", &snapshot.build());
+    let torn = snapshot.put(&key::string(b"torn"), at, b"\xff\x01\x01\0");
+    room.write("torn.fsm", &torn.build());
+    room
+}
+
+#[test]
+fn list_prints_addresses_that_a_shell_gives_back_as_they_are() {
+    let room = room();
+    let list = room.run(&["ls", "sound.fsm", "-q"]);
+    assert_eq!(list.assert_code(0).stdout, "redis:0/a%20b%27%22%24%28x%29%0A%FF\nredis:0/later\nredis:0/plain\n");
+    let script =
+        format!("for address in {}; do \"$0\" get sound.fsm $address | wc -c; done", list.stdout.replace('\n', " "));
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_ekv-backup")).current_dir(room.path("."));
+    let lengths = end_of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    assert_eq!(lengths.stdout.split_whitespace().collect::<Vec<_>>(), ["6", "3", "4"]);
+    let zeros = room.run(&["ls", "sound.fsm", "-q", "-0", "--prefix", "l"]);
+    assert_eq!(zeros.assert_code(0).stdout, "redis:0/later\0");
+    let part = room.run_with_input(&["decode", "sound.fsm", "part", "--from-file", "-", "-0"], zeros.stdout.as_bytes());
+    part.assert_code(0);
+    assert_eq!(fs::read(room.path("part/redis/db_0/strings/later.bin")).unwrap(), b"new");
+}
+
+#[test]
+fn expired_key_is_passed_over_unless_it_is_asked_for() {
+    let room = room();
+    room.run(&["ls", "sound.fsm"]).assert_code(0).assert_says("1 Redis key had expired");
+    assert_eq!(room.run(&["ls", "sound.fsm", "--count", "--expired", "keep"]).assert_code(0).stdout, "4\n");
+    let get = room.run(&["get", "sound.fsm", "gone"]);
+    get.assert_code(6).assert_says("redis:0/gone has expired at 1970-01-01T00:16:39.999Z; --expired keep shows it");
+    assert_eq!(get.stdout, "");
+    assert_eq!(room.run(&["get", "sound.fsm", "gone", "--expired", "keep"]).assert_code(0).stdout, "old");
+}
+
+#[test]
+fn what_is_not_there_ends_with_6_and_prints_nothing() {
+    let room = room();
+    for words in [
+        &["get", "sound.fsm", "nope"][..],
+        &["get", "sound.fsm", "s3:b/k", "--json"],
+        &["ls", "sound.fsm", "nope"],
+        &["ls", "sound.fsm", "--prefix", "z", "--json"],
+        &["ls", "sound.fsm", "--table", "t", "--count"],
+    ] {
+        let run = room.run(words);
+        run.assert_code(6).assert_says("nothing matches");
+        assert!(run.stdout.is_empty() || run.stdout == "0\n", "{run:?}");
+    }
+    let some = room.run(&["ls", "sound.fsm", "plain", "nope", "-q"]);
+    assert_eq!(some.assert_code(0).assert_says("nothing matches redis:0/nope").stdout, "redis:0/plain\n");
+    assert_eq!(room.run(&["ls", "sound.fsm", "--key", "plain", "--json"]).assert_code(0).json()["bytes"], 4);
+}
+
+#[test]
+fn damaged_value_is_told_and_damaged_snapshot_prints_nothing() {
+    let room = room();
+    let list = room.run(&["ls", "torn.fsm", "-q"]);
+    list.assert_code(5).assert_says("missing: redis_invalid_string_value: torn");
+    assert_eq!(list.stdout.lines().count(), 3);
+    let get = room.run(&["get", "torn.fsm", "torn"]);
+    get.assert_code(2).assert_says("redis:0/torn cannot be read: redis_invalid_string_value");
+    assert_eq!(get.stdout, "");
+    // What is damaged elsewhere does not concern it.
+    assert_eq!(room.run(&["get", "torn.fsm", "plain"]).assert_code(0).stdout, "text");
+    let mut bytes = fs::read(room.path("sound.fsm")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    room.write("flipped.fsm", &bytes);
+    for words in [&["ls", "flipped.fsm"][..], &["get", "flipped.fsm", "plain"], &["ls", "flipped.fsm", "--json"]] {
+        let run = room.run(words);
+        assert_eq!(run.assert_code(2).stdout, "");
+    }
+}
+
+#[test]
+fn snapshots_and_archives_are_looked_into_through_a_pipe() {
+    let room = Room::new();
+    room.write("all-3.fsm", &ALL_3.bytes());
+    room.run(&["decode", "all-3.fsm", "dump.tar.zst"]).assert_code(0);
+    room.run(&["decode", "all-3.fsm", "dump.tar"]).assert_code(0);
+    let compressed = fs::read(ALL_3.compressed_path()).unwrap();
+    room.write("all-3.fsm.zst", &compressed);
+    let scopes = room.run(&["ls", "all-3.fsm", "--scopes", "--long", "-q"]);
+    assert_eq!(scopes.assert_code(0).stdout.lines().count(), 7);
+    assert!(scopes.stdout.contains("bucket              0 objects        0 B  s3:bucket-empty/\n"), "{scopes:?}");
+    for name in ["all-3.fsm", "all-3.fsm.zst", "dump.tar", "dump.tar.zst"] {
+        let bytes = fs::read(room.path(name)).unwrap();
+        let piped = room.run_with_input(&["ls", "-", "--scopes", "--long", "-q"], &bytes);
+        assert_eq!(piped.assert_code(0).stdout, scopes.stdout, "{name}");
+        assert_eq!(room.run(&["ls", name, "--scopes", "--long", "-q"]).assert_code(0).stdout, scopes.stdout, "{name}");
+        let json = room.run_with_input(&["get", "-", "s3:bucket-one/%2541", "--json", "-q"], &bytes);
+        assert_eq!(json.assert_code(0).json()["bytes"], 3003, "{name}");
+    }
+    // `decode --force` and the like are for dumps only; a dump has one moment.
+    room.run(&["ls", "dump.tar", "--at", "2026-11-22T15:34:25Z"]).assert_code(1).assert_says("a dump holds one moment");
+}
+
+#[test]
+fn file_is_written_whole_and_never_replaced() {
+    let room = room();
+    room.run(&["get", "sound.fsm", "plain", "-o", "out"]).assert_code(0);
+    assert_eq!(fs::read(room.path("out")).unwrap(), b"text");
+    room.run(&["get", "sound.fsm", "later", "-o", "out"]).assert_code(1);
+    assert_eq!(fs::read(room.path("out")).unwrap(), b"text");
+    let before = room.names();
+    room.run(&["get", "sound.fsm", "nope", "-o", "none"]).assert_code(6);
+    room.run(&["get", "torn.fsm", "torn", "-o", "none"]).assert_code(2);
+    assert_eq!(room.names(), before);
+}
+
+#[test]
+fn reader_who_leaves_ends_the_list_in_peace() {
+    let room = Room::new();
+    room.write("all-3.fsm", &ALL_3.bytes());
+    for words in ["ls all-3.fsm --json", "get all-3.fsm s3:bucket-one/multi.bin"] {
+        let script = format!("{{ \"$0\" {words} -q; echo $? >&2; }} | head -c 10 >/dev/null");
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_ekv-backup")).current_dir(room.path("."));
+        let run = end_of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        assert_eq!(run.stderr, "0\n", "{words}");
+    }
+}
+
+#[test]
+fn what_could_steer_a_terminal_is_an_escape_in_lists_and_json() {
+    let room = room();
+    let address = "redis:0/a%20b%27%22%24%28x%29%0A%FF";
+    let json = room.run(&["get", "sound.fsm", address, "--json"]);
+    assert_eq!(json.assert_code(0).json()["value"]["base64"], "G1sySgD/");
+    for words in [&["ls", "sound.fsm", "--json", "-q"][..], &["ls", "sound.fsm", "--long", "-q"]] {
+        let run = room.run(words);
+        let is_plain = |byte: u8| byte == b'\n' || (b' '..=b'~').contains(&byte);
+        assert!(run.assert_code(0).stdout.bytes().all(is_plain), "{run:?}");
+    }
+}

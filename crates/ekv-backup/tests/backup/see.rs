@@ -1,0 +1,363 @@
+//! Looking into backups of real servers: what is listed can be got, and is what the server answered.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
+use ekv_backup::see::{GetOptions, GetOutput, GetReport, ListOptions, Listed, SortBy, Source, get, list};
+use ekv_backup::{
+    Class, DecodeOptions, DumpTarget, EventOptions, Expired, NewName, NoProgress, Protocol, ReadOptions, ReadTime,
+    Resources, Result, Scope, decode,
+};
+use ekv_dump::{Role, role_of};
+use ekv_model::Name;
+use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, SNAPSHOTS, unpack};
+use ekv_testkit::truth::observation;
+use serde_json::Value;
+
+/// Bytes that a command wrote.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn events(scope: Scope) -> EventOptions {
+    let mut events = EventOptions { scope: Arc::new(scope), ..EventOptions::default() };
+    events.redis.expired = Expired::Drop;
+    events
+}
+
+fn got(source: &mut Source, address: &str, json: bool) -> Result<(GetReport, Vec<u8>)> {
+    let mut scope = Scope::everything();
+    scope.add_address(address.as_bytes(), false).unwrap();
+    let name = Name::parse(address.as_bytes(), false).unwrap();
+    let options = GetOptions { events: events(scope), name, json, resources: Resources::DEFAULT };
+    let written = Written::default();
+    let report = get(source, &options, GetOutput::Stream(Box::new(written.clone())), &NoProgress)?;
+    let bytes = written.0.lock().unwrap().clone();
+    Ok((report, bytes))
+}
+
+fn bytes_of(source: &mut Source, address: &str) -> Vec<u8> {
+    got(source, address, false).unwrap_or_else(|error| panic!("{address}: {error}")).1
+}
+
+fn listed_with(source: &mut Source, change: impl FnOnce(&mut ListOptions)) -> Vec<Value> {
+    let mut options = ListOptions {
+        events: events(Scope::everything()),
+        scopes: false,
+        sort: None,
+        reverse: false,
+        limit: None,
+        resources: Resources::DEFAULT,
+    };
+    change(&mut options);
+    let mut rows = Vec::new();
+    let mut render = |listed: Listed<'_>, line: &mut Vec<u8>| serde_json::to_writer(line, &listed).unwrap();
+    let mut put = |line: &[u8]| {
+        rows.push(serde_json::from_slice(line).unwrap());
+        Ok(())
+    };
+    list(source, &options, &mut render, &mut put, &NoProgress).unwrap();
+    rows
+}
+
+fn listed(source: &mut Source) -> Vec<Value> {
+    listed_with(source, |_| {})
+}
+
+fn addresses(rows: &[Value]) -> Vec<String> {
+    rows.iter().map(|row| row["address"].as_str().unwrap().to_owned()).collect()
+}
+
+fn open(place: &Path, at: Option<u64>) -> Source {
+    let at = at.map(|unix_ms| unix_ms.to_string().parse::<ReadTime>().unwrap());
+    Source::open(place, &ReadOptions { at, ..ReadOptions::default() }, &NoProgress).unwrap()
+}
+
+/// Addresses and values of all strings that the server answered.
+fn plain_truth(observation: &Value) -> BTreeMap<String, Vec<u8>> {
+    let mut truth = BTreeMap::new();
+    let name =
+        |protocol, scope: &[u8], key: Vec<u8>| Name { protocol, scope: scope.to_vec(), key: vec![key] }.to_string();
+    for (key, wanted) in observation["redis"].as_object().unwrap() {
+        if wanted["type"] == "string" {
+            let key = BASE64_STANDARD.decode(key).unwrap();
+            let value = BASE64_STANDARD.decode(wanted["value"].as_str().unwrap()).unwrap();
+            truth.insert(name(Protocol::Redis, b"0", key), value);
+        }
+    }
+    truth
+}
+
+/// Addresses of all keys and objects that the server answered.
+fn known_names(observation: &Value) -> BTreeSet<String> {
+    let name =
+        |protocol, scope: &[u8], key: Vec<u8>| Name { protocol, scope: scope.to_vec(), key: vec![key] }.to_string();
+    let object = |part: &str| observation[part].as_object().cloned().unwrap_or_default();
+    let mut names = BTreeSet::new();
+    for key in object("redis").keys() {
+        names.insert(name(Protocol::Redis, b"0", BASE64_STANDARD.decode(key).unwrap()));
+    }
+    for (bucket, wanted) in object("s3") {
+        let objects = wanted.get("objects").unwrap_or(&wanted).as_object().cloned().unwrap_or_default();
+        for key in objects.keys() {
+            names.insert(name(Protocol::S3, bucket.as_bytes(), key.clone().into_bytes()));
+        }
+    }
+    names
+}
+
+struct Room {
+    dir: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        Room { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn snapshot(&self, known: &KnownSnapshot) -> PathBuf {
+        let path = self.path("snapshot.fsm");
+        std::fs::write(&path, known.bytes()).unwrap();
+        path
+    }
+
+    /// A dump without expired keys, and an archive of it.
+    fn dumps(&self, snapshot: &Path) -> [PathBuf; 2] {
+        let mut options = DecodeOptions { now: "2026-11-22T12:00:00Z".parse().unwrap(), ..DecodeOptions::default() };
+        options.events.redis.expired = Expired::Keep;
+        [self.path("dump"), self.path("dump.tar")].map(|path| {
+            let target = match path.extension() {
+                None => DumpTarget::Directory(NewName::new(&path)),
+                Some(_) => DumpTarget::Archive(NewName::new(&path), ekv_backup::Compression::None),
+            };
+            decode(snapshot, target, &options, &NoProgress).unwrap();
+            path
+        })
+    }
+}
+
+#[test]
+fn every_address_that_is_listed_is_got_as_the_server_answered_it() {
+    for known in SNAPSHOTS {
+        let room = Room::new();
+        let snapshot = room.snapshot(&known);
+        let truth = known.truth();
+        for label in ["middle", "end"] {
+            let observation = observation(&truth, label);
+            let at = (label == "middle").then(|| observation["unix_ms"].as_u64().unwrap());
+            let mut source = open(&snapshot, at);
+            let rows = listed(&mut source);
+            let names: BTreeSet<String> = addresses(&rows).into_iter().collect();
+            assert_eq!(names.len(), rows.len(), "{} {label}: an address twice", known.name);
+            let expected = known_names(observation);
+            let missing: Vec<&String> = expected.difference(&names).collect();
+            assert!(missing.is_empty(), "{} {label}: not listed: {missing:?}", known.name);
+            for (address, value) in plain_truth(observation) {
+                assert!(bytes_of(&mut source, &address) == value, "{} {label}: {address}", known.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_got_of_all_addresses_are_the_files_of_a_dump() {
+    let room = Room::new();
+    let snapshot = room.snapshot(&ALL_3);
+    let [dump, _] = room.dumps(&snapshot);
+    let mut files = Vec::new();
+    let mut folders = vec![dump.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(&dump).unwrap().to_str().unwrap().to_owned();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if role_of(name.as_bytes()) != Role::Content => {}
+                // The lines of a queue are got one by one.
+                false if name.starts_with("sqs/") => {
+                    let text = std::fs::read(&path).unwrap();
+                    files.extend(text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+                }
+                false => files.push(std::fs::read(path).unwrap()),
+            }
+        }
+    }
+    let mut source = Source::open(&snapshot, &ReadOptions::default(), &NoProgress).unwrap();
+    let rows = listed_with(&mut source, |options| options.events.redis.expired = Expired::Keep);
+    let mut got: Vec<Vec<u8>> = Vec::new();
+    for address in addresses(&rows) {
+        let mut scope = Scope::everything();
+        scope.add_address(address.as_bytes(), false).unwrap();
+        let mut events = events(scope);
+        events.redis.expired = Expired::Keep;
+        let name = Name::parse(address.as_bytes(), false).unwrap();
+        let options = GetOptions { events, name, json: false, resources: Resources::DEFAULT };
+        let written = Written::default();
+        get(&mut source, &options, GetOutput::Stream(Box::new(written.clone())), &NoProgress).unwrap();
+        got.push(written.0.lock().unwrap().clone());
+    }
+    assert_eq!(got.len(), files.len());
+    got.sort();
+    files.sort();
+    assert!(got == files, "what is got differs from the files of a dump");
+}
+
+#[test]
+fn snapshot_dump_and_archive_list_and_give_the_same() {
+    let room = Room::new();
+    let snapshot = room.snapshot(&ALL_3);
+    let [dump, archive] = room.dumps(&snapshot);
+    let without_times = |rows: Vec<Value>| -> BTreeMap<String, Value> {
+        rows.into_iter()
+            .map(|mut row| {
+                row["changed"] = Value::Null;
+                (row["address"].as_str().unwrap().to_owned(), row)
+            })
+            .collect()
+    };
+    let mut of_snapshot = open(&snapshot, None);
+    let rows = without_times(listed(&mut of_snapshot));
+    let scopes = listed_with(&mut of_snapshot, |options| options.scopes = true);
+    for place in [dump, archive] {
+        let mut source = open(&place, None);
+        assert_eq!(without_times(listed(&mut source)), rows, "{}", place.display());
+        assert_eq!(listed_with(&mut source, |options| options.scopes = true), scopes, "{}", place.display());
+        for address in rows.keys().step_by(9) {
+            assert!(bytes_of(&mut source, address) == bytes_of(&mut of_snapshot, address), "{address}");
+            let line = |source: &mut Source| -> Value {
+                let mut line: Value = serde_json::from_slice(&got(source, address, true).unwrap().1).unwrap();
+                line["changed"] = Value::Null;
+                line
+            };
+            assert_eq!(line(&mut source), line(&mut of_snapshot), "{address}");
+        }
+    }
+}
+
+#[test]
+fn json_of_a_thing_has_its_row_its_metadata_and_its_value() {
+    let room = Room::new();
+    let mut source = open(&room.snapshot(&ALL_3), None);
+    for row in listed(&mut source) {
+        let address = row["address"].as_str().unwrap();
+        let (report, line) = got(&mut source, address, true).unwrap();
+        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1, "{address}");
+        let mut json: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(u64::try_from(line.len()).unwrap(), report.len);
+        let members = json.as_object_mut().unwrap();
+        let value = members.remove("value").unwrap();
+        let metadata = members.remove("metadata");
+        assert_eq!(metadata.is_some(), row["adapter"] == "s3", "{address}");
+        assert_eq!(json, row, "{address}");
+        let plain = bytes_of(&mut source, address);
+        let expected = match row["type"].as_str().unwrap() {
+            "string" | "hll" | "object" => match std::str::from_utf8(&plain) {
+                Ok(text) => Value::from(text),
+                Err(_) => serde_json::json!({ "base64": BASE64_STANDARD_NO_PAD.encode(&plain) }),
+            },
+            "stream" => serde_json::Deserializer::from_slice(&plain).into_iter::<Value>().map(Result::unwrap).collect(),
+            _ => serde_json::from_slice(&plain).unwrap(),
+        };
+        assert!(value == expected, "{address}");
+    }
+}
+
+#[test]
+fn lists_are_sorted_by_what_is_asked_and_end_where_it_is_asked() {
+    let room = Room::new();
+    let mut source = open(&room.snapshot(&ALL_3), None);
+    let all = listed(&mut source);
+    for (by, field) in [
+        (SortBy::Name, "address"),
+        (SortBy::Size, "bytes"),
+        (SortBy::Elements, "elements"),
+        (SortBy::Expiry, "expire_at_ms"),
+    ] {
+        let sorted = listed_with(&mut source, |options| options.sort = Some(by));
+        let mut reversed = listed_with(&mut source, |options| {
+            options.sort = Some(by);
+            options.reverse = true;
+        });
+        reversed.reverse();
+        assert_eq!(sorted, reversed);
+        let (mut one, mut other) = (addresses(&sorted), addresses(&all));
+        let numbers: Vec<u64> = sorted.iter().map(|row| row[field].as_u64().unwrap_or(0)).collect();
+        match by {
+            SortBy::Name => assert!(one.is_sorted()),
+            SortBy::Expiry => assert!(numbers.iter().filter(|at| **at > 0).is_sorted()),
+            _ => assert!(numbers.iter().rev().is_sorted(), "{numbers:?}"),
+        }
+        one.sort();
+        other.sort();
+        assert_eq!(one, other);
+        let first = listed_with(&mut source, |options| {
+            options.sort = Some(by);
+            options.limit = Some(3);
+        });
+        assert_eq!(first, sorted[..3]);
+    }
+    assert_eq!(listed_with(&mut source, |options| options.limit = Some(5)), all[..5]);
+}
+
+#[test]
+fn what_is_no_single_thing_is_refused_and_what_is_not_there_is_said() {
+    let room = Room::new();
+    let mut source = open(&room.snapshot(&ALL_3), None);
+    let failed = |source: &mut Source, address: &str| got(source, address, false).map(drop).unwrap_err();
+    for address in ["redis:0/", "redis:", "dynamodb:users/", "s3:bucket-one/"] {
+        let error = failed(&mut source, address);
+        assert_eq!(error.class(), Class::Environment, "{address}");
+        assert!(error.to_string().contains("ls SOURCE"), "{error}");
+    }
+    for address in ["nope", "redis:1/boot", "s3:bucket-one/none", "s3:nope/x", "sqs:nope/", "dynamodb:users/none"] {
+        assert_eq!(failed(&mut source, address).class(), Class::NoMatch, "{address}");
+    }
+    assert_eq!(bytes_of(&mut source, "s3:bucket-one/%2541").len(), 3003);
+    let error = failed(&mut source, "s3:bucket-one/%41").to_string();
+    assert!(error.contains("where the name has %41 in it, write %2541"), "{error}");
+    let lines = bytes_of(&mut source, "sqs:orders/");
+    assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 7);
+}
+
+#[test]
+fn dump_answers_for_its_own_moment_only() {
+    let room = Room::new();
+    let [dump, _] = room.dumps(&room.snapshot(&ALL_3));
+    let read = ReadOptions { at: Some("2026-11-22T15:34:25Z".parse().unwrap()), ..ReadOptions::default() };
+    let error = Source::open(&dump, &read, &NoProgress).map(drop).unwrap_err();
+    assert_eq!(error.class(), Class::Environment);
+    assert!(error.to_string().contains("a dump holds one moment"), "{error}");
+}
+
+#[test]
+fn data_directory_of_a_node_is_looked_into() {
+    let room = Room::new();
+    unpack("groups-4.data.tar", room.dir.path());
+    let node = room.path("groups-4");
+    let node = if node.is_dir() { node } else { room.dir.path().to_path_buf() };
+    let mut source = open(&node, None);
+    let rows = listed(&mut source);
+    assert!(rows.len() > 10);
+    for address in addresses(&rows).iter().step_by(25) {
+        bytes_of(&mut source, address);
+    }
+}
