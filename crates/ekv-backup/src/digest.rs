@@ -12,11 +12,15 @@
 
 mod canonical;
 mod compare;
+mod dynamodb;
+mod redis;
+mod s3;
+mod sqs;
 
 use std::sync::Arc;
 
-use ekv_adapters::Family;
-use ekv_model::{Body, Consumer, Event, Protocol, Result, dynamodb, redis, s3, sqs};
+use ekv_model::s3::{Event as ObjectEvent, Object};
+use ekv_model::{Body, Consumer, Event, Protocol, Result};
 use ekv_spill::{Scratch, Sorter};
 
 use canonical::{Canonical, Tee};
@@ -101,121 +105,6 @@ impl<'n> Digester<'n> {
         }
     }
 
-    fn redis(&mut self, database: u32, event: &redis::Event<'_>) -> Result<()> {
-        self.set_scope(database.to_string().as_bytes());
-        match event {
-            redis::Event::Scalar { kind, key, body, expiry, .. } => {
-                let mut canonical = Canonical::of("redis scalar");
-                canonical.scalar(*kind, body, expiry.map(|expiry| expiry.at_ms))?;
-                self.put(Protocol::Redis, Part::Itself, key, b"", canonical)
-            }
-            redis::Event::Begin { kind, key, expire_at_ms, .. } => {
-                let mut canonical = Canonical::of("redis collection");
-                canonical.collection(*kind, *expire_at_ms);
-                self.open = Some((canonical, key.to_vec(), Vec::new()));
-                Ok(())
-            }
-            redis::Event::Element(element) => self.add(|canonical| canonical.element(element)),
-            redis::Event::End => self.end(Protocol::Redis),
-        }
-    }
-
-    fn dynamodb(&mut self, event: &dynamodb::Event<'_>) -> Result<()> {
-        match event {
-            dynamodb::Event::TableBegin(table) => {
-                self.set_scope(table.name.as_bytes());
-                let mut canonical = Canonical::of("dynamodb table");
-                canonical.table(table);
-                self.put(Protocol::DynamoDb, Part::Itself, b"", b"", canonical)
-            }
-            dynamodb::Event::ItemBegin { key, .. } => {
-                let mut canonical = Canonical::of("dynamodb item");
-                canonical.item_key(key);
-                self.open = Some((canonical, key.sort_key.to_vec(), compare::shown_item(key)));
-                Ok(())
-            }
-            dynamodb::Event::Node(node) => self.add(|canonical| canonical.node(node)),
-            dynamodb::Event::ItemEnd => self.end(Protocol::DynamoDb),
-            dynamodb::Event::TableEnd => Ok(()),
-        }
-    }
-
-    fn s3(&mut self, event: &s3::Event<'_>) -> Result<()> {
-        match event {
-            s3::Event::Begin(bucket) => {
-                self.set_scope(bucket.name.as_bytes());
-                let mut canonical = Canonical::of("s3 bucket");
-                canonical.bucket(bucket.record.as_ref());
-                self.put(Protocol::S3, Part::Itself, b"", b"", canonical)?;
-                match bucket.record.map_or(0, |record| record.created_at_hlc) {
-                    0 => Ok(()),
-                    created_at_hlc => {
-                        let mut canonical = Canonical::of("s3 bucket extension");
-                        canonical.number(created_at_hlc);
-                        self.put(Protocol::S3, Part::Extension, b"", b"", canonical)
-                    }
-                }
-            }
-            s3::Event::Object(object) => {
-                let mut canonical = Canonical::of("s3 object");
-                canonical.object(object)?;
-                self.put(Protocol::S3, Part::Itself, object.key, b"", canonical)
-            }
-            // What no client sees, and names of which the objects follow.
-            s3::Event::Key(_) | s3::Event::OrphanChunk(_) | s3::Event::UploadRecord(_) | s3::Event::End => Ok(()),
-        }
-    }
-
-    fn sqs(&mut self, event: &sqs::Event<'_>) -> Result<()> {
-        match event {
-            sqs::Event::Queue(queue) => {
-                self.set_scope(queue.name);
-                self.sequence = (queue.fifo, queue.last_sequence_number.unwrap_or(0));
-                let mut canonical = Canonical::of("sqs queue");
-                canonical.queue(queue);
-                self.put(Protocol::Sqs, Part::Itself, b"", b"", canonical)?;
-                let mut canonical = Canonical::of("sqs queue extension");
-                match canonical.queue_extension(queue) {
-                    true => self.put(Protocol::Sqs, Part::Extension, b"", b"", canonical),
-                    false => Ok(()),
-                }
-            }
-            // No client sees what is left of a queue.
-            sqs::Event::Orphan { .. } => {
-                self.set_scope(b"");
-                self.sequence = (false, 0);
-                Ok(())
-            }
-            sqs::Event::Message(_) if self.scope.is_empty() => Ok(()),
-            sqs::Event::Message(message) => {
-                self.saw_sequence(message.sequence_number);
-                let mut canonical = Canonical::of("sqs message");
-                canonical.message(message)?;
-                self.put(Protocol::Sqs, Part::Itself, message.message_id.as_bytes(), b"", canonical)
-            }
-            sqs::Event::SideRecord(record) => {
-                if record.prefix.as_bytes() == Family::SqsSequence.prefix() {
-                    self.saw_sequence(decimal(&record.value)?);
-                }
-                Ok(())
-            }
-            sqs::Event::End => match self.sequence {
-                (true, last) if last > 0 => {
-                    let mut canonical = Canonical::of("sqs sequence");
-                    canonical.number(last);
-                    self.put(Protocol::Sqs, Part::Sequence, b"", b"", canonical)
-                }
-                _ => Ok(()),
-            },
-        }
-    }
-
-    fn saw_sequence(&mut self, number: u64) {
-        if self.sequences == Sequences::Highest {
-            self.sequence.1 = self.sequence.1.max(number);
-        }
-    }
-
     fn pass_on(&mut self, event: Event<'_>) -> Result<()> {
         self.next.as_mut().map_or(Ok(()), |next| next.event(event))
     }
@@ -225,10 +114,10 @@ impl Consumer for Digester<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         match event {
             // The content of an object of a dump can be read once: whoever is next reads it.
-            Event::S3(s3::Event::Object(s3::Object { body: Body::Streamed(source), .. })) if self.next.is_some() => {
-                let Event::S3(s3::Event::Object(object)) = event else { return Ok(()) };
+            Event::S3(ObjectEvent::Object(Object { body: Body::Streamed(source), .. })) if self.next.is_some() => {
+                let Event::S3(ObjectEvent::Object(object)) = event else { return Ok(()) };
                 let tee = Tee::new(source);
-                self.pass_on(Event::S3(s3::Event::Object(s3::Object { body: Body::Streamed(&tee), ..object })))?;
+                self.pass_on(Event::S3(ObjectEvent::Object(Object { body: Body::Streamed(&tee), ..object })))?;
                 let mut canonical = Canonical::of("s3 object");
                 canonical.object_of(&object, tee.finish()?);
                 return self.put(Protocol::S3, Part::Itself, object.key, b"", canonical);
@@ -242,20 +131,6 @@ impl Consumer for Digester<'_> {
         }
         self.pass_on(event)
     }
-}
-
-/// The decimal number that a small value is; 0 if it is none.
-fn decimal(value: &Body<'_>) -> Result<u64> {
-    const LEN_MAX: u64 = 64;
-    let mut text = Vec::new();
-    if value.len() <= LEN_MAX {
-        value.for_each_chunk(|chunk| {
-            text.extend_from_slice(chunk);
-            Ok(())
-        })?;
-    }
-    let text = std::str::from_utf8(&text).unwrap_or_default().trim();
-    Ok(text.parse().unwrap_or(0))
 }
 
 #[cfg(test)]

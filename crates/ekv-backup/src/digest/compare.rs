@@ -100,10 +100,9 @@ impl Digests {
         let scope = unescape(scope);
         let (part, key) = rest.split_first().map_or((0, &[][..]), |(part, key)| (*part, key));
         let part = [Part::Extension, Part::Sequence].into_iter().find(|one| byte(*one) == part);
-        let is_item = protocol == Protocol::DynamoDb && !key.is_empty();
-        // A Redis key may be empty, and is a key all the same.
-        let is_scope = key.is_empty() && protocol != Protocol::Redis;
-        let key = match (is_item, is_scope) {
+        // A key in a numbered scope may be empty, and is a key all the same.
+        let is_scope = key.is_empty() && !protocol.has_numbered_scopes();
+        let key = match (!self.shown.is_empty(), is_scope) {
             (true, _) => item_parts(&self.shown),
             (_, true) => Vec::new(),
             _ => vec![key.to_vec()],
@@ -140,13 +139,9 @@ pub(super) fn put_key(out: &mut Vec<u8>, protocol: Protocol, scope: &[u8], part:
     out.extend_from_slice(key);
 }
 
+/// A byte for each protocol.
 fn number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Redis => 1,
-        Protocol::DynamoDb => 2,
-        Protocol::S3 => 3,
-        Protocol::Sqs => 4,
-    }
+    Protocol::ALL.into_iter().zip(0..).find(|(one, _)| *one == protocol).map_or(u8::MAX, |(_, number)| number)
 }
 
 fn byte(part: Part) -> u8 {

@@ -4,7 +4,7 @@ use ekv_dump::replay::{ReplayOptions, read_manifest};
 use ekv_files::sink::{DirOptions, Fsync};
 use ekv_model::redis::{CollectionKind, Element, Event as RedisEvent, ScalarKind};
 use ekv_model::s3::{Bucket, Object};
-use ekv_model::{InMemory, Map};
+use ekv_model::{InMemory, Map, redis, s3};
 use ekv_spill::SystemScratch;
 use ekv_testkit::fixtures::{ALL_3, SNAPSHOTS};
 use std::sync::Arc;
