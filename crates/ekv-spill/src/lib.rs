@@ -3,7 +3,7 @@
 //! * [`Scratch`] gives fresh, private, nameless files; [`SystemScratch`] takes them from the system's temporary directory.
 //! * [`Spool`] collects bytes, in memory up to a budget, then in a scratch file.
 //! * [`Sorter`] orders records by key within a memory budget.
-//! * [`SparseIndex`] finds records of a sorted file by key.
+//! * [`SparseIndex`] finds records of a sorted file by key; [`Table`] is such a file.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -27,6 +27,7 @@ mod scratch;
 mod sorter;
 mod sparse_index;
 mod spool;
+mod table;
 
 pub use error::{Error, Operation, Result};
 pub use out_of_space::is_out_of_space;
@@ -35,6 +36,7 @@ pub use scratch::{Scratch, SystemScratch};
 pub use sorter::{RECORD_LEN_MAX, Sorted, Sorter};
 pub use sparse_index::{SparseIndex, SparseIndexBuilder};
 pub use spool::{Spool, Spooled, SpooledReader};
+pub use table::{Table, TableBuilder, TakeRow};
 
 /// A length in memory as a length in a file.
 fn file_len(len: usize) -> u64 {
