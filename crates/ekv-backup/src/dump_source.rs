@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use ekv_files::archive::ArchiveFault;
+use ekv_files::archive::{ArchiveFault, ArchiveLimits, IndexFault};
+use ekv_files::checksums::FileDigest;
 use ekv_files::source::{
     ArchiveSource, DirSource, IndexedArchive, Refusal, ScopedSource, Source, SourceError, SourceOperation, Visitor,
 };
@@ -25,22 +26,44 @@ pub(crate) fn open_dump_once(
     scratch: &Arc<dyn Scratch>,
     resources: &Resources,
 ) -> Result<Box<dyn Source>> {
+    open_once(dump, scratch, resources, &|input, limits| ArchiveSource::new(input, limits))
+}
+
+/// As [`open_dump_once`]; the index of an archive is compared with its entries, with so many bytes of memory for sorting.
+pub(crate) fn open_dump_to_check(
+    dump: &Path,
+    scratch: &Arc<dyn Scratch>,
+    resources: &Resources,
+    memory_budget: usize,
+) -> Result<Box<dyn Source>> {
+    open_once(dump, scratch, resources, &|input, limits| {
+        ArchiveSource::checking_index(input, limits, scratch, memory_budget)
+    })
+}
+
+/// Begins to read an archive.
+type OpenArchive<'o> = &'o dyn Fn(Box<dyn Read>, ArchiveLimits) -> ekv_files::Result<ArchiveSource<'static>>;
+
+fn open_once(
+    dump: &Path,
+    scratch: &Arc<dyn Scratch>,
+    resources: &Resources,
+    open: OpenArchive<'_>,
+) -> Result<Box<dyn Source>> {
     let limits = resources.archive();
     Ok(match place_of(dump)? {
         InputPlace::Directory => Box::new(open_directory(dump, scratch, resources)?),
-        InputPlace::StandardInput => {
-            Box::new(NamedDump::open(dump, || ArchiveSource::new(io::stdin().lock(), limits))?)
-        }
+        InputPlace::StandardInput => Box::new(NamedDump::open(dump, || open(Box::new(io::stdin().lock()), limits))?),
         InputPlace::Stream | InputPlace::File => {
-            Box::new(NamedDump::open(dump, || ArchiveSource::new(open_file(dump)?, limits))?)
+            Box::new(NamedDump::open(dump, || open(Box::new(open_file(dump)?), limits))?)
         }
     })
 }
 
 /// Opens a dump any part of which can be read at any time: a directory, an archive, or `-` for an archive on standard input.
 ///
-/// An archive is read once to list it; one that is compressed or comes through a pipe is kept in a scratch file. Errors that concern no
-/// entry of the dump name the dump itself.
+/// An archive file with an index is read in place. Any other archive is read once to list it; one that is compressed or comes through a pipe is kept in a
+/// scratch file. Errors that concern no entry of the dump name the dump itself.
 ///
 /// # Errors
 /// If it cannot be opened, is neither, or is an archive that is refused.
@@ -170,6 +193,14 @@ impl<S: ScopedSource> ScopedSource for NamedDump<S> {
 
     fn open_file(&mut self, path: &DumpPath) -> ekv_files::Result<Box<dyn Read + '_>> {
         self.source.open_file(path).map_err(|error| named(error, &self.name))
+    }
+
+    fn listed_digest(&mut self, path: &DumpPath) -> ekv_files::Result<Option<FileDigest>> {
+        self.source.listed_digest(path).map_err(|error| named(error, &self.name))
+    }
+
+    fn index_fault(&self) -> Option<&IndexFault> {
+        self.source.index_fault()
     }
 }
 

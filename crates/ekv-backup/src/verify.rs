@@ -8,7 +8,7 @@ use ekv_dump::verify::Verification;
 use ekv_model::Result;
 use serde::Serialize;
 
-use crate::dump_source::open_dump_once;
+use crate::dump_source::open_dump_to_check;
 use crate::losses::LossAccount;
 use crate::progress::{Phase, Progress};
 use crate::{CommandError, Resources};
@@ -80,7 +80,7 @@ pub fn verify(dump: &Path, progress: &dyn Progress) -> Result<VerifyReport> {
 /// As [`verify()`].
 pub fn verify_within(dump: &Path, resources: &Resources, progress: &dyn Progress) -> Result<VerifyReport> {
     let scratch = resources.scratch();
-    let mut source = open_dump_once(dump, &scratch, resources)?;
+    let mut source = open_dump_to_check(dump, &scratch, resources, SORT_BUDGET_LEN / 4)?;
     let found = follow(progress, Phase::Verify, |advance| {
         ekv_dump::verify::verify(source.as_mut(), &scratch, SORT_BUDGET_LEN, advance)
     })?;

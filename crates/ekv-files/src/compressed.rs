@@ -172,7 +172,7 @@ impl<R: Read> Read for Decompressed<R> {
 
 /// What an error of the decompressor means: it tells its kinds apart by text alone.
 #[cfg(feature = "zstd")]
-fn fault_of(error: &io::Error) -> CompressedFault {
+pub(crate) fn fault_of(error: &io::Error) -> CompressedFault {
     let reason = error.to_string();
     match reason {
         text if text.contains("too much memory") => CompressedFault::Window,

@@ -6,7 +6,7 @@ use std::io;
 
 use ekv_model::Class;
 
-use crate::archive::ArchiveFault;
+use crate::archive::{ArchiveFault, IndexFault};
 use crate::checksums::ChecksumsFault;
 use crate::compressed::CompressedFault;
 use crate::path::{Escaped, PathError};
@@ -44,6 +44,12 @@ pub enum ErrorKind {
     /// The source of a value failed while it was copied.
     #[error(transparent)]
     Input(#[from] ekv_model::Error),
+}
+
+impl From<IndexFault> for ErrorKind {
+    fn from(fault: IndexFault) -> Self {
+        ErrorKind::Archive(fault.into())
+    }
 }
 
 impl ErrorKind {

@@ -15,6 +15,8 @@ mod faulty_input;
 mod files;
 pub mod fixtures;
 mod folding_sink;
+#[allow(clippy::as_conversions, reason = "lengths of tests fit")]
+mod indexed_archive;
 mod reading;
 mod records;
 pub mod redis;
@@ -31,6 +33,7 @@ pub use counted_scratch::CountedScratch;
 pub use faulty_input::{FaultyInput, ReadFault};
 pub use files::{EditedDump, edit_dump, from_base64url, read_files, tar_of};
 pub use folding_sink::FoldingSink;
+pub use indexed_archive::{IndexRow, archive_with_index, blocks_of, index_payload, rows_of};
 pub use reading::{Visible, scan_as, scan_input, visible_at};
 pub use records::whole_value;
 pub use selection::selection;

@@ -17,7 +17,7 @@ use crate::verify::problem::{Misplaced, ProblemKind, Problems};
 use crate::verify::rules::Rules;
 use crate::verify::scopes::Scopes;
 use crate::verify::seen::Seen;
-use ekv_files::checksums::{CHECKSUMS_FILE, ChecksumsReader, FileDigest};
+use ekv_files::checksums::{CHECKSUMS_FILE, FileDigest};
 use ekv_files::source::{Refusal, ScopedSource, SourceError, Visitor, read_error};
 use ekv_files::{DumpPath, Error, ErrorKind, Result};
 
@@ -265,7 +265,8 @@ impl<'a> Reading<'a> {
             return stopped.into();
         }
         let Some((path, digest)) = self.books.suspect.take() else { return error };
-        let kind = match listed_digest(self.source, &path) {
+        let listed = DumpPath::new(&path).map_err(Error::from).and_then(|path| self.source.listed_digest(&path));
+        let kind = match listed {
             Ok(Some(listed)) if listed == digest => return error,
             Ok(Some(_)) => ProblemKind::Changed,
             Ok(None) => ProblemKind::unlisted(&path),
@@ -547,18 +548,5 @@ pub(crate) fn is_missing(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Source(SourceError::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
         _ => false,
-    }
-}
-
-/// What CHECKSUMS says about one file.
-fn listed_digest(source: &mut dyn ScopedSource, path: &[u8]) -> Result<Option<FileDigest>> {
-    let mut lines = ChecksumsReader::new(open_checksums(source)?);
-    loop {
-        match lines.next_line() {
-            Ok(Some(line)) if line.path.as_bytes() == path => return Ok(Some(line.digest)),
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(Error::from(error.fault).at_line(error.line_number)),
-        }
     }
 }

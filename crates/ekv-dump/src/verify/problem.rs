@@ -6,6 +6,7 @@ use crate::DumpFault;
 use crate::s3_name::UnnaturalKey;
 use crate::segment::SegmentError;
 use ekv_files::Result;
+use ekv_files::archive::IndexFault;
 use ekv_files::path::Escaped;
 use ekv_files::source::{Refusal, is_apple_double};
 
@@ -71,11 +72,15 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Escaped(&self.path))?;
-        if let Some(line) = self.line {
-            write!(f, ", line {line}")?;
+        // What concerns the archive as a whole has no path.
+        if !self.path.is_empty() {
+            write!(f, "{}", Escaped(&self.path))?;
+            if let Some(line) = self.line {
+                write!(f, ", line {line}")?;
+            }
+            f.write_str(": ")?;
         }
-        write!(f, ": {}", self.kind)
+        write!(f, "{}", self.kind)
     }
 }
 
@@ -88,6 +93,9 @@ pub enum ProblemKind {
     /// Neither a directory nor a regular file with one link.
     #[error("{0}")]
     Refused(Refusal),
+    /// The index of an archive differs from the archive: whoever reads all of it does not notice, whoever looks for one file may miss it.
+    #[error(transparent)]
+    Index(IndexFault),
     /// The contents do not hash to the digest in CHECKSUMS.
     #[error("the contents do not match CHECKSUMS")]
     Changed,

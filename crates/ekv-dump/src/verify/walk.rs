@@ -18,6 +18,7 @@ use crate::DumpFault;
 use crate::entry::Entry;
 use crate::layout::layout;
 use crate::manifest::{MANIFEST_FILE, StoredManifest};
+use ekv_files::archive::IndexFault;
 use ekv_files::checksums::CHECKSUMS_FILE;
 use ekv_files::source::{Refusal, SourceError, Visitor, read_error};
 use ekv_files::{DumpPath, Error, Result};
@@ -111,6 +112,11 @@ impl Visitor for Walk<'_> {
         }
         self.collected.problems.add(path, ProblemKind::Refused(refusal));
         self.collected.entries.add_refused(path)
+    }
+
+    fn index_differs(&mut self, path: &[u8], fault: IndexFault) -> Result<()> {
+        self.collected.problems.add(path, ProblemKind::Index(fault));
+        Ok(())
     }
 }
 

@@ -121,7 +121,46 @@ pub enum ArchiveFault {
         /// The limit.
         max: u64,
     },
+    /// The index of a compressed archive is not what it should be.
+    #[error(transparent)]
+    Index(#[from] IndexFault),
     /// The archive was shown already, and a stream passes only once.
     #[error("the archive was read already, and it can be read only once")]
     ReadTwice,
+}
+
+/// What is wrong with the index of a compressed archive, or with its table of frames. The entries are the archive's own all the same: whoever reads from
+/// front to back needs neither.
+///
+/// Source: `docs/format/tree.md`, section 9.3.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexFault {
+    /// There is none: the archive was written by another program, or compressed again.
+    #[error("the archive has no index")]
+    Missing,
+    /// The table of frames.
+    #[error("the table of frames of the archive {0}")]
+    Table(&'static str),
+    /// The index of names.
+    #[error("the index of the archive {0}")]
+    Names(&'static str),
+    /// A part of the index of names that cannot be decompressed.
+    #[error("the index of the archive is damaged: {0}")]
+    Damaged(CompressedFault),
+    /// Only reading all of the archive can tell whether it is within a limit.
+    #[error("only reading all of the archive can tell whether it is within {0}")]
+    Limits(&'static str),
+    /// An entry is not where the index says.
+    #[error("the index of the archive says that it lies at byte {header_offset}, which is not so")]
+    Elsewhere {
+        /// Offset of the header in the tar, in bytes.
+        header_offset: u64,
+    },
+    /// An entry that the index lacks.
+    #[error("the index of the archive lacks it")]
+    Lacks,
+    /// An entry that only the index has.
+    #[error("the index of the archive names it, but there is no such entry")]
+    Invents,
 }

@@ -9,20 +9,29 @@
 //! | `writer.rs` | entries to bytes, reproducibly |
 //! | `reader.rs` | bytes to entries, distrusting all of them |
 //! | `compress.rs`, `decompress.rs` | what lies around the tar; [`crate::compressed`] decompresses |
-//! | `options.rs`, `fault.rs` | what is asked for, and what is refused |
+//! | `frame.rs`, `seekable/`, `names/` | frames that can be read one by one, the table of where they lie, the index of names |
+//! | `stretches.rs`, `frame_header.rs`, `frame_scan.rs` | bytes of a file by position; what a frame says of itself; frames as they pass |
+//! | `options.rs`, `fault.rs`, `write_error.rs` | what is asked for, what is refused, why writing failed |
 //!
 //! [`crate::sink::ArchiveSink`] writes with these, [`crate::source::ArchiveSource`] and [`crate::source::IndexedArchive`] read.
 
 pub(crate) mod compress;
 pub(crate) mod decompress;
 mod fault;
+pub(crate) mod frame;
+pub(crate) mod frame_header;
+pub(crate) mod frame_scan;
 mod header;
+pub(crate) mod names;
 mod options;
 mod pax;
 pub(crate) mod reader;
+pub(crate) mod seekable;
+pub(crate) mod stretches;
+pub(crate) mod write_error;
 pub(crate) mod writer;
 
-pub use fault::ArchiveFault;
+pub use fault::{ArchiveFault, IndexFault};
 pub use options::{ArchiveLimits, ArchiveOptions, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
 
 /// Everything in a tar archive begins at a multiple of this length, in bytes.

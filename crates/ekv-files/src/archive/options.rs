@@ -39,7 +39,7 @@ impl Default for ZstdLevel {
 pub enum Compression {
     /// Nothing.
     None,
-    /// One zstd frame with a checksum of the content.
+    /// zstd: frames that can be read one by one, and an index. Source: `docs/format/tree.md`, section 9.3.
     Zstd(ZstdLevel),
 }
 
@@ -74,13 +74,12 @@ impl ArchiveOptions {
     }
 
     /// Threads that compress.
-    #[cfg(feature = "zstd")]
-    pub(super) fn worker_count(&self) -> u32 {
+    pub(super) fn worker_count(&self) -> usize {
         let available = || {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
             u32::try_from(processors).unwrap_or(u32::MAX).min(Self::DEFAULT_WORKERS_MAX)
         };
-        self.workers.map_or_else(available, NonZeroU32::get)
+        usize::try_from(self.workers.map_or_else(available, NonZeroU32::get)).unwrap_or(1)
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct TarEntry {
     pub(crate) kind: EntryKind,
     /// Length of the content, in bytes.
     pub(crate) len: u64,
+    /// Where the first header that describes it begins in the tar.
+    pub(crate) header_offset: u64,
     /// Where the content begins in the tar.
     pub(crate) offset: u64,
 }
@@ -104,6 +106,16 @@ impl<R: Read> TarReader<R> {
         self.failed.take()
     }
 
+    /// The path of the current entry.
+    pub(crate) fn path(&self) -> &DumpPath {
+        &self.path
+    }
+
+    /// Bytes of the tar that were read.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// The input, at whatever byte reading has come to.
     pub(crate) fn into_input(self) -> R {
         self.input
@@ -111,6 +123,7 @@ impl<R: Read> TarReader<R> {
 
     fn next_entry(&mut self) -> Result<Option<TarEntry>> {
         let mut describing = Describing::default();
+        let mut header_offset = self.offset;
         loop {
             let mut block = ZERO_BLOCK;
             self.read_block(&mut block, "without its end blocks")?;
@@ -146,18 +159,25 @@ impl<R: Read> TarReader<R> {
                     self.read_extended(size)?;
                 }
                 _ => {
-                    if let Some(entry) = self.entry(&header, size, describing)? {
+                    if let Some(entry) = self.entry(&header, header_offset, size, describing)? {
                         return Ok(Some(entry));
                     }
                     self.skip_content()?;
                     describing = Describing::default();
+                    header_offset = self.offset;
                 }
             }
         }
     }
 
     /// Takes a header and what described it for an entry; the root itself is none.
-    fn entry(&mut self, header: &Header<'_>, size: u64, describing: Describing) -> Result<Option<TarEntry>> {
+    fn entry(
+        &mut self,
+        header: &Header<'_>,
+        header_offset: u64,
+        size: u64,
+        describing: Describing,
+    ) -> Result<Option<TarEntry>> {
         let Describing { extended, long_name } = describing;
         let extended = extended.unwrap_or_default();
         let len = extended.size.unwrap_or(size);
@@ -192,7 +212,7 @@ impl<R: Read> TarReader<R> {
         let is_entry = self.set_path(kind)?;
         let kind = if self.raw_path.len() > PATH_LEN_MAX { EntryKind::Refused(Refusal::PathTooLong) } else { kind };
         let len = if kind == EntryKind::Directory { 0 } else { len };
-        Ok(is_entry.then_some(TarEntry { kind, len, offset: self.offset }))
+        Ok(is_entry.then_some(TarEntry { kind, len, header_offset, offset: self.offset }))
     }
 
     /// Checks the raw path; answers whether it is below the root.

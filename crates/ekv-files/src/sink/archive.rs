@@ -14,18 +14,18 @@ use super::{
 };
 use crate::archive::ArchiveOptions;
 use crate::archive::compress::Compressor;
-use crate::archive::writer::{TarWriter, WriteError};
-use crate::path::{is_at_or_below, prefixes, split_last};
+use crate::archive::write_error::WriteError;
+use crate::archive::writer::TarWriter;
+use crate::path::{Escaped, is_at_or_below, prefixes, split_last};
 use crate::{DumpPath, Error, Result};
 
 /// Writes a dump as a tar archive, plain or compressed.
 ///
-/// Entries stand in the order in which they are written, each directory once, before anything in it. A name that is taken cannot be
-/// seen here without keeping all names; who writes a whole dump sees it when sorting them, before anything is published
-/// (the writer and the checks of a dump do).
+/// Entries stand in the order in which they are written, each directory once, before anything in it. That a name is taken is seen when all names are
+/// sorted: here for the index of a compressed archive, and before that by who writes a whole dump (the writer and the checks of a dump do).
 ///
-/// Cost: a buffer of 1 MiB, 2 MiB for directories, and what the compression needs. Files that do not fit into the buffer pass through a
-/// scratch file.
+/// Cost: a buffer of 1 MiB, 2 MiB for directories, and for compression 4 MiB for sorting names and 4 MiB for each of its threads and two more. Files that
+/// do not fit into the buffer pass through a scratch file, and so do names.
 pub struct ArchiveSink {
     writer: TarWriter<Compressor<Output>>,
     scratch: Arc<dyn Scratch>,
@@ -59,14 +59,15 @@ impl ArchiveSink {
     }
 
     fn new(output: Output, place: String, scratch: Arc<dyn Scratch>, options: &ArchiveOptions) -> Result<Self> {
-        let compressor = Compressor::new(output, options).map_err(|source| SinkError::Io {
+        let compressor = Compressor::new(output, options, Arc::clone(&scratch)).map_err(|source| SinkError::Io {
             operation: SinkOperation::CreateFile,
             path: place.clone(),
             source,
         })?;
         let modified_unix_s = u64::try_from(options.modified.as_second()).unwrap_or(0);
+        let with_names = compressor.takes_names();
         Ok(ArchiveSink {
-            writer: TarWriter::new(compressor, modified_unix_s, Arc::clone(&scratch)),
+            writer: TarWriter::new(compressor, modified_unix_s, with_names, Arc::clone(&scratch)),
             made: PathTable::new(Arc::clone(&scratch)),
             scratch,
             place,
@@ -80,6 +81,7 @@ impl ArchiveSink {
     #[must_use]
     pub fn with_scratch(mut self, scratch: Arc<dyn Scratch>) -> Self {
         self.writer.set_scratch(Arc::clone(&scratch));
+        self.writer.output_mut().set_scratch(Arc::clone(&scratch));
         self.made = PathTable::new(Arc::clone(&scratch));
         self.scratch = scratch;
         self
@@ -112,7 +114,7 @@ impl ArchiveSink {
     /// Ends the archive and what lies around it.
     fn finish(self) -> Result<(Output, String)> {
         let ArchiveSink { writer, place, .. } = self;
-        let finished = writer.finish().and_then(|compressor| Ok(compressor.finish()?));
+        let finished = writer.finish().and_then(|(compressor, names)| compressor.finish(names));
         let output = finished.map_err(|error| write_error(error, &place))?;
         Ok((output, place))
     }
@@ -121,6 +123,10 @@ impl ArchiveSink {
 fn write_error(error: WriteError, place: &str) -> Error {
     match error {
         WriteError::Scratch(error) => error.into(),
+        WriteError::Repeated(path) => {
+            let taken = SinkError::NameTaken { path: Escaped(&path).to_string(), alias: None };
+            Error::from(taken).at(&path)
+        }
         WriteError::Output(source) => source.downcast::<Error>().unwrap_or_else(|source| {
             SinkError::Io { operation: SinkOperation::Write, path: place.to_owned(), source }.into()
         }),

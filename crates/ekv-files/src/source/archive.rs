@@ -1,14 +1,21 @@
 //! A dump in an archive, as it passes.
 //!
-//! Source: `docs/format/tree.md`, section 9.2.
+//! Source: `docs/format/tree.md`, sections 9.2 and 9.3.
 
+use std::cell::RefCell;
 use std::io::Read;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ekv_spill::Scratch;
 
 use super::folder::{Folder, Placed};
+use super::index_check::IndexCheck;
 use super::parents::Parents;
 use super::{Refusal, Source, Visitor};
 use crate::archive::decompress::TarStream;
-use crate::archive::reader::{EntryKind, TarReader};
+use crate::archive::frame_scan::{FrameScan, Scanning};
+use crate::archive::reader::{EntryKind, TarEntry, TarReader};
 use crate::archive::{ArchiveFault, ArchiveLimits};
 use crate::{DumpPath, Error, Result};
 
@@ -17,6 +24,7 @@ use crate::{DumpPath, Error, Result};
 /// Entries are shown in the order of the archive. It is for the visitor to find names that come twice, as a check of a dump does.
 pub struct ArchiveSource<'i> {
     reader: Option<TarReader<TarStream<Box<dyn Read + 'i>>>>,
+    check: Option<IndexCheck>,
 }
 
 impl<'i> ArchiveSource<'i> {
@@ -27,28 +35,49 @@ impl<'i> ArchiveSource<'i> {
     /// [`SourceError::Io`](super::SourceError::Io) if they cannot be read.
     pub fn new(input: impl Read + 'i, limits: ArchiveLimits) -> Result<Self> {
         let input: Box<dyn Read + 'i> = Box::new(input);
-        Ok(ArchiveSource { reader: Some(TarReader::new(TarStream::new(input, limits.expansion)?, limits)) })
+        let reader = TarReader::new(TarStream::new(input, limits.expansion)?, limits);
+        Ok(ArchiveSource { reader: Some(reader), check: None })
+    }
+
+    /// The same, and compares the index of the archive, if it has one, with the entries when all were shown: a visitor is told of each difference.
+    ///
+    /// Cost: besides, `memory_budget` bytes for sorting the names of all entries.
+    ///
+    /// # Errors
+    /// As [`ArchiveSource::new`].
+    pub fn checking_index(
+        input: impl Read + 'i,
+        limits: ArchiveLimits,
+        scratch: &Arc<dyn Scratch>,
+        memory_budget: usize,
+    ) -> Result<Self> {
+        let scan = Rc::new(RefCell::new(FrameScan::new(scratch)));
+        let source = Self::new(Scanning { input, scan: Rc::clone(&scan) }, limits)?;
+        Ok(ArchiveSource { check: Some(IndexCheck::new(scan, scratch, memory_budget)), ..source })
     }
 }
 
 impl Source for ArchiveSource<'_> {
     fn walk(&mut self, visitor: &mut dyn Visitor) -> Result<()> {
         let mut reader = self.reader.take().ok_or(ArchiveFault::ReadTwice)?;
-        walk(&mut reader, visitor, &mut |_, _| {})
+        let Some(mut check) = self.check.take() else { return walk(&mut reader, visitor, &mut |_, _| Ok(())) };
+        walk(&mut reader, visitor, &mut |path, entry| check.add(path, entry))?;
+        check.finish(reader.offset(), visitor)
     }
 }
 
-/// Shows every entry with its path from the top of the dump; `place` is told first where the content of each file lies in the tar, and how long it is.
+/// Shows every entry with its path from the top of the dump; `note` is told of it first, with its path in the archive.
 pub(super) fn walk<R: Read>(
     reader: &mut TarReader<R>,
     visitor: &mut dyn Visitor,
-    place: &mut dyn FnMut(u64, u64),
+    note: &mut dyn FnMut(&DumpPath, &TarEntry) -> Result<()>,
 ) -> Result<()> {
     let mut parents = Parents::new(reader.limits().entries);
     let mut folder = Folder::default();
     let mut path = DumpPath::root();
     while let Some(entry) = reader.next()? {
         reader.swap_path(&mut path);
+        note(&path, &entry)?;
         parents.advance_to(entry.offset);
         if matches!(folder.place(&mut path, entry.kind == EntryKind::Directory)?, Placed::Nowhere) {
             continue;
@@ -56,10 +85,7 @@ pub(super) fn walk<R: Read>(
         show_waiting(&mut folder, &mut parents, visitor)?;
         let shown = match entry.kind {
             EntryKind::Directory => parents.show(path.as_bytes(), visitor),
-            EntryKind::File => parents.show_above(&path, visitor).and_then(|()| {
-                place(entry.offset, entry.len);
-                visitor.file(&path, reader)
-            }),
+            EntryKind::File => parents.show_above(&path, visitor).and_then(|()| visitor.file(&path, reader)),
             EntryKind::Refused(Refusal::PathTooLong) => visitor.refused(&path, Refusal::PathTooLong),
             EntryKind::Refused(refusal) => {
                 parents.show_above(&path, visitor).and_then(|()| visitor.refused(&path, refusal))

@@ -8,12 +8,16 @@ mod dir;
 mod dir;
 mod error;
 mod folder;
+mod index_check;
 mod indexed;
+mod listed;
 mod memory;
 mod parents;
 
-use std::io::Read;
+use std::io::{BufReader, Read};
 
+use crate::archive::IndexFault;
+use crate::checksums::{CHECKSUMS_FILE, FileDigest};
 pub use crate::error::read_error;
 use crate::{DumpPath, Result};
 
@@ -53,6 +57,22 @@ pub trait ScopedSource: Source {
     /// # Errors
     /// [`SourceError::Io`] if it cannot be opened, [`SourceError::Refused`] if it is something else.
     fn open_file(&mut self, path: &DumpPath) -> Result<Box<dyn Read + '_>>;
+
+    /// What CHECKSUMS says about a file; `None` if nothing.
+    ///
+    /// Cost: reading CHECKSUMS up to the line; an archive reads a few stretches of it.
+    ///
+    /// # Errors
+    /// Those of [`ScopedSource::open_file`], and if a line that is read is malformed.
+    fn listed_digest(&mut self, path: &DumpPath) -> Result<Option<FileDigest>> {
+        let checksums = DumpPath::new(CHECKSUMS_FILE.as_bytes())?;
+        listed::scan(BufReader::new(self.open_file(&checksums)?), path)
+    }
+
+    /// What is wrong with the index of an archive that has one or should have, if that is why all of it was read.
+    fn index_fault(&self) -> Option<&IndexFault> {
+        None
+    }
 }
 
 /// Looks at the entries of a dump.
@@ -74,4 +94,13 @@ pub trait Visitor {
     /// # Errors
     /// Ends the walk.
     fn refused(&mut self, path: &DumpPath, refusal: Refusal) -> Result<()>;
+
+    /// Something is wrong with the index of an archive, concerning this path or, if that is empty, all of it. The entries are what they were shown to
+    /// be. Only a source that was asked to compare them tells of it, and in the end.
+    ///
+    /// # Errors
+    /// Ends the walk.
+    fn index_differs(&mut self, _path: &[u8], _fault: IndexFault) -> Result<()> {
+        Ok(())
+    }
 }

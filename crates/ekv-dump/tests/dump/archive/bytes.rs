@@ -2,8 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use ekv_files::archive::{ArchiveOptions, Compression};
+use ekv_files::archive::{ArchiveOptions, Compression, ZstdLevel};
 use ekv_files::sink::Sink;
+use ekv_testkit::{archive_with_index, blocks_of, index_payload, rows_of};
 
 use super::support::*;
 
@@ -122,15 +123,19 @@ fn files_of_every_length_are_read_back_by_another_implementation() {
     assert_eq!(headers.len(), 6);
 }
 
-#[test]
-fn compressed_bytes_do_not_depend_on_the_number_of_threads() {
-    // Enough for several jobs of the compressor, and neither all alike nor noise.
+/// Bytes that are neither all alike nor noise.
+fn noise(len: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         u8::try_from(state >> 28).unwrap()
     };
-    let content: Vec<u8> = (0..1_000_000).map(|_| next()).collect();
+    (0..len).map(|_| next()).collect()
+}
+
+#[test]
+fn compressed_bytes_do_not_depend_on_the_number_of_threads() {
+    let content = noise(1_000_000);
     let write = |mut sink: Box<dyn Sink>| {
         for number in 0..20_u8 {
             let changed: Vec<u8> = content.iter().map(|byte| byte ^ number).collect();
@@ -140,24 +145,46 @@ fn compressed_bytes_do_not_depend_on_the_number_of_threads() {
         }
         sink.publish().unwrap();
     };
-    let with = |workers: Option<u32>| {
-        let options = ArchiveOptions { workers: workers.and_then(NonZeroU32::new), ..options(ZSTD) };
-        archive_of(&options, write)
-    };
-    let one = with(Some(1));
-    assert!(one.len() > 9_000_000);
-    for workers in [None, Some(2), Some(5)] {
-        assert!(with(workers) == one, "{workers:?}");
+    // Each way in which the library looks for matches.
+    for level in [1, 3, 5, 9, 13] {
+        let compression = Compression::Zstd(ZstdLevel::new(level).unwrap());
+        let with = |workers: Option<u32>| {
+            let options = ArchiveOptions { workers: workers.and_then(NonZeroU32::new), ..options(compression) };
+            archive_of(&options, write)
+        };
+        let one = with(Some(1));
+        assert!(one.len() > 9_000_000);
+        for workers in [None, Some(2), Some(5)] {
+            assert!(with(workers) == one, "level {level}, {workers:?}");
+        }
     }
 }
 
 #[test]
-fn compressed_archive_is_one_frame_with_a_checksum_around_the_same_tar() {
-    let compressed = archive(ZSTD);
-    assert_eq!(zstd::decode_all(compressed.as_slice()).unwrap(), archive(Compression::None));
-    assert_eq!(zstd::zstd_safe::find_frame_compressed_size(&compressed), Ok(compressed.len()));
-    let has_checksum = compressed[4] & 0b100 != 0;
-    assert!(has_checksum, "frame header descriptor {:08b}", compressed[4]);
+fn compressed_archive_is_every_byte_the_documented_one() {
+    // Names of all kinds, and more of them than a block of the index holds.
+    let write = |mut sink: Box<dyn Sink>| {
+        let mut file = |name: &str, content: &[u8]| {
+            sink.begin(&path(name)).unwrap();
+            content.chunks(300_000).for_each(|chunk| sink.write(chunk).unwrap());
+            sink.end().unwrap();
+        };
+        (0..3_000).rev().for_each(|number| file(&format!("many/{number:0100}"), b"x"));
+        file("large", &noise(4_500_000));
+        file(&format!("long/{}", "n".repeat(200)), b"");
+        file("caf\u{e9}", b"1");
+        sink.directory(&path("empty")).unwrap();
+        sink.publish().unwrap();
+    };
+    let tar = archive_of(&options(Compression::None), write);
+    let blocks = blocks_of(&rows_of(&tar));
+    assert_eq!(blocks.len(), 1);
+    for (tar, compressed) in [(tar, archive_of(&options(ZSTD), write)), (archive(Compression::None), archive(ZSTD))] {
+        let rows = rows_of(&tar);
+        let payload = index_payload(&blocks_of(&rows), u64::try_from(rows.len()).unwrap());
+        assert!(compressed == archive_with_index(&tar, &payload));
+        assert!(zstd::decode_all(compressed.as_slice()).unwrap() == tar, "around the same tar");
+    }
 }
 
 #[test]

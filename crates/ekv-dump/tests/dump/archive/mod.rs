@@ -12,4 +12,6 @@ mod copies;
 mod damage;
 mod gnu;
 mod hostile;
+mod indexed;
+mod indexed_hostile;
 mod support;

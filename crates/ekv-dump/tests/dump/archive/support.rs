@@ -106,15 +106,22 @@ pub(crate) fn archive(compression: Compression) -> Vec<u8> {
     archive_of(&options(compression), write_dump)
 }
 
-/// Checks an archive as it passes.
+/// Checks an archive as it passes, its index too.
 pub(crate) fn check(archive: &[u8], limits: ArchiveLimits) -> Result<Verification> {
-    let mut source = ArchiveSource::new(archive, limits)?;
+    let mut source = ArchiveSource::checking_index(archive, limits, &scratch(), SORT_BUDGET)?;
     verify(&mut source, &scratch(), SORT_BUDGET, &mut |_| Ok(()))
 }
 
 /// Lists an archive.
 pub(crate) fn index(archive: &[u8], limits: ArchiveLimits) -> Result<IndexedArchive> {
     IndexedArchive::spool(archive, &scratch(), limits)
+}
+
+/// Opens an archive in a file, by its index if it has one.
+pub(crate) fn open(archive: &[u8], limits: ArchiveLimits) -> Result<IndexedArchive> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(archive).unwrap();
+    IndexedArchive::open(file, &scratch(), limits)
 }
 
 /// Copies an archive into memory; `None` if it is not sound.
