@@ -23,6 +23,7 @@ mod route;
 mod run;
 pub mod s3;
 pub mod sqs;
+mod subject;
 mod tally;
 
 use ekv_model::{Protocol, Result, for_each_protocol};
@@ -36,6 +37,7 @@ pub use family::{Family, Owner, Role, Router};
 pub use restorable::Restorable;
 pub use route::{RoutesBelow, is_exempt, route_key, routes_below};
 pub use run::Run;
+pub use subject::{Subject, subject};
 pub use tally::{Outcome, Outcomes, Tally};
 
 macro_rules! adapters {

@@ -6,6 +6,7 @@ mod encode;
 mod get;
 mod list;
 mod prepare_restore;
+mod report;
 mod restore;
 mod scope;
 
@@ -29,6 +30,7 @@ pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use get::GetArguments;
 pub(crate) use list::ListArguments;
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
+pub(crate) use report::ReportArguments;
 pub(crate) use restore::RestoreArguments;
 pub(crate) use scope::ScopeArguments;
 
@@ -41,6 +43,7 @@ const STYLES: Styles = Styles::styled()
 const AFTER_HELP: &str = "\
 First steps:
   ekv-backup inspect snapshot.fsm            what is in it, and from when?
+  ekv-backup report snapshot.fsm             what takes the space, what expires?
   ekv-backup ls snapshot.fsm                 every key, item, object and message
   ekv-backup get snapshot.fsm user:1         one of them
   ekv-backup decode snapshot.fsm dump        turn it into plain files
@@ -100,6 +103,7 @@ pub(crate) enum Command {
     Ls(Box<ListArguments>),
     #[command(visible_alias = "cat")]
     Get(Box<GetArguments>),
+    Report(Box<ReportArguments>),
     Checksums(ChecksumsArguments),
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
@@ -122,6 +126,7 @@ impl Command {
             Command::Inspect(inspect) => Some((&inspect.snapshot, Wanted::Snapshot)),
             Command::Ls(list) => Some((&list.source, Wanted::Snapshot)),
             Command::Get(get) => Some((&get.source, Wanted::Snapshot)),
+            Command::Report(report) => Some((&report.source, Wanted::Snapshot)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
             Command::Restore(restore) => Some((&restore.dump, Wanted::Dump)),
@@ -143,6 +148,7 @@ impl Command {
             Command::Inspect(_) => "inspect",
             Command::Ls(_) => "ls",
             Command::Get(_) => "get",
+            Command::Report(_) => "report",
             Command::Checksums(_) => "checksums",
             Command::Encode(_) => "encode",
             Command::Restore(_) => "restore",
@@ -172,6 +178,7 @@ impl Command {
             Command::Get(get) => {
                 Attempt { checksum_option: checksum_option(&get.read), target: get.output.as_deref(), ..attempt }
             }
+            Command::Report(report) => Attempt { checksum_option: checksum_option(&report.read), ..attempt },
             Command::Inspect(inspect) => Attempt { checksum_option: checksum_option(&inspect.read), ..attempt },
             Command::Encode(encode) => Attempt {
                 target: Some(either(&encode.snapshot, &encode.output)),

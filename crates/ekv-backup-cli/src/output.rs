@@ -120,19 +120,25 @@ struct Whole<'a, R> {
 pub(crate) struct Page {
     text: String,
     is_bold: bool,
+    has_bars: bool,
 }
 
 impl Page {
     /// An empty page without bold titles.
     #[cfg(test)]
     pub(crate) fn plain() -> Self {
-        Page { text: String::new(), is_bold: false }
+        Page { text: String::new(), is_bold: false, has_bars: false }
     }
 
     /// What is on it.
     #[cfg(test)]
     pub(crate) fn into_text(self) -> String {
         self.text
+    }
+
+    /// Whether shares are drawn as bars beside the numbers.
+    pub(crate) fn has_bars(&self) -> bool {
+        self.has_bars
     }
 
     /// Adds one line.
@@ -201,7 +207,12 @@ impl Output {
                 true => io::stderr().is_terminal(),
                 false => io::stdout().is_terminal(),
             };
-            let mut page = Page { text: String::new(), is_bold: self.colour && is_terminal };
+            let has_bars = match self.arguments.color {
+                When::Always => true,
+                When::Never => false,
+                When::Auto => is_terminal && !is_dumb_terminal(),
+            };
+            let mut page = Page { text: String::new(), is_bold: self.colour && is_terminal, has_bars };
             text(&mut page);
             self.document(&page.text);
         }

@@ -103,6 +103,14 @@ pub enum CommandError {
         /// What may be meant.
         hint: Option<String>,
     },
+    /// Nothing is selected by the filters where nothing is made of it.
+    #[error("nothing matches {filters}{}", .hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}")))]
+    NothingFound {
+        /// The filters.
+        filters: String,
+        /// What may be meant.
+        hint: Option<String>,
+    },
     /// A snapshot that holds no data to decode.
     #[error("{what} holds no data: it is the state of a timestamp oracle")]
     NoData {
@@ -178,7 +186,9 @@ impl CommandError {
             | CommandError::NoDataUnproven { .. }
             | CommandError::Cut { .. }
             | CommandError::DumpChanged => Class::Data,
-            CommandError::NothingSelected { .. } | CommandError::NothingMatches { .. } => Class::NoMatch,
+            CommandError::NothingSelected { .. }
+            | CommandError::NothingMatches { .. }
+            | CommandError::NothingFound { .. } => Class::NoMatch,
             CommandError::Parents { source, .. } if ekv_spill::is_out_of_space(source) => Class::OutOfSpace,
             CommandError::Time { .. }
             | CommandError::Clock

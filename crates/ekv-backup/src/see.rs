@@ -2,6 +2,7 @@
 //!
 //! | file | question |
 //! |---|---|
+//! | `report.rs`, `report/` | what does it consist of? |
 //! | `source.rs` | is it a snapshot, a node, a dump or an archive, and what are its events? |
 //! | `look.rs` | what is selected of it, what had expired, and what could not be read? |
 //! | `list.rs` | which things are there? |
@@ -12,9 +13,11 @@
 mod get;
 mod list;
 mod look;
+pub mod report;
 mod source;
 
 pub use get::{GetOptions, GetOutput, GetReport, get};
 pub use list::{ListOptions, Listed, Row, ScopeRow, SortBy, list};
 pub use look::{Enough, Look};
+pub use report::{Report, ReportOptions, report};
 pub use source::{Source, SourceBooks};

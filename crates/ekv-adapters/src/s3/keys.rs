@@ -93,6 +93,18 @@ impl<'k> ObjectKey<'k> {
     }
 }
 
+/// Names of the bucket and, if there is one, of the object to which a key of any family but that of chunk blobs belongs.
+pub(crate) fn names_of(family: Family, rest: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    match family {
+        Family::S3ChunkBlob | Family::S3Route => None,
+        Family::S3Bucket | Family::S3Generation => bucket_of(rest).map(|bucket| (unescape(bucket), None)),
+        _ => {
+            let (object, _) = ObjectKey::split(rest).ok()?;
+            Some((unescape(object.bucket), Some(unescape(object.object))))
+        }
+    }
+}
+
 /// A key of [`Family::S3Upload`] or [`Family::S3UploadPart`] behind the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UploadKey<'k> {

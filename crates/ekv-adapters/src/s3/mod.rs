@@ -17,7 +17,7 @@ mod content;
 pub(crate) mod encode;
 pub mod findings;
 mod head;
-mod keys;
+pub(crate) mod keys;
 mod lane;
 mod object;
 mod offloaded;

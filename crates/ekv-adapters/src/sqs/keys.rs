@@ -1,5 +1,7 @@
 //! User keys of SQS records, read and built. Source: `docs/format/sqs.md`, section 2.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -108,7 +110,8 @@ impl Key {
     /// In keys without partition the queue ends at the first byte that base64url does not have, which is right for every
     /// generation below 2^56.
     pub fn parse(user_key: &[u8]) -> Option<Key> {
-        let family = Router::default().family_of(user_key);
+        static ROUTER: LazyLock<Router> = LazyLock::new(Router::default);
+        let family = ROUTER.family_of(user_key);
         let rest = user_key.strip_prefix(family.prefix())?;
         let record = match family {
             Family::SqsQueue => QueueRecord::Settings,

@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod pack;
 pub(crate) mod prepare_restore;
+pub(crate) mod report;
 pub(crate) mod restore;
 pub(crate) mod target;
 pub(crate) mod text;

@@ -57,6 +57,8 @@ fn decode_explains_time_and_exit_codes_and_the_names_of_the_reference_decoder() 
 fn other_commands_explain_themselves() {
     assert_mentions(&help(&["verify"]), &["manifest", "checksums", "Exit code 0"]);
     assert_mentions(&help(&["inspect"]), &["without writing anything", "--at", "10 seconds", "--require-checksum"]);
+    let report = ["--top", "--depth", "--separators", "1.6 %", "a dump holds one version", "--prefix", "--at"];
+    assert_mentions(&help(&["report"]), &report);
     assert_mentions(&help(&["clean"]), &["staging", "killed", "--dry-run"]);
     let encode = help(&["encode"]);
     assert_mentions(&encode, &["--prefix", "--key", "--last-commit-ts", "--form", "--no-self-test", "--sort-memory"]);
@@ -70,8 +72,19 @@ fn other_commands_explain_themselves() {
 
 #[test]
 fn every_command_that_works_on_data_shows_examples_and_exit_codes() {
-    let commands =
-        ["decode", "verify", "inspect", "checksums", "encode", "restore", "prepare-restore", "pack", "unpack", "clean"];
+    let commands = [
+        "decode",
+        "verify",
+        "inspect",
+        "report",
+        "checksums",
+        "encode",
+        "restore",
+        "prepare-restore",
+        "pack",
+        "unpack",
+        "clean",
+    ];
     for command in commands {
         let example = format!("Examples: ekv-backup {command} ");
         assert_mentions(&help(&[command]), &[&example, "Exit codes: 0 done", "130 cancelled"]);

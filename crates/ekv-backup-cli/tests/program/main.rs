@@ -22,6 +22,7 @@ mod output;
 mod overlap;
 mod prepare_restore;
 mod reference;
+mod report;
 mod selections;
 mod shells;
 mod signals;
