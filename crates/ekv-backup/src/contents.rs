@@ -1,6 +1,6 @@
 //! What passes by, counted: by kind, and by database, table, bucket and queue.
 
-use ekv_model::{Event, Kind, Name, Protocol, Thing, Things, dynamodb, s3, sqs};
+use ekv_model::{Event, Kind, Name, Protocol, Step, Thing, Things};
 use serde::Serialize;
 
 /// Scopes that are told one by one; of more only the sums.
@@ -64,13 +64,8 @@ pub(crate) struct Census {
 impl Census {
     /// Takes the next event.
     pub(crate) fn event(&mut self, event: &Event<'_>) {
-        match event {
-            Event::DynamoDb(dynamodb::Event::TableBegin(table)) => {
-                self.enter(Protocol::DynamoDb, table.name.as_bytes());
-            }
-            Event::S3(s3::Event::Begin(bucket)) => self.enter(Protocol::S3, bucket.name.as_bytes()),
-            Event::Sqs(sqs::Event::Queue(queue)) => self.enter(Protocol::Sqs, queue.name),
-            _ => {}
+        if let (Some(protocol), Step::Scope { name, is_gone: false, .. }) = (event.protocol(), event.step()) {
+            self.enter(protocol, name);
         }
         let mut things = std::mem::take(&mut self.things);
         if let Some(thing) = things.event(event) {

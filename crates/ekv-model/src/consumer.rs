@@ -40,7 +40,7 @@ impl<'a> Event<'a> {
     }
 
     /// What it is to those who look for names and sizes.
-    pub(crate) fn step(&self) -> Step<'a> {
+    pub fn step(&self) -> Step<'a> {
         match self {
             Event::Redis { database, event } => event.step(*database),
             Event::DynamoDb(event) => event.step(),

@@ -37,4 +37,5 @@ pub use glob::Glob;
 pub use protocol::{Kind, Map, Protocol};
 pub use report::{Example, Finding, FindingTotals, Findings, LossLog, Severity};
 pub use scope::{Filtered, Keys, Narrowing, Scope, Unmatched, item_parts};
+pub use step::{Extent, Step, ThingKey};
 pub use thing::{Size, Thing, Things};

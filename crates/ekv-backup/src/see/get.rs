@@ -66,7 +66,7 @@ enum Refused {
     #[error(
         "{name} is {what}, and not one thing: `ls SOURCE {name}` lists it, `decode SOURCE DUMP {name}` writes all of it"
     )]
-    Scope { name: String, what: &'static str },
+    Scope { name: String, what: String },
     #[error("{name} has expired at {at}; --expired keep shows it")]
     Expired { name: String, at: String },
     #[error("nothing matches {name}{hint}")]
@@ -157,11 +157,8 @@ fn refuse_scope(name: &Name, json: bool) -> Result<()> {
     let what = match name.protocol {
         _ if !name.key.is_empty() => return Ok(()),
         Protocol::Sqs if !name.scope.is_empty() && !json => return Ok(()),
-        _ if name.scope.is_empty() => "all of an adapter",
-        Protocol::Redis => "a database",
-        Protocol::DynamoDb => "a table",
-        Protocol::S3 => "a bucket",
-        Protocol::Sqs => "a queue",
+        _ if name.scope.is_empty() => "all of an adapter".to_owned(),
+        protocol => format!("a {}", protocol.scope_noun()),
     };
     Err(Refused::Scope { name: name.to_string(), what }.error())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Consumer, Event, Name, Protocol, Result, Size, Thing, Things, dynamodb, s3, sqs};
+use ekv_model::{Consumer, Event, Name, Result, Size, Step, Thing, Things};
 use ekv_snapshot::CommitTs;
 use ekv_spill::{Scratch, Sorter};
 use ekv_text::base64::Base64Stream;
@@ -246,13 +246,12 @@ impl Lister<'_> {
 
     /// Notes the scope that an event begins or is in.
     fn enter(&mut self, event: &Event<'_>) -> Result<()> {
-        let (protocol, scope) = match event {
-            Event::Redis { database, .. } => (Protocol::Redis, database.to_string().into_bytes()),
-            Event::DynamoDb(dynamodb::Event::TableBegin(table)) => (Protocol::DynamoDb, table.name.as_bytes().to_vec()),
-            Event::S3(s3::Event::Begin(bucket)) => (Protocol::S3, bucket.name.as_bytes().to_vec()),
-            Event::Sqs(sqs::Event::Queue(queue)) => (Protocol::Sqs, queue.name.to_vec()),
+        let Some(protocol) = event.protocol() else { return Ok(()) };
+        let scope = match event.step() {
             // What is left of a queue is none.
-            Event::Sqs(sqs::Event::Orphan { .. }) => return self.leave(),
+            Step::Scope { is_gone: true, .. } => return self.leave(),
+            Step::Scope { name, .. } => name.to_vec(),
+            Step::Thing { number: Some(number), .. } => number.to_string().into_bytes(),
             _ => return Ok(()),
         };
         if self.open.as_ref().is_some_and(|open| open.name.protocol == protocol && open.name.scope == scope) {
@@ -267,12 +266,7 @@ impl Lister<'_> {
     fn leave(&mut self) -> Result<()> {
         let Some(OpenScope { name, things, bytes }) = self.open.take() else { return Ok(()) };
         let address = name.to_string();
-        let (kind, nouns) = match name.protocol {
-            Protocol::Redis => ("database", ("key", "keys")),
-            Protocol::DynamoDb => ("table", ("item", "items")),
-            Protocol::S3 => ("bucket", ("object", "objects")),
-            Protocol::Sqs => ("queue", ("message", "messages")),
-        };
+        let (kind, nouns) = (name.protocol.scope_noun(), name.protocol.thing_nouns().into());
         let row = ScopeRow { address: &address, kind, nouns, things, bytes };
         self.line.clear();
         (self.render)(Listed::Scope(row), &mut self.line);
