@@ -49,6 +49,7 @@ impl<'a> Run<'a> {
 
     /// Reads only what `scope` selects from now on; at first that is everything.
     pub fn select(&mut self, scope: Arc<Scope>) {
+        self.looks_ahead |= scope.looks_ahead();
         self.scope = scope;
     }
 
@@ -126,11 +127,20 @@ impl<'a> Run<'a> {
         self.target.event(event)
     }
 
-    /// Accounts for visible records.
+    /// Whether the target leaves out what was emitted last.
+    pub(crate) fn is_leaving_out(&self) -> bool {
+        self.target.is_leaving_out()
+    }
+
+    /// Accounts for visible records; as not selected, where the target leaves out what they were emitted for.
     ///
     /// # Errors
     /// The monitor's wish to stop.
     pub fn account(&mut self, family: Family, outcome: Outcome, records: u64) -> Result<()> {
+        let outcome = match outcome {
+            Outcome::Emitted if self.target.is_leaving_out() => Outcome::NotSelected,
+            outcome => outcome,
+        };
         self.tally.add(family, outcome, records);
         self.monitor.visited(records)
     }

@@ -1,6 +1,7 @@
 //! The command line: every option is declared here, once.
 
 mod archive;
+mod bytes;
 mod checksums;
 mod encode;
 mod get;
@@ -32,7 +33,7 @@ pub(crate) use list::ListArguments;
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 pub(crate) use report::ReportArguments;
 pub(crate) use restore::RestoreArguments;
-pub(crate) use scope::ScopeArguments;
+pub(crate) use scope::{FirstArguments, ScopeArguments};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -290,6 +291,7 @@ Examples:
   ekv-backup decode snapshot.fsm dump --at 2026-11-22T15:33:50Z --adapter redis
   ekv-backup decode snapshot.fsm users --prefix user: --type hash
   ekv-backup decode snapshot.fsm part s3:photos/2026/a.jpg dynamodb:orders/
+  ekv-backup decode snapshot.fsm new --changed-after 2026-11-22T00:00:00Z
 
 A dump is complete or absent: files are written into a private directory beside
 DUMP, which gets its name in one step at the end. Ctrl-C stops and leaves
@@ -324,6 +326,8 @@ pub(crate) struct DecodeArguments {
     pub(crate) adapter: AdapterList,
     #[command(flatten)]
     pub(crate) scope: ScopeArguments,
+    #[command(flatten)]
+    pub(crate) first: FirstArguments,
     /// What happens to Redis keys that had expired at the moment that is read
     ///
     /// keep: they are written with their past expiry, so that nothing is lost. drop: they are left out, as clients saw it.
@@ -500,7 +504,8 @@ Examples:
   gzip -dc old.fsm.gz | ekv-backup inspect -        standard input
   ekv-backup inspect snapshot.fsm --json
   ekv-backup inspect snapshot.fsm --prefix user:    how many keys, how large?
-  ekv-backup inspect snapshot.fsm s3:photos/ dynamodb:orders/";
+  ekv-backup inspect snapshot.fsm s3:photos/ dynamodb:orders/
+  ekv-backup inspect snapshot.fsm --larger-than 1M --no-expiry";
 
 /// Show what a snapshot holds, without writing anything.
 ///
@@ -521,6 +526,8 @@ pub(crate) struct InspectArguments {
     pub(crate) adapter: AdapterList,
     #[command(flatten)]
     pub(crate) scope: ScopeArguments,
+    #[command(flatten)]
+    pub(crate) first: FirstArguments,
     #[command(flatten)]
     pub(crate) read: ReadArguments,
 }

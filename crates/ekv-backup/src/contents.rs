@@ -20,6 +20,9 @@ pub struct Contents {
     /// How many more of them there are.
     #[serde(skip_serializing_if = "crate::report::is_zero")]
     pub more_scopes: u64,
+    /// How many more things are selected than `--limit` takes.
+    #[serde(skip_serializing_if = "crate::report::is_zero")]
+    pub beyond_limit: u64,
 }
 
 /// The things of a kind.
@@ -102,10 +105,10 @@ impl Census {
         self.open = Some((protocol, scope.to_vec()));
     }
 
-    /// What was counted.
-    pub(crate) fn finish(self) -> Contents {
+    /// What was counted; `beyond_limit` things more were selected.
+    pub(crate) fn finish(self, beyond_limit: u64) -> Contents {
         let kinds = Kind::ALL.iter().zip(self.by_kind).filter(|(_, (things, _))| *things > 0);
         let kinds = kinds.map(|(kind, (things, bytes))| KindContents { kind: kind.name(), things, bytes }).collect();
-        Contents { kinds, ..self.contents }
+        Contents { kinds, beyond_limit, ..self.contents }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use ekv_dump::manifest::Manifest;
 use ekv_dump::replay::{Place, ReplayOptions, Replayed, replay};
 use ekv_files::source::ScopedSource;
-use ekv_model::{Consumer, Result};
+use ekv_model::{Consumer, Result, Scope};
 use ekv_spill::Scratch;
 
+use crate::CommandError;
 use crate::pipe::{Events, Header};
 use crate::progress::{ByteCounter, Phase, Progress};
 
@@ -25,6 +26,11 @@ impl<'s> DumpEvents<'s> {
     }
 }
 
+/// Refuses filters by what a dump does not say.
+pub(crate) fn refuse_times(scope: &Scope) -> Result<(), CommandError> {
+    if scope.is_about_changes() { Err(CommandError::NoCommitTimes) } else { Ok(()) }
+}
+
 impl Events for DumpEvents<'_> {
     type Books = Replayed;
 
@@ -40,6 +46,7 @@ impl Events for DumpEvents<'_> {
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<Replayed> {
+        refuse_times(&self.options.scope)?;
         progress.begin(phase, None);
         let counter = ByteCounter::new(progress);
         let mut count = |bytes| counter.add(bytes);

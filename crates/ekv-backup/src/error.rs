@@ -154,6 +154,11 @@ pub enum CommandError {
         /// The directory.
         path: String,
     },
+    /// A dump is asked when things were changed.
+    #[error(
+        "a dump does not say when a key was written: --changed-after and --changed-before need a snapshot or a node's data directory"
+    )]
+    NoCommitTimes,
     /// Standard input where something is needed that lies in the file system.
     #[error("standard input is read here as a stream, and {wanted} is needed: name it (./- for one of the name -)")]
     NotSeekable {
@@ -199,6 +204,7 @@ impl CommandError {
             | CommandError::InputIsTarget { .. }
             | CommandError::InputInTarget { .. }
             | CommandError::TargetInInput { .. }
+            | CommandError::NoCommitTimes
             | CommandError::NotSeekable { .. }
             | CommandError::SourceDateEpoch { .. }
             | CommandError::NotAnArchive { .. } => Class::Environment,

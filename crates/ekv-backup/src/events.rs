@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ekv_adapters::{AdapterOptions, Family, Outcome, Owner, Role, Run, Tally, decode, raw, redis, s3, sqs};
-use ekv_model::{Class, Consumer, Event, Example, Finding, Findings, Result, Scope, Unmatched};
+use ekv_model::{Class, Consumer, Event, Example, Filtered, Finding, Findings, Result, Scope, Unmatched};
 use ekv_snapshot::View;
 use ekv_spill::Scratch;
 
@@ -127,21 +127,53 @@ impl<'s> StoreEvents<'s> {
         Ok(StoreEvents { store, options, blob_sources })
     }
 
-    /// Runs the adapters that were asked for and closes the books.
-    fn run_adapters(
+    /// Pours events and keeps the books.
+    fn run(
         &self,
         consumer: &mut dyn Consumer,
         losses: Arc<LossFile>,
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<(Tally, Findings, Contents)> {
+        let StoreEvents { store, options, .. } = self;
+        let scope = &options.scope;
+        let mut watched = Watched::new(consumer, scope);
+        let ((tally, mut findings), beyond_limit) = if scope.has_limits() {
+            let mut filtered = Filtered::new(scope, store.state.view.read_ts().unix_ms(), &mut watched);
+            let books = self.run_adapters(&mut filtered, losses, scratch, progress)?;
+            (books, filtered.beyond_limit())
+        } else {
+            (self.run_adapters(&mut watched, losses, scratch, progress)?, 0)
+        };
+        let Watched { consumer, unmatched, census } = watched;
+        if unmatched.things() > 0 {
+            for filter in unmatched.filters() {
+                findings.record(NOTHING_MATCHES, || Example::new(None, None, filter.to_owned()));
+            }
+        }
+        let is_chosen = Protocol::IN_DUMPS.iter().any(|adapter| !options.adapters.contains(adapter));
+        for adapter in options.adapters.iter().filter(|adapter| is_chosen && !store.has_data_of(**adapter)) {
+            findings.record(ADAPTER_WITHOUT_DATA, || Example::new(None, None, adapter.name().to_owned()));
+        }
+        findings.merge(store.findings());
+        findings.merge(consumer.findings());
+        Ok((tally, findings, census.finish(beyond_limit)))
+    }
+
+    /// Runs the adapters that were asked for and closes their books.
+    fn run_adapters(
+        &self,
+        target: &mut dyn Consumer,
+        losses: Arc<LossFile>,
+        scratch: &Arc<dyn Scratch>,
+        progress: &dyn Progress,
+    ) -> Result<(Tally, Findings)> {
         let StoreEvents { store, options, blob_sources } = self;
         let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
         let EventOptions { redis, s3, sqs, .. } = **options;
         let adapter_options = AdapterOptions { redis, s3, sqs, blob_sources: &blob_views };
         let follower = Follower::new(progress);
-        let mut watched = Watched::new(consumer, &options.scope);
-        let mut run = Run::new(&store.state.view, &store.state.families, &mut watched, &follower, Arc::clone(scratch));
+        let mut run = Run::new(&store.state.view, &store.state.families, target, &follower, Arc::clone(scratch));
         run.log_losses(Some(losses));
         run.select(Arc::clone(&options.scope));
         for adapter in Protocol::IN_DUMPS.iter().filter(|adapter| options.takes(**adapter)) {
@@ -156,20 +188,7 @@ impl<'s> StoreEvents<'s> {
             false => raw::leave_out(&mut run, NOT_DECODED)?,
         }
         close_books(&mut run, options)?;
-        let (tally, mut findings) = run.into_books();
-        let Watched { consumer, unmatched, census } = watched;
-        if unmatched.things() > 0 {
-            for filter in unmatched.filters() {
-                findings.record(NOTHING_MATCHES, || Example::new(None, None, filter.to_owned()));
-            }
-        }
-        let is_chosen = Protocol::IN_DUMPS.iter().any(|adapter| !options.adapters.contains(adapter));
-        for adapter in options.adapters.iter().filter(|adapter| is_chosen && !store.has_data_of(**adapter)) {
-            findings.record(ADAPTER_WITHOUT_DATA, || Example::new(None, None, adapter.name().to_owned()));
-        }
-        findings.merge(store.findings());
-        findings.merge(consumer.findings());
-        Ok((tally, findings, census.finish()))
+        Ok(run.into_books())
     }
 
     fn report(&self, tally: &Tally, found: &Findings) -> BooksReport {
@@ -219,8 +238,8 @@ impl Events for StoreEvents<'_> {
     ) -> Result<Books> {
         progress.begin(phase, self.store.header().visible);
         let losses = self.store.losses.fork()?;
-        let done = self.run_adapters(consumer, Arc::clone(&losses), scratch, progress).and_then(
-            |(tally, findings, contents)| {
+        let done =
+            self.run(consumer, Arc::clone(&losses), scratch, progress).and_then(|(tally, findings, contents)| {
                 Ok(Books {
                     report: self.report(&tally, &findings),
                     losses: losses.finish(&findings)?,
@@ -228,8 +247,7 @@ impl Events for StoreEvents<'_> {
                     findings,
                     contents,
                 })
-            },
-        );
+            });
         self.blame_changed_input(done)
     }
 }

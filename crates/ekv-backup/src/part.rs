@@ -213,7 +213,7 @@ impl Events for PartEvents<'_> {
         let mut watched = Watched::new(consumer, self.scope);
         let replayed = self.dump.pour(&mut watched, phase, scratch, progress)?;
         let Watched { consumer, unmatched, census } = watched;
-        let contents = census.finish();
+        let contents = census.finish(replayed.beyond_limit);
         let left_out = replayed.totals.files_left_out;
         let left_out = (left_out > 0).then(|| choice("filters", left_out, LEFT_OUT));
         let mut report = self.report.clone();

@@ -82,6 +82,11 @@ pub trait Consumer {
     fn findings(&self) -> Findings {
         Findings::default()
     }
+
+    /// Whether what the last event was about is left out: a source that keeps books counts it as not selected.
+    fn is_leaving_out(&self) -> bool {
+        false
+    }
 }
 
 /// Told how far a run has come; may stop it.

@@ -227,6 +227,8 @@ pub enum Event<'a> {
         key: ItemKey<'a>,
         /// When it was committed (HLC); 0 if unknown, as in a dump.
         commit_ts: u64,
+        /// How many bytes its payload has, if somebody asks for that before it has been read.
+        bytes: Option<u64>,
     },
     /// A step inside the open item.
     Node(Node<'a>),

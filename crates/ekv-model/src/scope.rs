@@ -99,6 +99,7 @@ pub struct Scope {
     pending: Pending,
     /// The first escape of a letter or digit.
     needless_escape: Option<u8>,
+    limits: Limits,
 }
 
 /// Length from which on filters are only counted, in bytes: it must fit into an info file.
@@ -122,7 +123,87 @@ impl Scope {
     pub fn is_narrowed(&self) -> bool {
         let Scope { kinds, scopes, names, prefixes, globs, excluded, .. } = self;
         let has_patterns = [prefixes, globs, excluded].into_iter().any(|patterns| !patterns.is_empty());
-        kinds.is_some() || scopes.is_some() || names.is_some() || has_patterns
+        kinds.is_some() || scopes.is_some() || names.is_some() || has_patterns || self.limits.is_any()
+    }
+
+    /// Whether there is a filter that only [`Filtered`] applies: by size, expiry or time, or by number.
+    pub fn has_limits(&self) -> bool {
+        self.limits.is_any()
+    }
+
+    /// Whether every thing must tell at its beginning how large it is and when it was changed.
+    pub fn looks_ahead(&self) -> bool {
+        self.limits.looks_ahead()
+    }
+
+    /// Whether it is asked when things were changed, which a dump does not say.
+    pub fn is_about_changes(&self) -> bool {
+        self.limits.is_about_changes()
+    }
+
+    /// Whether an object that is selected by its name is also within the limits of size and time; `commit_ts` is 0 if it is unknown.
+    pub fn admits_object(&self, bytes: u64, commit_ts: u64) -> bool {
+        self.limits.admit(&Traits::whole(bytes, commit_ts), 0)
+    }
+
+    /// Takes things with more than so many bytes of payload.
+    pub fn add_larger_than(&mut self, bytes: u64) {
+        wider(&mut self.limits.larger_than, bytes, u64::min);
+        self.given.push(("larger-than", bytes.to_string()));
+    }
+
+    /// Takes things with fewer than so many bytes of payload.
+    pub fn add_smaller_than(&mut self, bytes: u64) {
+        wider(&mut self.limits.smaller_than, bytes, u64::max);
+        self.given.push(("smaller-than", bytes.to_string()));
+    }
+
+    /// Takes Redis collections with more than so many elements.
+    pub fn add_more_than(&mut self, elements: u64) {
+        wider(&mut self.limits.more_than, elements, u64::min);
+        self.given.push(("more-than", elements.to_string()));
+    }
+
+    /// Takes things without expiry.
+    pub fn only_without_expiry(&mut self) {
+        self.limits.is_without_expiry = true;
+        self.given.push(("no-expiry", String::new()));
+    }
+
+    /// Takes Redis keys that had expired at the moment that is read.
+    pub fn only_expired(&mut self) {
+        self.limits.is_expired = true;
+        self.given.push(("only-expired", String::new()));
+    }
+
+    /// Takes Redis keys that expire at this moment or before, in Unix milliseconds; `text` says it to people.
+    pub fn add_expires_before(&mut self, at_ms: u64, text: String) {
+        wider(&mut self.limits.expires_before_ms, at_ms, u64::max);
+        self.given.push(("expires-before", text));
+    }
+
+    /// Takes Redis keys that expire after this moment, in Unix milliseconds; `text` says it to people.
+    pub fn add_expires_after(&mut self, at_ms: u64, text: String) {
+        wider(&mut self.limits.expires_after_ms, at_ms, u64::min);
+        self.given.push(("expires-after", text));
+    }
+
+    /// Takes things whose last change was committed at this timestamp (HLC) or before; `text` says it to people.
+    pub fn add_changed_before(&mut self, commit_ts: u64, text: String) {
+        wider(&mut self.limits.changed_before, commit_ts, u64::max);
+        self.given.push(("changed-before", text));
+    }
+
+    /// Takes things whose last change was committed after this timestamp (HLC); `text` says it to people.
+    pub fn add_changed_after(&mut self, commit_ts: u64, text: String) {
+        wider(&mut self.limits.changed_after, commit_ts, u64::min);
+        self.given.push(("changed-after", text));
+    }
+
+    /// Takes the first `count` things that are selected otherwise, in the order of the source.
+    pub fn take_first(&mut self, count: u64) {
+        wider(&mut self.limits.count, count, u64::max);
+        self.given.push(("limit", count.to_string()));
     }
 
     /// Takes things of this kind.
@@ -312,6 +393,7 @@ impl Scope {
             let lead = if text.is_empty() { "" } else { " " };
             let _ = match *option {
                 "address" => write!(text, "{lead}{value}"),
+                option if value.is_empty() => write!(text, "{lead}--{option}"),
                 option => write!(text, "{lead}--{option} {value}"),
             };
         }
@@ -326,16 +408,20 @@ impl Scope {
 
     /// Whether anything of a protocol may be selected.
     pub fn includes(&self, protocol: Protocol) -> bool {
-        let has_kind = |kinds: &BTreeSet<Kind>| kinds.iter().any(|kind| kind.protocol() == protocol);
+        let has_kind = || Kind::ALL.into_iter().any(|kind| kind.protocol() == protocol && self.admits_kind(kind));
         let has_scope = |scopes: &BTreeSet<(Protocol, Vec<u8>)>| scopes.iter().any(|(owner, _)| *owner == protocol);
-        self.kinds.as_ref().is_none_or(has_kind)
+        has_kind()
             && self.scopes.as_ref().is_none_or(has_scope)
             && self.names.as_ref().is_none_or(|names| names.contains_key(&protocol))
     }
 
     /// Whether things of a kind may be selected.
     pub fn includes_kind(&self, kind: Kind) -> bool {
-        self.includes(kind.protocol()) && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+        self.includes(kind.protocol()) && self.admits_kind(kind)
+    }
+
+    fn admits_kind(&self, kind: Kind) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind)) && self.limits.admit_kind(kind)
     }
 
     /// Whether everything of a protocol is selected.
@@ -348,6 +434,7 @@ impl Scope {
             && self.prefixes.is_empty()
             && self.globs.is_empty()
             && self.excluded.is_empty()
+            && !self.limits.is_any()
     }
 
     /// What is selected in a scope: the database with this number in decimal, the table, bucket or queue of this name.
@@ -442,6 +529,7 @@ impl<'s> Keys<'s> {
             && has_kinds()
             && !self.scope.excluded.iter().any(touches)
             && self.covers_all(&self.scope.globs)
+            && !self.scope.limits.is_any()
     }
 
     /// Whether one of the patterns takes everything in the scope.
@@ -462,6 +550,7 @@ impl<'s> Keys<'s> {
             glob.matches(&self.front) || self.is_name_of_scope(glob)
         };
         !self.is_nothing
+            && !self.scope.limits.is_about_traits()
             && self.picks.is_none()
             && self.covers_all(&self.scope.prefixes)
             && (self.scope.globs.is_empty() || self.scope.globs.iter().any(matches))
@@ -661,11 +750,18 @@ fn push_base64url(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Of the same filter given twice the wider one counts.
+fn wider(limit: &mut Option<u64>, new: u64, choose: fn(u64, u64) -> u64) {
+    *limit = Some(limit.map_or(new, |old| choose(old, new)));
+}
+
 mod filtered;
+mod limits;
 mod pending;
 mod unmatched;
 
 pub use filtered::Filtered;
+use limits::{Limits, Traits};
 use pending::Pending;
 pub use unmatched::Unmatched;
 

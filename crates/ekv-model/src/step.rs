@@ -2,6 +2,7 @@
 
 use crate::Kind;
 use crate::dynamodb::{ItemKey, KeyForms};
+use crate::redis::CollectionSize;
 
 /// What an event is, without its contents; [`Event::step`](crate::Event::step) tells it.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +60,8 @@ pub enum ThingKey<'e> {
 pub enum Extent {
     /// All; its payload has so many bytes.
     Whole(u64),
-    /// Elements follow, which are counted.
-    Elements,
-    /// Parts follow.
-    Parts,
+    /// Elements follow, which are counted; how large it is, if that is known.
+    Elements(Option<CollectionSize>),
+    /// Parts follow; bytes of its payload, if they are known.
+    Parts(Option<u64>),
 }

@@ -99,8 +99,8 @@ impl Things {
                 }
                 let (bytes, elements) = match extent {
                     Extent::Whole(bytes) => (bytes, None),
-                    Extent::Elements => (0, Some(0)),
-                    Extent::Parts => (0, None),
+                    Extent::Elements(_) => (0, Some(0)),
+                    Extent::Parts(_) => (0, None),
                 };
                 let size = Size { bytes, elements };
                 self.open = Some(Open { kind, size, expire_at_ms, commit_ts, item: ItemMeter::default() });
@@ -220,7 +220,7 @@ mod tests {
         let range = Some(KeyValue { key_type: KeyType::Number, bytes: b"17.50" });
         let mut events = vec![
             TableBegin(table),
-            ItemBegin { key: ItemKey { hash, range, sort_key: b"" }, commit_ts: 0 },
+            ItemBegin { key: ItemKey { hash, range, sort_key: b"" }, commit_ts: 0, bytes: None },
             OneNode(Node::Name("a")),
         ];
         events.extend(nodes.iter().map(|node| OneNode(*node)));

@@ -4,6 +4,11 @@ use jiff::Timestamp;
 
 /// Bits of a timestamp (HLC) below its milliseconds.
 const COUNTER_BITS: u32 = 16;
+
+/// The Unix milliseconds of a timestamp (HLC).
+pub fn hlc_unix_ms(hlc: u64) -> u64 {
+    hlc >> COUNTER_BITS
+}
 /// After these years the calendar repeats.
 const CYCLE_YEARS: u64 = 400;
 const CYCLE_MS: u64 = 146_097 * 86_400_000;

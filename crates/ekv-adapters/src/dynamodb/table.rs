@@ -320,9 +320,16 @@ impl Items<'_, '_> {
             self.reader.reuse(item.source);
             return Ok(());
         }
+        let mut bytes = None;
+        if self.run.looks_ahead() {
+            bytes = Some(document::measure(&mut item)?);
+            self.reader.reuse(item.source);
+            let Ok(again) = self.reader.read(&found.body, &self.schema.primary_key)? else { return Ok(()) };
+            item = again;
+        }
         self.begin()?;
         let key = self.reader.key();
-        self.run.emit(ModelEvent::DynamoDb(Event::ItemBegin { key, commit_ts: found.commit_ts.0 }))?;
+        self.run.emit(ModelEvent::DynamoDb(Event::ItemBegin { key, commit_ts: found.commit_ts.0, bytes }))?;
         document::emit(self.run, &mut item)?;
         self.run.emit(ModelEvent::DynamoDb(Event::ItemEnd))?;
         self.reader.reuse(item.source);

@@ -116,6 +116,9 @@ impl Walk {
             body: content.body(),
         };
         emit(run, Event::Object(object))?;
+        if run.is_leaving_out() {
+            return Ok(Some(used));
+        }
         if let Some(md5) = content.differs_from(&head.etag)? {
             run.find(findings::ETAG_MISMATCH, &scope.path_of(key), at, || {
                 format!("the entity tag is {}, the MD5 of the content {md5}", head.etag)

@@ -2,9 +2,10 @@
 
 use ekv_model::s3::{Bucket, Event, UploadRecord};
 use ekv_model::{Event as ModelEvent, Keys, Narrowing, Result};
-use ekv_snapshot::Range;
+use ekv_snapshot::{Range, Visible};
 
 use super::bucket::BucketMeta;
+use super::head::Head;
 use super::keys::{ObjectKey, UploadKey, push_segment, push_segment_beginning, put_generation, unescape};
 use super::walk::Walk;
 use super::{Options, findings};
@@ -55,6 +56,19 @@ impl Scope {
     /// How findings name an object.
     pub(super) fn path_of(&self, key: &[u8]) -> Vec<u8> {
         [self.name.as_bytes(), b"/", key].concat()
+    }
+}
+
+/// Whether an object that is selected by its key is so by its size and time, too; one whose record cannot be read is not: it is lost.
+fn is_within_limits(run: &Run<'_>, found: &Visible<'_>) -> Result<bool> {
+    let selected = run.scope();
+    if !selected.has_limits() {
+        return Ok(true);
+    }
+    match Head::parse(&found.body, &run.scratch()) {
+        Ok(head) => Ok(selected.admits_object(u64::try_from(head.size_bytes).unwrap_or(0), found.commit_ts.0)),
+        Err(JsonError::Read(error)) => Err(error),
+        Err(JsonError::Fault(_)) => Ok(false),
     }
 }
 
@@ -179,7 +193,7 @@ impl Walk {
                 let rest = found.user_key.get(Family::S3Object.prefix().len()..).unwrap_or_default();
                 if let (Ok(parsed), false) = (ObjectKey::parse(rest), found.body.is_empty()) {
                     let key = unescape(parsed.object);
-                    if keys.contains(&key) {
+                    if keys.contains(&key) && is_within_limits(run, &found)? {
                         scope.begin(run)?;
                         emit(run, Event::Key(&key))?;
                     }

@@ -150,7 +150,6 @@ impl Decoder {
         let last_sequence_number = self.last_sequence_number(run, text, &name)?;
         let tags = settings.tags();
         run.emit(ModelEvent::Sqs(Event::Queue(&settings.queue(&name, &tags, last_sequence_number))))?;
-        run.account(Family::SqsQueue, Outcome::Emitted, 1)?;
         if passed.stale > 0 {
             run.find(findings::STALE_GENERATION, &name, None, || {
                 format!("{} messages outside generation {}", passed.stale, settings.generation())
@@ -164,7 +163,8 @@ impl Decoder {
         if self.options.include_side_records && keys.is_all() {
             self.side.emit(run, &mut self.owners, text, &mut |_| Ok(()))?;
         }
-        run.emit(ModelEvent::Sqs(Event::End))
+        run.emit(ModelEvent::Sqs(Event::End))?;
+        run.account(Family::SqsQueue, Outcome::Emitted, 1)
     }
 
     /// Compares the generation counter with the settings, which count.

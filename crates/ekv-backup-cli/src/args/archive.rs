@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ekv_backup::DEFAULT_EXPANSION_MAX;
 
-use super::{AdapterList, AdapterParser, FsyncRule, ScopeArguments, parse_some_adapters, with_names};
+use super::bytes::parse_bytes;
+use super::{AdapterList, AdapterParser, FirstArguments, FsyncRule, ScopeArguments, parse_some_adapters, with_names};
 
 const PACK_AFTER_HELP: &str = "\
 Examples:
@@ -130,6 +131,8 @@ pub(crate) struct PartArguments {
     pub(crate) adapter: Option<AdapterList>,
     #[command(flatten)]
     pub(crate) scope: ScopeArguments,
+    #[command(flatten)]
+    pub(crate) first: FirstArguments,
     /// Make a copy of nothing where nothing is selected
     ///
     /// Without it such a run ends with exit code 6, and nothing is published: an empty backup would look like a good one.
@@ -183,40 +186,4 @@ pub(crate) enum CompressionRule {
     Zstd,
     /// Plain tar
     None,
-}
-
-/// Decimal digits, and a unit that may be missing.
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.char_indices().last() {
-        Some((at, unit)) if !unit.is_ascii_digit() => {
-            let shift = match unit.to_ascii_uppercase() {
-                'K' => Some(10),
-                'M' => Some(20),
-                'G' => Some(30),
-                'T' => Some(40),
-                _ => None,
-            };
-            (text.get(..at).unwrap_or_default(), shift)
-        }
-        _ => (text, Some(0)),
-    };
-    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
-    let bytes = number.zip(shift).and_then(|(number, shift)| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "expected a number of bytes, such as 4096, 100M or 4T".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_plain_or_with_a_unit_and_nothing_else() {
-        let good = [("0", 0), ("4096", 4096), ("1k", 1024), ("3M", 3 << 20), ("2G", 2 << 30), ("4T", 4 << 40)];
-        for (text, bytes) in good {
-            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "K", "-1", "+1", "1.5G", "1 G", "1KB", "1E", "99999999999T", "é", "1é"] {
-            assert!(parse_bytes(text).is_err(), "{text}");
-        }
-    }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::{
-    AdapterList, AdapterParser, FsyncRule, LimitArguments, ScopeArguments, parse_bool, parse_some_adapters, with_names,
+    AdapterList, AdapterParser, FirstArguments, FsyncRule, LimitArguments, ScopeArguments, parse_bool,
+    parse_some_adapters, with_names,
 };
 
 const AFTER_HELP: &str = "\
@@ -94,6 +95,8 @@ pub(crate) struct DumpReadArguments {
     pub(crate) adapter: Option<AdapterList>,
     #[command(flatten)]
     pub(crate) scope: ScopeArguments,
+    #[command(flatten)]
+    pub(crate) first: FirstArguments,
     /// Commit timestamp of all records, decimal or 0x and hex [default: that of the dump]
     ///
     /// The clock of the new cluster begins there. A timestamp below that of the dump is refused.

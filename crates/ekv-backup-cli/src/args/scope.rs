@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use ekv_backup::{Class, Error, Kind, Protocol, Scope, TextError};
+use ekv_backup::{Class, Error, Kind, Protocol, ReadTime, Scope, TextError, format_commit_ts};
 
+use super::bytes::parse_bytes;
 use super::non_empty_text;
 
 /// Longest list of names that is read, in bytes: what a scope takes, and line ends.
@@ -57,6 +58,41 @@ pub(crate) struct ScopeArguments {
     /// Take only this SQS queue
     #[arg(long, value_name = "NAME", value_parser = non_empty_text(), help_heading = HEADING)]
     pub(crate) queue: Vec<OsString>,
+    /// Take only what has more than SIZE bytes of payload; K, M, G and T count in powers of 1024
+    ///
+    /// Payload: values, and the names inside of them; of items what DynamoDB counts. Given twice, this option and those below count in their
+    /// wider form.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, help_heading = HEADING)]
+    pub(crate) larger_than: Vec<u64>,
+    /// Take only what has less than SIZE bytes of payload
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, help_heading = HEADING)]
+    pub(crate) smaller_than: Vec<u64>,
+    /// Take only Redis hashes, lists, sets, sorted sets and streams with more than N elements
+    #[arg(long, value_name = "N", help_heading = HEADING)]
+    pub(crate) more_than: Vec<u64>,
+    /// Take only what has no expiry; that is everything but Redis keys with one
+    #[arg(long, help_heading = HEADING)]
+    pub(crate) no_expiry: bool,
+    /// Take only Redis keys that had expired at the moment that is read; of a dump, at its last commit
+    #[arg(long, help_heading = HEADING)]
+    pub(crate) only_expired: bool,
+    /// Take only Redis keys that expire at TIME or before
+    ///
+    /// TIME is that of --at of decode: RFC 3339, a Unix time, or hlc:NUMBER. Without fractions of a second it means the end of that second.
+    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    pub(crate) expires_before: Vec<ReadTime>,
+    /// Take only Redis keys that expire after TIME
+    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    pub(crate) expires_after: Vec<ReadTime>,
+    /// Take only what was last changed at TIME or before; not from a dump, which does not say that
+    ///
+    /// The newest record of a thing that clients see counts: of a collection its newest element, length or expiry. What was deleted from it leaves
+    /// no trace there.
+    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    pub(crate) changed_before: Vec<ReadTime>,
+    /// Take only what was last changed after TIME; not from a dump
+    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    pub(crate) changed_after: Vec<ReadTime>,
     /// Take the addresses in FILE, one on each line; - is standard input
     ///
     /// At most 1,000,000 names and 64 MiB.
@@ -68,6 +104,26 @@ pub(crate) struct ScopeArguments {
     /// Names and patterns have no escapes: % is a percent sign
     #[arg(long, help_heading = HEADING)]
     pub(crate) raw_names: bool,
+}
+
+/// How much of what is selected is taken.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct FirstArguments {
+    /// Take only the first N things that are selected; how many more there are is told
+    ///
+    /// The first ones in the order of the input: by protocol, then as the snapshot or the names of files have them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = HEADING)]
+    pub(crate) limit: Option<u64>,
+}
+
+impl FirstArguments {
+    /// The first things of a scope.
+    pub(crate) fn of(self, scope: Arc<Scope>) -> Arc<Scope> {
+        let Some(count) = self.limit else { return scope };
+        let mut scope = Arc::unwrap_or_clone(scope);
+        scope.take_first(count);
+        Arc::new(scope)
+    }
 }
 
 /// See [`Kind`].
@@ -167,6 +223,21 @@ impl ScopeArguments {
         {
             names.iter().try_for_each(|name| scope.add_scope(protocol, &bytes(name), is_raw))?;
         }
+        self.larger_than.iter().for_each(|bytes| scope.add_larger_than(*bytes));
+        self.smaller_than.iter().for_each(|bytes| scope.add_smaller_than(*bytes));
+        self.more_than.iter().for_each(|elements| scope.add_more_than(*elements));
+        if self.no_expiry {
+            scope.only_without_expiry();
+        }
+        if self.only_expired {
+            scope.only_expired();
+        }
+        let hlc = |time: &ReadTime| (time.commit_ts().0, format!("hlc:{}", time.commit_ts()));
+        let unix = |time: &ReadTime| (time.commit_ts().unix_ms(), format_commit_ts(time.commit_ts()));
+        self.expires_before.iter().map(unix).for_each(|(at_ms, text)| scope.add_expires_before(at_ms, text));
+        self.expires_after.iter().map(unix).for_each(|(at_ms, text)| scope.add_expires_after(at_ms, text));
+        self.changed_before.iter().map(hlc).for_each(|(ts, text)| scope.add_changed_before(ts, text));
+        self.changed_after.iter().map(hlc).for_each(|(ts, text)| scope.add_changed_after(ts, text));
         // Of scopes of several protocols nothing would be in all.
         let given = [!self.db.is_empty(), !self.table.is_empty(), !self.bucket.is_empty(), !self.queue.is_empty()];
         if given.into_iter().filter(|is_given| *is_given).count() > 1 {

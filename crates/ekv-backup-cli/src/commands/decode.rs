@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
         output.note(note);
     }
     let mut exit = if report.books.completeness.is_complete() { Exit::Done } else { Exit::Losses };
+    text::tell_of_limit(output, &report.contents);
     let mut is_compared = false;
     if arguments.verify {
         // However small the archive became: what is in it was in the snapshot.
@@ -72,6 +73,7 @@ fn show_refused_losses(output: &Output, error: &Error) {
 fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions, Error> {
     let adapters = arguments.adapter.0.clone();
     let scope = arguments.scope.scope(&adapters, snapshot, arguments.read.empty.allow_empty)?;
+    let scope = arguments.first.of(scope);
     if scope.is_narrowed() && arguments.include_unknown {
         let text =
             "--include-unknown goes with everything only: records that no adapter understands have no names to select";

@@ -8,7 +8,7 @@ use ekv_backup::{
 };
 
 use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
-use crate::commands::{either, fsync, some_adapters, target, text, warn_of_privacy};
+use crate::commands::{either, fsync, of_dump, some_adapters, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
     for warning in &report.warnings {
         output.warning(warning);
     }
+    text::tell_of_limit(output, &report.payload.contents);
     tell_what_is_left_out(output, &report.lost)?;
     let exit = exit(&report.payload);
     output.result(exit, &report, |out| {
@@ -64,6 +65,7 @@ pub(crate) fn read_options(arguments: &DumpReadArguments, dump: &Path) -> Result
     let sort_memory = u64::from(arguments.sort_memory) << 20;
     let scope =
         arguments.scope.scope(adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS), dump, arguments.allow_empty)?;
+    let scope = of_dump(arguments.first.of(scope))?;
     Ok(EncodeOptions {
         adapters,
         scope,

@@ -11,12 +11,15 @@ use crate::output::{Output, Page};
 pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<Exit, Error> {
     let adapters = arguments.adapter.0.clone();
     let scope = arguments.scope.scope(&adapters, &arguments.snapshot, arguments.read.empty.allow_empty)?;
-    let events = EventOptions { scope, ..EventOptions::of(adapters) };
+    let events = EventOptions { scope: arguments.first.of(scope), ..EventOptions::of(adapters) };
     let report = inspect_part(&arguments.snapshot, &read_options(&arguments.read), &events, output.screen())?;
     for note in &report.notes {
         output.note(note);
     }
     text::tell_what_is_hidden(output, &report.completeness, &report.findings);
+    if let Some(selected) = &report.selected {
+        text::tell_of_limit(output, &selected.contents);
+    }
     let nothing = report.selected.as_ref().filter(|selected| selected.is_nothing);
     let exit = match (report.completeness.is_complete(), nothing) {
         (_, Some(selected)) if !arguments.read.empty.allow_empty => {

@@ -17,8 +17,9 @@ pub(crate) mod text;
 pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ekv_backup::{Fsync, Privacy, Protocol};
+use ekv_backup::{CommandError, Error, Fsync, Privacy, Protocol, Scope};
 
 use crate::args::{AdapterList, FsyncRule};
 use crate::output::Output;
@@ -31,6 +32,11 @@ pub(crate) fn either<'a>(by_place: &'a Option<PathBuf>, as_option: &'a Option<Pa
 /// The adapters of a dump that were asked for; all means those that there are, as without the option.
 pub(crate) fn some_adapters(list: Option<&AdapterList>) -> Option<Vec<Protocol>> {
     list.map(|list| list.0.clone()).filter(|list| list != &Protocol::IN_DUMPS)
+}
+
+/// A selection, which may not ask what a dump does not say.
+pub(crate) fn of_dump(scope: Arc<Scope>) -> Result<Arc<Scope>, Error> {
+    if scope.is_about_changes() { Err(CommandError::NoCommitTimes.into()) } else { Ok(scope) }
 }
 
 /// What an option says about stable storage.

@@ -5,7 +5,7 @@ use std::path::Path;
 use ekv_backup::{CopyOptions, CopyReport, DumpTarget, Error, PartReport, Protocol, pack, unpack};
 
 use crate::args::{LimitArguments, PackArguments, PartArguments, UnpackArguments};
-use crate::commands::{either, some_adapters, target, text, warn_of_privacy};
+use crate::commands::{either, of_dump, some_adapters, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -40,6 +40,7 @@ pub(crate) fn run_unpack(arguments: &UnpackArguments, output: &mut Output) -> Re
 fn copy_options(part: &PartArguments, limits: &LimitArguments, input: &Path) -> Result<CopyOptions, Error> {
     let adapters = some_adapters(part.adapter.as_ref());
     let scope = part.scope.scope(adapters.as_deref().unwrap_or(&Protocol::IN_DUMPS), input, part.allow_empty)?;
+    let scope = of_dump(part.first.of(scope))?;
     Ok(CopyOptions { resources: target::resources(limits), adapters, scope, allow_empty: part.allow_empty })
 }
 
@@ -63,6 +64,9 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
     }
     for warning in report.part.iter().flat_map(|part| &part.warnings) {
         output.warning(warning);
+    }
+    if let Some(part) = &report.part {
+        text::tell_of_limit(output, &part.contents);
     }
     super::verify::show_problems(output, &report.check);
     super::verify::warn_of_losses(output, &report.check);

@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
     for warning in &report.prepared.warnings {
         output.warning(warning);
     }
+    text::tell_of_limit(output, &report.encoded.contents);
     tell_what_is_left_out(output, &report.lost)?;
     let exit = exit(&report.encoded);
     output.result(exit, &report, |out| {

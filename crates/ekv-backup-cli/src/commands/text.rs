@@ -76,6 +76,14 @@ pub(crate) fn contents(contents: &Contents, out: &mut Page) {
     }
 }
 
+/// Says that there is more than was taken.
+pub(crate) fn tell_of_limit(output: &Output, contents: &Contents) {
+    if contents.beyond_limit > 0 {
+        let things = count(contents.beyond_limit, "more thing is", "more things are");
+        output.note(format_args!("{things} selected than --limit takes"));
+    }
+}
+
 /// How much is told of each snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {

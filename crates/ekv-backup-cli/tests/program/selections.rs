@@ -244,6 +244,14 @@ fn mistakes_in_filters_end_with_1_before_anything_is_read() {
         (&["--from-file", "names"], "names: line 3: b%4: % begins an escape"),
         (&["--from-file", "gone"], "gone: cannot read the names in it: No such file"),
         (&["--from-file", "."], ".: cannot read the names in it: "),
+        (&["--larger-than", "1Q"], "expected a number of bytes, such as 4096, 100M or 4T"),
+        (&["--more-than", "many"], "--more-than"),
+        (&["--limit", "0"], "--limit"),
+        (&["--expires-before", "yesterday"], "cannot read the time"),
+        (&["--no-expiry", "--only-expired"], "nothing can meet all of these: --no-expiry --only-expired;"),
+        (&["--larger-than", "1K", "--smaller-than", "1K"], "--larger-than 1024 --smaller-than 1024;"),
+        (&["--more-than", "2", "--adapter", "s3"], "nothing can meet all of these: --adapter s3 --more-than 2;"),
+        (&["--expires-after", "1795361771", "--bucket", "b"], "--expires-after 2026-11-22T15:36:11.999Z"),
     ] {
         for (verb, _) in verbs() {
             let found = run(&room, &[&verb, filters].concat());
@@ -254,6 +262,11 @@ fn mistakes_in_filters_end_with_1_before_anything_is_read() {
     for words in [&["decode", "-", "part"][..], &["encode", "-", "part.fsm"]] {
         let found = run(&room, &[words, &["--from-file", "-"]].concat());
         found.assert_code(1).assert_says("standard input cannot be both");
+    }
+    for (verb, _) in &verbs()[1..] {
+        let found = run(&room, &[verb, &["--changed-after", "2026-11-22T15:36:00Z"][..]].concat());
+        found.assert_code(1).assert_says("a dump does not say when a key was written");
+        assert_eq!(room.names(), before);
     }
     run(&room, &["decode", "all.fsm", "part", "--include-unknown", "a"])
         .assert_code(1)
@@ -420,4 +433,38 @@ fn addresses_beside_options_that_stand_for_places_are_refused_with_the_way_to_wr
     }
     run(&room, &["decode", "all.fsm", "of-database", "redis:00/"]).assert_code(0);
     assert_eq!(data_files(&room, "of-database"), data_files(&room, "full"));
+}
+
+#[test]
+fn filters_by_size_expiry_and_number_make_the_same_part_of_a_snapshot_and_of_its_dump() {
+    let room = room();
+    for (number, filters) in [
+        &["--larger-than", "1K", "--type", "string,hash,object"][..],
+        &["--smaller-than", "100", "--exclude", "orders*"],
+        &["--more-than", "10"],
+        &["--no-expiry", "--adapter", "redis,s3"],
+        &["--expires-after", "2026-11-22T15:35:00Z"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let [part, copy, of_full, of_copy] =
+            ["part", "copy", "of-full", "of-copy"].map(|name| format!("{name}-{number}"));
+        run(&room, &[&["decode", "all.fsm", &part], filters].concat()).assert_code(0);
+        run(&room, &[&["unpack", "full.tar", &copy], filters].concat()).assert_code(0);
+        assert_eq!(data_files(&room, &part), data_files(&room, &copy), "{filters:?}");
+        room.run(&["verify", &part]).assert_code(0);
+        room.run(&["verify", &copy]).assert_code(0);
+        run(&room, &[&["encode", "full", &of_full], filters].concat()).assert_code(0);
+        run(&room, &["encode", &copy, &of_copy]).assert_code(0);
+        let payload = |name: &str| std::fs::read(room.path(name)).unwrap();
+        assert!(payload(&of_full) == payload(&of_copy), "{filters:?}");
+    }
+    let first = run(&room, &["decode", "all.fsm", "first", "--db", "0", "--limit", "2"]);
+    first.assert_code(0).assert_says("note: 168 more things are selected than --limit takes");
+    let nothing = run(&room, &["decode", "all.fsm", "none", "--larger-than", "1G"]);
+    nothing.assert_code(6).assert_says("nothing matches --larger-than 1073741824;");
+    let new =
+        run(&room, &["decode", "all-3.fsm", "new", "--changed-after", "2026-11-22T15:36:00Z", "--adapter", "sqs"]);
+    assert!(new.assert_code(0).stdout.contains("selected by --adapter sqs --changed-after hlc:"), "{new:?}");
 }

@@ -39,10 +39,10 @@ impl<'t> Observed<'t> {
         Observed { target, now_ms, census: Census::default(), seen: Seen::of(scope) }
     }
 
-    /// What was seen so far.
-    pub(super) fn finish(mut self) -> Seen {
+    /// What was seen so far; `beyond_limit` things more were selected.
+    pub(super) fn finish(mut self, beyond_limit: u64) -> Seen {
         self.seen.adapters.sort_unstable_by_key(|adapter| Protocol::IN_DUMPS.iter().position(|one| one == adapter));
-        Seen { contents: self.census.finish(), ..self.seen }
+        Seen { contents: self.census.finish(beyond_limit), ..self.seen }
     }
 
     fn redis(&mut self, event: &redis::Event<'_>) {

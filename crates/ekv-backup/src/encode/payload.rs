@@ -66,7 +66,7 @@ pub(super) fn write_payload(
     let mut target = Observed::new(&mut restorable, &options.scope, now_ms);
     let mut events = DumpEvents::of(source, &plan.manifest, replay_options);
     let mut replayed = events.pour(&mut target, Phase::Encode, &scratch, progress)?;
-    let seen = target.finish();
+    let seen = target.finish(replayed.beyond_limit);
     replayed.findings.merge(restorable.into_findings());
     let digests = digester.finish()?;
     replayed.findings.merge(encoder.take_findings());

@@ -3,6 +3,7 @@
 mod dynamodb;
 mod encode;
 mod fixtures;
+mod limits;
 mod nodes;
 mod prepare;
 mod redis;

@@ -24,6 +24,7 @@ use ekv_files::source::ScopedSource;
 use ekv_files::{DumpPath, Result};
 use ekv_model::{Consumer, Example, Filtered, Finding, Map, Protocol};
 use ekv_spill::Scratch;
+use ekv_text::time::hlc_unix_ms;
 
 use crate::entry::Entry;
 use crate::layout::layout;
@@ -69,8 +70,13 @@ pub fn replay(
     monitor: Monitor<'_>,
 ) -> Result<Replayed> {
     let mut reading = Reading::open(source, scratch, place, options, monitor)?;
-    match read_all(&mut reading, &options.included, &mut Filtered::new(&options.scope, target)) {
-        Ok(()) => reading.finish(),
+    let now_ms = hlc_unix_ms(reading.manifest().last_commit_ts);
+    let mut filtered = Filtered::new(&options.scope, now_ms, target);
+    match read_all(&mut reading, &options.included, &mut filtered) {
+        Ok(()) => {
+            let beyond_limit = filtered.beyond_limit();
+            Ok(Replayed { beyond_limit, ..reading.finish()? })
+        }
         Err(error) => Err(reading.explain(error)),
     }
 }

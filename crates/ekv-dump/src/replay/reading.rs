@@ -46,6 +46,8 @@ pub struct Replayed {
     pub totals: ReadTotals,
     /// What stays in the dump.
     pub findings: Findings,
+    /// How many more things are selected than were to be taken.
+    pub beyond_limit: u64,
 }
 
 /// What the readers of the protocols work with.
@@ -223,6 +225,11 @@ impl<'a> Reading<'a> {
         books.read(path, &mut content, use_it)
     }
 
+    /// Opens a file to look at it before it is read. Nothing is noted of it.
+    pub(crate) fn peek(&mut self, path: &DumpPath) -> Result<Box<dyn Read + '_>> {
+        self.source.open_file(path)
+    }
+
     /// Notes a file as there and does not read it; where it is shown it must be passed over.
     pub(crate) fn leave_out_file(&mut self, path: &DumpPath) -> Result<()> {
         self.books.leave_out(path)
@@ -256,7 +263,7 @@ impl<'a> Reading<'a> {
         scopes.check(&rules, &mut problems)?;
         entries.check(&mut |_, _, _| Ok(()), &mut problems)?;
         problems.into_result()?;
-        Ok(Replayed { manifest, totals, findings })
+        Ok(Replayed { manifest, totals, findings, beyond_limit: 0 })
     }
 
     /// Says what an error means: a file that cannot be understood since it was changed is first of all a changed file.

@@ -14,11 +14,11 @@ impl<'a> Event<'a> {
             Event::TableBegin(table) => {
                 Step::Scope { name: table.name.as_bytes(), forms: table.key_forms, is_gone: false }
             }
-            Event::ItemBegin { key, commit_ts } => Step::Thing {
+            Event::ItemBegin { key, commit_ts, bytes } => Step::Thing {
                 number: None,
                 kind: Kind::Item,
                 key: ThingKey::Item(key),
-                extent: Extent::Parts,
+                extent: Extent::Parts(bytes),
                 expire_at_ms: None,
                 commit_ts,
             },

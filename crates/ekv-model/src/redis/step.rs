@@ -15,11 +15,11 @@ impl<'a> Event<'a> {
                 expire_at_ms: expiry.map(|expiry| expiry.at_ms),
                 commit_ts,
             },
-            Event::Begin { kind, key, expire_at_ms, commit_ts, .. } => Step::Thing {
+            Event::Begin { kind, key, expire_at_ms, commit_ts, size } => Step::Thing {
                 number,
                 kind: kind.into(),
                 key: ThingKey::Plain(key),
-                extent: Extent::Elements,
+                extent: Extent::Elements(size),
                 expire_at_ms,
                 commit_ts,
             },

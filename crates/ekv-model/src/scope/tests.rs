@@ -211,3 +211,67 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn limits_that_exclude_each_other_or_fit_no_kind_select_nothing_of_a_protocol() {
+    let none = |fill: &dyn Fn(&mut Scope)| {
+        let mut scope = Scope::everything();
+        fill(&mut scope);
+        Protocol::ALL.into_iter().filter(|protocol| scope.includes(*protocol)).collect::<Vec<_>>()
+    };
+    assert_eq!(none(&|scope| scope.add_more_than(1)), [Redis]);
+    assert_eq!(none(&Scope::only_expired), [Redis]);
+    assert_eq!(none(&|scope| scope.add_expires_after(1, String::new())), [Redis]);
+    assert_eq!(none(&Scope::only_without_expiry), Protocol::ALL);
+    assert_eq!(none(&|scope| scope.take_first(1)), Protocol::ALL);
+    let contradictions: [&dyn Fn(&mut Scope); 7] = [
+        &|scope| {
+            scope.only_without_expiry();
+            scope.only_expired();
+        },
+        &|scope| {
+            scope.add_larger_than(9);
+            scope.add_smaller_than(10);
+        },
+        &|scope| {
+            scope.add_expires_after(7, String::new());
+            scope.add_expires_before(7, String::new());
+        },
+        &|scope| {
+            scope.add_changed_after(7, String::new());
+            scope.add_changed_before(6, String::new());
+        },
+        &|scope| scope.take_first(0),
+        &|scope| {
+            scope.add_more_than(1);
+            scope.add_kind(Kind::String);
+        },
+        &|scope| {
+            scope.only_expired();
+            scope.add_kind(Kind::Object);
+        },
+    ];
+    for (number, fill) in contradictions.into_iter().enumerate() {
+        assert!(none(fill).is_empty(), "{number}");
+    }
+    let mut between = Scope::everything();
+    between.add_larger_than(9);
+    between.add_smaller_than(11);
+    assert!(between.includes(S3) && between.admits_object(10, 0));
+    assert!(!between.admits_object(9, 0) && !between.admits_object(11, 0));
+}
+
+#[test]
+fn limits_narrow_and_are_told_but_name_nothing() {
+    let mut scope = Scope::everything();
+    scope.add_larger_than(1024);
+    scope.only_without_expiry();
+    scope.take_first(3);
+    assert!(scope.is_narrowed() && scope.has_limits() && scope.looks_ahead() && !scope.is_about_changes());
+    assert_eq!(scope.describe(&Protocol::IN_DUMPS), "--larger-than 1024 --no-expiry --limit 3");
+    let keys = scope.keys_in(S3, b"photos");
+    assert!(keys.contains(b"a") && !keys.is_all() && !keys.has_scope() && keys.narrowing() == Narrowing::All);
+    let mut first = Scope::everything();
+    first.take_first(3);
+    assert!(first.keys_in(S3, b"photos").has_scope() && !first.is_all_of(S3) && !first.looks_ahead());
+}

@@ -54,7 +54,7 @@ fn item(nodes: &[Node<'_>]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     put_sort_key(&hash, None, &mut sort_key);
     let mut events = vec![
         Event::TableBegin(&TABLE),
-        Event::ItemBegin { key: ItemKey { hash, range: None, sort_key: &sort_key }, commit_ts: 0 },
+        Event::ItemBegin { key: ItemKey { hash, range: None, sort_key: &sort_key }, commit_ts: 0, bytes: None },
         Event::Node(Node::Name("h")),
         Event::Node(Node::String(Body::Inline(b"k"))),
     ];
@@ -154,7 +154,8 @@ fn lengths_of_messages_of_any_size_stand_before_them() {
 fn events_without_meaning_are_refused() {
     let table = Event::TableBegin(&TABLE);
     let hash = KeyValue { key_type: KeyType::String, bytes: b"k" };
-    let begin = Event::ItemBegin { key: ItemKey { hash, range: None, sort_key: b"k\0\x01" }, commit_ts: 0 };
+    let begin =
+        Event::ItemBegin { key: ItemKey { hash, range: None, sort_key: b"k\0\x01" }, commit_ts: 0, bytes: None };
     let node = Event::Node;
     let name = node(Node::Name("a"));
     for events in [

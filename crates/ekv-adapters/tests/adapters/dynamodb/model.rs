@@ -133,7 +133,7 @@ impl TableModel {
         send(Event::TableBegin(&table));
         for (sort_key, item) in &sorted {
             key(sort_key, item, &mut |key| {
-                target.event(ModelEvent::DynamoDb(Event::ItemBegin { key, commit_ts: 0 })).unwrap()
+                target.event(ModelEvent::DynamoDb(Event::ItemBegin { key, commit_ts: 0, bytes: None })).unwrap()
             });
             send_attributes(target, item);
             target.event(ModelEvent::DynamoDb(Event::ItemEnd)).unwrap();

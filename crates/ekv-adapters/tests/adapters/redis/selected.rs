@@ -91,7 +91,7 @@ impl Opened {
     fn check(&self, scope: &Scope) -> usize {
         let (mut narrowed, mut filtered) = (Log::default(), Log::default());
         let tally = self.run(scope, &mut narrowed);
-        self.run(&Scope::everything(), &mut Filtered::new(scope, &mut filtered));
+        self.run(&Scope::everything(), &mut Filtered::new(scope, 0, &mut filtered));
         assert_eq!(narrowed.events, filtered.events, "{}", scope.describe(&Protocol::IN_DUMPS));
         for family in Family::ALL {
             let Some(owner) = family.owner().protocol() else { continue };

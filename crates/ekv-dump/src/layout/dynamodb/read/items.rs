@@ -2,6 +2,7 @@
 
 use ekv_files::{DumpPath, Error, Result};
 use ekv_model::dynamodb::{Event, KeyFormCensus, shown};
+use ekv_model::payload::ItemMeter;
 use ekv_model::{ByteSource, Consumer, Event as ModelEvent};
 use ekv_spill::Sorter;
 
@@ -143,8 +144,14 @@ impl Items {
         reading: &Reading<'_>,
     ) -> Result<()> {
         let scratch = reading.scratch();
-        let mut emission =
-            Emission { schema, place: reading.place(), target, key: self.key, value: ValueBuffer::new(&scratch) };
+        let mut emission = Emission {
+            schema,
+            place: reading.place(),
+            target,
+            key: self.key,
+            value: ValueBuffer::new(&scratch),
+            looks_ahead: reading.scope().looks_ahead(),
+        };
         schema.with_table(self.census.verdict(), |table| emission.emit(Event::TableBegin(table)))?;
         let mut sorted = found.finish()?;
         let mut previous: Option<(Vec<u8>, Vec<u8>, u64)> = None;
@@ -179,6 +186,8 @@ struct Emission<'e> {
     target: &'e mut dyn Consumer,
     key: KeyBuffer,
     value: ValueBuffer,
+    /// Whether items are measured before they begin.
+    looks_ahead: bool,
 }
 
 impl Emission<'_> {
@@ -187,12 +196,23 @@ impl Emission<'_> {
     }
 
     fn item(&mut self, reader: &mut JsonReader<'_>, outline: &Outline) -> Result<()> {
-        let Emission { schema, place, target, key, value } = self;
+        let Emission { schema, place, target, key, value, looks_ahead } = self;
         let names = (schema.primary_key.hash_key.as_str(), schema.primary_key.range_key.as_str());
         key.read(reader, outline.keys, names)?;
-        emit(*target, place, ModelEvent::DynamoDb(Event::ItemBegin { key: key.key(), commit_ts: 0 }))?;
-        reader.seek(outline.start);
         let order = if outline.is_ordered { Order::Written } else { Order::Sorted };
+        let bytes = match looks_ahead {
+            true => {
+                reader.seek(outline.start);
+                let (mut walk, mut meter) = (Walk::new(order, Some(&mut *value)), ItemMeter::default());
+                while let Some(step) = walk.next(reader)? {
+                    meter.node(&walk.node(step));
+                }
+                Some(meter.bytes())
+            }
+            false => None,
+        };
+        emit(*target, place, ModelEvent::DynamoDb(Event::ItemBegin { key: key.key(), commit_ts: 0, bytes }))?;
+        reader.seek(outline.start);
         let mut walk = Walk::new(order, Some(value));
         while let Some(step) = walk.next(reader)? {
             place.enter_line(walk.line());

@@ -106,7 +106,7 @@ fn send_table(target: &mut dyn Consumer, name: &str, key_forms: KeyForms, items:
         let (hash, range) = (value(&keys[0]), keys.get(1).map(value));
         let mut sort_key = Vec::new();
         put_sort_key(&hash, range.as_ref(), &mut sort_key);
-        send(Event::ItemBegin { key: ItemKey { hash, range, sort_key: &sort_key }, commit_ts: 0 });
+        send(Event::ItemBegin { key: ItemKey { hash, range, sort_key: &sort_key }, commit_ts: 0, bytes: None });
         for (name, value) in [("h", Some(hash)), ("r", range)] {
             let Some(KeyValue { key_type, bytes }) = value else { continue };
             let body = Body::Inline(bytes);

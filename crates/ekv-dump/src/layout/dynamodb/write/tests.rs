@@ -51,6 +51,7 @@ fn write(layout: DynamodbLayout, tables: &[(Table<'_>, &[&[Part<'_>]])]) -> (Mem
             send(Event::ItemBegin {
                 key: ItemKey { hash: value(0).unwrap(), range: value(1), sort_key: &sort_key },
                 commit_ts: 0,
+                bytes: None,
             });
             send(Event::Node(Node::Name("i")));
             send(Event::Node(Node::Number(Body::Inline(i.to_string().as_bytes()))));
@@ -250,7 +251,11 @@ fn every_kind_of_value_has_the_text_of_the_format() {
         let mut target = TreeTarget::with_options(writer, options);
         let mut send = |event: Event<'_>| target.event(ModelEvent::DynamoDb(event)).unwrap();
         send(Event::TableBegin(&table("t", false, KeyForms::Uniform)));
-        send(Event::ItemBegin { key: ItemKey { hash: key('S', b"k"), range: None, sort_key: b"k" }, commit_ts: 0 });
+        send(Event::ItemBegin {
+            key: ItemKey { hash: key('S', b"k"), range: None, sort_key: b"k" },
+            commit_ts: 0,
+            bytes: None,
+        });
         nodes.iter().for_each(|node| send(Event::Node(*node)));
         send(Event::ItemEnd);
         send(Event::TableEnd);

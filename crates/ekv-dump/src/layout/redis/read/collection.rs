@@ -39,33 +39,10 @@ pub(super) fn replay(
 ) -> Result<()> {
     let layout = Layout::of(folder);
     let outline = layout.outline(content, texts)?;
-    emitter.emit(Event::Begin {
-        kind: layout.kind,
-        key,
-        expire_at_ms: outline.expire_at_ms,
-        commit_ts: 0,
-        size: None,
-    })?;
-    let mut reader = JsonReader::document(content);
-    reader.seek(outline.elements);
-    match outline.order {
-        Order::Right => reader.array(ELEMENTS, |reader| layout.element(reader, texts, emitter))?,
-        Order::Wrong => {
-            let mut sorted = layout.sort(&mut reader, texts)?.finish()?;
-            let mut previous: Option<(Vec<u8>, u64)> = None;
-            while let Some((name, place)) = sorted.next()? {
-                let position = Position::from_bytes(place);
-                if let Some((previous, first_line)) = &previous
-                    && previous == name
-                {
-                    return Err(layout.repeated(*first_line, position.line));
-                }
-                previous = Some((name.to_vec(), position.line));
-                reader.seek(position);
-                layout.element(&mut reader, texts, emitter)?;
-            }
-        }
-    }
+    let size = emitter.measure(|meter| layout.elements(&outline, content, texts, meter))?;
+    let (kind, expire_at_ms) = (layout.kind, outline.expire_at_ms);
+    emitter.emit(Event::Begin { kind, key, expire_at_ms, commit_ts: 0, size })?;
+    layout.elements(&outline, content, texts, emitter)?;
     emitter.emit(Event::End)
 }
 
@@ -101,6 +78,35 @@ impl Layout {
             Folder::Lists | Folder::Strings | Folder::Hll | Folder::Streams => (CollectionKind::List, LIST, "item"),
         };
         Layout { kind, members, element }
+    }
+
+    /// Emits the elements in their order.
+    fn elements(
+        &self,
+        outline: &Outline,
+        content: &ValueBuffer,
+        texts: &mut Texts,
+        emitter: &mut Emitter<'_>,
+    ) -> Result<()> {
+        let mut reader = JsonReader::document(content);
+        reader.seek(outline.elements);
+        if outline.order == Order::Right {
+            return reader.array(ELEMENTS, |reader| self.element(reader, texts, emitter));
+        }
+        let mut sorted = self.sort(&mut reader, texts)?.finish()?;
+        let mut previous: Option<(Vec<u8>, u64)> = None;
+        while let Some((name, place)) = sorted.next()? {
+            let position = Position::from_bytes(place);
+            if let Some((previous, first_line)) = &previous
+                && previous == name
+            {
+                return Err(self.repeated(*first_line, position.line));
+            }
+            previous = Some((name.to_vec(), position.line));
+            reader.seek(position);
+            self.element(&mut reader, texts, emitter)?;
+        }
+        Ok(())
     }
 
     /// Reads everything but the values of the elements.

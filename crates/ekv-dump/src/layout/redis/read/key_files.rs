@@ -1,6 +1,7 @@
 //! The files of the type directories: one key each.
 
-use ekv_model::redis::{Event, Expiry, ExpiryOrigin, ScalarKind};
+use ekv_model::payload::{element_len, is_element};
+use ekv_model::redis::{CollectionSize, Event, Expiry, ExpiryOrigin, ScalarKind};
 use ekv_model::{Consumer, Event as ModelEvent, Keys, Protocol};
 
 use super::element::Texts;
@@ -24,9 +25,39 @@ use ekv_files::{DumpPath, Result};
 pub(super) struct Emitter<'a> {
     target: &'a mut dyn Consumer,
     place: &'a Place,
+    /// Whether collections are measured before they begin.
+    looks_ahead: bool,
+}
+
+/// Measures the elements that pass.
+#[derive(Default)]
+struct Meter(CollectionSize);
+
+impl Consumer for Meter {
+    fn event(&mut self, event: ModelEvent<'_>) -> ekv_model::Result<()> {
+        if let ModelEvent::Redis { event: Event::Element(element), .. } = event {
+            let CollectionSize { elements, bytes } = &mut self.0;
+            *elements = elements.saturating_add(u64::from(is_element(&element)));
+            *bytes = bytes.saturating_add(element_len(&element));
+        }
+        Ok(())
+    }
 }
 
 impl Emitter<'_> {
+    /// How large a collection is, if that is asked for; `elements` emits what is in it.
+    pub(super) fn measure(
+        &mut self,
+        elements: impl FnOnce(&mut Emitter<'_>) -> Result<()>,
+    ) -> Result<Option<CollectionSize>> {
+        if !self.looks_ahead {
+            return Ok(None);
+        }
+        let mut meter = Meter::default();
+        elements(&mut Emitter { target: &mut meter, place: self.place, looks_ahead: false })?;
+        Ok(Some(meter.0))
+    }
+
     pub(super) fn emit(&mut self, event: Event<'_>) -> Result<()> {
         emit(self.target, self.place, ModelEvent::Redis { database: DATABASE_INDEX, event })
     }
@@ -61,7 +92,7 @@ impl<'a> KeyFiles<'a> {
             selected: reading.scope().keys_in(Protocol::Redis, DATABASE_INDEX.to_string().as_bytes()),
             keymap,
             names,
-            emitter: Emitter { target, place: reading.place() },
+            emitter: Emitter { target, place: reading.place(), looks_ahead: reading.scope().looks_ahead() },
             content: ValueBuffer::new(&scratch),
             texts: Texts::new(&scratch),
             key: Vec::new(),

@@ -32,13 +32,26 @@ const ID_LEN_MAX: usize = 41;
 pub(super) fn replay(key: &[u8], content: &ValueBuffer, texts: &mut Texts, emitter: &mut Emitter<'_>) -> Result<()> {
     let end = last_line(content)?;
     let meta = Meta::read(content, end)?;
-    emitter.emit(Event::Begin {
-        kind: CollectionKind::Stream { last: meta.last },
-        key,
-        expire_at_ms: meta.expire_at_ms,
-        commit_ts: 0,
-        size: None,
-    })?;
+    let size = emitter.measure(|meter| entries(&meta, content, end, texts, meter).map(drop))?;
+    let kind = CollectionKind::Stream { last: meta.last };
+    emitter.emit(Event::Begin { kind, key, expire_at_ms: meta.expire_at_ms, commit_ts: 0, size })?;
+    let entries = entries(&meta, content, end, texts, emitter)?;
+    if entries != meta.length {
+        let fault = ReplayFault::StreamLength { stated: meta.length, entries };
+        return Err(Error::from(fault).at_line(end.line));
+    }
+    emitter.enter_line(end.line);
+    emitter.emit(Event::End)
+}
+
+/// Emits the entries, which stand before `end`; returns their number.
+fn entries(
+    meta: &Meta,
+    content: &ValueBuffer,
+    end: Position,
+    texts: &mut Texts,
+    emitter: &mut Emitter<'_>,
+) -> Result<u64> {
     let mut reader = JsonReader::lines(content);
     let mut entries = 0_u64;
     let mut previous = None;
@@ -49,12 +62,7 @@ pub(super) fn replay(key: &[u8], content: &ValueBuffer, texts: &mut Texts, emitt
         reader.end()?;
         entries = entries.saturating_add(1);
     }
-    if entries != meta.length {
-        let fault = ReplayFault::StreamLength { stated: meta.length, entries };
-        return Err(Error::from(fault).at_line(end.line));
-    }
-    emitter.enter_line(end.line);
-    emitter.emit(Event::End)
+    Ok(entries)
 }
 
 /// What the last line says.

@@ -119,13 +119,13 @@ impl Bucket {
         });
         let begin = Event::Begin(ModelBucket { name: &self.name, record });
         emit(target, place, ModelEvent::S3(begin))?;
+        let mut objects = Objects::new(reading, directory);
         let mut cursor = keys.cursor();
         while let Some(object) = cursor.next()? {
-            if object.is_selected {
+            if object.is_selected && objects.is_within_limits(reading, &object)? {
                 emit(target, place, ModelEvent::S3(Event::Key(object.key)))?;
             }
         }
-        let mut objects = Objects::new(reading, directory);
         let mut cursor = keys.cursor();
         while let Some(object) = cursor.next()? {
             objects.replay(reading, &object, target)?;

@@ -30,6 +30,18 @@ impl Objects {
         Objects { bucket: directory.to_vec(), sidecar: ValueBuffer::new(&reading.scratch()), content: Vec::new() }
     }
 
+    /// Whether an object that is selected by its key is so by its size, too. What is wrong with its sidecar is said when it is read.
+    pub(super) fn is_within_limits(&mut self, reading: &mut Reading<'_>, listed: &ListedObject<'_>) -> Result<bool> {
+        let scope = reading.scope();
+        if !scope.has_limits() {
+            return Ok(true);
+        }
+        let sidecar = BucketEntry::Sidecar(&object_path(listed.key, listed.kind)).path(&self.bucket);
+        let text = reading.peek(&DumpPath::new(&sidecar)?).and_then(|mut text| self.sidecar.fill_from(&mut text));
+        let sidecar = text.and_then(|()| Sidecar::parse(&self.sidecar));
+        Ok(sidecar.map_or(true, |sidecar| scope.admits_object(sidecar.size_bytes, 0)))
+    }
+
     /// Reads sidecar and body of an object and hands it on, or leaves them out.
     pub(super) fn replay(
         &mut self,
