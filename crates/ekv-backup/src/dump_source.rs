@@ -152,6 +152,12 @@ impl Visitor for Measure<'_> {
     }
 }
 
+/// What a user should know about the index of an archive that has one which could not be used.
+pub(crate) fn index_warning(source: &dyn ScopedSource) -> Option<String> {
+    let fault = source.index_fault().filter(|fault| **fault != IndexFault::Missing)?;
+    Some(format!("{fault}: all of the archive was read instead; ekv-backup verify tells what is wrong with it"))
+}
+
 fn place_of(dump: &Path) -> ekv_files::Result<InputPlace> {
     InputPlace::of(dump).map_err(|source| cannot_open(dump, source))
 }

@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::contents::Contents;
-use crate::dump_source::open_dump;
+use crate::dump_source::{index_warning, open_dump};
 use crate::losses::Losses;
 use crate::overlap::refuse_overlap;
 use crate::progress::{Phase, Progress};
@@ -260,7 +260,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
         published_by: published.method.name(),
         fsync: published.fsync.name(),
         privacy: published.privacy,
-        warnings: warnings(&plan, options, &encoded).into_iter().chain(left_behind).collect(),
+        warnings: warnings(source.as_ref(), &plan, options, &encoded).into_iter().chain(left_behind).collect(),
         lost: encoded.lost,
     })
 }
@@ -299,7 +299,13 @@ pub(crate) fn encode_unnamed(
     let info = encode_info(&plan, options, &encoded, verdict.as_ref(), dump, place);
     let payload = Payload { input: staged_input(stage.as_mut(), options.form)?, info };
     let report = payload_report(&plan, options, &encoded, verdict.as_ref());
-    Ok(UnnamedPayload { payload, report, warnings: warnings(&plan, options, &encoded), lost: encoded.lost, stage })
+    Ok(UnnamedPayload {
+        payload,
+        report,
+        warnings: warnings(source.as_ref(), &plan, options, &encoded),
+        lost: encoded.lost,
+        stage,
+    })
 }
 
 /// Reads the manifest and decides what will be done.
@@ -395,9 +401,10 @@ fn write_and_test(
     Ok((encoded, verdict))
 }
 
-fn warnings(plan: &Plan, options: &EncodeOptions, encoded: &Encoded) -> Vec<String> {
+fn warnings(source: &dyn ScopedSource, plan: &Plan, options: &EncodeOptions, encoded: &Encoded) -> Vec<String> {
     let Encoded { replayed, seen, .. } = encoded;
     let found = warnings_of(&replayed.findings).into_iter().chain(unmatched_warnings(seen, options));
+    let found = index_warning(source).into_iter().chain(found);
     plan.accepted.iter().chain(&plan.warnings).cloned().chain(found).collect()
 }
 

@@ -43,26 +43,35 @@ pub fn rows_of(tar: &[u8]) -> Vec<IndexRow> {
 /// The rows in blocks that are as long as they may be.
 pub fn blocks_of(rows: &[IndexRow]) -> Vec<Vec<IndexRow>> {
     let mut blocks: Vec<Vec<IndexRow>> = Vec::new();
+    let mut len = 0;
     for row in rows {
-        if let Some(last) = blocks.last_mut() {
-            last.push(row.clone());
-            if encoded(last).len() <= BLOCK_LEN_MAX {
-                continue;
+        let mut bytes = Vec::new();
+        push_row(blocks.last().and_then(|block| block.last()), row, &mut bytes);
+        len += bytes.len();
+        match blocks.last_mut().filter(|_| len <= BLOCK_LEN_MAX) {
+            Some(last) => last.push(row.clone()),
+            None => {
+                blocks.push(vec![row.clone()]);
+                len = encoded_rows(&blocks[blocks.len() - 1]).len();
             }
-            last.pop();
         }
-        blocks.push(vec![row.clone()]);
     }
     blocks
 }
 
 /// The payload of an index with these blocks, which states so many rows.
 pub fn index_payload(blocks: &[Vec<IndexRow>], rows: u64) -> Vec<u8> {
+    let first_path = |block: &Vec<IndexRow>| block.first().map_or_else(Vec::new, |row| row.path.clone());
+    let blocks: Vec<(Vec<u8>, Vec<u8>)> = blocks.iter().map(|block| (first_path(block), encoded_rows(block))).collect();
+    index_payload_of(&blocks, rows)
+}
+
+/// The payload of an index with blocks of any bytes, of which top says that they begin with these paths.
+pub fn index_payload_of(blocks: &[(Vec<u8>, Vec<u8>)], rows: u64) -> Vec<u8> {
     let mut payload = b"EKVTIDX1".to_vec();
     let mut top = Vec::new();
-    for block in blocks {
-        let frame = compressed(&encoded(block));
-        let first_path = block.first().map_or(&[][..], |row| &row.path);
+    for (first_path, block) in blocks {
+        let frame = compressed(block);
         push_number(first_path.len() as u64, &mut top);
         top.extend_from_slice(first_path);
         push_number(frame.len() as u64, &mut top);
@@ -97,21 +106,24 @@ pub fn archive_with_index(tar: &[u8], payload: &[u8]) -> Vec<u8> {
     archive
 }
 
-fn encoded(block: &[IndexRow]) -> Vec<u8> {
+/// The bytes of a block.
+pub fn encoded_rows(block: &[IndexRow]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let (mut last_path, mut last_block): (&[u8], i64) = (&[], 0);
-    for row in block {
-        let shared = last_path.iter().zip(&row.path).take_while(|(a, b)| a == b).count();
-        push_number(shared as u64, &mut bytes);
-        push_number((row.path.len() - shared) as u64, &mut bytes);
-        bytes.extend_from_slice(&row.path[shared..]);
-        let block = (row.header_offset / 512) as i64;
-        let difference = block - last_block;
-        push_number(if difference < 0 { (-difference as u64) * 2 - 1 } else { difference as u64 * 2 }, &mut bytes);
-        push_number(row.len * 2 + u64::from(row.is_directory), &mut bytes);
-        (last_path, last_block) = (&row.path, block);
+    for (number, row) in block.iter().enumerate() {
+        push_row(number.checked_sub(1).map(|last| &block[last]), row, &mut bytes);
     }
     bytes
+}
+
+fn push_row(last: Option<&IndexRow>, row: &IndexRow, bytes: &mut Vec<u8>) {
+    let (last_path, last_offset) = last.map_or((&[][..], 0), |last| (&last.path, last.header_offset));
+    let shared = last_path.iter().zip(&row.path).take_while(|(a, b)| a == b).count();
+    push_number(shared as u64, bytes);
+    push_number((row.path.len() - shared) as u64, bytes);
+    bytes.extend_from_slice(&row.path[shared..]);
+    let difference = (row.header_offset / 512) as i64 - (last_offset / 512) as i64;
+    push_number(if difference < 0 { (-difference as u64) * 2 - 1 } else { difference as u64 * 2 }, bytes);
+    push_number(row.len * 2 + u64::from(row.is_directory), bytes);
 }
 
 fn push_number(mut number: u64, bytes: &mut Vec<u8>) {

@@ -33,7 +33,9 @@ pub use counted_scratch::CountedScratch;
 pub use faulty_input::{FaultyInput, ReadFault};
 pub use files::{EditedDump, edit_dump, from_base64url, read_files, tar_of};
 pub use folding_sink::FoldingSink;
-pub use indexed_archive::{IndexRow, archive_with_index, blocks_of, index_payload, rows_of};
+pub use indexed_archive::{
+    IndexRow, archive_with_index, blocks_of, encoded_rows, index_payload, index_payload_of, rows_of,
+};
 pub use reading::{Visible, scan_as, scan_input, visible_at};
 pub use records::whole_value;
 pub use selection::selection;

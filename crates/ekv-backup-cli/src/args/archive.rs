@@ -16,8 +16,9 @@ Examples:
   ekv-backup pack dump users.tar.zst --prefix user: --type hash
   ekv-backup pack dump part.tar.zst s3:photos/2026/a.jpg dynamodb:orders/
 
-Equal dumps give equal bytes. tar and zstd read the result. A part of a dump is
-a dump of its own: its manifest says that, and of which moment it is.";
+Equal dumps give equal bytes. tar and zstd read the result; an index behind it
+lets ekv-backup find one file without reading all of it. A part of a dump is a
+dump of its own: its manifest says that, and of which moment it is.";
 
 const UNPACK_AFTER_HELP: &str = "\
 Examples:

@@ -171,6 +171,24 @@ fn scratch_files_go_where_that_was_asked_for() {
 }
 
 #[test]
+fn archive_with_a_damaged_index_is_read_whole_with_a_warning_and_verify_refuses_it() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump.tar.zst"]).assert_code(0);
+    room.run(&["verify", "dump.tar.zst"]).assert_code(0);
+    room.run(&["encode", "dump.tar.zst", "a.fsm", "--strict"]).assert_code(0);
+    let mut bytes = fs::read(room.path("dump.tar.zst")).unwrap();
+    let frames_stated = bytes.len() - 9;
+    bytes[frames_stated] ^= 1;
+    room.write("dump.tar.zst", &bytes);
+    let told = "the table of frames of the archive";
+    room.run(&["verify", "dump.tar.zst"]).assert_code(2).assert_says(told);
+    room.run_with_input(&["verify", "-"], &bytes).assert_code(2).assert_says(told);
+    room.run(&["encode", "dump.tar.zst", "b.fsm"]).assert_code(0).assert_says("all of the archive was read instead");
+    room.run(&["unpack", "dump.tar.zst", "dump"]).assert_code(0);
+    assert_eq!(fs::read(room.path("a.fsm")).unwrap(), fs::read(room.path("b.fsm")).unwrap());
+}
+
+#[test]
 fn archive_of_the_folder_itself_is_read_by_every_command() {
     let room = Room::with_real_snapshot();
     room.run(&["decode", "redis-1.fsm", "dump", "--adapter", "redis"]).assert_code(0);

@@ -6,7 +6,7 @@ use ekv_dump::verify::verify;
 use ekv_files::archive::{ArchiveLimits, Compression};
 use ekv_files::source::{ArchiveSource, IndexedArchive};
 use ekv_spill::Scratch;
-use ekv_testkit::CountedScratch;
+use ekv_testkit::{CountedScratch, archive_with_index, blocks_of, index_payload, rows_of};
 
 use super::hostile::{archive_with, entry, extended};
 use super::support::*;
@@ -53,11 +53,13 @@ fn scratch_space_is_a_multiple_of_the_size_of_an_archive_whatever_is_in_it() {
     for (what, more) in archives() {
         let tar = archive_with(&more);
         let len = u64::try_from(tar.len()).unwrap();
-        for bytes in [tar.clone(), zstd::encode_all(&tar[..], 3).unwrap()] {
+        let rows = rows_of(&tar);
+        let payload = index_payload(&blocks_of(&rows), u64::try_from(rows.len()).unwrap());
+        for bytes in [tar.clone(), zstd::encode_all(&tar[..], 3).unwrap(), archive_with_index(&tar, &payload)] {
             let counted = Arc::new(CountedScratch::new());
             let scratch: Arc<dyn Scratch> = counted.clone();
             // Refused or not: it is the cost that counts.
-            let passed = ArchiveSource::new(&bytes[..], ArchiveLimits::DEFAULT)
+            let passed = ArchiveSource::checking_index(&bytes[..], ArchiveLimits::DEFAULT, &scratch, SORT_BUDGET)
                 .and_then(|mut source| verify(&mut source, &scratch, SORT_BUDGET, &mut |_| Ok(())));
             let passing = counted.bytes();
             let indexed = IndexedArchive::spool(&bytes[..], &scratch, ArchiveLimits::DEFAULT);
