@@ -3,6 +3,7 @@
 mod archive;
 mod bytes;
 mod checksums;
+mod diff;
 mod encode;
 mod get;
 mod list;
@@ -27,6 +28,7 @@ pub(crate) use archive::{
     CompressionArguments, CompressionRule, LimitArguments, PackArguments, PartArguments, UnpackArguments,
 };
 pub(crate) use checksums::ChecksumsArguments;
+pub(crate) use diff::DiffArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use get::GetArguments;
 pub(crate) use list::ListArguments;
@@ -104,6 +106,7 @@ pub(crate) enum Command {
     Ls(Box<ListArguments>),
     #[command(visible_alias = "cat")]
     Get(Box<GetArguments>),
+    Diff(Box<DiffArguments>),
     Report(Box<ReportArguments>),
     Checksums(ChecksumsArguments),
     Encode(Box<EncodeArguments>),
@@ -127,6 +130,7 @@ impl Command {
             Command::Inspect(inspect) => Some((&inspect.snapshot, Wanted::Snapshot)),
             Command::Ls(list) => Some((&list.source, Wanted::Snapshot)),
             Command::Get(get) => Some((&get.source, Wanted::Snapshot)),
+            Command::Diff(diff) => Some((&diff.first, Wanted::Snapshot)),
             Command::Report(report) => Some((&report.source, Wanted::Snapshot)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
@@ -149,6 +153,7 @@ impl Command {
             Command::Inspect(_) => "inspect",
             Command::Ls(_) => "ls",
             Command::Get(_) => "get",
+            Command::Diff(_) => "diff",
             Command::Report(_) => "report",
             Command::Checksums(_) => "checksums",
             Command::Encode(_) => "encode",
@@ -166,7 +171,7 @@ impl Command {
     /// What is attempted, for advice when it fails.
     pub(crate) fn attempt(&self) -> Attempt<'_> {
         let attempt = Attempt { input: self.input().map(|(input, _)| input), ..Attempt::default() };
-        let checksum_option = |read: &ReadArguments| read.require_checksum.then_some("--require-checksum");
+        let checksum_option = |read: &ReadArguments| read.snapshot.require_checksum.then_some("--require-checksum");
         match self {
             Command::Decode(decode) => Attempt {
                 target: Some(either(&decode.dump, &decode.output)),
@@ -213,8 +218,8 @@ impl Command {
 pub(crate) struct ReadArguments {
     /// Read the store as it was at TIME, back to the retention limit
     ///
-    /// TIME is RFC 3339 (2026-11-22T15:02:51Z), a Unix time in seconds or milliseconds (1795359771), or a raw timestamp
-    /// (hlc:117660697953894403). A time without fractions of a second means the end of that second, in either notation, and one with
+    /// TIME is RFC 3339 (2026-11-22T15:02:51Z), an age ('2h ago', '1d 12h ago'), a Unix time in seconds or milliseconds (1795359771), or a
+    /// raw timestamp (hlc:117660697953894403). A time without fractions of a second means the end of that second, in either notation, and one with
     /// them the end of that millisecond: what was committed in it counts. Without it: the last commit in the snapshot. A time before the
     /// first commit, beyond the retention limit or more than 10 seconds after the end of the snapshot is refused; `inspect` shows which
     /// times can be answered.
@@ -225,6 +230,13 @@ pub(crate) struct ReadArguments {
     /// a TIME within 10 seconds of the newest commit is warned about.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) at: Option<ReadTime>,
+    #[command(flatten)]
+    pub(crate) snapshot: SnapshotArguments,
+}
+
+/// Which snapshots are taken, and what of them counts.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SnapshotArguments {
     /// Refuse a snapshot whose newest commit is older than AGE (24h, 90m, 2d)
     ///
     /// For jobs that would otherwise back up the same old snapshot for ever. If the clock in the snapshot's header is later than the newest

@@ -223,6 +223,11 @@ impl Output {
         self.print(|out| out.write_all(text.as_bytes()));
     }
 
+    /// Whether only errors and losses are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.arguments.quiet
+    }
+
     /// Whether results are JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.arguments.json

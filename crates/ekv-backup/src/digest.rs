@@ -10,6 +10,7 @@
 //! | [`Part::Extension`] | what a dump says only with `--extended`, but for generations; absent where nothing of it is set |
 //! | [`Part::Sequence`] | the last sequence number of a FIFO queue; absent where there is none |
 
+mod aspects;
 mod canonical;
 mod compare;
 mod dynamodb;
@@ -23,6 +24,8 @@ use ekv_model::s3::{Event as ObjectEvent, Object};
 use ekv_model::{Body, Consumer, Event, Protocol, Result};
 use ekv_spill::{Scratch, Sorter};
 
+pub(crate) use aspects::{Aspects, Fingerprint};
+pub(crate) use canonical::Sum;
 use canonical::{Canonical, Tee};
 use compare::scratch_error;
 pub(crate) use compare::{Difference, Digests, Part, Thing};

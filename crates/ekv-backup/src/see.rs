@@ -7,15 +7,18 @@
 //! | `look.rs` | what is selected of it, what had expired, and what could not be read? |
 //! | `list.rs` | which things are there? |
 //! | `get.rs` | what is one of them? |
+//! | `diff.rs` | what do two sources differ in, or one at two moments? |
 //!
 //! Source: `docs/format/tree.md`, section 20.
 
+mod diff;
 mod get;
 mod list;
 mod look;
 pub mod report;
 mod source;
 
+pub use diff::{Change, Compared, DiffOptions, Difference, Side, diff};
 pub use get::{GetOptions, GetOutput, GetReport, get};
 pub use list::{ListOptions, Listed, Row, ScopeRow, SortBy, list};
 pub use look::{Enough, Look};

@@ -13,7 +13,7 @@ use crate::CommandError;
 
 /// The moment at which versions are resolved.
 ///
-/// Written as RFC 3339, as a Unix time, or as a raw timestamp, `hlc:NUMBER`. A bare number says by its size what it counts: seconds,
+/// Written as RFC 3339, as a Unix time, as an age (`2h ago`), or as a raw timestamp, `hlc:NUMBER`. A bare number says by its size what it counts: seconds,
 /// milliseconds, microseconds, a raw timestamp or nanoseconds; these ranges do not meet between 1975 and 2286. A time without fractions of
 /// a second means the last timestamp of that second, in either notation, and one with them the last of that millisecond, so that everything
 /// committed in it counts.
@@ -58,6 +58,12 @@ impl FromStr for ReadTime {
             let lacks_zone = text.parse::<Timestamp>().is_err() && text.parse::<DateTime>().is_ok();
             CommandError::Time { text: text.to_owned(), lacks_zone }
         };
+        if let Some(age) = text.strip_suffix(" ago") {
+            let age = parse_age(age).map_err(|_| fail())?;
+            let now_ms = u64::try_from(now().as_millisecond()).unwrap_or(0);
+            let unix_ms = u64::try_from(age.as_millis()).ok().and_then(|age_ms| now_ms.checked_sub(age_ms));
+            return unix_ms.and_then(CommitTs::last_of_ms).map(ReadTime).ok_or_else(fail);
+        }
         if let Some(number) = text.strip_prefix("hlc:") {
             return number.parse().map(|ts| ReadTime(CommitTs(ts))).map_err(|_| fail());
         }
@@ -141,6 +147,17 @@ mod tests {
         assert!(check_wall_time(now()).is_ok() && check_wall_time(Timestamp::UNIX_EPOCH).is_ok());
         for time in [Timestamp::MAX, Timestamp::MIN] {
             assert!(matches!(check_wall_time(time), Err(CommandError::Clock)), "{time}");
+        }
+    }
+
+    #[test]
+    fn age_means_so_long_before_now() {
+        let before = u64::try_from(now().as_millisecond()).unwrap();
+        let read: ReadTime = "1h 30m ago".parse().unwrap();
+        let after = u64::try_from(now().as_millisecond()).unwrap();
+        assert!((before..=after).contains(&(read.commit_ts().unix_ms() + 5_400_000)), "{read:?}");
+        for text in ["ago", " ago", "soon ago", "-2h ago", "9000y ago", "2h"] {
+            assert!(text.parse::<ReadTime>().is_err(), "{text}");
         }
     }
 

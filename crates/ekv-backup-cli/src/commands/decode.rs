@@ -10,7 +10,8 @@ use ekv_backup::{
 };
 
 use crate::args::{
-    BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, PortableRule, ReadArguments, ViewRule,
+    BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, PortableRule, ReadArguments, SnapshotArguments,
+    ViewRule,
 };
 use crate::commands::text::{self, Detail};
 use crate::commands::{either, target, warn_of_privacy};
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
     let mut is_compared = false;
     if arguments.verify {
         // However small the archive became: what is in it was in the snapshot.
-        let scratch_dir = arguments.read.limits.scratch_dir.clone();
+        let scratch_dir = arguments.read.snapshot.limits.scratch_dir.clone();
         let resources = Resources { expansion_max: u64::MAX, scratch_dir, ..Resources::DEFAULT };
         let verified = verify_within(dump, &resources, output.screen())?;
         super::verify::show_problems(output, &verified);
@@ -72,7 +73,7 @@ fn show_refused_losses(output: &Output, error: &Error) {
 
 fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions, Error> {
     let adapters = arguments.adapter.0.clone();
-    let scope = arguments.scope.scope(&adapters, snapshot, arguments.read.empty.allow_empty)?;
+    let scope = arguments.scope.scope(&adapters, snapshot, arguments.read.snapshot.empty.allow_empty)?;
     let scope = arguments.first.of(scope);
     if scope.is_narrowed() && arguments.include_unknown {
         let text =
@@ -127,8 +128,12 @@ fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions
 }
 
 pub(crate) fn read_options(arguments: &ReadArguments) -> ReadOptions {
+    ReadOptions { at: arguments.at, ..snapshot_options(&arguments.snapshot) }
+}
+
+pub(crate) fn snapshot_options(arguments: &SnapshotArguments) -> ReadOptions {
     ReadOptions {
-        at: arguments.at,
+        at: None,
         require_checksum: arguments.require_checksum,
         view: match arguments.view {
             ViewRule::Protocol => TxnView::Protocol,

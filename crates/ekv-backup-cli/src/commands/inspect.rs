@@ -10,7 +10,7 @@ use crate::output::{Output, Page};
 
 pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<Exit, Error> {
     let adapters = arguments.adapter.0.clone();
-    let scope = arguments.scope.scope(&adapters, &arguments.snapshot, arguments.read.empty.allow_empty)?;
+    let scope = arguments.scope.scope(&adapters, &arguments.snapshot, arguments.read.snapshot.empty.allow_empty)?;
     let events = EventOptions { scope: arguments.first.of(scope), ..EventOptions::of(adapters) };
     let report = inspect_part(&arguments.snapshot, &read_options(&arguments.read), &events, output.screen())?;
     for note in &report.notes {
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<E
     }
     let nothing = report.selected.as_ref().filter(|selected| selected.is_nothing);
     let exit = match (report.completeness.is_complete(), nothing) {
-        (_, Some(selected)) if !arguments.read.empty.allow_empty => {
+        (_, Some(selected)) if !arguments.read.snapshot.empty.allow_empty => {
             output.warning(format_args!("nothing matches {}", selected.filters));
             Exit::No
         }

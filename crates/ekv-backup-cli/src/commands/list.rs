@@ -15,7 +15,7 @@ const TIME_LEN: usize = 24;
 
 pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Error> {
     let adapters = arguments.adapter.0.clone();
-    let allow_empty = arguments.read.empty.allow_empty;
+    let allow_empty = arguments.read.snapshot.empty.allow_empty;
     let scope = arguments.scope.scope_of_names(&adapters, &arguments.source, allow_empty)?;
     let read = read_options(&arguments.read);
     let events = EventOptions {

@@ -3,6 +3,7 @@
 pub(crate) mod checksums;
 pub(crate) mod clean;
 pub(crate) mod decode;
+pub(crate) mod diff;
 pub(crate) mod documents;
 pub(crate) mod encode;
 pub(crate) mod get;

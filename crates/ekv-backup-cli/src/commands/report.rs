@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &ReportArguments, output: &mut Output) -> Result<Ex
 
 fn options(arguments: &ReportArguments) -> Result<ReportOptions, Error> {
     let adapters = arguments.adapter.0.clone();
-    let scope = arguments.scope.scope(&adapters, &arguments.source, arguments.read.empty.allow_empty)?;
+    let scope = arguments.scope.scope(&adapters, &arguments.source, arguments.read.snapshot.empty.allow_empty)?;
     Ok(ReportOptions {
         read: read_options(&arguments.read),
         events: EventOptions { scope, ..EventOptions::of(adapters) },

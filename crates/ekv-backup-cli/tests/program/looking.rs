@@ -161,3 +161,72 @@ fn what_could_steer_a_terminal_is_an_escape_in_lists_and_json() {
         assert!(run.assert_code(0).stdout.bytes().all(is_plain), "{run:?}");
     }
 }
+
+/// Two snapshots: in the second a key is new, one gone, one of another value, one of another type, one of another expiry.
+fn two_rooms() -> Room {
+    let room = Room::new();
+    let at = 1_000_000_u64 << 16;
+    let first = SnapshotBuilder::new()
+        .put(&key::string(b"same"), at, &string(None, b"s"))
+        .put(&key::string(b"gone"), at, &string(None, b"g"))
+        .put(&key::string(b"value"), at, &string(None, b"one"))
+        .put(&key::string(b"kind"), at, &string(None, b"k"))
+        .put(&key::string(b"expiry"), at, &string(Some(2_000_000), b"e"));
+    let second = SnapshotBuilder::new()
+        .put(&key::string(b"same"), at + 7, &string(None, b"s"))
+        .put(&key::string(b"new"), at, &string(None, b"new"))
+        .put(&key::string(b"value"), at, &string(None, b"other"))
+        .put(&key::hll(b"kind"), at, b"k")
+        .put(&key::string(b"expiry"), at, &string(Some(3_000_000), b"e"));
+    room.write("one.fsm", &first.build());
+    room.write("two.fsm", &second.build());
+    room
+}
+
+#[test]
+fn diff_marks_what_happened_to_each_thing_and_ends_with_6() {
+    let room = two_rooms();
+    let run = room.run(&["diff", "one.fsm", "two.fsm"]);
+    let expected = "E redis:0/expiry  string  expires 1970-01-01T00:33:20.000Z -> expires 1970-01-01T00:50:00.000Z\n\
+                    - redis:0/gone  string  1 B\n\
+                    T redis:0/kind  string -> hll  1 B -> 1 B\n\
+                    + redis:0/new  string  3 B\n\
+                    ~ redis:0/value  string  3 B -> 5 B\n";
+    assert_eq!(run.assert_code(6).stdout, expected);
+    let stat = room.run(&["diff", "one.fsm", "two.fsm", "--stat"]);
+    assert_eq!(
+        stat.assert_code(6).stdout.split_whitespace().collect::<Vec<_>>(),
+        ["redis:0/", "+1", "-1", "~3", "+4", "B"]
+    );
+    let json = room.run(&["diff", "one.fsm", "two.fsm", "--json"]);
+    let lines: Vec<serde_json::Value> =
+        json.assert_code(6).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 6);
+    assert_eq!(
+        (&lines[1]["change"], &lines[1]["before"]["bytes"], &lines[1]["after"]),
+        (&"removed".into(), &1.into(), &serde_json::Value::Null)
+    );
+    assert_eq!(lines[5]["summary"], serde_json::json!({ "added": 1, "removed": 1, "changed": 3, "bytes": 4 }));
+    let quiet = room.run(&["diff", "one.fsm", "two.fsm", "-q"]);
+    assert_eq!((quiet.assert_code(6).stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn diff_of_the_same_ends_with_0_and_of_nothing_with_6() {
+    let room = two_rooms();
+    room.run(&["decode", "one.fsm", "dump"]).assert_code(0);
+    for words in
+        [&["diff", "one.fsm", "dump"][..], &["diff", "one.fsm", "one.fsm"], &["diff", "one.fsm", "two.fsm", "same"]]
+    {
+        assert_eq!(room.run(words).assert_code(0).stdout, "");
+    }
+    room.run(&["diff", "one.fsm", "two.fsm", "--prefix", "zz"])
+        .assert_code(6)
+        .assert_says("nothing matches --prefix zz");
+    room.run(&["diff", "one.fsm", "--at", "2h ago"]).assert_code(1).assert_says("give --at twice");
+    room.run(&["diff", "dump", "--at", "2h ago", "--at", "1h ago"])
+        .assert_code(1)
+        .assert_says("a dump holds one moment");
+    room.run(&["decode", "one.fsm", "part", "--prefix", "s"]).assert_code(0);
+    room.run(&["diff", "part", "one.fsm"]).assert_code(6).assert_says("the first is a part, selected by --prefix s");
+}

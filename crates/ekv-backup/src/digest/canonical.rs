@@ -6,7 +6,7 @@ use ekv_model::{Body, ByteSource, CHUNK_LEN, Result};
 use sha2::{Digest, Sha256};
 
 /// A digest.
-pub(super) type Sum = [u8; 32];
+pub(crate) type Sum = [u8; 32];
 
 /// Hashes fields one after the other, so that no two things have the same bytes: each text has its length in front of it.
 pub(super) struct Canonical(Sha256);

@@ -30,7 +30,7 @@ impl Digester<'_> {
 }
 
 impl Canonical {
-    fn table(&mut self, table: &Table<'_>) {
+    pub(super) fn table(&mut self, table: &Table<'_>) {
         self.key_schema(&table.primary_key);
         self.len(table.attribute_definitions.len());
         for definition in table.attribute_definitions {
@@ -49,7 +49,7 @@ impl Canonical {
         self.texts([schema.hash_key, schema.range_key]);
     }
 
-    fn item_key(&mut self, key: &ItemKey<'_>) {
+    pub(super) fn item_key(&mut self, key: &ItemKey<'_>) {
         let mut value = |value: &KeyValue<'_>| {
             self.text(value.key_type.letter());
             self.bytes(value.bytes);
@@ -58,7 +58,7 @@ impl Canonical {
         key.range.iter().for_each(value);
     }
 
-    fn node(&mut self, node: &Node<'_>) -> Result<()> {
+    pub(super) fn node(&mut self, node: &Node<'_>) -> Result<()> {
         let (kind, body) = match node {
             Node::Name(name) => ("name", Some(Body::Inline(name.as_bytes()))),
             Node::String(body) => ("S", Some(*body)),

@@ -29,7 +29,7 @@ impl Digester<'_> {
 }
 
 impl Canonical {
-    fn scalar(&mut self, kind: ScalarKind, body: &Body<'_>, expire_at_ms: Option<u64>) -> Result<()> {
+    pub(super) fn scalar(&mut self, kind: ScalarKind, body: &Body<'_>, expire_at_ms: Option<u64>) -> Result<()> {
         self.text(match kind {
             ScalarKind::String => "string",
             ScalarKind::Hll => "hll",
@@ -38,7 +38,7 @@ impl Canonical {
         self.body(body)
     }
 
-    fn collection(&mut self, kind: CollectionKind, expire_at_ms: Option<u64>) {
+    pub(super) fn collection(&mut self, kind: CollectionKind, expire_at_ms: Option<u64>) {
         let (kind, last) = match kind {
             CollectionKind::Hash => ("hash", None),
             CollectionKind::List => ("list", None),
@@ -53,7 +53,7 @@ impl Canonical {
         self.maybe(last.map(|last| last.seq));
     }
 
-    fn element(&mut self, element: &Element<'_>) -> Result<()> {
+    pub(super) fn element(&mut self, element: &Element<'_>) -> Result<()> {
         match element {
             Element::Field { name, value } => {
                 self.text("field");

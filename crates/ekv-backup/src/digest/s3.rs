@@ -38,7 +38,7 @@ impl Digester<'_> {
 }
 
 impl Canonical {
-    fn bucket(&mut self, record: Option<&BucketRecord<'_>>) {
+    pub(super) fn bucket(&mut self, record: Option<&BucketRecord<'_>>) {
         self.flag(record.is_some());
         if let Some(record) = record {
             self.texts([record.owner, record.region, record.acl]);
@@ -57,13 +57,18 @@ impl Canonical {
 
     /// An object of which the content has been hashed already.
     pub(super) fn object_of(&mut self, object: &Object<'_>, content: Sum) {
-        self.texts([object.etag, object.content_type, object.content_encoding]);
-        self.texts([object.cache_control, object.content_disposition]);
+        self.headers(object);
         // A dump says the millisecond, not the counter.
         self.number(CommitTs(object.last_modified_hlc).unix_ms());
-        self.len(object.user_metadata.len());
-        object.user_metadata.iter().for_each(|(name, value)| self.texts([name, value]));
         self.number(object.body.len());
         self.bytes(&content);
+    }
+
+    /// What is known of an object beside its content and the time of its last change.
+    pub(super) fn headers(&mut self, object: &Object<'_>) {
+        self.texts([object.etag, object.content_type, object.content_encoding]);
+        self.texts([object.cache_control, object.content_disposition]);
+        self.len(object.user_metadata.len());
+        object.user_metadata.iter().for_each(|(name, value)| self.texts([name, value]));
     }
 }

@@ -61,7 +61,7 @@ impl Digester<'_> {
 }
 
 impl Canonical {
-    fn queue(&mut self, queue: &Queue<'_>) {
+    pub(super) fn queue(&mut self, queue: &Queue<'_>) {
         match queue.stored_name {
             "" => self.text(&String::from_utf8_lossy(queue.name)),
             stored => self.text(stored),
@@ -96,7 +96,7 @@ impl Canonical {
         is_stored || !queue.tags.is_empty() || !limits.is_empty()
     }
 
-    fn message(&mut self, message: &Message<'_>) -> Result<()> {
+    pub(super) fn message(&mut self, message: &Message<'_>) -> Result<()> {
         self.texts([message.md5_of_body, message.md5_of_message_attributes, message.sender_id]);
         self.len(message.attributes.len());
         for attribute in message.attributes {

@@ -20,7 +20,7 @@ use crate::open::open_snapshot_stream;
 use crate::pipe::{Books, Events, Header};
 use crate::progress::{Follower, Phase, Progress};
 use crate::time::{format_commit_ts, format_unix_ms};
-use crate::{CommandError, DumpEvents, EventOptions, Store, StoreEvents, open_dump};
+use crate::{CommandError, DumpEvents, EventOptions, Protocol, ReadTime, Store, StoreEvents, open_dump};
 
 /// Memory for sorting while a dump is read, in bytes.
 const DUMP_SORT_LEN: usize = 12 << 20;
@@ -108,6 +108,37 @@ impl Source {
             return Err(CommandError::TooOld { file, end, limit }.into());
         }
         Ok(Source::Dump(Box::new(OpenDump { files, manifest })))
+    }
+
+    /// Adapters whose data the source leaves out, if it is a dump that was made so.
+    pub fn left_out(&self) -> Vec<Protocol> {
+        let held = |adapter: &Protocol| match self {
+            Source::Store(_) => true,
+            Source::Dump(dump) => dump.manifest.manifest.adapters.has(*adapter),
+        };
+        Protocol::IN_DUMPS.into_iter().filter(|adapter| !held(adapter)).collect()
+    }
+
+    /// The filters with which it was made, if it is a part.
+    pub fn selection(&self) -> Option<&str> {
+        match self {
+            Source::Store(_) => None,
+            Source::Dump(dump) => dump.manifest.account.selection.as_deref(),
+        }
+    }
+
+    /// The same store at another moment. See [`Store::at`].
+    ///
+    /// # Errors
+    /// As [`Store::at`]; [`CommandError::OneMoment`] for a dump.
+    pub fn at(&self, at: ReadTime, progress: &dyn Progress) -> Result<Source> {
+        match self {
+            Source::Store(store) => Ok(Source::Store(Box::new(store.at(Some(at), progress)?))),
+            Source::Dump(dump) => {
+                let time = format_commit_ts(CommitTs(dump.manifest.manifest.last_commit_ts));
+                Err(CommandError::OneMoment { time }.into())
+            }
+        }
     }
 
     /// What is known before the first event.

@@ -8,14 +8,17 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
-use ekv_backup::see::{GetOptions, GetOutput, GetReport, ListOptions, Listed, SortBy, Source, get, list};
+use ekv_backup::see::{
+    Change, DiffOptions, Difference, GetOptions, GetOutput, GetReport, ListOptions, Listed, Side, SortBy, Source, diff,
+    get, list,
+};
 use ekv_backup::{
     Class, DecodeOptions, DumpTarget, EventOptions, Expired, NewName, NoProgress, Protocol, ReadOptions, ReadTime,
     Resources, Result, Scope, decode,
 };
 use ekv_dump::{Role, role_of};
 use ekv_model::Name;
-use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, SNAPSHOTS, unpack};
+use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_2, SNAPSHOTS, unpack};
 use ekv_testkit::truth::observation;
 use serde_json::Value;
 
@@ -360,4 +363,182 @@ fn data_directory_of_a_node_is_looked_into() {
     for address in addresses(&rows).iter().step_by(25) {
         bytes_of(&mut source, address);
     }
+}
+
+/// Everything that `diff` tells of two sources, by change, with the first letter of its type.
+fn differences(first: &mut Source, second: &mut Source) -> Vec<Difference> {
+    let options = DiffOptions {
+        events: events(Scope::everything()),
+        strict_sqs: false,
+        first_only: false,
+        resources: Resources::DEFAULT,
+    };
+    let mut told = Vec::new();
+    let mut take = |difference: &Difference| {
+        told.push(difference.clone());
+        Ok(())
+    };
+    let compared = diff(first, second, &options, &mut take, &NoProgress).unwrap();
+    assert_eq!(compared.differences, u64::try_from(told.len()).unwrap());
+    told
+}
+
+/// Lines and files of a dump that hold data, by path, but for objects, whose paths depend on what else is there.
+fn data_of(dump: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut data = BTreeMap::new();
+    let mut folders = vec![dump.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(dump).unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                folders.extend((name != "s3").then_some(path));
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            match role_of(name.as_bytes()) {
+                Role::Content if name.starts_with("sqs/") => {
+                    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                        let json: Value = serde_json::from_slice(line).unwrap();
+                        data.insert(format!("{name}/{}", json["message_id"]), line.to_vec());
+                    }
+                }
+                Role::Content => drop(data.insert(name, bytes)),
+                _ => {}
+            }
+        }
+    }
+    data
+}
+
+/// The objects of a source: content, and what describes them, without the time of their last change.
+fn objects_of(source: &mut Source) -> BTreeMap<String, (Value, Value)> {
+    let mut objects = BTreeMap::new();
+    for address in addresses(&listed(source)).into_iter().filter(|address| address.starts_with("s3:")) {
+        let mut json: Value = serde_json::from_slice(&got(source, &address, true).unwrap().1).unwrap();
+        json["metadata"].as_object_mut().unwrap().retain(|member, _| !member.contains("last_modified"));
+        objects.insert(address, (json["value"].clone(), json["metadata"].clone()));
+    }
+    objects
+}
+
+/// Compares `diff` at two moments with two decodes at these moments.
+fn check_moments(snapshot: &Path, dir: &Path, moments: [u64; 2]) {
+    let [mut first, mut second] = moments.map(|at| open(snapshot, Some(at)));
+    let told = differences(&mut first, &mut second);
+    let [before, after] = moments.map(|at| {
+        let dump = dir.join(format!("at-{at}"));
+        if !dump.exists() {
+            let mut options = DecodeOptions::default();
+            options.read.at = Some(at.to_string().parse().unwrap());
+            options.events.redis.expired = Expired::Drop;
+            options.tree.extended = true;
+            decode(snapshot, &*dump, &options, &NoProgress).unwrap();
+        }
+        data_of(&dump)
+    });
+    let is_kind = |side: &Option<Side>, kinds: &[&str]| side.as_ref().is_some_and(|side| kinds.contains(&side.kind));
+    let others = ["table", "bucket", "queue", "object"];
+    let count = |wanted: &dyn Fn(&Difference) -> bool| {
+        told.iter().filter(|one| !is_kind(&one.before, &others) && !is_kind(&one.after, &others) && wanted(one)).count()
+    };
+    let has_elements = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.elements.is_some());
+    let added = after.keys().filter(|path| !before.contains_key(*path)).count();
+    let removed = before.keys().filter(|path| !after.contains_key(*path)).count();
+    let changed = before.iter().filter(|(path, bytes)| after.get(*path).is_some_and(|other| other != *bytes)).count();
+    let types = count(&|one| one.change == Change::Type);
+    assert!(count(&|one| one.change == Change::Added) + types == added, "{moments:?}: added, not {added}");
+    assert!(count(&|one| one.change == Change::Removed) + types == removed, "{moments:?}: removed, not {removed}");
+    // The expiry of a collection stands in its file.
+    let own = count(&|one| one.change == Change::Value || (one.change == Change::Expiry && has_elements(&one.after)));
+    assert!(own == changed, "{moments:?}: {own} changed, not {changed}");
+    let (before, after) = (objects_of(&mut first), objects_of(&mut second));
+    let mut expected = BTreeMap::new();
+    for address in before.keys().chain(after.keys()) {
+        let change = match (before.get(address), after.get(address)) {
+            (None, _) => Some(Change::Added),
+            (_, None) => Some(Change::Removed),
+            (Some(one), Some(other)) if one.0 != other.0 => Some(Change::Value),
+            (Some(one), Some(other)) if one.1 != other.1 => Some(Change::Metadata),
+            _ => None,
+        };
+        expected.extend(change.map(|change| (address.clone(), change)));
+    }
+    let objects = told.iter().filter(|one| is_kind(&one.before, &["object"]) || is_kind(&one.after, &["object"]));
+    let objects: BTreeMap<String, Change> = objects.map(|one| (one.address.clone(), one.change)).collect();
+    assert!(objects == expected, "{moments:?}: {objects:?}, not {expected:?}");
+}
+
+/// Pairs of moments in the life of a snapshot, the same for the same seed.
+fn check_pairs(known: &KnownSnapshot, pairs: u64) {
+    let room = Room::new();
+    let snapshot = room.snapshot(known);
+    let source = open(&snapshot, None);
+    let end = source.header().read_ts >> 16;
+    let start = observation(&known.truth(), "middle")["unix_ms"].as_u64().unwrap() - 5_000;
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut moment = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // Few moments, so that few decodes are made.
+        start + (end - start) * (state % 12) / 11
+    };
+    for _ in 0..pairs {
+        let moments = [moment(), moment()];
+        check_moments(&snapshot, room.dir.path(), moments);
+    }
+}
+
+#[test]
+fn diff_of_two_moments_is_what_two_decodes_differ_in() {
+    check_pairs(&REDIS_2, 4);
+    check_pairs(&ALL_3, 3);
+}
+
+#[test]
+#[ignore = "long"]
+fn diff_of_a_hundred_pairs_of_moments_is_what_two_decodes_differ_in() {
+    for known in SNAPSHOTS {
+        check_pairs(&known, 100);
+    }
+}
+
+#[test]
+fn snapshot_and_its_dumps_do_not_differ_in_whatever_form() {
+    let room = Room::new();
+    let snapshot = room.snapshot(&ALL_3);
+    let [dump, archive] = room.dumps(&snapshot);
+    let lines = room.path("lines");
+    let mut options = DecodeOptions::default();
+    options.tree.dynamodb_layout = ekv_backup::DynamodbLayout::Jsonl;
+    options.tree.extended = true;
+    decode(&snapshot, &*lines, &options, &NoProgress).unwrap();
+    for place in [&dump, &archive, &lines] {
+        let told = differences(&mut open(&snapshot, None), &mut open(place, None));
+        assert!(told.is_empty(), "{}: {told:?}", place.display());
+        let told = differences(&mut open(place, None), &mut open(&dump, None));
+        assert!(told.is_empty(), "{}: {told:?}", place.display());
+    }
+}
+
+#[test]
+fn adapters_that_a_side_leaves_out_are_not_compared() {
+    let room = Room::new();
+    let snapshot = room.snapshot(&ALL_3);
+    let dump = room.path("some");
+    let mut options = DecodeOptions::default();
+    options.events.adapters = vec![Protocol::Redis, Protocol::S3];
+    decode(&snapshot, &*dump, &options, &NoProgress).unwrap();
+    let options = DiffOptions {
+        events: events(Scope::everything()),
+        strict_sqs: false,
+        first_only: false,
+        resources: Resources::DEFAULT,
+    };
+    let compared =
+        diff(&mut open(&snapshot, None), &mut open(&dump, None), &options, &mut |one| panic!("{one:?}"), &NoProgress);
+    let mut left_out = compared.unwrap().not_compared;
+    left_out.sort();
+    assert_eq!(left_out, [Protocol::DynamoDb, Protocol::Sqs]);
 }

@@ -1,0 +1,207 @@
+//! `diff`.
+
+use ekv_backup::see::{Change, Compared, DiffOptions, Difference, Side, Source, diff};
+use ekv_backup::{Class, Error, EventOptions, ReadOptions, RedisOptions, format_unix_ms};
+use ekv_text::json::write_shown_line;
+use serde::Serialize;
+
+use crate::args::DiffArguments;
+use crate::commands::decode::snapshot_options;
+use crate::commands::list::{expired, nothing, tell};
+use crate::commands::text;
+use crate::exit::Exit;
+use crate::output::{Lines, Output};
+
+pub(crate) fn run(arguments: &DiffArguments, output: &mut Output) -> Result<Exit, Error> {
+    let adapters = arguments.adapter.0.clone();
+    let read = snapshot_options(&arguments.snapshot);
+    let scope = arguments.scope.scope(&adapters, &arguments.first, read.allow_empty)?;
+    let options = DiffOptions {
+        events: EventOptions {
+            redis: RedisOptions { expired: expired(arguments.expired), ..RedisOptions::default() },
+            scope,
+            ..EventOptions::of(adapters)
+        },
+        strict_sqs: arguments.strict_sqs,
+        first_only: output.is_quiet(),
+        resources: read.resources.clone(),
+    };
+    let mut lines = output.lines()?;
+    let (mut first, mut second) = open(arguments, &read, output)?;
+    for (source, which) in [(&first, "the first"), (&second, "the second")] {
+        if let Some(selection) = source.selection() {
+            output.warning(format_args!(
+                "{which} is a part, selected by {selection}: what is not in it counts as not there"
+            ));
+        }
+    }
+    let mut teller =
+        Teller { is_quiet: output.is_quiet(), is_stat: arguments.stat, is_json: output.is_json(), sums: None };
+    let mut all = Sums::default();
+    let mut take = |difference: &Difference| {
+        all.add(difference);
+        teller.take(difference, &mut lines)
+    };
+    let compared = diff(&mut first, &mut second, &options, &mut take, output.screen())?;
+    teller.finish(&all, &mut lines)?;
+    lines.finish()?;
+    end(&compared, &options, output)
+}
+
+/// Opens both sides: two places, or one at two moments.
+fn open(arguments: &DiffArguments, read: &ReadOptions, output: &Output) -> Result<(Source, Source), Error> {
+    let (first_at, second_at) = match arguments.at.as_slice() {
+        [] => (None, None),
+        [one] if arguments.second.is_some() => (Some(*one), Some(*one)),
+        [first, second] => (Some(*first), Some(*second)),
+        [_] => {
+            return Err(usage("one moment is nothing to compare: give --at twice, or name what it is compared with"));
+        }
+        _ => return Err(usage("two moments are compared, and not more: --at is given at most twice")),
+    };
+    let first = Source::open(&arguments.first, &ReadOptions { at: first_at, ..read.clone() }, output.screen())?;
+    let second = match (&arguments.second, second_at) {
+        (Some(second), at) => Source::open(second, &ReadOptions { at, ..read.clone() }, output.screen())?,
+        (None, Some(at)) => first.at(at, output.screen())?,
+        (None, None) => return Err(usage("there is nothing to compare it with: name another one, or give --at twice")),
+    };
+    Ok((first, second))
+}
+
+fn usage(text: &str) -> Error {
+    Error::new(Class::Environment, text)
+}
+
+/// Says what the lines do not, and how it ends.
+fn end(compared: &Compared, options: &DiffOptions, output: &Output) -> Result<Exit, Error> {
+    let Compared { differences, first, second, not_compared } = compared;
+    for adapter in not_compared {
+        output.warning(format_args!("{} is not compared: one side was made without it", adapter.name()));
+    }
+    tell(first, output);
+    tell(second, output);
+    if first.things == 0 && second.things == 0 && options.events.is_selection() {
+        return Err(nothing(&options.events));
+    }
+    Ok(match (*differences, first.is_complete && second.is_complete) {
+        (0, true) => Exit::Done,
+        (0, false) => Exit::Losses,
+        _ => Exit::No,
+    })
+}
+
+/// What changed in a database, table, bucket or queue, or altogether.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Sums {
+    added: u64,
+    removed: u64,
+    changed: u64,
+    /// Payload of the second side less that of the first, in bytes.
+    bytes: i128,
+    #[serde(skip)]
+    scope: String,
+}
+
+impl Sums {
+    fn add(&mut self, difference: &Difference) {
+        let count = match difference.change {
+            Change::Added => &mut self.added,
+            Change::Removed => &mut self.removed,
+            _ => &mut self.changed,
+        };
+        *count = count.saturating_add(1);
+        let len = |side: &Option<Side>| side.as_ref().map_or(0, |side| i128::from(side.bytes));
+        let grown = len(&difference.after).saturating_sub(len(&difference.before));
+        self.bytes = self.bytes.saturating_add(grown);
+    }
+
+    fn line(&self) -> String {
+        let Sums { added, removed, changed, bytes, scope } = self;
+        let sign = if *bytes < 0 { '-' } else { '+' };
+        let bytes = text::bytes(u64::try_from(bytes.unsigned_abs()).unwrap_or(u64::MAX));
+        let [added, removed, changed] =
+            [('+', added), ('-', removed), ('~', changed)].map(|(mark, count)| format!("{mark}{count}"));
+        format!("{scope:<24} {added:>10} {removed:>10} {changed:>10} {:>12}\n", format!("{sign}{bytes}"))
+    }
+}
+
+/// Prints differences as they come.
+struct Teller {
+    is_quiet: bool,
+    is_stat: bool,
+    is_json: bool,
+    /// Those of the scope at hand.
+    sums: Option<Sums>,
+}
+
+/// The last line of `--json`.
+#[derive(Serialize)]
+struct Summary<'a> {
+    summary: &'a Sums,
+}
+
+impl Teller {
+    fn take(&mut self, difference: &Difference, lines: &mut Lines) -> Result<(), Error> {
+        if self.is_quiet {
+            return Ok(());
+        }
+        if self.is_json {
+            return put_json(difference, lines);
+        }
+        if !self.is_stat {
+            return lines.put(line(difference).as_bytes());
+        }
+        if self.sums.as_ref().is_none_or(|sums| sums.scope != difference.scope) {
+            self.end_scope(lines)?;
+            self.sums = Some(Sums { scope: difference.scope.clone(), ..Sums::default() });
+        }
+        if let Some(sums) = &mut self.sums {
+            sums.add(difference);
+        }
+        Ok(())
+    }
+
+    fn end_scope(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        self.sums.take().map_or(Ok(()), |sums| lines.put(sums.line().as_bytes()))
+    }
+
+    fn finish(&mut self, all: &Sums, lines: &mut Lines) -> Result<(), Error> {
+        self.end_scope(lines)?;
+        match self.is_json && !self.is_quiet {
+            true => put_json(&Summary { summary: all }, lines),
+            false => Ok(()),
+        }
+    }
+}
+
+fn put_json(value: &impl Serialize, lines: &mut Lines) -> Result<(), Error> {
+    let mut line = Vec::new();
+    write_shown_line(value, &mut line).map_err(|error| Error::new(Class::WriteIo, error))?;
+    lines.put(&line)
+}
+
+/// A difference for people.
+fn line(difference: &Difference) -> String {
+    let Difference { address, change, before, after, .. } = difference;
+    let size = |side: &Side| {
+        let elements = side.elements.map(|elements| format!(", {}", text::count(elements, "element", "elements")));
+        format!("{}{}", text::bytes(side.bytes), elements.unwrap_or_default())
+    };
+    let expiry = |side: &Side| {
+        side.expire_at_ms.map_or_else(|| "never expires".to_owned(), |at| format!("expires {}", format_unix_ms(at)))
+    };
+    let what = match (before, after) {
+        (Some(before), Some(after)) => match change {
+            Change::Expiry => format!("{}  {} -> {}", after.kind, expiry(before), expiry(after)),
+            Change::Type => format!("{} -> {}  {} -> {}", before.kind, after.kind, size(before), size(after)),
+            Change::Metadata => format!("{}  described in another way", after.kind),
+            _ => format!("{}  {} -> {}", after.kind, size(before), size(after)),
+        },
+        (Some(side), None) | (None, Some(side)) if ["table", "bucket", "queue"].contains(&side.kind) => {
+            side.kind.to_owned()
+        }
+        (Some(side), None) | (None, Some(side)) => format!("{}  {}", side.kind, size(side)),
+        (None, None) => String::new(),
+    };
+    format!("{} {address}  {what}\n", change.mark())
+}

@@ -1,0 +1,358 @@
+//! `diff`: what two sources differ in, or one at two moments. Source: `docs/format/tree.md`, section 20.3.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Protocol, Result, Thing, Things, dynamodb, s3, sqs};
+use ekv_spill::{Scratch, Sorted, Sorter};
+use ekv_text::hex::hex;
+use ekv_text::ordered::push_segment;
+use ekv_text::{ByteCursor, shorten};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::look::Look;
+use super::source::Source;
+use crate::digest::{Aspects, Fingerprint, Sum};
+use crate::losses::scratch_error;
+use crate::progress::Progress;
+use crate::{EventOptions, Resources};
+
+/// Memory for sorting each side, in bytes.
+const SORT_BUDGET: usize = 16 << 20;
+/// Longest key by which things are sorted as it is; of a longer one the rest counts by its digest.
+const KEY_LEN_MAX: usize = 1 << 20;
+/// Longest address that is told, in characters.
+const ADDRESS_LEN_MAX: usize = 1 << 20;
+/// Stands for a table, bucket or queue in place of the kind of a thing.
+const SCOPE: u8 = u8::MAX;
+
+/// How sources are compared.
+#[derive(Clone, Debug)]
+pub struct DiffOptions {
+    /// What is selected on both sides.
+    pub events: EventOptions,
+    /// Whether it counts who has received a message, and when it can be received again.
+    pub strict_sqs: bool,
+    /// Whether the first difference is enough.
+    pub first_only: bool,
+    /// What reading may take.
+    pub resources: Resources,
+}
+
+/// What happened to a thing from the first side to the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Only the second side has it.
+    Added,
+    /// Only the first side has it.
+    Removed,
+    /// It has another type.
+    Type,
+    /// It has another value.
+    Value,
+    /// It expires at another time, and is the same else.
+    Expiry,
+    /// Its value is the same, but not what describes it.
+    Metadata,
+}
+
+impl Change {
+    /// One character for it.
+    pub fn mark(self) -> char {
+        match self {
+            Change::Added => '+',
+            Change::Removed => '-',
+            Change::Type => 'T',
+            Change::Value => '~',
+            Change::Expiry => 'E',
+            Change::Metadata => 'M',
+        }
+    }
+}
+
+/// One side of a difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// Its type: of a thing as `--type` takes it, else `table`, `bucket` or `queue`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Payload in bytes.
+    pub bytes: u64,
+    /// Elements of a Redis collection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elements: Option<u64>,
+    /// Expiry in Unix milliseconds.
+    pub expire_at_ms: Option<u64>,
+    /// SHA-256 over its value in a form that is the same in snapshots and dumps, in hex.
+    pub digest: String,
+}
+
+/// A difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What is different.
+    pub address: String,
+    /// How.
+    pub change: Change,
+    /// Address of the database, table, bucket or queue.
+    #[serde(skip)]
+    pub scope: String,
+    /// As the first side has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Side>,
+    /// As the second side has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Side>,
+}
+
+/// What came of a comparison.
+pub struct Compared {
+    /// How many differences were told.
+    pub differences: u64,
+    /// What is known of the first side.
+    pub first: Look,
+    /// What is known of the second side.
+    pub second: Look,
+    /// Adapters that a side leaves out, so that they were not compared.
+    pub not_compared: Vec<Protocol>,
+}
+
+/// Compares everything that is selected and calls `take` with each difference, in the order of protocols, scopes and keys.
+///
+/// Compared are type, value, expiry and what describes a thing, and the settings of tables, buckets and queues that every dump holds. Not
+/// compared: when something was committed, and how it is stored. Cost: both are read once and sorted. Memory is bounded; scratch space about
+/// 150 bytes and the address of each thing.
+///
+/// # Errors
+/// As [`Source::look`]; those of `take`.
+pub fn diff(
+    first: &mut Source,
+    second: &mut Source,
+    options: &DiffOptions,
+    take: &mut dyn FnMut(&Difference) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<Compared> {
+    let not_compared: Vec<Protocol> = [first.left_out(), second.left_out()].concat();
+    let mut events = options.events.clone();
+    events.adapters.retain(|adapter| !not_compared.contains(adapter));
+    let (mut rows, first) = side(first, &events, options, progress)?;
+    let (mut others, second) = side(second, &events, options, progress)?;
+    let mut compared = Compared { differences: 0, first, second, not_compared };
+    rows.advance()?;
+    others.advance()?;
+    while rows.has_row || others.has_row {
+        let order = match (rows.has_row, others.has_row) {
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+            _ => rows.key.cmp(&others.key),
+        };
+        let change = match order {
+            Ordering::Less => Some(Change::Removed),
+            Ordering::Greater => Some(Change::Added),
+            Ordering::Equal => rows.row.change_to(&others.row),
+        };
+        if let Some(change) = change {
+            compared.differences = compared.differences.saturating_add(1);
+            let of = if order == Ordering::Greater { &others } else { &rows };
+            take(&Difference {
+                address: of.row.address.clone(),
+                scope: of.row.scope.clone(),
+                change,
+                before: order.is_le().then(|| rows.row.side()),
+                after: order.is_ge().then(|| others.row.side()),
+            })?;
+            if options.first_only {
+                break;
+            }
+        }
+        if order.is_le() {
+            rows.advance()?;
+        }
+        if order.is_ge() {
+            others.advance()?;
+        }
+    }
+    Ok(compared)
+}
+
+/// Reads one side and sorts it.
+fn side(
+    source: &mut Source,
+    events: &EventOptions,
+    options: &DiffOptions,
+    progress: &dyn Progress,
+) -> Result<(Rows, Look)> {
+    let scratch: Arc<dyn Scratch> = options.resources.scratch();
+    let mut fingers = Fingers {
+        things: Things::default(),
+        aspects: Aspects::new(options.strict_sqs),
+        sort_key: Vec::new(),
+        rows: Sorter::new(Arc::clone(&scratch), SORT_BUDGET),
+    };
+    let look = source.look(events, &mut fingers, &scratch, progress)?;
+    let sorted = fingers.rows.finish().map_err(scratch_error)?;
+    Ok((Rows { sorted, has_row: false, key: Vec::new(), row: Row::default() }, look))
+}
+
+/// Makes a row of everything that passes by.
+struct Fingers {
+    things: Things,
+    aspects: Aspects,
+    /// What the open item sorts by.
+    sort_key: Vec<u8>,
+    rows: Sorter,
+}
+
+impl Consumer for Fingers {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        let fingerprint = self.aspects.event(&event)?;
+        let scope = match &event {
+            Event::DynamoDb(dynamodb::Event::TableBegin(table)) => Some((Protocol::DynamoDb, table.name.as_bytes())),
+            Event::S3(s3::Event::Begin(bucket)) => Some((Protocol::S3, bucket.name.as_bytes())),
+            Event::Sqs(sqs::Event::Queue(queue)) => Some((Protocol::Sqs, queue.name)),
+            Event::DynamoDb(dynamodb::Event::ItemBegin { key, .. }) => {
+                self.sort_key.clear();
+                self.sort_key.extend_from_slice(key.sort_key);
+                None
+            }
+            _ => None,
+        };
+        if let (Some((protocol, scope)), Some(fingerprint)) = (scope, fingerprint) {
+            let name = Name { protocol, scope: scope.to_vec(), key: Vec::new() };
+            let row = Row { kind: SCOPE, fingerprint, address: name.to_string(), ..Row::default() };
+            self.things.event(&event);
+            return push(&mut self.rows, &row_key(protocol, scope, None), &row);
+        }
+        let Fingers { things, sort_key, rows, .. } = self;
+        match (things.event(&event), fingerprint) {
+            (Some(thing), Some(fingerprint)) => {
+                let Thing { kind, scope, key, size, expire_at_ms, .. } = thing;
+                let own: &[u8] = match kind {
+                    Kind::Item => sort_key,
+                    _ => key.first().map_or(&[], Vec::as_slice),
+                };
+                let number = Kind::ALL.iter().position(|one| *one == kind).and_then(|at| u8::try_from(at).ok());
+                let row = Row {
+                    kind: number.unwrap_or(SCOPE),
+                    bytes: size.bytes,
+                    elements: size.elements,
+                    expire_at_ms,
+                    fingerprint,
+                    address: shorten(&thing.name().to_string(), ADDRESS_LEN_MAX),
+                    scope: String::new(),
+                };
+                push(rows, &row_key(kind.protocol(), scope, Some(own)), &row)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What rows are sorted by: protocol, scope, the scope itself before what is in it, key.
+fn row_key(protocol: Protocol, scope: &[u8], key: Option<&[u8]>) -> Vec<u8> {
+    let number = Protocol::ALL.iter().position(|one| *one == protocol).and_then(|at| u8::try_from(at).ok());
+    let mut row_key = vec![number.unwrap_or(u8::MAX)];
+    push_segment(scope, &mut row_key);
+    let Some(key) = key else { return row_key };
+    row_key.push(1);
+    row_key.extend_from_slice(key.get(..KEY_LEN_MAX).unwrap_or(key));
+    if key.len() > KEY_LEN_MAX {
+        row_key.extend_from_slice(&Sha256::digest(key));
+    }
+    row_key
+}
+
+fn push(rows: &mut Sorter, key: &[u8], row: &Row) -> Result<()> {
+    rows.push(key, &row.to_bytes()).map_err(scratch_error)
+}
+
+/// What is kept of a thing, or of a table, bucket or queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Row {
+    /// Place in [`Kind::ALL`], or [`SCOPE`].
+    kind: u8,
+    bytes: u64,
+    elements: Option<u64>,
+    expire_at_ms: Option<u64>,
+    fingerprint: Fingerprint,
+    address: String,
+    /// Address of the scope; known from the address.
+    scope: String,
+}
+
+impl Row {
+    fn to_bytes(&self) -> Vec<u8> {
+        let maybe = |number: Option<u64>| (u64::from(number.is_some()), number.unwrap_or(0));
+        let (elements, expiry) = (maybe(self.elements), maybe(self.expire_at_ms));
+        let mut bytes = vec![self.kind];
+        for number in [self.bytes, elements.0, elements.1, expiry.0, expiry.1] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        bytes.extend_from_slice(&self.fingerprint.value);
+        bytes.extend_from_slice(&self.fingerprint.metadata);
+        bytes.extend_from_slice(self.address.as_bytes());
+        bytes
+    }
+
+    /// What [`Row::to_bytes`] wrote.
+    fn parse(bytes: &[u8]) -> Option<Row> {
+        let mut cursor = ByteCursor::new(bytes);
+        let [kind] = *cursor.take::<1>()?;
+        let bytes = cursor.u64()?;
+        let mut maybe =
+            || Some((cursor.u64()?, cursor.u64()?)).map(|(is_some, number)| (is_some == 1).then_some(number));
+        let (elements, expire_at_ms) = (maybe()?, maybe()?);
+        let fingerprint = Fingerprint { value: *cursor.take()?, metadata: *cursor.take()? };
+        let address = std::str::from_utf8(cursor.rest()).ok()?.to_owned();
+        let slash = address.find('/').map_or(address.len(), |at| at.saturating_add(1));
+        let scope = address.get(..slash).unwrap_or_default().to_owned();
+        Some(Row { kind, bytes, elements, expire_at_ms, fingerprint, address, scope })
+    }
+
+    fn change_to(&self, after: &Row) -> Option<Change> {
+        match () {
+            () if self.kind != after.kind => Some(Change::Type),
+            () if self.fingerprint.value != after.fingerprint.value => Some(Change::Value),
+            () if self.fingerprint.metadata != after.fingerprint.metadata => Some(Change::Metadata),
+            () if self.expire_at_ms != after.expire_at_ms => Some(Change::Expiry),
+            () => None,
+        }
+    }
+
+    fn side(&self) -> Side {
+        let kind = match Kind::ALL.get(usize::from(self.kind)) {
+            Some(kind) => kind.name(),
+            None => Protocol::ALL
+                .iter()
+                .find(|protocol| self.address.split(':').next() == Some(protocol.name()))
+                .map_or("scope", |protocol| protocol.scope_word()),
+        };
+        let Row { bytes, elements, expire_at_ms, fingerprint, .. } = self;
+        let digest: &Sum = if self.kind == SCOPE { &fingerprint.metadata } else { &fingerprint.value };
+        Side { kind, bytes: *bytes, elements: *elements, expire_at_ms: *expire_at_ms, digest: hex(digest) }
+    }
+}
+
+/// The rows of a side, in order.
+struct Rows {
+    sorted: Sorted,
+    has_row: bool,
+    key: Vec<u8>,
+    row: Row,
+}
+
+impl Rows {
+    fn advance(&mut self) -> Result<()> {
+        let next = self.sorted.next().map_err(scratch_error)?;
+        self.has_row = next.is_some();
+        if let Some((key, row)) = next {
+            let lost = || Error::new(Class::WriteIo, "scratch space gives back what was not written there");
+            self.row = Row::parse(row).ok_or_else(lost)?;
+            self.key.clear();
+            self.key.extend_from_slice(key);
+        }
+        Ok(())
+    }
+}
