@@ -184,7 +184,12 @@ impl Command {
             Command::Get(get) => {
                 Attempt { checksum_option: checksum_option(&get.read), target: get.output.as_deref(), ..attempt }
             }
-            Command::Report(report) => Attempt { checksum_option: checksum_option(&report.read), ..attempt },
+            Command::Report(report) => Attempt {
+                target: report.html.as_deref(),
+                force: Some("a page, or another regular file"),
+                checksum_option: checksum_option(&report.read),
+                ..attempt
+            },
             Command::Inspect(inspect) => Attempt { checksum_option: checksum_option(&inspect.read), ..attempt },
             Command::Encode(encode) => Attempt {
                 target: Some(either(&encode.snapshot, &encode.output)),

@@ -2,7 +2,7 @@
 //!
 //! | file | question |
 //! |---|---|
-//! | `report.rs`, `report/` | what does it consist of? |
+//! | `report.rs`, `report/`, `html.rs`, `html/` | what does it consist of, in text and as a page? |
 //! | `source.rs` | is it a snapshot, a node, a dump or an archive, and what are its events? |
 //! | `look.rs` | what is selected of it, what had expired, and what could not be read? |
 //! | `list.rs` | which things are there? |
@@ -13,6 +13,7 @@
 
 mod diff;
 mod get;
+mod html;
 mod list;
 mod look;
 pub mod report;
@@ -20,6 +21,7 @@ mod source;
 
 pub use diff::{Change, Compared, DiffOptions, Difference, Side, diff};
 pub use get::{GetOptions, GetOutput, GetReport, get};
+pub use html::{PageOptions, PageReport, report_page};
 pub use list::{ListOptions, Listed, Row, ScopeRow, SortBy, list};
 pub use look::{Enough, Look};
 pub use report::{Report, ReportOptions, report};

@@ -5,6 +5,7 @@
 pub mod base64;
 mod cursor;
 pub mod hex;
+pub mod human;
 pub mod json;
 mod lines;
 pub mod ordered;

@@ -12,6 +12,7 @@ const REPORT_AFTER_HELP: &str = "\
 Examples:
   ekv-backup report /var/lib/elastickv/n1            a node: its newest valid snapshots
   ekv-backup report dump.tar.zst --depth 2           an archive, or a dump
+  ekv-backup report snapshot.fsm --html report.html  a page for a browser
   ekv-backup report snapshot.fsm --adapter redis --type hash --top 100
   ekv-backup report snapshot.fsm --json | jq '.biggest[].address'
 
@@ -22,13 +23,21 @@ numbers but p50, p90 and p99 are exact; those are within 1.6 %.";
 ///
 /// Sizes are payload: values and the names in them, of a DynamoDB item what DynamoDB counts. Of a snapshot everything retained is looked at as well:
 /// what compaction would free, what is overwritten most, when it was committed; a dump holds one version of everything. The data are read
-/// once, a snapshot twice; memory does not grow with them, and nothing is written.
+/// once, a snapshot twice; memory does not grow with them. Nothing is written but the page of --html.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = REPORT_AFTER_HELP, after_long_help = with_names(REPORT_AFTER_HELP))]
 pub(crate) struct ReportArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, dump, archive of one, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
+    /// Write a page for a browser: one file that needs no network and no scripts
+    ///
+    /// FILE is there as a whole or not at all, and is readable for you alone: it shows names of keys.
+    #[arg(long, value_name = "FILE", help_heading = "What is told")]
+    pub(crate) html: Option<PathBuf>,
+    /// Replace an existing FILE of --html, which must be a regular file
+    #[arg(long, requires = "html", help_heading = "What is told")]
+    pub(crate) force: bool,
     /// Rows of each list, and nodes of the tree of prefixes; at most 1000
     #[arg(long, value_name = "N", default_value_t = ReportOptions::TOP, value_parser = parse_top, help_heading = "What is told")]
     pub(crate) top: usize,

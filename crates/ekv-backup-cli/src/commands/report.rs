@@ -4,12 +4,15 @@ use ekv_backup::see::report::{
     Account, Commits, Contents, DumpAccount, ExpiryRow, Label, OverwrittenRow, Report, ReportOptions, Scopes, Spread,
     SpreadRow, TopRow, Totals, TreeNode, TypeRow, Versions, report,
 };
+use ekv_backup::see::{PageOptions, PageReport, report_page};
 use ekv_backup::{Error, EventOptions, format_unix_ms};
 use ekv_text::shorten;
+use serde::Serialize;
 
-use crate::args::ReportArguments;
+use crate::args::{FsyncRule, ReportArguments};
 use crate::commands::decode::read_options;
-use crate::commands::text::{self, Detail, bytes, count, digits};
+use crate::commands::text::{self, Detail, bytes, count, digits, percent};
+use crate::commands::{target, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -23,8 +26,18 @@ const FAMILIES_SHOWN: usize = 10;
 const BAR_CELLS: u64 = 20;
 
 pub(crate) fn run(arguments: &ReportArguments, output: &mut Output) -> Result<Exit, Error> {
-    let report = report(&arguments.source, &options(arguments)?, output.screen())?;
-    for note in &report.notes {
+    let options = options(arguments)?;
+    let (report, html) = match page_options(arguments)? {
+        None => (report(&arguments.source, &options, output.screen())?, None),
+        Some(page) => {
+            let (report, html) = report_page(&arguments.source, &options, &page, output.screen())?;
+            (report, Some(html))
+        }
+    };
+    if let Some(page) = &html {
+        warn_of_privacy(output, page.privacy, &page.path);
+    }
+    for note in report.notes.iter().chain(html.iter().flat_map(|page| &page.warnings)) {
         output.note(note);
     }
     match &report.account {
@@ -35,8 +48,32 @@ pub(crate) fn run(arguments: &ReportArguments, output: &mut Output) -> Result<Ex
         Account::Dump(_) => {}
     }
     let exit = if report.account.is_complete() { Exit::Done } else { Exit::Losses };
-    output.result(exit, &report, |out| show(&report, out));
+    let told = Told { html: html.as_ref(), report: &report };
+    output.result(exit, &told, |out| {
+        show(&report, out);
+        if let Some(page) = &html {
+            out.title(format_args!("Page {}", page.path));
+            let _ = writeln!(out, ", {}", bytes(page.bytes));
+        }
+    });
     Ok(exit)
+}
+
+/// A report, and where the page of it is.
+#[derive(Serialize)]
+struct Told<'r> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    html: Option<&'r PageReport>,
+    #[serde(flatten)]
+    report: &'r Report,
+}
+
+/// The page that is asked for.
+fn page_options(arguments: &ReportArguments) -> Result<Option<PageOptions>, Error> {
+    let Some(path) = &arguments.html else { return Ok(None) };
+    target::check_page_name(path)?;
+    let name = target::new_name(path, arguments.force, FsyncRule::Full, false);
+    Ok(Some(PageOptions { path: name.path, publication: name.publication }))
 }
 
 fn options(arguments: &ReportArguments) -> Result<ReportOptions, Error> {
@@ -116,14 +153,6 @@ fn of_dump(dump: &DumpAccount, report: &Report, out: &mut Page) {
     text::choices("  ", &dump.by_choice, out);
     if let Some(selection) = &dump.dump_selection {
         let _ = writeln!(out, "  it was decoded with {selection}");
-    }
-}
-
-/// A part of a whole in percent.
-fn percent(part: u64, whole: u64) -> String {
-    match u128::from(part).saturating_mul(1000).checked_div(whole.into()) {
-        None => "–".to_owned(),
-        Some(permille) => format!("{}.{} %", permille / 10, permille % 10),
     }
 }
 

@@ -113,6 +113,12 @@ pub(crate) fn check_directory_name(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Refuses a name for a page that is none of a file.
+pub(crate) fn check_page_name(path: &Path) -> Result<(), Error> {
+    check_is_not_standard_output(path)?;
+    check_is_file_name(path)
+}
+
 /// Refuses a name for a payload that promises something else than its bytes.
 pub(crate) fn check_payload_name(path: &Path) -> Result<(), Error> {
     check_is_not_standard_output(path)?;

@@ -8,48 +8,14 @@ use ekv_backup::{
 };
 use ekv_text::shorten;
 
+pub(crate) use ekv_text::human::{bytes, count, digits, percent};
+
 use crate::output::{Output, Page};
 
 /// Longest name in a list of examples, in characters.
 const NAME_LEN_SHOWN: usize = 100;
 /// Longest first occurrence of what is missing, in characters.
 const REASON_LEN_SHOWN: usize = 400;
-
-/// Bytes as a person reads them.
-pub(crate) fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if n < 1024 {
-        return format!("{n} B");
-    }
-    let mut tenths = u128::from(n).saturating_mul(10);
-    let mut shown = "";
-    for unit in UNITS {
-        tenths /= 1024;
-        shown = unit;
-        if tenths < 10_240 {
-            break;
-        }
-    }
-    format!("{}.{} {shown}", tenths / 10, tenths % 10)
-}
-
-/// A number with its noun in the right form.
-pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", digits(n), if n == 1 { one } else { many })
-}
-
-/// Groups of three digits.
-pub(crate) fn digits(n: u64) -> String {
-    let plain = n.to_string();
-    let mut grouped = String::new();
-    for (i, digit) in plain.chars().enumerate() {
-        if i > 0 && (plain.len() - i).is_multiple_of(3) {
-            grouped.push(' ');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
 
 /// Begins what is said about something that was made, or would have been.
 pub(crate) fn title(what: &str, name: impl Display, dry_run: bool, out: &mut Page) {
@@ -409,18 +375,5 @@ mod tests {
         assert_eq!(told(&first, 2), ["a", "b"]);
         assert_eq!(told(&first, 1_002), ["a", "b", "… and 1 000 more, all in --json"]);
         assert_eq!(told(&[], 0), [""; 0]);
-    }
-
-    #[test]
-    fn numbers_are_readable() {
-        assert_eq!(bytes(0), "0 B");
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes(1536), "1.5 KiB");
-        assert_eq!(bytes(968_394), "945.6 KiB");
-        assert_eq!(bytes(u64::MAX), "16383.9 PiB");
-        assert_eq!(digits(0), "0");
-        assert_eq!(digits(999), "999");
-        assert_eq!(digits(1_234_567), "1 234 567");
-        assert_eq!(count(1, "file", "files"), "1 file");
     }
 }

@@ -57,7 +57,8 @@ fn decode_explains_time_and_exit_codes_and_the_names_of_the_reference_decoder() 
 fn other_commands_explain_themselves() {
     assert_mentions(&help(&["verify"]), &["manifest", "checksums", "Exit code 0"]);
     assert_mentions(&help(&["inspect"]), &["without writing anything", "--at", "10 seconds", "--require-checksum"]);
-    let report = ["--top", "--depth", "--separators", "1.6 %", "a dump holds one version", "--prefix", "--at"];
+    let report =
+        ["--html", "--top", "--depth", "--separators", "1.6 %", "a dump holds one version", "--prefix", "--at"];
     assert_mentions(&help(&["report"]), &report);
     assert_mentions(&help(&["clean"]), &["staging", "killed", "--dry-run"]);
     let encode = help(&["encode"]);

@@ -8,6 +8,7 @@ use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::fixtures::ALL_3;
 use ekv_testkit::truth::observation;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::support::{Room, Run, small_snapshot};
 
@@ -304,4 +305,157 @@ fn hostile_names_do_no_harm_in_text_and_json() {
             "{address}"
         );
     }
+}
+
+/// What stands between two texts that come once.
+fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
+    assert_eq!((text.matches(from).count(), text.matches(to).count()), (1, 1), "{from} {to}");
+    text.split_once(from).unwrap().1.split_once(to).unwrap().0
+}
+
+/// Makes sure that a page asks for nothing, does what it says, and holds no markup but its own.
+fn assert_page_is_harmless(page: &str) {
+    let (style, script) = (between(page, "<style>", "</style>"), between(page, "<script>", "</script>"));
+    let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text.as_bytes())));
+    let policy = format!(
+        "content=\"default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'\"",
+        hash(style),
+        hash(script)
+    );
+    assert!(page.contains(&policy), "{}", &page[..600]);
+    assert!(script.len() < 4096, "{}", script.len());
+    assert!(page.len() <= 1 << 20, "{}", page.len());
+    assert!(page.chars().all(|c| c == '\n' || ekv_text::is_shown_as_it_is(c)));
+    let own = [
+        "!doctype",
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "a",
+        "header",
+        "p",
+        "h1",
+        "h2",
+        "h3",
+        "span",
+        "b",
+        "code",
+        "dl",
+        "div",
+        "dt",
+        "dd",
+        "small",
+        "nav",
+        "ul",
+        "li",
+        "main",
+        "section",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "svg",
+        "rect",
+        "text",
+        "figure",
+        "figcaption",
+        "br",
+        "footer",
+        "script",
+    ];
+    let page = page.replace(style, "").replace(script, "");
+    for tag in page.split('<').skip(1) {
+        let (inside, _) = tag.split_once('>').unwrap_or_else(|| panic!("a tag has no end: {tag:?}"));
+        let name = inside.trim_start_matches('/').split([' ', '>']).next().unwrap();
+        assert!(own.contains(&name), "<{inside}>");
+        for attribute in [" on", " style=", " src=", "javascript:"] {
+            let outside_quotes: String = inside.split('"').step_by(2).collect();
+            assert!(!outside_quotes.contains(attribute), "<{inside}>");
+        }
+        assert!(!inside.contains("href=") || inside.contains("href=#"), "<{inside}>");
+    }
+}
+
+#[test]
+fn page_is_one_file_that_asks_for_nothing_and_shows_every_section() {
+    let room = Room::new();
+    room.write("all.fsm", &ALL_3.bytes());
+    let report = room.run(&["report", "all.fsm", "--html", "all.html", "--json"]).assert_code(0).json();
+    let page = std::fs::read_to_string(room.path("all.html")).unwrap();
+    assert_page_is_harmless(&page);
+    assert_eq!(
+        (&report["html"]["path"], &report["html"]["bytes"]),
+        (&Value::from("all.html"), &Value::from(page.len()))
+    );
+    for section in
+        ["account", "types", "scopes", "names", "biggest", "longest", "sizes", "expiry", "versions", "findings"]
+    {
+        assert!(
+            page.contains(&format!("<section id={section} ")) && page.contains(&format!("href=#{section}>")),
+            "{section}"
+        );
+    }
+    for row in report["biggest"].as_array().unwrap().iter().filter(|row| row["cut"].is_null()) {
+        let address = row["address"].as_str().unwrap();
+        assert!(address.chars().count() > 200 || page.contains(&format!("<code>{address}</code>")), "{address}");
+    }
+    let tables = page.matches("<table").count();
+    assert!(tables >= 8, "{tables}");
+    assert_eq!((page.matches("<caption>").count(), page.matches("</table>").count()), (tables, tables));
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(room.path("all.html")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    room.run(&["decode", "all.fsm", "dump", "--fsync", "none"]).assert_code(0);
+    room.run(&["report", "dump", "--html", "dump.html"]).assert_code(0);
+    let page = std::fs::read_to_string(room.path("dump.html")).unwrap();
+    assert_page_is_harmless(&page);
+    assert!(page.contains("Not counted: a dump holds one version of everything"));
+}
+
+#[test]
+fn page_of_hostile_names_holds_no_markup_of_theirs_and_stays_small() {
+    let room = hostile_room();
+    std::fs::rename(room.path("hostile.fsm"), room.path("'\"><img src=x onerror=alert(1)>\n.fsm")).unwrap();
+    room.run(&["report", "'\"><img src=x onerror=alert(1)>\n.fsm", "--html", "p.html"]).assert_code(0);
+    let page = std::fs::read_to_string(room.path("p.html")).unwrap();
+    assert_page_is_harmless(&page);
+    assert!(page.contains("redis:0/%3C/script%3E%3Cimg%20src=x%20onerror=alert%281%29%3E"), "{page}");
+    let mut snapshot = SnapshotBuilder::new();
+    for n in 0..1200_u64 {
+        let key = [format!("!redis|str|{n:04}:").as_bytes(), &b"<\"&'>\xff".repeat(150)].concat();
+        snapshot = snapshot.put(&key, 7 << 16, &string(b"old")).put(&key, (8 + n) << 16, &string(b"new"));
+    }
+    room.write("many.fsm", &snapshot.build());
+    room.run(&["report", "many.fsm", "--html", "many.html", "--top", "1000"]).assert_code(0);
+    let page = std::fs::read_to_string(room.path("many.html")).unwrap();
+    assert_page_is_harmless(&page);
+    assert!(page.contains("more rows: --json has all of them"));
+}
+
+#[test]
+fn page_is_there_as_a_whole_or_not_at_all() {
+    let room = Room::with_small_snapshot();
+    let with = |options: &[&str]| room.run(&[&["report", "snapshot.fsm", "--html", "p.html"], options].concat());
+    with(&["--key", "nope"]).assert_code(6);
+    with(&["--at", "hlc:1"]).assert_code(1);
+    assert!(!room.path("p.html").exists());
+    with(&[]).assert_code(0);
+    let first = std::fs::read(room.path("p.html")).unwrap();
+    room.write("p.html", b"mine");
+    with(&[]).assert_code(1).assert_says("--force");
+    assert_eq!(std::fs::read(room.path("p.html")).unwrap(), b"mine");
+    with(&["--force"]).assert_code(0);
+    assert_eq!(std::fs::read(room.path("p.html")).unwrap(), first);
+    std::fs::create_dir(room.path("directory")).unwrap();
+    for place in ["directory", "snapshot.fsm", "missing/p.html", "-", "http://host/p.html"] {
+        room.run(&["report", "snapshot.fsm", "--html", place, "--force"]).assert_code(1);
+    }
+    room.run(&["report", "snapshot.fsm", "--force"]).assert_code(1).assert_says("--html");
+    assert_eq!(room.names().len(), 3, "{:?}", room.names());
 }
