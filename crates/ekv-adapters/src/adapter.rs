@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use ekv_model::{Event, Findings, Result};
+use ekv_model::{Event, Findings, Name, Protocol, Result};
 use ekv_snapshot::{RecordSink, View};
 use ekv_spill::Scratch;
 
-use crate::Run;
 use crate::encode_error::EncodeOptions;
 use crate::redis::Options as RedisOptions;
 use crate::restores::Restores;
 use crate::s3::Options as S3Options;
 use crate::sqs::Options as SqsOptions;
+use crate::{Family, Run};
 
 /// What is decoded, and how.
 #[derive(Clone, Copy, Default)]
@@ -37,6 +37,8 @@ pub(crate) struct Adapter {
     pub(crate) restores: fn() -> Box<dyn Restores>,
     /// Which group owns a key.
     pub(crate) routes: Routes,
+    /// What a record belongs to: of its family, user key, and what follows the prefix in that.
+    pub(crate) subject: for<'k> fn(Family, &'k [u8], &'k [u8]) -> Option<Subject<'k>>,
 }
 
 /// Turns the events of a protocol into records.
@@ -70,4 +72,20 @@ impl Routes {
     /// Every key is its own route key.
     pub(crate) const NONE: Routes =
         Routes { exempt: &[], of_themselves: &[], of_key: |_| None, of_all_below: |_| None };
+}
+
+/// What a record belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject<'k> {
+    /// Its name; of a DynamoDB item that of its table, since only the table's schema says what the bytes of its key are.
+    pub name: Name,
+    /// Of a DynamoDB item the primary key as it is stored, which tells the items of a table apart.
+    pub stored_key: Option<&'k [u8]>,
+}
+
+impl Subject<'_> {
+    /// A scope, or what has a key in it.
+    pub(crate) fn of(protocol: Protocol, scope: &[u8], key: Option<Vec<u8>>) -> Self {
+        Subject { name: Name { protocol, scope: scope.to_vec(), key: key.into_iter().collect() }, stored_key: None }
+    }
 }

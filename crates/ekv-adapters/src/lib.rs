@@ -30,14 +30,14 @@ use ekv_model::{Protocol, Result, for_each_protocol};
 
 use adapter::Adapter;
 
-pub use adapter::AdapterOptions;
+pub use adapter::{AdapterOptions, Subject};
 pub use encode::Encoder;
 pub use encode_error::{EncodeError, EncodeOptions};
 pub use family::{Family, Owner, Role, Router};
 pub use restorable::Restorable;
 pub use route::{RoutesBelow, is_exempt, route_key, routes_below};
 pub use run::Run;
-pub use subject::{Subject, subject};
+pub use subject::subject;
 pub use tally::{Outcome, Outcomes, Tally};
 
 macro_rules! adapters {

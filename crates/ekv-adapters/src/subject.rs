@@ -1,84 +1,14 @@
 //! What a record belongs to: the key, item, object or message, or the table, bucket or queue. Only its user key is looked at.
 
-use ekv_model::{Name, Protocol};
-
-use crate::redis::keys::{DELTA_TAIL_LEN, split_counted};
-use crate::{Family, dynamodb, s3, sqs};
-
-/// Bytes of a sequence number behind the name in the key of a list item.
-const SEQUENCE_LEN: usize = 8;
-
-/// What a record belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject<'k> {
-    /// Its name; of a DynamoDB item that of its table, since only the table's schema says what the bytes of its key are.
-    pub name: Name,
-    /// Of a DynamoDB item the primary key as it is stored, which tells the items of a table apart.
-    pub stored_key: Option<&'k [u8]>,
-}
+use crate::adapter::Subject;
+use crate::{Family, adapter_of};
 
 /// What a record of `family` with this user key belongs to; `None` if it is malformed, or belongs to no single thing.
 ///
 /// Redis keys are those of database 0, since servers store no other.
 pub fn subject<'k>(family: Family, user_key: &'k [u8]) -> Option<Subject<'k>> {
     let rest = user_key.strip_prefix(family.prefix())?;
-    let whole = |protocol: Protocol, scope: &[u8], key: Vec<Vec<u8>>| {
-        Some(Subject { name: Name { protocol, scope: scope.to_vec(), key }, stored_key: None })
-    };
-    match family.owner().protocol()? {
-        Protocol::Redis => whole(Protocol::Redis, b"0", vec![redis_key(family, rest)?.to_vec()]),
-        Protocol::DynamoDb => match family {
-            Family::DdbItem | Family::DdbIndexRow => {
-                let (table, stored_key) = match family {
-                    Family::DdbItem => {
-                        let key = dynamodb::keys::parse_item_key(user_key)?;
-                        (key.table, Some(key.primary_key))
-                    }
-                    _ => (rest.split(|byte| *byte == b'|').next()?, None),
-                };
-                let scope = dynamodb::keys::decode_name(table)?.into_bytes();
-                Some(Subject { name: Name { protocol: Protocol::DynamoDb, scope, key: Vec::new() }, stored_key })
-            }
-            _ => whole(Protocol::DynamoDb, dynamodb::keys::decode_name(rest)?.as_bytes(), Vec::new()),
-        },
-        Protocol::S3 => {
-            let (bucket, object) = s3::keys::names_of(family, rest)?;
-            whole(Protocol::S3, &bucket, object.into_iter().collect())
-        }
-        Protocol::Sqs => match sqs::keys::Key::parse(user_key)? {
-            sqs::keys::Key::Queue { queue, .. } | sqs::keys::Key::Tombstone { queue, .. } => {
-                whole(Protocol::Sqs, &queue, Vec::new())
-            }
-            sqs::keys::Key::Message(key) => match key.row.subject {
-                sqs::keys::Subject::Message { id }
-                | sqs::keys::Subject::Visibility { id, .. }
-                | sqs::keys::Subject::Age { id, .. } => whole(Protocol::Sqs, &key.queue, vec![id]),
-                _ => whole(Protocol::Sqs, &key.queue, Vec::new()),
-            },
-        },
-    }
-}
-
-/// The Redis key in what follows the prefix of a family. Source: `docs/format/redis.md`, section 2.
-fn redis_key(family: Family, rest: &[u8]) -> Option<&[u8]> {
-    match family {
-        Family::ListItem => rest.get(..rest.len().checked_sub(SEQUENCE_LEN)?),
-        Family::ListDelta => split_counted(rest).filter(|(_, tail)| tail.len() == DELTA_TAIL_LEN).map(|(key, _)| key),
-        Family::HashField
-        | Family::HashMeta
-        | Family::HashDelta
-        | Family::SetMember
-        | Family::SetMeta
-        | Family::SetDelta
-        | Family::ZSetMember
-        | Family::ZSetMeta
-        | Family::ZSetDelta
-        | Family::ZSetScore
-        | Family::ListClaim
-        | Family::StreamMeta
-        | Family::StreamEntry => split_counted(rest).map(|(key, _)| key),
-        _ => Some(rest),
-    }
+    (adapter_of(family.owner().protocol()?).subject)(family, user_key, rest)
 }
 
 #[cfg(test)]

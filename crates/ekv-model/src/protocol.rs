@@ -2,24 +2,32 @@
 
 /// Hands the rows of all protocols to a macro: variant, field and module, facts. What there is of each in a layer is made from them.
 ///
-/// A scope is what holds a protocol's `things`: `noun` says what it is called, `scope` is its option, `scopes` the list of them in a manifest. Scopes that `are_numbers` are
+/// A scope is what holds a protocol's `things`: `noun` says what it is called, `scope` is its option, `scopes` the list of them in a
+/// manifest. Scopes that `are_numbers` are
 /// nothing of themselves: names are those of things, whichever scope holds them. Names of things have at most `name_parts`.
 #[macro_export]
 macro_rules! for_each_protocol {
     ($take:ident) => {
         $take! {
             Redis redis {
-                name: "redis", scope: "db", noun: "database", things: ["key", "keys"], scopes: "databases", are_numbers: true, name_parts: 1,
+                name: "redis", noun: "database", things: ["key", "keys"], scope: "db", scopes: "databases",
+                are_numbers: true, name_parts: 1,
                 kinds: [String "string", Hll "hll", Hash "hash", List "list", Set "set", ZSet "zset", Stream "stream"]
             }
             DynamoDb dynamodb {
-                name: "dynamodb", scope: "table", noun: "table", things: ["item", "items"], scopes: "tables", are_numbers: false, name_parts: 2, kinds: [Item "item"]
+                name: "dynamodb", noun: "table", things: ["item", "items"], scope: "table", scopes: "tables",
+                are_numbers: false, name_parts: 2,
+                kinds: [Item "item"]
             }
             S3 s3 {
-                name: "s3", scope: "bucket", noun: "bucket", things: ["object", "objects"], scopes: "buckets", are_numbers: false, name_parts: 1, kinds: [Object "object"]
+                name: "s3", noun: "bucket", things: ["object", "objects"], scope: "bucket", scopes: "buckets",
+                are_numbers: false, name_parts: 1,
+                kinds: [Object "object"]
             }
             Sqs sqs {
-                name: "sqs", scope: "queue", noun: "queue", things: ["message", "messages"], scopes: "queues", are_numbers: false, name_parts: 1, kinds: [Message "message"]
+                name: "sqs", noun: "queue", things: ["message", "messages"], scope: "queue", scopes: "queues",
+                are_numbers: false, name_parts: 1,
+                kinds: [Message "message"]
             }
         }
     };
@@ -27,8 +35,9 @@ macro_rules! for_each_protocol {
 
 macro_rules! protocols {
     ($($variant:ident $field:ident {
-        name: $name:literal, scope: $scope:literal, noun: $noun:literal, things: $things:expr, scopes: $scopes:literal, are_numbers: $are_numbers:literal,
-        name_parts: $name_parts:literal, kinds: [$($kind:ident $kind_name:literal),*]
+        name: $name:literal, noun: $noun:literal, things: $things:expr, scope: $scope:literal, scopes: $scopes:literal,
+        are_numbers: $are_numbers:literal, name_parts: $name_parts:literal,
+        kinds: [$($kind:ident $kind_name:literal),*]
     })*) => {
         /// A protocol that elastickv speaks and this tool decodes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

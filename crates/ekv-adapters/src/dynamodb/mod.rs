@@ -19,6 +19,7 @@ mod orphans;
 mod restorable;
 mod route;
 mod schema;
+mod subject;
 mod table;
 mod value;
 
@@ -37,6 +38,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     encoder: |_, _| Box::new(encode::Encoder::default()),
     restores: || Box::new(restorable::Tables::default()),
     routes: route::ROUTES,
+    subject: subject::subject,
 };
 
 /// Emits every table with every item that clients see and the scope of the run selects.

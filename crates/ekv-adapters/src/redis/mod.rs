@@ -27,6 +27,7 @@ mod route;
 mod scalars;
 mod selected;
 mod stream;
+mod subject;
 mod value;
 mod wide;
 
@@ -47,6 +48,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     encoder: |scratch, _| Box::new(encode::Encoder::new(scratch)),
     restores: || Box::new(restorable::Keys::default()),
     routes: route::ROUTES,
+    subject: subject::subject,
 };
 
 /// Emits every Redis key that clients see and the scope of the run selects, once, as the type that the live server reports.

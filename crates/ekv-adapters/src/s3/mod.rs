@@ -26,6 +26,7 @@ mod parts;
 mod restorable;
 mod route;
 mod scope;
+mod subject;
 mod walk;
 
 use ekv_model::{Protocol, Result};
@@ -42,6 +43,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     encoder: |scratch, _| Box::new(encode::Encoder::new(scratch)),
     restores: || Box::new(restorable::Buckets::default()),
     routes: route::ROUTES,
+    subject: subject::subject,
 };
 
 /// Emits every bucket and object that clients see and the scope of the run selects.

@@ -24,6 +24,7 @@ mod restorable;
 mod route;
 mod rows;
 mod side;
+mod subject;
 
 use ekv_model::sqs::Event;
 use ekv_model::{Event as ModelEvent, Protocol, Result};
@@ -49,6 +50,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     encoder: |scratch, options| Box::new(encode::Encoder::new(scratch, options)),
     restores: || Box::new(restorable::Queues::default()),
     routes: route::ROUTES,
+    subject: subject::subject,
 };
 
 /// Emits every queue with the messages that the live server would deliver, now or later, each once, as far as the scope of the run

@@ -1,0 +1,19 @@
+//! What a record belongs to.
+
+use ekv_model::Protocol;
+
+use super::keys::{Key, Subject as Of};
+use crate::Family;
+use crate::adapter::Subject;
+
+/// The queue or message of a record.
+pub(super) fn subject<'k>(_: Family, user_key: &'k [u8], _: &'k [u8]) -> Option<Subject<'k>> {
+    let (queue, id) = match Key::parse(user_key)? {
+        Key::Queue { queue, .. } | Key::Tombstone { queue, .. } => (queue, None),
+        Key::Message(key) => match key.row.subject {
+            Of::Message { id } | Of::Visibility { id, .. } | Of::Age { id, .. } => (key.queue, Some(id)),
+            _ => (key.queue, None),
+        },
+    };
+    Some(Subject::of(Protocol::Sqs, &queue, id))
+}
