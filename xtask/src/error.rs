@@ -35,6 +35,12 @@ pub(crate) enum Error {
     #[cfg(feature = "checks")]
     #[error("{count} uses between crates or files are not as they should be; they are listed above")]
     Rooms { count: usize },
+    #[cfg(feature = "checks")]
+    #[error("xtask/toy/insertions.patch does not fit {file}, which must have these lines once:\n{lines}")]
+    Toy { file: String, lines: String },
+    #[cfg(feature = "checks")]
+    #[error("a protocol touches {count} files outside of its own folders, and must touch at most {count_max}")]
+    ToyTouches { count: usize, count_max: usize },
 }
 
 impl Error {

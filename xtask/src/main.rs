@@ -33,7 +33,8 @@ usage: cargo xtask TASK
   rooms          check that crates depend on each other one way, and no files of a crate in a circle
   cross          check that the libraries compile for the other platforms
   oldest         check that everything compiles with the oldest Rust version that Cargo.toml names
-  ci             all checks: format, licences, findings, rooms, lints, fuzz targets, documentation, cross, oldest, tests
+  toy            put a fifth protocol into a copy of the workspace, count the files that it touches, compile and test it
+  ci             all checks: format, licences, findings, rooms, lints, fuzz targets, documentation, cross, oldest, toy, tests
 ";
 
 fn main() -> ExitCode {

@@ -15,7 +15,9 @@ pub(crate) trait Restores {
     ///
     /// # Errors
     /// Those of whoever takes events.
-    fn event(&mut self, event: Event<'_>, passing: &mut Passing<'_>) -> Result<()>;
+    fn event(&mut self, event: Event<'_>, passing: &mut Passing<'_>) -> Result<()> {
+        passing.target.event(event)
+    }
 }
 
 /// Where events go on to, and where is noted what does not.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{cross, findings, licences, oldest, rooms};
+use super::{cross, findings, licences, oldest, rooms, toy};
 use crate::command::Command;
 use crate::error::Error;
 use crate::tests;
@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 type Check = fn() -> Result<(), Error>;
 
 /// The checks in their order: the quick ones first, the tests last, so that a run ends with their result.
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("format", format),
     ("licences", licences::run),
     ("findings", findings::run),
@@ -21,6 +21,7 @@ const CHECKS: [(&str, Check); 10] = [
     ("documentation", documentation),
     ("other platforms", cross::run),
     ("oldest Rust", oldest::run),
+    ("a fifth protocol", toy::run),
     ("tests", || tests::test(&[])),
 ];
 

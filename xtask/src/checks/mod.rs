@@ -8,6 +8,7 @@ mod oldest;
 mod packages;
 mod rooms;
 mod rustup;
+mod toy;
 
 use crate::error::{Error, takes_no_arguments};
 
@@ -19,6 +20,7 @@ pub(crate) fn run(task: &str, rest: &[String]) -> Result<(), Error> {
         "rooms" => rooms::run,
         "cross" => cross::run,
         "oldest" => oldest::run,
+        "toy" => toy::run,
         "ci" => ci::run,
         _ => return Err(Error::Usage { problem: format!("there is no task `{task}`") }),
     };

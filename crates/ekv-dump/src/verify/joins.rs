@@ -16,19 +16,25 @@ pub(crate) trait Joins {
     ///
     /// # Errors
     /// Failing reads, a failing scratch file.
-    fn read(&mut self, scope: &[u8], entry: Inside<'_>, input: &mut dyn BufRead, notes: Notes<'_>) -> Result<()>;
+    fn read(&mut self, _scope: &[u8], _entry: Inside<'_>, _input: &mut dyn BufRead, _notes: Notes<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// Notes a file of `len` bytes, which is allowed by itself.
     ///
     /// # Errors
     /// A failing scratch file.
-    fn note(&mut self, scope: &[u8], entry: Inside<'_>, len: u64, rules: &Rules) -> Result<()>;
+    fn note(&mut self, _scope: &[u8], _entry: Inside<'_>, _len: u64, _rules: &Rules) -> Result<()> {
+        Ok(())
+    }
 
     /// Brings together what belongs together.
     ///
     /// # Errors
     /// A failing scratch file.
-    fn check(self: Box<Self>, rules: &Rules, problems: &mut Problems) -> Result<()>;
+    fn check(self: Box<Self>, _rules: &Rules, _problems: &mut Problems) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Where the text of a file is noted.
@@ -42,16 +48,4 @@ pub(crate) struct Notes<'n> {
 /// Files of which each stands for itself.
 pub(crate) struct NoJoins;
 
-impl Joins for NoJoins {
-    fn read(&mut self, _: &[u8], _: Inside<'_>, _: &mut dyn BufRead, _: Notes<'_>) -> Result<()> {
-        Ok(())
-    }
-
-    fn note(&mut self, _: &[u8], _: Inside<'_>, _: u64, _: &Rules) -> Result<()> {
-        Ok(())
-    }
-
-    fn check(self: Box<Self>, _: &Rules, _: &mut Problems) -> Result<()> {
-        Ok(())
-    }
-}
+impl Joins for NoJoins {}

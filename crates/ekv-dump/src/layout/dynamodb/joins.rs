@@ -12,8 +12,6 @@ use super::read::Schema;
 use crate::layout::inside::Inside;
 use crate::replay::value::ValueBuffer;
 use crate::verify::joins::{Joins, Notes};
-use crate::verify::problem::Problems;
-use crate::verify::rules::Rules;
 
 /// Reads schemas.
 pub(super) struct Schemas {
@@ -35,13 +33,5 @@ impl Joins for Schemas {
             Ok(schema) if !schema.has_range_key() => notes.scopes.add(Protocol::DynamoDb, table, NO_RANGE_KEY),
             _ => Ok(()),
         }
-    }
-
-    fn note(&mut self, _: &[u8], _: Inside<'_>, _: u64, _: &Rules) -> Result<()> {
-        Ok(())
-    }
-
-    fn check(self: Box<Self>, _: &Rules, _: &mut Problems) -> Result<()> {
-        Ok(())
     }
 }
