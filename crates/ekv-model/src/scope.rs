@@ -136,6 +136,11 @@ impl Scope {
         self.limits.looks_ahead()
     }
 
+    /// Whether it is asked for Redis keys that may have expired.
+    pub fn is_about_expired(&self) -> bool {
+        self.limits.is_expired || self.limits.expires_before_ms.is_some()
+    }
+
     /// Whether it is asked when things were changed, which a dump does not say.
     pub fn is_about_changes(&self) -> bool {
         self.limits.is_about_changes()

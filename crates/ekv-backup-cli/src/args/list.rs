@@ -36,6 +36,8 @@ pub(crate) struct ListArguments {
     #[command(flatten)]
     pub(crate) scope: ScopeArguments,
     /// What happens to Redis keys that had expired at the moment that is read
+    ///
+    /// --only-expired and --expires-before take them whatever this says.
     #[arg(long, value_name = "RULE", value_enum, default_value_t = ExpiredRule::Drop, help_heading = "What is selected")]
     pub(crate) expired: ExpiredRule,
     /// End after N lines

@@ -19,7 +19,11 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
     let scope = arguments.scope.scope_of_names(&adapters, &arguments.source, allow_empty)?;
     let read = read_options(&arguments.read);
     let events = EventOptions {
-        redis: RedisOptions { expired: expired(arguments.expired), ..RedisOptions::default() },
+        redis: RedisOptions {
+            // Who asks for them means them.
+            expired: if scope.is_about_expired() { Expired::Keep } else { expired(arguments.expired) },
+            ..RedisOptions::default()
+        },
         scope,
         ..EventOptions::of(adapters)
     };

@@ -36,7 +36,7 @@ fn small_room() -> Room {
 
 #[track_caller]
 fn run(room: &Room, words: &[&str]) -> Run {
-    let quick: &[&str] = if words[0] == "restore" { &[] } else { &["--fsync", "none"] };
+    let quick: &[&str] = if ["restore", "ls"].contains(&words[0]) { &[] } else { &["--fsync", "none"] };
     room.run(&[words, quick].concat())
 }
 
@@ -462,9 +462,19 @@ fn filters_by_size_expiry_and_number_make_the_same_part_of_a_snapshot_and_of_its
     }
     let first = run(&room, &["decode", "all.fsm", "first", "--db", "0", "--limit", "2"]);
     first.assert_code(0).assert_says("note: 168 more things are selected than --limit takes");
-    let nothing = run(&room, &["decode", "all.fsm", "none", "--larger-than", "1G"]);
-    nothing.assert_code(6).assert_says("nothing matches --larger-than 1073741824;");
+    let names = room.names();
+    for (verb, _) in verbs() {
+        let nothing = run(&room, &[&verb, &["--larger-than", "1G"][..]].concat());
+        nothing.assert_code(6).assert_says("nothing matches --larger-than 1073741824;");
+        assert_eq!(room.names(), names, "{verb:?}");
+    }
     let new =
         run(&room, &["decode", "all-3.fsm", "new", "--changed-after", "2026-11-22T15:36:00Z", "--adapter", "sqs"]);
     assert!(new.assert_code(0).stdout.contains("selected by --adapter sqs --changed-after hlc:"), "{new:?}");
+    for source in ["all.fsm", "full", "full.tar"] {
+        let expired = run(&room, &["ls", source, "--only-expired"]);
+        assert_eq!(expired.assert_code(0).stdout.lines().count(), 2, "{expired:?}");
+        let large = run(&room, &["ls", source, "--larger-than", "1M"]);
+        assert_eq!(large.assert_code(0).stdout, "s3:bucket-one/multi.bin\n", "{large:?}");
+    }
 }

@@ -63,6 +63,18 @@ fn of_snapshot(store: &Store, scope: &Scope) -> Log {
     let told = scope.describe(&Protocol::IN_DUMPS);
     assert_eq!(records.outcomes.iter().map(|outcome| outcome.records).sum::<u64>(), records.visible, "{told}");
     assert!(books.report.findings.iter().all(|finding| finding.name != "records_unaccounted"), "{told}");
+    for (name, kind) in [
+        ("redis_string", Kind::String),
+        ("redis_hll", Kind::Hll),
+        ("dynamodb_item", Kind::Item),
+        ("s3_object", Kind::Object),
+        ("sqs_message", Kind::Message),
+    ] {
+        let family = books.report.families.iter().find(|family| family.family == name).unwrap();
+        let emitted = family.outcomes.iter().find(|outcome| outcome.outcome == "emitted");
+        let passed = log.passed.iter().filter(|thing| thing.kind == kind).count();
+        assert_eq!(emitted.map_or(0, |outcome| outcome.records), u64::try_from(passed).unwrap(), "{name}: {told}");
+    }
     assert_eq!(books.contents.things, u64::try_from(log.passed.len()).unwrap(), "{told}");
     log
 }
