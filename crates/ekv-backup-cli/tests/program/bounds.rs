@@ -64,8 +64,12 @@ fn snapshot_of_any_size_and_shape_is_read_in_the_same_memory() {
     for (name, bytes) in [("no.zst", no_snapshot), ("grows.zst", grows), ("large.fsm", large)] {
         room.write(name, &bytes);
     }
-    for command in [&["inspect"][..], &["decode"]] {
-        let to: &[&str] = if command == ["decode"] { &["dump.tar", "--fsync", "none", "--force"] } else { &[] };
+    for command in [&["inspect"][..], &["report"], &["decode"]] {
+        let to: &[&str] = match command {
+            ["decode"] => &["dump.tar", "--fsync", "none", "--force"],
+            ["report"] => &["--html", "page.html", "--force"],
+            _ => &[],
+        };
         let with = |input| [command, &[input], to].concat();
         run(&room, &with("no.zst")).assert_code(2).assert_says("unknown payload magic");
         run(&room, &with("grows.zst")).assert_code(2).assert_says("--max-expansion allows more");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ekv_testkit::SnapshotBuilder;
-use ekv_testkit::fixtures::ALL_3;
+use ekv_testkit::fixtures::{ALL_3, read};
 use ekv_testkit::truth::observation;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -144,6 +144,22 @@ fn snapshot_dump_archive_and_standard_input_tell_the_same() {
     assert_eq!(contents(&of_dump), contents(&of_snapshot));
     assert_ne!(contents(&of_dump), expected);
     assert!(of_snapshot.json()["versions_missing"].as_str().unwrap().contains("leave the filters out"));
+}
+
+#[test]
+fn node_of_several_groups_and_its_dump_tell_the_same() {
+    let room = Room::new();
+    tar::Archive::new(read("groups-4.data.tar").as_slice()).unpack(room.path("")).unwrap();
+    let node = room.run(&["report", "n1", "--json", "--html", "node.html"]);
+    room.run(&["decode", "n1", "dump", "--fsync", "none"]).assert_code(0);
+    assert_eq!(contents(&room.run(&["report", "dump", "--json"])), contents(&node));
+    let page = std::fs::read_to_string(room.path("node.html")).unwrap();
+    assert_page_is_harmless(&page);
+    let report = node.json();
+    assert!(report["account"]["snapshots"].as_array().unwrap().len() > 1 && page.contains("Report of a node"));
+    for note in report["notes"].as_array().unwrap() {
+        assert!(page.contains(&note.as_str().unwrap()[..40]), "{note}");
+    }
 }
 
 /// A string record.

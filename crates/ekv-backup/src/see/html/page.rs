@@ -18,6 +18,8 @@ const SCRIPT: &str = include_str!("script.js");
 /// Occurrences that are shown of each kind of finding, and the longest text of one, in characters.
 const EXAMPLES_SHOWN: usize = 3;
 const EXAMPLE_LEN_SHOWN: usize = 300;
+/// Longest note, in characters.
+const NOTE_LEN_SHOWN: usize = 1000;
 /// Types whose spread is drawn.
 const SPREADS_SHOWN: usize = 20;
 
@@ -71,9 +73,10 @@ fn head(html: &mut Html, report: &Report) {
         Account::Snapshot(_) => "Report of a snapshot",
         Account::Dump(_) => "Report of a dump",
     };
-    let (class, state) = match report.account.is_complete() {
-        true => ("good", "Complete"),
-        false => ("bad", "INCOMPLETE"),
+    let (class, state) = match (report.account.is_complete(), report.account.selection()) {
+        (true, None) => ("good", "Complete"),
+        (true, Some(_)) => ("good", "Complete for what is selected"),
+        (false, _) => ("bad", "INCOMPLETE"),
     };
     // The last part of a path tells more than all of it.
     let name = report.source.trim_end_matches('/').rsplit('/').next().filter(|name| !name.is_empty());
@@ -219,6 +222,9 @@ fn account(html: &mut Html, report: &Report) {
             for (name, number) in rows.into_iter().filter(|(_, number)| *number > 0) {
                 fact(html, name, digits(number));
             }
+            for choice in &books.completeness.by_choice {
+                fact(html, "Without", format!("{} {} ({})", digits(choice.count), choice.what, choice.option));
+            }
             for missing in &books.completeness.missing {
                 let what = format!("{} ({}): {}", missing.name, digits(missing.count), missing.meaning);
                 fact(html, "MISSING", what);
@@ -256,6 +262,9 @@ fn account(html: &mut Html, report: &Report) {
         }
     }
     html.push(format_args!("</dl>"));
+    for note in &report.notes {
+        html.push(format_args!("<p class=mute>{}</p>", Escaped(shorten(note, NOTE_LEN_SHOWN))));
+    }
 }
 
 /// One type: how many there are of each size, and the usual numbers.
