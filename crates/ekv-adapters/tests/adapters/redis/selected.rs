@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Outcome, Router, Run, Tally, dynamodb, redis, s3, sqs};
-use ekv_model::{Consumer, Event, Filtered, Kind, NoMonitor, Protocol, Result, Scope};
+use ekv_model::{Consumer, Event, Filtered, Kind, NoMonitor, Protocol, Result, Scope, Things};
 use ekv_snapshot::{Input, NoWatch, RecordFile, Scan, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::redis::{RedisRecords, Wide, key, value};
@@ -209,5 +209,65 @@ fn keys_outside_the_ranges_of_a_prefix_are_not_read() {
         let (reads, events) = reads(&scope);
         assert_eq!(events, expected, "{}", scope.describe(&Protocol::IN_DUMPS));
         assert!(reads * 4 < all, "{}: {reads} of {all} reads", scope.describe(&Protocol::IN_DUMPS));
+    }
+}
+
+/// Compares what things tell when they begin with what they turn out to be.
+#[derive(Default)]
+struct Foretold {
+    things: Things,
+    told: Option<(u64, Option<u64>)>,
+    compared: u64,
+}
+
+impl Consumer for Foretold {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        match event {
+            Event::Redis { event: ekv_model::redis::Event::Begin { size, commit_ts, .. }, .. } => {
+                let size = size.unwrap();
+                self.told = Some((size.bytes, Some(size.elements)));
+                assert!(commit_ts > 0);
+            }
+            Event::DynamoDb(ekv_model::dynamodb::Event::ItemBegin { bytes, commit_ts, .. }) => {
+                self.told = Some((bytes.unwrap(), None));
+                assert!(commit_ts > 0);
+            }
+            _ => {}
+        }
+        if let Some(thing) = self.things.event(&event)
+            && let Some(told) = self.told.take()
+        {
+            assert_eq!(told, (thing.size.bytes, thing.size.elements), "{}", thing.name());
+            self.compared += 1;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn collections_and_items_tell_before_they_begin_how_large_they_are_where_that_is_asked() {
+    let mut scope = Scope::everything();
+    scope.add_smaller_than(u64::MAX);
+    let id = ekv_model::redis::StreamId { ms: 5, seq: 1 };
+    let old = RedisRecords::new()
+        .put(key::blob("hash", b"h"), value::hash_blob(&[(b"f", b"one"), (b"g", b""), (b"f", b"longer")]))
+        .put(key::blob("set", b"s"), value::set_blob(&[b"a", b"bb", b"a"]))
+        .put(key::blob("zset", b"z"), value::zset_blob(&[(b"m", 1.5), (b"n", 2.0)]))
+        .put(key::blob("hash", b"empty"), value::hash_blob(&[]))
+        .put(key::list_meta(b"l"), value::old_list_meta(0, 2))
+        .put(key::list_item(b"l", 0), b"first")
+        .put(key::list_item(b"l", 1), b"")
+        .put(key::list_meta(b"none"), value::old_list_meta(0, 0))
+        .put(key::stream_meta(b"st"), value::stream_meta_24(1, id))
+        .put(key::stream_entry(b"st", id), value::stream_entry("5-1", &[b"name", b"value"]));
+    let inputs = [
+        (old.snapshot().input(), 7),
+        (memory_input(fixtures::REDIS_1.bytes()), 80),
+        (memory_input(fixtures::ALL_3.bytes()), 110),
+    ];
+    for (number, (input, at_least)) in inputs.into_iter().enumerate() {
+        let mut foretold = Foretold::default();
+        Opened::of(&input).run(&scope, &mut foretold);
+        assert!(foretold.compared >= at_least, "{number}: {}", foretold.compared);
     }
 }
