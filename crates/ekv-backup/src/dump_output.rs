@@ -48,8 +48,9 @@ pub(crate) trait DumpBooks {
     /// The lines of LOSSES.jsonl, if there are any.
     fn losses(&self) -> Option<&Spooled>;
 
-    /// Notes what only the written files tell: names that are not portable, and how many scopes SCOPES.jsonl lists.
-    fn note(&mut self, names: NamesReport, listed_scopes: Option<u64>);
+    /// Notes what only the written files tell: their number without MANIFEST.json and CHECKSUMS, names that are not portable, and how many
+    /// scopes SCOPES.jsonl lists.
+    fn note(&mut self, files: u64, names: NamesReport, listed_scopes: Option<u64>);
 
     /// What MANIFEST.json has as `ekv_backup`.
     fn report(&self) -> impl Serialize;
@@ -112,7 +113,7 @@ impl<B: DumpBooks> Output<B> for DumpOutput<'_> {
             }),
         };
         match finished {
-            Ok(names) => books.note(names, scopes.listed),
+            Ok(names) => books.note(writer.totals().files, names, scopes.listed),
             Err(error) => return Err(error.after_cleaning_up(writer.abort())),
         }
         manifest.adapters = scopes.to_adapters(&included);
@@ -145,7 +146,7 @@ impl DumpBooks for Books {
         (!self.losses.is_empty()).then_some(&self.losses.lines)
     }
 
-    fn note(&mut self, names: NamesReport, listed_scopes: Option<u64>) {
+    fn note(&mut self, _: u64, names: NamesReport, listed_scopes: Option<u64>) {
         self.report.names_not_portable = names;
         self.report.listed_losses = (!self.losses.is_empty()).then(|| self.losses.count());
         self.report.listed_scopes = listed_scopes;

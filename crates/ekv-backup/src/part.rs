@@ -214,23 +214,26 @@ impl Events for PartEvents<'_> {
         let replayed = self.dump.pour(&mut watched, phase, scratch, progress)?;
         let Watched { consumer, unmatched, census } = watched;
         let contents = census.finish(replayed.beyond_limit);
-        let left_out = replayed.totals.files_left_out;
-        let left_out = (left_out > 0).then(|| choice("filters", left_out, LEFT_OUT));
         let mut report = self.report.clone();
         report.insert(SELECTION.to_owned(), self.selection.as_str().into());
-        if let Some(choice) = &left_out {
-            note_choice(&mut report, choice);
-        }
         let mut findings = replayed.findings;
         findings.merge(consumer.findings());
         let (manifest, read) = (replayed.manifest, replayed.totals);
-        Ok(PartBooks { manifest, read, findings, unmatched, contents, left_out, losses: self.losses.clone(), report })
+        Ok(PartBooks {
+            manifest,
+            read,
+            findings,
+            unmatched,
+            contents,
+            left_out: None,
+            losses: self.losses.clone(),
+            report,
+        })
     }
 }
 
 /// What is left out, in singular and plural.
-const LEFT_OUT: [&str; 2] =
-    ["file of the whole dump in which nothing was selected", "files of the whole dump in which nothing was selected"];
+const LEFT_OUT: [&str; 2] = ["file of the whole dump that is not in it", "files of the whole dump that are not in it"];
 
 /// Adds what was left out to what the decode left out.
 fn note_choice(report: &mut Report, Choice { option, count, what }: &Choice) {
@@ -266,7 +269,14 @@ impl DumpBooks for PartBooks {
         self.losses.as_deref()
     }
 
-    fn note(&mut self, names: NamesReport, listed_scopes: Option<u64>) {
+    fn note(&mut self, files: u64, names: NamesReport, listed_scopes: Option<u64>) {
+        // MANIFEST.json was read, too.
+        let whole = self.read.files.saturating_sub(1).saturating_add(self.read.files_left_out);
+        let left_out = whole.saturating_sub(files);
+        self.left_out = (left_out > 0).then(|| choice("filters", left_out, LEFT_OUT));
+        if let Some(choice) = &self.left_out {
+            note_choice(&mut self.report, choice);
+        }
         self.report.remove(LISTED_SCOPES);
         self.report.extend(listed_scopes.map(|count| (LISTED_SCOPES.to_owned(), count.into())));
         self.report.remove(NAMES_NOT_PORTABLE);
