@@ -30,8 +30,8 @@ fn known() -> &'static Known {
     static KNOWN: OnceLock<Known> = OnceLock::new();
     KNOWN.get_or_init(|| {
         let long = format!("redis/{}", "k".repeat(200));
-        let files = ["MANIFEST.json", "CHECKSUMS", "redis/a", "redis/a-", "redis/b", &long];
-        let content = |path: &str| Some(format!("content of {path}").repeat(path.len() % 7).into_bytes());
+        let files = ["MANIFEST.json", "CHECKSUMS", "redis/a", "redis/a-", "redis/b2", "redis/b", &long];
+        let content = |path: &str| Some(format!("content of {path}").repeat(path.len() % 5).into_bytes());
         let mut entries: MemoryEntries = files.iter().map(|path| (path.as_bytes().to_vec(), content(path))).collect();
         entries.insert(b"redis".to_vec(), None);
         let tar = to_archive(&entries, Compression::None);
@@ -146,7 +146,7 @@ impl Visitor for Seen {
     }
 }
 
-/// The index of the archive as it is, in one block and in two, and what lies behind its tar.
+/// The index of the archive as it is, in one block and in two, one that exchanges two files of one length, and what lies behind the tar.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let Known { tar, tail, .. } = known();
     let rows = rows_of(tar);
@@ -161,5 +161,9 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     };
     let (first, second) = rows.split_at(rows.len() / 2);
     assert_eq!(blocks_of(&rows).len(), 1);
-    vec![input(&[&rows]), input(&[first, second]), [&[1][..], tail].concat()]
+    let mut exchanged = rows.clone();
+    let same_len = |path: &[u8]| rows.iter().position(|row| row.path == path).expect("a row of the archive");
+    let (a, b) = (same_len(b"redis/a"), same_len(b"redis/b"));
+    (exchanged[a].header_offset, exchanged[b].header_offset) = (rows[b].header_offset, rows[a].header_offset);
+    vec![input(&[&rows]), input(&[first, second]), input(&[&exchanged]), [&[1][..], tail].concat()]
 }

@@ -172,6 +172,11 @@ fn name(number: u64) -> String {
     format!("user:{number:012}:profile")
 }
 
+/// A string that is in every snapshot and never expires.
+pub(super) fn address_of_a_string() -> String {
+    format!("redis:0/{}", name(1))
+}
+
 /// A prefix, the length of the name, the name.
 fn counted(prefix: &str, kind: char, number: u64) -> Vec<u8> {
     let name = format!("{kind}{}", name(number));

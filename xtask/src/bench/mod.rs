@@ -238,6 +238,12 @@ impl Bench<'_> {
                 "zstd -d, sha256sum",
                 format!("zstd -q -d -c {} | sha256sum > /dev/null", quoted(&text(&packed))),
             ),
+            Case::new(
+                "get from a tar.zst",
+                format!("{} > /dev/null", self.ours(&["get", &text(&packed), &input::address_of_a_string()])),
+                "zstd -d of it",
+                format!("zstd -q -d -c {} > /dev/null", quoted(&text(&packed))),
+            ),
             Case::new("inspect", format!("{} > /dev/null", self.ours(&["inspect", &input])), "cat", cat)
                 .at_least_speed(0.7),
             Case::new(
