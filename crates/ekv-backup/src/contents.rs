@@ -67,42 +67,21 @@ pub(crate) struct Census {
 impl Census {
     /// Takes the next event.
     pub(crate) fn event(&mut self, event: &Event<'_>) {
+        let Census { things, open, contents, by_kind } = self;
         if let (Some(protocol), Step::Scope { name, is_gone: false, .. }) = (event.protocol(), event.step()) {
-            self.enter(protocol, name);
+            enter(open, contents, protocol, name);
         }
-        let mut things = std::mem::take(&mut self.things);
-        if let Some(thing) = things.event(event) {
-            self.thing(&thing);
-        }
-        self.things = things;
-    }
-
-    fn thing(&mut self, Thing { kind, scope, size, .. }: &Thing<'_>) {
-        self.enter(kind.protocol(), scope);
-        let Contents { things, bytes, scopes, more_scopes, .. } = &mut self.contents;
+        let Some(Thing { kind, scope, size, .. }) = things.event(event) else { return };
+        enter(open, contents, kind.protocol(), scope);
+        let Contents { things, bytes, scopes, more_scopes, .. } = contents;
         let last = scopes.last_mut().filter(|_| *more_scopes == 0);
         let sums = last.map(|scope| (&mut scope.things, &mut scope.bytes));
-        let by_kind = Kind::ALL.iter().position(|own| own == kind).and_then(|at| self.by_kind.get_mut(at));
-        let of_kind = by_kind.map(|(things, bytes)| (things, bytes));
+        let of_kind = Kind::ALL.iter().position(|own| *own == kind).and_then(|at| by_kind.get_mut(at));
+        let of_kind = of_kind.map(|(things, bytes)| (things, bytes));
         for (things, bytes) in [Some((things, bytes)), sums, of_kind].into_iter().flatten() {
             *things = things.saturating_add(1);
             *bytes = bytes.saturating_add(size.bytes);
         }
-    }
-
-    fn enter(&mut self, protocol: Protocol, scope: &[u8]) {
-        if self.open.as_ref().is_some_and(|(own, name)| *own == protocol && name == scope) {
-            return;
-        }
-        let Contents { scopes, more_scopes, .. } = &mut self.contents;
-        match scopes.len() < SCOPES_MAX {
-            true => {
-                let name = Name { protocol, scope: scope.to_vec(), key: Vec::new() };
-                scopes.push(ScopeContents { address: name.to_string(), things: 0, bytes: 0 });
-            }
-            false => *more_scopes = more_scopes.saturating_add(1),
-        }
-        self.open = Some((protocol, scope.to_vec()));
     }
 
     /// What was counted; `beyond_limit` things more were selected.
@@ -111,4 +90,20 @@ impl Census {
         let kinds = kinds.map(|(kind, (things, bytes))| KindContents { kind: kind.name(), things, bytes }).collect();
         Contents { kinds, beyond_limit, ..self.contents }
     }
+}
+
+/// Goes on with a scope, which begins if it is not the one at hand.
+fn enter(open: &mut Option<(Protocol, Vec<u8>)>, contents: &mut Contents, protocol: Protocol, scope: &[u8]) {
+    if open.as_ref().is_some_and(|(own, name)| *own == protocol && name == scope) {
+        return;
+    }
+    let Contents { scopes, more_scopes, .. } = contents;
+    match scopes.len() < SCOPES_MAX {
+        true => {
+            let name = Name { protocol, scope: scope.to_vec(), key: Vec::new() };
+            scopes.push(ScopeContents { address: name.to_string(), things: 0, bytes: 0 });
+        }
+        false => *more_scopes = more_scopes.saturating_add(1),
+    }
+    *open = Some((protocol, scope.to_vec()));
 }

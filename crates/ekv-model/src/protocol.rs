@@ -185,6 +185,24 @@ impl Protocol {
     }
 }
 
+impl Kind {
+    /// Whether its things consist of elements that are counted.
+    pub(crate) fn has_elements(self) -> bool {
+        match self {
+            Kind::Hash | Kind::List | Kind::Set | Kind::ZSet | Kind::Stream => true,
+            Kind::String | Kind::Hll | Kind::Item | Kind::Object | Kind::Message => false,
+        }
+    }
+
+    /// Whether its things can have an expiry.
+    pub(crate) fn can_expire(self) -> bool {
+        match self {
+            Kind::String | Kind::Hll | Kind::Hash | Kind::List | Kind::Set | Kind::ZSet | Kind::Stream => true,
+            Kind::Item | Kind::Object | Kind::Message => false,
+        }
+    }
+}
+
 impl Map<bool> {
     /// Which protocols are among some.
     pub fn only(protocols: &[Protocol]) -> Self {

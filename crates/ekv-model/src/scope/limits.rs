@@ -83,14 +83,9 @@ impl Limits {
 
     /// Whether things of a kind can be within them.
     pub(super) fn admit_kind(&self, kind: Kind) -> bool {
-        let (has_elements, can_expire) = match kind {
-            Kind::String | Kind::Hll => (false, true),
-            Kind::Hash | Kind::List | Kind::Set | Kind::ZSet | Kind::Stream => (true, true),
-            Kind::Item | Kind::Object | Kind::Message => (false, false),
-        };
         !self.is_contradictory()
-            && (self.more_than.is_none() || has_elements)
-            && (!self.is_about_expiry() || can_expire)
+            && (self.more_than.is_none() || kind.has_elements())
+            && (!self.is_about_expiry() || kind.can_expire())
     }
 
     /// Whether a thing is within all but the number; `now_ms` is the moment at which expiries are judged.
