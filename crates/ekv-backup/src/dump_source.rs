@@ -152,10 +152,18 @@ impl Visitor for Measure<'_> {
     }
 }
 
-/// What a user should know about the index of an archive that has one which could not be used.
+/// What is wrong with the index of an archive that has one.
 pub(crate) fn index_warning(source: &dyn ScopedSource) -> Option<String> {
-    let fault = source.index_fault().filter(|fault| **fault != IndexFault::Missing)?;
-    Some(format!("{fault}: all of the archive was read instead; ekv-backup verify tells what is wrong with it"))
+    match source.index_fault()? {
+        IndexFault::Missing | IndexFault::Limits(_) => None,
+        fault => Some(format!("{fault}: all of the archive was read; ekv-backup verify says what else is wrong")),
+    }
+}
+
+/// Why all of an archive was read, where its index would have saved that.
+pub(crate) fn index_note(source: &dyn ScopedSource) -> Option<String> {
+    let fault = source.index_fault()?;
+    index_warning(source).or_else(|| Some(format!("{fault}: all of it was read")))
 }
 
 fn place_of(dump: &Path) -> ekv_files::Result<InputPlace> {

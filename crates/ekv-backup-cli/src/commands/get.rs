@@ -9,7 +9,7 @@ use ekv_model::Name;
 
 use crate::args::GetArguments;
 use crate::commands::decode::read_options;
-use crate::commands::list::expired;
+use crate::commands::list::{expired, tell_of_index};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -37,7 +37,9 @@ pub(crate) fn run(arguments: &GetArguments, output: &mut Output) -> Result<Exit,
         _ => GetOutput::Stream(output.bytes()?),
     };
     let mut source = Source::open(&arguments.source, &read, output.screen())?;
-    let report = get(&mut source, &options, place, output.screen())?;
+    let report = get(&mut source, &options, place, output.screen());
+    tell_of_index(&source, output);
+    let report = report?;
     if report.is_doubtful {
         output.warning(
             "a group is missing, or an older state of one was taken: this may not be the newest value (`inspect` says more)",

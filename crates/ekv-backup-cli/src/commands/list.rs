@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
         output.note(format_args!("--limit ends the list here; there is more"));
     }
     tell(&poured, output);
+    tell_of_index(&source, output);
     if poured.things == 0 && options.events.is_selection() && !poured.was_stopped {
         return Err(nothing(&options.events));
     }
@@ -72,6 +73,13 @@ pub(crate) fn expired(rule: ExpiredRule) -> Expired {
 pub(crate) fn nothing(events: &EventOptions) -> Error {
     let hint = events.scope.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
     Error::new(Class::NoMatch, format!("nothing matches {}{hint}", events.scope.describe(&events.adapters)))
+}
+
+/// Says why an archive took long.
+pub(crate) fn tell_of_index(source: &Source, output: &Output) {
+    if let Some(note) = source.index_note() {
+        output.note(note);
+    }
 }
 
 /// Says what the lines do not: what could not be read, what had expired, which filters nothing met.

@@ -183,9 +183,24 @@ fn archive_with_a_damaged_index_is_read_whole_with_a_warning_and_verify_refuses_
     let told = "the table of frames of the archive";
     room.run(&["verify", "dump.tar.zst"]).assert_code(2).assert_says(told);
     room.run_with_input(&["verify", "-"], &bytes).assert_code(2).assert_says(told);
-    room.run(&["encode", "dump.tar.zst", "b.fsm"]).assert_code(0).assert_says("all of the archive was read instead");
+    room.run(&["encode", "dump.tar.zst", "b.fsm"]).assert_code(0).assert_says("all of the archive was read");
+    for command in [&["ls", "dump.tar.zst"][..], &["get", "dump.tar.zst", "a"]] {
+        room.run(command).assert_code(0).assert_says(told);
+    }
     room.run(&["unpack", "dump.tar.zst", "dump"]).assert_code(0);
     assert_eq!(fs::read(room.path("a.fsm")).unwrap(), fs::read(room.path("b.fsm")).unwrap());
+}
+
+#[test]
+fn archive_without_an_index_is_listed_with_a_note_and_one_with_it_without() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump.tar.zst"]).assert_code(0);
+    let tar = zstd::decode_all(&fs::read(room.path("dump.tar.zst")).unwrap()[..]).unwrap();
+    room.write("again.tar.zst", &zstd::encode_all(&tar[..], 3).unwrap());
+    for command in [&["ls", "dump.tar.zst"][..], &["ls", "again.tar.zst", "--quiet"]] {
+        assert_eq!(room.run(command).assert_code(0).stderr, "");
+    }
+    room.run(&["ls", "again.tar.zst"]).assert_code(0).assert_says("the archive has no index: all of it was read");
 }
 
 #[test]

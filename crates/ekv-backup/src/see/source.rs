@@ -11,7 +11,7 @@ use ekv_model::{Consumer, Map, Result};
 use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
 
-use crate::dump_source::open_archive_stream;
+use crate::dump_source::{index_note, open_archive_stream};
 use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};
 use crate::load::ReadOptions;
 use crate::losses::first_losses;
@@ -108,6 +108,14 @@ impl Source {
             return Err(CommandError::TooOld { file, end, limit }.into());
         }
         Ok(Source::Dump(Box::new(OpenDump { files, manifest })))
+    }
+
+    /// Why all of an archive was read, where its index would have saved that; known in the end.
+    pub fn index_note(&self) -> Option<String> {
+        match self {
+            Source::Store(_) => None,
+            Source::Dump(dump) => index_note(dump.files.as_ref()),
+        }
     }
 
     /// Adapters whose data the source leaves out, if it is a dump that was made so.
