@@ -1,7 +1,7 @@
 //! `diff`.
 
 use ekv_backup::see::{Change, Compared, DiffOptions, Difference, Side, Source, diff};
-use ekv_backup::{Class, Error, EventOptions, ReadOptions, RedisOptions, format_unix_ms};
+use ekv_backup::{Class, Error, EventOptions, Protocol, ReadOptions, RedisOptions, format_unix_ms};
 use ekv_text::json::write_shown_line;
 use serde::Serialize;
 
@@ -197,11 +197,14 @@ fn line(difference: &Difference) -> String {
             Change::Metadata => format!("{}  described in another way", after.kind),
             _ => format!("{}  {} -> {}", after.kind, size(before), size(after)),
         },
-        (Some(side), None) | (None, Some(side)) if ["table", "bucket", "queue"].contains(&side.kind) => {
-            side.kind.to_owned()
-        }
+        (Some(side), None) | (None, Some(side)) if is_scope(side.kind) => side.kind.to_owned(),
         (Some(side), None) | (None, Some(side)) => format!("{}  {}", side.kind, size(side)),
         (None, None) => String::new(),
     };
     format!("{} {address}  {what}\n", change.mark())
+}
+
+/// Whether a type is that of a table, bucket or queue.
+fn is_scope(kind: &str) -> bool {
+    Protocol::ALL.iter().any(|protocol| protocol.scope_word() == kind)
 }

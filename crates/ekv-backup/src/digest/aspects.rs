@@ -1,7 +1,6 @@
 //! Digests of what people tell apart when a thing changes: its value, and what describes it. Expiry and type are told beside them.
 
-use ekv_model::sqs::Message;
-use ekv_model::{Event, Result, dynamodb, redis, s3, sqs};
+use ekv_model::{Event, Result};
 
 use super::canonical::{Canonical, Sum};
 
@@ -14,13 +13,25 @@ pub(crate) struct Fingerprint {
     pub(crate) metadata: Sum,
 }
 
+impl Fingerprint {
+    /// Of a value alone.
+    pub(super) fn of_value(value: Canonical) -> Self {
+        Fingerprint { value: value.finish(), ..Fingerprint::default() }
+    }
+
+    /// Of what describes a thing or a scope.
+    pub(super) fn of_metadata(metadata: Canonical) -> Self {
+        Fingerprint { metadata: metadata.finish(), ..Fingerprint::default() }
+    }
+}
+
 /// Takes the digests of the things that pass by. They are the same for a snapshot and for its dump, whatever form that has.
 ///
 /// Not among them: when something was committed, and how it is stored; unless they are `strict`, who has received a message, and when it can
 /// be received again.
 pub(crate) struct Aspects {
-    is_strict: bool,
-    open: Option<Canonical>,
+    pub(super) is_strict: bool,
+    pub(super) open: Option<Canonical>,
 }
 
 impl Aspects {
@@ -36,87 +47,13 @@ impl Aspects {
         match event {
             Event::Redis { event, .. } => self.redis(event),
             Event::DynamoDb(event) => self.dynamodb(event),
-            Event::S3(s3::Event::Begin(bucket)) => {
-                let mut canonical = Canonical::of("s3 bucket");
-                canonical.bucket(bucket.record.as_ref());
-                Ok(Some(Fingerprint { metadata: canonical.finish(), ..Fingerprint::default() }))
-            }
-            Event::S3(s3::Event::Object(object)) => {
-                let mut value = Canonical::of("s3 content");
-                value.body(&object.body)?;
-                let mut metadata = Canonical::of("s3 headers");
-                metadata.headers(object);
-                Ok(Some(Fingerprint { value: value.finish(), metadata: metadata.finish() }))
-            }
-            Event::Sqs(sqs::Event::Queue(queue)) => {
-                let mut canonical = Canonical::of("sqs queue");
-                canonical.queue(queue);
-                Ok(Some(Fingerprint { metadata: canonical.finish(), ..Fingerprint::default() }))
-            }
-            Event::Sqs(sqs::Event::Message(message)) => {
-                let mut canonical = Canonical::of("sqs message");
-                match self.is_strict {
-                    true => canonical.message(message)?,
-                    false => canonical.message(&Message {
-                        visible_at_ms: 0,
-                        receive_count: 0,
-                        first_receive_ms: 0,
-                        current_receipt_token: &[],
-                        ..**message
-                    })?,
-                }
-                Ok(Some(Fingerprint { value: canonical.finish(), ..Fingerprint::default() }))
-            }
+            Event::S3(event) => self.s3(event),
+            Event::Sqs(event) => self.sqs(event),
             _ => Ok(None),
         }
     }
 
-    fn redis(&mut self, event: &redis::Event<'_>) -> Result<Option<Fingerprint>> {
-        match event {
-            redis::Event::Scalar { kind, body, .. } => {
-                let mut canonical = Canonical::of("redis scalar");
-                canonical.scalar(*kind, body, None)?;
-                return Ok(Some(Fingerprint { value: canonical.finish(), ..Fingerprint::default() }));
-            }
-            redis::Event::Begin { kind, .. } => {
-                let mut canonical = Canonical::of("redis collection");
-                canonical.collection(*kind, None);
-                self.open = Some(canonical);
-            }
-            redis::Event::Element(element) => {
-                if let Some(open) = &mut self.open {
-                    open.element(element)?;
-                }
-            }
-            redis::Event::End => return Ok(self.end()),
-        }
-        Ok(None)
-    }
-
-    fn dynamodb(&mut self, event: &dynamodb::Event<'_>) -> Result<Option<Fingerprint>> {
-        match event {
-            dynamodb::Event::TableBegin(table) => {
-                let mut canonical = Canonical::of("dynamodb table");
-                canonical.table(table);
-                return Ok(Some(Fingerprint { metadata: canonical.finish(), ..Fingerprint::default() }));
-            }
-            dynamodb::Event::ItemBegin { key, .. } => {
-                let mut canonical = Canonical::of("dynamodb item");
-                canonical.item_key(key);
-                self.open = Some(canonical);
-            }
-            dynamodb::Event::Node(node) => {
-                if let Some(open) = &mut self.open {
-                    open.node(node)?;
-                }
-            }
-            dynamodb::Event::ItemEnd => return Ok(self.end()),
-            dynamodb::Event::TableEnd => {}
-        }
-        Ok(None)
-    }
-
-    fn end(&mut self) -> Option<Fingerprint> {
-        self.open.take().map(|open| Fingerprint { value: open.finish(), ..Fingerprint::default() })
+    pub(super) fn end(&mut self) -> Option<Fingerprint> {
+        self.open.take().map(Fingerprint::of_value)
     }
 }

@@ -4,6 +4,7 @@ use ekv_model::dynamodb::{Event, ItemKey, KeySchema, KeyValue, Node, SetKind, Ta
 use ekv_model::{Body, Protocol, Result};
 
 use super::Digester;
+use super::aspects::{Aspects, Fingerprint};
 use super::canonical::Canonical;
 use super::compare::{self, Part};
 
@@ -26,6 +27,31 @@ impl Digester<'_> {
             Event::ItemEnd => self.end(Protocol::DynamoDb),
             Event::TableEnd => Ok(()),
         }
+    }
+}
+
+impl Aspects {
+    pub(super) fn dynamodb(&mut self, event: &Event<'_>) -> Result<Option<Fingerprint>> {
+        match event {
+            Event::TableBegin(table) => {
+                let mut canonical = Canonical::of("dynamodb table");
+                canonical.table(table);
+                return Ok(Some(Fingerprint::of_metadata(canonical)));
+            }
+            Event::ItemBegin { key, .. } => {
+                let mut canonical = Canonical::of("dynamodb item");
+                canonical.item_key(key);
+                self.open = Some(canonical);
+            }
+            Event::Node(node) => {
+                if let Some(open) = &mut self.open {
+                    open.node(node)?;
+                }
+            }
+            Event::ItemEnd => return Ok(self.end()),
+            Event::TableEnd => {}
+        }
+        Ok(None)
     }
 }
 

@@ -4,6 +4,7 @@ use ekv_model::redis::{CollectionKind, Element, Event, ScalarKind};
 use ekv_model::{Body, Protocol, Result};
 
 use super::Digester;
+use super::aspects::{Aspects, Fingerprint};
 use super::canonical::Canonical;
 use super::compare::Part;
 
@@ -25,6 +26,30 @@ impl Digester<'_> {
             Event::Element(element) => self.add(|canonical| canonical.element(element)),
             Event::End => self.end(Protocol::Redis),
         }
+    }
+}
+
+impl Aspects {
+    pub(super) fn redis(&mut self, event: &Event<'_>) -> Result<Option<Fingerprint>> {
+        match event {
+            Event::Scalar { kind, body, .. } => {
+                let mut canonical = Canonical::of("redis scalar");
+                canonical.scalar(*kind, body, None)?;
+                return Ok(Some(Fingerprint::of_value(canonical)));
+            }
+            Event::Begin { kind, .. } => {
+                let mut canonical = Canonical::of("redis collection");
+                canonical.collection(*kind, None);
+                self.open = Some(canonical);
+            }
+            Event::Element(element) => {
+                if let Some(open) = &mut self.open {
+                    open.element(element)?;
+                }
+            }
+            Event::End => return Ok(self.end()),
+        }
+        Ok(None)
     }
 }
 

@@ -6,6 +6,7 @@ use ekv_snapshot::CommitTs;
 use sha2::{Digest, Sha256};
 
 use super::Digester;
+use super::aspects::{Aspects, Fingerprint};
 use super::canonical::{Canonical, Sum};
 use super::compare::Part;
 
@@ -33,6 +34,26 @@ impl Digester<'_> {
             }
             // What no client sees, and names of which the objects follow.
             Event::Key(_) | Event::OrphanChunk(_) | Event::UploadRecord(_) | Event::End => Ok(()),
+        }
+    }
+}
+
+impl Aspects {
+    pub(super) fn s3(&mut self, event: &Event<'_>) -> Result<Option<Fingerprint>> {
+        match event {
+            Event::Begin(bucket) => {
+                let mut canonical = Canonical::of("s3 bucket");
+                canonical.bucket(bucket.record.as_ref());
+                Ok(Some(Fingerprint::of_metadata(canonical)))
+            }
+            Event::Object(object) => {
+                let mut value = Canonical::of("s3 content");
+                value.body(&object.body)?;
+                let mut metadata = Canonical::of("s3 headers");
+                metadata.headers(object);
+                Ok(Some(Fingerprint { value: value.finish(), metadata: metadata.finish() }))
+            }
+            _ => Ok(None),
         }
     }
 }
@@ -65,7 +86,7 @@ impl Canonical {
     }
 
     /// What is known of an object beside its content and the time of its last change.
-    pub(super) fn headers(&mut self, object: &Object<'_>) {
+    fn headers(&mut self, object: &Object<'_>) {
         self.texts([object.etag, object.content_type, object.content_encoding]);
         self.texts([object.cache_control, object.content_disposition]);
         self.len(object.user_metadata.len());

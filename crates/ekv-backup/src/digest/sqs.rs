@@ -4,6 +4,7 @@ use ekv_adapters::Family;
 use ekv_model::sqs::{Event, Message, Queue};
 use ekv_model::{Body, Protocol, Result};
 
+use super::aspects::{Aspects, Fingerprint};
 use super::canonical::Canonical;
 use super::compare::Part;
 use super::{Digester, Sequences};
@@ -56,6 +57,33 @@ impl Digester<'_> {
     fn saw_sequence(&mut self, number: u64) {
         if self.sequences == Sequences::Highest {
             self.sequence.1 = self.sequence.1.max(number);
+        }
+    }
+}
+
+impl Aspects {
+    pub(super) fn sqs(&mut self, event: &Event<'_>) -> Result<Option<Fingerprint>> {
+        match event {
+            Event::Queue(queue) => {
+                let mut canonical = Canonical::of("sqs queue");
+                canonical.queue(queue);
+                Ok(Some(Fingerprint::of_metadata(canonical)))
+            }
+            Event::Message(message) => {
+                let mut canonical = Canonical::of("sqs message");
+                match self.is_strict {
+                    true => canonical.message(message)?,
+                    false => canonical.message(&Message {
+                        visible_at_ms: 0,
+                        receive_count: 0,
+                        first_receive_ms: 0,
+                        current_receipt_token: &[],
+                        ..**message
+                    })?,
+                }
+                Ok(Some(Fingerprint::of_value(canonical)))
+            }
+            _ => Ok(None),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Protocol, Result, Thing, Things, dynamodb, s3, sqs};
+use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Protocol, Result, Step, Thing, ThingKey, Things};
 use ekv_spill::{Scratch, Sorted, Sorter};
 use ekv_text::hex::hex;
 use ekv_text::ordered::push_segment;
@@ -208,11 +208,9 @@ struct Fingers {
 impl Consumer for Fingers {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let fingerprint = self.aspects.event(&event)?;
-        let scope = match &event {
-            Event::DynamoDb(dynamodb::Event::TableBegin(table)) => Some((Protocol::DynamoDb, table.name.as_bytes())),
-            Event::S3(s3::Event::Begin(bucket)) => Some((Protocol::S3, bucket.name.as_bytes())),
-            Event::Sqs(sqs::Event::Queue(queue)) => Some((Protocol::Sqs, queue.name)),
-            Event::DynamoDb(dynamodb::Event::ItemBegin { key, .. }) => {
+        let scope = match event.step() {
+            Step::Scope { name, is_gone: false, .. } => event.protocol().zip(Some(name)),
+            Step::Thing { key: ThingKey::Item(key), .. } => {
                 self.sort_key.clear();
                 self.sort_key.extend_from_slice(key.sort_key);
                 None

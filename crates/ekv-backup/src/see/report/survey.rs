@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Consumer, Event, Kind, Protocol, Result, Size, Thing, Things, dynamodb, s3, sqs};
+use ekv_model::{Consumer, Event, Kind, Protocol, Result, Size, Step, Thing, Things};
 use ekv_spill::Scratch;
 use serde::Serialize;
 
@@ -152,12 +152,9 @@ impl Survey {
 
 /// The scope that an event opens, with the kind of what is in it.
 fn opened<'a>(event: &Event<'a>) -> Option<(Kind, &'a [u8])> {
-    match event {
-        Event::DynamoDb(dynamodb::Event::TableBegin(table)) => Some((Kind::Item, table.name.as_bytes())),
-        Event::S3(s3::Event::Begin(bucket)) => Some((Kind::Object, bucket.name.as_bytes())),
-        Event::Sqs(sqs::Event::Queue(queue)) => Some((Kind::Message, queue.name)),
-        _ => None,
-    }
+    let Step::Scope { name, is_gone: false, .. } = event.step() else { return None };
+    let kind = Kind::ALL.into_iter().find(|kind| Some(kind.protocol()) == event.protocol())?;
+    Some((kind, name))
 }
 
 impl Consumer for Survey {

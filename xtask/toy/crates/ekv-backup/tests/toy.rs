@@ -5,8 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use ekv_backup::see::{DiffOptions, Difference, Source, diff};
 use ekv_backup::{
-    DecodeOptions, DirOptions, DumpTarget, EncodeOptions, Fsync, NoProgress, Protocol, decode, encode, verify,
+    DecodeOptions, DirOptions, DumpTarget, EncodeOptions, EventOptions, Fsync, NoProgress, Protocol, ReadOptions,
+    Resources, decode, encode, verify,
 };
 use ekv_model::Scope;
 use ekv_testkit::SnapshotBuilder;
@@ -40,6 +42,21 @@ fn decoded(input: &Path, dump: &Path, scope: Scope) -> BTreeMap<String, Vec<u8>>
     files
 }
 
+/// The addresses of what differs.
+fn differences(one: &Path, other: &Path) -> Vec<String> {
+    let open = |input| Source::open(input, &ReadOptions::default(), &NoProgress).unwrap();
+    let events = EventOptions::default();
+    let options = DiffOptions { events, strict_sqs: false, first_only: false, resources: Resources::DEFAULT };
+    let mut addresses = Vec::new();
+    let mut tell = |difference: &Difference| {
+        addresses.push(difference.address.clone());
+        Ok(())
+    };
+    diff(&mut open(one), &mut open(other), &options, &mut tell, &NoProgress).unwrap();
+    addresses.sort();
+    addresses
+}
+
 #[test]
 fn fifth_protocol_goes_into_a_dump_and_back_and_every_part_of_it_alone() {
     let room = tempfile::tempdir().unwrap();
@@ -59,6 +76,10 @@ fn fifth_protocol_goes_into_a_dump_and_back_and_every_part_of_it_alone() {
     let report = encode(&at("dump"), &at("out.fsm"), &options, &NoProgress).unwrap();
     assert!(report.payload.self_test.matched);
     assert_eq!(decoded(&at("out.fsm"), &at("again"), Scope::everything()), all);
+
+    let other = SnapshotBuilder::new().put(b"!toy|chest|car", 7 << 16, b"blue").put(b"!toy|chest|a/b \xff", 4 << 16, b"");
+    fs::write(at("other.fsm"), other.build()).unwrap();
+    assert_eq!(differences(&at("dump"), &at("other.fsm")), ["redis:0/k", "toy:attic/", "toy:attic/bear", "toy:chest/car"]);
 
     let mut one = Scope::everything();
     one.add_address(b"toy:chest/car", false).unwrap();
