@@ -39,6 +39,10 @@ pub(crate) struct Adapter {
     pub(crate) routes: Routes,
     /// What a record belongs to: of its family, user key, and what follows the prefix in that.
     pub(crate) subject: for<'k> fn(Family, &'k [u8], &'k [u8]) -> Option<Subject<'k>>,
+    /// What follows the prefix of a family in the user keys of all records that concern something; more may begin with it.
+    pub(crate) beginnings: fn(Family, &Name) -> Vec<Vec<u8>>,
+    /// Whether a stored key ([`Subject::stored_key`]) is that of the parts of a name; `None` if it does not tell.
+    pub(crate) is_stored_key: fn(&[u8], &[Vec<u8>]) -> Option<bool>,
 }
 
 /// Turns the events of a protocol into records.

@@ -1,7 +1,10 @@
 //! What a record belongs to: the key, item, object or message, or the table, bucket or queue. Only its user key is looked at.
 
+use ekv_model::{Name, Protocol};
+use ekv_snapshot::Range;
+
 use crate::adapter::Subject;
-use crate::{Family, adapter_of};
+use crate::{Family, Role, adapter_of};
 
 /// What a record of `family` with this user key belongs to; `None` if it is malformed, or belongs to no single thing.
 ///
@@ -11,45 +14,44 @@ pub fn subject<'k>(family: Family, user_key: &'k [u8]) -> Option<Subject<'k>> {
     (adapter_of(family.owner().protocol()?).subject)(family, user_key, rest)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Router;
+/// How a record concerns a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// It is a part of it.
+    Own,
+    /// It decides about the table, bucket or queue around it, or may be a part of it.
+    Around,
+}
 
-    #[test]
-    fn records_belong_to_what_clients_call_by_name() {
-        let router = Router::default();
-        let object = b"my-bucket\0\x01\0\0\0\0\0\0\0\x07a\0\xffb\0\x01";
-        for (key, expected) in [
-            (b"!redis|str|a b".to_vec(), Some("redis:0/a%20b")),
-            (b"plain".to_vec(), Some("redis:0/plain")),
-            (b"!hs|fld|\0\0\0\x02hefield".to_vec(), Some("redis:0/he")),
-            (b"!hs|fld|\0\0\0\x20he".to_vec(), None),
-            (b"!hs|meta|d|\0\0\0\x01k0123456789ab".to_vec(), Some("redis:0/k")),
-            (b"!lst|itm|k\x80\0\0\0\0\0\0\x01".to_vec(), Some("redis:0/k")),
-            (b"!lst|itm|short".to_vec(), None),
-            (b"!lst|meta|k".to_vec(), Some("redis:0/k")),
-            (b"!stream|entry|\0\0\0\x01k0123456701234567".to_vec(), Some("redis:0/k")),
-            (b"!ddb|meta|table|dXNlcnM".to_vec(), Some("dynamodb:users/")),
-            (b"!ddb|item|dXNlcnM|1|user/3\0\x01".to_vec(), Some("dynamodb:users/ user%2F3%00%01")),
-            (b"!ddb|gsi|dXNlcnM|1|i|x".to_vec(), Some("dynamodb:users/")),
-            ([&b"!s3|obj|head|"[..], object].concat(), Some("s3:my-bucket/a%00b")),
-            (
-                [&b"!s3|blob|"[..], object, b"up\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0"].concat(),
-                Some("s3:my-bucket/a%00b"),
-            ),
-            (b"!s3|bucket|meta|my-bucket\0\x01".to_vec(), Some("s3:my-bucket/")),
-            ([&b"!s3|chunkblob|"[..], &[b'0'; 64]].concat(), None),
-            (b"!sqs|queue|meta|am9icw".to_vec(), Some("sqs:jobs/")),
-            (b"!sqs|msg|data|am9icw\0\0\0\0\0\0\0\x01aWQ".to_vec(), Some("sqs:jobs/id")),
-            (b"!txn|lock|k".to_vec(), None),
-            (b"!dist|route|1".to_vec(), None),
-        ] {
-            let told = subject(router.family_of(&key), &key).map(|subject| match subject.stored_key {
-                Some(bytes) => format!("{} {}", subject.name, ekv_model::Part { bytes, is_slash_escaped: true }),
-                None => subject.name.to_string(),
-            });
-            assert_eq!(told.as_deref(), expected, "{}", key.escape_ascii());
-        }
+/// The ranges in which all records with data lie that concern a thing. Others may lie there too: [`concerns`] tells them apart.
+pub fn ranges_of(name: &Name) -> Vec<Range> {
+    let families = Family::ALL.iter().filter(|family| family.owner().protocol() == Some(name.protocol));
+    let mut ranges = Vec::new();
+    for family in families.filter(|family| family.role() == Role::Data) {
+        let beginnings = (adapter_of(name.protocol).beginnings)(*family, name);
+        ranges.extend(beginnings.iter().map(|rest| Range::prefix(&[family.prefix(), rest].concat())));
+    }
+    // Strings of old servers lie under the key itself.
+    let bare =
+        name.key.first().filter(|key| name.protocol == Protocol::Redis && !key.is_empty() && !key.starts_with(b"!"));
+    ranges.extend(bare.map(|key| Range::prefix(key)));
+    ranges
+}
+
+/// Whether a record of `family` with this user key concerns a thing, and how.
+pub fn concerns(name: &Name, family: Family, user_key: &[u8]) -> Option<Concern> {
+    if family == Family::Bare {
+        let is_own = name.protocol == Protocol::Redis && name.key.first().is_some_and(|key| key == user_key);
+        return is_own.then_some(Concern::Own);
+    }
+    let Subject { name: found, stored_key } = subject(family, user_key)?;
+    if found.protocol != name.protocol || found.scope != name.scope {
+        return None;
+    }
+    match stored_key.map(|stored_key| (adapter_of(name.protocol).is_stored_key)(stored_key, &name.key)) {
+        Some(Some(is_own)) => is_own.then_some(Concern::Own),
+        Some(None) => Some(Concern::Around),
+        None if found.key == name.key => Some(Concern::Own),
+        None => found.key.is_empty().then_some(Concern::Around),
     }
 }

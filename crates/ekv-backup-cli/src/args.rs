@@ -6,6 +6,7 @@ mod checksums;
 mod diff;
 mod encode;
 mod get;
+mod history;
 mod list;
 mod prepare_restore;
 mod report;
@@ -31,6 +32,7 @@ pub(crate) use checksums::ChecksumsArguments;
 pub(crate) use diff::DiffArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use get::GetArguments;
+pub(crate) use history::HistoryArguments;
 pub(crate) use list::ListArguments;
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 pub(crate) use report::ReportArguments;
@@ -106,6 +108,8 @@ pub(crate) enum Command {
     Ls(Box<ListArguments>),
     #[command(visible_alias = "cat")]
     Get(Box<GetArguments>),
+    #[command(visible_alias = "versions")]
+    History(Box<HistoryArguments>),
     Diff(Box<DiffArguments>),
     Report(Box<ReportArguments>),
     Checksums(ChecksumsArguments),
@@ -130,6 +134,7 @@ impl Command {
             Command::Inspect(inspect) => Some((&inspect.snapshot, Wanted::Snapshot)),
             Command::Ls(list) => Some((&list.source, Wanted::Snapshot)),
             Command::Get(get) => Some((&get.source, Wanted::Snapshot)),
+            Command::History(history) => Some((&history.source, Wanted::Snapshot)),
             Command::Diff(diff) => Some((&diff.first, Wanted::Snapshot)),
             Command::Report(report) => Some((&report.source, Wanted::Snapshot)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
@@ -153,6 +158,7 @@ impl Command {
             Command::Inspect(_) => "inspect",
             Command::Ls(_) => "ls",
             Command::Get(_) => "get",
+            Command::History(_) => "history",
             Command::Diff(_) => "diff",
             Command::Report(_) => "report",
             Command::Checksums(_) => "checksums",

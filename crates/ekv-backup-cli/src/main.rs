@@ -50,6 +50,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Inspect(inspect) => commands::inspect::run(inspect, output),
         Command::Ls(list) => commands::list::run(list, output),
         Command::Get(get) => commands::get::run(get, output),
+        Command::History(history) => commands::history::run(history, output),
         Command::Diff(diff) => commands::diff::run(diff, output),
         Command::Report(report) => commands::report::run(report, output),
         Command::Checksums(checksums) => commands::checksums::run(checksums, output),

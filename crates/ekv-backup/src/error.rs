@@ -58,6 +58,9 @@ pub enum CommandError {
         /// The last commit of the dump.
         time: String,
     },
+    /// Older versions of something that holds one moment.
+    #[error("a dump holds one moment, and no older versions: name a snapshot or a node's data directory")]
+    NoVersions,
     /// A snapshot that is older than the user wants.
     #[error("{file} is too old: it ends at {end}, and nothing before {limit} is wanted (--max-age)")]
     TooOld {
@@ -200,6 +203,7 @@ impl CommandError {
             | CommandError::Age { .. }
             | CommandError::TimeNotAnswerable { .. }
             | CommandError::OneMoment { .. }
+            | CommandError::NoVersions
             | CommandError::Parents { .. }
             | CommandError::InputIsTarget { .. }
             | CommandError::InputInTarget { .. }

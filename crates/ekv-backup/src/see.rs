@@ -7,12 +7,14 @@
 //! | `look.rs` | what is selected of it, what had expired, and what could not be read? |
 //! | `list.rs` | which things are there? |
 //! | `get.rs` | what is one of them? |
+//! | `history.rs` | what was one of them, at every commit? |
 //! | `diff.rs` | what do two sources differ in, or one at two moments? |
 //!
 //! Source: `docs/format/tree.md`, section 20.
 
 mod diff;
 mod get;
+mod history;
 mod html;
 mod list;
 mod look;
@@ -21,6 +23,7 @@ mod source;
 
 pub use diff::{Change, Compared, DiffOptions, Difference, Side, diff};
 pub use get::{GetOptions, GetOutput, GetReport, get};
+pub use history::{Moment, Retained, State, ThingState, history};
 pub use html::{PageOptions, PageReport, report_page};
 pub use list::{ListOptions, Listed, Row, ScopeRow, SortBy, list};
 pub use look::{Enough, Look};

@@ -191,6 +191,18 @@ impl View {
         View::new(vec![Group { files: vec![file.clone()], read_ts, owns: None }])
     }
 
+    /// The same view at another moment, for all groups. What was staged then counts only if it counts in this view.
+    #[must_use]
+    pub fn reading_at(&self, read_ts: CommitTs) -> View {
+        let groups = self.groups.iter().map(|group| Group { read_ts, ..group.clone() }).collect();
+        View { groups, owners: self.owners.clone() }
+    }
+
+    /// The record files of its groups, each with the number of its group.
+    pub fn files(&self) -> impl Iterator<Item = (usize, &RecordFile)> {
+        self.groups.iter().enumerate().flat_map(|(number, group)| group.files.iter().map(move |file| (number, file)))
+    }
+
     /// A reader for ranges; begin with [`RangeScan::seek`].
     pub fn scan(&self) -> RangeScan {
         self.scan_with(RANGE_WINDOW_LEN)

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::Family;
 
 /// Ends every part of a key but the last.
-const SEPARATOR: u8 = b'|';
+pub(super) const SEPARATOR: u8 = b'|';
 
 /// The key of an item's record, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

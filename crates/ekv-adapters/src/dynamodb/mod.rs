@@ -39,6 +39,8 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     restores: || Box::new(restorable::Tables::default()),
     routes: route::ROUTES,
     subject: subject::subject,
+    beginnings: subject::beginnings,
+    is_stored_key: subject::is_stored_key,
 };
 
 /// Emits every table with every item that clients see and the scope of the run selects.

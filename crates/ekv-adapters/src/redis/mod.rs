@@ -49,6 +49,8 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     restores: || Box::new(restorable::Keys::default()),
     routes: route::ROUTES,
     subject: subject::subject,
+    beginnings: subject::beginnings,
+    is_stored_key: |_, _| None,
 };
 
 /// Emits every Redis key that clients see and the scope of the run selects, once, as the type that the live server reports.

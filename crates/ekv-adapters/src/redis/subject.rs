@@ -1,8 +1,8 @@
 //! What a record belongs to.
 
-use ekv_model::Protocol;
+use ekv_model::{Name, Protocol};
 
-use super::keys::{DELTA_TAIL_LEN, split_counted};
+use super::keys::{DELTA_TAIL_LEN, put_counted, split_counted};
 use crate::Family;
 use crate::adapter::Subject;
 
@@ -19,19 +19,39 @@ fn redis_key(family: Family, rest: &[u8]) -> Option<&[u8]> {
     match family {
         Family::ListItem => rest.get(..rest.len().checked_sub(SEQUENCE_LEN)?),
         Family::ListDelta => split_counted(rest).filter(|(_, tail)| tail.len() == DELTA_TAIL_LEN).map(|(key, _)| key),
-        Family::HashField
-        | Family::HashMeta
-        | Family::HashDelta
-        | Family::SetMember
-        | Family::SetMeta
-        | Family::SetDelta
-        | Family::ZSetMember
-        | Family::ZSetMeta
-        | Family::ZSetDelta
-        | Family::ZSetScore
-        | Family::ListClaim
-        | Family::StreamMeta
-        | Family::StreamEntry => split_counted(rest).map(|(key, _)| key),
+        family if is_counted(family) => split_counted(rest).map(|(key, _)| key),
         _ => Some(rest),
     }
+}
+
+/// Whether the length of a Redis key stands in front of it in the keys of a family.
+fn is_counted(family: Family) -> bool {
+    matches!(
+        family,
+        Family::ListDelta
+            | Family::HashField
+            | Family::HashMeta
+            | Family::HashDelta
+            | Family::SetMember
+            | Family::SetMeta
+            | Family::SetDelta
+            | Family::ZSetMember
+            | Family::ZSetMeta
+            | Family::ZSetDelta
+            | Family::ZSetScore
+            | Family::ListClaim
+            | Family::StreamMeta
+            | Family::StreamEntry
+    )
+}
+
+/// What the keys of the records of a Redis key begin with.
+pub(super) fn beginnings(family: Family, name: &Name) -> Vec<Vec<u8>> {
+    let key = name.key.first().map_or(&[][..], Vec::as_slice);
+    let mut beginning = Vec::new();
+    match is_counted(family) {
+        true => put_counted(&mut beginning, b"", key),
+        false => beginning.extend_from_slice(key),
+    }
+    vec![beginning]
 }

@@ -44,6 +44,8 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     restores: || Box::new(restorable::Buckets::default()),
     routes: route::ROUTES,
     subject: subject::subject,
+    beginnings: subject::beginnings,
+    is_stored_key: |_, _| None,
 };
 
 /// Emits every bucket and object that clients see and the scope of the run selects.

@@ -51,6 +51,8 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     restores: || Box::new(restorable::Queues::default()),
     routes: route::ROUTES,
     subject: subject::subject,
+    beginnings: subject::beginnings,
+    is_stored_key: |_, _| None,
 };
 
 /// Emits every queue with the messages that the live server would deliver, now or later, each once, as far as the scope of the run

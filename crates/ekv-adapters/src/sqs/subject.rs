@@ -1,8 +1,8 @@
 //! What a record belongs to.
 
-use ekv_model::Protocol;
+use ekv_model::{Name, Protocol};
 
-use super::keys::{Key, Subject as Of};
+use super::keys::{Key, PARTITIONED, Subject as Of, encode};
 use crate::Family;
 use crate::adapter::Subject;
 
@@ -16,4 +16,10 @@ pub(super) fn subject<'k>(_: Family, user_key: &'k [u8], _: &'k [u8]) -> Option<
         },
     };
     Some(Subject::of(Protocol::Sqs, &queue, id))
+}
+
+/// What the keys of the records of a queue begin with, in both forms.
+pub(super) fn beginnings(_: Family, name: &Name) -> Vec<Vec<u8>> {
+    let text = encode(&name.scope);
+    vec![text.clone().into_bytes(), [PARTITIONED, text.as_bytes(), b"|"].concat()]
 }

@@ -230,3 +230,25 @@ fn diff_of_the_same_ends_with_0_and_of_nothing_with_6() {
     room.run(&["decode", "one.fsm", "part", "--prefix", "s"]).assert_code(0);
     room.run(&["diff", "part", "one.fsm"]).assert_code(6).assert_says("the first is a part, selected by --prefix s");
 }
+
+#[test]
+fn history_tells_what_a_thing_was_at_every_commit() {
+    let room = Room::new();
+    room.write("all-3.fsm", &ALL_3.bytes());
+    let run = room.run(&["history", "all-3.fsm", "redis:0/s::_%FE"]);
+    let expected = "2026-11-22T15:34:24.742Z  hlc:117660822060531712  string          30 B\n\
+                    2026-11-22T15:34:24.598Z  hlc:117660822051094528  set              0 B  0 elements\n\
+                    2026-11-22T15:34:24.597Z  hlc:117660822051028992  set              7 B  1 element\n\
+                    2026-11-22T15:34:24.586Z  hlc:117660822050308096  deleted\n\
+                    2026-11-22T15:34:24.560Z  hlc:117660822048604160  string      68.3 KiB\n\
+                    retained since 1970-01-01T00:00:00.000Z: nothing older was dropped\n";
+    assert_eq!(run.assert_code(0).stdout, expected);
+    let json = room.run(&["history", "all-3.fsm", "dynamodb:dropped/x", "--json"]);
+    let first = "{\"address\":\"dynamodb:dropped/x\",\"commit\":{\"hlc\":117660827470594212,\"unix_ms\":1795361747293,\
+                 \"time\":\"2026-11-22T15:35:47.293Z\"},\"change\":\"deleted\"}";
+    assert_eq!(json.assert_code(0).stdout.lines().next(), Some(first));
+    let nothing = room.run(&["history", "all-3.fsm", "nope"]);
+    assert_eq!(nothing.assert_code(6).stdout, "");
+    let old = room.run(&["get", "all-3.fsm", "redis:0/s::_%FE", "--at", "hlc:117660822048604160", "--json"]);
+    assert_eq!(old.assert_code(0).json()["bytes"], 70_000);
+}

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use ekv_backup::see::{
-    Change, DiffOptions, Difference, GetOptions, GetOutput, GetReport, ListOptions, Listed, Side, SortBy, Source, diff,
-    get, list,
+    Change, DiffOptions, Difference, GetOptions, GetOutput, GetReport, ListOptions, Listed, Moment, Side, SortBy,
+    Source, State, ThingState, diff, get, history, list,
 };
 use ekv_backup::{
     Class, DecodeOptions, DumpTarget, EventOptions, Expired, NewName, NoProgress, Protocol, ReadOptions, ReadTime,
@@ -18,7 +18,7 @@ use ekv_backup::{
 };
 use ekv_dump::{Role, role_of};
 use ekv_model::Name;
-use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_2, SNAPSHOTS, unpack};
+use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS, unpack};
 use ekv_testkit::truth::observation;
 use serde_json::Value;
 
@@ -541,4 +541,80 @@ fn adapters_that_a_side_leaves_out_are_not_compared() {
     let mut left_out = compared.unwrap().not_compared;
     left_out.sort();
     assert_eq!(left_out, [Protocol::DynamoDb, Protocol::Sqs]);
+}
+
+/// What `ls` says of one address at a commit timestamp: type, bytes, elements and expiry; nothing if it is not there, or the store cannot tell.
+fn row_at(source: &Source, address: &str, hlc: u64) -> Option<Option<(Value, Value, Value, Value)>> {
+    let mut then = source.at(format!("hlc:{hlc}").parse().unwrap(), &NoProgress).ok()?;
+    let rows = listed_with(&mut then, |options| {
+        let mut scope = Scope::everything();
+        scope.add_address(address.as_bytes(), false).unwrap();
+        options.events = events(scope);
+        options.events.redis.expired = Expired::Keep;
+    });
+    let parts = |row: &Value| ["type", "bytes", "elements", "expire_at_ms"].map(|member| row[member].clone());
+    assert!(rows.len() < 2, "{rows:?}");
+    Some(rows.first().map(parts).map(Into::into))
+}
+
+/// Checks that every version is what a reader saw at its commit, and that nothing changed between two of them.
+fn check_history(source: &Source, address: &str) -> usize {
+    let name = Name::parse(address.as_bytes(), false).unwrap();
+    let mut moments = Vec::new();
+    let mut take = |moment: &Moment| {
+        moments.push(moment.clone());
+        Ok(())
+    };
+    history(source, &name, &Resources::DEFAULT, &mut take, &NoProgress).unwrap();
+    assert!(moments.is_sorted_by(|one, other| one.commit_ts > other.commit_ts), "{address}");
+    let states: Vec<Option<(Value, Value, Value, Value)>> = moments
+        .iter()
+        .map(|moment| match &moment.state {
+            State::Deleted => None,
+            State::Damaged(why) => panic!("{address}: {why}"),
+            State::There(ThingState { kind, bytes, elements, expire_at_ms, .. }) => {
+                Some(((*kind).into(), (*bytes).into(), (*elements).into(), (*expire_at_ms).into()))
+            }
+        })
+        .collect();
+    for (at, moment) in moments.iter().enumerate() {
+        if let Some(row) = row_at(source, address, moment.commit_ts) {
+            assert_eq!(row, states[at], "{address} at {}", moment.commit_ts);
+        }
+        if let Some(row) = row_at(source, address, moment.commit_ts - 1) {
+            assert_eq!(row, states.get(at + 1).cloned().flatten(), "{address} before {}", moment.commit_ts);
+        }
+    }
+    moments.len()
+}
+
+#[test]
+fn history_has_every_change_that_readers_saw_and_no_other() {
+    let room = Room::new();
+    let source = open(&room.snapshot(&REDIS_1), None);
+    let mut listed_source = open(&room.path("snapshot.fsm"), None);
+    let names = addresses(&listed(&mut listed_source));
+    let versions: usize = names.iter().step_by(7).map(|address| check_history(&source, address)).sum();
+    assert!(versions > names.len() / 7, "{versions} versions");
+    let source = open(&room.snapshot(&ALL_3), None);
+    for address in ["redis:0/s::_%FE", "dynamodb:dropped/x", "s3:bucket-one/plain", "dynamodb:users/1"] {
+        assert!(check_history(&source, address) > 0);
+    }
+}
+
+#[test]
+fn history_of_what_never_was_or_is_many_things_is_refused() {
+    let room = Room::new();
+    let snapshot = room.snapshot(&ALL_3);
+    let [dump, _] = room.dumps(&snapshot);
+    let failed = |source: &Source, address: &str| {
+        let name = Name::parse(address.as_bytes(), false).unwrap();
+        history(source, &name, &Resources::DEFAULT, &mut |_| Ok(()), &NoProgress).unwrap_err()
+    };
+    let source = open(&snapshot, None);
+    assert_eq!(failed(&source, "nope").class(), Class::NoMatch);
+    assert_eq!(failed(&source, "redis:0/").class(), Class::Environment);
+    let error = failed(&open(&dump, None), "nope");
+    assert_eq!(error.class(), Class::Environment);
+    assert!(error.to_string().contains("no older versions"), "{error}");
 }

@@ -1,0 +1,122 @@
+//! `history`.
+
+use ekv_backup::see::{Moment, Source, State, ThingState, history};
+use ekv_backup::{Class, Error, format_unix_ms};
+use ekv_model::Name;
+use ekv_text::json::write_shown_line;
+use serde::Serialize;
+
+use crate::args::HistoryArguments;
+use crate::commands::decode::snapshot_options;
+use crate::commands::text;
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Bits of a commit timestamp below its milliseconds.
+const COUNTER_BITS: u32 = 16;
+
+pub(crate) fn run(arguments: &HistoryArguments, output: &mut Output) -> Result<Exit, Error> {
+    let name = Name::parse(arguments.address.as_encoded_bytes(), arguments.raw_names);
+    let name = name.map_err(|error| Error::new(Class::Environment, error))?;
+    let read = snapshot_options(&arguments.snapshot);
+    let mut lines = output.lines()?;
+    let source = Source::open(&arguments.source, &read, output.screen())?;
+    let (address, is_json) = (name.to_string(), output.is_json());
+    let mut has_damage = false;
+    let mut take = |moment: &Moment| {
+        has_damage |= matches!(moment.state, State::Damaged(_));
+        lines.put(&if is_json { json(&address, moment)? } else { line(moment).into_bytes() })
+    };
+    let retained = history(&source, &name, &read.resources, &mut take, output.screen())?;
+    if !is_json {
+        let last = match retained.since {
+            0 => "retained since 1970-01-01T00:00:00.000Z: nothing older was dropped".to_owned(),
+            since => format!(
+                "retained since {}: of what was overwritten before, the server may have dropped versions",
+                format_unix_ms(since >> COUNTER_BITS)
+            ),
+        };
+        lines.put(format!("{last}\n").as_bytes())?;
+    }
+    lines.finish()?;
+    Ok(if has_damage { Exit::Losses } else { Exit::Done })
+}
+
+/// A version for people.
+fn line(moment: &Moment) -> String {
+    let Moment { commit_ts, state, is_staged, group_id } = moment;
+    let time = format_unix_ms(commit_ts >> COUNTER_BITS);
+    let what = match state {
+        State::Deleted => "deleted".to_owned(),
+        State::Damaged(why) => format!("damaged   {why}"),
+        State::There(state) if state.bytes == 0 && ["table", "bucket", "queue"].contains(&state.kind) => {
+            format!("{:<9}", state.kind)
+        }
+        State::There(ThingState { kind, bytes, elements, expire_at_ms, .. }) => {
+            let elements = elements.map(|elements| format!("  {}", text::count(elements, "element", "elements")));
+            let expiry = expire_at_ms.map(|at_ms| format!("  expires {}", format_unix_ms(at_ms)));
+            format!(
+                "{kind:<9} {:>10}{}{}",
+                text::bytes(*bytes),
+                elements.unwrap_or_default(),
+                expiry.unwrap_or_default()
+            )
+        }
+    };
+    let staged = if *is_staged { "  staged" } else { "" };
+    let group = group_id.map(|id| format!("  group {id}")).unwrap_or_default();
+    format!("{time}  hlc:{commit_ts}  {what}{staged}{group}").trim_end().to_owned() + "\n"
+}
+
+/// A version in JSON.
+#[derive(Serialize)]
+struct Version<'a> {
+    address: &'a str,
+    commit: Commit,
+    change: &'static str,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elements: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expire_at_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    staged: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Commit {
+    hlc: u64,
+    unix_ms: u64,
+    time: String,
+}
+
+fn json(address: &str, moment: &Moment) -> Result<Vec<u8>, Error> {
+    let unix_ms = moment.commit_ts >> COUNTER_BITS;
+    let (change, there, why) = match &moment.state {
+        State::Deleted => ("deleted", None, None),
+        State::Damaged(why) => ("damaged", None, Some(why.as_str())),
+        State::There(state) => ("written", Some(state), None),
+    };
+    let version = Version {
+        address,
+        commit: Commit { hlc: moment.commit_ts, unix_ms, time: format_unix_ms(unix_ms) },
+        change,
+        kind: there.map(|state| state.kind),
+        bytes: there.map(|state| state.bytes),
+        elements: there.and_then(|state| state.elements),
+        expire_at_ms: there.and_then(|state| state.expire_at_ms),
+        why,
+        staged: moment.is_staged,
+        group: moment.group_id,
+    };
+    let mut line = Vec::new();
+    write_shown_line(&version, &mut line).map_err(|error| Error::new(Class::WriteIo, error))?;
+    Ok(line)
+}
