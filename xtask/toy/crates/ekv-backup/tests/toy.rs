@@ -77,9 +77,13 @@ fn fifth_protocol_goes_into_a_dump_and_back_and_every_part_of_it_alone() {
     assert!(report.payload.self_test.matched);
     assert_eq!(decoded(&at("out.fsm"), &at("again"), Scope::everything()), all);
 
-    let other = SnapshotBuilder::new().put(b"!toy|chest|car", 7 << 16, b"blue").put(b"!toy|chest|a/b \xff", 4 << 16, b"");
+    let other =
+        SnapshotBuilder::new().put(b"!toy|chest|car", 7 << 16, b"blue").put(b"!toy|chest|a/b \xff", 4 << 16, b"");
     fs::write(at("other.fsm"), other.build()).unwrap();
-    assert_eq!(differences(&at("dump"), &at("other.fsm")), ["redis:0/k", "toy:attic/", "toy:attic/bear", "toy:chest/car"]);
+    assert_eq!(
+        differences(&at("dump"), &at("other.fsm")),
+        ["redis:0/k", "toy:attic/", "toy:attic/bear", "toy:chest/car"]
+    );
 
     let mut one = Scope::everything();
     one.add_address(b"toy:chest/car", false).unwrap();
