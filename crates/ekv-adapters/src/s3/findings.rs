@@ -32,11 +32,11 @@ findings! {
         "s3_invalid_chunkref",
         "references to offloaded content that do not parse and that no object uses",
     );
-
-    // On the way back.
-    pub const BUCKET_RECORD_MADE: Finding = Finding::warning(
-        "s3_bucket_record_made",
-        "buckets of which the dump has objects but no record: they get a new one, private and without owner, so that the server shows the \
-         objects",
-    );
 }
+
+// On the way back, of what is no oddity of a snapshot.
+pub const BUCKET_RECORD_MADE: Finding = Finding::warning(
+    "s3_bucket_record_made",
+    "buckets of which the dump has objects but no record: they get a new one, private and without owner, so that the server shows the \
+     objects",
+);
