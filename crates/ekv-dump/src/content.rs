@@ -1,17 +1,7 @@
 //! Which files of a dump hold what users stored.
 
 use crate::entry::Entry;
-
-/// What a file of a dump is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It holds a key, an item, items, an object or messages.
-    Content,
-    /// It describes one of them: the metadata of an object.
-    Metadata,
-    /// It belongs to the dump or to many things: names, expiries, settings, the account.
-    Other,
-}
+pub use crate::layout::in_scope::Role;
 
 /// What the file at a path of a dump that is written is for. Source: `docs/format/tree.md`, section 1.
 pub fn role_of(path: &[u8]) -> Role {

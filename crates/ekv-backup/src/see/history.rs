@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use ekv_adapters::{AdapterOptions, Concern, Family, Router, Run, concerns, decode, ranges_of};
-use ekv_model::{
-    Class, Consumer, Error, Event, Monitor as _, Name, Result, Scope, Severity, Thing, Things, dynamodb, s3, sqs,
-};
+use ekv_model::{Class, Consumer, Error, Event, Monitor as _, Name, Result, Scope, Severity, Step, Thing, Things};
 use ekv_snapshot::{Classify as _, CommitTs, FamilyTotals, VersionScan, View};
 use ekv_spill::{Scratch, Sorted, Sorter};
 
@@ -255,12 +253,7 @@ struct Seen<'n> {
 impl Consumer for Seen<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let fingerprint = self.aspects.event(&event)?;
-        let is_scope = matches!(
-            event,
-            Event::DynamoDb(dynamodb::Event::TableBegin(_))
-                | Event::S3(s3::Event::Begin(_))
-                | Event::Sqs(sqs::Event::Queue(_))
-        );
+        let is_scope = matches!(event.step(), Step::Scope { is_gone: false, .. });
         let thing = self.things.event(&event);
         let Some(fingerprint) = fingerprint else { return Ok(()) };
         if self.name.key.is_empty() {

@@ -2,7 +2,6 @@
 
 use ekv_model::Protocol;
 
-use crate::content::Role;
 use crate::segment::{Decoded, SegmentError, component, decode_component};
 use crate::verify::problem::ProblemKind;
 use crate::verify::rules::Rules;
@@ -34,6 +33,17 @@ impl ScopeRow {
         check_name: |_| None,
         check: |_, _| None,
     };
+}
+
+/// What a file of a dump is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It holds a key, an item, items, an object or messages.
+    Content,
+    /// It describes one of them: the metadata of an object.
+    Metadata,
+    /// It belongs to the dump or to many things: names, expiries, settings, the account.
+    Other,
 }
 
 /// A file or directory in a scope.

@@ -3,10 +3,9 @@
 use ekv_model::Protocol;
 
 use super::write::names::Folder;
-use crate::content::Role;
 use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_FILE;
-use crate::layout::in_scope::{InScope, Misplaced, ScopeRow, decimal, split_first};
+use crate::layout::in_scope::{InScope, Misplaced, Role, ScopeRow, decimal, split_first};
 use crate::segment::{Decoded, SegmentError, decode_segment};
 use crate::verify::problem::ProblemKind;
 use crate::verify::rules::Rules;

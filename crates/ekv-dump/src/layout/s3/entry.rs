@@ -2,9 +2,8 @@
 
 use ekv_model::Protocol;
 
-use crate::content::Role;
 use crate::keymap::KEYMAP_FILE;
-use crate::layout::in_scope::{InScope, Misplaced, ScopeRow, check_component, decimal, included, split_first};
+use crate::layout::in_scope::{InScope, Misplaced, Role, ScopeRow, check_component, decimal, included, split_first};
 use crate::s3_name::{
     BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, META_SUFFIX, ORPHANS_DIRECTORY, UPLOAD_RECORDS_FILE, is_reserved,
 };

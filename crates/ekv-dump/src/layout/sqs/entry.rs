@@ -3,8 +3,7 @@
 use ekv_model::Protocol;
 
 use super::write::{INTERNALS_DIRECTORY, MESSAGES_FILE, QUEUE_FILE, SIDE_RECORDS_FILE, is_orphan_directory};
-use crate::content::Role;
-use crate::layout::in_scope::{InScope, Misplaced, ScopeRow, check_component, included, split_first};
+use crate::layout::in_scope::{InScope, Misplaced, Role, ScopeRow, check_component, included, split_first};
 use crate::verify::problem::ProblemKind;
 use crate::verify::rules::Rules;
 use crate::verify::seen::{Seen, SeenScope};
