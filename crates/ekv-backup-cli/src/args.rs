@@ -340,6 +340,9 @@ pub(crate) struct DecodeArguments {
 
     #[command(flatten)]
     pub(crate) read: ReadArguments,
+    /// Print the account of all records and a line for each key family, too
+    #[arg(long, help_heading = "Output")]
+    pub(crate) families: bool,
 
     /// Adapters whose data is written: dynamodb, s3, redis, sqs, or all; comma-separated
     ///
@@ -532,7 +535,7 @@ Examples:
 
 /// Show what a snapshot holds, without writing anything.
 ///
-/// Header, checksum, the times that can be answered, and records, versions and bytes per key family. All checks of a decode are made
+/// Header, checksum, the times that can be answered and what it holds; with --families records, versions and bytes per key family. All checks of a decode are made
 /// that need no decoding, and it ends like one: with exit code 5 where a group is missing or an older state was taken.
 ///
 /// With addresses or filters what they select is decoded, counted and forgotten: things and bytes by type, and by database, table, bucket and
@@ -553,6 +556,9 @@ pub(crate) struct InspectArguments {
     pub(crate) first: FirstArguments,
     #[command(flatten)]
     pub(crate) read: ReadArguments,
+    /// Print the account of all records and a line for each key family, too
+    #[arg(long, help_heading = "Output")]
+    pub(crate) families: bool,
 }
 
 const CLEAN_AFTER_HELP: &str = "\

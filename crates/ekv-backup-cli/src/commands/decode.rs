@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &DecodeArguments, output: &mut Output) -> Result<Ex
         }
     }
     text::tell_what_is_hidden(output, &report.books.completeness, &report.books.findings);
-    output.result(exit, &report, |out| show(dump, &report, is_compared, out));
+    output.result(exit, &report, |out| show(dump, &report, is_compared, arguments.families, out));
     Ok(exit)
 }
 
@@ -154,9 +154,18 @@ fn not_before_ms(age: Duration) -> u64 {
     u64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(u64::MAX)
 }
 
-fn show(dump: &Path, report: &DecodeReport, is_compared: bool, out: &mut Page) {
+fn show(dump: &Path, report: &DecodeReport, is_compared: bool, with_families: bool, out: &mut Page) {
     text::snapshots(&report.books.snapshots, &report.books.completeness.rests_on, Detail::Short, out);
-    text::accounts(&report.books.records, &text::unasked(&report.books), out);
+    text::contents("Holds", &report.contents, out);
+    let unasked = text::unasked(&report.books);
+    if with_families {
+        text::accounts(&report.books.records, &unasked, out);
+        text::families(&report.books.families, out);
+    } else {
+        for what in &unasked {
+            let _ = writeln!(out, "  not in the dump: {what}");
+        }
+    }
     text::findings(&report.books.findings, out);
     text::names(&report.books.names_not_portable, out);
     let files = text::count(report.files, "file", "files");
@@ -177,9 +186,7 @@ fn show(dump: &Path, report: &DecodeReport, is_compared: bool, out: &mut Page) {
     if report.losses > 0 {
         let _ = writeln!(out, "    LOSSES.jsonl in the dump names what is missing, one by one");
     }
-    if report.dry_run {
-        text::contents(&report.contents, out);
-    } else if !target::is_standard_output(dump) {
+    if !report.dry_run && !target::is_standard_output(dump) {
         out.command("  check it any time: ", "ekv-backup verify", dump, "");
     }
 }

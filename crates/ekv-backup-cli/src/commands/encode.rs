@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
         text::title("Payload", snapshot.display(), report.dry_run, out);
         show_payload(&report.payload, out);
         if report.dry_run {
-            return text::contents(&report.payload.contents, out);
+            return text::contents("Selected", &report.payload.contents, out);
         }
         let _ = writeln!(out, "  info     {} (fsync {}, {})", report.encode_info, report.fsync, report.published_by);
         out.command(

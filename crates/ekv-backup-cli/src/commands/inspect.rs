@@ -29,20 +29,24 @@ pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<E
         (true, _) => Exit::Done,
         (false, _) => Exit::Losses,
     };
-    output.result(exit, &report, |out| show(&report, out));
+    output.result(exit, &report, |out| show(&report, arguments.families, out));
     Ok(exit)
 }
 
-fn show(report: &Inspection, out: &mut Page) {
-    text::snapshots(&report.snapshots, &report.completeness.rests_on, Detail::Full, out);
-    text::accounts(&report.records, &[], out);
-    text::families(&report.families, out);
+fn show(report: &Inspection, with_families: bool, out: &mut Page) {
+    let detail = if with_families { Detail::Full } else { Detail::Short };
+    text::snapshots(&report.snapshots, &report.completeness.rests_on, detail, out);
+    text::holdings(&report.families, out);
+    if with_families {
+        text::accounts(&report.records, &[], out);
+        text::families(&report.families, out);
+    }
     for prefix in &report.unknown_prefixes {
         let _ = writeln!(out, "  unknown keys {}: {}", prefix.prefix, text::count(prefix.records, "record", "records"));
     }
     text::findings(&report.findings, out);
     if let Some(selected) = &report.selected {
-        text::contents(&selected.contents, out);
+        text::contents("Selected", &selected.contents, out);
         let _ = writeln!(out, "  by {}", selected.filters);
     }
     for missing in &report.completeness.missing {

@@ -94,7 +94,7 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
             text::selection("  ", report.check.selection.as_deref(), out);
             text::choices("  ", &report.check.by_choice, out);
             if let Some(part) = report.part.as_ref().filter(|_| copy.dry_run) {
-                text::contents(&part.contents, out);
+                text::contents("Selected", &part.contents, out);
             }
         }
     });

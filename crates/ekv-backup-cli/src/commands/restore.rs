@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
         let _ = writeln!(out);
         show_payload(&report.encoded, out);
         if report.prepared.dry_run {
-            text::contents(&report.encoded.contents, out);
+            text::contents("Selected", &report.encoded.contents, out);
         }
         show_prepared(&report.prepared, "the dump", out);
     });

@@ -27,9 +27,9 @@ pub(crate) fn title(what: &str, name: impl Display, dry_run: bool, out: &mut Pag
 }
 
 /// How many things there are, by type and by scope.
-pub(crate) fn contents(contents: &Contents, out: &mut Page) {
+pub(crate) fn contents(title: &str, contents: &Contents, out: &mut Page) {
     let things = count(contents.things, "thing", "things");
-    out.title(format_args!("Selected: {things}, {} in them", bytes(contents.bytes)));
+    out.title(format_args!("{title}: {things}, {} in them", bytes(contents.bytes)));
     let _ = writeln!(out);
     for KindContents { kind, things, bytes: len } in &contents.kinds {
         let _ = writeln!(out, "  {:>14}  {kind:<8} {:>11}", digits(*things), bytes(*len));
@@ -184,6 +184,46 @@ pub(crate) fn unasked(books: &BooksReport) -> Vec<String> {
     rows.push((rest, "of S3 uploads that were not completed", "--include-incomplete-uploads"));
     let rows = rows.into_iter().filter(|row| row.0 > 0);
     rows.map(|(n, what, option)| format!("{} {what}: not asked for ({option})", digits(n))).collect()
+}
+
+/// What users call the visible records of key families.
+const NOUNS: [(&str, &str, &str); 17] = [
+    ("redis_string", "string", "strings"),
+    ("bare", "string without a prefix", "strings without a prefix"),
+    ("redis_hll", "HyperLogLog", "HyperLogLogs"),
+    ("redis_hash_field", "field of a hash", "fields of hashes"),
+    ("redis_list_item", "item of a list", "items of lists"),
+    ("redis_set_member", "member of a set", "members of sets"),
+    ("redis_zset_member", "member of a sorted set", "members of sorted sets"),
+    ("redis_stream_entry", "entry of a stream", "entries of streams"),
+    ("redis_hash_blob", "hash in one record", "hashes in one record"),
+    ("redis_set_blob", "set in one record", "sets in one record"),
+    ("redis_zset_blob", "sorted set in one record", "sorted sets in one record"),
+    ("dynamodb_table", "DynamoDB table", "DynamoDB tables"),
+    ("dynamodb_item", "DynamoDB item", "DynamoDB items"),
+    ("s3_bucket", "S3 bucket", "S3 buckets"),
+    ("s3_object", "S3 object", "S3 objects"),
+    ("sqs_queue", "SQS queue", "SQS queues"),
+    ("sqs_message", "SQS message", "SQS messages"),
+];
+
+/// What a snapshot holds in the words of its users, as far as the counts of its key families say it.
+pub(crate) fn holdings(all: &[FamilyReport], out: &mut Page) {
+    let visible = |name: &str| all.iter().filter(|family| family.family == name).map(|family| family.visible).sum();
+    let rows: Vec<(u64, &str, &str)> = NOUNS.iter().map(|(family, one, many)| (visible(family), *one, *many)).collect();
+    let others = all.iter().filter(|family| ["file_system", "unknown"].contains(&family.owner));
+    let others: u64 = others.map(|family| family.visible).sum();
+    out.title("Holds");
+    let _ = writeln!(out);
+    let rows = rows.into_iter().chain([(others, "record that no adapter decodes", "records that no adapter decodes")]);
+    let mut is_empty = true;
+    for (n, one, many) in rows.filter(|(n, ..)| *n > 0) {
+        is_empty = false;
+        let _ = writeln!(out, "  {:>14}  {}", digits(n), if n == 1 { one } else { many });
+    }
+    if is_empty {
+        let _ = writeln!(out, "  no data of users");
+    }
 }
 
 /// A line per key family.

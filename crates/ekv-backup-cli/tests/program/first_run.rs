@@ -11,7 +11,8 @@ fn decode_then_check_then_look_works_without_options() {
     let decode = room.run(&["decode", "redis-1.fsm", "dump"]);
     decode.assert_code(0);
     assert_eq!(decode.stderr, "");
-    for text in ["checksum 04d9a3ae verified", "3 778 records", "complete: nothing was lost", "ekv-backup verify dump"]
+    for text in
+        ["checksum 04d9a3ae verified", "Holds: 174 things", "complete: nothing was lost", "ekv-backup verify dump"]
     {
         assert!(decode.stdout.contains(text), "{}", decode.stdout);
     }
@@ -25,7 +26,11 @@ fn decode_then_check_then_look_works_without_options() {
     assert!(verify.stdout.starts_with("Sound: dump,"), "{}", verify.stdout);
     let inspect = room.run(&["inspect", "redis-1.fsm"]);
     inspect.assert_code(0);
-    assert!(inspect.stdout.contains("redis_") && inspect.stdout.contains("clock ceiling"), "{}", inspect.stdout);
+    assert!(inspect.stdout.contains("  75  strings\n") && !inspect.stdout.contains("redis_"), "{}", inspect.stdout);
+    for command in [&["inspect", "redis-1.fsm", "--families"][..], &["decode", "redis-1.fsm", "again", "--families"]] {
+        let run = room.run(command);
+        assert!(run.assert_code(0).stdout.contains("redis_string ") && run.stdout.contains("3 778 records"), "{run:?}");
+    }
 }
 
 #[test]
