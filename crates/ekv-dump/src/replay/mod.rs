@@ -10,7 +10,7 @@
 //! | `place.rs`, `fault.rs` | where a replay is, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
 //!
-//! A reader for another protocol is a function in its row [`layout::Layout`](crate::layout::Layout).
+//! A reader for another protocol is a function in its row (`layout/mod.rs`).
 
 pub(crate) mod fault;
 pub(crate) mod place;
