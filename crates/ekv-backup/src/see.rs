@@ -23,9 +23,9 @@ mod source;
 
 pub use diff::{Change, Compared, DiffOptions, Difference, Side, diff};
 pub use get::{GetOptions, GetOutput, GetReport, get};
-pub use history::{Moment, Retained, State, ThingState, history};
+pub use history::{Retained, ThingState, Version, VersionState, history};
 pub use html::{PageOptions, PageReport, report_page};
-pub use list::{ListOptions, Listed, Row, ScopeRow, SortBy, list};
+pub use list::{CommitTime, ListOptions, Listed, Row, ScopeRow, SortBy, list};
 pub use look::{Enough, Look};
 pub use report::{Report, ReportOptions, report};
 pub use source::{Source, SourceBooks};

@@ -1,6 +1,6 @@
 //! `history`.
 
-use ekv_backup::see::{Moment, Source, State, ThingState, history};
+use ekv_backup::see::{CommitTime, Source, ThingState, Version, VersionState, history};
 use ekv_backup::{Class, Error, format_unix_ms};
 use ekv_model::Name;
 use ekv_text::json::write_shown_line;
@@ -23,9 +23,9 @@ pub(crate) fn run(arguments: &HistoryArguments, output: &mut Output) -> Result<E
     let source = Source::open(&arguments.source, &read, output.screen())?;
     let (address, is_json) = (name.to_string(), output.is_json());
     let mut has_damage = false;
-    let mut take = |moment: &Moment| {
-        has_damage |= matches!(moment.state, State::Damaged(_));
-        lines.put(&if is_json { json(&address, moment)? } else { line(moment).into_bytes() })
+    let mut take = |version: &Version| {
+        has_damage |= matches!(version.state, VersionState::Damaged(_));
+        lines.put(&if is_json { json(&address, version)? } else { line(version).into_bytes() })
     };
     let retained = history(&source, &name, &read.resources, &mut take, output.screen())?;
     if !is_json {
@@ -43,16 +43,16 @@ pub(crate) fn run(arguments: &HistoryArguments, output: &mut Output) -> Result<E
 }
 
 /// A version for people.
-fn line(moment: &Moment) -> String {
-    let Moment { commit_ts, state, is_staged, group_id } = moment;
+fn line(version: &Version) -> String {
+    let Version { commit_ts, state, is_staged, group_id } = version;
     let time = format_unix_ms(commit_ts >> COUNTER_BITS);
     let what = match state {
-        State::Deleted => "deleted".to_owned(),
-        State::Damaged(why) => format!("damaged   {why}"),
-        State::There(state) if state.bytes == 0 && ["table", "bucket", "queue"].contains(&state.kind) => {
+        VersionState::Deleted => "deleted".to_owned(),
+        VersionState::Damaged(why) => format!("damaged   {why}"),
+        VersionState::There(state) if state.bytes == 0 && ["table", "bucket", "queue"].contains(&state.kind) => {
             format!("{:<9}", state.kind)
         }
-        State::There(ThingState { kind, bytes, elements, expire_at_ms, .. }) => {
+        VersionState::There(ThingState { kind, bytes, elements, expire_at_ms, .. }) => {
             let elements = elements.map(|elements| format!("  {}", text::count(elements, "element", "elements")));
             let expiry = expire_at_ms.map(|at_ms| format!("  expires {}", format_unix_ms(at_ms)));
             format!(
@@ -70,9 +70,9 @@ fn line(moment: &Moment) -> String {
 
 /// A version in JSON.
 #[derive(Serialize)]
-struct Version<'a> {
+struct Line<'a> {
     address: &'a str,
-    commit: Commit,
+    commit: Option<CommitTime>,
     change: &'static str,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
@@ -90,33 +90,25 @@ struct Version<'a> {
     group: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Commit {
-    hlc: u64,
-    unix_ms: u64,
-    time: String,
-}
-
-fn json(address: &str, moment: &Moment) -> Result<Vec<u8>, Error> {
-    let unix_ms = moment.commit_ts >> COUNTER_BITS;
-    let (change, there, why) = match &moment.state {
-        State::Deleted => ("deleted", None, None),
-        State::Damaged(why) => ("damaged", None, Some(why.as_str())),
-        State::There(state) => ("written", Some(state), None),
+fn json(address: &str, version: &Version) -> Result<Vec<u8>, Error> {
+    let (change, there, why) = match &version.state {
+        VersionState::Deleted => ("deleted", None, None),
+        VersionState::Damaged(why) => ("damaged", None, Some(why.as_str())),
+        VersionState::There(state) => ("written", Some(state), None),
     };
-    let version = Version {
+    let line = Line {
         address,
-        commit: Commit { hlc: moment.commit_ts, unix_ms, time: format_unix_ms(unix_ms) },
+        commit: CommitTime::of(version.commit_ts),
         change,
         kind: there.map(|state| state.kind),
         bytes: there.map(|state| state.bytes),
         elements: there.and_then(|state| state.elements),
         expire_at_ms: there.and_then(|state| state.expire_at_ms),
         why,
-        staged: moment.is_staged,
-        group: moment.group_id,
+        staged: version.is_staged,
+        group: version.group_id,
     };
-    let mut line = Vec::new();
-    write_shown_line(&version, &mut line).map_err(|error| Error::new(Class::WriteIo, error))?;
-    Ok(line)
+    let mut text = Vec::new();
+    write_shown_line(&line, &mut text).map_err(|error| Error::new(Class::WriteIo, error))?;
+    Ok(text)
 }

@@ -13,7 +13,7 @@ use ekv_text::base64::Base64Stream;
 use ekv_text::json::{ShownStream, Utf8Check, write_shown_object};
 use serde::Serialize;
 
-use super::list::{Base64Text, Changed};
+use super::list::{Base64Text, CommitTime};
 use super::look::Look;
 use super::source::Source;
 use crate::losses::scratch_error;
@@ -386,7 +386,7 @@ struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     elements: Option<u64>,
     expire_at_ms: Option<u64>,
-    changed: Option<Changed>,
+    changed: Option<CommitTime>,
 }
 
 /// Writes one line: what is known of the thing, what describes it, and its value.
@@ -401,7 +401,7 @@ fn write_json(seen: &Seen, content: &Spooled, metadata: &Spooled, out: &mut Dest
         bytes: size.bytes,
         elements: size.elements,
         expire_at_ms: *expire_at_ms,
-        changed: Changed::of(*commit_ts),
+        changed: CommitTime::of(*commit_ts),
     };
     let mut text = Vec::new();
     write_shown_object(&described, &mut text).map_err(|error| Error::new(Class::WriteIo, error))?;

@@ -18,11 +18,11 @@ const SORT_BUDGET: usize = 4 << 20;
 
 /// A commit that made something of a thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct Version {
     /// Commit timestamp (HLC).
     pub commit_ts: u64,
     /// What clients saw from then on.
-    pub state: State,
+    pub state: VersionState,
     /// Whether it was staged by a transaction, and not yet applied.
     pub is_staged: bool,
     /// Raft group that holds it, where there are several.
@@ -31,7 +31,7 @@ pub struct Moment {
 
 /// What a thing was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum VersionState {
     /// Not there.
     Deleted,
     /// It cannot be read; this says why.
@@ -75,7 +75,7 @@ pub fn history(
     source: &Source,
     name: &Name,
     resources: &Resources,
-    take: &mut dyn FnMut(&Moment) -> Result<()>,
+    take: &mut dyn FnMut(&Version) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<Retained> {
     let Source::Store(store) = source else {
@@ -93,18 +93,18 @@ pub fn history(
     let since = oldest_answerable(store);
     let mut retained = Retained { commits: 0, since };
     // The state of a commit is told once it is known whether the one before it was another.
-    let mut later: Option<(Commit, State)> = None;
+    let mut later: Option<(Commit, VersionState)> = None;
     loop {
         let commit = commits.next()?;
         let state = match &commit {
             Some(commit) => past.state_at(commit.ts, &follower)?,
-            None => State::Deleted,
+            None => VersionState::Deleted,
         };
         if let Some((commit, after)) = later.take() {
             // A commit around the thing counts only if it made a difference.
             if commit.is_own || after != state {
                 retained.commits = retained.commits.saturating_add(1);
-                take(&Moment {
+                take(&Version {
                     commit_ts: commit.ts,
                     state: after,
                     is_staged: commit.is_staged,
@@ -226,7 +226,7 @@ impl<'s> Past<'s> {
     }
 
     /// What a reader at this commit saw.
-    fn state_at(&self, commit_ts: u64, follower: &Follower<'_>) -> Result<State> {
+    fn state_at(&self, commit_ts: u64, follower: &Follower<'_>) -> Result<VersionState> {
         let view: View = self.store.state.view.reading_at(CommitTs(commit_ts));
         let mut seen = Seen { name: self.name, things: Things::default(), aspects: Aspects::new(true), state: None };
         let mut run = Run::new(&view, &self.families, &mut seen, follower, Arc::clone(&self.scratch));
@@ -235,9 +235,9 @@ impl<'s> Past<'s> {
         let (_, findings) = run.into_books();
         let lost = findings.iter().find(|(finding, _)| finding.severity == Severity::Loss);
         Ok(match (seen.state, lost) {
-            (Some(state), _) => State::There(state),
-            (None, Some((finding, _))) => State::Damaged(format!("{}: {}", finding.name, finding.meaning)),
-            (None, None) => State::Deleted,
+            (Some(state), _) => VersionState::There(state),
+            (None, Some((finding, _))) => VersionState::Damaged(format!("{}: {}", finding.name, finding.meaning)),
+            (None, None) => VersionState::Deleted,
         })
     }
 }

@@ -88,18 +88,21 @@ pub struct ScopeRow<'a> {
 }
 
 /// A commit time in JSON.
-#[derive(Serialize)]
-pub(crate) struct Changed {
-    hlc: u64,
-    unix_ms: u64,
-    time: String,
+#[derive(Serialize, Clone, Debug)]
+pub struct CommitTime {
+    /// The raw timestamp (HLC).
+    pub hlc: u64,
+    /// Its Unix milliseconds.
+    pub unix_ms: u64,
+    /// The same as RFC 3339.
+    pub time: String,
 }
 
-impl Changed {
+impl CommitTime {
     /// `None` if the time is not known.
-    pub(crate) fn of(commit_ts: u64) -> Option<Self> {
+    pub fn of(commit_ts: u64) -> Option<Self> {
         let ts = CommitTs(commit_ts);
-        (commit_ts > 0).then(|| Changed { hlc: ts.0, unix_ms: ts.unix_ms(), time: format_commit_ts(ts) })
+        (commit_ts > 0).then(|| CommitTime { hlc: ts.0, unix_ms: ts.unix_ms(), time: format_commit_ts(ts) })
     }
 }
 
@@ -141,7 +144,7 @@ impl Serialize for Row<'_> {
             row.serialize_field("elements", &elements)?;
         }
         row.serialize_field("expire_at_ms", &expire_at_ms)?;
-        row.serialize_field("changed", &Changed::of(commit_ts))?;
+        row.serialize_field("changed", &CommitTime::of(commit_ts))?;
         row.end()
     }
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use ekv_backup::see::{
-    Change, DiffOptions, Difference, GetOptions, GetOutput, GetReport, ListOptions, Listed, Moment, Side, SortBy,
-    Source, State, ThingState, diff, get, history, list,
+    Change, DiffOptions, Difference, GetOptions, GetOutput, GetReport, ListOptions, Listed, Side, SortBy, Source,
+    ThingState, Version, VersionState, diff, get, history, list,
 };
 use ekv_backup::{
     Class, DecodeOptions, DumpTarget, EventOptions, Expired, NewName, NoProgress, Protocol, ReadOptions, ReadTime,
@@ -561,7 +561,7 @@ fn row_at(source: &Source, address: &str, hlc: u64) -> Option<Option<(Value, Val
 fn check_history(source: &Source, address: &str) -> usize {
     let name = Name::parse(address.as_bytes(), false).unwrap();
     let mut moments = Vec::new();
-    let mut take = |moment: &Moment| {
+    let mut take = |moment: &Version| {
         moments.push(moment.clone());
         Ok(())
     };
@@ -570,9 +570,9 @@ fn check_history(source: &Source, address: &str) -> usize {
     let states: Vec<Option<(Value, Value, Value, Value)>> = moments
         .iter()
         .map(|moment| match &moment.state {
-            State::Deleted => None,
-            State::Damaged(why) => panic!("{address}: {why}"),
-            State::There(ThingState { kind, bytes, elements, expire_at_ms, .. }) => {
+            VersionState::Deleted => None,
+            VersionState::Damaged(why) => panic!("{address}: {why}"),
+            VersionState::There(ThingState { kind, bytes, elements, expire_at_ms, .. }) => {
                 Some(((*kind).into(), (*bytes).into(), (*elements).into(), (*expire_at_ms).into()))
             }
         })
