@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use args::{Arguments, Command};
-use ekv_backup::{Wanted, advice, damage_advice};
+use ekv_backup::{CommandError, Wanted, advice, damage_advice};
 use exit::Exit;
 use output::Output;
 
@@ -76,6 +76,10 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
             let about_input = || input.and_then(|(input, wanted)| advice(input, wanted, verb));
             attempt.remedy(&error).or_else(about_input).or_else(about_damage)
         };
+        let is_about_moments =
+            matches!(error.get_ref().downcast_ref(), Some(CommandError::OneMoment { .. } | CommandError::NoVersions));
+        // What a dump is, such an error says itself.
+        let tip = || if is_about_moments { None } else { tip() };
         if let Some(tip) = matches!(exit, Exit::Environment | Exit::Data).then(tip).flatten() {
             output.tip(tip);
         }

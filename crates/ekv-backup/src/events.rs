@@ -60,6 +60,8 @@ pub struct EventOptions {
     pub include_unknown: bool,
     /// What of these adapters' data comes.
     pub scope: Arc<Scope>,
+    /// Whether every collection says at its beginning how large it is and when it was changed; some are read twice for that.
+    pub looks_ahead: bool,
 }
 
 impl Default for EventOptions {
@@ -79,6 +81,7 @@ impl EventOptions {
             sqs: sqs::Options::default(),
             include_unknown: false,
             scope: Arc::default(),
+            looks_ahead: false,
         }
     }
 
@@ -176,6 +179,9 @@ impl<'s> StoreEvents<'s> {
         let mut run = Run::new(&store.state.view, &store.state.families, target, &follower, Arc::clone(scratch));
         run.log_losses(Some(losses));
         run.select(Arc::clone(&options.scope));
+        if options.looks_ahead {
+            run.look_ahead();
+        }
         for adapter in Protocol::IN_DUMPS.iter().filter(|adapter| options.takes(**adapter)) {
             decode(&mut run, *adapter, &adapter_options)?;
         }

@@ -364,6 +364,30 @@ impl Scope {
 
     /// What may be meant instead, where nothing is selected.
     pub fn hint(&self) -> Option<String> {
+        let patterns = self.given.iter().filter(|(option, _)| ["prefix", "match", "exclude"].contains(option));
+        let after_protocol = |text: &str| {
+            let (front, rest) = text.split_once(':')?;
+            Protocol::named(front.as_bytes()).map(|protocol| (protocol, rest.to_owned()))
+        };
+        for (option, text) in patterns {
+            if let Some((protocol, rest)) = after_protocol(text) {
+                // Names of keys do not begin with the database.
+                let rest = match protocol.has_numbered_scopes() {
+                    true => rest.split_once('/').map_or(rest.as_str(), |(_, key)| key),
+                    false => &rest,
+                };
+                return Some(format!("names have no protocol in front: --{option} {rest}"));
+            }
+        }
+        let folder = self.given.iter().find(|(option, text)| {
+            *option == "address"
+                && text.ends_with('/')
+                && after_protocol(text).is_some_and(|(_, rest)| rest.matches('/').count() > 1)
+        });
+        if let Some((_, text)) = folder {
+            let rest = text.split_once(':').map_or("", |(_, rest)| rest);
+            return Some(format!("an address names one thing; --prefix {rest} takes all that begins so"));
+        }
         let byte = self.needless_escape?;
         let kind = if byte.is_ascii_digit() { "digit" } else { "letter" };
         let character = char::from(byte);

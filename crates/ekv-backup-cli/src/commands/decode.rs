@@ -106,6 +106,7 @@ fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions
                 include_side_records: arguments.include_sqs_side_records,
             },
             include_unknown: arguments.include_unknown,
+            looks_ahead: false,
         },
         tree: TreeOptions {
             dynamodb_layout: match arguments.dynamodb_layout {

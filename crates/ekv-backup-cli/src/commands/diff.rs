@@ -1,5 +1,7 @@
 //! `diff`.
 
+use std::path::PathBuf;
+
 use ekv_backup::see::{Change, Compared, DiffOptions, Difference, Side, Source, diff};
 use ekv_backup::{Class, Error, EventOptions, Protocol, ReadOptions, RedisOptions, format_unix_ms};
 use ekv_text::json::write_shown_line;
@@ -13,6 +15,7 @@ use crate::exit::Exit;
 use crate::output::{Lines, Output};
 
 pub(crate) fn run(arguments: &DiffArguments, output: &mut Output) -> Result<Exit, Error> {
+    let arguments = &with_address(arguments);
     let adapters = arguments.adapter.0.clone();
     let read = snapshot_options(&arguments.snapshot);
     let scope = arguments.scope.scope(&adapters, &arguments.first, read.allow_empty)?;
@@ -46,6 +49,22 @@ pub(crate) fn run(arguments: &DiffArguments, output: &mut Output) -> Result<Exit
     teller.finish(&all, &mut lines)?;
     lines.finish()?;
     end(&compared, &options, output)
+}
+
+/// With two moments of one source, what stands in the place of the second is the first address.
+fn with_address(arguments: &DiffArguments) -> DiffArguments {
+    let mut arguments = arguments.clone();
+    let is_address = |second: &PathBuf| {
+        let text = second.as_os_str().as_encoded_bytes();
+        let front = text.split(|byte| *byte == b':').next().filter(|front| front.len() < text.len());
+        front.and_then(Protocol::named).is_some() && !second.exists()
+    };
+    if arguments.at.len() == 2
+        && let Some(second) = arguments.second.take_if(|second| is_address(second))
+    {
+        arguments.scope.address.insert(0, second.into_os_string());
+    }
+    arguments
 }
 
 /// Opens both sides: two places, or one at two moments.
@@ -82,6 +101,9 @@ fn end(compared: &Compared, options: &DiffOptions, output: &Output) -> Result<Ex
     tell(second, output);
     if first.things == 0 && second.things == 0 && options.events.is_selection() {
         return Err(nothing(&options.events));
+    }
+    if *differences == 0 {
+        output.note(format_args!("no difference in {}", text::count(first.things, "thing", "things")));
     }
     Ok(match (*differences, first.is_complete && second.is_complete) {
         (0, true) => Exit::Done,

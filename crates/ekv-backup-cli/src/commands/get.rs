@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &GetArguments, output: &mut Output) -> Result<Exit,
         events: EventOptions {
             redis: RedisOptions { expired: expired(arguments.expired), ..RedisOptions::default() },
             scope: Arc::new(scope),
+            looks_ahead: output.is_json(),
             ..EventOptions::of(Protocol::IN_DUMPS)
         },
         name,
@@ -40,6 +41,7 @@ pub(crate) fn run(arguments: &GetArguments, output: &mut Output) -> Result<Exit,
     let report = get(&mut source, &options, place, output.screen());
     tell_of_index(&source, output);
     let report = report?;
+    report.of_groups.iter().for_each(|line| output.warning(line));
     if report.is_doubtful {
         output.warning(
             "a group is missing, or an older state of one was taken: this may not be the newest value (`inspect` says more)",

@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
             ..RedisOptions::default()
         },
         scope,
+        looks_ahead: arguments.long || output.is_json() || arguments.sort.is_some(),
         ..EventOptions::of(adapters)
     };
     let options = ListOptions {
@@ -93,6 +94,7 @@ pub(crate) fn tell(poured: &Look, output: &Output) {
             output.warning(format_args!("nothing matches {filter}, while others do"));
         }
     }
+    poured.of_groups().for_each(|line| output.warning(line));
     let rest = ", which `decode` lists in LOSSES.jsonl";
     text::first_of(&poured.lost, poured.lost_count, rest, |line| output.warning(format_args!("missing: {line}")));
 }

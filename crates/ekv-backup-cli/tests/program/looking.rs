@@ -252,3 +252,28 @@ fn history_tells_what_a_thing_was_at_every_commit() {
     let old = room.run(&["get", "all-3.fsm", "redis:0/s::_%FE", "--at", "hlc:117660822048604160", "--json"]);
     assert_eq!(old.assert_code(0).json()["bytes"], 70_000);
 }
+
+#[test]
+fn mistakes_with_names_are_told_with_what_to_write() {
+    let room = Room::new();
+    room.write("all-3.fsm", &ALL_3.bytes());
+    for (words, hint) in [
+        (
+            &["ls", "all-3.fsm", "--prefix", "s3:bucket-one/a/"][..],
+            "names have no protocol in front: --prefix bucket-one/a/",
+        ),
+        (&["ls", "all-3.fsm", "--match", "redis:0/s*"], "names have no protocol in front: --match s*"),
+        (&["ls", "all-3.fsm", "s3:bucket-one/a/"], "an address names one thing; --prefix bucket-one/a/ takes"),
+    ] {
+        room.run(words).assert_code(6).assert_says(hint);
+    }
+    let moments = ["--at", "2026-11-22T15:35:00Z", "--at", "2026-11-22T15:36:00Z"];
+    let run = room.run(&[&["diff", "all-3.fsm", "dynamodb:users/"][..], &moments].concat());
+    assert!(run.assert_code(6).stdout.lines().all(|line| line.contains(" dynamodb:users/")), "{run:?}");
+    room.run(&["decode", "all-3.fsm", "dump.tar"]).assert_code(0);
+    let run = room.run(&["history", "dump.tar", "boot"]);
+    assert!(!run.assert_code(1).stderr.contains("tip:"), "{run:?}");
+    // Commits are not applied in the order of their stamps.
+    let near = room.run(&["get", "all-3.fsm", "boot", "--at", "2026-11-22T15:36:58Z"]);
+    near.assert_says("groups_read_near_newest_commit");
+}

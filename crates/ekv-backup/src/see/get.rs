@@ -58,6 +58,8 @@ pub struct GetReport {
     pub is_doubtful: bool,
     /// Who reads the stream went away before the end.
     pub was_left: bool,
+    /// What is unusual about the groups and the moment that were read.
+    pub of_groups: Vec<String>,
 }
 
 /// Why nothing is got.
@@ -124,7 +126,14 @@ pub fn get(
     let Kept { destination, content, metadata, .. } = std::mem::replace(&mut *kept, Kept::nothing(&scratch));
     let mut destination = destination;
     if destination.was_left() {
-        return Ok(GetReport { kind: None, len: 0, things: 0, is_doubtful: false, was_left: true });
+        return Ok(GetReport {
+            kind: None,
+            len: 0,
+            things: 0,
+            is_doubtful: false,
+            was_left: true,
+            of_groups: Vec::new(),
+        });
     }
     let written = finished.and_then(|poured| {
         check_answer(name, &poured, &seen, options)?;
@@ -139,13 +148,14 @@ pub fn get(
         Ok(poured)
     });
     match written {
-        Ok(Look { things, is_doubtful, .. }) => {
+        Ok(look) => {
+            let (things, is_doubtful, of_groups) = (look.things, look.is_doubtful, look.of_groups().collect());
             let was_left = destination.was_left();
             let kind = seen.first().map(|seen| seen.kind).filter(|_| !name.key.is_empty());
-            Ok(GetReport { kind, len: destination.finish()?, things, is_doubtful, was_left })
+            Ok(GetReport { kind, len: destination.finish()?, things, is_doubtful, was_left, of_groups })
         }
         Err(_) if destination.was_left() => {
-            Ok(GetReport { kind: None, len: 0, things: 0, is_doubtful: false, was_left: true })
+            Ok(GetReport { kind: None, len: 0, things: 0, is_doubtful: false, was_left: true, of_groups: Vec::new() })
         }
         Err(_) if destination.is_unsuited => Err(Refused::Unsuited { name: name.to_string() }.error()),
         Err(error) => Err(error.after_cleaning_up(destination.abort())),

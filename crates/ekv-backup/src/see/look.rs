@@ -42,6 +42,16 @@ pub struct Look {
     pub was_stopped: bool,
 }
 
+impl Look {
+    /// What is unusual about the groups and the moment that were read, a line each: it may concern anything.
+    pub fn of_groups(&self) -> impl Iterator<Item = String> {
+        self.findings.iter().filter(|(finding, _)| finding.name.starts_with("groups_")).map(|(finding, totals)| {
+            let first = totals.examples.first().map(|example| format!("; {}", example.detail)).unwrap_or_default();
+            format!("{}: {}{first}", finding.name, finding.meaning)
+        })
+    }
+}
+
 /// The wish of a consumer to see no more.
 #[derive(Clone, Copy, Debug)]
 pub struct Enough;

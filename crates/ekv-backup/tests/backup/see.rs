@@ -618,3 +618,23 @@ fn history_of_what_never_was_or_is_many_things_is_refused() {
     assert_eq!(error.class(), Class::Environment);
     assert!(error.to_string().contains("no older versions"), "{error}");
 }
+
+#[test]
+fn everything_that_is_listed_says_when_it_was_changed_as_its_history_does() {
+    let room = Room::new();
+    let mut source = open(&room.snapshot(&ALL_3), None);
+    let rows = listed_with(&mut source, |options| options.events.looks_ahead = true);
+    let newest = source.header().read_ts;
+    for row in rows.iter().step_by(5) {
+        let name = Name::parse(row["address"].as_str().unwrap().as_bytes(), false).unwrap();
+        let mut first = None;
+        let mut take = |version: &Version| {
+            first.get_or_insert(version.commit_ts);
+            Ok(())
+        };
+        history(&source, &name, &Resources::DEFAULT, &mut take, &NoProgress).unwrap();
+        let changed = row["changed"]["hlc"].as_u64().unwrap_or_else(|| panic!("{row}"));
+        // What was deleted of it is no record that clients see.
+        assert!(changed > 0 && changed <= first.unwrap() && first.unwrap() <= newest, "{row}: {first:?}");
+    }
+}

@@ -26,6 +26,8 @@ pub(crate) const ADAPTER: Adapter = Adapter {
         let (of, name) = keys::parse(user_key)?;
         Some(Subject::of(Protocol::Toy, of, Some(name.to_vec())))
     },
+    beginnings: |_, name| vec![[name.scope.as_slice(), b"|"].concat()],
+    is_stored_key: |_, _| None,
 };
 
 /// Emits every box with its toys.

@@ -2,7 +2,7 @@
 
 use ekv_model::Protocol;
 
-use crate::content::Role;
+use crate::layout::in_scope::Role;
 use crate::layout::in_scope::{InScope, Misplaced, ScopeRow, check_component};
 use crate::segment::{Decoded, decode_segment};
 use crate::verify::problem::ProblemKind;
