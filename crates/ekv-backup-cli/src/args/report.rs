@@ -30,7 +30,7 @@ pub(crate) struct ReportArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, dump, archive of one, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
-    /// Write a page for a browser: one file that needs no network and no scripts
+    /// Write a page for a browser: one file that needs no network, and works without scripts
     ///
     /// FILE is there as a whole or not at all, and is readable for you alone: it shows names of keys.
     #[arg(long, value_name = "FILE", help_heading = "What is told")]
