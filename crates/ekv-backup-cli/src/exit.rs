@@ -74,7 +74,9 @@ impl Exit {
             Exit::Losses => {
                 "done, but not everything is there (damage, a missing group, an older state, what no server restores); the report lists it"
             }
-            Exit::No => "the answer is no: nothing matches what was selected, and nothing is published; or what is compared differs",
+            Exit::No => {
+                "the answer is no: nothing matches what was selected, and nothing is published; or what is compared differs"
+            }
             Exit::Cancelled => "cancelled (Ctrl-C, SIGTERM); nothing is left behind",
         }
     }

@@ -52,10 +52,10 @@ pub enum CommandError {
     },
     /// A moment of something that holds one.
     #[error(
-        "a dump holds one moment, that of its last commit ({time}); to read another one, name a snapshot or a node"
+        "a dump holds one moment, that at which it was read ({time}); to read another one, name a snapshot or a node"
     )]
     OneMoment {
-        /// The last commit of the dump.
+        /// The moment of the dump.
         time: String,
     },
     /// Older versions of something that holds one moment.

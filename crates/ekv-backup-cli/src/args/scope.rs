@@ -23,7 +23,7 @@ pub(crate) struct ScopeArguments {
     /// Take only these: redis:0/user:1, dynamodb:orders/, s3:photos/2026/a%20b.jpg, sqs:jobs.fifo/
     ///
     /// A word without one of the four protocols in front is a Redis key. %HH is a byte, as addresses are printed; %25 is a percent sign. A
-    /// slash inside a DynamoDB key is %2F. An address that is not there is a warning, and an error with --strict or if nothing is there.
+    /// slash inside a DynamoDB key is %2F. An address that is not there is a warning, and an error if nothing is there (or with --strict, where a command has that).
     #[arg(value_name = "ADDRESS", value_parser = non_empty_text(), help_heading = HEADING)]
     pub(crate) address: Vec<OsString>,
     /// Take the name TEXT of any protocol; may be given more than once

@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &DiffArguments, output: &mut Output) -> Result<Exit
     let compared = diff(&mut first, &mut second, &options, &mut take, output.screen())?;
     teller.finish(&all, &mut lines)?;
     lines.finish()?;
-    end(&compared, &options, output)
+    end(&compared, &options, read.allow_empty, output)
 }
 
 /// With two moments of one source, what stands in the place of the second is the first address.
@@ -92,20 +92,21 @@ fn usage(text: &str) -> Error {
 }
 
 /// Says what the lines do not, and how it ends.
-fn end(compared: &Compared, options: &DiffOptions, output: &Output) -> Result<Exit, Error> {
+fn end(compared: &Compared, options: &DiffOptions, allow_empty: bool, output: &Output) -> Result<Exit, Error> {
     let Compared { differences, first, second, not_compared } = compared;
     for adapter in not_compared {
         output.warning(format_args!("{} is not compared: one side was made without it", adapter.name()));
     }
     tell(first, output);
     tell(second, output);
-    if first.things == 0 && second.things == 0 && options.events.is_selection() {
+    if first.things == 0 && second.things == 0 && options.events.is_selection() && !allow_empty {
         return Err(nothing(&options.events));
     }
     if *differences == 0 {
         output.note(format_args!("no difference in {}", text::count(first.things, "thing", "things")));
     }
-    Ok(match (*differences, first.is_complete && second.is_complete) {
+    let is_all_compared = not_compared.is_empty() && first.is_complete && second.is_complete;
+    Ok(match (*differences, is_all_compared) {
         (0, true) => Exit::Done,
         (0, false) => Exit::Losses,
         _ => Exit::No,

@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
     }
     tell(&poured, output);
     tell_of_index(&source, output);
-    if poured.things == 0 && options.events.is_selection() && !poured.was_stopped {
+    if poured.things == 0 && options.events.is_selection() && !poured.was_stopped && !allow_empty {
         return Err(nothing(&options.events));
     }
     Ok(if poured.is_complete { Exit::Done } else { Exit::Losses })

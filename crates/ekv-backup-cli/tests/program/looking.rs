@@ -277,3 +277,43 @@ fn mistakes_with_names_are_told_with_what_to_write() {
     let near = room.run(&["get", "all-3.fsm", "boot", "--at", "2026-11-22T15:36:58Z"]);
     near.assert_says("groups_read_near_newest_commit");
 }
+
+#[test]
+fn dump_of_an_earlier_moment_is_judged_at_that_moment() {
+    let room = Room::new();
+    let at = 1_000_000_u64;
+    let snapshot = SnapshotBuilder::new().put(&key::string(b"soon"), at << 16, &string(Some(at + 50), b"x")).put(
+        &key::string(b"later"),
+        (at + 100) << 16,
+        &string(None, b"y"),
+    );
+    room.write("s.fsm", &snapshot.build());
+    let moment = format!("hlc:{}", (at + 10) << 16);
+    room.run(&["decode", "s.fsm", "dump", "--at", &moment]).assert_code(0);
+    for words in [&["ls", "s.fsm", "--at", &moment][..], &["ls", "dump"]] {
+        assert_eq!(room.run(words).assert_code(0).stdout, "redis:0/soon\n", "{words:?}");
+    }
+    assert_eq!(room.run(&["get", "dump", "soon"]).assert_code(0).stdout, "x");
+    room.run(&["ls", "dump", "--only-expired"]).assert_code(6);
+    assert_eq!(room.run(&["ls", "s.fsm"]).assert_code(0).stdout, "redis:0/later\n");
+}
+
+#[test]
+fn what_was_not_compared_is_not_called_the_same() {
+    let room = Room::new();
+    room.write("all-3.fsm", &ALL_3.bytes());
+    for adapter in ["s3", "redis"] {
+        room.run(&["decode", "all-3.fsm", adapter, "--adapter", adapter]).assert_code(0);
+    }
+    room.run(&["diff", "s3", "redis", "-q"]).assert_code(5);
+    room.run(&["diff", "all-3.fsm", "redis"]).assert_code(5).assert_says("s3 is not compared");
+    let same = room.run(&["diff", "all-3.fsm", "redis", "--adapter", "redis"]);
+    assert!(!same.assert_code(0).stderr.contains("not compared"), "{same:?}");
+    for words in ["diff s3 all-3.fsm --json", "get all-3.fsm sqs:orders/"] {
+        let script = format!("{{ \"$0\" {words} -q; echo $? >&2; }} | true");
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_ekv-backup")).current_dir(room.path("."));
+        let run = end_of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        assert!(!run.stderr.contains("error"), "{words}: {run:?}");
+    }
+}

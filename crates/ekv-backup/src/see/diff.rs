@@ -11,7 +11,7 @@ use ekv_text::{ByteCursor, shorten};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::look::Look;
+use super::look::{Enough, Look};
 use super::source::Source;
 use crate::digest::{Aspects, Fingerprint, Sum};
 use crate::losses::scratch_error;
@@ -126,7 +126,7 @@ pub struct Compared {
 /// 150 bytes and the address of each thing.
 ///
 /// # Errors
-/// As [`Source::look`]; those of `take`.
+/// As [`Source::look`]; those of `take`, which may end with [`Enough`].
 pub fn diff(
     first: &mut Source,
     second: &mut Source,
@@ -134,8 +134,11 @@ pub fn diff(
     take: &mut dyn FnMut(&Difference) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<Compared> {
-    let not_compared: Vec<Protocol> = [first.left_out(), second.left_out()].concat();
     let mut events = options.events.clone();
+    let mut not_compared: Vec<Protocol> = [first.left_out(), second.left_out()].concat();
+    not_compared.retain(|adapter| events.adapters.contains(adapter) && events.scope.includes(*adapter));
+    not_compared.sort_unstable();
+    not_compared.dedup();
     events.adapters.retain(|adapter| !not_compared.contains(adapter));
     let (mut rows, first) = side(first, &events, options, progress)?;
     let (mut others, second) = side(second, &events, options, progress)?;
@@ -156,13 +159,17 @@ pub fn diff(
         if let Some(change) = change {
             compared.differences = compared.differences.saturating_add(1);
             let of = if order == Ordering::Greater { &others } else { &rows };
-            take(&Difference {
+            let told = take(&Difference {
                 address: of.row.address.clone(),
                 scope: of.row.scope.clone(),
                 change,
                 before: order.is_le().then(|| rows.row.side()),
                 after: order.is_ge().then(|| others.row.side()),
-            })?;
+            });
+            match told {
+                Err(error) if error.get_ref().is::<Enough>() => break,
+                told => told?,
+            }
             if options.first_only {
                 break;
             }

@@ -8,7 +8,7 @@ use ekv_dump::{DumpWriter, Role, TreeTarget, role_of};
 use ekv_files::DumpPath;
 use ekv_files::sink::{DirOptions, Published, Sink, SinkError, SinkOperation, StagedFiles};
 use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Protocol, Result, Size, Thing, Things};
-use ekv_spill::{Scratch, Spool, Spooled};
+use ekv_spill::{Scratch, Spool, Spooled, is_out_of_space};
 use ekv_text::base64::Base64Stream;
 use ekv_text::json::{ShownStream, Utf8Check, write_shown_object};
 use serde::Serialize;
@@ -213,7 +213,15 @@ fn check_answer(name: &Name, poured: &Look, seen: &[Seen], options: &GetOptions)
                 let what = poured.lost.last().cloned().unwrap_or_default();
                 return Err(Refused::Damaged { name: shown, what }.error());
             }
-            let hint = options.events.scope.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let mut hint = options.events.scope.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            if poured.is_doubtful {
+                hint.push_str(
+                    "; but a group is missing or an older state was taken, and it may be there (`inspect` says which)",
+                );
+            } else if poured.lost_count > 0 {
+                let lost = poured.lost_count;
+                hint.push_str(&format!("; but {lost} things of the source cannot be read, and it may be one of them"));
+            }
             Err(Refused::Nothing { name: shown, hint }.error())
         }
     }
@@ -362,10 +370,11 @@ impl Destination {
     /// Ends it; returns its length.
     fn finish(self) -> Result<u64> {
         match self.place {
-            Place::Stream(mut stream) => {
-                let flushed = stream.flush();
-                flushed.map_err(|error| Error::new(Class::WriteIo, error))?;
-            }
+            Place::Stream(mut stream) => match stream.flush() {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) if is_out_of_space(&error) => return Err(Error::new(Class::OutOfSpace, error)),
+                flushed => flushed.map_err(|error| Error::new(Class::WriteIo, error))?,
+            },
             Place::File(mut files) => {
                 files.end()?;
                 files.publish()?;

@@ -101,7 +101,7 @@ impl Source {
         let manifest = read_manifest(files.as_mut(), &read.resources.scratch())?;
         let newest = CommitTs(manifest.manifest.last_commit_ts);
         if read.at.is_some() {
-            return Err(CommandError::OneMoment { time: format_commit_ts(newest) }.into());
+            return Err(CommandError::OneMoment { time: format_commit_ts(CommitTs(manifest.read_ts())) }.into());
         }
         if let Some(limit) = read.not_before_ms.filter(|limit| newest.unix_ms() < *limit) {
             let (file, end, limit) = (input.display().to_string(), format_commit_ts(newest), format_unix_ms(limit));
@@ -143,7 +143,7 @@ impl Source {
         match self {
             Source::Store(store) => Ok(Source::Store(Box::new(store.at(Some(at), progress)?))),
             Source::Dump(dump) => {
-                let time = format_commit_ts(CommitTs(dump.manifest.manifest.last_commit_ts));
+                let time = format_commit_ts(CommitTs(dump.manifest.read_ts()));
                 Err(CommandError::OneMoment { time }.into())
             }
         }
@@ -156,7 +156,7 @@ impl Source {
             Source::Dump(dump) => {
                 let manifest = &dump.manifest.manifest;
                 Header {
-                    read_ts: manifest.last_commit_ts,
+                    read_ts: dump.manifest.read_ts(),
                     last_commit_ts: manifest.last_commit_ts,
                     snapshot_index: Some(manifest.snapshot_index),
                     ..Header::default()

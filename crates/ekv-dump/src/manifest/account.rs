@@ -29,6 +29,8 @@ pub struct Account {
     pub choices: Vec<Choice>,
     /// The filters with which the dump was made: it is a part of the snapshot then. At most 256 characters of them.
     pub selection: Option<String>,
+    /// The moment that was read, of several groups the latest (HLC), if the report states it.
+    pub read_ts: Option<u64>,
     /// Ids of the groups that the dump was made from, ascending, as far as they are known; not that of the clock, 0.
     pub group_ids: Vec<u64>,
     /// Number of losses that LOSSES.jsonl lists; `None` = there is no such file.
@@ -103,6 +105,19 @@ struct RawSnapshot {
 struct RawCompleteness {
     status: Option<Short>,
     by_choice: First<RawChoice>,
+    rests_on: RawGrounds,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawGrounds {
+    moment: RawMoment,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawMoment {
+    hlc: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -140,6 +155,7 @@ impl From<WithReport> for Account {
         Account {
             loss_count: losses.iter().fold(0, |sum: u64, kind| sum.saturating_add(kind.count)),
             losses,
+            read_ts: report.completeness.rests_on.moment.hlc,
             status: report.completeness.status.map(|status| status.0),
             choices: report.completeness.by_choice.0.into_iter().map(choice).collect(),
             selection: report.selection.map(|selection| selection.0),

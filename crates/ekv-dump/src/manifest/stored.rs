@@ -30,6 +30,11 @@ pub struct StoredManifest {
 }
 
 impl StoredManifest {
+    /// The moment of the dump (HLC): the one that was read, else the last commit.
+    pub fn read_ts(&self) -> u64 {
+        self.account.read_ts.unwrap_or(self.manifest.last_commit_ts)
+    }
+
     /// Reads a manifest to its end and checks it.
     ///
     /// # Errors

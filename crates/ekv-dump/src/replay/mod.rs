@@ -70,7 +70,7 @@ pub fn replay(
     monitor: Monitor<'_>,
 ) -> Result<Replayed> {
     let mut reading = Reading::open(source, scratch, place, options, monitor)?;
-    let now_ms = hlc_unix_ms(reading.manifest().last_commit_ts);
+    let now_ms = hlc_unix_ms(reading.read_ts());
     let mut filtered = Filtered::new(&options.scope, now_ms, target);
     match read_all(&mut reading, &options.included, &mut filtered) {
         Ok(()) => {

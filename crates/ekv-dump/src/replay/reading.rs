@@ -147,6 +147,11 @@ impl<'a> Reading<'a> {
         Ok(Reading { source, scratch: Arc::clone(scratch), place, scope, memory_budget, manifest, rules, books })
     }
 
+    pub(crate) fn read_ts(&self) -> u64 {
+        self.manifest.read_ts()
+    }
+
+    /// The manifest.
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest.manifest
     }
