@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use ekv_backup::see::Enough;
 use ekv_backup::{Class, Error, LISTED_LOSSES_MAX, Losses, is_out_of_space, shell};
+use ekv_text::json::write_shown_line;
 use ekv_text::{Line, is_shown_as_it_is, shorten};
 use serde::Serialize;
 
@@ -412,6 +413,15 @@ impl Lines {
     /// [`Enough`] if the reader went away; a failing write.
     pub(crate) fn put(&mut self, line: &[u8]) -> Result<(), Error> {
         let written = self.out.write_all(line);
+        written.map_err(|error| self.failed(error))
+    }
+
+    /// Prints a value as JSON on a line.
+    ///
+    /// # Errors
+    /// As [`Lines::put`].
+    pub(crate) fn put_json(&mut self, value: &impl Serialize) -> Result<(), Error> {
+        let written = write_shown_line(value, &mut self.out);
         written.map_err(|error| self.failed(error))
     }
 

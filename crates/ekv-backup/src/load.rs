@@ -368,6 +368,13 @@ impl Loaded {
         self.snapshots.iter().map(|snapshot| View::of_file(&snapshot.file, snapshot.scan.effective_last_commit_ts))
     }
 
+    /// The time before which compaction may have dropped what was hidden, of each snapshot that was compacted.
+    pub(crate) fn retained_since(&self) -> impl Iterator<Item = CommitTs> {
+        let oldest = self.snapshots.iter().map(|snapshot| CommitTs(snapshot.scan.watermarks.oldest_answerable()));
+        // A server that never compacted states a time at which there was none.
+        oldest.filter(|oldest| oldest.unix_ms() > 0)
+    }
+
     /// Makes sure that what was checked is what was read since.
     ///
     /// # Errors

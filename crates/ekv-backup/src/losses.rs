@@ -188,6 +188,11 @@ impl fmt::Debug for LossFile {
     }
 }
 
+/// Rows in scratch space that do not parse.
+pub(crate) fn garbled_row() -> ekv_model::Error {
+    ekv_model::Error::new(ekv_model::Class::WriteIo, "scratch space gives back what was not written there")
+}
+
 /// A failure of scratch space as an error of the run.
 pub(crate) fn scratch_error(error: ekv_spill::Error) -> ekv_model::Error {
     ekv_files::Error::from(error).into()

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use ekv_backup::see::{Change, Compared, DiffOptions, Difference, Side, Source, diff};
 use ekv_backup::{Class, Error, EventOptions, Protocol, ReadOptions, RedisOptions, format_unix_ms};
-use ekv_text::json::write_shown_line;
 use serde::Serialize;
 
 use crate::args::DiffArguments;
@@ -169,7 +168,7 @@ impl Teller {
             return Ok(());
         }
         if self.is_json {
-            return put_json(difference, lines);
+            return lines.put_json(difference);
         }
         if !self.is_stat {
             return lines.put(line(difference).as_bytes());
@@ -191,16 +190,10 @@ impl Teller {
     fn finish(&mut self, all: &Sums, lines: &mut Lines) -> Result<(), Error> {
         self.end_scope(lines)?;
         match self.is_json && !self.is_quiet {
-            true => put_json(&Summary { summary: all }, lines),
+            true => lines.put_json(&Summary { summary: all }),
             false => Ok(()),
         }
     }
-}
-
-fn put_json(value: &impl Serialize, lines: &mut Lines) -> Result<(), Error> {
-    let mut line = Vec::new();
-    write_shown_line(value, &mut line).map_err(|error| Error::new(Class::WriteIo, error))?;
-    lines.put(&line)
 }
 
 /// A difference for people.
@@ -220,14 +213,9 @@ fn line(difference: &Difference) -> String {
             Change::Metadata => format!("{}  described in another way", after.kind),
             _ => format!("{}  {} -> {}", after.kind, size(before), size(after)),
         },
-        (Some(side), None) | (None, Some(side)) if is_scope(side.kind) => side.kind.to_owned(),
+        (Some(side), None) | (None, Some(side)) if text::is_scope(side.kind) => side.kind.to_owned(),
         (Some(side), None) | (None, Some(side)) => format!("{}  {}", side.kind, size(side)),
         (None, None) => String::new(),
     };
     format!("{} {address}  {what}\n", change.mark())
-}
-
-/// Whether a type is that of a table, bucket or queue.
-fn is_scope(kind: &str) -> bool {
-    Protocol::ALL.iter().any(|protocol| protocol.scope_word() == kind)
 }

@@ -3,7 +3,6 @@
 use ekv_backup::see::{CommitTime, Source, ThingState, Version, VersionState, history};
 use ekv_backup::{Class, Error, format_unix_ms};
 use ekv_model::Name;
-use ekv_text::json::write_shown_line;
 use serde::Serialize;
 
 use crate::args::HistoryArguments;
@@ -11,9 +10,6 @@ use crate::commands::decode::snapshot_options;
 use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::Output;
-
-/// Bits of a commit timestamp below its milliseconds.
-const COUNTER_BITS: u32 = 16;
 
 pub(crate) fn run(arguments: &HistoryArguments, output: &mut Output) -> Result<Exit, Error> {
     let name = Name::parse(arguments.address.as_encoded_bytes(), arguments.raw_names);
@@ -25,15 +21,18 @@ pub(crate) fn run(arguments: &HistoryArguments, output: &mut Output) -> Result<E
     let mut has_damage = false;
     let mut take = |version: &Version| {
         has_damage |= matches!(version.state, VersionState::Damaged(_));
-        lines.put(&if is_json { json(&address, version)? } else { line(version).into_bytes() })
+        match is_json {
+            true => lines.put_json(&Line::of(&address, version)),
+            false => lines.put(line(version).as_bytes()),
+        }
     };
     let retained = history(&source, &name, &read.resources, &mut take, output.screen())?;
     if !is_json {
-        let last = match retained.since {
-            0 => "retained since 1970-01-01T00:00:00.000Z: nothing older was dropped".to_owned(),
-            since => format!(
+        let last = match CommitTime::of(retained.since) {
+            None => "retained since 1970-01-01T00:00:00.000Z: nothing older was dropped".to_owned(),
+            Some(since) => format!(
                 "retained since {}: of what was overwritten before, the server may have dropped versions",
-                format_unix_ms(since >> COUNTER_BITS)
+                since.time
             ),
         };
         lines.put(format!("{last}\n").as_bytes())?;
@@ -45,11 +44,11 @@ pub(crate) fn run(arguments: &HistoryArguments, output: &mut Output) -> Result<E
 /// A version for people.
 fn line(version: &Version) -> String {
     let Version { commit_ts, state, is_staged, group_id } = version;
-    let time = format_unix_ms(commit_ts >> COUNTER_BITS);
+    let time = CommitTime::of(*commit_ts).map(|commit| commit.time).unwrap_or_default();
     let what = match state {
         VersionState::Deleted => "deleted".to_owned(),
         VersionState::Damaged(why) => format!("damaged   {why}"),
-        VersionState::There(state) if state.bytes == 0 && ["table", "bucket", "queue"].contains(&state.kind) => {
+        VersionState::There(state) if text::is_scope(state.kind) => {
             format!("{:<9}", state.kind)
         }
         VersionState::There(ThingState { kind, bytes, elements, expire_at_ms, .. }) => {
@@ -90,25 +89,24 @@ struct Line<'a> {
     group: Option<u64>,
 }
 
-fn json(address: &str, version: &Version) -> Result<Vec<u8>, Error> {
-    let (change, there, why) = match &version.state {
-        VersionState::Deleted => ("deleted", None, None),
-        VersionState::Damaged(why) => ("damaged", None, Some(why.as_str())),
-        VersionState::There(state) => ("written", Some(state), None),
-    };
-    let line = Line {
-        address,
-        commit: CommitTime::of(version.commit_ts),
-        change,
-        kind: there.map(|state| state.kind),
-        bytes: there.map(|state| state.bytes),
-        elements: there.and_then(|state| state.elements),
-        expire_at_ms: there.and_then(|state| state.expire_at_ms),
-        why,
-        staged: version.is_staged,
-        group: version.group_id,
-    };
-    let mut text = Vec::new();
-    write_shown_line(&line, &mut text).map_err(|error| Error::new(Class::WriteIo, error))?;
-    Ok(text)
+impl<'a> Line<'a> {
+    fn of(address: &'a str, version: &'a Version) -> Self {
+        let (change, there, why) = match &version.state {
+            VersionState::Deleted => ("deleted", None, None),
+            VersionState::Damaged(why) => ("damaged", None, Some(why.as_str())),
+            VersionState::There(state) => ("written", Some(state), None),
+        };
+        Line {
+            address,
+            commit: CommitTime::of(version.commit_ts),
+            change,
+            kind: there.map(|state| state.kind),
+            bytes: there.map(|state| state.bytes),
+            elements: there.and_then(|state| state.elements),
+            expire_at_ms: there.and_then(|state| state.expire_at_ms),
+            why,
+            staged: version.is_staged,
+            group: version.group_id,
+        }
+    }
 }

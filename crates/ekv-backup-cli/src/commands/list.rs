@@ -1,6 +1,6 @@
 //! `ls`.
 
-use ekv_backup::see::{ListOptions, Listed, Look, Row, ScopeRow, Source, list};
+use ekv_backup::see::{CommitTime, ListOptions, Listed, Look, Row, ScopeRow, Source, list};
 use ekv_backup::{Class, Error, EventOptions, Expired, RedisOptions, format_unix_ms};
 use ekv_text::json::write_shown_line;
 
@@ -134,10 +134,7 @@ fn columns(listed: &Listed<'_>) -> String {
         Listed::Thing(Row { thing, .. }) => {
             let elements = thing.size.elements.map_or_else(|| "-".to_owned(), |elements| elements.to_string());
             let expiry = thing.expire_at_ms.map_or_else(|| "-".to_owned(), format_unix_ms);
-            let changed = match thing.commit_ts {
-                0 => "-".to_owned(),
-                ts => format_unix_ms(ts >> 16),
-            };
+            let changed = CommitTime::of(thing.commit_ts).map_or_else(|| "-".to_owned(), |commit| commit.time);
             let (kind, bytes) = (thing.kind.name(), text::bytes(thing.size.bytes));
             format!("{kind:<7} {bytes:>10} {elements:>9}  {expiry:<TIME_LEN$}  {changed:<TIME_LEN$}  ")
         }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use ekv_backup::{
     Accounts, BooksReport, Choice, Completeness, Contents, FamilyReport, FindingReport, Grounds, KindContents,
-    LossAccount, Missing, NamesReport, OutcomeReport, Proof, ScopeContents, SnapshotReport,
+    LossAccount, Missing, NamesReport, OutcomeReport, Proof, Protocol, ScopeContents, SnapshotReport,
 };
 use ekv_text::shorten;
 
@@ -16,6 +16,11 @@ use crate::output::{Output, Page};
 const NAME_LEN_SHOWN: usize = 100;
 /// Longest first occurrence of what is missing, in characters.
 const REASON_LEN_SHOWN: usize = 400;
+
+/// Whether a type is that of a table, bucket or queue, and not of what is in one.
+pub(crate) fn is_scope(kind: &str) -> bool {
+    Protocol::ALL.iter().any(|protocol| protocol.scope_word() == kind)
+}
 
 /// Begins what is said about something that was made, or would have been.
 pub(crate) fn title(what: &str, name: impl Display, dry_run: bool, out: &mut Page) {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Protocol, Result, Step, Thing, ThingKey, Things};
+use ekv_model::{Consumer, Event, Kind, Name, Protocol, Result, Step, Thing, ThingKey, Things};
 use ekv_spill::{Scratch, Sorted, Sorter};
 use ekv_text::hex::hex;
 use ekv_text::ordered::push_segment;
@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::look::{Enough, Look};
 use super::source::Source;
 use crate::digest::{Aspects, Fingerprint, Sum};
-use crate::losses::scratch_error;
+use crate::losses::{garbled_row, scratch_error};
 use crate::progress::Progress;
 use crate::{EventOptions, Resources};
 
@@ -353,8 +353,7 @@ impl Rows {
         let next = self.sorted.next().map_err(scratch_error)?;
         self.has_row = next.is_some();
         if let Some((key, row)) = next {
-            let lost = || Error::new(Class::WriteIo, "scratch space gives back what was not written there");
-            self.row = Row::parse(row).ok_or_else(lost)?;
+            self.row = Row::parse(row).ok_or_else(garbled_row)?;
             self.key.clear();
             self.key.extend_from_slice(key);
         }

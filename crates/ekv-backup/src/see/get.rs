@@ -11,9 +11,8 @@ use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Protocol, Result, Siz
 use ekv_spill::{Scratch, Spool, Spooled, is_out_of_space};
 use ekv_text::base64::Base64Stream;
 use ekv_text::json::{ShownStream, Utf8Check, write_shown_object};
-use serde::Serialize;
 
-use super::list::{Base64Text, CommitTime};
+use super::list::Row;
 use super::look::Look;
 use super::source::Source;
 use crate::losses::scratch_error;
@@ -46,18 +45,12 @@ pub enum GetOutput<'o> {
 }
 
 /// What was got.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct GetReport {
-    /// What it is; `None` for the messages of a queue.
-    pub kind: Option<Kind>,
-    /// Its length as it was written, in bytes.
+    /// Its length as it was written, in bytes; 0 if who reads the stream went away.
     pub len: u64,
-    /// How many tables, queues or things there are.
-    pub things: u64,
     /// Whether it may be older than it should be: see [`Look::is_doubtful`].
     pub is_doubtful: bool,
-    /// Who reads the stream went away before the end.
-    pub was_left: bool,
     /// What is unusual about the groups and the moment that were read.
     pub of_groups: Vec<String>,
 }
@@ -123,17 +116,9 @@ pub fn get(
         Err(error) => Err(error.into()),
     });
     let mut kept = lock(&kept);
-    let Kept { destination, content, metadata, .. } = std::mem::replace(&mut *kept, Kept::nothing(&scratch));
-    let mut destination = destination;
-    if destination.was_left() {
-        return Ok(GetReport {
-            kind: None,
-            len: 0,
-            things: 0,
-            is_doubtful: false,
-            was_left: true,
-            of_groups: Vec::new(),
-        });
+    let Kept { mut destination, content, metadata, .. } = std::mem::replace(&mut *kept, Kept::nothing(&scratch));
+    if destination.was_left {
+        return Ok(GetReport::default());
     }
     let written = finished.and_then(|poured| {
         check_answer(name, &poured, &seen, options)?;
@@ -149,14 +134,10 @@ pub fn get(
     });
     match written {
         Ok(look) => {
-            let (things, is_doubtful, of_groups) = (look.things, look.is_doubtful, look.of_groups().collect());
-            let was_left = destination.was_left();
-            let kind = seen.first().map(|seen| seen.kind).filter(|_| !name.key.is_empty());
-            Ok(GetReport { kind, len: destination.finish()?, things, is_doubtful, was_left, of_groups })
+            let (is_doubtful, of_groups) = (look.is_doubtful, look.of_groups().collect());
+            Ok(GetReport { len: destination.finish()?, is_doubtful, of_groups })
         }
-        Err(_) if destination.was_left() => {
-            Ok(GetReport { kind: None, len: 0, things: 0, is_doubtful: false, was_left: true, of_groups: Vec::new() })
-        }
+        Err(_) if destination.was_left => Ok(GetReport::default()),
         Err(_) if destination.is_unsuited => Err(Refused::Unsuited { name: name.to_string() }.error()),
         Err(error) => Err(error.after_cleaning_up(destination.abort())),
     }
@@ -187,6 +168,11 @@ impl Seen {
     fn of(thing: &Thing<'_>) -> Self {
         let Thing { kind, size, expire_at_ms, commit_ts, .. } = *thing;
         Seen { kind, name: thing.name(), size, expire_at_ms, commit_ts }
+    }
+
+    fn thing(&self) -> Thing<'_> {
+        let Seen { kind, name: Name { scope, key, .. }, size, expire_at_ms, commit_ts } = self;
+        Thing { kind: *kind, scope, key, size: *size, expire_at_ms: *expire_at_ms, commit_ts: *commit_ts }
     }
 }
 
@@ -345,11 +331,6 @@ impl Destination {
         Ok(Destination { place, len: 0, was_left: false, is_unsuited: false })
     }
 
-    /// Whether who reads the stream went away.
-    fn was_left(&self) -> bool {
-        self.was_left
-    }
-
     fn put(&mut self, bytes: &[u8]) -> ekv_files::Result<()> {
         self.len = self.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         match &mut self.place {
@@ -391,42 +372,15 @@ impl Destination {
     }
 }
 
-/// What comes before the value in JSON.
-#[derive(Serialize)]
-struct Described {
-    address: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<Base64Text>,
-    adapter: &'static str,
-    scope: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    elements: Option<u64>,
-    expire_at_ms: Option<u64>,
-    changed: Option<CommitTime>,
-}
-
 /// Writes one line: what is known of the thing, what describes it, and its value.
 fn write_json(seen: &Seen, content: &Spooled, metadata: &Spooled, out: &mut Destination) -> Result<()> {
-    let Seen { kind, name, size, expire_at_ms, commit_ts } = seen;
-    let described = Described {
-        address: name.to_string(),
-        key: name.key.iter().find(|part| std::str::from_utf8(part).is_err()).map(|part| Base64Text::of(part)),
-        adapter: kind.protocol().name(),
-        scope: String::from_utf8_lossy(&name.scope).into_owned(),
-        kind: kind.name(),
-        bytes: size.bytes,
-        elements: size.elements,
-        expire_at_ms: *expire_at_ms,
-        changed: CommitTime::of(*commit_ts),
-    };
+    let (kind, address) = (seen.kind, seen.name.to_string());
+    let row = Row { thing: seen.thing(), address: &address };
     let mut text = Vec::new();
-    write_shown_object(&described, &mut text).map_err(|error| Error::new(Class::WriteIo, error))?;
+    write_shown_object(&row, &mut text).map_err(|error| Error::new(Class::WriteIo, error))?;
     out.write(&text)?;
     // Of an object its own description; a table and a queue are described by their own commands.
-    if *kind == Kind::Object && !metadata.is_empty() {
+    if kind == Kind::Object && !metadata.is_empty() {
         out.write(b",\"metadata\":")?;
         write_pieces(metadata, ShownStream::json(), out)?;
     }

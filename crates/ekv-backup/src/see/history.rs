@@ -9,7 +9,7 @@ use ekv_spill::{Scratch, Sorted, Sorter};
 
 use super::source::Source;
 use crate::digest::{Aspects, Fingerprint};
-use crate::losses::scratch_error;
+use crate::losses::{garbled_row, scratch_error};
 use crate::progress::{Follower, Phase, Progress};
 use crate::{CommandError, Resources, Store};
 
@@ -90,7 +90,7 @@ pub fn history(
     let follower = Follower::new(progress);
     let mut commits = Commits { sorted: commits(store, name, &scratch, &follower)?, pending: None };
     let past = Past::new(store, name, scratch)?;
-    let since = oldest_answerable(store);
+    let since = store.loaded.retained_since().max().map_or(0, |since| since.0);
     let mut retained = Retained { commits: 0, since };
     // The state of a commit is told once it is known whether the one before it was another.
     let mut later: Option<(Commit, VersionState)> = None;
@@ -121,13 +121,6 @@ pub fn history(
         return Err(Error::new(Class::NoMatch, format!("no version of {name} is retained")));
     }
     Ok(retained)
-}
-
-/// The time before which versions may be missing, in any group; 0 if none are.
-fn oldest_answerable(store: &Store) -> u64 {
-    let oldest = store.loaded.snapshots.iter().map(|snapshot| snapshot.scan.watermarks.oldest_answerable());
-    // A server that never compacted states a time at which there was none.
-    oldest.filter(|oldest| CommitTs(*oldest).unix_ms() > 0).max().unwrap_or(0)
 }
 
 fn group_id(store: &Store, group: u64) -> Option<u64> {
@@ -177,8 +170,7 @@ impl Commits {
     fn next(&mut self) -> Result<Option<Commit>> {
         let mut commit = self.pending.take();
         while let Some((key, row)) = self.sorted.next().map_err(scratch_error)? {
-            let row = Commit::parse(key, row)
-                .ok_or_else(|| Error::new(Class::WriteIo, "scratch space gives back what was not written there"))?;
+            let row = Commit::parse(key, row).ok_or_else(garbled_row)?;
             match &mut commit {
                 Some(commit) if commit.ts == row.ts => {
                     commit.is_own |= row.is_own;

@@ -160,16 +160,7 @@ pub(super) fn count_versions(
         counter.row.clear();
     }
     let mut versions = counter.finish(top)?;
-    versions.retained_since = store
-        .loaded
-        .snapshots
-        .iter()
-        .map(|snapshot| snapshot.scan.watermarks.oldest_answerable())
-        .map(CommitTs)
-        // A server that never compacted states a time at which there was none.
-        .filter(|oldest| oldest.unix_ms() > 0)
-        .map(crate::time::format_commit_ts)
-        .collect();
+    versions.retained_since = store.loaded.retained_since().map(crate::time::format_commit_ts).collect();
     Ok(versions)
 }
 
