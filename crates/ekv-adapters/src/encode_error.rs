@@ -73,6 +73,11 @@ pub enum EncodeError {
     },
 }
 
+/// The error of an event in an order that no decode has.
+pub(crate) fn misplaced(what: &'static str) -> Error {
+    EncodeError::Misplaced { what }.into()
+}
+
 impl From<EncodeError> for Error {
     fn from(error: EncodeError) -> Self {
         Error::new(Class::Data, error)

@@ -133,7 +133,7 @@ impl<B: DumpBooks> Output<B> for DumpOutput<'_> {
 /// Counts names that other systems refuse, and refuses them where that was asked for.
 fn finish_names(writer: &mut DumpWriter, rule: PortableNames) -> Result<NamesReport> {
     let report = writer.portable_names()?;
-    report.enforce(rule)?;
+    report.enforce(rule).map_err(ekv_files::Error::from)?;
     Ok(NamesReport::from(&report))
 }
 

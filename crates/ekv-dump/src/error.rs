@@ -42,6 +42,18 @@ pub enum DumpFault {
     NotPortable(Box<PortableReport>),
 }
 
+impl From<Box<Problems>> for DumpFault {
+    fn from(problems: Box<Problems>) -> Self {
+        DumpFault::Unsound(problems)
+    }
+}
+
+impl From<Box<PortableReport>> for DumpFault {
+    fn from(report: Box<PortableReport>) -> Self {
+        DumpFault::NotPortable(report)
+    }
+}
+
 impl From<DumpFault> for ErrorKind {
     fn from(fault: DumpFault) -> Self {
         ErrorKind::Content(Box::new(fault))
@@ -59,4 +71,4 @@ macro_rules! content {
     )* };
 }
 
-content!(ManifestError, SegmentError, ProblemKind, ReplayFault);
+content!(ManifestError, SegmentError, ProblemKind, ReplayFault, Box<Problems>, Box<PortableReport>);

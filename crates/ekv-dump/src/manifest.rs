@@ -44,9 +44,6 @@ const S3_COLLISION_STRATEGY: &str = "leaf-data-suffix";
 /// Front of `elastickv_version` in dumps that this tool wrote.
 const OWN_VERSION_PREFIX: &str = "ekv-backup/";
 
-/// Name of the member that carries this tool's own report; other readers ignore it.
-const EXTENSION_MEMBER: &str = "ekv_backup";
-
 /// The manifest of a dump, without the constants, which are written and checked but never vary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {

@@ -11,8 +11,6 @@ use ekv_files::{DumpPath, Result};
 use ekv_spill::{Scratch, Sorter, Spool, Spooled};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::DumpFault;
-
 /// Names that a report shows.
 const EXAMPLES_MAX: usize = 8;
 
@@ -209,10 +207,10 @@ impl PortableReport {
     /// Applies the user's choice.
     ///
     /// # Errors
-    /// [`DumpFault::NotPortable`] under [`PortableNames::Require`] if a name is not portable.
-    pub fn enforce(&self, mode: PortableNames) -> Result<()> {
+    /// This report again, if a name is not portable and [`PortableNames::Require`] was chosen.
+    pub fn enforce(&self, mode: PortableNames) -> Result<(), Box<Self>> {
         match mode {
-            PortableNames::Require if !self.is_portable() => Err(DumpFault::NotPortable(Box::new(self.clone())).into()),
+            PortableNames::Require if !self.is_portable() => Err(Box::new(self.clone())),
             _ => Ok(()),
         }
     }
@@ -364,6 +362,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use ekv_files::Error;
 
     fn report(paths: &[&str]) -> PortableReport {
         let mut check = PortableCheck::new(Arc::new(SystemScratch::new()), 1 << 16);
@@ -467,7 +466,7 @@ mod tests {
         clean.enforce(PortableNames::Require).unwrap();
         let odd = report(&["s3/b/what?", "s3/b/trail."]);
         odd.enforce(PortableNames::Off).unwrap();
-        let error = odd.enforce(PortableNames::Require).unwrap_err();
+        let error = Error::from(odd.enforce(PortableNames::Require).unwrap_err());
         assert_eq!(error.class(), Class::Data);
         let text = error.to_string();
         assert!(text.contains("1 reserved characters") && text.contains("s3/b/trail., s3/b/what?"), "{text}");

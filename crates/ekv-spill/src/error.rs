@@ -5,7 +5,10 @@ use std::io;
 
 use ekv_model::Class;
 
-use crate::{RECORD_LEN_MAX, is_out_of_space};
+use crate::is_out_of_space;
+
+/// Longest record of a [`Sorter`](crate::Sorter), key and payload together, in bytes.
+pub const RECORD_LEN_MAX: usize = 16 * 1024 * 1024;
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

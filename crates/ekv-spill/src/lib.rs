@@ -29,11 +29,11 @@ mod sparse_index;
 mod spool;
 mod table;
 
-pub use error::{Error, Operation, Result};
+pub use error::{Error, Operation, RECORD_LEN_MAX, Result};
 pub use out_of_space::is_out_of_space;
 pub use positioned::{read_exact_at, write_all_at};
 pub use scratch::{Scratch, SystemScratch};
-pub use sorter::{RECORD_LEN_MAX, Sorted, Sorter};
+pub use sorter::{Sorted, Sorter};
 pub use sparse_index::{SparseIndex, SparseIndexBuilder};
 pub use spool::{Spool, Spooled, SpooledReader};
 pub use table::{Table, TableBuilder, TakeRow};

@@ -1,10 +1,55 @@
 //! Checks the message of an item before anything of it is written. Source: `docs/format/dynamodb.md`, section 2.4.
 
 use ekv_model::dynamodb::{ATTRIBUTE_ENTRY_LEN, ATTRIBUTE_LEVEL_MAX, ATTRIBUTE_NAMES_LEN_MAX};
-use ekv_model::{Error, Result};
+use ekv_model::{Error, Finding, Result};
 
-use super::item::BadItem;
-use crate::protobuf::{Fault, Fields, Source, Span, Wire};
+use super::findings;
+use crate::protobuf::{Fault, Fields, Malformed, Source, Span, Wire};
+
+/// Why an item cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadItem {
+    /// The value does not begin like an item.
+    Magic,
+    /// The message does not parse, or a text in it is not UTF-8.
+    Malformed,
+    /// Lists and maps inside each other beyond the limit.
+    TooDeep,
+    /// Too long, or too many attributes.
+    TooLarge,
+    /// The hash key attribute is missing or has no key type.
+    HashKey,
+    /// The range key attribute is missing or has no key type.
+    RangeKey,
+}
+
+impl BadItem {
+    pub(super) fn finding(self) -> Finding {
+        match self {
+            BadItem::TooDeep => findings::ITEM_TOO_DEEP,
+            BadItem::TooLarge => findings::ITEM_TOO_LARGE,
+            _ => findings::INVALID_ITEM,
+        }
+    }
+
+    pub(super) fn detail(self, value_len: u64) -> String {
+        let what = match self {
+            BadItem::Magic => "does not begin like an item",
+            BadItem::Malformed => "does not parse",
+            BadItem::TooDeep => "has more than 64 levels of lists and maps",
+            BadItem::TooLarge => "is longer than 16 MiB, or has more attributes than can be sorted",
+            BadItem::HashKey => "has no hash key attribute of type S, N or B",
+            BadItem::RangeKey => "has no range key attribute of type S, N or B",
+        };
+        format!("value of {value_len} bytes {what}")
+    }
+}
+
+impl From<Malformed> for BadItem {
+    fn from(_: Malformed) -> Self {
+        BadItem::Malformed
+    }
+}
 
 /// The messages that an item is made of.
 #[derive(Clone, Copy)]

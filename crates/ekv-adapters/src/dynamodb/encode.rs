@@ -18,14 +18,11 @@ use ekv_snapshot::RecordSink;
 
 use super::item::MAGIC;
 use super::keys::{generation_key, generation_prefix, push_name, schema_key};
-use crate::EncodeError;
 use crate::adapter::EncodeEvents;
+use crate::encode_error::misplaced;
 
 use indexes::Indexes;
 use item::ItemMessage;
-
-/// Generation of every table.
-const GENERATION: u64 = 1;
 
 /// Builds records from the events of one table after the other.
 #[derive(Default)]
@@ -84,11 +81,11 @@ impl Encoder {
         self.value.clear();
         schema::put_schema(table, &mut self.value);
         sink.put(&schema_key(table.name), &[Body::Inline(&self.value)])?;
-        sink.put(&generation_key(table.name), &[Body::Inline(GENERATION.to_string().as_bytes())])?;
+        sink.put(&generation_key(table.name), &[Body::Inline(schema::GENERATION.to_string().as_bytes())])?;
         let mut encoded = Vec::new();
         push_name(table.name.as_bytes(), &mut encoded);
         self.table = Some(OpenTable {
-            items_prefix: generation_prefix(&encoded, GENERATION),
+            items_prefix: generation_prefix(&encoded, schema::GENERATION),
             indexes: Indexes::of(table),
             item: None,
             sort_key: Vec::new(),
@@ -108,10 +105,6 @@ impl Encoder {
             .indexes
             .for_each_row(&table.sort_key, value, findings, |row_key| sink.put(row_key, &[Body::Inline(user_key)]))
     }
-}
-
-fn misplaced(what: &'static str) -> ekv_model::Error {
-    EncodeError::Misplaced { what }.into()
 }
 
 #[cfg(test)]

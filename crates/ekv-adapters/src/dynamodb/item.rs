@@ -1,61 +1,16 @@
 //! The record of an item: checks, sorted attributes, primary key. Source: `docs/format/dynamodb.md`, section 2.4.
 
+use ekv_model::Result;
 use ekv_model::dynamodb::{ITEM_LEN_MAX, ItemKey, KEY_VALUE_LEN_MAX, KeyType, KeyValue, put_sort_key};
-use ekv_model::{Finding, Result};
 use ekv_snapshot::StoredValue;
 
+use super::check::{self, BadItem};
 use super::schema::KeySchema;
 use super::value::{Attributes, Content, Elements, Value};
-use super::{check, findings};
-use crate::protobuf::{Fault, Malformed, Source, split};
+use crate::protobuf::{Fault, Source, split};
 
 /// Front of an item record's value.
 pub(super) const MAGIC: &[u8] = b"\0DI\x01";
-
-/// Why an item cannot be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BadItem {
-    /// The value does not begin like an item.
-    Magic,
-    /// The message does not parse, or a text in it is not UTF-8.
-    Malformed,
-    /// Lists and maps inside each other beyond the limit.
-    TooDeep,
-    /// Too long, or too many attributes.
-    TooLarge,
-    /// The hash key attribute is missing or has no key type.
-    HashKey,
-    /// The range key attribute is missing or has no key type.
-    RangeKey,
-}
-
-impl BadItem {
-    pub(super) fn finding(self) -> Finding {
-        match self {
-            BadItem::TooDeep => findings::ITEM_TOO_DEEP,
-            BadItem::TooLarge => findings::ITEM_TOO_LARGE,
-            _ => findings::INVALID_ITEM,
-        }
-    }
-
-    pub(super) fn detail(self, value_len: u64) -> String {
-        let what = match self {
-            BadItem::Magic => "does not begin like an item",
-            BadItem::Malformed => "does not parse",
-            BadItem::TooDeep => "has more than 64 levels of lists and maps",
-            BadItem::TooLarge => "is longer than 16 MiB, or has more attributes than can be sorted",
-            BadItem::HashKey => "has no hash key attribute of type S, N or B",
-            BadItem::RangeKey => "has no range key attribute of type S, N or B",
-        };
-        format!("value of {value_len} bytes {what}")
-    }
-}
-
-impl From<Malformed> for BadItem {
-    fn from(_: Malformed) -> Self {
-        BadItem::Malformed
-    }
-}
 
 /// Buffers that are used again for every item, and the primary key of the item read last.
 #[derive(Default)]

@@ -12,7 +12,7 @@ use super::keys::put_counted;
 use super::ranks::Ranks;
 use super::scalars::shadowed;
 use super::selected::Selected;
-use super::wide::Kind;
+use super::wide_kind::WideKind;
 use super::{BareKeys, Options, findings};
 use crate::protobuf::{Content, Malformed, Message, is_utf8};
 use crate::run::scratch_error;
@@ -33,7 +33,7 @@ fn magic(kind: CollectionKind) -> [u8; MAGIC_LEN] {
 }
 
 /// Emits the collections of a kind that exist as a blob only; those with other records have been dealt with.
-pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind, selected: &Selected<'_>) -> Result<()> {
+pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &WideKind, selected: &Selected<'_>) -> Result<()> {
     if run.visible(kind.blob) == 0 {
         return Ok(());
     }
@@ -75,7 +75,7 @@ pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind, selected
 /// if everything is selected.
 fn beside_damaged_metadata(
     run: &mut Run<'_>,
-    kind: &Kind,
+    kind: &WideKind,
     selected: &Selected<'_>,
     ranks: &mut Ranks,
     left: u64,
@@ -120,7 +120,7 @@ fn beside_damaged_metadata(
 pub(super) fn emit(
     run: &mut Run<'_>,
     options: &Options,
-    kind: &Kind,
+    kind: &WideKind,
     key: &[u8],
     found: &Visible<'_>,
     expire_at_ms: Option<u64>,
@@ -194,7 +194,7 @@ fn number(payload: &[u8], at: usize) -> u64 {
 fn emit_element(
     run: &mut Run<'_>,
     options: &Options,
-    kind: &Kind,
+    kind: &WideKind,
     key: &[u8],
     (name, payload): (&[u8], &[u8]),
     blob: &StoredValue<'_>,

@@ -15,6 +15,7 @@ use super::meta::{put_count_meta, put_list_meta, put_stream_meta};
 use super::stream::{ENTRY_MAGIC, FIELD_ID, FIELD_TEXT, id_suffix};
 use super::value::{put_header, score_bits, sortable_score};
 use crate::adapter::EncodeEvents;
+use crate::encode_error::misplaced;
 use crate::protobuf::{is_utf8_body, put_len_prefix};
 use crate::{EncodeError, Family};
 
@@ -199,10 +200,6 @@ fn put_text(value: &mut Spool, head: &mut Vec<u8>, field: u64, text: &Body<'_>) 
     put_len_prefix(field, text.len(), head);
     value.write_all(head)?;
     text.for_each_chunk(|chunk| Ok(value.write_all(chunk)?))
-}
-
-fn misplaced(what: &'static str) -> ekv_model::Error {
-    EncodeError::Misplaced { what }.into()
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod stream;
 mod subject;
 mod value;
 mod wide;
+mod wide_kind;
 
 use ekv_model::{Kind, Protocol, Result};
 
@@ -70,10 +71,10 @@ pub fn decode(run: &mut Run<'_>, options: &Options) -> Result<()> {
             continue;
         }
         match kind {
-            Kind::Hash => wide::decode(run, options, &wide::HASH, &selected)?,
+            Kind::Hash => wide::decode(run, options, &wide_kind::HASH, &selected)?,
             Kind::List => list::decode(run, options, &selected)?,
-            Kind::Set => wide::decode(run, options, &wide::SET, &selected)?,
-            Kind::ZSet => wide::decode(run, options, &wide::ZSET, &selected)?,
+            Kind::Set => wide::decode(run, options, &wide_kind::SET, &selected)?,
+            Kind::ZSet => wide::decode(run, options, &wide_kind::ZSET, &selected)?,
             _ => stream::decode(run, options, &selected)?,
         }
     }

@@ -3,9 +3,9 @@
 //! Source: `docs/format/redis.md`, sections 2.5, 2.7, 3 to 5. All families of a kind put a counted Redis key behind their prefix,
 //! so that the records of one key are neighbours in each of them and keys come in the same order in all of them.
 
+use ekv_model::Result;
 use ekv_model::payload::element_len;
-use ekv_model::redis::{CollectionKind, Element};
-use ekv_model::{Finding, Result};
+use ekv_model::redis::Element;
 use ekv_snapshot::{Lookup, Mark, Range, RangeScan, StoredValue};
 use ekv_spill::Sorter;
 
@@ -14,76 +14,18 @@ use super::expiry::Fate;
 use super::keys::{DELTA_TAIL_LEN, put_plain, split_counted};
 use super::late::Late;
 use super::meta::{CountMeta, parse_count_delta};
-use super::ranks::{Rank, Ranks};
+use super::ranks::Ranks;
 use super::scalars::shadowed;
 use super::selected::Selected;
+use super::wide_kind::WideKind;
 use super::{BareKeys, Options, blob, findings};
 use crate::{Family, Outcome, Run};
 
 /// Memory for element names of one collection that arrive out of order, in bytes.
 const LATE_BUDGET_BYTES: usize = 1 << 20;
 
-/// What tells hashes, sets and sorted sets apart.
-pub(super) struct Kind {
-    pub(super) collection: CollectionKind,
-    pub(super) rank: Rank,
-    pub(super) blob_rank: Rank,
-    pub(super) elements: Family,
-    pub(super) meta: Family,
-    pub(super) deltas: Family,
-    pub(super) blob: Family,
-    length_mismatch: Finding,
-}
-
-pub(super) const HASH: Kind = Kind {
-    collection: CollectionKind::Hash,
-    rank: Rank::Hash,
-    blob_rank: Rank::HashBlob,
-    elements: Family::HashField,
-    meta: Family::HashMeta,
-    deltas: Family::HashDelta,
-    blob: Family::RedisHashBlob,
-    length_mismatch: findings::HASH_LENGTH_MISMATCH,
-};
-
-pub(super) const SET: Kind = Kind {
-    collection: CollectionKind::Set,
-    rank: Rank::Set,
-    blob_rank: Rank::SetBlob,
-    elements: Family::SetMember,
-    meta: Family::SetMeta,
-    deltas: Family::SetDelta,
-    blob: Family::RedisSetBlob,
-    length_mismatch: findings::SET_LENGTH_MISMATCH,
-};
-
-pub(super) const ZSET: Kind = Kind {
-    collection: CollectionKind::ZSet,
-    rank: Rank::ZSet,
-    blob_rank: Rank::ZSetBlob,
-    elements: Family::ZSetMember,
-    meta: Family::ZSetMeta,
-    deltas: Family::ZSetDelta,
-    blob: Family::RedisZSetBlob,
-    length_mismatch: findings::ZSET_LENGTH_MISMATCH,
-};
-
-impl Kind {
-    /// The element that a record holds; `None` if its value is damaged.
-    fn element<'e>(&self, name: &'e [u8], value: &'e StoredValue<'e>) -> Option<Element<'e>> {
-        match self.collection {
-            CollectionKind::Hash => Some(Element::Field { name, value: value.body() }),
-            CollectionKind::ZSet => {
-                let score = f64::from_be_bytes(<[u8; 8]>::try_from(value.whole()?).ok()?);
-                Some(Element::Scored { member: name, score })
-            }
-            _ => Some(Element::Member(name)),
-        }
-    }
-}
-
 /// Emits every collection of a kind that clients see, in the order of key length and key bytes; then those that exist as blobs only.
-pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind, selected: &Selected<'_>) -> Result<()> {
+pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &WideKind, selected: &Selected<'_>) -> Result<()> {
     if [kind.elements, kind.meta, kind.deltas].iter().any(|family| run.visible(*family) > 0) {
         let mut wide = Wide::new(run, options, kind, selected);
         let families = [(kind.elements, None), (kind.meta, Some(kind.deltas.prefix())), (kind.deltas, None)];
@@ -102,7 +44,7 @@ pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &Kind, selected
 }
 
 /// Accounts for metadata records that sort behind the deltas: their length field is larger than any key.
-fn behind_deltas(run: &mut Run<'_>, kind: &Kind) -> Result<()> {
+fn behind_deltas(run: &mut Run<'_>, kind: &WideKind) -> Result<()> {
     if run.unaccounted(kind.meta) == 0 {
         return Ok(());
     }
@@ -160,7 +102,7 @@ impl Lane {
 }
 
 struct Wide<'o> {
-    kind: &'o Kind,
+    kind: &'o WideKind,
     options: &'o Options,
     selected: &'o Selected<'o>,
     elements: Lane,
@@ -195,7 +137,7 @@ struct Survey {
 }
 
 impl<'o> Wide<'o> {
-    fn new(run: &Run<'_>, options: &'o Options, kind: &'o Kind, selected: &'o Selected<'o>) -> Self {
+    fn new(run: &Run<'_>, options: &'o Options, kind: &'o WideKind, selected: &'o Selected<'o>) -> Self {
         Wide {
             kind,
             options,
@@ -426,7 +368,7 @@ impl Survey {
     }
 
     /// Compares the stored length with the elements, if those count (`None` = a blob does), and notes what is odd about it.
-    fn check_length(&self, run: &mut Run<'_>, kind: &Kind, key: &[u8], elements: Option<u64>) {
+    fn check_length(&self, run: &mut Run<'_>, kind: &WideKind, key: &[u8], elements: Option<u64>) {
         let base = self.meta.map_or(0, |meta| meta.len);
         if base < 0 {
             run.find(findings::NEGATIVE_LENGTH, key, None, || format!("stored length {base}"));
@@ -443,7 +385,7 @@ impl Survey {
 fn emit_element(
     run: &mut Run<'_>,
     options: &Options,
-    kind: &Kind,
+    kind: &WideKind,
     key: &[u8],
     name: &[u8],
     value: &StoredValue<'_>,

@@ -12,6 +12,7 @@ use ekv_spill::{Scratch, Spool};
 
 use super::keys::{ChunkPlace, push_segment, put_bucket, put_chunk, put_group, put_object};
 use crate::adapter::EncodeEvents;
+use crate::encode_error::misplaced;
 use crate::json::begin_object;
 use crate::{EncodeError, Family};
 
@@ -230,10 +231,6 @@ impl ByteSource for Slice<'_> {
 
 fn leftover(what: &'static str) -> ekv_model::Error {
     EncodeError::S3Leftover { what }.into()
-}
-
-fn misplaced(what: &'static str) -> ekv_model::Error {
-    EncodeError::Misplaced { what }.into()
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use super::keys::{
 use super::partitions::PartitionRule;
 use super::side;
 use crate::adapter::EncodeEvents;
+use crate::encode_error::misplaced;
 use crate::restores::fits;
 use crate::sqs::findings::SIDE_ROW_LEFT_OUT;
 use crate::{EncodeError, EncodeOptions, Family};
@@ -325,10 +326,6 @@ fn whole(value: &Body<'_>) -> Result<Vec<u8>> {
 
 fn fault(fault: EncodeFault) -> ekv_model::Error {
     EncodeError::from(fault).into()
-}
-
-fn misplaced(what: &'static str) -> ekv_model::Error {
-    EncodeError::Misplaced { what }.into()
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@
 //! | `queue.rs`, `message.rs` | stored settings and messages |
 //! | `messages.rs` | which messages of a queue count, and their order |
 //! | `side.rs` | bookkeeping records, passed on as they are |
+//! | `decoder.rs` | what decoding works with, and what it does with a queue without settings |
 //! | `orphans.rs` | what is left of queues that are gone |
 //! | `partitions.rs` | which partition holds a message |
 //! | `encode/` | the way back |
 
+mod decoder;
 pub(crate) mod encode;
 pub mod findings;
 pub mod keys;
@@ -28,14 +30,12 @@ mod subject;
 
 use ekv_model::sqs::Event;
 use ekv_model::{Event as ModelEvent, Protocol, Result};
-use ekv_snapshot::{Lookup, Range, StoredValue, Visible};
+use ekv_snapshot::{Range, StoredValue, Visible};
 
+use decoder::Decoder;
 use keys::{Form, put_queue_prefix, queue_name};
-use messages::{Messages, Wanted};
-use orphans::Fate;
+use messages::Wanted;
 use queue::Settings;
-use rows::Owners;
-use side::SideRecords;
 
 use crate::adapter::Adapter;
 use crate::{Family, Outcome, Owner, Run};
@@ -88,30 +88,7 @@ fn close_books(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What decoding works with.
-struct Decoder {
-    options: Options,
-    owners: Owners,
-    messages: Messages,
-    side: SideRecords,
-    generations: Lookup,
-    sequences: Lookup,
-    user_key: Vec<u8>,
-}
-
 impl Decoder {
-    fn new(run: &Run<'_>, options: Options) -> Self {
-        Decoder {
-            options,
-            owners: Owners::new(run),
-            messages: Messages::new(run),
-            side: SideRecords::new(run),
-            generations: run.view().lookup(),
-            sequences: run.view().lookup(),
-            user_key: Vec::new(),
-        }
-    }
-
     /// Emits the queue of a settings record.
     fn queue(&mut self, run: &mut Run<'_>, found: &Visible<'_>) -> Result<()> {
         let text = found.user_key.get(Family::SqsQueue.prefix().len()..).unwrap_or(&[]);
@@ -134,7 +111,7 @@ impl Decoder {
                 run.find(findings::INVALID_QUEUE_META, &name, at, || detail);
                 run.account(Family::SqsQueue, Outcome::Lost, 1)?;
                 self.account_generation(run, text, Outcome::Lost)?;
-                return self.remains(run, text, &name, Fate::Lost, &keys);
+                return self.remains(run, text, &name, Outcome::Lost, &keys);
             }
         };
         if !settings.name().is_empty() && settings.name().as_bytes() != name {

@@ -1,27 +1,17 @@
 //! What is left of queues that are gone, or whose settings cannot be read. Source: `docs/format/sqs.md`, section 3.
 
-use ekv_model::sqs::Event;
-use ekv_model::{Event as ModelEvent, Keys, Protocol, Result};
+use ekv_model::{Protocol, Result};
 use ekv_snapshot::Range;
 use ekv_spill::{Sorted, Sorter};
 
+use super::decoder::Decoder;
 use super::keys::queue_name;
-use super::messages::Wanted;
-use super::{Decoder, findings, side};
+use super::{findings, side};
 use crate::run::scratch_error;
 use crate::{Family, Outcome, Run};
 
 /// Memory for the names of queues that are gone, in bytes.
 const NAMES_BUDGET_BYTES: usize = 1 << 20;
-
-/// Why a queue has no settings to go with its records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// There are none.
-    Gone,
-    /// They are damaged.
-    Lost,
-}
 
 impl Decoder {
     /// Deals with all records that no settings record led to.
@@ -42,7 +32,7 @@ impl Decoder {
             let name = queue_name(text).unwrap_or_default();
             let keys = scope.keys_in(Protocol::Sqs, &name);
             if !keys.is_nothing() {
-                self.remains(run, text, &name, Fate::Gone, &keys)?;
+                self.remains(run, text, &name, Outcome::Orphaned, &keys)?;
             }
         }
         Ok(())
@@ -80,50 +70,5 @@ impl Decoder {
             }
         }
         names.finish().map_err(scratch_error)
-    }
-
-    /// Emits or accounts for the messages and side records of a queue without settings.
-    pub(super) fn remains(
-        &mut self,
-        run: &mut Run<'_>,
-        text: &[u8],
-        name: &[u8],
-        fate: Fate,
-        keys: &Keys<'_>,
-    ) -> Result<()> {
-        let mut is_open = false;
-        let mut open = |run: &mut Run<'_>| {
-            if std::mem::replace(&mut is_open, true) {
-                return Ok(());
-            }
-            run.emit(ModelEvent::Sqs(Event::Orphan { name }))
-        };
-        let messages = if self.options.include_orphans {
-            let (sorter, _) = self.messages.collect(run, &mut self.owners, text, Wanted::Every, keys)?;
-            let count = sorter.len();
-            if count > 0 {
-                open(run)?;
-                self.messages.emit(run, sorter)?;
-            }
-            count
-        } else {
-            let outcome = match fate {
-                Fate::Gone => Outcome::Orphaned,
-                Fate::Lost => Outcome::Lost,
-            };
-            self.messages.leave_out(run, &mut self.owners, text, outcome)?
-        };
-        if messages > 0 {
-            let side_records = self.side.count(&mut self.owners, text)?;
-            run.find(findings::ORPHAN_MESSAGES, name, None, || {
-                let verb =
-                    if self.options.include_orphans { "written as those of a lost queue" } else { "not written" };
-                format!("{messages} messages {verb}, {side_records} side records")
-            });
-        }
-        if self.options.include_side_records && keys.is_all() {
-            self.side.emit(run, &mut self.owners, text, &mut open)?;
-        }
-        if is_open { run.emit(ModelEvent::Sqs(Event::End)) } else { Ok(()) }
     }
 }

@@ -2,7 +2,10 @@
 
 use ekv_text::json::JsonError;
 
-use super::{EXTENSION_MEMBER, FORMAT_VERSION, MANIFEST_LEN_MAX, STRING_LEN_MAX};
+use super::{FORMAT_VERSION, MANIFEST_LEN_MAX, STRING_LEN_MAX};
+
+/// Name of the member that carries this tool's own report; other readers ignore it.
+const EXTENSION_MEMBER: &str = "ekv_backup";
 
 /// Why a manifest is refused. Source: `docs/format/tree.md`, section 6.3.
 #[derive(Debug, thiserror::Error)]

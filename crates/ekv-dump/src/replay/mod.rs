@@ -33,8 +33,8 @@ use crate::manifest::{MANIFEST_FILE, StoredManifest};
 
 use reading::{DumpFile, Reading, Visit};
 
-pub use crate::layout::s3::read::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED};
-pub use crate::layout::sqs::read::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
+pub use crate::layout::s3::read::findings::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED};
+pub use crate::layout::sqs::read::findings::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
 pub use fault::ReplayFault;
 pub use place::Place;
 pub use reading::{Monitor, ReadTotals, ReplayOptions, Replayed};

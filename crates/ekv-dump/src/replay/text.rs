@@ -7,6 +7,7 @@ use ekv_files::Result;
 use super::ReplayFault;
 use super::value::ValueBuffer;
 use crate::json::{JsonReader, Refuse as _, ValueKind};
+use ekv_text::time::parse_hlc;
 
 /// The member of an object that stands for bytes.
 const BASE64: &[&str] = &["base64"];
@@ -80,4 +81,14 @@ pub(crate) fn read_version(reader: &mut JsonReader<'_>) -> Result<()> {
     }
     reader.seek(start);
     Err(reader.refuse(ReplayFault::FormatVersion))
+}
+
+/// Reads a time, of at most `len_max` bytes, as a timestamp (HLC).
+pub(crate) fn read_time(reader: &mut JsonReader<'_>, len_max: usize) -> Result<u64> {
+    let start = reader.position()?;
+    let text = read_string(reader, "a time as RFC 3339", len_max)?;
+    parse_hlc(&text).ok_or_else(|| {
+        reader.seek(start);
+        reader.refuse(ReplayFault::Time)
+    })
 }

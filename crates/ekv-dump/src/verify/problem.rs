@@ -2,10 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::DumpFault;
 use crate::s3_name::UnnaturalKey;
 use crate::segment::SegmentError;
-use ekv_files::Result;
 use ekv_files::archive::IndexFault;
 use ekv_files::path::Escaped;
 use ekv_files::source::{Refusal, is_apple_double};
@@ -38,9 +36,9 @@ impl Problems {
         }
     }
 
-    /// An error if anything is wrong.
-    pub(crate) fn into_result(self) -> Result<()> {
-        if self.count > 0 { Err(DumpFault::Unsound(Box::new(self)).into()) } else { Ok(()) }
+    /// These problems again, if anything is wrong.
+    pub(crate) fn into_result(self) -> Result<(), Box<Self>> {
+        if self.count > 0 { Err(Box::new(self)) } else { Ok(()) }
     }
 }
 

@@ -20,11 +20,6 @@ use crate::taken::TakenNames;
 use batch::Batch;
 use stages::{Running, Stages};
 
-/// Memory for the paths and digests that wait to be sorted, in bytes.
-const CHECKSUMS_BUDGET_LEN: usize = 8 << 20;
-/// Memory for the names that wait to be compared, in bytes.
-const NAMES_BUDGET_LEN: usize = 4 << 20;
-
 /// What a [`DumpWriter`] has written; CHECKSUMS itself is not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DumpTotals {

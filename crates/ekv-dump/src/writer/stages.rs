@@ -13,9 +13,12 @@ use ekv_spill::Sorter;
 use sha2::{Digest, Sha256};
 
 use super::batch::{Batch, Step};
-use super::{CHECKSUMS_BUDGET_LEN, NAMES_BUDGET_LEN};
 use crate::portable::PortableCheck;
 
+/// Memory for the paths and digests that wait to be sorted, in bytes.
+const CHECKSUMS_BUDGET_LEN: usize = 8 << 20;
+/// Memory for the names that wait to be compared, in bytes.
+const NAMES_BUDGET_LEN: usize = 4 << 20;
 /// Batches that wait for a stage.
 const QUEUE_LEN: usize = 2;
 /// Batches that may be on their way: one being filled, and for each stage one in work and those that wait.

@@ -58,7 +58,7 @@ impl Batch {
         true
     }
 
-    /// Adds a record of at most [`super::RECORD_LEN_MAX`] bytes.
+    /// Adds a record of at most [`crate::RECORD_LEN_MAX`] bytes.
     pub(super) fn push(&mut self, key: &[u8], payload: &[u8]) {
         self.common_len = match self.entries.first() {
             None => key.len(),

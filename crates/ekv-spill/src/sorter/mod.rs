@@ -10,10 +10,7 @@ use batch::{Batch, SortedBatch};
 use merge::Merge;
 use run::Runs;
 
-use crate::{Error, Result, Scratch, file_len};
-
-/// Longest record, key and payload together, in bytes.
-pub const RECORD_LEN_MAX: usize = 16 * 1024 * 1024;
+use crate::{Error, RECORD_LEN_MAX, Result, Scratch, file_len};
 
 /// External merge sort: takes records in any order, gives them back by key.
 ///

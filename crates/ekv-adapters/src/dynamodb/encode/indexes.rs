@@ -3,7 +3,7 @@
 use ekv_model::dynamodb::{KEY_VALUE_LEN_MAX, KeyType, KeyValue, Node, Table, push_ordered, shown};
 use ekv_model::{Body, Example, Findings, Result};
 
-use super::GENERATION;
+use super::schema::GENERATION;
 use crate::dynamodb::findings::INDEX_ROW_LEFT_OUT;
 use crate::dynamodb::keys::index_row_key;
 use crate::restores::fits;

@@ -6,8 +6,8 @@
 use ekv_model::dynamodb::{ATTRIBUTE_LEVEL_MAX, ITEM_LEN_MAX, Node, SetKind};
 use ekv_model::{Body, Result};
 
-use super::misplaced;
 use crate::EncodeError;
+use crate::encode_error::misplaced;
 use crate::protobuf::{put_bytes, put_len_prefix, put_number};
 
 // Fields of an entry of a map.

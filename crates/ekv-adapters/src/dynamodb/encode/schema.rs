@@ -2,9 +2,11 @@
 
 use ekv_model::dynamodb::{Index, KeySchema, Table};
 
-use super::GENERATION;
 use crate::dynamodb::schema::{MAGIC, ORDERED_KEYS_VERSION};
 use crate::protobuf::{put_bytes, put_number, put_text};
+
+/// Generation of every table.
+pub(super) const GENERATION: u64 = 1;
 
 /// Appends the value of the record.
 pub(super) fn put_schema(table: &Table<'_>, out: &mut Vec<u8>) {

@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
 use super::ours::is_still;
-use super::place::{below, io_error};
+use super::place::{below, io_error, join};
 use super::sys::{Access, FileId, Stat, SyncScope, System, has_errno};
 use crate::path::{Escaped, split_last};
 use crate::sink::path_table::PathTable;
@@ -301,14 +301,6 @@ pub(super) fn sync_directory<S: System>(system: &S, fd: BorrowedFd<'_>, scope: S
     match system.sync(fd, scope) {
         Err(error) if has_errno(&error, &[Errno::INVAL]) => Ok(()),
         result => result,
-    }
-}
-
-/// The first error, with the second one after it.
-pub(super) fn join(first: Result<()>, second: Result<()>) -> Result<()> {
-    match (first, second) {
-        (Err(first), Err(second)) => Err(first.followed_by(second)),
-        (first, second) => first.and(second),
     }
 }
 

@@ -16,11 +16,11 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::directories::sync_directory;
+use super::names::TREE;
 use super::ours::is_still;
 use super::privacy;
-use super::publish::{Failure, Publisher, first};
+use super::publish::{Failure, Publisher};
 use super::replacing::{Record, away, give_back, take_back};
-use super::staging::TREE;
 use super::sys::{At, FileId, Native, Stat, SyncScope, System, has_errno, is_unsupported};
 use super::target::{Target, without_trailing_slashes};
 use super::{DirWriter, SyncPlan, leftover};
@@ -266,7 +266,7 @@ impl<'a, S: System> FilePublisher<'a, S> {
             Err(Failure { error, keep_staging }) => match self.undo() {
                 Ok(()) => Err(Failure { error, keep_staging }),
                 Err(undone) => {
-                    let failure = Failure { error: first(error, Err(undone)), keep_staging: true };
+                    let failure = Failure { error: error.followed_by(undone), keep_staging: true };
                     self.publisher.note_failure(&failure);
                     Err(failure)
                 }

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use super::names::{PROBE, PUBLISHING, REPLACING};
 use super::ours::{Contents, contents, read_start};
 use super::place::{below, io_error};
 use super::privacy;
 use super::replacing::{self, Settled, Word};
-use super::staging::{PROBE, PUBLISHING, REPLACING, is_lock_unsupported, is_staging_name, remove_whole};
+use super::staging::{is_lock_unsupported, is_staging_name, remove_whole};
 use super::sys::{Access, Native, Stat, System, has_errno};
 use super::target::{Target, is_empty};
 use crate::path::{COMPONENT_LEN_MAX, Escaped, check_component};

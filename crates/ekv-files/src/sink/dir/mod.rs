@@ -6,6 +6,7 @@
 mod directories;
 mod files;
 mod leftover;
+mod names;
 mod ours;
 mod place;
 mod privacy;
@@ -18,19 +19,19 @@ mod target;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ekv_spill::Scratch;
-use rustix::io::Errno;
 
-use self::directories::{Directories, join};
-use self::place::{below, io_error};
+use self::directories::Directories;
+use self::names::TREE;
+use self::place::{below, io_error, join};
 use self::publish::{Failure, Publisher};
-use self::staging::{Staging, TREE};
-use self::sys::{FileId, Native, Stat, SyncScope, System, has_errno};
+use self::staging::Staging;
+use self::sys::{FileId, Native, Stat, SyncScope, System, write_fully};
 use self::target::Target;
 use super::{DirOptions, ExistingTarget, Fsync, Privacy, PublishMethod, Published, Sink, SinkOperation, misuse, rule};
 use crate::{DumpPath, Error, Result};
@@ -386,20 +387,6 @@ impl<S: System> Drop for DirWriter<S> {
             let _ = self.remove();
         }
     }
-}
-
-/// Writes all bytes, going on after short writes and interruptions.
-fn write_fully<S: System>(system: &S, file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        match system.write(file, rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-            Err(error) if has_errno(&error, &[Errno::INTR]) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

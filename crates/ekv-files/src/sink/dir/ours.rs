@@ -21,7 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
-use super::staging::{KEPT, MARKER, MARKER_TEXT, PROBE, PUBLISHING, REPLACED, REPLACED_FILE, REPLACING, SCRATCH, TREE};
+use super::names::{KEPT, MARKER, MARKER_TEXT, PROBE, PUBLISHING, REPLACED, REPLACED_FILE, REPLACING, SCRATCH, TREE};
 use super::sys::{Access, FileId, Stat, System, has_errno};
 
 /// Whether what is found under one name is what was looked at under another one.

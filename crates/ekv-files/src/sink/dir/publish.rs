@@ -8,12 +8,13 @@ use std::os::fd::AsFd;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
-use super::directories::{join, sync_directory};
+use super::directories::sync_directory;
+use super::names::{KEPT, PUBLISHING, REPLACED, REPLACING, TREE};
 use super::ours::{is_same, is_still};
-use super::place::{below, io_error};
+use super::place::{below, io_error, join};
 use super::replacing::{self, Record, give_back};
-use super::staging::{KEPT, PUBLISHING, REPLACED, REPLACING, Staging, TREE};
-use super::sys::{Access, At, FileId, Stat, SyncScope, System, has_errno, is_unsupported};
+use super::staging::Staging;
+use super::sys::{Access, At, FileId, Stat, SyncScope, System, has_errno, is_unsupported, write_fully};
 use crate::sink::{ExistingTarget, PublishMethod, SinkError, SinkOperation};
 use crate::{Error, Result};
 
@@ -243,7 +244,7 @@ impl<S: System> Publisher<'_, S> {
         };
         let created = self.system.create_file(self.staging.fd(), name, Access::WriteOnly);
         let file = created.map_err(fail(SinkOperation::CreateFile))?;
-        let written = super::write_fully(self.system, file.as_fd(), word);
+        let written = write_fully(self.system, file.as_fd(), word);
         let written = written.map_err(fail(SinkOperation::Write)).and_then(|()| match self.sync {
             true => self.system.sync(file.as_fd(), SyncScope::Entry).map_err(fail(SinkOperation::Sync)),
             false => Ok(()),
@@ -313,7 +314,7 @@ impl<S: System> Publisher<'_, S> {
 }
 
 /// An error, with what followed from it.
-pub(super) fn first(error: Error, then: Result<()>) -> Error {
+fn first(error: Error, then: Result<()>) -> Error {
     match then {
         Ok(()) => error,
         Err(then) => error.followed_by(then),

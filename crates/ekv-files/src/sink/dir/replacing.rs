@@ -14,8 +14,8 @@ use rustix::fs::{FileType, RawMode};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::names::{KEPT, REPLACED, REPLACED_FILE, REPLACING, TREE};
 use super::ours::renumbers;
-use super::staging::{KEPT, REPLACED, REPLACED_FILE, REPLACING, TREE};
 use super::sys::{At, FileId, Stat, System, has_errno, is_unsupported};
 use crate::path::check_component;
 

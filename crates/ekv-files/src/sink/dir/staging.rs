@@ -1,19 +1,5 @@
 //! The private directory in which a dump grows before it has a name.
-//!
-//! ```text
-//! PARENT/.BASE.ekv-staging-<16 hex digits>/    0700, locked as long as the run lives
-//!     ekv-staging   the marker, by which a clean-up knows the directory
-//!     tree/         the dump
-//!     scratch/      nameless scratch files
-//!     publishing    the target's name; only while the dump is published on a file system without rename flags
-//!     replaced/     the old dump; only as above, while it is replaced
-//!     replaced-1    an old file that was moved away, while a set of files is replaced
-//!     replacing     what is replaced, and by what; as long as the old dump or files may be needed
-//!     kept          only if what was there before could not be put back
-//!     probe         only while a clean-up looks at what the file system makes of modes
-//! ```
-//!
-//! Source: `docs/format/tree.md`, section 8.1, step 3.
+//! What is in it: `names.rs`. Source: `docs/format/tree.md`, section 8.1, step 3.
 
 use std::fs::File;
 use std::io;
@@ -24,31 +10,15 @@ use ekv_spill::{Error as SpillError, Operation, Scratch};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
-use super::directories::join;
-use super::place::{below, io_error};
+use super::names::{MARKER, MARKER_TEXT, SCRATCH, TREE};
+use super::place::{below, io_error, join};
 use super::privacy;
 use super::remove::remove_content;
-use super::sys::{Access, At, FileId, Stat, System, has_errno};
+use super::sys::{Access, At, FileId, Stat, System, has_errno, write_fully};
 use super::target::{Target, is_empty};
 use crate::path::COMPONENT_LEN_MAX;
 use crate::sink::{Privacy, SinkError, SinkOperation};
 use crate::{Error, Result};
-
-/// Names inside a staging directory.
-pub(super) const TREE: &[u8] = b"tree";
-pub(super) const SCRATCH: &[u8] = b"scratch";
-pub(super) const PUBLISHING: &[u8] = b"publishing";
-pub(super) const REPLACED: &[u8] = b"replaced";
-pub(super) const REPLACING: &[u8] = b"replacing";
-pub(super) const KEPT: &[u8] = b"kept";
-
-pub(super) const MARKER: &[u8] = b"ekv-staging";
-pub(super) const PROBE: &[u8] = b"probe";
-/// The number of the file follows.
-pub(super) const REPLACED_FILE: &[u8] = b"replaced-";
-
-/// What the marker says.
-pub(super) const MARKER_TEXT: &[u8] = b"A staging directory of ekv-backup, form 1. `ekv-backup clean` removes it.\n";
 
 /// What marks the name of a staging directory; 16 hex digits follow.
 const MARK: &[u8] = b".ekv-staging-";
@@ -207,7 +177,7 @@ fn mark<S: System>(
         true => Ok(Ok(Privacy::Modes)),
         false => system.stat(parent).and_then(|parent| privacy::judge(system, &parent, stat, marker.as_fd())),
     };
-    let written = super::write_fully(system, marker.as_fd(), MARKER_TEXT);
+    let written = write_fully(system, marker.as_fd(), MARKER_TEXT);
     let closed = system.close(marker);
     written.and(closed).and(judged)
 }

@@ -306,6 +306,20 @@ pub(super) fn has_errno(error: &io::Error, errnos: &[Errno]) -> bool {
     error.raw_os_error().is_some_and(|code| errnos.iter().any(|errno| errno.raw_os_error() == code))
 }
 
+/// Writes all bytes, going on after short writes and interruptions.
+pub(super) fn write_fully<S: System>(system: &S, file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match system.write(file, rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if has_errno(&error, &[Errno::INTR]) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,21 +7,19 @@
 //! | `items.rs` | the items of a table: checked as they are read, given in the order of their keys |
 //! | `item.rs`, `key.rs` | the text of an item, and its key |
 
+mod findings;
 mod item;
 mod items;
 mod key;
 mod schema;
 mod table;
 
-use ekv_model::{Consumer, Finding, Protocol};
+use ekv_model::{Consumer, Protocol};
 
 use crate::replay::reading::Reading;
 use ekv_files::Result;
 
 pub(crate) use schema::Schema;
-
-/// A key of type N that is no number, as a decode has told. The name is that of the decode.
-const KEY_NO_NUMBER: Finding = Finding::warning("ddb_key_no_number", "items with a key of type N that is no number");
 
 /// Replays the selected tables, in byte order of their directories.
 pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {

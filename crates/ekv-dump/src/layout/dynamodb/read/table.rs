@@ -3,7 +3,7 @@
 use ekv_model::{ByteSource, Consumer, Protocol, Scope};
 use ekv_spill::{Sorter, Spool};
 
-use super::KEY_NO_NUMBER;
+use super::findings::KEY_NO_NUMBER;
 use super::items::{ItemPlace, Items, TextPlace};
 use super::schema::Schema;
 use crate::entry::Entry;

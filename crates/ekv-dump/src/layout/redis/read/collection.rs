@@ -8,7 +8,7 @@ use ekv_model::redis::{CollectionKind, Element, Event};
 use ekv_spill::Sorter;
 
 use super::element::{Texts, read_expiry, read_name, read_score};
-use super::key_files::Emitter;
+use super::emitter::Emitter;
 use crate::json::{JsonReader, Position};
 use crate::layout::redis::write::names::Folder;
 use crate::replay::ReplayFault;

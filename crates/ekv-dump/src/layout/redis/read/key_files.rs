@@ -1,72 +1,24 @@
 //! The files of the type directories: one key each.
 
-use ekv_model::payload::{element_len, is_element};
-use ekv_model::redis::{CollectionSize, Event, Expiry, ExpiryOrigin, ScalarKind};
-use ekv_model::{Consumer, Event as ModelEvent, Keys, Protocol};
+use ekv_model::redis::{Event, Expiry, ExpiryOrigin, ScalarKind};
+use ekv_model::{Consumer, Keys, Protocol};
 
 use super::element::Texts;
+use super::emitter::{DATABASE, DATABASE_INDEX, Emitter};
 use super::expiry::Expiries;
 use super::keymap::{KeymapCursor, SortedKeymap};
-use super::{DATABASE, DATABASE_INDEX, collection, stream};
+use super::{collection, stream};
 use crate::entry::Entry;
 use crate::layout::in_scope::InScope as _;
 use crate::layout::inside::Inside;
 use crate::layout::redis::entry::DatabaseEntry;
 use crate::layout::redis::joins::RedisNames;
 use crate::layout::redis::write::names::Folder;
-use crate::replay::Place;
-use crate::replay::reading::{DumpFile, Reading, Visit, emit};
+use crate::replay::reading::{DumpFile, Reading, Visit};
 use crate::replay::value::ValueBuffer;
 use crate::segment::{Decoded, SegmentError, decode_segment};
 use crate::verify::problem::ProblemKind;
 use ekv_files::{DumpPath, Result};
-
-/// Hands events of the one database to the target.
-pub(super) struct Emitter<'a> {
-    target: &'a mut dyn Consumer,
-    place: &'a Place,
-    /// Whether collections are measured before they begin.
-    looks_ahead: bool,
-}
-
-/// Measures the elements that pass.
-#[derive(Default)]
-struct Meter(CollectionSize);
-
-impl Consumer for Meter {
-    fn event(&mut self, event: ModelEvent<'_>) -> ekv_model::Result<()> {
-        if let ModelEvent::Redis { event: Event::Element(element), .. } = event {
-            let CollectionSize { elements, bytes } = &mut self.0;
-            *elements = elements.saturating_add(u64::from(is_element(&element)));
-            *bytes = bytes.saturating_add(element_len(&element));
-        }
-        Ok(())
-    }
-}
-
-impl Emitter<'_> {
-    /// How large a collection is, if that is asked for; `elements` emits what is in it.
-    pub(super) fn measure(
-        &mut self,
-        elements: impl FnOnce(&mut Emitter<'_>) -> Result<()>,
-    ) -> Result<Option<CollectionSize>> {
-        if !self.looks_ahead {
-            return Ok(None);
-        }
-        let mut meter = Meter::default();
-        elements(&mut Emitter { target: &mut meter, place: self.place, looks_ahead: false })?;
-        Ok(Some(meter.0))
-    }
-
-    pub(super) fn emit(&mut self, event: Event<'_>) -> Result<()> {
-        emit(self.target, self.place, ModelEvent::Redis { database: DATABASE_INDEX, event })
-    }
-
-    /// Says in which line of the file the next events are.
-    pub(super) fn enter_line(&mut self, line: u64) {
-        self.place.enter_line(line);
-    }
-}
 
 /// Replays the files of a database, type by type.
 pub(super) struct KeyFiles<'a> {
@@ -92,7 +44,7 @@ impl<'a> KeyFiles<'a> {
             selected: reading.scope().keys_in(Protocol::Redis, DATABASE_INDEX.to_string().as_bytes()),
             keymap,
             names,
-            emitter: Emitter { target, place: reading.place(), looks_ahead: reading.scope().looks_ahead() },
+            emitter: Emitter::new(reading, target),
             content: ValueBuffer::new(&scratch),
             texts: Texts::new(&scratch),
             key: Vec::new(),

@@ -3,11 +3,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `keymap.rs`, `expiry.rs` | the sidecars of a database, in the order of the files that ask for them |
-//! | `key_files.rs` | the files of one type directory |
+//! | `key_files.rs`, `emitter.rs` | the files of one type directory, and their events |
 //! | `element.rs`, `collection.rs`, `stream.rs` | the text of collections |
 
 mod collection;
 mod element;
+mod emitter;
 mod expiry;
 mod key_files;
 mod keymap;
@@ -29,14 +30,10 @@ use crate::verify::lines::read_keymap;
 use crate::verify::problem::Problems;
 use ekv_files::{DumpPath, Error, Result};
 
+use emitter::{DATABASE, DATABASE_INDEX};
 use expiry::ExpiryLines;
 use key_files::KeyFiles;
 use keymap::Keymap;
-
-/// The one database that a server has.
-const DATABASE: &[u8] = b"db_0";
-/// Its index in events.
-const DATABASE_INDEX: u32 = 0;
 
 /// Replays the keys of the database.
 pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
@@ -109,7 +106,7 @@ impl<'p> Database<'p> {
         }
         let mut problems = Problems::default();
         files.into_names().check(&mut problems)?;
-        problems.into_result()
+        Ok(problems.into_result()?)
     }
 
     fn read_keymap(&mut self, file: &mut DumpFile<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use ekv_model::redis::{CollectionKind, Element, Event, StreamId};
 use ekv_model::{Body, ByteSource};
 
 use super::element::{Texts, read_expiry};
-use super::key_files::Emitter;
+use super::emitter::Emitter;
 use crate::expiry::EXPIRE_AT_MS_MAX;
 use crate::json::{JsonReader, Position, Refuse as _};
 use crate::replay::ReplayFault;

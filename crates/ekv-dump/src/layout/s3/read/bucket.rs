@@ -14,12 +14,11 @@ use crate::layout::s3::entry::BucketEntry;
 use crate::layout::s3::entry::told_name;
 use crate::replay::ReplayFault;
 use crate::replay::reading::{Reading, emit, is_missing};
-use crate::replay::text::{read_string, read_version};
+use crate::replay::text::{read_string, read_time, read_version};
 use crate::segment::component;
 use crate::verify::problem::ProblemKind;
 use ekv_files::source::read_error;
 use ekv_files::{DumpPath, Error, Result};
-use ekv_text::time::parse_hlc;
 
 /// Longest record, in bytes.
 const TEXT_LEN_MAX: usize = 1 << 20;
@@ -89,7 +88,7 @@ impl Bucket {
             match member {
                 0 => read_version(reader)?,
                 1 => bucket.name = read_name(reader)?,
-                2 => bucket.created_at_hlc = read_time(reader)?,
+                2 => bucket.created_at_hlc = read_time(reader, STRING_LEN_MAX)?,
                 3 => bucket.owner = text(reader)?,
                 4 => bucket.region = text(reader)?,
                 5 => bucket.acl = text(reader)?,
@@ -142,14 +141,4 @@ fn read_name(reader: &mut JsonReader<'_>) -> Result<String> {
         return Err(reader.refuse(ReplayFault::BucketName));
     }
     Ok(name)
-}
-
-/// Reads a time as a timestamp (HLC).
-pub(super) fn read_time(reader: &mut JsonReader<'_>) -> Result<u64> {
-    let start = reader.position()?;
-    let text = read_string(reader, "a time as RFC 3339", STRING_LEN_MAX)?;
-    parse_hlc(&text).ok_or_else(|| {
-        reader.seek(start);
-        reader.refuse(ReplayFault::Time)
-    })
 }

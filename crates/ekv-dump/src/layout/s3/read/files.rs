@@ -5,7 +5,7 @@ use std::io::BufReader;
 use ekv_model::{Example, Protocol};
 use ekv_spill::Sorter;
 
-use super::S3_SIDE_RECORDS_NOT_RESTORED;
+use super::findings::S3_SIDE_RECORDS_NOT_RESTORED;
 use super::keys::{Keys, put_key, write_keys};
 use crate::entry::Entry;
 use crate::keymap::KeymapRecord;

@@ -3,8 +3,8 @@
 use ekv_model::s3::{Event, Object};
 use ekv_model::{Consumer, Event as ModelEvent, Example};
 
-use super::S3_ETAG_DIFFERS;
 use super::content::{Expected, replay_content};
+use super::findings::S3_ETAG_DIFFERS;
 use super::keys::ListedObject;
 use super::sidecar::Sidecar;
 use crate::layout::in_scope::InScope as _;

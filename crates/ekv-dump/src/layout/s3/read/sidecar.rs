@@ -6,10 +6,9 @@ use ekv_files::Result;
 use ekv_model::ByteSource;
 use ekv_model::s3::{METADATA_LEN_MAX, STRING_LEN_MAX};
 
-use super::bucket::read_time;
 use crate::json::{JsonReader, Refuse as _};
 use crate::replay::ReplayFault;
-use crate::replay::text::{Names, read_string, read_version};
+use crate::replay::text::{Names, read_string, read_time, read_version};
 
 const MEMBERS: &[&str] = &[
     "format_version",
@@ -61,7 +60,7 @@ impl Sidecar {
                     sidecar.etag = text(reader)?;
                     sidecar.etag_line = reader.line();
                 }
-                3 => sidecar.last_modified_hlc = read_time(reader)?,
+                3 => sidecar.last_modified_hlc = read_time(reader, STRING_LEN_MAX)?,
                 4 => sidecar.content_type = text(reader)?,
                 5 => sidecar.content_encoding = text(reader)?,
                 6 => sidecar.cache_control = text(reader)?,

@@ -6,10 +6,11 @@ use ekv_model::sqs::Event;
 use ekv_model::{Consumer, Event as ModelEvent, Example, Protocol, Scope};
 use ekv_spill::Scratch;
 
+use super::findings::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
 use super::message::Visibility;
 use super::messages::{Messages, Outline};
 use super::settings::{QUEUE_LEN_MAX, Settings};
-use super::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME, side};
+use super::side;
 use crate::entry::Entry;
 use crate::layout::in_scope::InScope as _;
 use crate::layout::inside::Inside;

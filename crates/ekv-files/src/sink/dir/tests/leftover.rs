@@ -4,7 +4,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::PathBuf;
 
-use super::super::staging::MARKER_TEXT;
+use super::super::names::MARKER_TEXT;
 use super::faulty::EINVAL;
 use super::*;
 use crate::sink::{LeftoverState, leftovers};
