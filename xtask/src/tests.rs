@@ -32,7 +32,7 @@ pub(crate) fn long(args: &[String]) -> Result<(), Error> {
 /// The tests that `args` of `cargo test` choose, with what they need installed.
 fn tests(args: &[String]) -> Result<Command, Error> {
     let workspace = Workspace::load()?;
-    tools::provide_strace(&workspace)?;
+    tools::provide(&workspace)?;
     // Cargo ignores names of packages beside `--workspace`.
     let names_packages = args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
     let all: &[&str] = if names_packages { &[] } else { &["--workspace"] };

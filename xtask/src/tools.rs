@@ -4,45 +4,69 @@ use crate::command::Command;
 use crate::error::Error;
 use crate::workspace::Workspace;
 
-/// How systems install a package. The lines of an installer are run until the package is there.
+/// How systems install a package. The lines of an installer are run until its program is there; the first fails where the lists of packages
+/// were never fetched, as on a new machine.
 const INSTALLERS: [(&str, &[&[&str]]); 5] = [
     ("apt-get", &[APT_INSTALL, &["update"], APT_INSTALL]),
-    ("dnf", &[&["install", "--assumeyes", STRACE]]),
-    ("apk", &[&["add", "--update-cache", STRACE]]),
-    ("zypper", &[&["--non-interactive", "install", STRACE]]),
-    ("pacman", &[&["--sync", "--refresh", "--noconfirm", STRACE]]),
+    ("dnf", &[&["install", "--assumeyes", PACKAGE]]),
+    ("apk", &[&["add", "--update-cache", PACKAGE]]),
+    ("zypper", &[&["--non-interactive", "install", PACKAGE]]),
+    ("pacman", &[&["--sync", "--refresh", "--noconfirm", PACKAGE]]),
 ];
-/// Fails where the lists of packages were never fetched, as on a new machine.
-const APT_INSTALL: &[&str] = &["install", "--yes", "--no-install-recommends", STRACE];
-const STRACE: &str = "strace";
+const APT_INSTALL: &[&str] = &["install", "--yes", "--no-install-recommends", PACKAGE];
+/// Stands for the name of the package in the lines of installers.
+const PACKAGE: &str = "PACKAGE";
+
+/// A program that tests run.
+struct Tool {
+    name: &'static str,
+    /// What makes it end at once with success.
+    probe: &'static str,
+    /// The package that has it, with `apt-get` and elsewhere.
+    packages: (&'static str, &'static str),
+}
+
+/// What the tests run: system calls fail by `strace`, and a server tells what an RDB file holds.
+const TOOLS: [Tool; 2] = [
+    Tool { name: "strace", probe: "--version", packages: ("strace", "strace") },
+    Tool { name: "redis-server", probe: "--version", packages: ("redis-server", "redis") },
+];
 
 /// Set for tests that may not leave out what they cannot do here.
 pub(crate) const NO_SKIPS: &str = "EKV_NO_SKIPS";
 
-/// Makes sure that `strace` is there, with which tests make system calls fail; Linux alone has it.
+/// Makes sure that the programs are there that tests run; those are for Linux alone.
 ///
 /// # Errors
-/// [`Error::Missing`] if it can be neither found nor installed.
-pub(crate) fn provide_strace(workspace: &Workspace) -> Result<(), Error> {
-    let is_there = || works(&workspace.command(STRACE).args(["--version"]));
-    if cfg!(not(target_os = "linux")) || is_there() {
-        return Ok(());
-    }
-    let is_root = workspace.command("id").args(["-u"]).output().is_ok_and(|id| id.trim_ascii() == b"0");
-    for (installer, lines) in INSTALLERS.iter().filter(|(installer, _)| is_on_path(workspace, installer)) {
-        for line in *lines {
-            let command = match is_root {
-                true => workspace.command(installer),
-                false => workspace.command("sudo").args(["--non-interactive", installer]),
-            };
-            // What counts is whether the program is there afterwards.
-            let _ = command.args(line.iter().copied()).run();
-            if is_there() {
-                return Ok(());
+/// [`Error::Missing`] if one can be neither found nor installed.
+pub(crate) fn provide(workspace: &Workspace) -> Result<(), Error> {
+    if cfg!(not(target_os = "linux")) { Ok(()) } else { TOOLS.iter().try_for_each(|tool| tool.provide(workspace)) }
+}
+
+impl Tool {
+    fn provide(&self, workspace: &Workspace) -> Result<(), Error> {
+        let is_there = || works(&workspace.command(self.name).args([self.probe]));
+        if is_there() {
+            return Ok(());
+        }
+        let is_root = workspace.command("id").args(["-u"]).output().is_ok_and(|id| id.trim_ascii() == b"0");
+        for (installer, lines) in INSTALLERS.iter().filter(|(installer, _)| is_on_path(workspace, installer)) {
+            let package = if *installer == "apt-get" { self.packages.0 } else { self.packages.1 };
+            for line in *lines {
+                let command = match is_root {
+                    true => workspace.command(installer),
+                    false => workspace.command("sudo").args(["--non-interactive", installer]),
+                };
+                // What counts is whether the program is there afterwards.
+                let words = line.iter().map(|word| if *word == PACKAGE { package } else { word });
+                let _ = command.args(words).run();
+                if is_there() {
+                    return Ok(());
+                }
             }
         }
+        Err(Error::Missing { program: self.name })
     }
-    Err(Error::Missing { program: STRACE })
 }
 
 fn works(command: &Command) -> bool {

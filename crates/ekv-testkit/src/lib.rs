@@ -21,6 +21,7 @@ mod reading;
 mod records;
 pub mod redis;
 mod selection;
+pub mod servers;
 mod sink_conformance;
 mod snapshot;
 mod source_conformance;

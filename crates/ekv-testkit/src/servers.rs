@@ -1,0 +1,213 @@
+//! Real servers, started for one test each and stopped with it.
+//!
+//! A server listens on a loopback port of its own. Where its program is missing a test may be left out, but not where `EKV_NO_SKIPS` is set.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// Program of the server.
+const REDIS_SERVER: &str = "redis-server";
+/// Set where no test may be left out.
+const NO_SKIPS: &str = "EKV_NO_SKIPS";
+/// How often another port is tried.
+const TRIES: usize = 20;
+
+/// Whether `program` is here; says so if it is not.
+///
+/// # Panics
+/// If it is not, and no test may be left out.
+pub fn is_available(program: &str) -> bool {
+    let is_here = Command::new(program).arg("--version").output().is_ok();
+    assert!(is_here || std::env::var_os(NO_SKIPS).is_none(), "{program} is missing, and {NO_SKIPS} is set");
+    if !is_here {
+        println!("{program} is missing: left out");
+    }
+    is_here
+}
+
+/// A Redis server with a folder of its own.
+pub struct RedisServer {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl RedisServer {
+    /// Starts a server without data; `None` where there is no such program and tests may be left out.
+    pub fn start() -> Option<RedisServer> {
+        RedisServer::with(None, &[])
+    }
+
+    /// Starts a server that loads the file `rdb`.
+    pub fn of_file(rdb: &[u8]) -> Option<RedisServer> {
+        RedisServer::with(Some(rdb), &[])
+    }
+
+    /// Starts a server with a file to load and more options, such as `["--requirepass", "p"]`.
+    ///
+    /// # Panics
+    /// If it does not come up; its log is said then.
+    pub fn with(rdb: Option<&[u8]>, options: &[&str]) -> Option<RedisServer> {
+        if !is_available(REDIS_SERVER) {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(rdb) = rdb {
+            std::fs::write(folder.path().join("dump.rdb"), rdb).unwrap();
+        }
+        let mut log = String::new();
+        for _ in 0..TRIES {
+            let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+            let mut command = Command::new(REDIS_SERVER);
+            command.args([
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--dbfilename",
+                "dump.rdb",
+                "--port",
+                &port.to_string(),
+            ]);
+            command.arg("--dir").arg(folder.path()).args(options);
+            let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap());
+            log.clear();
+            while lines.read_line(&mut log).unwrap() > 0 {
+                if log.ends_with("Ready to accept connections\n") || log.contains("Ready to accept connections tcp") {
+                    // What it says later must go somewhere.
+                    std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+                    return Some(RedisServer { child, port, folder });
+                }
+            }
+            child.wait().unwrap();
+            if !log.contains("Address already in use") {
+                break;
+            }
+        }
+        panic!("the server does not come up: {log}");
+    }
+
+    /// The port that it listens on, at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A connection to it.
+    pub fn client(&self) -> Client {
+        Client::to(self.port)
+    }
+
+    /// Has it save its data, and returns the file.
+    pub fn save(&self) -> Vec<u8> {
+        assert_eq!(self.client().call(&[b"SAVE"]), Reply::Status("OK".into()));
+        std::fs::read(self.folder().join("dump.rdb")).unwrap()
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a server answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// `+…`
+    Status(String),
+    /// `-…`
+    Error(String),
+    /// `:…`
+    Integer(i64),
+    /// Bytes, or nil.
+    Bulk(Option<Vec<u8>>),
+    /// Replies, or nil as none.
+    Array(Vec<Reply>),
+}
+
+impl Reply {
+    /// The bytes of a bulk reply.
+    pub fn bytes(self) -> Vec<u8> {
+        match self {
+            Reply::Bulk(Some(bytes)) => bytes,
+            other => panic!("not bytes: {other:?}"),
+        }
+    }
+
+    /// The replies of an array.
+    pub fn array(self) -> Vec<Reply> {
+        match self {
+            Reply::Array(replies) => replies,
+            other => panic!("not an array: {other:?}"),
+        }
+    }
+
+    /// The number of an integer reply.
+    pub fn integer(self) -> i64 {
+        match self {
+            Reply::Integer(number) => number,
+            other => panic!("not a number: {other:?}"),
+        }
+    }
+}
+
+/// A connection to a server that sends a command and waits for its reply.
+pub struct Client(BufReader<TcpStream>);
+
+impl Client {
+    /// Connects to a port of this machine.
+    pub fn to(port: u16) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    /// Sends a command; its reply.
+    pub fn call(&mut self, words: &[&[u8]]) -> Reply {
+        let mut request = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            request.extend_from_slice(word);
+            request.extend_from_slice(b"\r\n");
+        }
+        self.0.get_mut().write_all(&request).unwrap();
+        self.reply()
+    }
+
+    fn reply(&mut self) -> Reply {
+        let mut line = Vec::new();
+        self.0.read_until(b'\n', &mut line).unwrap();
+        let text = String::from_utf8(line).unwrap();
+        let (kind, rest) = text.trim_end().split_at(1);
+        let count = |rest: &str| rest.parse::<i64>().unwrap();
+        match kind {
+            "+" => Reply::Status(rest.to_owned()),
+            "-" => Reply::Error(rest.to_owned()),
+            ":" => Reply::Integer(count(rest)),
+            "$" => Reply::Bulk(usize::try_from(count(rest)).ok().map(|len| {
+                let mut bytes = vec![0; len + 2];
+                self.0.read_exact(&mut bytes).unwrap();
+                bytes.truncate(len);
+                bytes
+            })),
+            "*" => Reply::Array((0..count(rest)).map(|_| self.reply()).collect()),
+            _ => panic!("not a reply: {text:?}"),
+        }
+    }
+}
