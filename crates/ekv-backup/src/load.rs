@@ -196,8 +196,9 @@ impl Loader<'_> {
         let watch = Follower::new(self.progress);
         let mut router = Router::default();
         let (scan, file) = scan(&input, &scan_options, &mut router, self.scratch, &watch)?;
-        let is_proven =
-            is_in_snap || scan.envelope.footer_crc32c.is_some() || matches!(scan.envelope.form, Form::MemoryStore);
+        let is_proven = is_in_snap
+            || scan.envelope.footer_crc32c.is_some()
+            || matches!(scan.envelope.form, Form::MemoryStore | Form::SstIngest);
         if !is_proven {
             check_is_whole(&input, &scan, self.options.allow_empty)?;
         }

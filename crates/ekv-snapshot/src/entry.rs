@@ -5,7 +5,7 @@ use crate::sequential::Sequential;
 use crate::{Error, ErrorKind, Result, escape};
 
 /// Bytes of a value that are in memory with its entry: the value header, and the data key id of an encrypted body.
-const VALUE_HEAD_LEN: usize = VALUE_HEADER_LEN + 6;
+pub(crate) const VALUE_HEAD_LEN: usize = VALUE_HEADER_LEN + 6;
 
 /// The entry at which a reader stands; the reader was not moved.
 pub(crate) struct Entry<'r> {
@@ -105,6 +105,11 @@ pub(crate) fn check_order(previous: &[u8], raw_key: &[u8], common_len: usize) ->
         true => Ok(()),
         false => Err(Error::new(ErrorKind::Order { previous: escape(previous) })),
     }
+}
+
+/// The error for a snapshot with more than `max` entries.
+pub(crate) fn too_many_entries(max: u64) -> ErrorKind {
+    ErrorKind::LimitExceeded { what: "entries", max, option: "--max-entries" }
 }
 
 /// Checks that `needed` bytes are left.

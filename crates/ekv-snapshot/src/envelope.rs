@@ -95,7 +95,7 @@ pub enum Form {
     Store,
     /// `EKVMVCC2`: keys with their versions, from an in-memory store.
     MemoryStore,
-    /// `EKVSSTI1`: SST files; recognised, checked and refused.
+    /// `EKVSSTI1`: SST files.
     SstIngest,
     /// No payload bytes: an empty store.
     Empty,

@@ -6,11 +6,13 @@
 //! 2. A [`View`] of one or more record files at a read timestamp answers ranges ([`View::scan_range`]) and keys ([`View::lookup`]).
 //! 3. A [`Writer`] takes records in any order ([`RecordSink`]) and writes them as a new snapshot.
 
+mod checksum;
 mod entry;
 mod envelope;
 mod error;
 mod file;
 pub mod findings;
+mod footer;
 pub mod format;
 mod hlc;
 mod input;
@@ -33,6 +35,7 @@ mod sst;
 mod stream;
 pub mod txn;
 mod view;
+mod watch;
 mod writer;
 
 pub use envelope::{Envelope, Form, Header, check_beginning};
@@ -45,10 +48,11 @@ pub use record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
 pub use record_sink::RecordSink;
 pub use regular_file::{open_regular, open_regular_itself};
 pub use restorable::{RestorablePayload, RestorableTotals};
-pub use scan::{Classify, FamilyTotals, FileTotals, NoWatch, OneFamily, Scan, ScanOptions, Watch, Watermarks, scan};
+pub use scan::{Classify, FamilyTotals, FileTotals, OneFamily, Scan, ScanOptions, Watermarks, scan};
 pub use stream::{for_each_piece, len_u64};
 pub use view::{
     Counts, Group, Lookup, Mark, Owner, Owners, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View,
     Visible, VisibleTotals, check_read_ts,
 };
+pub use watch::{NoWatch, Watch};
 pub use writer::{Writer, Written, WrittenForm};

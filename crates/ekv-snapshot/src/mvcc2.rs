@@ -10,10 +10,11 @@ use std::sync::Arc;
 use ekv_spill::{Scratch, Sorter, Spool};
 
 use self::order::{KeyPlace, Version, in_raw_key_order};
+use crate::footer::check_end;
 use crate::format::{BODY_LEN_MAX, FLAG_TOMBSTONE, FOOTER_LEN, PAYLOAD_HEADER_LEN, USER_KEY_LEN_MAX};
 use crate::record_writer::{BodyPlace, RecordWriter};
 use crate::sequential::Sequential;
-use crate::stream::{check_end, consume, take};
+use crate::stream::{consume, take};
 use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result, Watch};
 
 /// The version this tool knows.

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 
-use crate::sequential::Checksum;
+use crate::checksum::Checksum;
 use crate::{Input, Result};
 
 /// Bytes of the input in a block.

@@ -44,10 +44,15 @@ impl<O: Output> RecordWriter<O> {
 
     /// Begins an entry: all but the body, whose `body_len` bytes follow through [`RecordWriter::body`].
     pub(crate) fn head(&mut self, raw_key: &[u8], value_header: [u8; VALUE_HEADER_LEN], body_len: u64) -> Result<()> {
+        self.begin_entry(raw_key, body_len.saturating_add(len_u64(&value_header)))?;
+        self.output.write(&value_header)
+    }
+
+    /// Begins an entry whose value of `value_len` bytes, value header included, follows through [`RecordWriter::body`].
+    pub(crate) fn begin_entry(&mut self, raw_key: &[u8], value_len: u64) -> Result<()> {
         self.output.write(&len_u64(raw_key).to_le_bytes())?;
         self.output.write(raw_key)?;
-        self.output.write(&body_len.saturating_add(len_u64(&value_header)).to_le_bytes())?;
-        self.output.write(&value_header)
+        self.output.write(&value_len.to_le_bytes())
     }
 
     /// Writes an entry with a value as it is stored elsewhere.

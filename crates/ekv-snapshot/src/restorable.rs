@@ -3,11 +3,10 @@
 //! Stricter than [`crate::scan()`], since a node takes every record as it is: raw keys ascend, each user key has one version, no
 //! version is a deletion or encrypted, nothing belongs to the store itself, nothing is newer than the header says.
 
-use crate::entry::{self, Entry, check_order, need};
+use crate::entry::{self, Entry, check_order, need, too_many_entries};
 use crate::format::{PAYLOAD_HEADER_LEN, PAYLOAD_MAGIC, RESTORABLE_RAW_KEY_LEN_MAX};
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{OpenKeys, common_prefix_len};
-use crate::scan::too_many_entries;
 use crate::sequential::Sequential;
 use crate::stream::len_u64;
 use crate::{CommitTs, Error, ErrorKind, Input, Result, Watch, escape};

@@ -4,41 +4,23 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Class, Findings, LossLog};
+use ekv_model::{Findings, LossLog};
 use ekv_spill::{Scratch, SparseIndex, SparseIndexBuilder};
 
-use crate::entry::{self, Entry, check_order, need};
+use crate::entry::{self, Entry, check_order, need, too_many_entries};
 use crate::envelope::{Envelope, Form, Header};
 use crate::file::{Cursor, take_stamp};
 use crate::findings;
+use crate::footer::{blame, check_footer};
 use crate::format::{FOOTER_LEN, NEWEST_ALWAYS_PREFIX, PAYLOAD_HEADER_LEN, RAW_KEY_LEN_MAX, VALUE_HEADER_LEN};
 use crate::mvcc2::Transcoded;
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{Resolver, Standing, common_prefix_len};
 use crate::sequential::Sequential;
-use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result};
+use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result, Watch};
 
 /// Buffer of the cursor over the records of an `EKVMVCC2` payload, in bytes.
 const MEMORY_WINDOW_LEN: usize = 128 << 10;
-
-/// Told about the progress of a long read; may stop it.
-pub trait Watch {
-    /// `byte_offset` bytes of the input are done.
-    ///
-    /// # Errors
-    /// Any error (normally `ErrorKind::Cancelled`) ends the read.
-    fn progress(&self, byte_offset: u64) -> Result<()>;
-}
-
-/// Watches nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoWatch;
-
-impl Watch for NoWatch {
-    fn progress(&self, _byte_offset: u64) -> Result<()> {
-        Ok(())
-    }
-}
 
 /// Sorts user keys into numbered key families; this crate knows no adapter and only counts by number.
 pub trait Classify {
@@ -223,7 +205,8 @@ pub struct Scan {
 /// Reads the whole snapshot once and checks everything that can be checked without knowing an adapter.
 ///
 /// Shape: any envelope and payload form -> what was learned, and a file of records for positioned reads.
-/// Cost: one sequential read; a fixed buffer, the sparse index, one raw key. `EKVMVCC2` payloads are first rewritten into `scratch`.
+/// Cost: one sequential read; a fixed buffer, the sparse index, one raw key. `EKVMVCC2` and `EKVSSTI1` payloads are rewritten into
+/// `scratch`.
 ///
 /// # Errors
 /// Every kind of section 15, with file, byte offset and key. A checksum that does not match wins over structural damage.
@@ -240,7 +223,7 @@ pub fn scan(
         Form::Store => scan_store(input, envelope, options, classify, scratch, watch)?,
         Form::Empty => scan_empty(input, envelope, 0, watch)?,
         Form::TimestampOracle { .. } => scan_empty(input, envelope, 8, watch)?,
-        Form::SstIngest => return Err(crate::sst::refuse(input, header.len(), watch)),
+        Form::SstIngest => scan_sst(input, envelope, options, classify, scratch, watch)?,
         Form::MemoryStore => {
             let memory = crate::mvcc2::transcode(input, header.len(), scratch, watch)?;
             scan_memory(memory, envelope, options, classify, scratch)?
@@ -340,39 +323,39 @@ fn scan_memory(
     Ok((scan, records.with_index(index.finish()?)))
 }
 
-/// The error to report after `error`: where a footer must be there, one that does not match wins, because a damaged length or
-/// magic derails everything behind it.
-pub(crate) fn blame(input: &Input, reader: Sequential<'_>, error: Error) -> Error {
-    if input.footer != FooterPolicy::Required || error.class() != Class::Data {
-        return error;
-    }
-    let compared = reader.finish().and_then(|ending| check_footer(input, ending, Some(&error)));
-    compared.err().unwrap_or(error)
-}
-
-/// Compares the token, the footer and the checksum; `None` passes.
-pub(crate) fn check_footer(
+/// Counts and indexes the rows of an `EKVSSTI1` payload while they are rewritten.
+fn scan_sst(
     input: &Input,
-    ending: Option<(u32, u32)>,
-    parse_error: Option<&Error>,
-) -> Result<Option<u32>> {
-    let Some((stored, computed)) = ending else { return Ok(None) };
-    let at = input.len.saturating_sub(FOOTER_LEN);
-    if stored != computed {
-        let parse_error = parse_error.map(Error::without_file);
-        return Err(Error::new(ErrorKind::FooterCrc { stored, computed, parse_error }).at(at).in_file(&input.name));
-    }
-    match input.token_crc32c {
-        Some(token) if token != stored => {
-            Err(Error::new(ErrorKind::TokenCrc { token, footer: stored }).at(at).in_file(&input.name))
-        }
-        _ => Ok(Some(stored)),
-    }
-}
-
-/// The error for a snapshot with more than `max` entries.
-pub(crate) fn too_many_entries(max: u64) -> ErrorKind {
-    ErrorKind::LimitExceeded { what: "entries", max, option: "--max-entries" }
+    envelope: Envelope,
+    options: &ScanOptions,
+    classify: &mut dyn Classify,
+    scratch: &Arc<dyn Scratch>,
+    watch: &dyn Watch,
+) -> Result<(Scan, RecordFile)> {
+    let checked = crate::sst::check(input, envelope.header.len(), watch)?;
+    let mut pass = Pass {
+        options,
+        classify,
+        resolver: Resolver::default(),
+        index: SparseIndexBuilder::new(scratch),
+        scan: Scan {
+            findings: Findings::with_log(options.losses.clone()),
+            ..Scan::new(Envelope { footer_crc32c: checked.footer_crc32c, ..envelope })
+        },
+        payload_start: 0,
+    };
+    pass.begin(CommitTs(checked.manifest.last_commit_ts));
+    let records = crate::sst::rewrite(input, &checked, scratch, watch, &mut |row| {
+        pass.record(row.at, row.raw_key, row.kept_len, row.value_head, row.value_len)
+    })?;
+    pass.end();
+    let Pass { mut scan, index, .. } = pass;
+    let marks = &mut scan.watermarks;
+    // The rows say it as well; what is compacted cannot be answered whichever of them is right.
+    marks.min_retained_ts = marks.min_retained_ts.max(Some(checked.manifest.min_retained_ts).filter(|ts| *ts > 0));
+    marks.pending_min_retained_ts =
+        marks.pending_min_retained_ts.max(Some(checked.manifest.pending_min_retained_ts).filter(|ts| *ts > 0));
+    Ok((scan, records.with_index(index.finish()?)))
 }
 
 /// A missing footer is an error or a finding, as the policy says.

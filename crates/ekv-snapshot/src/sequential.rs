@@ -1,5 +1,6 @@
 //! Front-to-back reading with a running checksum.
 
+use crate::checksum::Checksum;
 use crate::format::FOOTER_LEN;
 use crate::read_ahead::{Block, ReadAhead};
 use crate::{Error, ErrorKind, Input, Result, Watch};
@@ -166,27 +167,6 @@ impl<'i> Sequential<'i> {
         let mut footer = [0_u8; 4];
         self.input.fill_at(self.input.len.saturating_sub(FOOTER_LEN), &mut footer)?;
         self.watch.progress(self.input.len)?;
-        Ok(Some((u32::from_be_bytes(footer), self.checksum.crc32c)))
-    }
-}
-
-/// The checksum of all bytes so far, the footer's excepted.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Checksum {
-    crc32c: u32,
-    /// Bytes that are yet to be hashed.
-    left: u64,
-}
-
-impl Checksum {
-    pub(crate) fn new(input: &Input) -> Self {
-        Checksum { crc32c: 0, left: input.len.saturating_sub(FOOTER_LEN) }
-    }
-
-    /// Takes the next bytes of the input.
-    pub(crate) fn add(&mut self, bytes: &[u8]) {
-        let to_hash = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
-        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes.get(..to_hash).unwrap_or(&[]));
-        self.left = self.left.saturating_sub(u64::try_from(to_hash).unwrap_or(u64::MAX));
+        Ok(Some((u32::from_be_bytes(footer), self.checksum.crc32c())))
     }
 }

@@ -1,7 +1,7 @@
 //! The frame that makes a payload a server file: header, payload, footer. Source: `docs/format/restore.md`, section 8.1.
 
+use crate::footer::check_footer;
 use crate::format::{FOOTER_LEN, HEADER_V1_LEN, HEADER_V1_MAGIC};
-use crate::scan::check_footer;
 use crate::sequential::Sequential;
 use crate::{CommitTs, Error, ErrorKind, Input, Result, Watch};
 

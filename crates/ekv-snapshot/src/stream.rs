@@ -1,7 +1,5 @@
 //! Parts of an input that are too large to hold, in pieces.
 
-use crate::format::FOOTER_LEN;
-use crate::scan::{blame, check_footer};
 use crate::sequential::Sequential;
 use crate::{Error, ErrorKind, Input, Result};
 
@@ -73,22 +71,6 @@ pub(crate) fn take<const N: usize>(reader: &mut Sequential<'_>, what: &'static s
         Ok(())
     })?;
     Ok(out)
-}
-
-/// Ends the read of a payload that is checked as a whole; `reader` stands behind it, or anywhere if `outcome` is an error.
-///
-/// Returns the footer if there is one and it matches. A checksum that does not match wins over the error that was met first.
-///
-/// # Errors
-/// `FooterCrc`, `TokenCrc`, a failing read, or the error in `outcome`.
-pub(crate) fn check_end(input: &Input, reader: Sequential<'_>, outcome: Result<()>) -> Result<Option<u32>> {
-    match outcome {
-        Ok(()) => {
-            let has_footer = reader.left() == FOOTER_LEN;
-            check_footer(input, reader.finish()?.filter(|_| has_footer), None)
-        }
-        Err(error) => Err(blame(input, reader, error)),
-    }
 }
 
 /// Length of a slice as a file length.

@@ -62,6 +62,18 @@ pub const ALL_3: KnownSnapshot = KnownSnapshot {
     visible: 2_970,
 };
 
+/// One group, all adapters, in two SST files. Source: `docs/format/ssti1.md`, section 8.3.
+pub const SSTI_5: KnownSnapshot = KnownSnapshot {
+    name: "ssti-5",
+    len: 4_920_441,
+    footer_crc32c: 0x906d_c841,
+    ceiling_ms: 0,
+    last_commit_ts: 117_702_435_807_363_083,
+    entries: 5_920,
+    user_keys: 0,
+    visible: 0,
+};
+
 /// The snapshots of single groups.
 pub const SNAPSHOTS: [KnownSnapshot; 3] = [REDIS_1, REDIS_2, ALL_3];
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use ekv_snapshot::{CommitTs, FooterPolicy, Input, MemoryInput, ReadAt};
 
+use crate::sst::{SstFile, SstLayout, SstRow, sst_payload};
+
 /// Builds the bytes of a snapshot file; records may be added in any order.
 #[derive(Clone, Debug)]
 pub struct SnapshotBuilder {
@@ -81,16 +83,23 @@ impl SnapshotBuilder {
 
     /// The bytes of the file.
     pub fn build(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        if let Some(ceiling_ms) = self.ceiling_ms {
-            out.extend_from_slice(b"EKVTHLC1");
-            out.extend_from_slice(&ceiling_ms.to_be_bytes());
-        }
-        out.extend_from_slice(b"EKVPBBL1");
-        out.extend_from_slice(&self.last_commit_ts.to_le_bytes());
+        let mut payload = [&b"EKVPBBL1"[..], &self.last_commit_ts.to_le_bytes()].concat();
         for (key, value) in &self.entries {
-            out.extend_from_slice(&entry(key, value));
+            payload.extend_from_slice(&entry(key, value));
         }
+        self.framed(&payload)
+    }
+
+    /// The bytes of a file with the same rows in SST files, `file_rows` in each.
+    pub fn build_sst(&self, layout: &SstLayout, file_rows: usize) -> Vec<u8> {
+        let rows: Vec<SstRow> = self.entries.clone().into_iter().collect();
+        let files: Vec<SstFile> = rows.chunks(file_rows).map(|rows| SstFile::new(rows, layout)).collect();
+        self.framed(&sst_payload(&files, self.last_commit_ts))
+    }
+
+    fn framed(&self, payload: &[u8]) -> Vec<u8> {
+        let header = self.ceiling_ms.map(|ceiling_ms| [&b"EKVTHLC1"[..], &ceiling_ms.to_be_bytes()].concat());
+        let out = [&header.unwrap_or_default()[..], payload].concat();
         if self.footer { seal(out) } else { out }
     }
 

@@ -11,6 +11,7 @@ mod nodes;
 mod raft;
 mod records;
 mod spill;
+mod sst;
 
 use crate::{Target, seeds};
 
@@ -44,5 +45,6 @@ pub const ALL: &[Target] = &[
     Target { name: "snap", run: raft::run_snap, seeds: seeds::snaps, len_max: 2048 },
     Target { name: "wal", run: raft::run_wal, seeds: seeds::wals, len_max: 4096 },
     Target { name: "peers", run: raft::run_peers, seeds: seeds::peers, len_max: 2048 },
+    Target { name: "sst", run: sst::run, seeds: sst::seeds, len_max: 8192 },
     Target { name: "spill", run: spill::run, seeds: Vec::new, len_max: 4096 },
 ];

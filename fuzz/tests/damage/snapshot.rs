@@ -70,7 +70,7 @@ fn check_cuts(name: &str, bytes: &[u8], cases: Cases) {
 const BITS: [u8; 8] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80];
 
 /// Each kind of small file.
-fn small() -> [(&'static str, Vec<u8>); 5] {
+fn small() -> [(&'static str, Vec<u8>); 7] {
     let built =
         SnapshotBuilder::new().put(b"!redis|str|k", 5, b"\xff\x01\0v").delete(b"a", 6).meta_row("applied_index", 3);
     [
@@ -79,6 +79,8 @@ fn small() -> [(&'static str, Vec<u8>); 5] {
         ("versions and rows of the store", vectors::versions()),
         ("version 2 header", vectors::header_v2()),
         ("two records", built.build()),
+        ("no SST file", vectors::sst_fresh_node()),
+        ("one SST file", vectors::sst_small()),
     ]
 }
 

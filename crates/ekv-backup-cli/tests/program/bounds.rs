@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use ekv_testkit::SnapshotBuilder;
+use ekv_testkit::{SnapshotBuilder, SstLayout};
 
 use crate::support::{Room, Run, end_of};
 
@@ -60,8 +60,11 @@ fn snapshot_of_any_size_and_shape_is_read_in_the_same_memory() {
         output.write_all(&small[..32]).unwrap();
         zeros(output, 450);
     });
-    let large = SnapshotBuilder::new().put(b"k", 20, &vec![7; 200 << 20]).build();
-    for (name, bytes) in [("no.zst", no_snapshot), ("grows.zst", grows), ("large.fsm", large)] {
+    let large = SnapshotBuilder::new().put(b"k", 20, &vec![7; 200 << 20]);
+    let plain = SstLayout { is_compressed: false, ..SstLayout::default() };
+    room.write("sst.fsm", &large.build_sst(&SstLayout::default(), 1));
+    room.write("plain-sst.fsm", &large.build_sst(&plain, 1));
+    for (name, bytes) in [("no.zst", no_snapshot), ("grows.zst", grows), ("large.fsm", large.build())] {
         room.write(name, &bytes);
     }
     for command in [&["inspect"][..], &["report"], &["decode"]] {
@@ -74,7 +77,9 @@ fn snapshot_of_any_size_and_shape_is_read_in_the_same_memory() {
         run(&room, &with("no.zst")).assert_code(2).assert_says("unknown payload magic");
         run(&room, &with("grows.zst")).assert_code(2).assert_says("--max-expansion allows more");
         run(&room, &with("large.fsm")).assert_code(0);
+        run(&room, &with("sst.fsm")).assert_code(0);
     }
+    run(&room, &["inspect", "plain-sst.fsm"]).assert_code(0);
 }
 
 #[test]

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ekv_backup::{Class, DecodeOptions, DecodeReport, NoProgress, Phase, Progress, ReadTime, Result, decode, verify};
-use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS};
+use ekv_snapshot::FooterPolicy;
+use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS, SSTI_5};
 use ekv_testkit::truth::{Kind, compare, observation};
+use ekv_testkit::{scan_as, seal};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -67,7 +69,11 @@ fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn kinds_of(known: &KnownSnapshot) -> &'static [Kind] {
-    if known.name == ALL_3.name { &[Kind::Redis, Kind::DynamoDb, Kind::S3, Kind::Sqs] } else { &[Kind::Redis] }
+    if [ALL_3.name, SSTI_5.name].contains(&known.name) {
+        &[Kind::Redis, Kind::DynamoDb, Kind::S3, Kind::Sqs]
+    } else {
+        &[Kind::Redis]
+    }
 }
 
 fn assert_sound(dump: &Path) {
@@ -99,6 +105,33 @@ fn state_at_an_earlier_moment_is_what_the_server_answered_then() {
         compare(&room.dump("dump"), middle, kinds_of(&known)).assert_equal(75);
         assert_sound(&room.dump("dump"));
     }
+}
+
+#[test]
+fn sst_files_become_what_the_server_answered_and_the_dump_of_the_other_form() {
+    let room = Room::new(&SSTI_5);
+    let truth = SSTI_5.truth();
+    let middle = observation(&truth, "middle");
+    let at: ReadTime = middle["unix_ms"].to_string().parse().unwrap();
+    let report = room.decode("middle", |options| options.read.at = Some(at)).unwrap();
+    assert_eq!(report.losses, 0);
+    compare(&room.dump("middle"), middle, kinds_of(&SSTI_5)).assert_equal(125);
+    let report = room.decode("dump", |_| {}).unwrap();
+    assert_eq!((report.losses, report.books.records.entries), (0, SSTI_5.entries));
+    compare(&room.dump("dump"), observation(&truth, "end"), kinds_of(&SSTI_5)).assert_equal(220);
+    assert_sound(&room.dump("dump"));
+
+    let (_, rows) = scan_as(&SSTI_5.bytes(), FooterPolicy::Required).unwrap();
+    let mut payload = vec![0; usize::try_from(rows.input().len).unwrap()];
+    assert_eq!(rows.input().fill_at(0, &mut payload).unwrap(), payload.len());
+    let header = &SSTI_5.bytes()[..16];
+    fs::write(&room.snapshot, seal([header, &payload].concat())).unwrap();
+    room.decode("converted", |_| {}).unwrap();
+    let (mut dump, mut converted) = (tree(&room.dump("dump")), tree(&room.dump("converted")));
+    for own in ["MANIFEST.json", "CHECKSUMS"] {
+        assert!(dump.remove(own) != converted.remove(own), "the form is told");
+    }
+    assert!(dump == converted, "the forms give other files");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The JSON manifest of an `EKVSSTI1` payload. Source: `docs/format/snapshot.md`, section 5.2.
+//! The JSON manifest of an `EKVSSTI1` payload. Source: `docs/format/ssti1.md`, section 2.
 
 use std::fmt;
 use std::io::{self, BufReader};
@@ -8,39 +8,55 @@ use base64::engine::general_purpose::STANDARD;
 use ekv_text::hex::parse_hex;
 use ekv_text::json::{JsonError, LimitedStrings, StringTooLong};
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+use sha2::{Digest, Sha256};
 
+use super::faults::invalid;
+use crate::stream::len_u64;
 use crate::{Error, ErrorKind, Input, Result};
 
 /// The manifest version this tool knows.
 const VERSION: u64 = 1;
 /// Most files; one holds about 64 MiB of entries.
-const FILE_COUNT_MAX: usize = 200_000;
-
-/// Longest string in it, in bytes: a key of 1 MiB takes 1 398 104 characters.
-const STRING_LEN_MAX: usize = 4 << 20;
+const FILE_COUNT_MAX: usize = 1 << 20;
+/// Longest string in it, in bytes: a key of 16 MiB takes a third more.
+const STRING_LEN_MAX: usize = 24 << 20;
 
 /// What the manifest says about the whole.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     version: u64,
-    last_commit_ts: u64,
-    min_retained_ts: u64,
-    pending_min_retained_ts: u64,
+    /// What the header of an `EKVPBBL1` payload says.
+    pub(crate) last_commit_ts: u64,
+    /// As the row of the store, which the files hold as well.
+    pub(crate) min_retained_ts: u64,
+    /// As the row of the store, which the files hold as well.
+    pub(crate) pending_min_retained_ts: u64,
     applied_index: Option<u64>,
-    /// Entries in all files.
-    pub(super) entry_count: u64,
+    entry_count: u64,
     uncompressed_bytes: u64,
     total_file_bytes: i64,
     /// The files, in the order of their bodies.
     pub(super) files: Files,
 }
 
-/// Length and checksum of one file body.
+/// What is kept of one file.
 #[derive(Debug)]
 pub(super) struct SstFile {
     pub(super) len: u64,
     pub(super) sha256: [u8; 32],
+    /// [`bounds_sha256`] of its first and last raw key.
+    pub(super) bounds_sha256: [u8; 32],
+}
+
+/// Stands for the first and the last raw key of a file.
+pub(super) fn bounds_sha256(smallest: &[u8], largest: &[u8]) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(len_u64(smallest).to_le_bytes())
+        .chain_update(smallest)
+        .chain_update(largest)
+        .finalize()
+        .into()
 }
 
 /// The list of files, checked entry by entry while it is read.
@@ -80,6 +96,29 @@ impl Manifest {
         }
         Ok(manifest)
     }
+
+    /// Refuses more rows, or bytes of raw keys and values, than it states.
+    pub(super) fn check_room(&self, entries: u64, bytes: u64) -> Result<()> {
+        match entries > self.entry_count || bytes > self.uncompressed_bytes {
+            true => Err(self.wrong_totals("more than", entries, bytes)),
+            false => Ok(()),
+        }
+    }
+
+    /// Compares the rows of all files, and the bytes of their raw keys and values, with what it states.
+    pub(super) fn check_totals(&self, entries: u64, bytes: u64) -> Result<()> {
+        match (entries, bytes) == (self.entry_count, self.uncompressed_bytes) {
+            true => Ok(()),
+            false => Err(self.wrong_totals("other than", entries, bytes)),
+        }
+    }
+
+    fn wrong_totals(&self, how: &str, entries: u64, bytes: u64) -> Error {
+        invalid(format!(
+            "the files hold {entries} rows of {bytes} bytes, {how} the {} rows of {} bytes that the manifest states",
+            self.entry_count, self.uncompressed_bytes
+        ))
+    }
 }
 
 impl<'de> Deserialize<'de> for Files {
@@ -115,19 +154,17 @@ impl<'de> Deserialize<'de> for Files {
 /// What an entry must fit to.
 #[derive(Default)]
 struct Check {
-    next_number: Option<u64>,
+    next_number: u64,
     largest_before: Option<Vec<u8>>,
 }
 
 impl Check {
     fn next(&mut self, entry: &FileEntry) -> Result<SstFile, String> {
         let name = &entry.name;
-        let number = name.strip_suffix(".sst").and_then(|digits| digits.parse::<u64>().ok());
-        // The names are numbers in sequence; the first one is 0 or 1.
-        let number =
-            number.filter(|n| *name == format!("{n:06}.sst") && self.next_number.map_or(*n <= 1, |next| next == *n));
-        let Some(number) = number else { return Err(format!("unexpected file name {name:?}")) };
-        self.next_number = number.checked_add(1);
+        if *name != format!("{:06}.sst", self.next_number) {
+            return Err(format!("unexpected file name {name:?}"));
+        }
+        self.next_number = self.next_number.saturating_add(1);
 
         let len = u64::try_from(entry.size).ok().filter(|len| *len > 0);
         let len = len.ok_or_else(|| format!("file {name} has size {}", entry.size))?;
@@ -142,7 +179,8 @@ impl Check {
         if self.largest_before.as_ref().is_some_and(|before| *before >= smallest) {
             return Err(format!("file {name} overlaps the file before it"));
         }
+        let bounds_sha256 = bounds_sha256(&smallest, &largest);
         self.largest_before = Some(largest);
-        Ok(SstFile { len, sha256 })
+        Ok(SstFile { len, sha256, bounds_sha256 })
     }
 }
