@@ -1,0 +1,43 @@
+//! A client of live Redis and Valkey servers.
+//!
+//! | module | question |
+//! |---|---|
+//! | `address.rs`, `link.rs` | where is a server, how do bytes get there and back? |
+//! | `wire.rs`, `connection.rs` | what are commands and replies, how are many of them under way? |
+//! | `slots.rs`, `servers.rs` | which node of a cluster has a key, is a server still the same one? |
+//! | `draft.rs` | what is in a collection that is to be written? |
+//! | `verdict.rs`, `build.rs`, `sender.rs` | how do keys get to a server, each whole or not at all, whatever it answers? |
+//! | `keys.rs` | which keys has a server, and what is in them? |
+//!
+//! No thread and no runtime: a connection is read while it is written. Source: `docs/format/redis-live.md`.
+
+mod address;
+mod build;
+mod clock;
+mod connection;
+mod draft;
+mod error;
+mod keys;
+mod link;
+mod sender;
+mod servers;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod wire;
+
+pub use address::{AddressError, Place, ServerAddress};
+pub use clock::{Clock, SystemClock};
+pub use connection::{Connection, Reply};
+pub use draft::{Draft, DraftReader, DraftWriter, SMALL_LEN_MAX};
+pub use error::{Error, Result};
+pub use keys::{KeyReader, Unread, scan};
+pub use link::{Dial, Link, Patience, SystemDial};
+pub use sender::{
+    Account, Compare, Feed, Fingerprint, Key, Method, OnExists, Outcome, STRING_LEN_MAX, SendOptions, Sender, Settled,
+    TEXT_LEN_MAX, Value, is_same_time,
+};
+pub use servers::{Access, Identity, Servers, identify, time_ms};
+pub use slots::{SLOTS, slot, tag};
+pub use wire::Malformed;

@@ -1,0 +1,315 @@
+//! The server or cluster of a run: who it is, which of its nodes has which keys, connections to them.
+//!
+//! Source: `docs/format/redis-live.md`, sections 2 and 7.
+
+use std::collections::BTreeMap;
+
+use crate::address::{Place, ServerAddress};
+use crate::connection::{Connection, Reply};
+use crate::error::{Error, Result};
+use crate::link::Dial;
+use crate::slots::slot;
+
+/// The default user of servers with access lists.
+const DEFAULT_USER: &str = "default";
+
+/// How a server is reached.
+pub struct Access {
+    /// Makes connections.
+    pub dial: Box<dyn Dial>,
+    /// ACL user; `None` = the default one.
+    pub user: Option<String>,
+    /// Password, where one is needed.
+    pub password: Option<Vec<u8>>,
+    /// Logical database.
+    pub database: u32,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `redis`, `valkey` or another name.
+    pub software: String,
+    /// Its version, as it says it.
+    pub version: String,
+    /// Changes whenever the process is started anew.
+    pub run_id: String,
+    /// `master`, or what else it is.
+    pub role: String,
+    /// Whether it is a node of a cluster.
+    pub is_cluster: bool,
+    /// Whether it still reads its data.
+    pub is_loading: bool,
+    /// Its limit of memory in bytes; 0 = none.
+    pub memory_max: u64,
+    /// What it does at that limit.
+    pub eviction: String,
+    /// Keys in the logical database.
+    pub keys: u64,
+    /// Its clock, in Unix milliseconds.
+    pub time_ms: u64,
+}
+
+impl Identity {
+    /// The first two parts of the version of Redis that it is compatible with.
+    pub fn compatible(&self) -> (u64, u64) {
+        let mut parts = self.version.split('.').map(|part| part.parse().unwrap_or(0));
+        match (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) {
+            // Valkey began as Redis 7.2.
+            (major, minor) if self.software == "valkey" => (major.max(7), minor),
+            version => version,
+        }
+    }
+}
+
+/// Asks a server who it is.
+///
+/// # Errors
+/// [`Error::Refused`], such as by an access list.
+pub fn identify(connection: &mut Connection) -> Result<Identity> {
+    let info = fields(connection, &[b"INFO"])?;
+    let get = |name: &str| info.get(name).cloned().unwrap_or_default();
+    let number = |name: &str| get(name).parse().unwrap_or(0);
+    let (software, version) = match info.get("valkey_version") {
+        Some(version) => ("valkey".to_owned(), version.clone()),
+        None => (info.get("server_name").cloned().unwrap_or_else(|| "redis".to_owned()), get("redis_version")),
+    };
+    let is_loading = number("loading") == 1;
+    let keys = match is_loading {
+        true => 0,
+        false => match connection.ask(&[b"DBSIZE"])? {
+            Reply::Integer(keys) => u64::try_from(keys).unwrap_or(0),
+            reply => return Err(connection.unexpected("DBSIZE", &reply)),
+        },
+    };
+    Ok(Identity {
+        software,
+        version,
+        run_id: get("run_id"),
+        role: get("role"),
+        is_cluster: number("cluster_enabled") == 1,
+        is_loading,
+        memory_max: number("maxmemory"),
+        eviction: get("maxmemory_policy"),
+        keys,
+        time_ms: time_ms(connection)?,
+    })
+}
+
+/// The clock of a server, in Unix milliseconds.
+///
+/// # Errors
+/// As [`Connection::ask`].
+pub fn time_ms(connection: &mut Connection) -> Result<u64> {
+    let reply = connection.ask(&[b"TIME"])?;
+    parse_time(&reply).ok_or_else(|| connection.unexpected("TIME", &reply))
+}
+
+/// Unix milliseconds of a reply of TIME: seconds and microseconds.
+pub(crate) fn parse_time(reply: &Reply) -> Option<u64> {
+    let Reply::Array(parts) = reply else { return None };
+    let number = |at: usize| match parts.get(at) {
+        Some(Reply::Bulk(text)) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
+        _ => None,
+    };
+    number(0)?.checked_mul(1000)?.checked_add(number(1)? / 1000)
+}
+
+/// The fields of INFO.
+fn fields(connection: &mut Connection, command: &[&[u8]]) -> Result<BTreeMap<String, String>> {
+    let reply = connection.ask(command)?;
+    let Reply::Bulk(text) = &reply else { return Err(connection.unexpected("INFO", &reply)) };
+    let text = String::from_utf8_lossy(text);
+    let pairs = text.lines().filter_map(|line| line.split_once(':'));
+    Ok(pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect())
+}
+
+/// Which nodes have which slots: the last slot of each range, and its master.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct SlotMap(BTreeMap<u16, Place>);
+
+impl SlotMap {
+    /// Of a reply of CLUSTER SLOTS; nodes without a host are at `own`.
+    fn parse(reply: &Reply, own: &Place) -> Option<SlotMap> {
+        let Reply::Array(ranges) = reply else { return None };
+        let mut map = BTreeMap::new();
+        for range in ranges {
+            let Reply::Array(range) = range else { return None };
+            let [Reply::Integer(_), Reply::Integer(last), Reply::Array(master), ..] = range.as_slice() else {
+                return None;
+            };
+            let [host, Reply::Integer(port), ..] = master.as_slice() else { return None };
+            let host = match (host, own) {
+                (Reply::Bulk(host), _) if !host.is_empty() && host != b"?" => String::from_utf8(host.clone()).ok()?,
+                (_, Place::Tcp { host, .. }) => host.clone(),
+                _ => return None,
+            };
+            let port = u16::try_from(*port).ok()?;
+            map.insert(u16::try_from(*last).ok()?, Place::Tcp { host, port });
+        }
+        Some(SlotMap(map))
+    }
+
+    fn place(&self, slot: u16) -> Option<&Place> {
+        self.0.range(slot..).next().map(|(_, place)| place)
+    }
+}
+
+/// A server or a cluster, and how its nodes are reached.
+pub struct Servers {
+    access: Access,
+    /// The one that was named.
+    first: Place,
+    /// Of a cluster.
+    map: Option<SlotMap>,
+    /// The run ids of the nodes so far.
+    runs: BTreeMap<Place, String>,
+}
+
+impl Servers {
+    /// Connects to the server that was named and learns what it is.
+    ///
+    /// # Errors
+    /// [`Error::Connect`], [`Error::Refused`], [`Error::Malformed`].
+    pub fn open(address: &ServerAddress, access: Access) -> Result<(Servers, Connection, Identity)> {
+        let mut servers = Servers { access, first: address.place.clone(), map: None, runs: BTreeMap::new() };
+        let mut connection = servers.greet(&address.place)?;
+        let identity = identify(&mut connection)?;
+        servers.runs.insert(address.place.clone(), identity.run_id.clone());
+        if identity.is_cluster {
+            servers.learn_map(&mut connection)?;
+        }
+        Ok((servers, connection, identity))
+    }
+
+    /// The node that has a key.
+    pub fn place_of(&self, key: &[u8]) -> &Place {
+        self.map.as_ref().and_then(|map| map.place(slot(key))).unwrap_or(&self.first)
+    }
+
+    /// All nodes that have keys.
+    pub fn places(&self) -> Vec<Place> {
+        let Some(map) = &self.map else { return vec![self.first.clone()] };
+        let mut places: Vec<Place> = map.0.values().cloned().collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    /// A slot of each node that has any.
+    pub fn slots(&self) -> Vec<(Place, u16)> {
+        let Some(map) = &self.map else { return vec![(self.first.clone(), 0)] };
+        let slots: BTreeMap<&Place, u16> = map.0.iter().map(|(last, place)| (place, *last)).collect();
+        slots.into_iter().map(|(place, slot)| (place.clone(), slot)).collect()
+    }
+
+    /// Whether it is a cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.map.is_some()
+    }
+
+    /// Run ids of all nodes so far.
+    pub fn runs(&self) -> &BTreeMap<Place, String> {
+        &self.runs
+    }
+
+    /// Connects to a node.
+    ///
+    /// # Errors
+    /// As [`Servers::open`]; [`Error::OtherRun`] if it was started anew since it was first connected to.
+    pub fn connect(&mut self, place: &Place) -> Result<Connection> {
+        let mut connection = self.greet(place)?;
+        let run_id = fields(&mut connection, &[b"INFO", b"server"])?.remove("run_id").unwrap_or_default();
+        match self.runs.get(place) {
+            Some(known) if *known != run_id => return Err(Error::OtherRun { place: place.clone() }),
+            Some(_) => {}
+            None => {
+                self.runs.insert(place.clone(), run_id);
+            }
+        }
+        Ok(connection)
+    }
+
+    /// Asks any node of a cluster again who has what; a single server stays what it is.
+    ///
+    /// # Errors
+    /// The error of the last node that was asked.
+    pub fn refresh(&mut self) -> Result<()> {
+        if self.map.is_none() {
+            return Ok(());
+        }
+        let mut places = self.places();
+        places.push(self.first.clone());
+        let mut failed = None;
+        for place in places {
+            match self.greet(&place).and_then(|mut connection| self.learn_map(&mut connection)) {
+                Ok(()) => return Ok(()),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn learn_map(&mut self, connection: &mut Connection) -> Result<()> {
+        let reply = connection.ask(&[b"CLUSTER", b"SLOTS"])?;
+        let map = SlotMap::parse(&reply, connection.place());
+        self.map = Some(map.ok_or_else(|| connection.unexpected("CLUSTER SLOTS", &reply))?);
+        Ok(())
+    }
+
+    /// Connects, and says who it is. Nothing else is sent before a password was accepted.
+    fn greet(&self, place: &Place) -> Result<Connection> {
+        let Access { dial, user, password, database } = &self.access;
+        let mut connection = Connection::open(dial.as_ref(), place)?;
+        if let Some(password) = password {
+            let user = user.as_deref().filter(|user| *user != DEFAULT_USER);
+            let command: &[&[u8]] = match user {
+                Some(user) => &[b"AUTH", user.as_bytes(), password],
+                None => &[b"AUTH", password],
+            };
+            connection.ask(command)?;
+        }
+        if *database != 0 {
+            connection.ask(&[b"SELECT", database.to_string().as_bytes()])?;
+        }
+        Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn map_of_a_cluster_names_the_master_of_every_slot() {
+        let bulk = |text: &str| Reply::Bulk(text.as_bytes().to_vec());
+        let node = |host: &str, port| Reply::Array(vec![bulk(host), Reply::Integer(port), bulk("id")]);
+        let range = |from, to, node: Reply| Reply::Array(vec![Reply::Integer(from), Reply::Integer(to), node]);
+        let own = Place::Tcp { host: "seed".to_owned(), port: 1 };
+        let reply = Reply::Array(vec![range(0, 5460, node("a", 1)), range(5461, 16383, node("", 2))]);
+        let map = SlotMap::parse(&reply, &own).unwrap();
+        let at = |slot| map.place(slot).unwrap().to_string();
+        assert_eq!([at(0), at(5460), at(5461), at(16383)], ["a:1", "a:1", "seed:2", "seed:2"]);
+        assert_eq!(SlotMap::parse(&Reply::Nil, &own), None);
+        assert_eq!(SlotMap::parse(&Reply::Array(vec![Reply::Nil]), &own), None);
+    }
+
+    #[test]
+    fn versions_of_both_families_compare() {
+        let identity = |software: &str, version: &str| Identity {
+            software: software.to_owned(),
+            version: version.to_owned(),
+            run_id: String::new(),
+            role: "master".to_owned(),
+            is_cluster: false,
+            is_loading: false,
+            memory_max: 0,
+            eviction: String::new(),
+            keys: 0,
+            time_ms: 0,
+        };
+        assert_eq!(identity("redis", "6.2.14").compatible(), (6, 2));
+        assert_eq!(identity("valkey", "8.1.1").compatible(), (8, 1));
+        assert_eq!(identity("redis", "").compatible(), (0, 0));
+    }
+}
