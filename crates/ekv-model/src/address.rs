@@ -1,7 +1,7 @@
 //! Addresses of things in a store: `redis:0/user:1`, `dynamodb:orders/c%2F1/17.5`, `s3:photos/2026/a%20b.jpg`, `sqs:jobs.fifo/6f1c`.
 //!
-//! In text `%HH` is a byte and every other byte stands for itself. What is printed needs no quotes in any shell, and reads back as the
-//! same bytes. Source: `docs/format/tree.md`, section 17.
+//! In text `%HH` is a byte and every other byte stands for itself; `%empty` alone is a part without any. What is printed needs no quotes in
+//! any shell, and reads back as the same bytes. Source: `docs/format/tree.md`, section 17.
 
 use std::fmt;
 
@@ -63,6 +63,9 @@ impl fmt::Display for TextError {
 
 impl std::error::Error for TextError {}
 
+/// Stands for a part of an address that has no bytes: without it, the address would be that of the scope.
+pub(crate) const EMPTY: &str = "%empty";
+
 /// A byte of a text, and whether it was written as an escape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Byte {
@@ -72,6 +75,9 @@ pub(crate) struct Byte {
 
 /// Reads the escapes of a text; with `is_raw` there are none.
 pub(crate) fn bytes_of(text: &[u8], is_raw: bool) -> Result<Vec<Byte>, TextError> {
+    if !is_raw && text == EMPTY.as_bytes() {
+        return Ok(Vec::new());
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {
@@ -93,6 +99,21 @@ pub(crate) fn bytes_of(text: &[u8], is_raw: bool) -> Result<Vec<Byte>, TextError
 /// The bytes alone.
 pub(crate) fn plain(bytes: &[Byte]) -> Vec<u8> {
     bytes.iter().map(|byte| byte.byte).collect()
+}
+
+/// What a text that is one part stands for; no text is no part.
+pub(crate) fn part_of(text: &[u8], is_raw: bool) -> Result<Vec<u8>, TextError> {
+    if text.is_empty() { Err(TextError::Empty) } else { Ok(plain(&bytes_of(text, is_raw)?)) }
+}
+
+/// A name or the beginning of one as it is shown to people, who can type it again.
+pub(crate) fn shown(text: &[u8], is_raw: bool) -> Result<String, TextError> {
+    let part = |part: &[u8]| match bytes_of(part, is_raw) {
+        Ok(bytes) if bytes.is_empty() && !part.is_empty() => Ok(EMPTY.to_owned()),
+        bytes => bytes.map(|bytes| Part { bytes: &plain(&bytes), is_slash_escaped: true }.to_string()),
+    };
+    let parts: Result<Vec<String>, TextError> = text.split(|byte| *byte == b'/').map(part).collect();
+    parts.map(|parts| parts.join("/"))
 }
 
 /// What an address names.
@@ -126,18 +147,14 @@ impl Name {
         for protocol in Protocol::ALL {
             let rest = text.strip_prefix(protocol.name().as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
             let Some(rest) = rest else { continue };
-            let name = Self::of(protocol, &bytes_of(rest, is_raw)?, text);
-            if !protocol.has_numbered_scopes() {
+            let name = Self::of(protocol, rest, is_raw);
+            if !protocol.has_numbered_scopes() || matches!(name, Err(TextError::Percent { .. })) {
                 return name;
             }
             let of_database = name.ok().and_then(Self::with_database);
             return of_database.ok_or_else(|| TextError::Database { text: String::from_utf8_lossy(text).into_owned() });
         }
-        let key = plain(&bytes_of(text, is_raw)?);
-        if key.is_empty() {
-            return Err(TextError::Empty);
-        }
-        Ok(Name { protocol: Protocol::Redis, scope: b"0".to_vec(), key: vec![key] })
+        Ok(Name { protocol: Protocol::Redis, scope: b"0".to_vec(), key: vec![part_of(text, is_raw)?] })
     }
 
     /// The name with its database in the one form that a number has; `None` if it is no number of a database.
@@ -151,18 +168,20 @@ impl Name {
     }
 
     /// Reads what follows the protocol: the scope, and behind the first `/` the key.
-    pub(crate) fn of(protocol: Protocol, bytes: &[Byte], text: &[u8]) -> Result<Self, TextError> {
-        let is_slash = |byte: &Byte| byte.byte == b'/' && !byte.is_escaped;
-        let mut parts = bytes.splitn(2, is_slash);
-        let scope = parts.next().map(plain).unwrap_or_default();
+    pub(crate) fn of(protocol: Protocol, text: &[u8], is_raw: bool) -> Result<Self, TextError> {
+        // A slash that was written as an escape separates nothing, and there is none in the text.
+        let is_slash = |byte: &u8| *byte == b'/';
+        let mut parts = text.splitn(2, is_slash);
+        let scope = plain(&bytes_of(parts.next().unwrap_or(&[]), is_raw)?);
         let rest = parts.next().unwrap_or(&[]);
-        if scope.is_empty() && !bytes.is_empty() {
+        if scope.is_empty() && !text.is_empty() {
             return Err(TextError::Empty);
         }
+        let part = |text| bytes_of(text, is_raw).map(|bytes| plain(&bytes));
         let key: Vec<Vec<u8>> = match protocol.name_parts_max() {
             _ if rest.is_empty() => Vec::new(),
-            1 => vec![plain(rest)],
-            _ => rest.split(is_slash).map(plain).collect(),
+            1 => vec![part(rest)?],
+            _ => rest.split(is_slash).map(part).collect::<Result<_, _>>()?,
         };
         if key.len() > protocol.name_parts_max() {
             return Err(TextError::Parts { text: String::from_utf8_lossy(text).into_owned() });
@@ -182,7 +201,10 @@ impl fmt::Display for Name {
             f.write_str("/")?;
         }
         for bytes in &self.key {
-            write!(f, "/{}", Part { bytes, is_slash_escaped: self.protocol.name_parts_max() > 1 })?;
+            match bytes.is_empty() {
+                true => write!(f, "/{EMPTY}")?,
+                false => write!(f, "/{}", Part { bytes, is_slash_escaped: self.protocol.name_parts_max() > 1 })?,
+            }
         }
         Ok(())
     }
@@ -250,6 +272,14 @@ mod tests {
             ("user:1", name(Redis, b"0", &[b"user:1"])),
             ("s3", name(Redis, b"0", &[b"s3"])),
             ("a%00%ff", name(Redis, b"0", &[b"a\0\xff"])),
+            ("redis:0/%empty", name(Redis, b"0", &[b""])),
+            ("%empty", name(Redis, b"0", &[b""])),
+            ("%25empty", name(Redis, b"0", &[b"%empty"])),
+            ("s3:b/%empty", name(S3, b"b", &[b""])),
+            ("sqs:q/%empty", name(Sqs, b"q", &[b""])),
+            ("dynamodb:t/%empty", name(DynamoDb, b"t", &[b""])),
+            ("dynamodb:t/a/%empty", name(DynamoDb, b"t", &[b"a", b""])),
+            ("dynamodb:t/%empty/", name(DynamoDb, b"t", &[b"", b""])),
         ] {
             assert_eq!(Name::parse(text.as_bytes(), false), Ok(expected), "{text}");
         }
@@ -262,6 +292,9 @@ mod tests {
             ("100%", "write %25 for a percent sign"),
             ("s3:b/%4", "write %25"),
             ("s3:b/%zz", "write %25"),
+            ("redis:0/a%empty", "write %25"),
+            ("s3:b/a/%empty", "write %25"),
+            ("s3:%empty/a", "names nothing"),
             ("redis:user:1", "as redis:0/user:1"),
             ("redis:/x", "as redis:0/user:1"),
             ("redis:+1/x", "as redis:0/user:1"),
@@ -284,7 +317,7 @@ mod tests {
                 prop::collection::vec(any::<u8>(), 1..6), "\\PC{1,6}".prop_map(String::into_bytes), "[a-c/%:]{1,6}".prop_map(String::into_bytes)
             ],
             key in prop::collection::vec(
-                prop_oneof![prop::collection::vec(any::<u8>(), 1..8), "\\PC{1,8}".prop_map(String::into_bytes), "[%/*?'\" a-c]{1,8}".prop_map(String::into_bytes)], 0..3
+                prop_oneof![prop::collection::vec(any::<u8>(), 0..8), "\\PC{0,8}".prop_map(String::into_bytes), "[%/*?'\" a-c]{0,8}|%?empty".prop_map(String::into_bytes)], 0..3
             ),
             database in 0_u32..20,
         ) {

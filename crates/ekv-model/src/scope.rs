@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::address::{Byte, Part, bytes_of, plain};
+use crate::address::{Byte, EMPTY, Part, bytes_of, part_of, plain, shown};
 use crate::dynamodb::{ItemKey, KeyForms, KeyType, KeyValue, Number};
 use crate::step::ThingKey;
 use crate::{Glob, Kind, Name, Protocol, TextError};
@@ -256,22 +256,27 @@ impl Scope {
     /// [`TextError`]; more than a million names, or 64 MiB of them.
     pub fn add_key(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
         self.look_for_escapes(text, is_raw);
-        let bytes = bytes_of(text, is_raw)?;
-        if bytes.is_empty() {
-            return Err(TextError::Empty);
+        let name_of = |protocol: Protocol| match protocol.has_numbered_scopes() {
+            true => part_of(text, is_raw).map(|key| Name { protocol, scope: Vec::new(), key: vec![key] }),
+            false => Name::of(protocol, text, is_raw),
+        };
+        // What is no name of one protocol, such as too many parts for an item, may be one of another.
+        let names: Vec<Name> = Protocol::ALL.into_iter().map(name_of).filter_map(Result::ok).collect();
+        if text.is_empty() || names.is_empty() {
+            return part_of(text, is_raw).and(Err(TextError::Empty));
         }
         self.count_name(text.len())?;
-        let key = plain(&bytes);
-        let shown = Part { bytes: &key, is_slash_escaped: false }.to_string();
+        let shown = shown(text, is_raw)?;
         self.pending.add(|| format!("--key {shown}"));
         self.tell("key", || shown);
-        for protocol in Protocol::ALL {
-            if protocol.has_numbered_scopes() {
-                self.pending.target(protocol, b"", Some(&key));
-                self.listed(protocol).anywhere.insert(key.as_slice().into());
-            } else if let Ok(name) = Name::of(protocol, &bytes, text) {
-                // What has too many parts for an item is none.
+        for name in names {
+            if !name.scope.is_empty() {
                 self.put_name(name);
+                continue;
+            }
+            for key in name.key {
+                self.pending.target(name.protocol, b"", Some(&key));
+                self.listed(name.protocol).anywhere.insert(key.into());
             }
         }
         Ok(())
@@ -325,8 +330,7 @@ impl Scope {
     pub fn add_prefix(&mut self, text: &[u8], is_raw: bool) -> Result<(), TextError> {
         self.look_for_escapes(text, is_raw);
         self.prefixes.push(Pattern::of(text, is_raw, true)?);
-        let bytes = plain(&bytes_of(text, is_raw)?);
-        self.given.push(("prefix", Part { bytes: &bytes, is_slash_escaped: false }.to_string()));
+        self.given.push(("prefix", shown(text, is_raw)?));
         Ok(())
     }
 
@@ -370,6 +374,18 @@ impl Scope {
             Protocol::named(front.as_bytes()).map(|protocol| (protocol, rest.to_owned()))
         };
         for (option, text) in patterns {
+            // Names begin with their table, bucket or queue also where it was named beside them.
+            let scopes =
+                Protocol::ALL.into_iter().filter(|protocol| !protocol.has_numbered_scopes()).filter_map(|protocol| {
+                    let scope = self.scopes_of(protocol)?.into_iter().next()?;
+                    Some((protocol, Part { bytes: scope, is_slash_escaped: true }.to_string()))
+                });
+            let is_beside =
+                |scope: &String| *option != "exclude" && !text.starts_with(scope) && !text.starts_with(['*', '?', '[']);
+            if let Some((protocol, scope)) = scopes.into_iter().find(|(_, scope)| is_beside(scope)) {
+                let noun = protocol.scope_noun();
+                return Some(format!("names begin with the {noun} they are in: --{option} {scope}/{text}"));
+            }
             if let Some((protocol, rest)) = after_protocol(text) {
                 // Names of keys do not begin with the database.
                 let rest = match protocol.has_numbered_scopes() {
@@ -444,6 +460,27 @@ impl Scope {
             && self.names.as_ref().is_none_or(|names| names.contains_key(&protocol))
     }
 
+    /// Whether nothing of these protocols can meet all filters, whatever a source holds.
+    pub fn is_contradictory(&self, protocols: &[Protocol]) -> bool {
+        let reaches = |protocol: Protocol| match self.scopes_of(protocol) {
+            _ if !self.includes(protocol) => false,
+            Some(scopes) => scopes.iter().any(|scope| !self.keys_in(protocol, scope).is_nothing()),
+            None => true,
+        };
+        !protocols.iter().any(|protocol| reaches(*protocol))
+    }
+
+    /// The scopes of a protocol in which alone something can be selected, if they were named.
+    fn scopes_of(&self, protocol: Protocol) -> Option<Vec<&[u8]>> {
+        if let Some(scopes) = &self.scopes {
+            let own = scopes.iter().filter(|(owner, _)| *owner == protocol);
+            return Some(own.map(|(_, name)| name.as_slice()).collect());
+        }
+        let listed = self.names.as_ref()?.get(&protocol)?;
+        let is_anywhere = listed.is_whole || !listed.anywhere.is_empty();
+        (!is_anywhere).then(|| listed.scopes.keys().map(Vec::as_slice).collect())
+    }
+
     /// Whether things of a kind may be selected.
     pub fn includes_kind(&self, kind: Kind) -> bool {
         self.includes(kind.protocol()) && self.admits_kind(kind)
@@ -492,6 +529,9 @@ impl Scope {
 
 /// A pattern as text that reads back as the same pattern: of bytes that stand for themselves as addresses show them.
 fn shown_glob(bytes: &[Byte]) -> String {
+    if bytes.is_empty() {
+        return EMPTY.to_owned();
+    }
     let mut shown = String::new();
     let is_plain = |byte: &Byte| !byte.is_escaped && !b"*?[]^\\".contains(&byte.byte);
     for run in bytes.chunk_by(|one, next| is_plain(one) && is_plain(next)) {

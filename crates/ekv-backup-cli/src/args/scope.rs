@@ -22,8 +22,8 @@ const HEADING: &str = "What is selected";
 pub(crate) struct ScopeArguments {
     /// Take only these: redis:0/user:1, dynamodb:orders/, s3:photos/2026/a%20b.jpg, sqs:jobs.fifo/
     ///
-    /// A word without one of the four protocols in front is a Redis key. %HH is a byte, as addresses are printed; %25 is a percent sign. A
-    /// slash inside a DynamoDB key is %2F. An address that is not there is a warning, and an error if nothing is there (or with --strict, where a command has that).
+    /// A word without one of the four protocols in front is a Redis key. %HH is a byte, as addresses are printed; %25 is a percent sign, %empty
+    /// a name without any byte. A slash inside a DynamoDB key is %2F. An address that is not there is a warning, and an error if nothing is there (or with --strict, where a command has that).
     #[arg(value_name = "ADDRESS", value_parser = non_empty_text(), help_heading = HEADING)]
     pub(crate) address: Vec<OsString>,
     /// Take the name TEXT of any protocol; may be given more than once
@@ -33,6 +33,8 @@ pub(crate) struct ScopeArguments {
     #[arg(long, value_name = "TEXT", value_parser = non_empty_text(), help_heading = HEADING)]
     pub(crate) key: Vec<OsString>,
     /// Take names that begin with TEXT; may be given more than once
+    ///
+    /// Names of items, objects and messages begin with their table, bucket or queue: --prefix photos/2026/
     #[arg(long, value_name = "TEXT", value_parser = non_empty_text(), help_heading = HEADING)]
     pub(crate) prefix: Vec<OsString>,
     /// Take names that GLOB matches, as KEYS in Redis does: * ? [a-z] [^a] \\x; may be given more than once
@@ -197,12 +199,11 @@ impl ScopeArguments {
             );
             return if allow_empty { Ok(Arc::new(scope)) } else { Err(Error::new(Class::NoMatch, text)) };
         }
-        if !adapters.iter().any(|adapter| scope.includes(*adapter)) {
-            let text = format!(
-                "nothing can meet all of these: {}; options of different names must all be met, of the same option one (two scopes \
-                 together: s3:BUCKET/ dynamodb:TABLE/ as addresses)",
-                scope.describe(adapters)
-            );
+        if scope.is_contradictory(adapters) {
+            let rule = "options of different names must all be met, of the same option one (two scopes together: s3:BUCKET/ \
+                        dynamodb:TABLE/ as addresses)";
+            let hint = scope.hint().unwrap_or_else(|| rule.to_owned());
+            let text = format!("nothing can meet all of these: {}; {hint}", scope.describe(adapters));
             return Err(Error::new(Class::Environment, text));
         }
         Ok(Arc::new(scope))

@@ -1,5 +1,6 @@
 //! `ls` and `get`, as people and scripts run them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -48,6 +49,33 @@ fn list_prints_addresses_that_a_shell_gives_back_as_they_are() {
     let part = room.run_with_input(&["decode", "sound.fsm", "part", "--from-file", "-", "-0"], zeros.stdout.as_bytes());
     part.assert_code(0);
     assert_eq!(fs::read(room.path("part/redis/db_0/strings/later.bin")).unwrap(), b"new");
+}
+
+#[test]
+fn key_with_the_empty_name_has_an_address_of_its_own_in_snapshot_and_dump() {
+    let room = Room::new();
+    let at = 1_000_000_u64 << 16;
+    let snapshot = SnapshotBuilder::new().put(&key::string(b""), at, &string(None, b"nameless")).put(
+        &key::string(b"%empty"),
+        at,
+        &string(None, b"named"),
+    );
+    room.write("s.fsm", &snapshot.build());
+    room.run(&["decode", "s.fsm", "dump"]).assert_code(0);
+    for source in ["s.fsm", "dump"] {
+        let list = room.run(&["ls", source]);
+        let addresses: BTreeSet<&str> = list.assert_code(0).stdout.lines().collect();
+        assert_eq!(addresses, ["redis:0/%25empty", "redis:0/%empty"].into(), "{source}");
+        for (address, value) in [("redis:0/%empty", "nameless"), ("redis:0/%25empty", "named")] {
+            assert_eq!(room.run(&["get", source, address]).assert_code(0).stdout, value, "{source}");
+            let named = room.run(&["ls", source, "--key", address.trim_start_matches("redis:0/")]);
+            assert_eq!(named.assert_code(0).stdout.trim_end(), address, "{source}");
+        }
+    }
+    let history = room.run(&["history", "s.fsm", "redis:0/%empty"]);
+    assert!(history.assert_code(0).stdout.contains("string"), "{history:?}");
+    room.run(&["decode", "s.fsm", "part", "%empty"]).assert_code(0);
+    assert_eq!(room.run(&["ls", "part"]).assert_code(0).stdout, "redis:0/%empty\n");
 }
 
 #[test]

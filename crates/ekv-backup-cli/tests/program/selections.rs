@@ -185,7 +185,7 @@ fn nothing_selected_is_one_line_ends_with_6_and_publishes_nothing() {
     let before = room.names();
     for (filters, said) in [
         (&["typo"][..], "nothing matches redis:0/typo; nothing is published (--allow-empty "),
-        (&["--key", "a%2Fb"], "nothing matches --key a/b;"),
+        (&["--key", "a%2Fb"], "nothing matches --key a%2Fb;"),
         (&["--key", "%41"], "hint: %41 is the letter A; where the name has %41 in it, write %2541"),
         (&["--prefix", "zz", "--db", "0"], "nothing matches --prefix zz --db 0;"),
         (&["--adapter", "redis,s3", "--match", "x*"], "nothing matches --adapter redis,s3 --match x*;"),
@@ -225,6 +225,10 @@ fn mistakes_in_filters_end_with_1_before_anything_is_read() {
         (&["--adapter", "s3", "--db", "0"][..], "nothing can meet all of these: --adapter s3 --db 0;"),
         (&["--type", "hash", "--table", "t"], "nothing can meet all of these: --type hash --table t;"),
         (&["a", "--bucket", "b"], "nothing can meet all of these: redis:0/a --bucket b;"),
+        (
+            &["--bucket", "b", "--prefix", "2026/"],
+            "nothing can meet all of these: --prefix 2026/ --bucket b; names begin with the bucket they are in: --prefix b/2026/",
+        ),
         (&["--db", "0", "--table", "t"], "for several give addresses"),
         (&["100%"], "100%: % begins an escape of two hex digits; write %25 for a percent sign"),
         (&["--key", "%4g"], "write %25"),

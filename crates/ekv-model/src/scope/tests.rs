@@ -55,6 +55,65 @@ fn name_alone_stands_for_a_redis_key_and_for_all_of_a_table_bucket_or_queue() {
 }
 
 #[test]
+fn empty_name_is_selected_by_its_own_spelling_and_by_nothing_else() {
+    for fill in [
+        of(|scope| scope.add_key(b"%empty", false)),
+        of(|scope| scope.add_address(b"redis:0/%empty", false)),
+        of(|scope| scope.add_match(b"%empty", false)),
+    ] {
+        assert!(
+            holds(&fill, Redis, "0", "") && !holds(&fill, Redis, "0", "a"),
+            "{}",
+            fill.describe(&Protocol::IN_DUMPS)
+        );
+        assert!(fill.describe(&Protocol::IN_DUMPS).ends_with("%empty"));
+    }
+    let object = of(|scope| scope.add_key(b"b/%empty", false));
+    assert!(holds(&object, S3, "b", "") && !holds(&object, S3, "b", "a") && !holds(&object, Redis, "0", "b/"));
+    assert!(holds_item(&object, "b", &[(KeyType::String, "")], KeyForms::Uniform));
+    let raw = of(|scope| scope.add_key(b"%empty", true));
+    assert!(holds(&raw, Redis, "0", "%empty") && !holds(&raw, Redis, "0", ""));
+    for text in ["", "%empt", "%empty2"] {
+        assert!(Scope::everything().add_key(text.as_bytes(), false).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_is_told_of_a_filter_selects_the_same_again() {
+    for text in ["orders/c%2F1", "a%20b/c", "%empty", "b/%empty", "a//b", "/a", "caf%C3%A9", "%25empty"] {
+        let key = of(|scope| scope.add_key(text.as_bytes(), false));
+        let told = key.given().next().unwrap().1.to_owned();
+        assert_eq!(of(|scope| scope.add_key(told.as_bytes(), false)).names, key.names, "{text}: {told}");
+    }
+    let prefix = of(|scope| scope.add_prefix(b"orders/c%2f", false));
+    assert_eq!(prefix.given().collect::<Vec<_>>(), [("prefix", "orders/c%2F")]);
+}
+
+#[test]
+fn filters_that_no_name_in_a_named_scope_can_meet_exclude_each_other() {
+    let both = |prefix: &str, scope: &mut Scope| {
+        scope.add_scope(S3, b"photos", false)?;
+        scope.add_prefix(prefix.as_bytes(), false)
+    };
+    let all = Protocol::IN_DUMPS;
+    for (prefix, is_contradictory) in
+        [("2026/", true), ("photos/2026/", false), ("pho", false), ("photos", false), ("photo/", true)]
+    {
+        let scope = of(|scope| both(prefix, scope));
+        assert_eq!(scope.is_contradictory(&all), is_contradictory, "{prefix}");
+    }
+    let hint = of(|scope| both("2026/", scope)).hint().unwrap();
+    assert_eq!(hint, "names begin with the bucket they are in: --prefix photos/2026/");
+    let address = of(|scope| scope.add_address(b"dynamodb:t/", false).and_then(|()| scope.add_match(b"c*", false)));
+    assert!(address.is_contradictory(&all));
+    assert_eq!(address.hint().unwrap(), "names begin with the table they are in: --match t/c*");
+    let anywhere = of(|scope| scope.add_scope(S3, b"photos", false).and_then(|()| scope.add_match(b"*.jpg", false)));
+    assert!(!anywhere.is_contradictory(&all));
+    let redis = of(|scope| scope.add_scope(Redis, b"0", false).and_then(|()| scope.add_prefix(b"user:", false)));
+    assert!(!redis.is_contradictory(&all) && redis.is_contradictory(&[S3]));
+}
+
+#[test]
 fn address_names_one_protocol() {
     let scope =
         of(|scope| scope.add_address(b"s3:photos/a", false).and_then(|()| scope.add_address(b"redis:1/", false)));
