@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ekv_text::Line;
+use ekv_text::{Line, is_shown_as_it_is, write_percent};
 
 use crate::Protocol;
 
@@ -226,21 +226,17 @@ impl fmt::Display for Part<'_> {
                 let is_plain = match character {
                     '/' => !self.is_slash_escaped,
                     '-' | '.' | '_' | '~' | ':' | '@' | '+' | '=' => true,
-                    _ => character.is_alphanumeric(),
+                    _ => character.is_alphanumeric() && is_shown_as_it_is(character),
                 };
                 match is_plain {
                     true => write!(f, "{character}")?,
-                    false => escape(f, character.encode_utf8(&mut [0; 4]).as_bytes())?,
+                    false => write_percent(f, character.encode_utf8(&mut [0; 4]).as_bytes())?,
                 }
             }
-            escape(f, chunk.invalid())?;
+            write_percent(f, chunk.invalid())?;
         }
         Ok(())
     }
-}
-
-fn escape(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "%{byte:02X}"))
 }
 
 #[cfg(test)]
@@ -317,7 +313,7 @@ mod tests {
                 prop::collection::vec(any::<u8>(), 1..6), "\\PC{1,6}".prop_map(String::into_bytes), "[a-c/%:]{1,6}".prop_map(String::into_bytes)
             ],
             key in prop::collection::vec(
-                prop_oneof![prop::collection::vec(any::<u8>(), 0..8), "\\PC{0,8}".prop_map(String::into_bytes), "[%/*?'\" a-c]{0,8}|%?empty".prop_map(String::into_bytes)], 0..3
+                prop_oneof![prop::collection::vec(any::<u8>(), 0..8), "[\u{115f}\u{3164}\u{ffa0}\u{34f}é]{0,3}".prop_map(String::into_bytes), "\\PC{0,8}".prop_map(String::into_bytes), "[%/*?'\" a-c]{0,8}|%?empty".prop_map(String::into_bytes)], 0..3
             ),
             database in 0_u32..20,
         ) {
@@ -327,7 +323,7 @@ mod tests {
             let name = Name { protocol, scope, key };
             let printed = name.to_string();
             prop_assert_eq!(Name::parse(printed.as_bytes(), false), Ok(name));
-            let is_plain = |c: char| c.is_alphanumeric() || "-._~:/@+=%".contains(c);
+            let is_plain = |c: char| (c.is_alphanumeric() && is_shown_as_it_is(c)) || "-._~:/@+=%".contains(c);
             prop_assert!(printed.chars().all(is_plain), "{}", printed);
         }
     }

@@ -16,5 +16,5 @@ pub mod time;
 
 pub use cursor::ByteCursor;
 pub use lines::{LineError, Lines};
-pub use shown::{Line, Shown, is_shown_as_it_is, shorten};
+pub use shown::{Line, Percent, Shown, is_shown_as_it_is, shorten, write_percent};
 pub use source::{BytesAt, Window};

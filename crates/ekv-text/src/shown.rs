@@ -20,6 +20,9 @@ pub fn is_shown_as_it_is(character: char) -> bool {
     if character.is_ascii() {
         return !character.is_ascii_control();
     }
+    if is_ignorable(character) {
+        return false;
+    }
     // Behind another character the library escapes what is not printable, and no combining mark.
     let mut pair = ['a'; 2];
     if let Some(last) = pair.last_mut() {
@@ -27,6 +30,44 @@ pub fn is_shown_as_it_is(character: char) -> bool {
     }
     let pair = String::from_iter(pair);
     pair.escape_debug().nth(1) == Some(character)
+}
+
+/// Whether a character has no form of its own: what Unicode calls default-ignorable, and blanks that are no spaces.
+fn is_ignorable(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Bytes for a person, in the escapes of addresses: `%HH` for what is not shown as it is, for bytes that are no text, and for `%` itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Percent<'a>(pub &'a [u8]);
+
+impl fmt::Display for Percent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character != '%' && is_shown_as_it_is(character) {
+                    true => f.write_char(character)?,
+                    false => write_percent(f, character.encode_utf8(&mut [0; 4]).as_bytes())?,
+                }
+            }
+            write_percent(f, chunk.invalid())?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes each byte as `%HH`.
+///
+/// # Errors
+/// Those of the formatter.
+pub fn write_percent(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "%{byte:02X}"))
 }
 
 /// One line for a person: what is not shown as it is becomes an escape (`\n`, `\u{1b}`), everything else stays.
@@ -49,7 +90,10 @@ impl fmt::Write for LineWriter<'_, '_> {
         while let Some((at, character)) = rest.char_indices().find(|(_, character)| !is_shown_as_it_is(*character)) {
             let (plain, from_it) = rest.split_at_checked(at).unwrap_or((rest, ""));
             self.0.write_str(plain)?;
-            write!(self.0, "{}", character.escape_debug())?;
+            match is_ignorable(character) {
+                true => write!(self.0, "{}", character.escape_unicode())?,
+                false => write!(self.0, "{}", character.escape_debug())?,
+            }
             rest = from_it.get(character.len_utf8()..).unwrap_or("");
         }
         self.0.write_str(rest)
@@ -72,6 +116,7 @@ impl fmt::Display for Shown<'_> {
                 left -= 1;
                 match character {
                     '"' | '\'' => f.write_char(character)?,
+                    _ if is_ignorable(character) => write!(f, "{}", character.escape_unicode())?,
                     _ => write!(f, "{}", character.escape_debug())?,
                 }
             }
@@ -110,7 +155,11 @@ mod tests {
             .chain(0x2060..=0x2064)
             .chain(0x2066..=0x206f)
             .chain(0xfff9..=0xfffb)
-            .chain([0xe0001, 0xe0020, 0xe007f]);
+            .chain([
+                0xe0001, 0xe0020, 0xe007f, 0xe0100, 0xe01ef, 0x34f, 0x115f, 0x1160, 0x17b4, 0x180b, 0x180e, 0x2800,
+                0x3164,
+            ])
+            .chain([0xfe00, 0xfe0f, 0xffa0, 0xfff0, 0x1bca0, 0x1d159, 0x1d173]);
         for code in steering {
             let character = char::from_u32(code).unwrap();
             assert!(!is_shown_as_it_is(character), "U+{code:04X}");
@@ -137,6 +186,12 @@ mod tests {
         assert_eq!(Shown(b"a\xff'\"").to_string(), r#"a\xff'""#);
         assert_eq!(Shown(&[b'k'; 5000]).to_string(), format!("{}…", "k".repeat(NAME_LEN_MAX)));
         assert!(Shown(&[0xff; 5000]).to_string().len() < 30_000);
+    }
+
+    #[test]
+    fn bytes_are_shown_in_the_escapes_of_addresses() {
+        assert_eq!(Percent(b"!hs|fld|\0\x01 100% \xc3\xa9\xff\n").to_string(), "!hs|fld|%00%01 100%25 é%FF%0A");
+        assert_eq!(Percent("\u{3164}\u{202e}".as_bytes()).to_string(), "%E3%85%A4%E2%80%AE");
     }
 
     #[test]
