@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use ekv_model::{Event, Findings, Name, Protocol, Result};
+use ekv_model::{Event, Finding, Findings, Name, Protocol, Result};
 use ekv_snapshot::{RecordSink, View};
 use ekv_spill::Scratch;
 
@@ -43,6 +43,8 @@ pub(crate) struct Adapter {
     pub(crate) beginnings: fn(Family, &Name) -> Vec<Vec<u8>>,
     /// Whether a stored key ([`Subject::stored_key`]) is that of the parts of a name; `None` if it does not tell.
     pub(crate) is_stored_key: fn(&[u8], &[Vec<u8>]) -> Option<bool>,
+    /// What a finding is about whose key is no stored one: of its name and that key; `None` for findings of others.
+    pub(crate) culprit: fn(&str, &[u8]) -> Option<Name>,
 }
 
 /// Turns the events of a protocol into records.
@@ -76,6 +78,11 @@ impl Routes {
     /// Every key is its own route key.
     pub(crate) const NONE: Routes =
         Routes { exempt: &[], of_themselves: &[], of_key: |_| None, of_all_below: |_| None };
+}
+
+/// Whether these are findings of which one has that name.
+pub(crate) fn is_one_of(findings: &[Finding], name: &str) -> bool {
+    findings.iter().any(|finding| finding.name == name)
 }
 
 /// What a record belongs to.

@@ -37,7 +37,7 @@ pub use family::{Family, Owner, Role, Router};
 pub use restorable::Restorable;
 pub use route::{RoutesBelow, is_exempt, route_key, routes_below};
 pub use run::Run;
-pub use subject::{Concern, concerns, ranges_of, subject};
+pub use subject::{Concern, concerns, culprit, ranges_of, subject};
 pub use tally::{Outcome, Outcomes, Tally};
 
 macro_rules! adapters {

@@ -4,7 +4,7 @@ use ekv_model::{Name, Protocol};
 use ekv_snapshot::Range;
 
 use crate::adapter::Subject;
-use crate::{Family, Role, adapter_of};
+use crate::{Family, Role, Router, adapter_of};
 
 /// What a record of `family` with this user key belongs to; `None` if it is malformed, or belongs to no single thing.
 ///
@@ -12,6 +12,19 @@ use crate::{Family, Role, adapter_of};
 pub fn subject<'k>(family: Family, user_key: &'k [u8]) -> Option<Subject<'k>> {
     let rest = user_key.strip_prefix(family.prefix())?;
     (adapter_of(family.owner().protocol()?).subject)(family, user_key, rest)
+}
+
+/// What a finding is about, as far as its name and its key tell: a thing, or the table, bucket or queue; of an item its table.
+///
+/// The key is what the adapter says of a thing or scope, or the user key of a record.
+pub fn culprit(router: &Router, finding: &str, key: &[u8]) -> Option<Name> {
+    let of_record = || subject(router.family_of(key), key).map(|subject| subject.name);
+    let found = Protocol::ALL.into_iter().find_map(|protocol| (adapter_of(protocol).culprit)(finding, key));
+    match found {
+        Some(name) if name.protocol != Protocol::Redis && key.starts_with(b"!") => of_record(),
+        None if ["snapshot_", "txn_"].iter().any(|front| finding.starts_with(front)) => of_record(),
+        found => found.filter(|name| !name.scope.is_empty()),
+    }
 }
 
 /// How a record concerns a thing.

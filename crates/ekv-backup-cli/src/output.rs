@@ -3,12 +3,13 @@
 //! Nothing is written as it comes: a report is a [`Page`] and a message is a line, and whatever stands in either is escaped where it could
 //! steer a terminal or look like another line. Only this file writes to the standard streams.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error as _;
 use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,6 +51,8 @@ pub(crate) struct Output {
     failed: Option<io::Error>,
     /// Whether standard output carries something else than results.
     is_standard_output_taken: bool,
+    /// Whether a line of a result was printed that consists of lines.
+    has_lines: Rc<Cell<bool>>,
 }
 
 /// What was told on the way, for the object that `--json` prints.
@@ -182,6 +185,7 @@ impl Output {
             is_result_printed: false,
             failed: None,
             is_standard_output_taken: false,
+            has_lines: Rc::default(),
         }
     }
 
@@ -241,7 +245,11 @@ impl Output {
     pub(crate) fn lines(&mut self) -> Result<Lines, Error> {
         self.is_result_printed = true;
         let file = standard_output().map_err(|error| Error::new(Class::WriteIo, error))?;
-        Ok(Lines { out: io::BufWriter::with_capacity(LINES_BUFFER_LEN, file), was_left: false })
+        Ok(Lines {
+            out: io::BufWriter::with_capacity(LINES_BUFFER_LEN, file),
+            was_left: false,
+            has_lines: Rc::clone(&self.has_lines),
+        })
     }
 
     /// Bytes for standard output, in place of a result. A terminal takes text only.
@@ -348,6 +356,9 @@ impl Output {
                 "; who reads standard output stopped reading before the end of the archive, and has a part of it only",
             );
         }
+        if self.has_lines.get() {
+            text.push_str("; the lines that were printed before are not all, and nothing vouches for them");
+        }
         self.message("error", RED, &text);
         self.said.borrow_mut().error = Some(text);
         exit
@@ -368,6 +379,12 @@ impl Output {
             let said = self.said.borrow().clone();
             let ending = Ending::new(exit, self.started, &said);
             self.print(|out| ekv_text::json::write_shown(&ending, out));
+        }
+        // Lines that are not all end with a line that says so.
+        if self.arguments.json && self.has_lines.get() && !matches!(exit, Exit::Done | Exit::No) {
+            let said = self.said.borrow().clone();
+            let ending = Ending::new(exit, self.started, &said);
+            self.print(|out| write_shown_line(&ending, out));
         }
         match self.failed.take() {
             Some(error) if exit == Exit::Done || exit == Exit::Losses => {
@@ -404,6 +421,7 @@ impl Write for ForTerminal {
 pub(crate) struct Lines {
     out: io::BufWriter<File>,
     was_left: bool,
+    has_lines: Rc<Cell<bool>>,
 }
 
 impl Lines {
@@ -412,6 +430,7 @@ impl Lines {
     /// # Errors
     /// [`Enough`] if the reader went away; a failing write.
     pub(crate) fn put(&mut self, line: &[u8]) -> Result<(), Error> {
+        self.has_lines.set(self.has_lines.get() || !line.is_empty());
         let written = self.out.write_all(line);
         written.map_err(|error| self.failed(error))
     }
@@ -421,6 +440,7 @@ impl Lines {
     /// # Errors
     /// As [`Lines::put`].
     pub(crate) fn put_json(&mut self, value: &impl Serialize) -> Result<(), Error> {
+        self.has_lines.set(true);
         let written = write_shown_line(value, &mut self.out);
         written.map_err(|error| self.failed(error))
     }

@@ -10,6 +10,7 @@ use ekv_snapshot::FamilyTotals;
 use serde::{Deserialize, Serialize};
 
 use crate::Protocol;
+use crate::culprit;
 use crate::groups::{MISSING, NO_CATALOG, NOT_IN_CATALOG, UNROUTED};
 use crate::load::{Loaded, NEWER_SNAPSHOT, OLDER_SNAPSHOT, ReadOptions};
 use crate::report::Moment;
@@ -111,10 +112,7 @@ impl Completeness {
                 name: finding.name.to_owned(),
                 count: totals.count,
                 meaning: finding.meaning.to_owned(),
-                first: totals.examples.first().map(|example| {
-                    let key = example.key.as_deref().map(|key| format!("{}: ", ekv_snapshot::escape(key)));
-                    format!("{}{}", key.unwrap_or_default(), example.detail)
-                }),
+                first: totals.examples.first().map(|example| culprit::line(finding.name, example)),
             })
             .collect();
         let (older, groups) = ("--allow-older", "--allow-missing-groups");

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::books::BooksReport;
 use crate::contents::Contents;
+use crate::culprit;
 use crate::dump_output::{DumpOutput, DumpPlan, PublishedDump};
 use crate::events::{EventOptions, StoreEvents};
 use crate::load::ReadOptions;
@@ -228,10 +229,7 @@ fn plan<'o>(header: &Header, input: &Path, store: &Store, options: &'o DecodeOpt
 fn refuse_findings(books: Books) -> Result<Books> {
     let Some((finding, totals)) = books.findings.first_strict_fatal() else { return Ok(books) };
     let (finding, count) = (*finding, totals.count);
-    let first = totals.examples.first().map(|example| {
-        let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
-        format!("{}{}", key.unwrap_or_default(), example.detail)
-    });
+    let first = totals.examples.first().map(|example| culprit::line(finding.name, example));
     Err(CommandError::Strict { finding, count, first, lost: Arc::new(books.losses) }.into())
 }
 

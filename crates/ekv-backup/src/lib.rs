@@ -34,6 +34,7 @@ mod checksums;
 mod clean;
 mod completeness;
 mod contents;
+mod culprit;
 mod decode;
 mod digest;
 mod documents;

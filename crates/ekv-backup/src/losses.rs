@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ekv_adapters::Router;
+use ekv_adapters::{Concern, Router, concerns};
 use ekv_dump::losses::{LOSSES_FILE, Loss, LossKey, LossesReader};
 use ekv_dump::manifest::{Account, LossKind};
 use ekv_files::DumpPath;
 use ekv_files::source::ScopedSource;
-use ekv_model::{Example, Finding, Findings, LossLog, Protocol, Result, Severity};
+use ekv_model::{Example, Finding, Findings, LossLog, Name, Protocol, Result, Severity};
 use ekv_spill::{Scratch, Spool, Spooled};
 use serde::Serialize;
 use serde::ser::{Error as _, SerializeSeq, Serializer};
+
+use crate::culprit;
 
 /// Lines that are kept in memory, in bytes; more goes to a scratch file.
 const MEMORY_LEN_MAX: usize = 256 << 10;
@@ -160,6 +162,7 @@ impl LossLog for LossFile {
                 finding: finding.name.into(),
                 adapter: state.adapter(finding, what).map(Into::into),
                 key: key.map(LossKey::from),
+                address: key.and_then(|key| culprit::address(&state.router, finding.name, key)).map(Into::into),
                 snapshot: self.snapshot.as_deref().filter(|_| what.byte_offset.is_some()).map(Into::into),
                 byte_offset: what.byte_offset,
                 detail: what.detail.as_str().into(),
@@ -233,6 +236,12 @@ impl Losses {
 }
 
 impl Losses {
+    /// The first of them that leaves no doubt that a thing was lost, in a line.
+    pub(crate) fn of(&self, name: &Name) -> Option<String> {
+        let mut reader = LossesReader::new(BufReader::new(self.lines.reader()));
+        loss_of(&mut || reader.next_loss().ok().flatten(), name)
+    }
+
     /// The first `count` of them in a line of bounded length each, for people.
     ///
     /// # Errors
@@ -299,18 +308,41 @@ impl fmt::Display for LossAccount {
     }
 }
 
+/// LOSSES.jsonl of a dump, if it has one that can be read.
+fn listed<'s>(source: &'s mut dyn ScopedSource, account: &Account) -> Option<LossesReader<impl BufRead + use<'s>>> {
+    let path = DumpPath::new(LOSSES_FILE.as_bytes()).ok().filter(|_| account.listed_losses.is_some())?;
+    source.open_file(&path).ok().map(|content| LossesReader::new(BufReader::new(content)))
+}
+
 /// The first losses that LOSSES.jsonl of a dump names, in a line each; none where it has no such file, or one that cannot be read: that
 /// it has losses is known without it.
 pub(crate) fn first_losses(source: &mut dyn ScopedSource, account: &Account, count: usize) -> Vec<String> {
-    let path = DumpPath::new(LOSSES_FILE.as_bytes()).ok().filter(|_| account.listed_losses.is_some());
-    let Some(content) = path.and_then(|path| source.open_file(&path).ok()) else { return Vec::new() };
-    let mut reader = LossesReader::new(BufReader::new(content));
+    let Some(mut reader) = listed(source, account) else { return Vec::new() };
     std::iter::from_fn(|| reader.next_loss().ok().flatten()).take(count).map(|loss| line(&loss)).collect()
+}
+
+/// The first of these losses that leaves no doubt that a thing was lost, in a line: it is about the thing, or all of its table, bucket or queue.
+fn loss_of(next: &mut dyn FnMut() -> Option<Loss<'static>>, name: &Name) -> Option<String> {
+    let (router, around) = (Router::default(), Name { key: Vec::new(), ..name.clone() });
+    std::iter::from_fn(next).find_map(|loss| {
+        let key = loss.key.as_ref()?.to_bytes();
+        let is_stored = key.starts_with(b"!");
+        let found = ekv_adapters::culprit(&router, &loss.finding, &key);
+        let is_own = is_stored && concerns(name, router.family_of(&key), &key) == Some(Concern::Own);
+        (is_own || found.as_ref() == Some(name) || (!is_stored && found == Some(around.clone()))).then(|| line(&loss))
+    })
+}
+
+/// As [`Losses::of`], of those that LOSSES.jsonl of a dump names.
+pub(crate) fn dump_loss_of(source: &mut dyn ScopedSource, account: &Account, name: &Name) -> Option<String> {
+    let mut reader = listed(source, account)?;
+    loss_of(&mut || reader.next_loss().ok().flatten(), name)
 }
 
 /// A loss as a message names it, in bounded length.
 fn line(loss: &Loss<'_>) -> String {
-    let key = loss.key.as_ref().map(|key| format!(" {}:", ekv_snapshot::escape(&key.to_bytes())));
+    let key = loss.key.as_ref().map(|key| culprit::shown(&loss.finding, &key.to_bytes()));
+    let key = key.map(|key| format!(" {key}:"));
     let file = loss.snapshot.as_ref().map(|file| format!(" of {file}")).unwrap_or_default();
     let at = loss.byte_offset.map(|at| format!(" (byte offset {at}{file})"));
     let count = (loss.count > 1).then(|| format!(" ({} times)", loss.count));

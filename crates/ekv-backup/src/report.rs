@@ -10,6 +10,7 @@ use ekv_snapshot::{CommitTs, FamilyTotals, Scan};
 use serde::{Deserialize, Serialize};
 
 use crate::answerable::Answerable;
+use crate::culprit;
 use crate::time::{format_commit_ts, format_unix_ms};
 
 /// This program, as manifests and info files name it.
@@ -433,6 +434,12 @@ pub struct ExampleReport {
     /// The key concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Text>,
+    /// The address of what is concerned, if the key tells it; of a long one the beginning and the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// What is concerned and what is wrong, for people.
+    #[serde(skip)]
+    pub line: String,
     /// Byte offset in the input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub byte_offset: Option<u64>,
@@ -447,6 +454,8 @@ pub(crate) fn findings(all: &Findings) -> Vec<FindingReport> {
         .map(|(finding, totals)| {
             let examples = totals.examples.iter().map(|example| ExampleReport {
                 key: example.key.as_deref().map(Text::from),
+                address: example.key.as_deref().and_then(|key| culprit::short_address(finding.name, key)),
+                line: culprit::line(finding.name, example),
                 byte_offset: example.byte_offset,
                 detail: example.detail.clone(),
             });

@@ -1,6 +1,8 @@
 //! What is said about what was selected of a dump, and what stays in it.
 
-use ekv_model::{Example, Finding, FindingTotals, Findings, Unmatched};
+use ekv_model::{Finding, FindingTotals, Findings, Unmatched};
+
+use crate::culprit;
 
 /// The filters of a part of a part: first those of the whole part, then those that select of that.
 pub(crate) fn joined(before: Option<&str>, now: Option<String>) -> Option<String> {
@@ -24,16 +26,10 @@ pub(crate) fn unmatched_warning(unmatched: &Unmatched) -> Option<String> {
     (!filters.is_empty()).then(|| format!("nothing in the dump matches {}", filters.join(", ")))
 }
 
-/// An occurrence as a warning shows it.
-fn name_of(example: &Example) -> String {
-    let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
-    format!("{}{}", key.unwrap_or_default(), example.detail)
-}
-
 /// What stays in the dump, as warnings.
 pub(crate) fn warnings_of(findings: &Findings) -> Vec<String> {
     let warning = |(finding, totals): (&Finding, &FindingTotals)| {
-        let first = totals.examples.first().map(|example| format!("; first: {}", name_of(example)));
+        let first = totals.examples.first().map(|example| format!("; first: {}", culprit::line(finding.name, example)));
         let first = first.unwrap_or_default();
         format!("{}: {} ({}{first})", finding.name, finding.meaning, totals.count)
     };

@@ -30,6 +30,9 @@ pub struct Loss<'a> {
     /// The user key or name concerned, whole, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<LossKey<'a>>,
+    /// The address of the thing, table, bucket or queue that the key tells, if it tells one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Cow<'a, str>>,
     /// The snapshot file of the byte offset, seen from the data directory, where several were read and it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Cow<'a, str>>,
@@ -169,6 +172,7 @@ mod tests {
             finding: "redis_invalid_string_value".into(),
             adapter: Some("redis".into()),
             key: key.map(LossKey::from),
+            address: None,
             snapshot: None,
             byte_offset: Some(48),
             detail: "the expiry is cut".into(),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use ekv_model::Class;
+use ekv_text::Percent;
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -366,16 +367,10 @@ impl std::error::Error for Error {
     }
 }
 
-/// Shows bytes as ASCII with `\xHH` escapes, at most the first 96 of them.
+/// Shows bytes with `%HH` escapes, at most the first 96 of them.
 pub fn escape(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for b in bytes.iter().take(SHOWN_KEY_LEN) {
-        text.extend(b.escape_ascii().map(char::from));
-    }
-    if bytes.len() > SHOWN_KEY_LEN {
-        text.push('…');
-    }
-    text
+    let end = if bytes.len() > SHOWN_KEY_LEN { "…" } else { "" };
+    format!("{}{end}", Percent(bytes.get(..SHOWN_KEY_LEN).unwrap_or(bytes)))
 }
 
 impl Error {

@@ -41,6 +41,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     subject: subject::subject,
     beginnings: subject::beginnings,
     is_stored_key: subject::is_stored_key,
+    culprit: subject::culprit,
 };
 
 /// Emits every table with every item that clients see and the scope of the run selects.

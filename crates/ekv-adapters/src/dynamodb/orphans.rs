@@ -70,7 +70,7 @@ fn rest_of_table(run: &mut Run<'_>, scan: &mut RangeScan, table: &[u8], name: &s
         });
     } else {
         run.find(findings::ORPHAN_ITEMS, name.as_bytes(), byte_offset, || {
-            format!("encoded_table {}, buffered_items {count}", table.escape_ascii())
+            format!("encoded_table {}, buffered_items {count}", ekv_text::Percent(table))
         });
     }
     Ok(())

@@ -6,9 +6,10 @@ use ekv_model::dynamodb::{KeyType, KeyValue, push_ordered};
 use ekv_model::{Name, Protocol};
 use ekv_text::ordered::split_segment;
 
+use super::findings;
 use super::keys::{SEPARATOR, decode_name, parse_item_key, push_name};
 use crate::Family;
-use crate::adapter::Subject;
+use crate::adapter::{Subject, is_one_of};
 
 /// The table of a record, and the stored key of its item.
 pub(super) fn subject<'k>(family: Family, user_key: &'k [u8], rest: &'k [u8]) -> Option<Subject<'k>> {
@@ -21,6 +22,11 @@ pub(super) fn subject<'k>(family: Family, user_key: &'k [u8], rest: &'k [u8]) ->
         _ => (rest, None),
     };
     Some(Subject { stored_key, ..Subject::of(Protocol::DynamoDb, decode_name(table)?.as_bytes(), None) })
+}
+
+/// What a finding about a table is about.
+pub(super) fn culprit(finding: &str, table: &[u8]) -> Option<Name> {
+    is_one_of(findings::ALL, finding).then(|| Subject::of(Protocol::DynamoDb, table, None).name)
 }
 
 /// What the keys of the records of a table begin with.

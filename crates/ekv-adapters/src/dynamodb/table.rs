@@ -187,7 +187,7 @@ impl Tables {
             } else if key.sort_key != record_key.primary_key {
                 survey.is_ordered = false;
                 run.find(findings::KEY_MISMATCH, found.user_key, Some(found.byte_offset), || {
-                    format!("ordered primary key {}", key.sort_key.escape_ascii())
+                    format!("ordered primary key {}", ekv_text::Percent(key.sort_key))
                 });
             }
         }

@@ -207,7 +207,7 @@ fn emit_element(
         CollectionKind::ZSet => {
             let score = f64::from_bits(number(payload, 0));
             if score.is_nan() {
-                run.find(findings::NAN_SCORE, key, None, || format!("member {}", name.escape_ascii()));
+                run.find(findings::NAN_SCORE, key, None, || format!("member {}", ekv_text::Percent(name)));
             }
             element(run, options, Element::Scored { member: name, score })
         }

@@ -52,6 +52,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     subject: subject::subject,
     beginnings: subject::beginnings,
     is_stored_key: |_, _| None,
+    culprit: subject::culprit,
 };
 
 /// Emits every Redis key that clients see and the scope of the run selects, once, as the type that the live server reports.

@@ -2,9 +2,16 @@
 
 use ekv_model::{Name, Protocol};
 
+use super::findings;
 use super::keys::{DELTA_TAIL_LEN, put_counted, split_counted};
 use crate::Family;
-use crate::adapter::Subject;
+use crate::adapter::{Subject, is_one_of};
+
+/// What a finding about a key is about; where the key of a record does not parse, nobody knows.
+pub(super) fn culprit(finding: &str, key: &[u8]) -> Option<Name> {
+    let is_known = !is_one_of(&[findings::INVALID_KEY, findings::INVALID_AUXILIARY], finding);
+    (is_known && is_one_of(findings::ALL, finding)).then(|| Subject::of(Protocol::Redis, b"0", Some(key.to_vec())).name)
+}
 
 /// Bytes of a sequence number behind the name in the key of a list item.
 const SEQUENCE_LEN: usize = 8;

@@ -395,7 +395,7 @@ fn emit_element(
     if let Element::Scored { score, .. } = item
         && score.is_nan()
     {
-        run.find(findings::NAN_SCORE, key, None, || format!("member {}", name.escape_ascii()));
+        run.find(findings::NAN_SCORE, key, None, || format!("member {}", ekv_text::Percent(name)));
     }
     element(run, options, item)
 }

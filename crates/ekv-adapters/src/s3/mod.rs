@@ -46,6 +46,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     subject: subject::subject,
     beginnings: subject::beginnings,
     is_stored_key: |_, _| None,
+    culprit: subject::culprit,
 };
 
 /// Emits every bucket and object that clients see and the scope of the run selects.

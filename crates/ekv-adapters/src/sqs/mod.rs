@@ -53,6 +53,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     subject: subject::subject,
     beginnings: subject::beginnings,
     is_stored_key: |_, _| None,
+    culprit: subject::culprit,
 };
 
 /// Emits every queue with the messages that the live server would deliver, now or later, each once, as far as the scope of the run

@@ -2,9 +2,10 @@
 
 use ekv_model::{Name, Protocol};
 
+use super::findings;
 use super::keys::{Key, PARTITIONED, Subject as Of, encode};
 use crate::Family;
-use crate::adapter::Subject;
+use crate::adapter::{Subject, is_one_of};
 
 /// The queue or message of a record.
 pub(super) fn subject<'k>(_: Family, user_key: &'k [u8], _: &'k [u8]) -> Option<Subject<'k>> {
@@ -16,6 +17,11 @@ pub(super) fn subject<'k>(_: Family, user_key: &'k [u8], _: &'k [u8]) -> Option<
         },
     };
     Some(Subject::of(Protocol::Sqs, &queue, id))
+}
+
+/// What a finding about a queue is about.
+pub(super) fn culprit(finding: &str, queue: &[u8]) -> Option<Name> {
+    is_one_of(findings::ALL, finding).then(|| Subject::of(Protocol::Sqs, queue, None).name)
 }
 
 /// What the keys of the records of a queue begin with, in both forms.

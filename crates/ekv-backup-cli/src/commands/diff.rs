@@ -1,14 +1,16 @@
 //! `diff`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ekv_backup::see::{Change, Compared, DiffOptions, Difference, Side, Source, diff};
-use ekv_backup::{Class, Error, EventOptions, Protocol, ReadOptions, RedisOptions, format_unix_ms};
+use ekv_backup::{
+    Class, Error, EventOptions, Protocol, ReadOptions, ReadTime, RedisOptions, format_commit_ts, format_unix_ms,
+};
 use serde::Serialize;
 
 use crate::args::DiffArguments;
 use crate::commands::decode::snapshot_options;
-use crate::commands::list::{expired, nothing, tell};
+use crate::commands::list::{expired, is_choice, nothing, tell};
 use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::{Lines, Output};
@@ -68,9 +70,11 @@ fn with_address(arguments: &DiffArguments) -> DiffArguments {
 
 /// Opens both sides: two places, or one at two moments.
 fn open(arguments: &DiffArguments, read: &ReadOptions, output: &Output) -> Result<(Source, Source), Error> {
+    if let ([one], Some(second)) = (arguments.at.as_slice(), &arguments.second) {
+        return open_at(arguments, second, *one, read, output);
+    }
     let (first_at, second_at) = match arguments.at.as_slice() {
         [] => (None, None),
-        [one] if arguments.second.is_some() => (Some(*one), Some(*one)),
         [first, second] => (Some(*first), Some(*second)),
         [_] => {
             return Err(usage("one moment is nothing to compare: give --at twice, or name what it is compared with"));
@@ -86,6 +90,32 @@ fn open(arguments: &DiffArguments, read: &ReadOptions, output: &Output) -> Resul
     Ok((first, second))
 }
 
+/// Opens two places at a moment; a dump is what it is beside a snapshot or node that is read then.
+fn open_at(
+    arguments: &DiffArguments,
+    second: &Path,
+    at: ReadTime,
+    read: &ReadOptions,
+    output: &Output,
+) -> Result<(Source, Source), Error> {
+    let read = ReadOptions { at: Some(at), ..read.clone() };
+    let first = Source::open_beside(&arguments.first, &read, output.screen())?;
+    let second = match first.moment_of_dump() {
+        Some(_) => {
+            let second = Source::open_beside(second, &read, output.screen())?;
+            // Neither of two dumps can be read at a time.
+            if second.moment_of_dump().is_some() { second.at(at, output.screen())? } else { second }
+        }
+        None => Source::open_beside(second, &read, output.screen())?,
+    };
+    for (source, which) in [(&first, "first"), (&second, "second")] {
+        if let Some(moment) = source.moment_of_dump().filter(|moment| *moment != at.commit_ts()) {
+            output.note(format_args!("the {which} is a dump of {}, and compared as it is", format_commit_ts(moment)));
+        }
+    }
+    Ok((first, second))
+}
+
 fn usage(text: &str) -> Error {
     Error::new(Class::Environment, text)
 }
@@ -98,7 +128,7 @@ fn end(compared: &Compared, options: &DiffOptions, allow_empty: bool, output: &O
     }
     tell(first, output);
     tell(second, output);
-    if first.things == 0 && second.things == 0 && options.events.is_selection() && !allow_empty {
+    if first.things == 0 && second.things == 0 && is_choice(&options.events) && !allow_empty {
         return Err(nothing(&options.events));
     }
     if *differences == 0 {
@@ -156,6 +186,14 @@ struct Teller {
     sums: Option<Sums>,
 }
 
+/// A line of `--stat --json`.
+#[derive(Serialize)]
+struct ScopeSums<'a> {
+    scope: &'a str,
+    #[serde(flatten)]
+    sums: &'a Sums,
+}
+
 /// The last line of `--json`.
 #[derive(Serialize)]
 struct Summary<'a> {
@@ -167,11 +205,11 @@ impl Teller {
         if self.is_quiet {
             return Ok(());
         }
-        if self.is_json {
-            return lines.put_json(difference);
-        }
         if !self.is_stat {
-            return lines.put(line(difference).as_bytes());
+            return match self.is_json {
+                true => lines.put_json(difference),
+                false => lines.put(line(difference).as_bytes()),
+            };
         }
         if self.sums.as_ref().is_none_or(|sums| sums.scope != difference.scope) {
             self.end_scope(lines)?;
@@ -184,7 +222,11 @@ impl Teller {
     }
 
     fn end_scope(&mut self, lines: &mut Lines) -> Result<(), Error> {
-        self.sums.take().map_or(Ok(()), |sums| lines.put(sums.line().as_bytes()))
+        match self.sums.take() {
+            Some(sums) if self.is_json => lines.put_json(&ScopeSums { scope: &sums.scope, sums: &sums }),
+            Some(sums) => lines.put(sums.line().as_bytes()),
+            None => Ok(()),
+        }
     }
 
     fn finish(&mut self, all: &Sums, lines: &mut Lines) -> Result<(), Error> {

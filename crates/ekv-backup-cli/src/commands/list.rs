@@ -1,7 +1,7 @@
 //! `ls`.
 
-use ekv_backup::see::{CommitTime, ListOptions, Listed, Look, Row, ScopeRow, Source, list};
-use ekv_backup::{Class, Error, EventOptions, Expired, RedisOptions, format_unix_ms};
+use ekv_backup::see::{CommitTime, ListOptions, Listed, Look, Row, ScopeRow, SortBy, Source, list};
+use ekv_backup::{Class, Error, EventOptions, Expired, Protocol, RedisOptions, format_unix_ms};
 use ekv_text::json::write_shown_line;
 
 use crate::args::{ExpiredRule, ListArguments};
@@ -36,8 +36,14 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
         resources: read.resources.clone(),
         events,
     };
+    if arguments.scope.null && arguments.scope.from_file.is_empty() && output.is_json() {
+        return Err(usage("-0 (--null) ends addresses, and --json prints objects, one on each line: give one of them"));
+    }
     let mut lines = output.lines()?;
     let mut source = Source::open(&arguments.source, &read, output.screen())?;
+    if source.moment_of_dump().is_some() && options.sort == Some(SortBy::Changed) {
+        return Err(usage("a dump does not say when a key was written: --sort changed is for snapshots and nodes"));
+    }
     let style = Style {
         json: output.is_json(),
         is_counted: arguments.count,
@@ -56,10 +62,19 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
     }
     tell(&poured, output);
     tell_of_index(&source, output);
-    if poured.things == 0 && options.events.is_selection() && !poured.was_stopped && !allow_empty {
+    if poured.things == 0 && is_choice(&options.events) && !poured.was_stopped && !allow_empty {
         return Err(nothing(&options.events));
     }
     Ok(if poured.is_complete { Exit::Done } else { Exit::Losses })
+}
+
+fn usage(text: &str) -> Error {
+    Error::new(Class::Environment, text)
+}
+
+/// Whether something was asked for, if only an adapter: then nothing is no answer.
+pub(crate) fn is_choice(events: &EventOptions) -> bool {
+    events.is_selection() || Protocol::IN_DUMPS.iter().any(|adapter| !events.adapters.contains(adapter))
 }
 
 /// What an option says about expired keys.

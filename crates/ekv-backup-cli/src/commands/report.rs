@@ -348,7 +348,7 @@ fn of_versions(versions: &Versions, out: &mut Page) {
     if let Some(more) = freed.len().checked_sub(FAMILIES_SHOWN).filter(|more| *more > 0) {
         let _ = writeln!(out, "    … and {more} more families, all in --json");
     }
-    section("Most overwritten", overwritten, out);
+    section("Most overwritten, all records of a thing together", overwritten, out);
     let names: Vec<String> = overwritten.iter().map(overwritten_name).collect();
     let width = self::width(names.iter().map(String::as_str));
     let most = overwritten.first().map_or(0, |row| row.overwritten.versions);

@@ -265,13 +265,8 @@ pub(crate) fn findings(all: &[FindingReport], out: &mut Page) {
         let _ =
             writeln!(out, "  {} {}: {} ({})", finding.severity, finding.name, finding.meaning, digits(finding.count));
         for example in finding.examples.iter().take(3) {
-            let key = example
-                .key
-                .as_ref()
-                .map(|key| format!("{}: ", shorten(&key.to_string(), NAME_LEN_SHOWN)))
-                .unwrap_or_default();
             let at = example.byte_offset.map(|at| format!(" (byte offset {at})")).unwrap_or_default();
-            let _ = writeln!(out, "      {key}{}{at}", example.detail);
+            let _ = writeln!(out, "      {}{at}", example.line);
         }
     }
 }

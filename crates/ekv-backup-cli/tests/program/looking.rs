@@ -112,7 +112,7 @@ fn what_is_not_there_ends_with_6_and_prints_nothing() {
 fn damaged_value_is_told_and_damaged_snapshot_prints_nothing() {
     let room = room();
     let list = room.run(&["ls", "torn.fsm", "-q"]);
-    list.assert_code(5).assert_says("missing: redis_invalid_string_value: torn");
+    list.assert_code(5).assert_says("missing: redis_invalid_string_value: redis:0/torn");
     assert_eq!(list.stdout.lines().count(), 3);
     let get = room.run(&["get", "torn.fsm", "torn"]);
     get.assert_code(2).assert_says("redis:0/torn cannot be read: redis_invalid_string_value");
@@ -126,6 +126,114 @@ fn damaged_value_is_told_and_damaged_snapshot_prints_nothing() {
         let run = room.run(words);
         assert_eq!(run.assert_code(2).stdout, "");
     }
+}
+
+#[test]
+fn key_that_was_damaged_is_told_in_the_same_way_of_snapshot_and_dump() {
+    let room = room();
+    room.run(&["decode", "torn.fsm", "dump"]).assert_code(5);
+    room.run(&["decode", "torn.fsm", "dump.tar"]).assert_code(5);
+    for source in ["torn.fsm", "dump", "dump.tar"] {
+        let get = room.run(&["get", source, "torn"]);
+        get.assert_code(2).assert_says("redis_invalid_string_value: redis:0/torn:");
+        assert_eq!(get.stdout, "", "{source}");
+        // Another name that is not there is not said to be damaged.
+        room.run(&["get", source, "nope"]).assert_code(6).assert_says("nothing matches redis:0/nope");
+        assert_eq!(room.run(&["get", source, "plain"]).assert_code(0).stdout, "text");
+    }
+    room.run(&["get", "dump", "torn"])
+        .assert_says("redis:0/torn is not in the dump: it could not be read when that was made");
+    let losses = fs::read_to_string(room.path("dump/LOSSES.jsonl")).unwrap();
+    assert!(losses.contains(r#""key":"torn","address":"redis:0/torn","#), "{losses}");
+    // A value that no one reads is known by the record that holds it.
+    let at = 1_000_000_u64 << 16;
+    let flags =
+        SnapshotBuilder::new().version(&key::string(b"odd"), at, 0x80, 0, b"x").put(&key::string(b"a"), at, b"1");
+    room.write("flags.fsm", &flags.build());
+    assert!(room.run(&["decode", "flags.fsm", "flags"]).assert_code(5).stdout.contains("redis:0/odd: value flags"));
+    for source in ["flags.fsm", "flags"] {
+        room.run(&["get", source, "odd"]).assert_code(2).assert_says("snapshot_damaged_value: redis:0/odd:");
+    }
+}
+
+#[test]
+fn list_of_a_dump_that_is_not_what_was_written_never_looks_complete() {
+    let room = room();
+    room.run(&["decode", "sound.fsm", "dump"]).assert_code(0);
+    room.write("dump/redis/db_0/strings/plain.bin", b"other");
+    let said = "do not match CHECKSUMS; the lines that were printed before are not all, and nothing vouches for them";
+    let list = room.run(&["ls", "dump"]);
+    assert!(!list.assert_code(2).assert_says(said).stdout.is_empty());
+    let json = room.run(&["ls", "dump", "--json"]);
+    let last: serde_json::Value = serde_json::from_str(json.assert_code(2).stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["status"], &last["exit_code"]), (&"failed".into(), &2.into()));
+    assert!(last["error"].as_str().unwrap().contains(said) && last["address"].is_null(), "{last}");
+    for words in ["--count", "--sort", "--scopes"] {
+        let more = if words == "--sort" { &["name"][..] } else { &[] };
+        let run = room.run(&[&["ls", "dump", words], more].concat());
+        assert_eq!(run.assert_code(2).stdout, "", "{words}");
+    }
+    let lossy = room.run(&["ls", "torn.fsm", "--json"]);
+    let last: serde_json::Value = serde_json::from_str(lossy.assert_code(5).stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["exit_code"], 5);
+}
+
+#[test]
+fn what_goes_not_together_is_refused_and_what_does_is_done() {
+    let room = two_rooms();
+    room.run(&["decode", "one.fsm", "dump"]).assert_code(0);
+    for (words, said) in [
+        (&["ls", "one.fsm", "-0", "--json"][..], "give one of them"),
+        (&["ls", "dump", "--sort", "changed"], "a dump does not say when a key was written"),
+    ] {
+        room.run(words).assert_code(1).assert_says(said);
+    }
+    let stat = room.run(&["diff", "one.fsm", "two.fsm", "--stat", "--json"]);
+    let lines: Vec<serde_json::Value> =
+        stat.assert_code(6).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sums = serde_json::json!({ "added": 1, "removed": 1, "changed": 3, "bytes": 4 });
+    assert_eq!(lines[1], serde_json::json!({ "summary": sums }));
+    assert_eq!((&lines[0]["scope"], &lines[0]["changed"], lines.len()), (&"redis:0/".into(), &3.into(), 2));
+}
+
+#[test]
+fn snapshot_at_a_moment_is_compared_with_a_dump_as_it_is() {
+    let room = Room::new();
+    let (first, second) = (1_000_000_u64 << 16, 2_000_000_u64 << 16);
+    let snapshot =
+        SnapshotBuilder::new().put(&key::string(b"a"), first, b"old").put(&key::string(b"a"), second, b"newer");
+    room.write("s.fsm", &snapshot.build());
+    let at = format!("hlc:{first}");
+    room.run(&["decode", "s.fsm", "dump", "--at", &at]).assert_code(0);
+    for (one, other) in [("s.fsm", "dump"), ("dump", "s.fsm")] {
+        room.run(&["diff", one, other]).assert_code(6);
+        let run = room.run(&["diff", one, other, "--at", &at]);
+        assert!(!run.assert_code(0).stderr.contains("is a dump of"), "{run:?}");
+    }
+    let later = room.run(&["diff", "dump", "s.fsm", "--at", &format!("hlc:{second}")]);
+    later.assert_code(6).assert_says("the first is a dump of 1970-01-01T00:16:40.000Z, and compared as it is");
+    room.run(&["diff", "dump", "dump", "--at", &at]).assert_code(1).assert_says("a dump holds one moment");
+}
+
+#[test]
+fn nothing_of_an_adapter_is_the_same_answer_as_nothing_of_its_address() {
+    let room = room();
+    for words in [&["--adapter", "sqs"][..], &["sqs:"], &["--adapter", "sqs", "--json"], &["sqs:", "--scopes"]] {
+        let run = room.run(&[&["ls", "sound.fsm"], words].concat());
+        assert_eq!(run.assert_code(6).assert_says("nothing matches").stdout, "", "{words:?}");
+    }
+}
+
+#[test]
+fn many_losses_are_counted_and_the_first_ones_told() {
+    let room = Room::new();
+    let at = 1_000_000_u64 << 16;
+    let names: Vec<String> = (0..60).map(|n| format!("k{n}")).collect();
+    let put =
+        |snapshot: SnapshotBuilder, name: &String| snapshot.put(&key::string(name.as_bytes()), at, b"\xff\x01\x01\0");
+    room.write("s.fsm", &names.iter().fold(SnapshotBuilder::new().put(b"plain", at, b"1"), put).build());
+    let list = room.run(&["ls", "s.fsm"]);
+    assert_eq!(list.assert_code(5).assert_says("… and 50 more, which `decode` lists").stderr.lines().count(), 11);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::differences::Differences;
 use super::plan::Plan;
 use super::stage::{PAYLOAD, Stage};
 use super::{EncodeOptions, WrittenForm};
+use crate::culprit;
 use crate::digest::{Digester, Digests, Sequences};
 use crate::load::ReadOptions;
 use crate::pipe::{Books, Events};
@@ -189,10 +190,7 @@ fn decode_again(
 /// Notes what is odd about a payload of which nothing should be.
 fn note_findings(findings: &Findings, differences: &mut Differences) {
     for (finding, totals) in findings.iter().filter(|(finding, _)| !OF_VALUES.contains(finding)) {
-        let first = totals.examples.first().map(|example| {
-            let key = example.key.as_deref().map(|key| format!("{} ", ekv_snapshot::escape(key)));
-            format!("; first: {}{}", key.unwrap_or_default(), example.detail)
-        });
+        let first = totals.examples.first().map(|example| format!("; first: {}", culprit::line(finding.name, example)));
         let (name, meaning, count) = (finding.name, finding.meaning, totals.count);
         differences.note(format_args!("{name}: {meaning} ({count}{})", first.unwrap_or_default()));
     }

@@ -70,6 +70,8 @@ enum Refused {
     Unsuited { name: String },
     #[error("{name} cannot be read: {what}")]
     Damaged { name: String, what: String },
+    #[error("{name} is not in the dump: it could not be read when that was made: {what}")]
+    Lost { name: String, what: String },
     #[error(
         "{name} means several items of a table whose keys have several types: {first} and {second}; write the type in front, as S. N. or B."
     )]
@@ -81,7 +83,7 @@ impl Refused {
         let class = match self {
             Refused::Scope { .. } | Refused::Several { .. } | Refused::Unsuited { .. } => Class::Environment,
             Refused::Expired { .. } | Refused::Nothing { .. } => Class::NoMatch,
-            Refused::Damaged { .. } => Class::Data,
+            Refused::Damaged { .. } | Refused::Lost { .. } => Class::Data,
         };
         Error::new(class, self)
     }
@@ -121,7 +123,7 @@ pub fn get(
         return Ok(GetReport::default());
     }
     let written = finished.and_then(|poured| {
-        check_answer(name, &poured, &seen, options)?;
+        check_answer(source, &poured, &seen, options)?;
         let content = content.into_reader().map_err(scratch_error)?;
         match seen.first().filter(|_| *json) {
             Some(seen) => {
@@ -180,7 +182,8 @@ impl Seen {
 const SEEN_MAX: usize = 2;
 
 /// Whether exactly what was asked for has been seen.
-fn check_answer(name: &Name, poured: &Look, seen: &[Seen], options: &GetOptions) -> Result<()> {
+fn check_answer(source: &mut Source, poured: &Look, seen: &[Seen], options: &GetOptions) -> Result<()> {
+    let name = &options.name;
     let shown = name.to_string();
     match seen {
         // A queue is all of its messages, be there none.
@@ -194,10 +197,12 @@ fn check_answer(name: &Name, poured: &Look, seen: &[Seen], options: &GetOptions)
             if let Some(at_ms) = poured.last_expired_at_ms {
                 return Err(Refused::Expired { name: shown, at: format_unix_ms(at_ms) }.error());
             }
-            if poured.lost_here > 0 {
-                // Those that were met while the selected things were read come last.
-                let what = poured.lost.last().cloned().unwrap_or_default();
-                return Err(Refused::Damaged { name: shown, what }.error());
+            if let Some(what) = source.loss_of(name, poured) {
+                let refused = match source.moment_of_dump() {
+                    Some(_) => Refused::Lost { name: shown, what },
+                    None => Refused::Damaged { name: shown, what },
+                };
+                return Err(refused.error());
             }
             let mut hint = options.events.scope.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
             if poured.is_doubtful {
@@ -206,7 +211,8 @@ fn check_answer(name: &Name, poured: &Look, seen: &[Seen], options: &GetOptions)
                 );
             } else if poured.lost_count > 0 {
                 let lost = poured.lost_count;
-                hint.push_str(&format!("; but {lost} things of the source cannot be read, and it may be one of them"));
+                let things = if lost == 1 { "thing" } else { "things" };
+                hint.push_str(&format!("; but {lost} {things} of the source cannot be read, and it may be among them"));
             }
             Err(Refused::Nothing { name: shown, hint }.error())
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ekv_adapters::redis::Expired;
-use ekv_model::{Class, Consumer, Error, Event, Findings, Result, Scope, Severity, Unmatched, redis};
+use ekv_model::{Class, Consumer, Error, Event, Findings, Name, Result, Scope, Severity, Unmatched, redis};
 use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
 
@@ -11,9 +11,12 @@ use super::source::{Source, SourceBooks};
 use crate::EventOptions;
 use crate::groups::{MISSING, NO_CATALOG, NOT_IN_CATALOG, UNROUTED};
 use crate::load::{NEWER_SNAPSHOT, OLDER_SNAPSHOT};
-use crate::losses::LISTED_LOSSES_MAX;
+use crate::losses::Losses;
 use crate::pipe::Books;
 use crate::progress::Progress;
+
+/// Losses that are told one by one.
+const LOST_TOLD_MAX: usize = 10;
 
 /// What is known when everything that was selected has passed by.
 pub struct Look {
@@ -34,8 +37,8 @@ pub struct Look {
     pub lost_count: u64,
     /// The first of them, a line each.
     pub lost: Vec<String>,
-    /// How many of them were met while the selected things were read.
-    pub lost_here: u64,
+    /// All of them, where the source was no dump.
+    losses: Option<Losses>,
     /// What was odd.
     pub findings: Findings,
     /// The consumer had enough before the end.
@@ -72,6 +75,14 @@ impl Enough {
 }
 
 impl Source {
+    /// What is known to have made a thing unreadable that `look` did not meet, in a line.
+    pub(crate) fn loss_of(&mut self, name: &Name, look: &Look) -> Option<String> {
+        match (self, &look.losses) {
+            (Source::Store(_), losses) => losses.as_ref()?.of(name),
+            (Source::Dump(dump), _) => dump.loss_of(name),
+        }
+    }
+
     /// Hands everything that `options` select to `consumer`. Redis keys that had expired at the moment of the source are passed over if
     /// the options say so, in a dump as in a snapshot. A consumer may stop early with [`Enough`].
     ///
@@ -96,9 +107,8 @@ impl Source {
             poured => poured?,
         };
         match (books, self) {
-            (SourceBooks::Store(books), Source::Store(store)) => {
+            (SourceBooks::Store(books), Source::Store(_)) => {
                 let Books { report, losses, findings, .. } = *books;
-                let before = store.losses.fork()?.finish(&Findings::default())?.count();
                 let is_doubtful = findings
                     .iter()
                     .any(|(finding, _)| finding.severity == Severity::Loss && is_of_groups(finding.name));
@@ -106,8 +116,8 @@ impl Source {
                     is_complete: report.completeness.is_complete(),
                     is_doubtful,
                     lost_count: losses.count(),
-                    lost: losses.first(LISTED_LOSSES_MAX)?,
-                    lost_here: losses.count().saturating_sub(before),
+                    lost: losses.first(LOST_TOLD_MAX)?,
+                    losses: Some(losses),
                     ..seen.told(findings)
                 })
             }
@@ -119,7 +129,7 @@ impl Source {
                     is_complete: lost_count == 0,
                     is_doubtful,
                     lost_count,
-                    lost: dump.first_losses(LISTED_LOSSES_MAX),
+                    lost: dump.first_losses(LOST_TOLD_MAX),
                     ..seen.told(replayed.findings)
                 })
             }
@@ -169,7 +179,7 @@ impl<'c> Seen<'c> {
             is_doubtful: false,
             lost_count: 0,
             lost: Vec::new(),
-            lost_here: 0,
+            losses: None,
             findings,
             was_stopped: self.was_stopped,
         }

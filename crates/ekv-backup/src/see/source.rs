@@ -7,14 +7,14 @@ use std::sync::Arc;
 use ekv_dump::manifest::{MANIFEST_FILE, StoredManifest};
 use ekv_dump::replay::{ReplayOptions, Replayed, read_manifest};
 use ekv_files::source::ScopedSource;
-use ekv_model::{Consumer, Map, Result};
+use ekv_model::{Consumer, Map, Name, Result};
 use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
 
 use crate::dump_source::{index_note, open_archive_stream};
 use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};
 use crate::load::ReadOptions;
-use crate::losses::first_losses;
+use crate::losses::{dump_loss_of, first_losses};
 use crate::open::kind::Kind;
 use crate::open::open_snapshot_stream;
 use crate::pipe::{Books, Events, Header};
@@ -56,6 +56,18 @@ impl Source {
     /// As [`Store::open`] and [`open_dump`]; for a dump also a time to read at, since a dump holds one moment, and one that is older than
     /// `read` wants it.
     pub fn open(input: &Path, read: &ReadOptions, progress: &dyn Progress) -> Result<Source> {
+        let source = Source::open_beside(input, read, progress)?;
+        match read.at {
+            Some(at) if matches!(source, Source::Dump(_)) => source.at(at, progress),
+            _ => Ok(source),
+        }
+    }
+
+    /// As [`Source::open`], but a dump is opened whatever time is asked for: it holds its own.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn open_beside(input: &Path, read: &ReadOptions, progress: &dyn Progress) -> Result<Source> {
         match InputPlace::of(input) {
             Ok(InputPlace::Directory) if input.join(MANIFEST_FILE).exists() => {
                 Source::of_dump(input, open_dump(input, &read.resources)?, read)
@@ -100,9 +112,6 @@ impl Source {
     fn of_dump(input: &Path, mut files: Box<dyn ScopedSource>, read: &ReadOptions) -> Result<Source> {
         let manifest = read_manifest(files.as_mut(), &read.resources.scratch())?;
         let newest = CommitTs(manifest.manifest.last_commit_ts);
-        if read.at.is_some() {
-            return Err(CommandError::OneMoment { time: format_commit_ts(CommitTs(manifest.read_ts())) }.into());
-        }
         if let Some(limit) = read.not_before_ms.filter(|limit| newest.unix_ms() < *limit) {
             let (file, end, limit) = (input.display().to_string(), format_commit_ts(newest), format_unix_ms(limit));
             return Err(CommandError::TooOld { file, end, limit }.into());
@@ -147,6 +156,11 @@ impl Source {
                 Err(CommandError::OneMoment { time }.into())
             }
         }
+    }
+
+    /// The moment that it holds, if it is a dump.
+    pub fn moment_of_dump(&self) -> Option<CommitTs> {
+        matches!(self, Source::Dump(_)).then(|| CommitTs(self.header().read_ts))
     }
 
     /// What is known before the first event.
@@ -205,6 +219,11 @@ impl OpenDump {
     /// The first `count` things that were lost when the dump was made, a line each.
     pub(crate) fn first_losses(&mut self, count: usize) -> Vec<String> {
         first_losses(self.files.as_mut(), &self.manifest.account, count)
+    }
+
+    /// What says that a thing was lost when the dump was made, in a line.
+    pub(crate) fn loss_of(&mut self, name: &Name) -> Option<String> {
+        dump_loss_of(self.files.as_mut(), &self.manifest.account, name)
     }
 }
 

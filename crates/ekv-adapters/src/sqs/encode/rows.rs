@@ -182,5 +182,5 @@ fn locking_message(value: &[u8]) -> Option<String> {
 }
 
 fn repeated(user_key: &[u8]) -> ekv_model::Error {
-    super::fault(EncodeFault::SideRecordRepeated { user_key: user_key.escape_ascii().to_string() })
+    super::fault(EncodeFault::SideRecordRepeated { user_key: ekv_text::Percent(user_key).to_string() })
 }

@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 use super::charts::{columns, map};
 use super::markup::{Escaped, Html, NameTag};
 use super::tables;
-use crate::Text;
 use crate::see::report::{Account, Commits, Contents, DumpAccount, Report, Spread, SpreadRow, Versions};
 use crate::time::format_unix_ms;
 
@@ -384,8 +383,7 @@ fn findings(html: &mut Html, report: &Report) {
             Escaped(finding.meaning),
         ));
         for example in finding.examples.iter().take(EXAMPLES_SHOWN) {
-            let key = example.key.as_ref().map(|key: &Text| format!("{key}: ")).unwrap_or_default();
-            let told = shorten(&format!("{key}{}", example.detail), EXAMPLE_LEN_SHOWN);
+            let told = shorten(&example.line, EXAMPLE_LEN_SHOWN);
             html.push(format_args!("<br><small>{}</small>", Escaped(told)));
         }
         html.push(format_args!("</li>"));

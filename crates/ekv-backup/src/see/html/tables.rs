@@ -208,7 +208,7 @@ pub(super) fn families<'f>(
 }
 
 pub(super) fn overwritten(into: &mut Html, rows: &[OverwrittenRow]) {
-    let caption = "What was overwritten most often, and how much of it is kept";
+    let caption = "What was overwritten most often, and how much of it is kept: all records of a thing together, such as the fields of a hash";
     let mut table = Table::new("rows", caption, &["Name", "Older versions", "Bytes"]);
     let most = rows.first().map_or(0, |row| row.overwritten.versions);
     for OverwrittenRow { name, stored_key, overwritten: Weight { versions, bytes: sum } } in rows {

@@ -65,7 +65,7 @@ fn dump_with_losses_is_encoded_and_restored_only_if_they_are_accepted() {
     let error = room.refusal(Class::Data, &options());
     let EncodeRefusal::Losses { account, first } = refusal(&error) else { panic!("{error}") };
     assert_eq!((account.count, first.len()), (1, 1));
-    assert!(first[0].starts_with("redis_invalid_string_value: lost: "), "{first:?}");
+    assert!(first[0].starts_with("redis_invalid_string_value: redis:0/lost: "), "{first:?}");
     let before = room.names();
     let prepare = prepare_options();
     let error = restore(&room.path("dump"), &room.path("n1"), &options(), &prepare, &NoProgress).unwrap_err();

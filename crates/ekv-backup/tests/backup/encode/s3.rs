@@ -107,7 +107,7 @@ fn what_no_client_sees_stays_in_the_dump_with_a_warning() {
     assert!(error.to_string().contains("s3_side_records_not_restored"), "{error}");
     let report = room.encode_objects(&[]);
     assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
-    assert!(report.warnings[0].contains("s3/b/_incomplete_uploads 1 files are left out"), "{:?}", report.warnings);
+    assert!(report.warnings[0].contains("s3/b/_incomplete_uploads: 1 files are left out"), "{:?}", report.warnings);
     assert_eq!(room.bodies("again"), ["s3/b/a.elastickv-leaf-data aa", "s3/b/a/b bb", "s3/b/x xx"]);
 }
 

@@ -218,7 +218,7 @@ fn strict_mode_carries_all_losses_and_their_number() {
     let Some(CommandError::Strict { lost, .. }) = error.get_ref().downcast_ref() else { panic!("{error}") };
     let first = lost.first(100).unwrap();
     assert_eq!((first.len(), lost.count()), (100, 150));
-    assert!(first[0].starts_with("redis_invalid_string_value: lost00: "), "{}", first[0]);
+    assert!(first[0].starts_with("redis_invalid_string_value: redis:0/lost00: "), "{}", first[0]);
     assert_eq!(serde_json::to_value(lost.as_ref()).unwrap().as_array().unwrap().len(), 150);
     assert!(!scene.path("strict").exists());
 }

@@ -84,7 +84,7 @@ impl<'a> QueueReader<'a> {
             Fate::Open => Err(without_settings(segment)),
             Fate::OrphanPerhaps => {
                 if orphan_name(segment).is_none_or(|name| self.is_selected(&name)) {
-                    let detail = || format!("sqs/{}", segment.escape_ascii());
+                    let detail = || format!("sqs/{}", ekv_text::Percent(segment));
                     reading.find(NOT_ENCODED_ORPHANS, || Example::new(None, None, detail()));
                 }
                 if has_internals { reading.pass_by(&DumpPath::new(&internals.path())?).map(drop) } else { Ok(()) }

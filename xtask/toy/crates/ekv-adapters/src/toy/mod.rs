@@ -28,6 +28,7 @@ pub(crate) const ADAPTER: Adapter = Adapter {
     },
     beginnings: |_, name| vec![[name.scope.as_slice(), b"|"].concat()],
     is_stored_key: |_, _| None,
+    culprit: |_, _| None,
 };
 
 /// Emits every box with its toys.
