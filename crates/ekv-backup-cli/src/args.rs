@@ -2,6 +2,7 @@
 
 mod archive;
 mod bytes;
+mod cache;
 mod checksums;
 mod diff;
 mod encode;
@@ -28,6 +29,7 @@ use ekv_text::{Line, is_shown_as_it_is};
 pub(crate) use archive::{
     CompressionArguments, CompressionRule, LimitArguments, PackArguments, PartArguments, UnpackArguments,
 };
+pub(crate) use cache::{CacheArguments, IndexArguments};
 pub(crate) use checksums::ChecksumsArguments;
 pub(crate) use diff::DiffArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
@@ -112,6 +114,7 @@ pub(crate) enum Command {
     History(Box<HistoryArguments>),
     Diff(Box<DiffArguments>),
     Report(Box<ReportArguments>),
+    Index(IndexArguments),
     Checksums(ChecksumsArguments),
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
@@ -137,6 +140,7 @@ impl Command {
             Command::History(history) => Some((&history.source, Wanted::Snapshot)),
             Command::Diff(diff) => Some((&diff.first, Wanted::Snapshot)),
             Command::Report(report) => Some((&report.source, Wanted::Snapshot)),
+            Command::Index(index) => Some((&index.snapshot, Wanted::Snapshot)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
             Command::Restore(restore) => Some((&restore.dump, Wanted::Dump)),
@@ -161,6 +165,7 @@ impl Command {
             Command::History(_) => "history",
             Command::Diff(_) => "diff",
             Command::Report(_) => "report",
+            Command::Index(_) => "index",
             Command::Checksums(_) => "checksums",
             Command::Encode(_) => "encode",
             Command::Restore(_) => "restore",

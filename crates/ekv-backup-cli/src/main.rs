@@ -53,6 +53,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::History(history) => commands::history::run(history, output),
         Command::Diff(diff) => commands::diff::run(diff, output),
         Command::Report(report) => commands::report::run(report, output),
+        Command::Index(index) => commands::index::run(index, output),
         Command::Checksums(checksums) => commands::checksums::run(checksums, output),
         Command::Encode(encode) => commands::encode::run(encode, output),
         Command::Restore(restore) => commands::restore::run(restore, output),

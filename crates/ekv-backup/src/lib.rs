@@ -5,6 +5,7 @@
 //! | `open.rs`, `input_place.rs` | what did the user name? |
 //! | `resources.rs` | how much may reading it take? |
 //! | `load.rs` | is it sound, and what does pass 1 say? |
+//! | `index_cache.rs` | what did an earlier run learn of it? |
 //! | `store.rs` | all of that, opened once and asked many times |
 //! | `pipe.rs`, `dump_output.rs` | how do events become something that is there as a whole, or not at all? |
 //! | `events.rs`, `dump_events.rs` | what are the events of a store, of a dump? |
@@ -16,7 +17,7 @@
 //! | `contents.rs` | how many things were that? |
 //! | `completeness.rs` | is everything there that was asked for? |
 //! | `dump_target.rs`, `dump_source.rs` | a dump as a directory, an archive or a stream: where to, where from? |
-//! | `decode.rs`, `inspect.rs`, `verify.rs`, `checksums.rs`, `pack.rs` | the commands |
+//! | `decode.rs`, `index.rs`, `inspect.rs`, `verify.rs`, `checksums.rs`, `pack.rs` | the commands |
 //! | `part.rs` | how does a part of a dump become a dump? |
 //! | `encode.rs`, `restore.rs` | the way back into a cluster |
 //! | `see.rs`, `see/` | what is in a snapshot, a node, a dump, an archive? |
@@ -46,6 +47,8 @@ mod encode;
 mod error;
 mod events;
 mod groups;
+mod index;
+mod index_cache;
 mod input_place;
 mod inspect;
 mod load;
@@ -96,6 +99,8 @@ pub use ekv_spill::is_out_of_space;
 pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, SelfTestReport, WrittenForm, encode};
 pub use error::CommandError;
 pub use events::{EventOptions, StoreEvents};
+pub use index::{IndexReport, IndexRow, keep_indexes};
+pub use index_cache::{IndexCache, IndexUse};
 pub use inspect::{Inspection, SelectedReport, inspect, inspect_part};
 pub use load::{ReadOptions, Unowned};
 pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use ekv_adapters::{Family, Role, Router};
+use ekv_adapters::{Family, Role};
 use ekv_model::{Example, Finding, Findings, Result};
 use ekv_node::datadir::{self, Candidates, GroupDir, Note};
 use ekv_snapshot::txn::TxnView;
@@ -17,6 +17,7 @@ use ekv_spill::Scratch;
 use crate::answerable::Answerable;
 use crate::completeness::Proof;
 use crate::groups::is_data_group;
+use crate::index_cache::{IndexCache, IndexUse, Pass1, pass_1};
 use crate::losses::LossFile;
 use crate::open::{FSM_FOLDER, too_many_bytes};
 use crate::progress::{Follower, Phase, Progress};
@@ -52,6 +53,14 @@ pub struct ReadOptions {
     pub allow_missing_groups: bool,
     /// Snapshots that end before this time are refused; Unix milliseconds.
     pub not_before_ms: Option<u64>,
+    /// Where indexes of snapshots are kept; `None` = each snapshot is read as a whole.
+    ///
+    /// By an index that was kept, what is read besides the newest state has to be counted anew; at another time it is used only if `estimates`
+    /// spares that.
+    pub index: Option<IndexCache>,
+    /// Whether the number of visible records of each family may be an upper bound, where counting them would take another read: for who asks for
+    /// single names.
+    pub estimates: bool,
     /// What reading may take.
     pub resources: Resources,
 }
@@ -73,6 +82,8 @@ pub(crate) struct LoadedSnapshot {
     pub(crate) snapshot_index: Option<u64>,
     /// What is unusual about where it was found.
     pub(crate) notes: Vec<String>,
+    /// What became of its index, if one was asked for.
+    pub(crate) index: Option<IndexUse>,
 }
 
 /// Everything that the user named.
@@ -155,11 +166,20 @@ impl<'a> Loader<'a> {
         Loader { options, scratch, progress, unknown_prefixes: BTreeMap::new(), losses }
     }
 
+    /// The moment at which pass 1 counts. What is kept beyond this run is the newest state.
+    fn counted_at(&self) -> Option<CommitTs> {
+        self.options.at.filter(|_| self.index().is_none()).map(ReadTime::commit_ts)
+    }
+
+    fn index(&self) -> Option<&IndexCache> {
+        self.options.index.as_ref().filter(|_| self.options.at.is_none() || self.options.estimates)
+    }
+
     fn loaded(self, snapshots: Vec<LoadedSnapshot>, notes: Vec<String>) -> Loaded {
         Loaded {
             snapshots,
             notes,
-            counted_at: self.options.at.map(ReadTime::commit_ts),
+            counted_at: self.counted_at(),
             unknown_prefixes: self.unknown_prefixes.into_iter().collect(),
             losses: self.losses,
         }
@@ -188,14 +208,16 @@ impl Loader<'_> {
         self.progress.begin(Phase::Check, Some(input.len));
         let losses = self.losses.another(place);
         let scan_options = ScanOptions {
-            read_ts: self.options.at.map(ReadTime::commit_ts),
+            read_ts: self.counted_at(),
             entries_max: resources.entries_max.unwrap_or(u64::MAX),
             losses: Some(losses.clone()),
             ..ScanOptions::default()
         };
         let watch = Follower::new(self.progress);
-        let mut router = Router::default();
-        let (scan, file) = scan(&input, &scan_options, &mut router, self.scratch, &watch)?;
+        let Pass1 { scan, file, unknown_prefixes, index } = match self.index() {
+            Some(cache) => cache.pass_1(&input, &scan_options, self.scratch, &watch)?,
+            None => pass_1(&input, &scan_options, self.scratch, &watch)?,
+        };
         let is_proven = is_in_snap
             || scan.envelope.footer_crc32c.is_some()
             || matches!(scan.envelope.form, Form::MemoryStore | Form::SstIngest);
@@ -204,8 +226,8 @@ impl Loader<'_> {
         }
         // What was found in a file that is not used counts for nothing.
         self.losses.append(&losses)?;
-        for (prefix, records) in router.unknown_prefixes() {
-            let sum = self.unknown_prefixes.entry(prefix.to_vec()).or_default();
+        for (prefix, records) in unknown_prefixes {
+            let sum = self.unknown_prefixes.entry(prefix).or_default();
             *sum = sum.saturating_add(records);
         }
         Ok(LoadedSnapshot {
@@ -219,6 +241,7 @@ impl Loader<'_> {
             group_id,
             snapshot_index,
             notes: notes.iter().map(Note::to_string).collect(),
+            index,
         })
     }
 

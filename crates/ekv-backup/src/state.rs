@@ -105,7 +105,16 @@ impl State {
             }
         };
         let read_ts: Vec<CommitTs> = resolved.groups.iter().map(|state| state.read_ts).collect();
-        if has_overlay || data_groups > 1 || at != loaded.counted_at {
+        let is_counted = !has_overlay && data_groups <= 1 && at == loaded.counted_at;
+        if !is_counted
+            && options.estimates
+            && !has_overlay
+            && data_groups <= 1
+            && loaded.findings().iter().next().is_none()
+        {
+            // A record that is there at all may be visible.
+            families.iter_mut().for_each(|family| family.visible = family.records);
+        } else if !is_counted {
             let router = Router::default();
             let counts = view.count(&|user_key| router.number_of(user_key), &follower)?;
             if families.len() < counts.families.len() {

@@ -13,7 +13,7 @@ use crate::load::{Loaded, load, load_input};
 use crate::losses::LossFile;
 use crate::report::{FamilyReport, families};
 use crate::state::State;
-use crate::{Completeness, Progress, Protocol, ReadOptions, ReadTime};
+use crate::{Completeness, IndexUse, Progress, Protocol, ReadOptions, ReadTime};
 
 /// A sound snapshot, or the newest sound snapshot of every group of a node, as a reader sees it at one moment.
 ///
@@ -123,6 +123,12 @@ impl Store {
     /// What is unusual about where the snapshots were found, and what holds for the result as a whole.
     pub fn notes(&self) -> Vec<String> {
         self.loaded.notes().chain(self.state.notes.iter().cloned()).collect()
+    }
+
+    /// What became of the indexes of its snapshots, by the names that messages give these; nothing if none were asked for.
+    pub fn indexes(&self) -> impl Iterator<Item = (&str, &IndexUse)> {
+        let snapshots = self.loaded.snapshots.iter();
+        snapshots.filter_map(|loaded| Some((loaded.input_name.as_str(), loaded.index.as_ref()?)))
     }
 
     /// Makes sure that there is more than the state of a clock.

@@ -65,6 +65,18 @@ pub enum ErrorKind {
         "the file was written to while it was read: what was checked is no longer there; take a copy that nobody changes"
     )]
     Changed,
+    /// Bytes that a kept index vouches for are no longer those that were read when it was made.
+    #[error(
+        "the {len} bytes from here on are not those that were checked when the kept index of the snapshot was made (checksum {stored:08x} then, {computed:08x} now): --no-cache reads and checks all of it"
+    )]
+    BlockCrc {
+        /// How many bytes, from the byte offset on.
+        len: u64,
+        /// CRC32C in the index.
+        stored: u32,
+        /// CRC32C of the bytes.
+        computed: u32,
+    },
     /// A path that may mean more than one thing.
     #[error("{what}")]
     Ambiguous {

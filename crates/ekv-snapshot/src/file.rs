@@ -1,6 +1,7 @@
 //! A file of records that has been checked and indexed, and a cursor over it.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 
 use ekv_spill::SparseIndex;
@@ -74,7 +75,7 @@ impl RecordFile {
     }
 
     /// The same records, read by way of another input.
-    #[cfg(test)]
+    #[must_use]
     pub(crate) fn with_input(self, input: Input) -> Self {
         RecordFile { input, ..self }
     }
@@ -92,6 +93,11 @@ impl RecordFile {
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.end == self.start
+    }
+
+    /// Where its records lie in the input, as byte offsets, and where they are found.
+    pub(crate) fn parts(&self) -> (Range<u64>, &SparseIndex) {
+        (self.start..self.end, &self.index)
     }
 
     /// The input that holds the records.

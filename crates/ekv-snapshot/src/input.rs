@@ -22,6 +22,30 @@ pub trait ReadAt: Send + Sync {
     fn stamp(&self) -> io::Result<Option<Stamp>> {
         Ok(None)
     }
+
+    /// Which file it is and in which state, for comparison in a later run; `None` where that cannot be told: a file without a name, a part
+    /// of a file, bytes in memory, a platform that keeps too little.
+    ///
+    /// # Errors
+    /// Whatever the operating system reports.
+    fn identity(&self) -> io::Result<Option<FileIdentity>> {
+        Ok(None)
+    }
+}
+
+/// Which file it is, and in which state: another one, and the same one once anything was done to it, differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileIdentity {
+    /// Device.
+    pub device: u64,
+    /// Inode on the device.
+    pub inode: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// Time of modification in Unix seconds, and nanoseconds beyond them.
+    pub modified: [i64; 2],
+    /// Time of the last change of content, name, owner or mode, in the same form. No program can set it.
+    pub changed: [i64; 2],
 }
 
 /// What differs once a file was written to. Its other names, its owner and its mode do not count: a server that removes an old
@@ -47,6 +71,19 @@ impl ReadAt for File {
 
     fn stamp(&self) -> io::Result<Option<Stamp>> {
         stamp(self)
+    }
+
+    fn identity(&self) -> io::Result<Option<FileIdentity>> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = self.metadata()?;
+        let identity = FileIdentity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            len: metadata.len(),
+            modified: [metadata.mtime(), metadata.mtime_nsec()],
+            changed: [metadata.ctime(), metadata.ctime_nsec()],
+        };
+        Ok((metadata.nlink() > 0).then_some(identity))
     }
 }
 
@@ -171,7 +208,10 @@ impl Input {
                 }
                 Ok(n) => done = done.saturating_add(n),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Error::io("read the snapshot", e).at(position).in_file(&self.name)),
+                Err(e) => {
+                    let error = e.downcast().unwrap_or_else(|e| Error::io("read the snapshot", e));
+                    return Err(error.at(position).in_file(&self.name));
+                }
             }
         }
         Ok(done)

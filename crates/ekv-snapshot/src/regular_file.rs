@@ -24,6 +24,32 @@ pub fn open_regular_itself(path: &Path) -> Result<(File, u64)> {
     open(path, Links::Refuse).map_err(|e| e.in_file(&path.display().to_string()))
 }
 
+/// As [`open_regular_itself`], but refuses a file that belongs to another user, or that others may write to.
+///
+/// # Errors
+/// As [`open_regular_itself`]; `NotRegular` for such a file, too.
+pub fn open_own(path: &Path) -> Result<(File, u64)> {
+    let (file, len) = open_regular_itself(path)?;
+    if file.metadata().is_ok_and(|metadata| is_own(&metadata)) {
+        return Ok((file, len));
+    }
+    let reason = "others can write to it, or it belongs to another user".to_owned();
+    Err(Error::new(ErrorKind::NotRegular { reason }).in_file(&path.display().to_string()))
+}
+
+/// Whether a file or directory belongs to the caller, and nobody else may write to it.
+#[cfg(unix)]
+pub fn is_own(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
+}
+
+/// Whether a file or directory belongs to the caller, and nobody else may write to it: nothing tells.
+#[cfg(not(unix))]
+pub fn is_own(_: &std::fs::Metadata) -> bool {
+    false
+}
+
 /// What happens to a symbolic link at the end of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Links {

@@ -1,5 +1,7 @@
 //! An index over sorted records, in fixed memory whatever the file.
 
+mod kept;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 

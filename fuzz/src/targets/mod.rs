@@ -5,6 +5,7 @@ mod archive_index;
 mod container;
 mod files;
 mod json;
+mod kept_index;
 mod keys;
 mod names;
 mod nodes;
@@ -35,6 +36,7 @@ pub const ALL: &[Target] = &[
     Target { name: "archive", run: archive::run, seeds: seeds::archives, len_max: 20_000 },
     Target { name: "archive_write", run: archive::run_write, seeds: seeds::dumps, len_max: 16384 },
     Target { name: "archive_index", run: archive_index::run, seeds: archive_index::seeds, len_max: 4096 },
+    Target { name: "kept_index", run: kept_index::run, seeds: kept_index::seeds, len_max: 4096 },
     Target { name: "lines", run: files::run_lines, seeds: seeds::lines, len_max: 4096 },
     Target { name: "manifest", run: files::run_manifest, seeds: seeds::manifests, len_max: 8192 },
     Target { name: "encode_info", run: files::run_encode_info, seeds: seeds::encode_infos, len_max: 8192 },

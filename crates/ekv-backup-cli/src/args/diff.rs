@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use ekv_backup::ReadTime;
 
-use super::{AdapterList, AdapterParser, ExpiredRule, ScopeArguments, SnapshotArguments, parse_adapters, with_names};
+use super::{
+    AdapterList, AdapterParser, CacheArguments, ExpiredRule, ScopeArguments, SnapshotArguments, parse_adapters,
+    with_names,
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -54,6 +57,8 @@ pub(crate) struct DiffArguments {
     #[arg(long, help_heading = "What is selected")]
     pub(crate) strict_sqs: bool,
 
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
     #[command(flatten)]
     pub(crate) snapshot: SnapshotArguments,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ExpiredRule, ReadArguments, non_empty_text, with_names};
+use super::{CacheArguments, ExpiredRule, ReadArguments, non_empty_text, with_names};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -41,6 +41,8 @@ pub(crate) struct GetArguments {
     #[arg(long, short, value_name = "FILE", help_heading = "How it is written")]
     pub(crate) output: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
     #[command(flatten)]
     pub(crate) read: ReadArguments,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{SnapshotArguments, non_empty_text, with_names};
+use super::{CacheArguments, SnapshotArguments, non_empty_text, with_names};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -32,6 +32,8 @@ pub(crate) struct HistoryArguments {
     /// The address has no escapes: % is a percent sign
     #[arg(long, help_heading = "What is selected")]
     pub(crate) raw_names: bool,
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
     #[command(flatten)]
     pub(crate) snapshot: SnapshotArguments,
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ekv_backup::see::SortBy;
 
-use super::{AdapterList, AdapterParser, ExpiredRule, ReadArguments, ScopeArguments, parse_adapters, with_names};
+use super::{
+    AdapterList, AdapterParser, CacheArguments, ExpiredRule, ReadArguments, ScopeArguments, parse_adapters, with_names,
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -62,6 +64,8 @@ pub(crate) struct ListArguments {
     #[arg(long, conflicts_with_all = ["long", "sort", "limit"], help_heading = "How it is listed")]
     pub(crate) count: bool,
 
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
     #[command(flatten)]
     pub(crate) read: ReadArguments,
 }

@@ -146,6 +146,8 @@ pub(crate) fn snapshot_options(arguments: &SnapshotArguments) -> ReadOptions {
         allow_missing_groups: arguments.allow_missing_groups,
         not_before_ms: arguments.max_age.map(not_before_ms),
         resources: target::resources(&arguments.limits),
+        index: None,
+        estimates: false,
     }
 }
 

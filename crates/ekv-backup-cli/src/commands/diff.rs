@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::args::DiffArguments;
 use crate::commands::decode::snapshot_options;
+use crate::commands::index;
 use crate::commands::list::{expired, is_choice, nothing, tell};
 use crate::commands::text;
 use crate::exit::Exit;
@@ -18,7 +19,7 @@ use crate::output::{Lines, Output};
 pub(crate) fn run(arguments: &DiffArguments, output: &mut Output) -> Result<Exit, Error> {
     let arguments = &with_address(arguments);
     let adapters = arguments.adapter.0.clone();
-    let read = snapshot_options(&arguments.snapshot);
+    let read = ReadOptions { index: index::cache(arguments.cache, output), ..snapshot_options(&arguments.snapshot) };
     let scope = arguments.scope.scope(&adapters, &arguments.first, read.allow_empty)?;
     let options = DiffOptions {
         events: EventOptions {
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: &DiffArguments, output: &mut Output) -> Result<Exit
     let mut lines = output.lines()?;
     let (mut first, mut second) = open(arguments, &read, output)?;
     for (source, which) in [(&first, "the first"), (&second, "the second")] {
+        index::tell(source, arguments.cache, output);
         if let Some(selection) = source.selection() {
             output.warning(format_args!(
                 "{which} is a part, selected by {selection}: what is not in it counts as not there"

@@ -4,11 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ekv_backup::see::{GetOptions, GetOutput, Source, get};
-use ekv_backup::{Class, DirOptions, Error, EventOptions, ExistingTarget, Fsync, Protocol, RedisOptions, Scope};
+use ekv_backup::{
+    Class, DirOptions, Error, EventOptions, ExistingTarget, Fsync, Protocol, ReadOptions, RedisOptions, Scope,
+};
 use ekv_model::Name;
 
 use crate::args::GetArguments;
 use crate::commands::decode::read_options;
+use crate::commands::index;
 use crate::commands::list::{expired, tell_of_index};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -19,7 +22,8 @@ pub(crate) fn run(arguments: &GetArguments, output: &mut Output) -> Result<Exit,
     let name = Name::parse(text, arguments.raw_names).map_err(usage)?;
     let mut scope = Scope::everything();
     scope.add_address(text, arguments.raw_names).map_err(usage)?;
-    let read = read_options(&arguments.read);
+    let read =
+        ReadOptions { index: index::cache(arguments.cache, output), estimates: true, ..read_options(&arguments.read) };
     let options = GetOptions {
         events: EventOptions {
             redis: RedisOptions { expired: expired(arguments.expired), ..RedisOptions::default() },
@@ -38,6 +42,7 @@ pub(crate) fn run(arguments: &GetArguments, output: &mut Output) -> Result<Exit,
         _ => GetOutput::Stream(output.bytes()?),
     };
     let mut source = Source::open(&arguments.source, &read, output.screen())?;
+    index::tell(&source, arguments.cache, output);
     let report = get(&mut source, &options, place, output.screen());
     tell_of_index(&source, output);
     let report = report?;

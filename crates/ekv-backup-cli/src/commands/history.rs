@@ -1,12 +1,13 @@
 //! `history`.
 
 use ekv_backup::see::{CommitTime, Source, ThingState, Version, VersionState, history};
-use ekv_backup::{Class, Error, format_unix_ms};
+use ekv_backup::{Class, Error, ReadOptions, format_unix_ms};
 use ekv_model::Name;
 use serde::Serialize;
 
 use crate::args::HistoryArguments;
 use crate::commands::decode::snapshot_options;
+use crate::commands::index;
 use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -14,9 +15,10 @@ use crate::output::Output;
 pub(crate) fn run(arguments: &HistoryArguments, output: &mut Output) -> Result<Exit, Error> {
     let name = Name::parse(arguments.address.as_encoded_bytes(), arguments.raw_names);
     let name = name.map_err(|error| Error::new(Class::Environment, error))?;
-    let read = snapshot_options(&arguments.snapshot);
+    let read = ReadOptions { index: index::cache(arguments.cache, output), ..snapshot_options(&arguments.snapshot) };
     let mut lines = output.lines()?;
     let source = Source::open(&arguments.source, &read, output.screen())?;
+    index::tell(&source, arguments.cache, output);
     let (address, is_json) = (name.to_string(), output.is_json());
     let mut has_damage = false;
     let mut take = |version: &Version| {

@@ -1,11 +1,12 @@
 //! `ls`.
 
 use ekv_backup::see::{CommitTime, ListOptions, Listed, Look, Row, ScopeRow, SortBy, Source, list};
-use ekv_backup::{Class, Error, EventOptions, Expired, Protocol, RedisOptions, format_unix_ms};
+use ekv_backup::{Class, Error, EventOptions, Expired, Protocol, ReadOptions, RedisOptions, format_unix_ms};
 use ekv_text::json::write_shown_line;
 
 use crate::args::{ExpiredRule, ListArguments};
 use crate::commands::decode::read_options;
+use crate::commands::index;
 use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -17,7 +18,7 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
     let adapters = arguments.adapter.0.clone();
     let allow_empty = arguments.read.snapshot.empty.allow_empty;
     let scope = arguments.scope.scope_of_names(&adapters, &arguments.source, allow_empty)?;
-    let read = read_options(&arguments.read);
+    let read = ReadOptions { index: index::cache(arguments.cache, output), ..read_options(&arguments.read) };
     let events = EventOptions {
         redis: RedisOptions {
             // Who asks for them means them.
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
     if source.moment_of_dump().is_some() && options.sort == Some(SortBy::Changed) {
         return Err(usage("a dump does not say when a key was written: --sort changed is for snapshots and nodes"));
     }
+    index::tell(&source, arguments.cache, output);
     let style = Style {
         json: output.is_json(),
         is_counted: arguments.count,

@@ -8,6 +8,7 @@ pub(crate) mod documents;
 pub(crate) mod encode;
 pub(crate) mod get;
 pub(crate) mod history;
+pub(crate) mod index;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod pack;

@@ -16,6 +16,7 @@ mod exit_codes;
 mod first_run;
 mod help;
 mod input;
+mod kept_index;
 mod looking;
 mod nothing_lost;
 mod output;

@@ -1,6 +1,9 @@
 //! Looking into backups of real servers: what is listed can be got, and is what the server answered.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
+#[cfg(unix)]
+mod kept_index;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -2,5 +2,7 @@
 
 mod faults;
 mod group_views;
+#[cfg(unix)]
+mod kept;
 mod transactions;
 mod vectors;

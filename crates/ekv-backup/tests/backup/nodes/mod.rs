@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod missing;
-mod node;
+pub(crate) mod node;
 mod nothing;
 mod ownership;
 mod real;
