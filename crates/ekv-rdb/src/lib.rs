@@ -1,5 +1,6 @@
 //! RDB files and `RESTORE` payloads of Redis and Valkey.
 //!
+//! * [`check()`] says whether a file is whole, and what it is; [`read()`] gives its keys as events.
 //! * [`Encoder`] makes a [`Value`] of the events of one key; [`Value::restore_payload`] is what `RESTORE` takes.
 //! * [`FileWriter`] puts records one after the other into a file; [`SortedFile`] takes keys in any order.
 //! * [`hll`] turns the members of a HyperLogLog into the registers that a server keeps.
@@ -12,12 +13,14 @@ mod crc;
 pub mod hll;
 mod length;
 mod listpack;
+mod read;
 #[cfg(test)]
 mod served;
 mod write;
 
 pub use crc::Crc64;
 pub use listpack::BackLengths;
+pub use read::{Checked, Fault, FaultAt, FieldExpiry, Form, Magic, Taker, check, read};
 pub use write::{Database, Encoded, Encoder, FileWriter, Refusal, RepeatedKey, SortedFile, Value, WrittenFile};
 
 /// Version that files and payloads are written in: every server from Redis 5 on loads it.

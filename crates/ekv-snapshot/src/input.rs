@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use ekv_spill::Spooled;
+
 use crate::{Error, Result};
 
 /// Bytes that can be read at any position, from several places at once.
@@ -125,6 +127,16 @@ impl ReadAt for MemoryInput {
             to.copy_from_slice(from);
         }
         Ok(n)
+    }
+}
+
+impl ReadAt for Spooled {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let want = left.min(buf.len());
+        let part = buf.get_mut(..want).unwrap_or_default();
+        Spooled::read_at(self, offset, part).map_err(io::Error::other)?;
+        Ok(want)
     }
 }
 

@@ -6,7 +6,7 @@ use ekv_spill::{Scratch, Spool};
 
 use crate::format::{PAYLOAD_MAGIC, VALUE_HEADER_LEN};
 use crate::stream::{for_each_piece, len_u64};
-use crate::{CommitTs, FooterPolicy, Input, Result};
+use crate::{CommitTs, FooterPolicy, Input, Result, StoredValue};
 
 /// Memory for writing to a scratch file, in bytes.
 const WRITE_BUDGET: usize = 64 << 10;
@@ -55,6 +55,17 @@ impl<O: Output> RecordWriter<O> {
         self.output.write(&value_len.to_le_bytes())
     }
 
+    /// Writes an entry with a value as it is stored elsewhere.
+    pub(crate) fn stored(&mut self, raw_key: &[u8], value: &StoredValue<'_>) -> Result<()> {
+        self.output.write(&len_u64(raw_key).to_le_bytes())?;
+        self.output.write(raw_key)?;
+        self.output.write(&value.len().to_le_bytes())?;
+        match value.whole() {
+            Some(bytes) => self.output.write(bytes),
+            None => for_each_piece(value.input(), value.byte_offset(), value.len(), |piece| self.output.write(piece)),
+        }
+    }
+
     /// Adds a piece of the body.
     pub(crate) fn body(&mut self, piece: &[u8]) -> Result<()> {
         self.output.write(piece)
@@ -89,11 +100,10 @@ impl RecordWriter<Spool> {
         for_each_piece(input, body.offset, body.len, |piece| self.body(piece))
     }
 
-    /// Ends the payload, which has no footer; messages call it `name`.
+    /// Ends the payload, which has no footer and lies in memory if it is small; messages call it `name`.
     pub(crate) fn finish(self, name: String) -> Result<Input> {
-        let spool = self.into_output();
-        let len = spool.len();
-        let source = Arc::new(spool.into_file()?);
+        let spooled = self.into_output().into_reader()?;
+        let (len, source) = (spooled.len(), Arc::new(spooled));
         Ok(Input { source, len, name, footer: FooterPolicy::Optional, token_crc32c: None })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Source: `docs/format/snapshot.md`, sections 8 and 9.
 
+mod between;
 mod count;
 mod lookup;
 mod range_scan;

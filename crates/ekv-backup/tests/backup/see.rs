@@ -22,6 +22,7 @@ use ekv_backup::{
 use ekv_dump::{Role, role_of};
 use ekv_model::Name;
 use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS, unpack};
+use ekv_testkit::redis::{RedisRecords, Wide, key, value};
 use ekv_testkit::truth::observation;
 use serde_json::Value;
 
@@ -603,6 +604,35 @@ fn history_has_every_change_that_readers_saw_and_no_other() {
     for address in ["redis:0/s::_%FE", "dynamodb:dropped/x", "s3:bucket-one/plain", "dynamodb:users/1"] {
         assert!(check_history(&source, address) > 0);
     }
+}
+
+/// A key that is written, deleted, given an expiry and made another type again and again, among others whose names begin as its own.
+fn restless_key(commits: usize) -> RedisRecords {
+    let field = |n: usize| Wide::Hash.element(b"k", format!("field {}", n % 7).as_bytes());
+    let mut records = RedisRecords::new();
+    for n in 0..commits {
+        let at_ms = u64::try_from(n).unwrap() + 1;
+        records = match n % 12 {
+            0 | 3 => records.put(key::string(b"k"), value::string(&vec![b'x'; n], None)),
+            1 => records.put(key::string(b"k"), value::string(b"short", Some(at_ms))),
+            2 => records.put(key::string(b"k\xff\xff"), value::string(b"a neighbour", None)),
+            4 | 8 => records.delete(key::string(b"k")),
+            5 | 6 | 10 => records.put(field(n), format!("value {n}")),
+            7 => records.put(Wide::Hash.delta(b"k", at_ms, 0), value::delta(1)),
+            9 => records.delete(field(n / 12)),
+            _ => records.put(Wide::Hash.meta(b"k"), value::meta(3, at_ms)),
+        };
+    }
+    records
+}
+
+#[test]
+fn history_of_many_versions_has_every_change_that_readers_saw() {
+    let room = Room::new();
+    let path = room.path("restless.fsm");
+    // More than are told of one copy, or of a copy of a copy.
+    std::fs::write(&path, restless_key(300).snapshot().build()).unwrap();
+    assert_eq!(check_history(&open(&path, None), "k"), 275);
 }
 
 #[test]

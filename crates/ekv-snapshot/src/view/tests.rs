@@ -532,3 +532,53 @@ fn lookup_asks_only_the_group_that_owns_the_key_where_the_view_knows_it() {
     assert!(lookup.get(b"any").unwrap().is_none());
     assert_eq!(asked.load(Ordering::Relaxed), 150);
 }
+
+/// User keys with commit timestamp and body.
+type Shown = Vec<(Vec<u8>, u64, Vec<u8>)>;
+
+/// What a view shows at a moment, by both ways of reading.
+fn shown_at(view: &View, read_ts: u64, keys: &[Vec<u8>]) -> [Shown; 2] {
+    let view = view.reading_at(CommitTs(read_ts));
+    let mut lookup = view.lookup();
+    let mut found = |key: &Vec<u8>| {
+        let found = lookup.get(key).unwrap()?;
+        Some((key.clone(), found.commit_ts.0, if found.is_damaged { Vec::new() } else { body_of(&found) }))
+    };
+    let looked_up = keys.iter().filter_map(&mut found).collect();
+    [rest_of(&mut view.scan_range(Range::default()).unwrap()), looked_up]
+}
+
+proptest! {
+    #[test]
+    fn copy_of_what_counts_in_some_time_shows_the_same_at_every_moment_of_it(
+        first in records(),
+        second in records(),
+        (oldest, newest) in (0_u64..9, 0_u64..9).prop_map(|(one, other)| (one.min(other), one.max(other))),
+        prefixes in proptest::collection::vec(keys(), 1..4),
+    ) {
+        let files = vec![file(&first, 1 << 20), file(&second, 1 << 20)];
+        let view = View::new(vec![Group { files, read_ts: CommitTs::MAX, owns: None }]);
+        let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
+        let ranges: Vec<Range> = prefixes.iter().map(|prefix| Range::prefix(prefix)).collect();
+        let is_wanted = |key: &[u8]| !key.len().is_multiple_of(3);
+        let mut wanted = |key: &[u8]| Ok::<bool, Error>(is_wanted(key));
+        let (from, to) = (CommitTs(oldest), CommitTs(newest));
+        let copy = view.between(from, to, &ranges, &mut wanted, &scratch).unwrap();
+        // A copy of a copy holds as well.
+        let middle = oldest.midpoint(newest);
+        let again = copy.between(from, CommitTs(middle), &[Range::default()], &mut |_| Ok::<bool, Error>(true), &scratch);
+        let again = again.unwrap();
+        let is_in = |key: &[u8]| is_wanted(key) && prefixes.iter().any(|prefix| key.starts_with(prefix));
+        let keys: Vec<Vec<u8>> = merged(&first, &second).into_keys().map(|(key, _)| key).collect();
+        for read_ts in oldest..=newest {
+            let expected = shown_at(&view, read_ts, &keys).map(|mut shown| {
+                shown.retain(|(key, ..)| is_in(key));
+                shown
+            });
+            prop_assert_eq!(&shown_at(&copy, read_ts, &keys), &expected, "at {}", read_ts);
+            if read_ts <= middle {
+                prop_assert_eq!(&shown_at(&again, read_ts, &keys), &expected, "again at {}", read_ts);
+            }
+        }
+    }
+}
