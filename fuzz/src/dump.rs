@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use ekv_adapters::{redis, s3, sqs};
 use ekv_backup::pipe::Events;
-use ekv_backup::{EventOptions, NoProgress, Phase, ReadOptions, Store, StoreEvents, TxnView};
+use ekv_backup::{EventOptions, Phase, ReadOptions, Store, StoreEvents, TxnView};
 use ekv_dump::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
 use ekv_dump::replay::{Place, ReplayOptions, replay};
 use ekv_dump::verify::verify;
 use ekv_dump::{DumpWriter, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
-use ekv_model::{Body, Class, Findings, Map, Protocol, Severity};
-use ekv_snapshot::{CommitTs, Input, NoWatch, RecordSink, Writer, WrittenForm};
+use ekv_model::{Body, Class, Findings, Map, NoMonitor, Protocol, Severity};
+use ekv_snapshot::{CommitTs, Input, RecordSink, Writer, WrittenForm};
 use ekv_spill::{Scratch, SystemScratch};
 use jiff::Timestamp;
 
@@ -70,7 +70,7 @@ fn scratch() -> Arc<dyn Scratch> {
 pub(crate) fn decode(input: &Input, options: Options) -> Option<Dump> {
     let scratch = scratch();
     let read = ReadOptions { view: options.view, allow_empty: true, ..ReadOptions::default() };
-    let store = match Store::of_input(input.clone(), &read, &scratch, &NoProgress) {
+    let store = match Store::of_input(input.clone(), &read, &scratch, &NoMonitor) {
         Ok(store) => store,
         Err(error) => {
             assert_eq!(error.class(), Class::Data, "{error}: bytes in memory can only be damaged");
@@ -82,8 +82,8 @@ pub(crate) fn decode(input: &Input, options: Options) -> Option<Dump> {
     let mut tree = TreeTarget::with_options(writer, options.tree);
     let Options { redis, s3, sqs, .. } = options;
     let wanted = EventOptions { redis, s3, sqs, include_unknown: true, ..EventOptions::default() };
-    let poured = StoreEvents::of(&store, &wanted, &NoProgress)
-        .and_then(|mut events| events.pour(&mut tree, Phase::Decode, &scratch, &NoProgress));
+    let poured = StoreEvents::of(&store, &wanted, &NoMonitor)
+        .and_then(|mut events| events.pour(&mut tree, Phase::Decode, &scratch, &NoMonitor));
     let books = poured.expect("damage to records is a finding, not an error");
     let unaccounted = books.findings.iter().find(|(finding, _)| finding.name == "records_unaccounted");
     assert!(unaccounted.is_none(), "visible records without an outcome: {:?}", books.report.families);
@@ -119,14 +119,14 @@ fn manifest(scopes: &Scopes, options: Options, read_ts: CommitTs) -> Manifest {
 
 /// What was written is what `verify` calls sound.
 fn check_sound(entries: &MemoryEntries) {
-    let verification = verify(&mut MemorySource::new(entries.clone()), &scratch(), SORT_BUDGET, &mut |_| Ok(()));
+    let verification = verify(&mut MemorySource::new(entries.clone()), &scratch(), SORT_BUDGET, &NoMonitor);
     let verification = verification.expect("a dump that was just written can be verified");
     assert!(verification.is_sound(), "a dump that was just written is not sound: {}", verification.problems);
 }
 
 /// Verifies a dump that anyone may have made, and encodes each protocol of it; what can be encoded is sound and gives each key once.
 pub(crate) fn read(entries: &MemoryEntries) {
-    let verification = verify(&mut MemorySource::new(entries.clone()), &scratch(), SORT_BUDGET, &mut |_| Ok(()));
+    let verification = verify(&mut MemorySource::new(entries.clone()), &scratch(), SORT_BUDGET, &NoMonitor);
     let protocols = [
         ("redis", Map::only(&[Protocol::Redis])),
         ("dynamodb", Map::only(&[Protocol::DynamoDb])),
@@ -165,7 +165,7 @@ fn encode(entries: &MemoryEntries, included: Map<bool>, sink: &mut dyn RecordSin
     let scratch = scratch();
     let mut encoder = ekv_adapters::Encoder::new(sink, &scratch);
     let mut source = MemorySource::new(entries.clone());
-    replay(&mut source, &scratch, &options, &mut encoder, &Place::default(), &mut |_| Ok(())).map(|_| ())
+    replay(&mut source, &scratch, &options, &mut encoder, &Place::default(), &NoMonitor).map(|_| ())
 }
 
 /// Redis keys survive the way from files to records and back.
@@ -178,7 +178,7 @@ pub(crate) fn check_redis_round_trip(dump: &Dump, options: Options) {
         panic!("a dump that was just written cannot be encoded: {}", chain(&error));
     }
     let mut payload = Vec::new();
-    writer.finish(WrittenForm::File, &mut payload, &NoWatch).expect("records in memory are written");
+    writer.finish(WrittenForm::File, &mut payload, &NoMonitor).expect("records in memory are written");
     let again = decode(&ekv_testkit::memory_input(payload), options).expect("what was encoded can be decoded");
     assert_eq!(again.findings.count_of(Severity::Loss), 0, "what was encoded has losses: {:?}", again.findings);
     let (before, after) = (redis_files(&dump.entries), redis_files(&again.entries));

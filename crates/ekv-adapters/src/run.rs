@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
             outcome => outcome,
         };
         self.tally.add(family, outcome, records);
-        self.monitor.visited(records)
+        Ok(self.monitor.advance(records)?)
     }
 
     /// Records of a family that no outcome has been given yet.

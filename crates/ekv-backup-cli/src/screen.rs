@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use console::Term;
 use ekv_backup::{Phase, Progress};
+use ekv_model::{Cancelled, Monitor};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::signals;
@@ -76,14 +77,17 @@ impl Progress for Screen {
         }
         *self.bar.borrow_mut() = Some(bar);
     }
+}
 
-    fn advance_to(&self, done: u64) {
+impl Monitor for Screen {
+    fn advance(&self, done: u64) -> Result<(), Cancelled> {
         if let Some(bar) = &*self.bar.borrow() {
-            bar.set_position(done);
+            bar.inc(done);
+            // Some files must be read twice.
+            if let Some(len) = bar.length().filter(|len| bar.position() > *len) {
+                bar.inc_length(len);
+            }
         }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        if self.cancelled.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
     }
 }

@@ -73,7 +73,7 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
     let mut lines = Spool::new(Arc::clone(&scratch), LINES_IN_MEMORY_LEN);
     let mut write = |line: &[u8]| Ok(lines.write_all(line)?);
     let found =
-        follow(progress, Phase::Verify, |advance| relist(&mut source, &scratch, SORT_BUDGET_LEN, advance, &mut write))?;
+        follow(progress, Phase::Verify, || relist(&mut source, &scratch, SORT_BUDGET_LEN, progress, &mut write))?;
     let Relisting { files, bytes, changes, problems } = found;
     let mut report = ChecksumsReport {
         format_version: 1,

@@ -10,7 +10,7 @@ use ekv_spill::Scratch;
 
 use crate::CommandError;
 use crate::pipe::{Events, Header};
-use crate::progress::{ByteCounter, Phase, Progress};
+use crate::progress::{Phase, Progress};
 
 /// A dump whose files are read as events, each compared with CHECKSUMS on the way: only the end says that all of it is sound.
 pub struct DumpEvents<'s> {
@@ -48,8 +48,6 @@ impl Events for DumpEvents<'_> {
     ) -> Result<Replayed> {
         refuse_times(&self.options.scope)?;
         progress.begin(phase, None);
-        let counter = ByteCounter::new(progress);
-        let mut count = |bytes| counter.add(bytes);
-        Ok(replay(self.source, scratch, &self.options, consumer, &Place::default(), &mut count)?)
+        Ok(replay(self.source, scratch, &self.options, consumer, &Place::default(), progress)?)
     }
 }

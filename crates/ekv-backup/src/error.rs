@@ -179,9 +179,6 @@ pub enum CommandError {
     /// MANIFEST.json of a dump changed while the dump was packed.
     #[error("MANIFEST.json changed while the dump was packed")]
     DumpChanged,
-    /// The user asked to stop.
-    #[error("cancelled")]
-    Cancelled,
 }
 
 impl CommandError {
@@ -212,7 +209,6 @@ impl CommandError {
             | CommandError::NotSeekable { .. }
             | CommandError::SourceDateEpoch { .. }
             | CommandError::NotAnArchive { .. } => Class::Environment,
-            CommandError::Cancelled => Class::Cancelled,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::contents::{Census, Contents};
 use crate::load::{Loaded, ReadOptions, load};
 use crate::losses::LossFile;
 use crate::pipe::Events;
-use crate::progress::{Follower, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::report::{Accounts, NamesReport, families, findings, prefixes};
 use crate::{Completeness, Protocol, Store};
 
@@ -175,8 +175,7 @@ impl<'s> StoreEvents<'s> {
         let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
         let EventOptions { redis, s3, sqs, .. } = **options;
         let adapter_options = AdapterOptions { redis, s3, sqs, blob_sources: &blob_views };
-        let follower = Follower::new(progress);
-        let mut run = Run::new(&store.state.view, &store.state.families, target, &follower, Arc::clone(scratch));
+        let mut run = Run::new(&store.state.view, &store.state.families, target, progress, Arc::clone(scratch));
         run.log_losses(Some(losses));
         run.select(Arc::clone(&options.scope));
         if options.looks_ahead {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use ekv_adapters::{Family, Router};
 use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, StagedFiles};
-use ekv_model::Result;
+use ekv_model::{Monitor, Result};
 use ekv_snapshot::format::FOOTER_LEN;
 use ekv_snapshot::kept::{Keepable, NotKept, Words, read, scan_to_keep};
-use ekv_snapshot::{Error, Input, RecordFile, Scan, ScanOptions, Watch, is_own, open_own, scan};
+use ekv_snapshot::{Error, Input, RecordFile, Scan, ScanOptions, is_own, open_own, scan};
 use ekv_spill::Scratch;
 use sha2::{Digest, Sha256};
 
@@ -67,10 +67,10 @@ pub(crate) fn pass_1(
     input: &Input,
     options: &ScanOptions,
     scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
+    monitor: &dyn Monitor,
 ) -> Result<Pass1> {
     let mut router = Router::default();
-    let (scan, file) = scan(input, options, &mut router, scratch, watch)?;
+    let (scan, file) = scan(input, options, &mut router, scratch, monitor)?;
     Ok(Pass1 { scan, file, unknown_prefixes: words(&router), index: None })
 }
 
@@ -88,11 +88,11 @@ impl IndexCache {
         input: &Input,
         options: &ScanOptions,
         scratch: &Arc<dyn Scratch>,
-        watch: &dyn Watch,
+        monitor: &dyn Monitor,
     ) -> Result<Pass1> {
         let options = &ScanOptions { read_ts: None, ..options.clone() };
         if input.len < self.len_min {
-            return pass_1(input, options, scratch, watch);
+            return pass_1(input, options, scratch, monitor);
         }
         let place = self.place_of(input);
         let instead = match place.as_deref().map(|place| self.open(place, input, scratch)) {
@@ -101,7 +101,7 @@ impl IndexCache {
             _ => None,
         };
         let mut router = Router::default();
-        let (scan, file, keepable) = scan_to_keep(input, options, &mut router, scratch, watch)?;
+        let (scan, file, keepable) = scan_to_keep(input, options, &mut router, scratch, monitor)?;
         let unknown_prefixes = words(&router);
         let kept = match (keepable, place) {
             (Ok(keepable), Some(place)) => {

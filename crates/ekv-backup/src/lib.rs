@@ -93,6 +93,7 @@ pub use ekv_dump::{SqsVisibility, TreeOptions};
 pub use ekv_files::archive::{ArchiveLimits, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
 pub use ekv_files::compressed::DEFAULT_EXPANSION_MAX;
 pub use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy};
+pub use ekv_model::NoMonitor as NoProgress;
 pub use ekv_model::{Class, Error, Kind, Protocol, Result, Scope, TextError};
 pub use ekv_snapshot::txn::TxnView;
 pub use ekv_spill::is_out_of_space;
@@ -107,7 +108,7 @@ pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};
 pub use open::{Opened, OpenedSnapshot, open};
 pub use pack::{CopyReport, PublishedReport, pack, unpack};
 pub use part::{CopyOptions, PartReport};
-pub use progress::{NoProgress, Phase, Progress};
+pub use progress::{Phase, Progress};
 pub use remedy::Attempt;
 pub use report::{
     Accounts, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport, PrefixReport,

@@ -20,7 +20,7 @@ use crate::groups::is_data_group;
 use crate::index_cache::{IndexCache, IndexUse, Pass1, pass_1};
 use crate::losses::LossFile;
 use crate::open::{FSM_FOLDER, too_many_bytes};
-use crate::progress::{Follower, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::{CommandError, Opened, ReadTime, Resources, open};
 
 /// What happens to records in a group that does not own their keys. Source: `docs/format/snapshot.md`, section 12.
@@ -122,7 +122,7 @@ pub(crate) fn load(
     let mut loader = Loader::new(options, scratch, progress);
     progress.begin(Phase::Check, None);
     let mut notes = Vec::new();
-    let snapshots = match open(argument, &options.resources, scratch, &Follower::new(progress))? {
+    let snapshots = match open(argument, &options.resources, scratch, progress)? {
         Opened::Snapshot(opened) => {
             let group_id = group_of_file(argument);
             vec![loader.snapshot(opened.input, group_id, opened.snapshot_index, &[], None)?]
@@ -213,10 +213,9 @@ impl Loader<'_> {
             losses: Some(losses.clone()),
             ..ScanOptions::default()
         };
-        let watch = Follower::new(self.progress);
         let Pass1 { scan, file, unknown_prefixes, index } = match self.index() {
-            Some(cache) => cache.pass_1(&input, &scan_options, self.scratch, &watch)?,
-            None => pass_1(&input, &scan_options, self.scratch, &watch)?,
+            Some(cache) => cache.pass_1(&input, &scan_options, self.scratch, self.progress)?,
+            None => pass_1(&input, &scan_options, self.scratch, self.progress)?,
         };
         let is_proven = is_in_snap
             || scan.envelope.footer_crc32c.is_some()
@@ -317,8 +316,7 @@ impl Loader<'_> {
         let Some(index) = taken.snapshot_index else { return Ok(()) };
         while let Some(newer) = candidates.next_unnamed_above(index)? {
             self.progress.begin(Phase::Check, Some(newer.input.len));
-            let watch = Follower::new(self.progress);
-            match scan(&newer.input, &ScanOptions::default(), &mut OneFamily, self.scratch, &watch) {
+            match scan(&newer.input, &ScanOptions::default(), &mut OneFamily, self.scratch, self.progress) {
                 Ok(_) => {
                     let file = newer.path.display();
                     taken.notes.push(format!(

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ekv_files::compressed::Beginning;
+use ekv_model::Monitor;
 use ekv_node::datadir::{self, GroupDir};
-use ekv_snapshot::{Error, FooterPolicy, Input, Result, Watch};
+use ekv_snapshot::{Error, FooterPolicy, Input, Result};
 use ekv_spill::Scratch;
 
 use crate::Resources;
@@ -42,15 +43,20 @@ pub struct OpenedSnapshot {
 ///
 /// Streams and compressed bytes are first copied to a scratch file without a name, because snapshots are read by position; nothing is kept of
 /// what does not begin like a snapshot. The checksum footer is required for a file in a folder `fsm-snap` and optional otherwise
-/// (`docs/format/snapshot.md`, section 3.2). `watch` learns how many bytes were copied.
+/// (`docs/format/snapshot.md`, section 3.2). `monitor` learns how many bytes were copied.
 ///
 /// Cost: a small buffer; with compressed input a window of at most 128 MiB. Scratch space for the copy, as much as `resources` allow.
 ///
 /// # Errors
 /// `Io`, `NotFound` for something that is neither a regular file nor a directory with snapshots, `Ambiguous`,
-/// `Invalid` or `UnsupportedForm` for a damaged or too demanding compressed stream, `LimitExceeded`, `Scratch`, or the error of `watch`.
-pub fn open(argument: &Path, resources: &Resources, scratch: &Arc<dyn Scratch>, watch: &dyn Watch) -> Result<Opened> {
-    let spooling = Spooling { resources, scratch, watch };
+/// `Invalid` or `UnsupportedForm` for a damaged or too demanding compressed stream, `LimitExceeded`, `Scratch`, or the error of `monitor`.
+pub fn open(
+    argument: &Path,
+    resources: &Resources,
+    scratch: &Arc<dyn Scratch>,
+    monitor: &dyn Monitor,
+) -> Result<Opened> {
+    let spooling = Spooling { resources, scratch, monitor };
     match InputPlace::of(argument) {
         Ok(InputPlace::Directory) => datadir::groups(argument).map(Opened::DataDirectory),
         Ok(InputPlace::StandardInput) => {
@@ -74,9 +80,9 @@ pub(crate) fn open_snapshot_stream(
     name: &str,
     resources: &Resources,
     scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
+    monitor: &dyn Monitor,
 ) -> Result<OpenedSnapshot> {
-    spool(stream, name, &Spooling { resources, scratch, watch })
+    spool(stream, name, &Spooling { resources, scratch, monitor })
 }
 
 fn open_file(path: &Path, spooling: &Spooling<'_>) -> Result<OpenedSnapshot> {

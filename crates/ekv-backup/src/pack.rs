@@ -121,9 +121,8 @@ fn run(
         progress.begin(Phase::Publish, None);
         Ok(accept(verification).map_err(ekv_model::Error::from)?)
     };
-    let copied = follow(progress, Phase::CopyDump, |advance| {
-        copy(source, sink, scratch, SORT_BUDGET_LEN, advance, &mut accept)
-    })?;
+    let copied =
+        follow(progress, Phase::CopyDump, || copy(source, sink, scratch, SORT_BUDGET_LEN, progress, &mut accept))?;
     let Copied { verification, published } = copied;
     if published.is_some() {
         parents.keep();

@@ -1,11 +1,6 @@
 //! How a command tells what it is doing, and how it is told to stop.
 
-use std::cell::Cell;
-
-use ekv_model::Monitor;
-use ekv_snapshot::Watch;
-
-use crate::CommandError;
+use ekv_model::{Monitor, NoMonitor};
 
 /// The steps of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,79 +32,12 @@ pub enum Phase {
     ReadBack,
 }
 
-/// Follows a command. All methods may be called very often and must be quick.
-pub trait Progress {
+/// Follows a command: what it is told as a [`Monitor`] belongs to the step that has begun.
+pub trait Progress: Monitor {
     /// A step begins; `total` is how far it will count, if that is known.
     fn begin(&self, phase: Phase, total: Option<u64>);
-
-    /// The step has come this far.
-    fn advance_to(&self, done: u64);
-
-    /// Whether the user wants the command to stop.
-    fn is_cancelled(&self) -> bool {
-        false
-    }
 }
 
-/// Follows nothing and never stops.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoProgress;
-
-impl Progress for NoProgress {
+impl Progress for NoMonitor {
     fn begin(&self, _phase: Phase, _total: Option<u64>) {}
-    fn advance_to(&self, _done: u64) {}
-}
-
-/// Passes what the crates below tell on to a [`Progress`].
-pub(crate) struct Follower<'p> {
-    progress: &'p dyn Progress,
-    visited: Cell<u64>,
-}
-
-impl<'p> Follower<'p> {
-    pub(crate) fn new(progress: &'p dyn Progress) -> Self {
-        Follower { progress, visited: Cell::new(0) }
-    }
-}
-
-impl Watch for Follower<'_> {
-    fn progress(&self, byte_offset: u64) -> ekv_snapshot::Result<()> {
-        self.progress.advance_to(byte_offset);
-        if self.progress.is_cancelled() {
-            return Err(ekv_snapshot::Error::new(ekv_snapshot::ErrorKind::Cancelled));
-        }
-        Ok(())
-    }
-}
-
-impl Monitor for Follower<'_> {
-    fn visited(&self, records: u64) -> ekv_model::Result<()> {
-        let before = self.visited.get();
-        let now = before.saturating_add(records);
-        self.visited.set(now);
-        // Every record would be too often for a screen.
-        if before >> 10 != now >> 10 {
-            self.progress.advance_to(now);
-        }
-        if self.progress.is_cancelled() { Err(CommandError::Cancelled.into()) } else { Ok(()) }
-    }
-}
-
-/// Sums up bytes for a [`Progress`].
-pub(crate) struct ByteCounter<'p> {
-    progress: &'p dyn Progress,
-    done: Cell<u64>,
-}
-
-impl<'p> ByteCounter<'p> {
-    pub(crate) fn new(progress: &'p dyn Progress) -> Self {
-        ByteCounter { progress, done: Cell::new(0) }
-    }
-
-    /// Adds bytes; an error if the user wants to stop.
-    pub(crate) fn add(&self, bytes: u64) -> ekv_model::Result<()> {
-        self.done.set(self.done.get().saturating_add(bytes));
-        self.progress.advance_to(self.done.get());
-        if self.progress.is_cancelled() { Err(CommandError::Cancelled.into()) } else { Ok(()) }
-    }
 }

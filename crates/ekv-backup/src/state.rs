@@ -16,7 +16,7 @@ use crate::groups::{Groups, Holdings, LeftOut, compare_with_catalog, is_data_gro
 use crate::load::{Loaded, LoadedSnapshot, ReadOptions, Unowned};
 use crate::losses::LossFile;
 use crate::ownership::Catalog;
-use crate::progress::{Follower, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::report::SnapshotReport;
 use crate::time::format_commit_ts;
 use crate::{ReadTime, answerable};
@@ -61,7 +61,6 @@ impl State {
             answerable::check_age(&loaded.snapshots, not_before_ms)?;
         }
         progress.begin(Phase::Resolve, None);
-        let follower = Follower::new(progress);
         let mut findings = Findings::with_log(Some(losses.clone()));
         let data_groups = loaded.snapshots.iter().filter(|snapshot| is_data_group(snapshot)).count();
         let mut families = loaded.families();
@@ -79,7 +78,7 @@ impl State {
         };
         let txn_options =
             TxnOptions { view: options.view, read_point, owner_of: &owner_of, losses: Some(losses.clone()) };
-        let resolved = resolve(&groups, &txn_options, scratch, &follower)?;
+        let resolved = resolve(&groups, &txn_options, scratch, progress)?;
         findings.merge(resolved.findings);
         let mut left_out = LeftOut::default();
         let has_overlay = resolved.groups.iter().any(|state| state.overlay.is_some());
@@ -116,7 +115,7 @@ impl State {
             families.iter_mut().for_each(|family| family.visible = family.records);
         } else if !is_counted {
             let router = Router::default();
-            let counts = view.count(&|user_key| router.number_of(user_key), &follower)?;
+            let counts = view.count(&|user_key| router.number_of(user_key), progress)?;
             if families.len() < counts.families.len() {
                 families.resize(counts.families.len(), FamilyTotals::default());
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ekv_files::sink::{Published, Sink};
 use ekv_files::source::{Refusal, Source, Visitor};
 use ekv_files::{DumpPath, Error, Result};
+use ekv_model::Monitor;
 use ekv_spill::Scratch;
 
 use crate::verify::{Verification, verify};
@@ -24,7 +25,7 @@ pub struct Copied {
 
 /// Copies a dump and checks it from the bytes that are copied; publishes the copy if the dump is sound and `accept` has no objection.
 ///
-/// Source: `docs/format/tree.md`, section 9.2. Memory and `progress` are as for [`verify()`]. Cost: every file is read once.
+/// Source: `docs/format/tree.md`, section 9.2. Memory and `monitor` are as for [`verify()`]. Cost: every file is read once.
 ///
 /// # Errors
 /// As [`verify()`], those of the sink and that of `accept`; there is no copy then, except as [`Sink::publish`] says.
@@ -33,10 +34,10 @@ pub fn copy(
     mut sink: Box<dyn Sink>,
     scratch: &Arc<dyn Scratch>,
     memory_budget: usize,
-    progress: &mut dyn FnMut(u64) -> io::Result<()>,
+    monitor: &dyn Monitor,
     accept: &mut dyn FnMut(&Verification) -> Result<()>,
 ) -> Result<Copied> {
-    let checked = verify(&mut Copying { source, sink: sink.as_mut() }, scratch, memory_budget, progress)
+    let checked = verify(&mut Copying { source, sink: sink.as_mut() }, scratch, memory_budget, monitor)
         .and_then(|verification| accept(&verification).map(|()| verification));
     match checked {
         Ok(verification) if verification.is_sound() => Ok(Copied { published: Some(sink.publish()?), verification }),

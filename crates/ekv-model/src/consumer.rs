@@ -88,22 +88,3 @@ pub trait Consumer {
         false
     }
 }
-
-/// Told how far a run has come; may stop it.
-pub trait Monitor {
-    /// `records` more visible records are done.
-    ///
-    /// # Errors
-    /// An error (normally of class [`crate::Class::Cancelled`]) ends the run.
-    fn visited(&self, records: u64) -> Result<()>;
-}
-
-/// A monitor that looks away.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoMonitor;
-
-impl Monitor for NoMonitor {
-    fn visited(&self, _records: u64) -> Result<()> {
-        Ok(())
-    }
-}

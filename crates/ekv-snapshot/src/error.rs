@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use ekv_model::Class;
+use ekv_model::{Cancelled, Class};
 use ekv_text::Percent;
 
 /// Shorthand for results of this crate.
@@ -304,6 +304,12 @@ pub enum ErrorKind {
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<Cancelled> for Error {
+    fn from(_: Cancelled) -> Self {
+        Error::new(ErrorKind::Cancelled)
+    }
 }
 
 impl Error {

@@ -8,14 +8,14 @@ mod blocks;
 use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
 
-use ekv_model::Findings;
+use ekv_model::{Findings, Monitor};
 use ekv_spill::{Scratch, SparseIndex, Spooled};
 
 use crate::envelope::{Envelope, Form, Header};
 use crate::file::take_stamp;
 use crate::format::FOOTER_LEN;
 use crate::{
-    Classify, CommitTs, FamilyTotals, FileIdentity, FileTotals, Input, RecordFile, Result, Scan, ScanOptions, Watch,
+    Classify, CommitTs, FamilyTotals, FileIdentity, FileTotals, Input, RecordFile, Result, Scan, ScanOptions,
     Watermarks, scan,
 };
 use blocks::{Checked, SUM_LEN, Summing, blocks_in, new_sums};
@@ -81,16 +81,16 @@ pub fn scan_to_keep(
     options: &ScanOptions,
     classify: &mut dyn Classify,
     scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
+    monitor: &dyn Monitor,
 ) -> Result<(Scan, RecordFile, std::result::Result<Keepable, NotKept>)> {
     let identity = input.source.identity().ok().flatten().filter(|identity| identity.len == input.len);
     let Some(identity) = identity else {
-        let (scan, file) = scan(input, options, classify, scratch, watch)?;
+        let (scan, file) = scan(input, options, classify, scratch, monitor)?;
         return Ok((scan, file, Err(NotKept::NoIdentity)));
     };
     let summing = Arc::new(Summing::new(Arc::clone(&input.source), input.len, scratch));
     let watched = Input { source: summing.clone(), ..input.clone() };
-    let (scan, file) = scan(&watched, options, classify, scratch, watch)?;
+    let (scan, file) = scan(&watched, options, classify, scratch, monitor)?;
     let is_kept_form = scan.envelope.form == Form::Store && scan.envelope.footer_crc32c.is_some();
     let keepable = match summing.take() {
         _ if !is_kept_form => Err(NotKept::Form),

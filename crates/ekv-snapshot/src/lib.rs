@@ -37,7 +37,6 @@ mod sst;
 mod stream;
 pub mod txn;
 mod view;
-mod watch;
 mod writer;
 
 pub use envelope::{Envelope, Form, Header, check_beginning};
@@ -56,5 +55,4 @@ pub use view::{
     Counts, Group, Lookup, Mark, Owner, Owners, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View,
     Visible, VisibleTotals, check_read_ts,
 };
-pub use watch::{NoWatch, Watch};
 pub use writer::{Writer, Written, WrittenForm};

@@ -5,17 +5,18 @@
 
 mod order;
 
+use ekv_model::Monitor;
 use std::sync::Arc;
 
 use ekv_spill::{Scratch, Sorter, Spool};
 
-use self::order::{KeyPlace, Version, in_raw_key_order};
+use self::order::{KeyPlace, Version, in_raw_key_order, invalid};
 use crate::footer::check_end;
 use crate::format::{BODY_LEN_MAX, FLAG_TOMBSTONE, FOOTER_LEN, PAYLOAD_HEADER_LEN, USER_KEY_LEN_MAX};
 use crate::record_writer::{BodyPlace, RecordWriter};
 use crate::sequential::Sequential;
 use crate::stream::{consume, take};
-use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result, Watch};
+use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result};
 
 /// The version this tool knows.
 const VERSION: u32 = 1;
@@ -51,10 +52,10 @@ pub(crate) fn transcode(
     input: &Input,
     payload_offset: u64,
     scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
+    monitor: &dyn Monitor,
 ) -> Result<Transcoded> {
     let mut pass = Pass {
-        reader: Sequential::new(input, watch),
+        reader: Sequential::new(input, monitor),
         crc32: crc32fast::Hasher::new(),
         keys: Spool::new(scratch.clone(), WRITE_BUDGET),
         versions: Spool::new(scratch.clone(), WRITE_BUDGET),
@@ -195,10 +196,6 @@ fn write(
     let keys = Input { source, len, name, footer: FooterPolicy::Optional, token_crc32c: None };
     let end = records.len;
     Ok(RecordFile::new(records, PAYLOAD_HEADER_LEN, end, Default::default()).with_shared_keys(keys))
-}
-
-fn invalid(reason: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Invalid { structure: "EKVMVCC2 payload", reason: reason.into() })
 }
 
 #[cfg(test)]

@@ -98,7 +98,8 @@ mod tests {
 
     use super::*;
     use crate::sequential::Sequential;
-    use crate::{FooterPolicy, MemoryInput, NoWatch};
+    use crate::{FooterPolicy, MemoryInput};
+    use ekv_model::NoMonitor;
 
     fn input(len: usize) -> Input {
         let bytes: Vec<u8> =
@@ -116,8 +117,8 @@ mod tests {
     fn bytes_and_checksum_are_those_of_a_reader_without_a_thread() {
         let input = input((5 << 20) + 3);
         assert!(ReadAhead::start(&input).is_some());
-        let mut plain = Sequential::new(&input, &NoWatch);
-        let mut ahead = Sequential::new(&input, &NoWatch).reading_ahead();
+        let mut plain = Sequential::new(&input, &NoMonitor);
+        let mut ahead = Sequential::new(&input, &NoMonitor).reading_ahead();
         // Looks far beyond a block and its room, and skips over several blocks.
         for (look, skip) in [(16, 16), (300_000, 299_990), (1 << 20, 5), (9, 700_001), (0, 0)].into_iter().cycle() {
             if plain.left() < (2 << 20) {
@@ -142,7 +143,7 @@ mod tests {
     fn file_that_became_shorter_is_reported_where_it_ends() {
         let whole = input(6 << 20);
         let shorter = Input { len: whole.len + (1 << 20), ..whole };
-        let mut ahead = Sequential::new(&shorter, &NoWatch).reading_ahead();
+        let mut ahead = Sequential::new(&shorter, &NoMonitor).reading_ahead();
         let error = ahead.skip(shorter.len).unwrap_err();
         assert!(error.to_string().contains("read the snapshot"), "{error}");
     }

@@ -9,7 +9,8 @@ use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{OpenKeys, common_prefix_len};
 use crate::sequential::Sequential;
 use crate::stream::len_u64;
-use crate::{CommitTs, Error, ErrorKind, Input, Result, Watch, escape};
+use crate::{CommitTs, Error, ErrorKind, Input, Result, escape};
+use ekv_model::Monitor;
 
 /// Longest piece in bytes, unless a key is longer.
 const PIECE_LEN: usize = 64 << 10;
@@ -34,12 +35,13 @@ pub struct RestorableTotals {
 /// Cost: one sequential read; a fixed buffer and one raw key.
 ///
 /// ```
-/// use ekv_snapshot::{FooterPolicy, Input, MemoryInput, NoWatch, RestorablePayload};
+/// use ekv_model::NoMonitor;
+/// use ekv_snapshot::{FooterPolicy, Input, MemoryInput, RestorablePayload};
 ///
 /// let bytes = b"EKVPBBL1\x07\0\0\0\0\0\0\0";
 /// let source = std::sync::Arc::new(MemoryInput(bytes.as_slice().into()));
 /// let input = Input { source, len: 16, name: "payload".into(), footer: FooterPolicy::Optional, token_crc32c: None };
-/// let mut payload = RestorablePayload::new(&input, &NoWatch);
+/// let mut payload = RestorablePayload::new(&input, &NoMonitor);
 /// let mut copy = Vec::new();
 /// while let Some(piece) = payload.next_piece()? {
 ///     copy.extend_from_slice(piece);
@@ -62,10 +64,10 @@ pub struct RestorablePayload<'i> {
 
 impl<'i> RestorablePayload<'i> {
     /// Begins to read; the input is the payload alone, without header and footer of a server file.
-    pub fn new(input: &'i Input, watch: &'i dyn Watch) -> Self {
+    pub fn new(input: &'i Input, monitor: &'i dyn Monitor) -> Self {
         RestorablePayload {
             input,
-            reader: Sequential::new(input, watch),
+            reader: Sequential::new(input, monitor),
             keys: OpenKeys::default(),
             handed_out: 0,
             checked: 0,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Findings, LossLog};
+use ekv_model::{Findings, LossLog, Monitor};
 use ekv_spill::{Scratch, SparseIndex, SparseIndexBuilder};
 
 use crate::entry::{self, Entry, check_order, need, too_many_entries};
@@ -17,7 +17,7 @@ use crate::mvcc2::Transcoded;
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{Resolver, Standing, common_prefix_len};
 use crate::sequential::Sequential;
-use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result, Watch};
+use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result};
 
 /// Buffer of the cursor over the records of an `EKVMVCC2` payload, in bytes.
 const MEMORY_WINDOW_LEN: usize = 128 << 10;
@@ -215,17 +215,17 @@ pub fn scan(
     options: &ScanOptions,
     classify: &mut dyn Classify,
     scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
+    monitor: &dyn Monitor,
 ) -> Result<(Scan, RecordFile)> {
-    let envelope = read_envelope(input, watch)?;
+    let envelope = read_envelope(input, monitor)?;
     let header = envelope.header;
     let (mut scan, file) = match envelope.form {
-        Form::Store => scan_store(input, envelope, options, classify, scratch, watch)?,
-        Form::Empty => scan_empty(input, envelope, 0, watch)?,
-        Form::TimestampOracle { .. } => scan_empty(input, envelope, 8, watch)?,
-        Form::SstIngest => scan_sst(input, envelope, options, classify, scratch, watch)?,
+        Form::Store => scan_store(input, envelope, options, classify, scratch, monitor)?,
+        Form::Empty => scan_empty(input, envelope, 0, monitor)?,
+        Form::TimestampOracle { .. } => scan_empty(input, envelope, 8, monitor)?,
+        Form::SstIngest => scan_sst(input, envelope, options, classify, scratch, monitor)?,
         Form::MemoryStore => {
-            let memory = crate::mvcc2::transcode(input, header.len(), scratch, watch)?;
+            let memory = crate::mvcc2::transcode(input, header.len(), scratch, monitor)?;
             scan_memory(memory, envelope, options, classify, scratch)?
         }
     };
@@ -237,25 +237,30 @@ pub fn scan(
         if let Some(losses) = &options.losses {
             losses.restart();
         }
-        return self::scan(input, &counted_at, classify, scratch, watch);
+        return self::scan(input, &counted_at, classify, scratch, monitor);
     }
     Ok((scan, file))
 }
 
-fn read_envelope(input: &Input, watch: &dyn Watch) -> Result<Envelope> {
+fn read_envelope(input: &Input, monitor: &dyn Monitor) -> Result<Envelope> {
     let header = Header::read(input);
     let envelope = header.and_then(|header| {
         let form = Form::read(input, header.len())?;
         Ok(Envelope { header, form, footer_crc32c: None })
     });
-    envelope.map_err(|error| blame(input, Sequential::new(input, watch), error))
+    envelope.map_err(|error| blame(input, Sequential::new(input, monitor), error))
 }
 
-fn scan_empty(input: &Input, envelope: Envelope, payload_len: u64, watch: &dyn Watch) -> Result<(Scan, RecordFile)> {
+fn scan_empty(
+    input: &Input,
+    envelope: Envelope,
+    payload_len: u64,
+    monitor: &dyn Monitor,
+) -> Result<(Scan, RecordFile)> {
     let payload_end = envelope.header.len().saturating_add(payload_len);
     let mut scan = Scan::new(envelope);
     let has_footer = input.len > payload_end;
-    let ending = Sequential::new(input, watch).finish()?.filter(|_| has_footer);
+    let ending = Sequential::new(input, monitor).finish()?.filter(|_| has_footer);
     scan.envelope.footer_crc32c = check_footer(input, ending, None)?;
     Ok((scan, RecordFile::new(input.clone(), payload_end, payload_end, SparseIndex::default())))
 }
@@ -266,10 +271,10 @@ fn scan_store(
     options: &ScanOptions,
     classify: &mut dyn Classify,
     scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
+    monitor: &dyn Monitor,
 ) -> Result<(Scan, RecordFile)> {
     let stamp = take_stamp(input)?;
-    let mut reader = Sequential::new(input, watch).reading_ahead();
+    let mut reader = Sequential::new(input, monitor).reading_ahead();
     let mut pass = Pass {
         options,
         classify,
@@ -330,9 +335,9 @@ fn scan_sst(
     options: &ScanOptions,
     classify: &mut dyn Classify,
     scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
+    monitor: &dyn Monitor,
 ) -> Result<(Scan, RecordFile)> {
-    let checked = crate::sst::check(input, envelope.header.len(), watch)?;
+    let checked = crate::sst::check(input, envelope.header.len(), monitor)?;
     let mut pass = Pass {
         options,
         classify,
@@ -345,7 +350,7 @@ fn scan_sst(
         payload_start: 0,
     };
     pass.begin(CommitTs(checked.manifest.last_commit_ts));
-    let records = crate::sst::rewrite(input, &checked, scratch, watch, &mut |row| {
+    let records = crate::sst::rewrite(input, &checked, scratch, monitor, &mut |row| {
         pass.record(row.at, row.raw_key, row.kept_len, row.value_head, row.value_len)
     })?;
     pass.end();

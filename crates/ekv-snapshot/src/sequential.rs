@@ -3,7 +3,8 @@
 use crate::checksum::Checksum;
 use crate::format::FOOTER_LEN;
 use crate::read_ahead::{Block, ReadAhead};
-use crate::{Error, ErrorKind, Input, Result, Watch};
+use crate::{Error, ErrorKind, Input, Result};
+use ekv_model::Monitor;
 
 /// Bytes read at a time.
 const BUFFER_LEN: usize = 256 << 10;
@@ -11,25 +12,28 @@ const BUFFER_LEN: usize = 256 << 10;
 /// Reads an input once from front to back; every byte but the last four goes through CRC32C.
 pub(crate) struct Sequential<'i> {
     input: &'i Input,
-    watch: &'i dyn Watch,
+    monitor: &'i dyn Monitor,
     buffer: Vec<u8>,
     start: usize,
     filled: usize,
     /// Offset in the input of the first unread byte.
     offset: u64,
+    /// Bytes of which the monitor knows.
+    told: u64,
     checksum: Checksum,
     ahead: Option<ReadAhead>,
 }
 
 impl<'i> Sequential<'i> {
-    pub(crate) fn new(input: &'i Input, watch: &'i dyn Watch) -> Self {
+    pub(crate) fn new(input: &'i Input, monitor: &'i dyn Monitor) -> Self {
         Sequential {
             input,
-            watch,
+            monitor,
             buffer: Vec::new(),
             start: 0,
             filled: 0,
             offset: 0,
+            told: 0,
             checksum: Checksum::new(input),
             ahead: None,
         }
@@ -73,8 +77,15 @@ impl<'i> Sequential<'i> {
             .in_file(&self.input.name)
     }
 
+    /// Tells the monitor that everything before `offset` is read.
+    fn tell(&mut self, offset: u64) -> Result<()> {
+        let more = offset.saturating_sub(self.told);
+        self.told = offset;
+        Ok(self.monitor.advance(more)?)
+    }
+
     fn refill(&mut self, len: usize) -> Result<()> {
-        self.watch.progress(self.offset)?;
+        self.tell(self.offset)?;
         if let Some(mut ahead) = self.ahead.take() {
             let filled = self.fill_from(&mut ahead, len);
             self.ahead = Some(ahead);
@@ -166,7 +177,7 @@ impl<'i> Sequential<'i> {
         // At this point at most the footer is left, and everything before it has been hashed.
         let mut footer = [0_u8; 4];
         self.input.fill_at(self.input.len.saturating_sub(FOOTER_LEN), &mut footer)?;
-        self.watch.progress(self.input.len)?;
+        self.tell(self.input.len)?;
         Ok(Some((u32::from_be_bytes(footer), self.checksum.crc32c())))
     }
 }

@@ -3,7 +3,8 @@
 use crate::footer::check_footer;
 use crate::format::{FOOTER_LEN, HEADER_V1_LEN, HEADER_V1_MAGIC};
 use crate::sequential::Sequential;
-use crate::{CommitTs, Error, ErrorKind, Input, Result, Watch};
+use crate::{CommitTs, Error, ErrorKind, Input, Result};
+use ekv_model::Monitor;
 
 /// Length of the version 1 header in bytes, as [`ServerFrame::begin`] returns it.
 pub const HEADER_LEN: usize = 16;
@@ -100,8 +101,8 @@ impl FramedPayload {
 ///
 /// # Errors
 /// `FooterMissing` for a file too short for one, `FooterCrc`, `TokenCrc`, or a failing read.
-pub fn verify_footer(input: &Input, watch: &dyn Watch) -> Result<u32> {
-    let ending = Sequential::new(input, watch).finish()?;
+pub fn verify_footer(input: &Input, monitor: &dyn Monitor) -> Result<u32> {
+    let ending = Sequential::new(input, monitor).finish()?;
     let footer = check_footer(input, ending, None)?;
     footer.ok_or_else(|| Error::new(ErrorKind::FooterMissing).at(input.len).in_file(&input.name))
 }
@@ -110,7 +111,8 @@ pub fn verify_footer(input: &Input, watch: &dyn Watch) -> Result<u32> {
 mod tests {
     use super::*;
     use crate::stream::len_u64;
-    use crate::{FooterPolicy, MemoryInput, NoWatch};
+    use crate::{FooterPolicy, MemoryInput};
+    use ekv_model::NoMonitor;
     use std::sync::Arc;
 
     fn input(bytes: &[u8]) -> Input {
@@ -133,7 +135,7 @@ mod tests {
         assert_eq!(&file[..16], b"EKVTHLC1\0\0\x01\x8b\xcf\xe5\x68\x01");
         assert_eq!(&file[84..], &[0xcf, 0xe7, 0x1b, 0x90]);
         assert_eq!(file.len(), 88);
-        assert_eq!(verify_footer(&input(&file), &NoWatch).unwrap(), 0xcfe7_1b90);
+        assert_eq!(verify_footer(&input(&file), &NoMonitor).unwrap(), 0xcfe7_1b90);
         let mut framed = FramedPayload::open(&input(&file)).unwrap().unwrap();
         let mut copy = vec![0; 99];
         let len = framed.payload.fill_at(0, &mut copy).unwrap();
@@ -155,7 +157,7 @@ mod tests {
         for at in 0..good.len() {
             let mut changed = good.clone();
             changed[at] ^= 0x10;
-            let whole = verify_footer(&input(&changed), &NoWatch).unwrap_err();
+            let whole = verify_footer(&input(&changed), &NoMonitor).unwrap_err();
             assert!(matches!(whole.kind(), ErrorKind::FooterCrc { .. }), "{at}");
             let Some(mut framed) = FramedPayload::open(&input(&changed)).unwrap() else {
                 assert!(at < 8, "{at}");
@@ -165,9 +167,9 @@ mod tests {
             assert!(matches!(framed.finish().unwrap_err().kind(), ErrorKind::FooterCrc { .. }), "{at}");
         }
         let with_token = Input { token_crc32c: Some(1), ..input(&good) };
-        let error = verify_footer(&with_token, &NoWatch).unwrap_err();
+        let error = verify_footer(&with_token, &NoMonitor).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::TokenCrc { token: 1, .. }));
-        assert!(matches!(verify_footer(&input(b"abc"), &NoWatch).unwrap_err().kind(), ErrorKind::FooterMissing));
+        assert!(matches!(verify_footer(&input(b"abc"), &NoMonitor).unwrap_err().kind(), ErrorKind::FooterMissing));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod rows;
 mod snappy;
 mod table;
 
+use ekv_model::Monitor;
 use std::sync::Arc;
 
 use ekv_spill::Scratch;
@@ -30,7 +31,7 @@ use crate::format::{FOOTER_LEN, PAYLOAD_HEADER_LEN};
 use crate::record_writer::RecordWriter;
 use crate::sequential::Sequential;
 use crate::stream::{consume, take};
-use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result, Watch};
+use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result};
 
 use block::SstPlace;
 use faults::damaged;
@@ -58,8 +59,8 @@ pub(crate) struct Checked {
 ///
 /// # Errors
 /// `Invalid`, `Truncated`, `FooterMissing`, `FooterCrc`, `TokenCrc`, `Io`.
-pub(crate) fn check(input: &Input, payload_offset: u64, watch: &dyn Watch) -> Result<Checked> {
-    let mut reader = Sequential::new(input, watch).reading_ahead();
+pub(crate) fn check(input: &Input, payload_offset: u64, monitor: &dyn Monitor) -> Result<Checked> {
+    let mut reader = Sequential::new(input, monitor).reading_ahead();
     let outcome = check_payload(input, payload_offset, &mut reader).map_err(|e| e.in_file(&input.name));
     let (checked, outcome) = match outcome {
         Ok(checked) => (Some(checked), Ok(())),
@@ -119,7 +120,7 @@ pub(crate) fn rewrite(
     input: &Input,
     checked: &Checked,
     scratch: &Arc<dyn Scratch>,
-    watch: &dyn Watch,
+    monitor: &dyn Monitor,
     count: &mut dyn FnMut(&Row<'_>) -> Result<()>,
 ) -> Result<RecordFile> {
     let stamp = take_stamp(input)?;
@@ -133,7 +134,7 @@ pub(crate) fn rewrite(
     };
     let mut offset = checked.files_offset;
     for (number, file) in manifest.files.0.iter().enumerate() {
-        let place = SstPlace { input, scratch, watch, number, start: offset, len: file.len };
+        let place = SstPlace { input, scratch, monitor, number, start: offset, len: file.len };
         table::read(&place, file, &mut rows).map_err(|e| e.at(offset).in_file(&input.name))?;
         offset = offset.saturating_add(file.len);
     }

@@ -81,7 +81,8 @@ pub fn len_u64(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FooterPolicy, MemoryInput, NoWatch};
+    use crate::{FooterPolicy, MemoryInput};
+    use ekv_model::NoMonitor;
     use std::sync::Arc;
 
     fn input(bytes: Vec<u8>) -> Input {
@@ -104,7 +105,7 @@ mod tests {
             Ok(())
         };
         for_each_piece(&input, 3, 150_000, &mut gather).unwrap();
-        let mut reader = Sequential::new(&input, &NoWatch);
+        let mut reader = Sequential::new(&input, &NoMonitor);
         reader.skip(150_003).unwrap();
         consume(&mut reader, "rest", 49_997, &mut gather).unwrap();
         assert!(seen == bytes[3..]);
@@ -115,7 +116,7 @@ mod tests {
         let input = input(counted(100));
         let error = for_each_piece(&input, 99, 2, |_| Ok(())).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Truncated { needed: 1, .. }));
-        let mut reader = Sequential::new(&input, &NoWatch);
+        let mut reader = Sequential::new(&input, &NoMonitor);
         let error = consume(&mut reader, "x", u64::MAX, |_| panic!("nothing may be read")).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Truncated { what: "x", available: 100, .. }));
     }

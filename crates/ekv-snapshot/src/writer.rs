@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use ekv_model::{Body, ByteSource, CHUNK_LEN};
+use ekv_model::{Body, ByteSource, CHUNK_LEN, Monitor};
 use ekv_spill::{Scratch, Sorted, Sorter, Spool, Spooled};
 use sha2::{Digest, Sha256};
 
@@ -13,7 +13,7 @@ use crate::format::{RESTORABLE_RAW_KEY_LEN_MAX, TS_LEN, VALUE_HEADER_LEN, VALUE_
 use crate::record_writer::{Output, RecordWriter};
 use crate::server_file::ServerFrame;
 use crate::stream::len_u64;
-use crate::{CommitTs, Error, ErrorKind, RecordSink, Result, Watch};
+use crate::{CommitTs, Error, ErrorKind, RecordSink, Result};
 
 /// Longest body that is sorted together with its key, in bytes; longer ones wait in a scratch file.
 const INLINE_LEN_MAX: u64 = 32 << 10;
@@ -21,9 +21,6 @@ const INLINE_LEN_MAX: u64 = 32 << 10;
 const LARGE_BUDGET: usize = 64 << 10;
 /// Bytes that are gathered before they are hashed and written.
 const OUTPUT_LEN: usize = 256 << 10;
-/// Entries between two messages to the watch.
-const WATCH_INTERVAL: u64 = 256;
-
 // First byte of a sorted record's payload.
 /// The body follows.
 const INLINE: u8 = 0;
@@ -91,16 +88,16 @@ impl Writer {
         self.sorter.len()
     }
 
-    /// Writes the snapshot; `watch` learns how many bytes it has so far.
+    /// Writes the snapshot; `monitor` is told of its bytes.
     ///
     /// # Errors
-    /// `DuplicateKey` if a user key came twice, `Write` if `output` fails, failing scratch files, or the error of `watch`.
-    pub fn finish(self, form: WrittenForm, output: &mut dyn Write, watch: &dyn Watch) -> Result<Written> {
+    /// `DuplicateKey` if a user key came twice, `Write` if `output` fails, failing scratch files, or the error of `monitor`.
+    pub fn finish(self, form: WrittenForm, output: &mut dyn Write, monitor: &dyn Monitor) -> Result<Written> {
         let records = self.sorter.len();
         let mut sorted = self.sorter.finish()?;
         let large = self.large.into_reader()?;
         let mut writer = RecordWriter::begin(Hashed::begin(output, form, self.commit_ts)?, self.commit_ts)?;
-        write_entries(&mut sorted, &large, &mut writer, watch)?;
+        write_entries(&mut sorted, &large, &mut writer, monitor)?;
         writer.into_output().finish(records)
     }
 }
@@ -150,11 +147,11 @@ fn write_entries(
     sorted: &mut Sorted,
     large: &Spooled,
     writer: &mut RecordWriter<Hashed<'_>>,
-    watch: &dyn Watch,
+    monitor: &dyn Monitor,
 ) -> Result<()> {
     let mut previous: Vec<u8> = Vec::new();
     let mut is_first = true;
-    let mut countdown = WATCH_INTERVAL;
+    let mut told = 0;
     let mut buf = Vec::new();
     while let Some((raw_key, payload)) = sorted.next()? {
         if !is_first && raw_key == previous {
@@ -176,11 +173,9 @@ fn write_entries(
             }
             None => {}
         }
-        countdown = countdown.saturating_sub(1);
-        if countdown == 0 {
-            countdown = WATCH_INTERVAL;
-            watch.progress(writer.output_len())?;
-        }
+        let written = writer.output_len();
+        monitor.advance(written.saturating_sub(told))?;
+        told = written;
     }
     Ok(())
 }

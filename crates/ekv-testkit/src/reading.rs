@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ekv_model::NoMonitor;
 use ekv_snapshot::{
-    CommitTs, FooterPolicy, Input, NoWatch, OneFamily, Range, RecordFile, Result, Scan, ScanOptions, View, scan,
+    CommitTs, FooterPolicy, Input, OneFamily, Range, RecordFile, Result, Scan, ScanOptions, View, scan,
 };
 use ekv_spill::{Scratch, SystemScratch};
 
@@ -17,7 +18,7 @@ pub type Visible = BTreeMap<Vec<u8>, (Vec<u8>, u64)>;
 /// As [`scan`].
 pub fn scan_input(input: &Input) -> Result<(Scan, RecordFile)> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    scan(input, &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch)
+    scan(input, &ScanOptions::default(), &mut OneFamily, &scratch, &NoMonitor)
 }
 
 /// Pass 1 over bytes as the file `test.fsm` with the given footer policy.

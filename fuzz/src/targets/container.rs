@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ekv_model::Class;
+use ekv_model::{Class, NoMonitor};
 use ekv_snapshot::format::{MVCC2_MAGIC, PAYLOAD_HEADER_LEN, PAYLOAD_MAGIC};
-use ekv_snapshot::{FooterPolicy, Form, Input, NoWatch, RestorablePayload, split_raw_key};
+use ekv_snapshot::{FooterPolicy, Form, Input, RestorablePayload, split_raw_key};
 use ekv_testkit::{FaultyInput, ReadFault, input_of, memory_input, scan_as, scan_input, seal, visible_at};
 
 use crate::dump::{Options, decode};
@@ -76,7 +76,7 @@ fn check_short_reads(bytes: &[u8], is_sound: bool) {
 
 /// The number of records of a payload that a node could begin from.
 fn restorable_records(input: &Input) -> Option<u64> {
-    let mut payload = RestorablePayload::new(input, &NoWatch);
+    let mut payload = RestorablePayload::new(input, &NoMonitor);
     let mut handed_out = 0;
     while let Some(piece) = payload.next_piece().ok()? {
         handed_out += piece.len();

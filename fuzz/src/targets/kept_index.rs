@@ -1,10 +1,11 @@
 //! The index of a snapshot that an earlier run kept: whatever it says, reading ends, and a sound one tells what a scan tells.
 
+use ekv_model::NoMonitor;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 use ekv_snapshot::kept::{read, scan_to_keep};
-use ekv_snapshot::{CommitTs, FileIdentity, Input, MemoryInput, NoWatch, OneFamily, ReadAt, ScanOptions, View};
+use ekv_snapshot::{CommitTs, FileIdentity, Input, MemoryInput, OneFamily, ReadAt, ScanOptions, View};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::{SnapshotBuilder, Visible, input_of, visible_at};
 
@@ -46,7 +47,7 @@ fn known() -> &'static Known {
         let bytes = builder.put(&[b'l'; 600], 7, b"y").meta_row("min_retained_ts", 2).build();
         let len = u64::try_from(bytes.len()).expect("a length");
         let input = input_of(Arc::new(Named(MemoryInput(bytes.into()))), len);
-        let scanned = scan_to_keep(&input, &ScanOptions::default(), &mut OneFamily, &scratch(), &NoWatch);
+        let scanned = scan_to_keep(&input, &ScanOptions::default(), &mut OneFamily, &scratch(), &NoMonitor);
         let (scan, file, keepable) = scanned.expect("a sound snapshot");
         let mut body = Vec::new();
         let keepable = keepable.expect("nothing is odd about it");

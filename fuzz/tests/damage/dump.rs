@@ -11,7 +11,7 @@ use ekv_testkit::Cases;
 
 fn is_sound(entries: MemoryEntries, context: &str) -> bool {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    match verify(&mut MemorySource::new(entries), &scratch, 1 << 20, &mut |_| Ok(())) {
+    match verify(&mut MemorySource::new(entries), &scratch, 1 << 20, &ekv_model::NoMonitor) {
         Ok(verification) => verification.is_sound(),
         Err(error) => {
             assert_eq!(error.class(), Class::Data, "{context}: {error}");

@@ -155,7 +155,7 @@ impl Tables {
         let source_generation = schema.migration_source();
         self.survey_scan.seek(Range::prefix(&items_prefix(encoded)))?;
         while let Some(found) = self.survey_scan.next_visible()? {
-            run.monitor().visited(0)?;
+            run.monitor().advance(0)?;
             let Some(record_key) = parse_item_key(found.user_key) else {
                 malformed(run, found.user_key, found.byte_offset)?;
                 continue;

@@ -108,7 +108,7 @@ fn beside_damaged_metadata(
                     "the metadata beside it has a damaged value header".to_owned()
                 });
             }
-            run.monitor().visited(0)?;
+            run.monitor().advance(0)?;
         }
     }
     let left = if selected.is_everything { left } else { named };

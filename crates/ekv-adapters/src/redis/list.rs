@@ -195,7 +195,7 @@ impl Lists<'_> {
         if fold.len > 0 {
             self.seek_items(key, fold)?;
             while let Some(found) = self.items.next_visible()? {
-                run.monitor().visited(0)?;
+                run.monitor().advance(0)?;
                 seen.record(&found);
                 seen.element(element_len(&Element::Item(found.body.body())));
             }

@@ -130,7 +130,7 @@ impl Streams<'_> {
             let key = group.get(key_start..).unwrap_or(&[]);
             if !self.selected.contains(key) {
                 while self.tail(&group).is_some() {
-                    run.monitor().visited(0)?;
+                    run.monitor().advance(0)?;
                     self.entries.next_visible()?;
                 }
                 continue;

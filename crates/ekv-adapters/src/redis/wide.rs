@@ -192,7 +192,7 @@ impl Wide<'_> {
     fn pass(&mut self, run: &Run<'_>, group: &[u8]) -> Result<()> {
         for lane in [&mut self.elements, &mut self.metas, &mut self.deltas] {
             while lane.tail(group).is_some() {
-                run.monitor().visited(0)?;
+                run.monitor().advance(0)?;
                 lane.advance()?;
             }
         }

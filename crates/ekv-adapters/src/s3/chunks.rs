@@ -108,7 +108,7 @@ impl Chunks {
                     let detail = format!("part {}, chunk {chunk_no}: {fault}", part.part_no);
                     return Ok(Err(Incomplete(detail)));
                 }
-                run.monitor().visited(0)?;
+                run.monitor().advance(0)?;
             }
         }
         Ok(Ok(()))

@@ -110,7 +110,7 @@ impl Content<'_> {
         let found = if offset == last.end() && last.len > 0 { next } else { self.search(offset)? };
         let piece = self.piece(found)?;
         self.last.set((found, piece));
-        self.monitor.visited(0)?;
+        self.monitor.advance(0)?;
         Ok(piece)
     }
 

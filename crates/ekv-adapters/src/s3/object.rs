@@ -30,7 +30,7 @@ impl Walk {
         if !keys.contains(&key) {
             for lane in [&mut self.heads, &mut self.blobs, &mut self.references] {
                 while lane.is_in(group) {
-                    run.monitor().visited(0)?;
+                    run.monitor().advance(0)?;
                     lane.advance(run)?;
                 }
             }

@@ -17,7 +17,7 @@ use super::{EncodeOptions, EncodeRefusal};
 use crate::digest::{Digester, Digests, Sequences};
 use crate::losses::{LossFile, Losses};
 use crate::pipe::Events;
-use crate::progress::{Follower, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::selection::{unmatched_warning, warnings_of};
 use crate::{DumpEvents, WrittenForm};
 
@@ -84,8 +84,7 @@ pub(super) fn write_payload(
     let unmatched = unmatched_warnings(&seen, options);
     refuse_if_strict(options, &warnings_of(&replayed.findings).into_iter().chain(unmatched).collect::<Vec<_>>())?;
     progress.begin(Phase::WritePayload, None);
-    let follower = Follower::new(progress);
-    let written = write_file(stage, PAYLOAD, |output| Ok(writer.finish(form, output, &follower)?))?;
+    let written = write_file(stage, PAYLOAD, |output| Ok(writer.finish(form, output, progress)?))?;
     if written.records == 0 && !options.allow_empty {
         let adapters = options.adapters.is_some().then(|| plan.adapters.iter().map(|adapter| adapter.name()).collect());
         return Err(EncodeRefusal::NothingThere { adapters: adapters.unwrap_or_default(), lost: lost.count() }.into());

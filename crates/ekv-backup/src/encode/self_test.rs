@@ -20,7 +20,7 @@ use crate::culprit;
 use crate::digest::{Digester, Digests, Sequences};
 use crate::load::ReadOptions;
 use crate::pipe::{Books, Events};
-use crate::progress::{Follower, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::restore::format_sha256;
 use crate::{EventOptions, Store, StoreEvents};
 
@@ -120,13 +120,12 @@ fn check_records(
     progress: &dyn Progress,
 ) -> Result<()> {
     progress.begin(Phase::ReadBack, Some(input.len));
-    let follower = Follower::new(progress);
     let mut framed = match form {
         WrittenForm::Payload => None,
         WrittenForm::File => FramedPayload::open(input)?,
     };
     let payload = framed.as_ref().map_or(input, |framed| &framed.payload).clone();
-    let mut reader = RestorablePayload::new(&payload, &follower);
+    let mut reader = RestorablePayload::new(&payload, progress);
     let mut sha256 = Sha256::new();
     while let Some(piece) = reader.next_piece()? {
         sha256.update(piece);

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ekv_files::sink::{Fsync, SinkError, SinkOperation};
-use ekv_model::{Class, Protocol};
+use ekv_model::{Cancelled, Class, Monitor, Protocol};
 use ekv_spill::Scratch;
 use ekv_testkit::CountedScratch;
 use tempfile::TempDir;
@@ -193,11 +193,13 @@ struct StopAt {
 
 impl Progress for StopAt {
     fn begin(&self, _phase: Phase, _total: Option<u64>) {}
-    fn advance_to(&self, _done: u64) {}
-    fn is_cancelled(&self) -> bool {
+}
+
+impl Monitor for StopAt {
+    fn advance(&self, _done: u64) -> Result<(), Cancelled> {
         let mut asked = self.asked.borrow_mut();
         *asked += 1;
-        *asked > self.at
+        if *asked > self.at { Err(Cancelled) } else { Ok(()) }
     }
 }
 

@@ -4,7 +4,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use ekv_files::compressed::{Beginning, CompressedFault, Decompressed};
-use ekv_snapshot::{Error, ErrorKind, FooterPolicy, Input, Result, Watch, check_beginning};
+use ekv_model::Monitor;
+use ekv_snapshot::{Error, ErrorKind, FooterPolicy, Input, Result, check_beginning};
 use ekv_spill::{Scratch, Spool};
 
 use crate::Resources;
@@ -16,7 +17,7 @@ const BUFFER_LEN: usize = 128 << 10;
 pub(super) struct Spooling<'a> {
     pub(super) resources: &'a Resources,
     pub(super) scratch: &'a Arc<dyn Scratch>,
-    pub(super) watch: &'a dyn Watch,
+    pub(super) monitor: &'a dyn Monitor,
 }
 
 impl Spooling<'_> {
@@ -54,7 +55,7 @@ impl Spooling<'_> {
                 return Err(Error::new(too_many_bytes(bytes_max)).in_file(name));
             }
             spool.write_all(&buffer).map_err(|e| Error::from(e).in_file(name))?;
-            self.watch.progress(spool.len())?;
+            self.monitor.advance(u64::try_from(buffer.len()).unwrap_or(u64::MAX))?;
             if buffer.len() < BUFFER_LEN {
                 break;
             }

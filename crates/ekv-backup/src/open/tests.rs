@@ -1,5 +1,6 @@
 use super::*;
-use ekv_snapshot::{ErrorKind, NoWatch};
+use ekv_model::{Cancelled, Monitor, NoMonitor};
+use ekv_snapshot::ErrorKind;
 use ekv_spill::SystemScratch;
 use std::fs;
 use std::io;
@@ -19,19 +20,19 @@ fn content(input: &Input) -> Vec<u8> {
 }
 
 fn opened(path: &Path) -> OpenedSnapshot {
-    match open(path, &Resources::DEFAULT, &scratch(), &NoWatch).unwrap() {
+    match open(path, &Resources::DEFAULT, &scratch(), &NoMonitor).unwrap() {
         Opened::Snapshot(snapshot) => snapshot,
         Opened::DataDirectory(_) => panic!("a data directory"),
     }
 }
 
 /// Keeps a stream as standard input is kept.
-fn spooled_with(stream: impl Read, resources: &Resources, watch: &dyn Watch) -> Result<OpenedSnapshot> {
-    spool(stream, STANDARD_INPUT, &Spooling { resources, scratch: &scratch(), watch })
+fn spooled_with(stream: impl Read, resources: &Resources, monitor: &dyn Monitor) -> Result<OpenedSnapshot> {
+    spool(stream, STANDARD_INPUT, &Spooling { resources, scratch: &scratch(), monitor })
 }
 
 fn failure(path: &Path) -> Error {
-    open(path, &Resources::DEFAULT, &scratch(), &NoWatch).map(drop).unwrap_err()
+    open(path, &Resources::DEFAULT, &scratch(), &NoMonitor).map(drop).unwrap_err()
 }
 
 struct Dir(tempfile::TempDir);
@@ -77,7 +78,7 @@ fn link_into_a_folder_named_fsm_snap_keeps_the_footer_required() {
 fn directory_leads_to_its_groups() {
     let dir = Dir::new();
     dir.write("n1/group-7/fsm-snap/0000000000000001.fsm", FRESH);
-    let Opened::DataDirectory(groups) = open(dir.0.path(), &Resources::DEFAULT, &scratch(), &NoWatch).unwrap() else {
+    let Opened::DataDirectory(groups) = open(dir.0.path(), &Resources::DEFAULT, &scratch(), &NoMonitor).unwrap() else {
         panic!("a file")
     };
     assert_eq!(groups.iter().map(|group| group.group_id).collect::<Vec<_>>(), [Some(7)]);
@@ -100,7 +101,7 @@ fn through_a_pipe(bytes: &[u8]) -> Result<OpenedSnapshot> {
     std::thread::scope(|scope| {
         // A writer whose bytes are not wanted any more is told so.
         scope.spawn(|| drop(fs::write(&pipe, bytes)));
-        match open(&pipe, &Resources::DEFAULT, &scratch(), &NoWatch)? {
+        match open(&pipe, &Resources::DEFAULT, &scratch(), &NoMonitor)? {
             Opened::Snapshot(snapshot) => Ok(snapshot),
             Opened::DataDirectory(_) => panic!("a data directory"),
         }
@@ -150,7 +151,7 @@ impl Read for Trickle<'_> {
 #[test]
 fn stream_is_copied_whole_however_small_its_pieces() {
     for bytes in [&b"a"[..], b"abc", FRESH] {
-        let snapshot = spooled_with(Trickle(bytes, false, None), &Resources::DEFAULT, &NoWatch).unwrap();
+        let snapshot = spooled_with(Trickle(bytes, false, None), &Resources::DEFAULT, &NoMonitor).unwrap();
         assert_eq!(content(&snapshot.input), bytes);
         assert_eq!((snapshot.input.name.as_str(), snapshot.input.footer), ("standard input", FooterPolicy::Optional));
     }
@@ -159,7 +160,8 @@ fn stream_is_copied_whole_however_small_its_pieces() {
 #[test]
 fn failing_stream_is_an_error_of_standard_input() {
     let broken = io::Error::from_raw_os_error(5);
-    let error = spooled_with(Trickle(FRESH, false, Some(broken)), &Resources::DEFAULT, &NoWatch).map(drop).unwrap_err();
+    let error =
+        spooled_with(Trickle(FRESH, false, Some(broken)), &Resources::DEFAULT, &NoMonitor).map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io { .. }));
     assert_eq!(error.to_string(), "standard input: cannot read the snapshot");
 }
@@ -181,7 +183,7 @@ fn stream_that_does_not_begin_like_a_snapshot_is_refused_before_anything_is_kept
         }
     }
     let scratch: Arc<dyn Scratch> = Arc::new(NoScratch);
-    let spooling = Spooling { resources: &Resources::DEFAULT, scratch: &scratch, watch: &NoWatch };
+    let spooling = Spooling { resources: &Resources::DEFAULT, scratch: &scratch, monitor: &NoMonitor };
     let error = spool(io::repeat(7), STANDARD_INPUT, &spooling).map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::UnknownMagic { .. }), "{error}");
     let header_of_later_servers = b"EKVTHLC9".chain(io::repeat(0));
@@ -193,10 +195,10 @@ fn stream_that_does_not_begin_like_a_snapshot_is_refused_before_anything_is_kept
 fn stream_of_more_bytes_than_allowed_is_refused_and_one_of_as_many_is_not() {
     let limit = |bytes_max| Resources { bytes_max: Some(bytes_max), ..Resources::DEFAULT };
     let len = u64::try_from(FRESH.len()).unwrap();
-    assert!(spooled_with(FRESH, &limit(len), &NoWatch).is_ok());
+    assert!(spooled_with(FRESH, &limit(len), &NoMonitor).is_ok());
     let streams: [(Box<dyn Read>, u64); 2] = [(Box::new(FRESH), len - 1), (Box::new(endless()), 1 << 20)];
     for (stream, max) in streams {
-        let error = spooled_with(stream, &limit(max), &NoWatch).map(drop).unwrap_err();
+        let error = spooled_with(stream, &limit(max), &NoMonitor).map(drop).unwrap_err();
         let expected = format!("standard input: the snapshot has more than {max} bytes; --max-bytes allows more");
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.class(), ekv_model::Class::Data);
@@ -206,10 +208,10 @@ fn stream_of_more_bytes_than_allowed_is_refused_and_one_of_as_many_is_not() {
 #[test]
 fn copying_stops_when_the_watcher_says_so() {
     struct Stop;
-    impl Watch for Stop {
-        fn progress(&self, byte_offset: u64) -> Result<()> {
-            assert!(byte_offset <= 1 << 20, "copied on after the request to stop");
-            Err(Error::new(ErrorKind::Cancelled))
+    impl Monitor for Stop {
+        fn advance(&self, bytes: u64) -> Result<(), Cancelled> {
+            assert!(bytes <= 1 << 20, "copied on after the request to stop");
+            Err(Cancelled)
         }
     }
     let error = spooled_with(endless(), &Resources::DEFAULT, &Stop).map(drop).unwrap_err();
@@ -250,7 +252,7 @@ mod compressed {
     #[test]
     fn compressed_stream_of_several_frames_is_read_to_its_end() {
         let frames = [compress(&FRESH[..10]), compress(&FRESH[10..])].concat();
-        let snapshot = spooled_with(Trickle(&frames, false, None), &Resources::DEFAULT, &NoWatch).unwrap();
+        let snapshot = spooled_with(Trickle(&frames, false, None), &Resources::DEFAULT, &NoMonitor).unwrap();
         assert_eq!(content(&snapshot.input), FRESH);
         assert_eq!(snapshot.input.name, "standard input (decompressed)");
     }
@@ -274,7 +276,7 @@ mod compressed {
     fn failing_stream_is_not_mistaken_for_damaged_data() {
         let bytes = compress(FRESH);
         let broken = Trickle(&bytes[..6], false, Some(io::Error::from_raw_os_error(5)));
-        let error = spooled_with(broken, &Resources::DEFAULT, &NoWatch).map(drop).unwrap_err();
+        let error = spooled_with(broken, &Resources::DEFAULT, &NoMonitor).map(drop).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Io { .. }), "{error}");
     }
 
@@ -289,7 +291,7 @@ mod compressed {
             let snapshot = opened(&dir.write("n1/fsm-snap/0000000000000064.fsm.zst", bytes));
             assert_eq!(content(&snapshot.input), FRESH);
             assert_eq!((snapshot.snapshot_index, snapshot.was_compressed), (Some(100), true));
-            let snapshot = spooled_with(Trickle(bytes, false, None), &Resources::DEFAULT, &NoWatch).unwrap();
+            let snapshot = spooled_with(Trickle(bytes, false, None), &Resources::DEFAULT, &NoMonitor).unwrap();
             assert_eq!(content(&snapshot.input), FRESH);
         }
     }
@@ -299,7 +301,7 @@ mod compressed {
         let skippable = b"\x5f\x2a\x4d\x18\0\0\0\0".to_vec();
         for bytes in [compress(b""), skippable.clone(), [compress(b""), skippable, compress(b"")].concat()] {
             assert_eq!(opened(&Dir::new().write("x.zst", &bytes)).input.len, 0);
-            assert_eq!(spooled_with(&bytes[..], &Resources::DEFAULT, &NoWatch).unwrap().input.len, 0);
+            assert_eq!(spooled_with(&bytes[..], &Resources::DEFAULT, &NoMonitor).unwrap().input.len, 0);
         }
     }
 
@@ -309,8 +311,8 @@ mod compressed {
         bytes.resize(usize::try_from(EXPANSION_FREE_LEN).unwrap() + 1, 0);
         let compressed = compress(&bytes);
         let limit = |expansion_max| Resources { expansion_max, ..Resources::DEFAULT };
-        assert!(spooled_with(&compressed[..], &limit(40_000), &NoWatch).is_ok());
-        let error = spooled_with(&compressed[..], &limit(10), &NoWatch).map(drop).unwrap_err();
+        assert!(spooled_with(&compressed[..], &limit(40_000), &NoMonitor).is_ok());
+        let error = spooled_with(&compressed[..], &limit(10), &NoMonitor).map(drop).unwrap_err();
         assert!(
             error.to_string().ends_with("more than 10 bytes for each compressed one; --max-expansion allows more"),
             "{error}"
@@ -326,7 +328,7 @@ mod compressed {
             let counted = Arc::new(CountedScratch::new());
             let scratch: Arc<dyn Scratch> = counted.clone();
             let resources = Resources { expansion_max, ..Resources::DEFAULT };
-            let spooling = Spooling { resources: &resources, scratch: &scratch, watch: &NoWatch };
+            let spooling = Spooling { resources: &resources, scratch: &scratch, monitor: &NoMonitor };
             let kept = spool(&compressed[..], STANDARD_INPUT, &spooling);
             let len = u64::try_from(compressed.len()).unwrap();
             let (allowed, whole) = ((len * expansion_max).max(EXPANSION_FREE_LEN), u64::try_from(bytes.len()).unwrap());

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use ekv_files::DumpPath;
 use ekv_files::sink::{DirSink, DrySink, Sink};
-use ekv_model::{Class, Result};
+use ekv_model::{Class, Monitor, Result};
 use ekv_node::datadir;
 use ekv_node::raft::peers::{PEERS_FILE, Peers};
 use ekv_node::raft::wal::{self, HardState, WAL_PATH, Wal};
 use ekv_node::snapfile::{self, ConfState, SnapData, SnapFile, SnapMetadata, Token};
 use ekv_snapshot::server_file::{FramedPayload, ServerFrame, ceiling_ms, verify_footer};
-use ekv_snapshot::{CommitTs, ErrorKind, FooterPolicy, Header, Input, RestorablePayload, RestorableTotals, Watch};
+use ekv_snapshot::{CommitTs, ErrorKind, FooterPolicy, Header, Input, RestorablePayload, RestorableTotals};
 use sha2::{Digest, Sha256};
 
 use super::encode_info::format_sha256;
@@ -71,13 +71,13 @@ impl Beginning<'_> {
         stage: &mut dyn Stage,
         payload: &Payload,
         entries_max: Option<u64>,
-        watch: &dyn Watch,
+        monitor: &dyn Monitor,
     ) -> Result<Copied> {
         let mut framed = FramedPayload::open(&payload.input)?;
         let source = framed.as_ref().map_or(&payload.input, |framed| &framed.payload).clone();
         let (mut frame, header) = ServerFrame::begin(CommitTs(payload.info.last_commit_ts));
         let mut sha256 = Sha256::new();
-        let mut reader = RestorablePayload::new(&source, watch).at_most(entries_max.unwrap_or(u64::MAX));
+        let mut reader = RestorablePayload::new(&source, monitor).at_most(entries_max.unwrap_or(u64::MAX));
         let [fsm, ..] = self.paths();
         stage.begin(&dump_path(&fsm)?)?;
         stage.write(&header)?;
@@ -127,7 +127,7 @@ impl Beginning<'_> {
         stage: &mut dyn Stage,
         payload: &Payload,
         copied: &Copied,
-        watch: &dyn Watch,
+        monitor: &dyn Monitor,
     ) -> Result<()> {
         let [fsm, snap, wal, peers] = self.paths();
         let token = Token { index: self.index, crc32c: copied.crc32c };
@@ -150,7 +150,7 @@ impl Beginning<'_> {
         compare(&fsm, &header, &Header::V1 { ceiling_ms: ceiling_ms(CommitTs(payload.info.last_commit_ts)) })?;
         let around = header.len().saturating_add(ekv_snapshot::format::FOOTER_LEN);
         compare(&fsm, &input.len, &copied.payload_len.saturating_add(around))?;
-        let footer = verify_footer(&input, watch).map_err(|error| unreadable(&fsm, error))?;
+        let footer = verify_footer(&input, monitor).map_err(|error| unreadable(&fsm, error))?;
         Ok(compare(&fsm, &footer, &copied.crc32c)?)
     }
 

@@ -14,7 +14,7 @@ use super::encode_info::format_sha256;
 use super::timestamp::{check_last_commit_ts, timestamp_warning};
 use super::{EncodeInfo, Payload, PeerList, Placement, RestoreError};
 use crate::open::too_many_bytes;
-use crate::progress::{Follower, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::{Moment, Resources};
 
 /// Highest Raft index and term with which a node can begin: both are counted on for as long as it lives, and some numbers at the end of
@@ -267,12 +267,11 @@ fn write_and_read_back(
     options: &PrepareOptions,
     progress: &dyn Progress,
 ) -> Result<Copied> {
-    let follower = Follower::new(progress);
     progress.begin(Phase::Copy, Some(payload.input.len));
-    let copied = beginning.write_payload(stage, payload, options.resources.entries_max, &follower)?;
+    let copied = beginning.write_payload(stage, payload, options.resources.entries_max, progress)?;
     beginning.write_raft_files(stage, &copied)?;
     progress.begin(Phase::ReadBack, Some(copied.payload_len));
-    beginning.read_back(stage, payload, &copied, &follower)?;
+    beginning.read_back(stage, payload, &copied, progress)?;
     Ok(copied)
 }
 

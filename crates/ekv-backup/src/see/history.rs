@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use ekv_adapters::{AdapterOptions, Concern, Family, Router, Run, concerns, decode, ranges_of, subject};
-use ekv_model::{Class, Consumer, Error, Event, Monitor as _, Name, Result, Scope, Severity, Step, Thing, Things};
+use ekv_model::{Class, Consumer, Error, Event, Name, Result, Scope, Severity, Step, Thing, Things};
 use ekv_snapshot::{Classify as _, CommitTs, FamilyTotals, Range, VersionScan, View, len_u64};
 use ekv_spill::{Scratch, Sorter, Spool, Spooled};
 
 use super::source::Source;
 use crate::digest::{Aspects, Fingerprint};
 use crate::losses::{garbled_row, scratch_error};
-use crate::progress::{Follower, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::{CommandError, Resources, Store};
 
 /// Memory for sorting the commits of a thing, in bytes.
@@ -88,12 +88,11 @@ pub fn history(
     }
     progress.begin(Phase::Look, None);
     let scratch = resources.scratch();
-    let follower = Follower::new(progress);
-    let commits = Commits::of(store, name, &scratch, &follower)?;
+    let commits = Commits::of(store, name, &scratch, progress)?;
     let since = store.loaded.retained_since().max().map_or(0, |since| since.0);
     let mut told = Told { store, take, later: None, count: 0 };
     let past = Past::new(store, name, commits.has_around, scratch)?;
-    past.tell(&commits, 0..commits.count(), &mut told, &follower)?;
+    past.tell(&commits, 0..commits.count(), &mut told, progress)?;
     // Before the first commit it was not there.
     told.state(None, VersionState::Deleted)?;
     if told.count == 0 {
@@ -173,7 +172,7 @@ struct Commits {
 
 impl Commits {
     /// Finds them.
-    fn of(store: &Store, name: &Name, scratch: &Arc<dyn Scratch>, follower: &Follower<'_>) -> Result<Self> {
+    fn of(store: &Store, name: &Name, scratch: &Arc<dyn Scratch>, progress: &dyn Progress) -> Result<Self> {
         let mut sorter = Sorter::new(Arc::clone(scratch), SORT_BUDGET);
         let mut concern = Concerns::of(name);
         let mut has_around = false;
@@ -182,7 +181,7 @@ impl Commits {
             for range in ranges_of(name) {
                 let mut scan = VersionScan::new(std::slice::from_ref(file), range)?;
                 while let Some(version) = scan.next_version()? {
-                    follower.visited(1)?;
+                    progress.advance(1)?;
                     let (_, Some(concern)) = concern.of_record(version.user_key) else { continue };
                     let is_own = concern == Concern::Own;
                     has_around |= !is_own;
@@ -284,13 +283,13 @@ impl<'s> Past<'s> {
         commits: &Commits,
         numbers: std::ops::Range<u64>,
         told: &mut Told<'_>,
-        follower: &Follower<'_>,
+        progress: &dyn Progress,
     ) -> Result<()> {
         let count = numbers.end.saturating_sub(numbers.start);
         if count <= COMMITS_AT_ONCE {
             for number in numbers {
                 let commit = commits.get(number)?;
-                told.state(Some(commit), self.state_at(commit.ts, follower)?)?;
+                told.state(Some(commit), self.state_at(commit.ts, progress)?)?;
             }
             return Ok(());
         }
@@ -302,19 +301,19 @@ impl<'s> Past<'s> {
         while start < numbers.end {
             let end = start.saturating_add(part).min(numbers.end);
             let [newest, oldest] = [start, end.saturating_sub(1)].map(|number| commits.get(number));
-            self.between(oldest?.ts, newest?.ts, follower)?.tell(commits, start..end, told, follower)?;
+            self.between(oldest?.ts, newest?.ts, progress)?.tell(commits, start..end, told, progress)?;
             start = end;
         }
         Ok(())
     }
 
     /// What of it counts for readers from one commit to another.
-    fn between(&self, oldest: u64, newest: u64, follower: &Follower<'_>) -> Result<Self> {
+    fn between(&self, oldest: u64, newest: u64, progress: &dyn Progress) -> Result<Self> {
         let ranges = if self.is_copy { vec![Range::default()] } else { ranges_of(self.name) };
         let mut families = vec![FamilyTotals::default(); self.families.len()];
         let mut concern = Concerns::of(self.name);
         let mut is_wanted = |user_key: &[u8]| {
-            follower.visited(1)?;
+            progress.advance(1)?;
             let (family, concern) = concern.of_record(user_key);
             // What is malformed may be a part of it.
             let is_wanted = concern.is_some() || subject(family, user_key).is_none();
@@ -331,7 +330,7 @@ impl<'s> Past<'s> {
     }
 
     /// What a reader at this commit saw.
-    fn state_at(&self, commit_ts: u64, follower: &Follower<'_>) -> Result<VersionState> {
+    fn state_at(&self, commit_ts: u64, progress: &dyn Progress) -> Result<VersionState> {
         let view = self.view.reading_at(CommitTs(commit_ts));
         // Content that is kept by its digest concerns no single thing.
         let blobs: Vec<View> =
@@ -339,7 +338,7 @@ impl<'s> Past<'s> {
         let options = AdapterOptions { blob_sources: &blobs, ..AdapterOptions::default() };
         let aspects = self.has_around.then(|| Aspects::new(true));
         let mut seen = Seen { name: self.name, things: Things::default(), aspects, state: None };
-        let mut run = Run::new(&view, &self.families, &mut seen, follower, Arc::clone(&self.scratch));
+        let mut run = Run::new(&view, &self.families, &mut seen, progress, Arc::clone(&self.scratch));
         run.select(Arc::clone(&self.scope));
         decode(&mut run, self.name.protocol, &options)?;
         let (_, findings) = run.into_books();

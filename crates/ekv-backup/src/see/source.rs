@@ -18,7 +18,7 @@ use crate::losses::{dump_loss_of, first_losses};
 use crate::open::kind::Kind;
 use crate::open::open_snapshot_stream;
 use crate::pipe::{Books, Events, Header};
-use crate::progress::{Follower, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::time::{format_commit_ts, format_unix_ms};
 use crate::{CommandError, DumpEvents, EventOptions, Protocol, ReadTime, Store, StoreEvents, open_dump};
 
@@ -105,7 +105,7 @@ impl Source {
         }
         let scratch = read.resources.scratch();
         progress.begin(Phase::Check, None);
-        let opened = open_snapshot_stream(whole, name, &read.resources, &scratch, &Follower::new(progress))?;
+        let opened = open_snapshot_stream(whole, name, &read.resources, &scratch, progress)?;
         Ok(Source::Store(Box::new(Store::of_input(opened.input, read, &scratch, progress)?)))
     }
 

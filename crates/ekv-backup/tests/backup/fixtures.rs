@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ekv_backup::{Class, DecodeOptions, DecodeReport, NoProgress, Phase, Progress, ReadTime, Result, decode, verify};
+use ekv_model::{Cancelled, Monitor};
 use ekv_snapshot::FooterPolicy;
 use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS, SSTI_5};
 use ekv_testkit::truth::{Kind, compare, observation};
@@ -283,11 +284,13 @@ struct StopAt {
 
 impl Progress for StopAt {
     fn begin(&self, _: Phase, _: Option<u64>) {}
-    fn advance_to(&self, _: u64) {}
-    fn is_cancelled(&self) -> bool {
+}
+
+impl Monitor for StopAt {
+    fn advance(&self, _: u64) -> Result<(), Cancelled> {
         let left = self.calls_left.get();
         self.calls_left.set(left.saturating_sub(1));
-        left == 0
+        if left == 0 { Err(Cancelled) } else { Ok(()) }
     }
 }
 
@@ -317,7 +320,12 @@ impl<F: Fn()> Progress for Interference<F> {
             (self.0)();
         }
     }
-    fn advance_to(&self, _: u64) {}
+}
+
+impl<F> Monitor for Interference<F> {
+    fn advance(&self, _: u64) -> Result<(), Cancelled> {
+        Ok(())
+    }
 }
 
 #[test]

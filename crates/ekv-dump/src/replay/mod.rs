@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use ekv_files::source::ScopedSource;
 use ekv_files::{DumpPath, Result};
-use ekv_model::{Consumer, Example, Filtered, Finding, Map, Protocol};
+use ekv_model::{Consumer, Example, Filtered, Finding, Map, Monitor, Protocol};
 use ekv_spill::Scratch;
 use ekv_text::time::hlc_unix_ms;
 
@@ -37,7 +37,7 @@ pub use crate::layout::s3::read::findings::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT
 pub use crate::layout::sqs::read::findings::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
 pub use fault::ReplayFault;
 pub use place::Place;
-pub use reading::{Monitor, ReadTotals, ReplayOptions, Replayed};
+pub use reading::{ReadTotals, ReplayOptions, Replayed};
 
 /// Reads the manifest of a dump and nothing else.
 ///
@@ -67,7 +67,7 @@ pub fn replay(
     options: &ReplayOptions,
     target: &mut dyn Consumer,
     place: &Place,
-    monitor: Monitor<'_>,
+    monitor: &dyn Monitor,
 ) -> Result<Replayed> {
     let mut reading = Reading::open(source, scratch, place, options, monitor)?;
     let now_ms = hlc_unix_ms(reading.read_ts());

@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
-use ekv_model::{Consumer, Example, Finding, Findings, Map, Protocol, Scope};
+use ekv_model::{Consumer, Example, Finding, Findings, Map, Monitor, Protocol, Scope};
 use ekv_spill::{Scratch, Sorter};
 
 use super::Place;
@@ -23,9 +23,6 @@ use ekv_files::{DumpPath, Error, ErrorKind, Result};
 
 /// Share of the memory for each sort but that of the entries, which has a half of it.
 const SMALL_SHARE: usize = 10;
-
-/// Told how many bytes were read since the last call; an error ends the replay.
-pub type Monitor<'a> = &'a mut dyn FnMut(u64) -> ekv_model::Result<()>;
 
 /// What is replayed, and with how much memory.
 #[derive(Clone, Debug)]
@@ -68,9 +65,7 @@ pub(crate) struct Reading<'a> {
 struct Books<'a> {
     entries: Entries,
     notes: Notes,
-    monitor: Monitor<'a>,
-    /// The monitor's wish to stop.
-    stopped: Option<ekv_model::Error>,
+    monitor: &'a dyn Monitor,
     totals: ReadTotals,
     findings: Findings,
     buffer: Vec<u8>,
@@ -113,7 +108,7 @@ impl<'a> Reading<'a> {
         scratch: &Arc<dyn Scratch>,
         place: &'a Place,
         options: &'a ReplayOptions,
-        monitor: Monitor<'a>,
+        monitor: &'a dyn Monitor,
     ) -> Result<Self> {
         let ReplayOptions { scope, memory_budget, included } = options;
         let (memory_budget, included) = (*memory_budget, *included);
@@ -126,7 +121,6 @@ impl<'a> Reading<'a> {
                 problems: Problems::default(),
             },
             monitor,
-            stopped: None,
             totals: ReadTotals::default(),
             findings: Findings::default(),
             buffer: Vec::new(),
@@ -134,7 +128,7 @@ impl<'a> Reading<'a> {
         };
         let manifest = match books.read_manifest(source, scratch) {
             Ok(manifest) => manifest,
-            Err(error) => return Err(books.stopped.take().map_or(error, Error::from)),
+            Err(error) => return Err(books.stopped().unwrap_or(error)),
         };
         read_checksums(&mut open_checksums(source)?, &mut books.entries)
             .map_err(|error| error.or_at(CHECKSUMS_FILE.as_bytes(), None))?;
@@ -273,8 +267,8 @@ impl<'a> Reading<'a> {
 
     /// Says what an error means: a file that cannot be understood since it was changed is first of all a changed file.
     pub(crate) fn explain(mut self, error: Error) -> Error {
-        if let Some(stopped) = self.books.stopped.take() {
-            return stopped.into();
+        if let Some(stopped) = self.books.stopped() {
+            return stopped;
         }
         let Some((path, digest)) = self.books.suspect.take() else { return error };
         let listed = DumpPath::new(&path).map_err(Error::from).and_then(|path| self.source.listed_digest(&path));
@@ -291,6 +285,11 @@ impl<'a> Reading<'a> {
 }
 
 impl Books<'_> {
+    /// The monitor's wish to stop, which no reader may take for a fault of a file.
+    fn stopped(&self) -> Option<Error> {
+        self.monitor.advance(0).err().map(|cancelled| ekv_model::Error::from(cancelled).into())
+    }
+
     fn read_manifest(&mut self, source: &mut dyn ScopedSource, scratch: &Arc<dyn Scratch>) -> Result<StoredManifest> {
         let path = DumpPath::new(MANIFEST_FILE.as_bytes())?;
         let mut content = open_or_no_dump(source, &path, MANIFEST_FILE)?;
@@ -309,16 +308,12 @@ impl Books<'_> {
         content: &mut dyn Read,
         use_it: &mut dyn FnMut(&mut DumpFile<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Books { notes, monitor, stopped, totals, entries, buffer, .. } = self;
-        let mut count = |len: u64| {
-            monitor(len).map_err(|error| {
-                *stopped = Some(error);
-                io::ErrorKind::Other.into()
-            })
-        };
         // Also asked where nothing is read.
-        count(0).map_err(read_error)?;
-        let reader = HashingReader::new(content, &mut count);
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped);
+        }
+        let Books { notes, monitor, totals, entries, buffer, .. } = self;
+        let reader = HashingReader::new(content, *monitor);
         let mut file = DumpFile { path, reader, notes, fate: Fate::Read };
         let used = use_it(&mut file).map_err(|error| error.or_at(path.as_bytes(), None));
         let DumpFile { reader, fate, .. } = file;

@@ -1,13 +1,14 @@
 //! Dumps in memory that are edited by hand, and what a replay makes of them.
 
 use ekv_testkit::selection;
-use std::sync::{Arc, Mutex};
+use std::cell::Cell;
+use std::sync::Arc;
 
 use ekv_files::checksums::{CHECKSUMS_FILE, write_line};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
 use ekv_model::redis::{CollectionKind, Element, Event as RedisEvent, Expiry, ExpiryOrigin, ScalarKind, StreamId};
-use ekv_model::{Body, Consumer, Event, Map, Protocol};
+use ekv_model::{Body, Cancelled, Consumer, Event, Map, Monitor, NoMonitor, Protocol};
 use ekv_spill::{Scratch, SystemScratch};
 use sha2::{Digest, Sha256};
 
@@ -114,7 +115,7 @@ impl Dump {
 
     pub(crate) fn replay_to(&self, options: &ReplayOptions, target: &mut dyn Consumer) -> Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
-        replay(&mut source, &scratch(), options, target, &Place::default(), &mut |_| Ok(()))
+        replay(&mut source, &scratch(), options, target, &Place::default(), &NoMonitor)
     }
 
     /// The events, one text each.
@@ -416,26 +417,30 @@ fn errors_of_the_target_name_the_file_and_line_of_the_event() {
     }
     let mut source = MemorySource::new(Dump::of(&sample()).entries);
     let place = Place::default();
-    let error = replay(&mut source, &scratch(), &options(), &mut Refuses, &place, &mut |_| Ok(())).err().unwrap();
+    let error = replay(&mut source, &scratch(), &options(), &mut Refuses, &place, &NoMonitor).err().unwrap();
     assert_eq!(error.to_string(), "redis/db_0/hashes/h.json, line 12: no");
     assert_eq!(place.location().line, Some(12));
 }
 
 #[test]
-fn the_monitor_can_stop_a_replay_and_its_error_is_the_one_that_counts() {
+fn the_monitor_can_stop_a_replay_and_its_wish_is_the_error_that_counts() {
+    struct StopAt(u32, Cell<u32>);
+    impl Monitor for StopAt {
+        fn advance(&self, _: u64) -> Result<(), Cancelled> {
+            self.1.set(self.1.get() + 1);
+            if self.1.get() < self.0 { Ok(()) } else { Err(Cancelled) }
+        }
+    }
     for stop_at in [1, 2, 5] {
         let mut source = MemorySource::new(Dump::of(&sample()).entries);
-        let seen = Mutex::new(0_u32);
-        let mut monitor = |_| {
-            *seen.lock().unwrap() += 1;
-            match *seen.lock().unwrap() {
-                n if n == stop_at => Err(ekv_model::Error::new(ekv_model::Class::Cancelled, "enough")),
-                _ => Ok(()),
-            }
-        };
+        let monitor = StopAt(stop_at, Cell::new(0));
         let mut recorder = Recorder::default();
-        let error = replay(&mut source, &scratch(), &options(), &mut recorder, &Place::default(), &mut monitor);
+        let error = replay(&mut source, &scratch(), &options(), &mut recorder, &Place::default(), &monitor);
         let error = error.err().unwrap();
-        assert_eq!((error.to_string().as_str(), error.class()), ("enough", ekv_model::Class::Cancelled), "{stop_at}");
+        assert_eq!(
+            (error.to_string().as_str(), error.class()),
+            ("cancelled", ekv_model::Class::Cancelled),
+            "{stop_at}"
+        );
     }
 }

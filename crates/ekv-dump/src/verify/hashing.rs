@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use ekv_files::checksums::FileDigest;
+use ekv_model::Monitor;
 use sha2::{Digest, Sha256};
 
 /// Bytes read at once.
@@ -11,14 +12,14 @@ const BUFFER_LEN: usize = 64 * 1024;
 /// Passes the contents of a file through to a parser and hashes them.
 pub(crate) struct HashingReader<'a> {
     content: &'a mut dyn Read,
-    progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
+    monitor: &'a dyn Monitor,
     hasher: Sha256,
     len: u64,
 }
 
 impl<'a> HashingReader<'a> {
-    pub(crate) fn new(content: &'a mut dyn Read, progress: &'a mut dyn FnMut(u64) -> io::Result<()>) -> Self {
-        HashingReader { content, progress, hasher: Sha256::new(), len: 0 }
+    pub(crate) fn new(content: &'a mut dyn Read, monitor: &'a dyn Monitor) -> Self {
+        HashingReader { content, monitor, hasher: Sha256::new(), len: 0 }
     }
 
     /// Bytes read so far.
@@ -45,7 +46,7 @@ impl Read for HashingReader<'_> {
         self.hasher.update(buf.get(..read_len).unwrap_or_default());
         let read_len_u64 = u64::try_from(read_len).unwrap_or(u64::MAX);
         self.len = self.len.saturating_add(read_len_u64);
-        (self.progress)(read_len_u64)?;
+        self.monitor.advance(read_len_u64).map_err(io::Error::other)?;
         Ok(read_len)
     }
 }

@@ -19,11 +19,11 @@ pub(crate) mod seen;
 mod structure;
 mod walk;
 
-use std::io;
 use std::sync::Arc;
 
 use ekv_files::Result;
 use ekv_files::source::Source;
+use ekv_model::Monitor;
 use ekv_spill::Scratch;
 
 use crate::manifest::{Account, Manifest, StoredManifest};
@@ -58,7 +58,7 @@ impl Verification {
 
 /// Checks a dump.
 ///
-/// `memory_budget` in bytes bounds the external sorts; `progress` is told how many bytes were read since its last call, and ends the check with an error. Cost: each file
+/// `memory_budget` in bytes bounds the external sorts; `monitor` is told how many bytes were read since its last call, and ends the check with an error. Cost: each file
 /// is read once; memory within the budget and a few buffers, however many files there are.
 ///
 /// # Errors
@@ -68,9 +68,9 @@ pub fn verify(
     source: &mut dyn Source,
     scratch: &Arc<dyn Scratch>,
     memory_budget: usize,
-    progress: &mut dyn FnMut(u64) -> io::Result<()>,
+    monitor: &dyn Monitor,
 ) -> Result<Verification> {
-    let mut walk = walk::Walk::new(scratch, memory_budget, progress);
+    let mut walk = walk::Walk::new(scratch, memory_budget, monitor);
     source.walk(&mut walk)?;
     walk.require_checksums()?;
     let walk::Walked { manifest, files, bytes, entries, mut structure, mut problems } = walk.finish()?;

@@ -1,11 +1,11 @@
 //! CHECKSUMS of a dump that somebody edited.
 
-use std::io;
 use std::sync::Arc;
 
 use ekv_files::Result;
 use ekv_files::checksums::write_line;
 use ekv_files::source::Source;
+use ekv_model::Monitor;
 use ekv_spill::Scratch;
 
 use super::entries::{Changes, Seen};
@@ -35,10 +35,10 @@ pub fn relist(
     source: &mut dyn Source,
     scratch: &Arc<dyn Scratch>,
     memory_budget: usize,
-    progress: &mut dyn FnMut(u64) -> io::Result<()>,
+    monitor: &dyn Monitor,
     line: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<Relisting> {
-    let mut walk = walk::Walk::new(scratch, memory_budget, progress);
+    let mut walk = walk::Walk::new(scratch, memory_budget, monitor);
     source.walk(&mut walk)?;
     let walk::Walked { files, bytes, entries, mut structure, mut problems, .. } = walk.finish()?;
     let mut text = Vec::new();

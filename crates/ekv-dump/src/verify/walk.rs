@@ -1,9 +1,9 @@
 //! The one walk over a dump: hashes, and what the small files say.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use ekv_model::{Map, Protocol};
+use ekv_model::{Map, Monitor, Protocol};
 use ekv_spill::Scratch;
 
 use super::entries::{Entries, read_checksums};
@@ -26,7 +26,7 @@ use ekv_files::{DumpPath, Error, Result};
 /// Looks at every entry.
 pub(super) struct Walk<'a> {
     collected: Collected,
-    progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
+    monitor: &'a dyn Monitor,
     buffer: Vec<u8>,
 }
 
@@ -55,11 +55,7 @@ pub(super) struct Walked {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(
-        scratch: &Arc<dyn Scratch>,
-        memory_budget: usize,
-        progress: &'a mut dyn FnMut(u64) -> io::Result<()>,
-    ) -> Self {
+    pub(super) fn new(scratch: &Arc<dyn Scratch>, memory_budget: usize, monitor: &'a dyn Monitor) -> Self {
         let joins_budget = memory_budget / 5 * 2 / Protocol::ALL.len();
         let collected = Collected {
             scratch: Arc::clone(scratch),
@@ -73,7 +69,7 @@ impl<'a> Walk<'a> {
             lists: Lists::default(),
             problems: Problems::default(),
         };
-        Walk { collected, progress, buffer: Vec::new() }
+        Walk { collected, monitor, buffer: Vec::new() }
     }
 
     /// An error if there is no CHECKSUMS, nor a manifest, which is the first thing to miss.
@@ -101,7 +97,7 @@ impl Visitor for Walk<'_> {
     }
 
     fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> Result<()> {
-        let reader = HashingReader::new(content, self.progress);
+        let reader = HashingReader::new(content, self.monitor);
         self.collected.read_file(path.as_bytes(), reader, &mut self.buffer).map_err(|error| error.at(path.as_bytes()))
     }
 

@@ -1,9 +1,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use ekv_snapshot::{ErrorKind, FooterPolicy, NoWatch, OneFamily, Result, ScanOptions, scan};
-use ekv_spill::{Scratch, SystemScratch};
+use ekv_snapshot::{ErrorKind, FooterPolicy, Result};
+use ekv_testkit::scan_input;
 use tempfile::TempDir;
 
 use super::*;
@@ -84,9 +83,8 @@ impl Dir {
 
 /// What a caller does: reads candidates as a whole until one passes.
 fn first_intact(candidates: &mut Candidates) -> Option<GroupSnapshot> {
-    let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
     while let Some(snapshot) = candidates.next().unwrap() {
-        match scan(&snapshot.input, &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch) {
+        match scan_input(&snapshot.input) {
             Ok(_) => return Some(snapshot),
             Err(error) => candidates.reject(&snapshot, error),
         }

@@ -7,13 +7,12 @@
 
 use ekv_spill::{Sorted, Spooled};
 
-use super::invalid;
 use crate::format::{TS_LEN, VALUE_HEADER_LEN};
 use crate::record_writer::BodyPlace;
 use crate::resolver::common_prefix_len;
 use crate::shared_key::SharedKey;
 use crate::stream::len_u64;
-use crate::{CommitTs, Result};
+use crate::{CommitTs, Error, ErrorKind, Result};
 
 /// Where a key and its versions are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,4 +212,9 @@ impl OpenKey {
         };
         Ok(())
     }
+}
+
+/// The error of an `EKVMVCC2` payload that does not hold together.
+pub(super) fn invalid(reason: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Invalid { structure: "EKVMVCC2 payload", reason: reason.into() })
 }

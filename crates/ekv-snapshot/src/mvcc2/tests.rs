@@ -2,7 +2,8 @@ use super::*;
 use crate::FooterPolicy;
 use crate::file::Cursor;
 use crate::stream::len_u64;
-use crate::{MemoryInput, NoWatch, OneFamily, ScanOptions, View, scan};
+use crate::{MemoryInput, OneFamily, ScanOptions, View, scan};
+use ekv_model::NoMonitor;
 use ekv_spill::SystemScratch;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ fn input(bytes: &[u8], footer: FooterPolicy) -> Input {
 
 fn run(bytes: &[u8], footer: FooterPolicy) -> Result<(Vec<u8>, Transcoded)> {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let transcoded = transcode(&input(bytes, footer), 0, &scratch, &NoWatch)?;
+    let transcoded = transcode(&input(bytes, footer), 0, &scratch, &NoMonitor)?;
     let mut out = [&b"EKVPBBL1"[..], &transcoded.last_commit_ts.0.to_le_bytes()].concat();
     let mut cursor = Cursor::new(&transcoded.records, 100);
     while cursor.advance()? {
@@ -251,9 +252,14 @@ fn scratch_space_is_at_most_four_times_the_payload_however_many_versions_share_a
         let payload = payload(&keys);
         let counted = Arc::new(CountedScratch::default());
         let scratch: Arc<dyn Scratch> = counted.clone();
-        let (found, _) =
-            scan(&input(&payload, FooterPolicy::Optional), &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch)
-                .unwrap();
+        let (found, _) = scan(
+            &input(&payload, FooterPolicy::Optional),
+            &ScanOptions::default(),
+            &mut OneFamily,
+            &scratch,
+            &NoMonitor,
+        )
+        .unwrap();
         let expected: usize = keys.iter().map(|(_, versions)| versions.len()).sum();
         assert_eq!(found.totals.entries, u64::try_from(expected).unwrap());
         let (used, most) = (counted.used_len(), 4 * len_u64(&payload));
@@ -275,7 +281,7 @@ fn keys_that_share_more_than_the_index_keeps_are_found_in_any_order() {
         (0..300).map(|i| (key(i), vec![(1, false, 0, vec![7; 100]), (2, false, 0, vec![8; 100])])).collect();
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
     let input = input(&payload(&keys), FooterPolicy::Optional);
-    let (_, file) = scan(&input, &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch).unwrap();
+    let (_, file) = scan(&input, &ScanOptions::default(), &mut OneFamily, &scratch, &NoMonitor).unwrap();
     let mut lookup = View::of_file(&file, CommitTs(1)).lookup();
     for i in (0..300).rev().chain([7, 299, 0]) {
         assert_eq!(lookup.get(&key(i)).unwrap().unwrap().body.whole(), Some(&[7; 100][..]));

@@ -1,5 +1,6 @@
 use super::*;
-use crate::{FooterPolicy, MemoryInput, NoWatch};
+use crate::{FooterPolicy, MemoryInput};
+use ekv_model::NoMonitor;
 use std::sync::Arc;
 
 const T: u64 = 111_411_200_000_000_007;
@@ -33,7 +34,7 @@ fn read(bytes: &[u8]) -> Result<(Vec<u8>, RestorableTotals)> {
     let source = Arc::new(MemoryInput(bytes.into()));
     let len = len_u64(bytes);
     let input = Input { source, len, name: "m.fsm".into(), footer: FooterPolicy::Optional, token_crc32c: None };
-    let mut payload = RestorablePayload::new(&input, &NoWatch);
+    let mut payload = RestorablePayload::new(&input, &NoMonitor);
     let mut copy = Vec::new();
     while let Some(piece) = payload.next_piece()? {
         assert!(!piece.is_empty() && piece.len() <= PIECE_LEN);

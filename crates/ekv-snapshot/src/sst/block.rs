@@ -1,5 +1,6 @@
 //! Blocks of an SST file: found, compared with their checksums, decompressed. Source: `docs/format/ssti1.md`, sections 3.2 and 6.
 
+use ekv_model::{Monitor, NoMonitor};
 use std::sync::Arc;
 
 use ekv_spill::{Scratch, Spool};
@@ -10,7 +11,7 @@ use super::snappy;
 use crate::format::{RAW_KEY_LEN_MAX, VALUE_LEN_MAX};
 use crate::sequential::Sequential;
 use crate::stream::{for_each_piece, len_u64};
-use crate::{FooterPolicy, Input, NoWatch, Result, Watch};
+use crate::{FooterPolicy, Input, Result};
 
 /// Bytes behind a block: its compression and its checksum.
 pub(super) const TRAILER_LEN: u64 = 5;
@@ -34,7 +35,7 @@ pub(super) const FOOTER_LEN: usize = 53;
 pub(super) struct SstPlace<'t> {
     pub(super) input: &'t Input,
     pub(super) scratch: &'t Arc<dyn Scratch>,
-    pub(super) watch: &'t dyn Watch,
+    pub(super) monitor: &'t dyn Monitor,
     pub(super) number: usize,
     /// Byte offset in the input.
     pub(super) start: u64,
@@ -85,7 +86,7 @@ impl Content<'_> {
     pub(super) fn bytes(&self) -> Bytes<'_> {
         match self {
             Content::Short(bytes) => Bytes::Memory(bytes),
-            Content::Long(input) => Bytes::Input(Box::new(Sequential::new(input, &NoWatch))),
+            Content::Long(input) => Bytes::Input(Box::new(Sequential::new(input, &NoMonitor))),
         }
     }
 
@@ -171,7 +172,7 @@ impl<'t> Blocks<'t> {
         let mut crc32c = 0;
         for_each_piece(&stored, 0, stored.len, |piece| {
             crc32c = crc32c::crc32c_append(crc32c, piece);
-            self.place.watch.progress(start.saturating_add(handle.offset))
+            Ok(self.place.monitor.advance(len_u64(piece))?)
         })?;
         let mut trailer = [0; 5];
         input.fill_at(start.saturating_add(handle.offset).saturating_add(handle.len), &mut trailer)?;
@@ -183,7 +184,7 @@ impl<'t> Blocks<'t> {
             }
             return Ok(Content::Long(stored));
         }
-        let mut bytes = Bytes::Input(Box::new(Sequential::new(&stored, &NoWatch)));
+        let mut bytes = Bytes::Input(Box::new(Sequential::new(&stored, &NoMonitor)));
         raw_len(kind, bytes.ahead_most(VARINT_LEN_MAX)?, handle)?;
         Ok(Content::Long(spooled(&mut bytes, &mut self.pieces, self.place)?))
     }
@@ -197,11 +198,11 @@ impl<'t> Blocks<'t> {
             return Ok(usize::try_from(at).unwrap_or(usize::MAX));
         }
         let offset = self.place.start.saturating_add(handle.offset);
-        self.place.watch.progress(offset)?;
         let want = self.window_len.min(self.place.blocks_end().saturating_sub(handle.offset)).max(len);
         self.window.resize(usize::try_from(want).unwrap_or(usize::MAX), 0);
         let got = self.place.input.fill_at(offset, &mut self.window)?;
         self.window.truncate(got);
+        self.place.monitor.advance(len_u64(&self.window))?;
         self.window_start = handle.offset;
         Ok(0)
     }

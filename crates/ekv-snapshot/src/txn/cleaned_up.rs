@@ -7,11 +7,12 @@
 
 use ekv_spill::{Sorted, Sorter};
 
+use super::findings;
 use super::keys::{self, COMMIT, INTENT};
 use super::locks::HeldLock;
-use super::overlay::{Row, RowKind, WINDOW_LEN, is_at, read_intent};
 use super::record::parse_commit;
-use super::{Work, changed, describe, findings};
+use super::row::{Row, RowKind, WINDOW_LEN, is_at, read_intent};
+use super::work::{Work, changed, describe};
 use crate::file::Cursor;
 use crate::record::{ValueHeader, split_raw_key};
 use crate::stream::for_each_piece;

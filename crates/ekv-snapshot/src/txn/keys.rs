@@ -28,3 +28,18 @@ pub(crate) fn split_transaction_id(id: &[u8]) -> Option<(&[u8], CommitTs)> {
 pub(crate) fn raw_key(prefix: &[u8], user_key: &[u8], ts: CommitTs) -> Vec<u8> {
     [prefix, user_key, &ts.to_suffix()].concat()
 }
+
+/// Key of a row that belongs to a group: sorts by group, then by `key`.
+pub(super) fn row_key(group: u16, key: &[u8]) -> Vec<u8> {
+    [&group.to_be_bytes(), key].concat()
+}
+
+pub(super) fn split_row_key(row_key: &[u8]) -> Option<(u16, &[u8])> {
+    let (group, key) = row_key.split_first_chunk()?;
+    Some((u16::from_be_bytes(*group), key))
+}
+
+/// Key of a committed lock: group, raw key of the version to be, start timestamp; of equal versions the last started comes first.
+pub(super) fn committed_key(group: u16, user_key: &[u8], commit_ts: CommitTs, start_ts: CommitTs) -> Vec<u8> {
+    [&group.to_be_bytes(), user_key, &commit_ts.to_suffix(), &start_ts.to_suffix()].concat()
+}

@@ -1,36 +1,27 @@
 //! The versions that a group's snapshot lacks. Source: `docs/format/snapshot.md`, section 11.4, rules 4 and 7 and the policy switch.
 
+use ekv_model::NoMonitor;
 use ekv_spill::Sorter;
-use ekv_text::ByteCursor;
 
-use super::keys::{self, INTENT};
+use super::keys::{self, INTENT, split_row_key};
 use super::locks::HeldLock;
-use super::record::{Damage, INTENT_FIXED_LEN, Intent};
-use super::{ReadPoint, TxnState, TxnView, Work, changed, cleaned_up, findings};
+use super::row::{Row, RowKind, WINDOW_LEN, is_at, read_intent};
+use super::work::{ReadPoint, TxnView, Work, changed};
+use super::{cleaned_up, findings};
 use crate::file::Cursor;
 use crate::format::{FLAG_TOMBSTONE, VALUE_HEADER_LEN};
-use crate::record::{ValueHeader, split_raw_key};
+use crate::record::split_raw_key;
 use crate::record_writer::{BodyPlace, RecordWriter};
 use crate::resolver::{OpenKeys, common_prefix_len};
 use crate::view::{Shows, effective_read_ts, seek_version, shows};
-use crate::{CommitTs, NoWatch, OneFamily, RecordFile, Result, ScanOptions, scan};
+use crate::{CommitTs, OneFamily, RecordFile, Result, ScanOptions, scan};
 
-/// Buffer of the cursors that look records up, in bytes.
-pub(super) const WINDOW_LEN: usize = 32 << 10;
-
-/// Key of a row that belongs to a group: sorts by group, then by `key`.
-pub(super) fn row_key(group: u16, key: &[u8]) -> Vec<u8> {
-    [&group.to_be_bytes(), key].concat()
-}
-
-fn split_row_key(row_key: &[u8]) -> Option<(u16, &[u8])> {
-    let (group, key) = row_key.split_first_chunk()?;
-    Some((u16::from_be_bytes(*group), key))
-}
-
-/// Key of a committed lock: group, raw key of the version to be, start timestamp; of equal versions the last started comes first.
-pub(super) fn committed_key(group: u16, user_key: &[u8], commit_ts: CommitTs, start_ts: CommitTs) -> Vec<u8> {
-    [&group.to_be_bytes(), user_key, &commit_ts.to_suffix(), &start_ts.to_suffix()].concat()
+/// What follows for one group.
+pub struct TxnState {
+    /// Versions that the group's snapshot lacks; where a raw key is in both, the overlay counts. `None` = there are none.
+    pub overlay: Option<RecordFile>,
+    /// The timestamp at which the group is to be read.
+    pub read_ts: CommitTs,
 }
 
 /// Reads the intents of the committed locks and writes the overlays.
@@ -56,60 +47,7 @@ fn read_timestamps(work: &Work<'_>, newest_commits: &[CommitTs]) -> Vec<CommitTs
     }
 }
 
-/// A version to be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) kind: RowKind,
-    /// Whether the server would return it.
-    live: bool,
-    /// Whether the server has cleaned it up.
-    is_cleaned_up: bool,
-    /// Byte offset of the lock record.
-    pub(super) lock_offset: u64,
-    /// The value in the group's input.
-    pub(super) body: BodyPlace,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RowKind {
-    Put,
-    Delete,
-    /// A tombstone for a key whose value is not known.
-    Hide,
-}
-
-impl Row {
-    /// Length of [`Row::encode`] in bytes.
-    pub(super) const LEN: usize = 27;
-
-    pub(super) fn encode(self) -> Vec<u8> {
-        let kind = match self.kind {
-            RowKind::Put => 0,
-            RowKind::Delete => 1,
-            RowKind::Hide => 2,
-        };
-        let mut out = vec![kind, u8::from(self.live), u8::from(self.is_cleaned_up)];
-        for number in [self.lock_offset, self.body.offset, self.body.len] {
-            out.extend_from_slice(&number.to_be_bytes());
-        }
-        out
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Option<Row> {
-        let mut cursor = ByteCursor::new(bytes);
-        let [kind, live, is_cleaned_up] = cursor.take()?;
-        let lock_offset = cursor.u64()?;
-        let body = BodyPlace { offset: cursor.u64()?, len: cursor.u64()? };
-        let kind = match kind {
-            0 => RowKind::Put,
-            1 => RowKind::Delete,
-            _ => RowKind::Hide,
-        };
-        Some(Row { kind, live: *live != 0, is_cleaned_up: *is_cleaned_up != 0, lock_offset, body })
-    }
-}
-
-/// Turns committed locks into rows: key = [`row_key`] of the raw key, payload = [`Row`]. Writes that the server cleaned up are returned,
+/// Turns committed locks into rows: key = [`keys::row_key`] of the raw key, payload = [`Row`]. Writes that the server cleaned up are returned,
 /// as [`cleaned_up::settle`] takes them.
 fn apply(work: &mut Work<'_>, committed: Sorter, read_ts: &[CommitTs], rows: &mut Sorter) -> Result<Sorter> {
     let mut suspects = work.sorter();
@@ -172,27 +110,6 @@ fn apply(work: &mut Work<'_>, committed: Sorter, read_ts: &[CommitTs], rows: &mu
         }
     }
     Ok(suspects)
-}
-
-/// Moves to a raw key; whether there is such a record.
-pub(super) fn is_at(cursor: &mut Cursor, raw_key: &[u8]) -> Result<bool> {
-    Ok(cursor.seek(raw_key)? && cursor.raw_key() == raw_key)
-}
-
-/// What the intent under the cursor writes; `None` if there is no intent.
-pub(super) fn read_intent(cursor: Option<&Cursor>, start_ts: CommitTs) -> Result<Option<(RowKind, BodyPlace)>, Damage> {
-    let Some(value) = cursor.map(Cursor::value) else { return Ok(None) };
-    let header = ValueHeader::parse(value.head(), value.len());
-    let header = header.map_err(|_| Damage::ValueHeader { record: "intent" })?;
-    if header.tombstone {
-        return Ok(None);
-    }
-    let body = value.without_header();
-    let written = body.after(INTENT_FIXED_LEN);
-    Ok(Some(match Intent::parse(body.head(), body.len(), start_ts)? {
-        Intent::Put { len } => (RowKind::Put, BodyPlace { offset: written.byte_offset(), len }),
-        Intent::Delete => (RowKind::Delete, BodyPlace { offset: written.byte_offset(), len: 0 }),
-    }))
 }
 
 /// Adds a tombstone at the read timestamp for every damaged key.
@@ -348,7 +265,7 @@ impl GroupOverlay {
         let snapshot = &work.group(self.group).ok_or_else(changed)?.file.input().name;
         let input = self.writer.finish(format!("{snapshot} (writes of committed transactions)"))?;
         let options = ScanOptions { raw_key_len_max: u64::MAX, ..ScanOptions::default() };
-        let (_, file) = scan(&input, &options, &mut OneFamily, work.scratch, &NoWatch)?;
+        let (_, file) = scan(&input, &options, &mut OneFamily, work.scratch, &NoMonitor)?;
         Ok(Some(file.into_overlay()))
     }
 }

@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 
 use ekv_spill::Sorter;
 
+use super::findings;
 use super::keys::{self, COMMIT, LOCK, ROLLBACK};
 use super::locks::{HeldLock, LockScan};
 use super::record::{Damage, parse_commit, parse_rollback};
-use super::{Work, changed, describe, findings, overlay};
+use super::work::{Work, changed, describe};
 use crate::view::{Lookup, View};
 use crate::{CommitTs, Result};
 
@@ -23,7 +24,7 @@ enum Status {
 
 /// Locks by the fate of their transactions.
 pub(super) struct Decided {
-    /// Key = [`overlay::committed_key`], payload = [`HeldLock`].
+    /// Key = [`keys::committed_key`], payload = [`HeldLock`].
     pub(super) committed: Sorter,
     /// Key = primary key and inverted start timestamp, payload = [`HeldLock`].
     pub(super) undecided: Sorter,
@@ -61,7 +62,7 @@ pub(super) fn decide(work: &mut Work<'_>, locks: Sorter) -> Result<Decided> {
                     {
                         *newest = (*newest).max(*commit_ts);
                     }
-                    let key = overlay::committed_key(lock.group, &lock.user_key, *commit_ts, start_ts);
+                    let key = keys::committed_key(lock.group, &lock.user_key, *commit_ts, start_ts);
                     decided.committed.push(&key, &lock.encode())?;
                 }
             }
@@ -71,7 +72,7 @@ pub(super) fn decide(work: &mut Work<'_>, locks: Sorter) -> Result<Decided> {
                 if let Some(newest) = decided.newest_commits.get_mut(usize::from(lock.group)).filter(|_| counts) {
                     *newest = (*newest).max(*commit_ts);
                 }
-                let key = overlay::committed_key(lock.group, &lock.user_key, *commit_ts, start_ts);
+                let key = keys::committed_key(lock.group, &lock.user_key, *commit_ts, start_ts);
                 decided.committed.push(&key, &lock.encode())?;
             }
             Status::RolledBack => count(&mut work.totals.rolled_back),

@@ -1,13 +1,10 @@
 //! How much a view shows.
 
-use ekv_model::{Example, Findings};
+use ekv_model::{Example, Findings, Monitor};
 
 use super::range_scan::Origin;
 use super::{Range, View};
-use crate::{FamilyTotals, Result, Watch, findings};
-
-/// Records between two calls of the watch.
-const WATCH_INTERVAL: u64 = 1024;
+use crate::{FamilyTotals, Result, findings};
 
 /// Visible records of a key family in a view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,13 +32,12 @@ impl View {
     /// Counts what the view shows, per family of user keys; `family_of` gives the number of a family.
     ///
     /// The totals of pass 1 are those of single files. Those of a view differ where overlays add versions or groups hold
-    /// records that they do not own. Cost: one read of all files. `watch` is told the number of records so far.
+    /// records that they do not own. Cost: one read of all files. `monitor` is told of every record.
     ///
     /// # Errors
-    /// A failing read, or the watch's wish to stop.
-    pub fn count(&self, family_of: &dyn Fn(&[u8]) -> usize, watch: &dyn Watch) -> Result<Counts> {
+    /// A failing read, or the monitor's wish to stop.
+    pub fn count(&self, family_of: &dyn Fn(&[u8]) -> usize, monitor: &dyn Monitor) -> Result<Counts> {
         let mut counts = Counts::default();
-        let mut records = 0_u64;
         let mut scan = self.scan_with_unowned(Range::default())?;
         while let Some((record, origin)) = scan.next_with_origin()? {
             let number = family_of(record.user_key);
@@ -57,10 +53,7 @@ impl View {
                     Example::new(Some(record.user_key), Some(record.byte_offset), detail)
                 });
             }
-            records = records.saturating_add(1);
-            if records.is_multiple_of(WATCH_INTERVAL) {
-                watch.progress(records)?;
-            }
+            monitor.advance(1)?;
         }
         Ok(counts)
     }

@@ -1,9 +1,9 @@
-use ekv_model::InMemory;
+use ekv_model::{InMemory, NoMonitor};
 use ekv_spill::SystemScratch;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{FooterPolicy, Input, MemoryInput, NoWatch, OneFamily, ScanOptions, scan};
+use crate::{FooterPolicy, Input, MemoryInput, OneFamily, ScanOptions, scan};
 
 /// The timestamp of the documented example.
 const GOLDEN_TS: CommitTs = CommitTs(111_411_200_000_000_007);
@@ -18,7 +18,7 @@ fn write(records: &[(&[u8], &[u8])], memory_budget: usize, form: WrittenForm) ->
         writer.put(user_key, &[Body::Inline(body)]).unwrap();
     }
     let mut out = Vec::new();
-    let written = writer.finish(form, &mut out, &NoWatch)?;
+    let written = writer.finish(form, &mut out, &NoMonitor)?;
     Ok((out, written))
 }
 
@@ -30,7 +30,7 @@ fn scanned(bytes: &[u8]) -> crate::Scan {
         footer: FooterPolicy::Optional,
         token_crc32c: None,
     };
-    scan(&input, &ScanOptions::default(), &mut OneFamily, &scratch(), &NoWatch).unwrap().0
+    scan(&input, &ScanOptions::default(), &mut OneFamily, &scratch(), &NoMonitor).unwrap().0
 }
 
 /// Raw keys in the order of the payload.
@@ -141,7 +141,7 @@ fn long_bodies_in_parts_arrive_whole() {
     writer.put(b"a", &[Body::Streamed(&in_memory), Body::Inline(b"tail")]).unwrap();
     writer.put(b"c", &[Body::Inline(&body[..usize::try_from(INLINE_LEN_MAX).unwrap()])]).unwrap();
     let mut out = Vec::new();
-    writer.finish(WrittenForm::Payload, &mut out, &NoWatch).unwrap();
+    writer.finish(WrittenForm::Payload, &mut out, &NoMonitor).unwrap();
     let found = |part: &[&[u8]]| {
         let part = part.concat();
         out.windows(part.len()).any(|window| window == part)
@@ -162,7 +162,7 @@ fn output_that_is_full_is_out_of_space() {
         }
     }
     let writer = Writer::new(&scratch(), GOLDEN_TS, 0).unwrap();
-    let error = writer.finish(WrittenForm::Payload, &mut Full, &NoWatch).unwrap_err();
+    let error = writer.finish(WrittenForm::Payload, &mut Full, &NoMonitor).unwrap_err();
     assert_eq!(error.class(), ekv_model::Class::OutOfSpace);
 }
 

@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
+use ekv_model::NoMonitor;
 use ekv_snapshot::{
-    CommitTs, FamilyTotals, Group, NoWatch, OneFamily, Owns, Range, RecordFile, ScanOptions, VersionKind, VersionScan,
-    View, findings, scan,
+    CommitTs, FamilyTotals, Group, OneFamily, Owns, Range, RecordFile, ScanOptions, VersionKind, VersionScan, View,
+    findings, scan,
 };
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 
 fn file(snapshot: &SnapshotBuilder) -> (FamilyTotals, RecordFile) {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let (pass, file) = scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch).unwrap();
+    let (pass, file) = scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoMonitor).unwrap();
     (pass.families.first().copied().unwrap_or_default(), file)
 }
 
@@ -63,7 +64,7 @@ fn key_of_several_groups_is_given_once_by_ranges_lookups_and_counts() {
     for (key, _) in expected {
         assert!(lookup.get(key.as_bytes()).unwrap().is_some(), "{key}");
     }
-    let counts = view.count(&|_| 0, &NoWatch).unwrap();
+    let counts = view.count(&|_| 0, &NoMonitor).unwrap();
     assert_eq!(counts.families.first().unwrap().visible, 6);
     assert_eq!((counts.families.first().unwrap().unowned, counts.findings.count(findings::UNOWNED)), (2, 2));
 }
@@ -94,7 +95,7 @@ fn place_in_several_groups_can_be_marked_and_found_again() {
 fn recounted_totals_say_what_became_of_every_record() {
     let snapshot = SnapshotBuilder::new().put(b"a", 10, b"v").put(b"b", 10, b"v").delete(b"c", 10);
     let (mut totals, _) = file(&snapshot);
-    let counts = View::new(vec![group(&snapshot, 10, |key| key == b"a")]).count(&|_| 0, &NoWatch).unwrap();
+    let counts = View::new(vec![group(&snapshot, 10, |key| key == b"a")]).count(&|_| 0, &NoMonitor).unwrap();
     totals.recount(counts.families.first().unwrap());
     assert_eq!((totals.visible, totals.unowned, totals.deleted, totals.covered), (1, 1, 1, 0));
     assert_eq!((totals.records, totals.visible_body_bytes), (3, 1));

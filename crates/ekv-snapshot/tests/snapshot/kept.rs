@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ekv_model::Class;
+use ekv_model::{Class, NoMonitor};
 use ekv_snapshot::kept::{NotKept, Unusable, read, scan_to_keep};
-use ekv_snapshot::{ErrorKind, FooterPolicy, Input, NoWatch, OneFamily, RecordFile, Scan, ScanOptions};
+use ekv_snapshot::{ErrorKind, FooterPolicy, Input, OneFamily, RecordFile, Scan, ScanOptions};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::{SnapshotBuilder, reseal, seal, vectors, visible_at};
 
@@ -52,7 +52,7 @@ fn input(path: &Path) -> Input {
 
 fn made(input: &Input) -> (Scan, RecordFile, Result<Vec<u8>, NotKept>) {
     let (scan, file, keepable) =
-        scan_to_keep(input, &ScanOptions::default(), &mut OneFamily, &scratch(), &NoWatch).unwrap();
+        scan_to_keep(input, &ScanOptions::default(), &mut OneFamily, &scratch(), &NoMonitor).unwrap();
     let bytes = keepable.map(|keepable| {
         let mut bytes = Vec::new();
         keepable.write(&scan, &file, &words(), MAKER, &mut bytes).unwrap();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ekv_model::dynamodb::{Event, Node, push_ordered};
 use ekv_model::{Body, Consumer, Event as ModelEvent, Findings, NoMonitor, Protocol, Result};
-use ekv_snapshot::{NoWatch, ScanOptions, View, scan};
+use ekv_snapshot::{ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 
@@ -96,7 +96,7 @@ fn decode_bytes(bytes: Vec<u8>) -> Decoded {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
     let input = ekv_testkit::memory_input(bytes);
     let options = ScanOptions::default();
-    let (scanned, file) = scan(&input, &options, &mut Router::default(), &scratch, &NoWatch).unwrap();
+    let (scanned, file) = scan(&input, &options, &mut Router::default(), &scratch, &NoMonitor).unwrap();
     let view = View::of_file(&file, scanned.effective_last_commit_ts);
     let mut log = Log::default();
     let mut run = Run::new(&view, &scanned.families, &mut log, &NoMonitor, scratch);

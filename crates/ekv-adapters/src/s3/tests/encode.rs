@@ -8,7 +8,7 @@ use ekv_dump::{DumpWriter, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
 use ekv_model::{Map, NoMonitor, Protocol};
-use ekv_snapshot::{CommitTs, Input, NoWatch, Writer, WrittenForm};
+use ekv_snapshot::{CommitTs, Input, Writer, WrittenForm};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::{fixtures, memory_input};
 use proptest::prelude::*;
@@ -55,9 +55,9 @@ fn encoded(dump: &MemoryEntries, commit_ts: u64) -> Vec<u8> {
     let options = ReplayOptions { included: Map::only(&[Protocol::S3]), scope: Arc::default(), memory_budget: 1 << 16 };
     let mut source = MemorySource::new(dump.clone());
     let mut encoder = Encoder::new(&mut writer, &scratch());
-    replay(&mut source, &scratch(), &options, &mut encoder, &Place::default(), &mut |_| Ok(())).unwrap();
+    replay(&mut source, &scratch(), &options, &mut encoder, &Place::default(), &NoMonitor).unwrap();
     let mut payload = Vec::new();
-    writer.finish(WrittenForm::Payload, &mut payload, &NoWatch).unwrap();
+    writer.finish(WrittenForm::Payload, &mut payload, &NoMonitor).unwrap();
     payload
 }
 

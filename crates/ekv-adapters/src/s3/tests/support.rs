@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ekv_dump::{DumpWriter, Scopes, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemorySink};
 use ekv_model::{Consumer, Finding, Findings, NoMonitor, Protocol};
-use ekv_snapshot::{CommitTs, FamilyTotals, Input, NoWatch, ScanOptions, View, scan};
+use ekv_snapshot::{CommitTs, FamilyTotals, Input, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 use md5::{Digest, Md5};
@@ -167,7 +167,7 @@ impl Store {
 /// What a snapshot shows at its end.
 pub(super) fn view_of(input: &Input) -> (View, Vec<FamilyTotals>) {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let (scan, file) = scan(input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoWatch).unwrap();
+    let (scan, file) = scan(input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoMonitor).unwrap();
     (View::of_file(&file, CommitTs(scan.effective_last_commit_ts.0)), scan.families)
 }
 

@@ -3,7 +3,8 @@
 use ekv_adapters::Router;
 use ekv_adapters::dynamodb::keys;
 use ekv_model::ByteSource as _;
-use ekv_snapshot::{NoWatch, Range, ScanOptions, View, scan};
+use ekv_model::NoMonitor;
+use ekv_snapshot::{Range, ScanOptions, View, scan};
 use ekv_testkit::fixtures;
 
 use crate::dynamodb::support::{Records, expect_round_trip, scratch};
@@ -12,7 +13,7 @@ use crate::dynamodb::support::{Records, expect_round_trip, scratch};
 fn records() -> Records {
     let input = ekv_testkit::memory_input(fixtures::read("all-3.fsm"));
     let options = ScanOptions::default();
-    let (scanned, file) = scan(&input, &options, &mut Router::default(), &scratch(), &NoWatch).unwrap();
+    let (scanned, file) = scan(&input, &options, &mut Router::default(), &scratch(), &NoMonitor).unwrap();
     let view = View::of_file(&file, scanned.effective_last_commit_ts);
     let mut records = Records::new();
     let mut found = view.scan_range(Range::prefix(b"!ddb|")).unwrap();

@@ -10,7 +10,7 @@ use ekv_dump::{DumpWriter, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
 use ekv_model::{Body, Consumer, Map, NoMonitor, Protocol, Result};
-use ekv_snapshot::{CommitTs, NoWatch, RecordSink, ScanOptions, View, Writer, Written, WrittenForm, scan};
+use ekv_snapshot::{CommitTs, RecordSink, ScanOptions, View, Writer, Written, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 
@@ -68,7 +68,7 @@ pub(crate) fn dump_of(layout: DynamodbLayout, send: impl FnOnce(&mut dyn Consume
 pub(crate) fn send_snapshot(snapshot: Vec<u8>, target: &mut dyn Consumer) {
     let input = ekv_testkit::memory_input(snapshot);
     let options = ScanOptions::default();
-    let (scanned, file) = scan(&input, &options, &mut Router::default(), &scratch(), &NoWatch).unwrap();
+    let (scanned, file) = scan(&input, &options, &mut Router::default(), &scratch(), &NoMonitor).unwrap();
     let view = View::of_file(&file, scanned.effective_last_commit_ts);
     let mut run = Run::new(&view, &scanned.families, target, &NoMonitor, scratch());
     dynamodb::decode(&mut run).unwrap();
@@ -81,7 +81,7 @@ pub(crate) fn send_dump(dump: &MemoryEntries, target: &mut dyn Consumer) {
     let included = Map::only(&[Protocol::DynamoDb]);
     let options = ReplayOptions { included, scope: Arc::default(), memory_budget: 64 << 10 };
     let mut source = MemorySource::new(dump.clone());
-    replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(())).unwrap();
+    replay(&mut source, &scratch(), &options, target, &Place::default(), &NoMonitor).unwrap();
 }
 
 /// A snapshot of these records.
@@ -94,7 +94,7 @@ pub(crate) fn payload(dump: &MemoryEntries, commit_ts: u64) -> (Vec<u8>, Written
     let mut writer = Writer::new(&scratch(), CommitTs(commit_ts), 1 << 20).unwrap();
     send_dump(dump, &mut Encoder::new(&mut writer, &scratch()));
     let mut out = Vec::new();
-    let written = writer.finish(WrittenForm::Payload, &mut out, &NoWatch).unwrap();
+    let written = writer.finish(WrittenForm::Payload, &mut out, &NoMonitor).unwrap();
     (out, written)
 }
 

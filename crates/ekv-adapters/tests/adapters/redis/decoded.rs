@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ekv_adapters::redis::{self, Options};
 use ekv_adapters::{Family, Outcome, Owner, Router, Run, Tally};
 use ekv_model::{Finding, Findings, NoMonitor, Protocol, Severity};
-use ekv_snapshot::{CommitTs, FamilyTotals, NoWatch, ScanOptions, View, scan};
+use ekv_snapshot::{CommitTs, FamilyTotals, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::redis::{RecordedKey, Recorder, RedisRecords, RedisValue};
@@ -40,7 +40,7 @@ pub(crate) fn decode_at(records: &RedisRecords, read_ts: u64) -> Decoded {
 pub(crate) fn decode_snapshot(snapshot: &SnapshotBuilder, options: &Options, read_ts: Option<CommitTs>) -> Decoded {
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
     let scan_options = ScanOptions { read_ts, ..ScanOptions::default() };
-    let (scan, file) = scan(&snapshot.input(), &scan_options, &mut Router::default(), &scratch, &NoWatch).unwrap();
+    let (scan, file) = scan(&snapshot.input(), &scan_options, &mut Router::default(), &scratch, &NoMonitor).unwrap();
     let view = View::of_file(&file, read_ts.unwrap_or(scan.effective_last_commit_ts));
     let mut recorder = Recorder::default();
     let mut run = Run::new(&view, &scan.families, &mut recorder, &NoMonitor, scratch);

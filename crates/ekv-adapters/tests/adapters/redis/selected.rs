@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ekv_adapters::{Family, Outcome, Router, Run, Tally, dynamodb, redis, s3, sqs};
 use ekv_model::{Consumer, Event, Filtered, Kind, NoMonitor, Protocol, Result, Scope, Things};
-use ekv_snapshot::{Input, NoWatch, RecordFile, Scan, ScanOptions, View, scan};
+use ekv_snapshot::{Input, RecordFile, Scan, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::redis::{RedisRecords, Wide, key, value};
 use ekv_testkit::{FaultyInput, ReadFault, fixtures, input_of, memory_input};
@@ -62,7 +62,7 @@ impl Opened {
     fn of(input: &Input) -> Self {
         let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
         let (scan, file): (Scan, RecordFile) =
-            scan(input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoWatch).unwrap();
+            scan(input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoMonitor).unwrap();
         let view = View::of_file(&file, scan.effective_last_commit_ts);
         Opened { scan, view }
     }

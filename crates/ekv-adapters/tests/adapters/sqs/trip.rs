@@ -1,6 +1,5 @@
 //! Records, dumps in memory, and the ways between them.
 
-use ekv_model::Scope;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,8 +11,9 @@ use ekv_dump::{DumpWriter, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::checksums::{CHECKSUMS_FILE, write_line};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
+use ekv_model::Scope;
 use ekv_model::{Body, Consumer, Findings, Map, NoMonitor, Protocol, Result};
-use ekv_snapshot::{CommitTs, NoWatch, RecordSink, ScanOptions, View, Writer, WrittenForm, scan};
+use ekv_snapshot::{CommitTs, RecordSink, ScanOptions, View, Writer, WrittenForm, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::{SnapshotBuilder, memory_input};
 use sha2::{Digest, Sha256};
@@ -100,7 +100,7 @@ impl Dump {
     pub(crate) fn of_snapshot(snapshot: Vec<u8>, mode: Mode) -> (Dump, Findings) {
         let scratch = scratch();
         let input = memory_input(snapshot);
-        let (scan, file) = scan(&input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoWatch).unwrap();
+        let (scan, file) = scan(&input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoMonitor).unwrap();
         let view = View::of_file(&file, scan.effective_last_commit_ts);
         let mut findings = Findings::default();
         let dump = Dump::write(mode, |target| {
@@ -130,7 +130,7 @@ impl Dump {
     pub(crate) fn replay_to(&self, selection: Arc<Scope>, target: &mut dyn Consumer) -> ekv_files::Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
         let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), scope: selection, memory_budget: 1 << 16 };
-        replay(&mut source, &scratch(), &options, target, &Place::default(), &mut |_| Ok(()))
+        replay(&mut source, &scratch(), &options, target, &Place::default(), &NoMonitor)
     }
 
     /// What comes of the dump when its events are written again.
@@ -161,7 +161,7 @@ impl Dump {
         let mut encoder = Encoder::with_options(&mut writer, &scratch(), options);
         self.replay_to(Arc::default(), &mut encoder).unwrap();
         let mut payload = Vec::new();
-        writer.finish(WrittenForm::Payload, &mut payload, &NoWatch).unwrap();
+        writer.finish(WrittenForm::Payload, &mut payload, &NoMonitor).unwrap();
         payload
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use ekv_adapters::Encoder;
 use ekv_dump::replay::{Place, replay};
-use ekv_model::{Body, Protocol, Result};
+use ekv_model::{Body, NoMonitor, Protocol, Result};
 use ekv_snapshot::{RecordSink, Writer};
 use ekv_testkit::fixtures::{ALL_3, REDIS_2};
 
@@ -27,13 +27,13 @@ impl Scene {
         let mut digester = Digester::before(&scratch, Sequences::Highest, &mut encoder);
         let (place, options) = (Place::default(), &options);
         let replay_options = replay_options(&plan, options);
-        replay(source.as_mut(), &scratch, &replay_options, &mut digester, &place, &mut |_| Ok(())).unwrap();
+        replay(source.as_mut(), &scratch, &replay_options, &mut digester, &place, &NoMonitor).unwrap();
         let digests = digester.finish().unwrap();
         let written = write_file(stage.as_mut(), stage::PAYLOAD, |output| {
-            Ok(writer.finish(WrittenForm::Payload, output, &ekv_snapshot::NoWatch)?)
+            Ok(writer.finish(WrittenForm::Payload, output, &NoMonitor)?)
         });
         let written = (&written.unwrap(), digests);
-        self_test(stage.as_mut(), &plan, options, WrittenForm::Payload, written, &NoProgress).unwrap()
+        self_test(stage.as_mut(), &plan, options, WrittenForm::Payload, written, &NoMonitor).unwrap()
     }
 }
 

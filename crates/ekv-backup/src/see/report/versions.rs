@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Owner, Router, Subject, subject};
-use ekv_model::{Monitor, Name, Result};
+use ekv_model::{Name, Result};
 use ekv_snapshot::{Classify, CommitTs, Range, VersionKind, VersionScan};
 use ekv_spill::Scratch;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::label::Label;
 use super::largest::Largest;
 use super::sums::{Sums, Totals};
 use crate::Store;
-use crate::progress::{Follower, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::report::Moment;
 use crate::time::format_unix_ms;
 
@@ -135,7 +135,6 @@ pub(super) fn count_versions(
     progress: &dyn Progress,
 ) -> Result<Versions> {
     progress.begin(Phase::Look, Some(entries));
-    let follower = Follower::new(progress);
     let mut counter = Counter {
         router: Router::default(),
         families: Family::ALL.iter().map(|_| Default::default()).collect(),
@@ -150,7 +149,7 @@ pub(super) fn count_versions(
     for snapshot in &store.loaded.snapshots {
         let mut scan = VersionScan::new(std::slice::from_ref(&snapshot.file), Range::default())?;
         while let Some(version) = scan.next_version()? {
-            follower.visited(1)?;
+            progress.advance(1)?;
             let bytes =
                 ekv_snapshot::len_u64(version.user_key).saturating_add(version.body.len()).saturating_add(FRAME_LEN);
             counter.add(version.user_key, version.commit_ts, (version.kind, version.newer), bytes)?;

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 
 use ekv_backup::restore::{DurableFsync, prepare_restore};
 use ekv_backup::{Class, Phase, Progress};
+use ekv_model::{Cancelled, Monitor};
 
 use crate::prepare::scene::Scene;
 
@@ -54,7 +55,12 @@ impl<F: Fn()> Progress for When<F> {
             (self.1)();
         }
     }
-    fn advance_to(&self, _: u64) {}
+}
+
+impl<F: Fn()> Monitor for When<F> {
+    fn advance(&self, _: u64) -> Result<(), Cancelled> {
+        Ok(())
+    }
 }
 
 #[test]
@@ -78,9 +84,11 @@ impl Progress for CancelAt {
     fn begin(&self, phase: Phase, _: Option<u64>) {
         self.1.set(self.1.get() || phase == self.0);
     }
-    fn advance_to(&self, _: u64) {}
-    fn is_cancelled(&self) -> bool {
-        self.1.get()
+}
+
+impl Monitor for CancelAt {
+    fn advance(&self, _: u64) -> Result<(), Cancelled> {
+        if self.1.get() { Err(Cancelled) } else { Ok(()) }
     }
 }
 

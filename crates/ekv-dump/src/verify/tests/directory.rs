@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use ekv_files::source::DirSource;
+use ekv_model::NoMonitor;
 use tempfile::TempDir;
 
 use super::tree::{full, scratch};
@@ -22,7 +23,7 @@ fn written() -> TempDir {
 
 fn problems(root: &TempDir) -> Vec<String> {
     let mut source = DirSource::open(root.path(), scratch()).unwrap();
-    let result = verify(&mut source, &scratch(), 1 << 20, &mut |_| Ok(())).unwrap();
+    let result = verify(&mut source, &scratch(), 1 << 20, &NoMonitor).unwrap();
     result.problems.first.iter().map(Problem::to_string).collect()
 }
 

@@ -1,39 +1,46 @@
 //! Contents, CHECKSUMS and what ends a check.
 
+use std::cell::Cell;
 use std::io::Read;
 
 use ekv_files::checksums::write_line;
 use ekv_files::source::{Refusal, Source, Visitor};
 use ekv_files::{DumpPath, ErrorKind, Result};
-use ekv_model::Class;
+use ekv_model::{Cancelled, Class, Monitor, NoMonitor};
 use sha2::{Digest, Sha256};
 
 use super::tree::{empty, full, reference, scratch, text};
 use crate::DumpFault;
 use crate::verify::{Problem, ProblemKind, verify};
 
+#[derive(Default)]
+struct Counter(Cell<u64>);
+
+impl Monitor for Counter {
+    fn advance(&self, bytes: u64) -> Result<(), Cancelled> {
+        self.0.set(self.0.get() + bytes);
+        Ok(())
+    }
+}
+
 #[test]
 fn sound_dumps_pass_and_every_byte_is_counted_once() {
     for tree in [full(), empty(), reference()] {
         assert_eq!(tree.problems(), [""; 0]);
-        let mut seen = 0;
-        let result = verify(&mut tree.clone(), &scratch(), 1 << 20, &mut |bytes| {
-            seen += bytes;
-            Ok(())
-        })
-        .unwrap();
+        let seen = Counter::default();
+        let result = verify(&mut tree.clone(), &scratch(), 1 << 20, &seen).unwrap();
         assert!(result.is_sound());
         assert_eq!(result.files, u64::try_from(tree.files.len()).unwrap());
         assert_eq!(result.bytes, tree.files.values().map(|content| u64::try_from(content.len()).unwrap()).sum::<u64>());
-        assert_eq!(seen, result.bytes);
+        assert_eq!(seen.0.get(), result.bytes);
     }
 }
 
 #[test]
 fn a_tiny_memory_budget_changes_nothing() {
-    assert!(verify(&mut full(), &scratch(), 0, &mut |_| Ok(())).unwrap().is_sound());
+    assert!(verify(&mut full(), &scratch(), 0, &NoMonitor).unwrap().is_sound());
     let broken = full().without("redis/db_0/KEYMAP.jsonl").without("s3/bkt/KEYMAP.jsonl");
-    let small = verify(&mut broken.clone(), &scratch(), 0, &mut |_| Ok(())).unwrap().problems;
+    let small = verify(&mut broken.clone(), &scratch(), 0, &NoMonitor).unwrap().problems;
     assert_eq!(small.first, broken.verify().unwrap().problems.first);
     assert!(small.count > 1);
 }
@@ -185,7 +192,7 @@ fn a_file_that_cannot_be_read_is_an_error_that_names_it() {
         "s3/b/KEYMAP.jsonl",
         "redis/db_0/strings/a.bin",
     ] {
-        let error = verify(&mut OneFile(path), &scratch(), 1 << 20, &mut |_| Ok(())).unwrap_err();
+        let error = verify(&mut OneFile(path), &scratch(), 1 << 20, &NoMonitor).unwrap_err();
         assert_eq!(error.to_string(), format!("{path}: cannot read the file"));
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "disk");
     }

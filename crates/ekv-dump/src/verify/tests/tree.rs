@@ -1,12 +1,12 @@
 //! Dumps in memory for the tests.
 
-use ekv_model::Protocol;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_files::checksums::write_line;
 use ekv_files::source::{Refusal, Source, Visitor};
 use ekv_files::{DumpPath, Error, Result};
+use ekv_model::{NoMonitor, Protocol};
 use ekv_spill::{Scratch, SystemScratch};
 use sha2::{Digest, Sha256};
 
@@ -82,7 +82,7 @@ impl Tree {
     }
 
     pub(super) fn verify(&self) -> Result<Verification> {
-        verify(&mut self.clone(), &scratch(), 1 << 20, &mut |_| Ok(()))
+        verify(&mut self.clone(), &scratch(), 1 << 20, &NoMonitor)
     }
 
     /// All problems, a line each.

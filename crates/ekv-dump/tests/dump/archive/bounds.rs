@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ekv_dump::verify::verify;
 use ekv_files::archive::{ArchiveLimits, Compression};
 use ekv_files::source::{ArchiveSource, IndexedArchive};
+use ekv_model::NoMonitor;
 use ekv_spill::Scratch;
 use ekv_testkit::{CountedScratch, archive_with_index, blocks_of, index_payload, rows_of};
 
@@ -60,7 +61,7 @@ fn scratch_space_is_a_multiple_of_the_size_of_an_archive_whatever_is_in_it() {
             let scratch: Arc<dyn Scratch> = counted.clone();
             // Refused or not: it is the cost that counts.
             let passed = ArchiveSource::checking_index(&bytes[..], ArchiveLimits::DEFAULT, &scratch, SORT_BUDGET)
-                .and_then(|mut source| verify(&mut source, &scratch, SORT_BUDGET, &mut |_| Ok(())));
+                .and_then(|mut source| verify(&mut source, &scratch, SORT_BUDGET, &NoMonitor));
             let passing = counted.bytes();
             let indexed = IndexedArchive::spool(&bytes[..], &scratch, ArchiveLimits::DEFAULT);
             let indexing = counted.bytes() - passing;

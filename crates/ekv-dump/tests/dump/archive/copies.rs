@@ -1,6 +1,7 @@
 //! Copies between archives and other places.
 
 use ekv_files::archive::{ArchiveLimits, Compression};
+use ekv_model::NoMonitor;
 
 use super::support::*;
 
@@ -47,7 +48,7 @@ fn failing_sink_ends_the_copy_with_its_error() {
         return;
     };
     let sink = ekv_files::sink::ArchiveSink::stream(Box::new(full), "a full disk", &options(ZSTD)).unwrap();
-    let error = ekv_dump::copy(&mut source, Box::new(sink), &scratch(), 1 << 20, &mut |_| Ok(()), &mut |_| Ok(()));
+    let error = ekv_dump::copy(&mut source, Box::new(sink), &scratch(), 1 << 20, &NoMonitor, &mut |_| Ok(()));
     let error = error.unwrap_err();
     assert_eq!((error.class(), error.to_string().as_str()), (ekv_model::Class::OutOfSpace, "cannot write a full disk"));
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ekv_files::archive::{ArchiveLimits, Compression};
 use ekv_files::sink::{ArchiveSink, DirOptions, DirSink, ExistingTarget, Fsync, MemoryDump, MemorySink};
 use ekv_files::source::{ArchiveSource, DirSource, ScopedSource};
+use ekv_model::NoMonitor;
 use ekv_spill::SystemScratch;
 
 use super::support::*;
@@ -40,7 +41,7 @@ fn tar_unpacks_our_archives_and_sha256sum_accepts_them() {
         return;
     }
     let mut source = DirSource::open(&room.path().join("dump"), Arc::new(SystemScratch::new())).unwrap();
-    let verification = ekv_dump::verify::verify(&mut source, &scratch(), 1 << 20, &mut |_| Ok(())).unwrap();
+    let verification = ekv_dump::verify::verify(&mut source, &scratch(), 1 << 20, &NoMonitor).unwrap();
     assert!(verification.is_sound(), "{}", verification.problems);
     let mut sums = Command::new("sha256sum");
     sums.args(["--check", "--strict", "--quiet", "CHECKSUMS"]).current_dir(room.path().join("dump"));
@@ -102,7 +103,7 @@ fn packing_a_directory_writes_its_entries_in_byte_order_of_their_paths() {
     let output = Shared::default();
     let sink = ArchiveSink::stream(Box::new(output.clone()), "a stream", &options(Compression::None)).unwrap();
     let mut ordered = source.in_path_order();
-    let copied = ekv_dump::copy(&mut ordered, Box::new(sink), &scratch(), 1 << 20, &mut |_| Ok(()), &mut |_| Ok(()));
+    let copied = ekv_dump::copy(&mut ordered, Box::new(sink), &scratch(), 1 << 20, &NoMonitor, &mut |_| Ok(()));
     assert!(copied.unwrap().published.is_some());
     let bytes = output.bytes();
     let mut archive = tar::Archive::new(bytes.as_slice());
@@ -115,7 +116,7 @@ fn packing_a_directory_writes_its_entries_in_byte_order_of_their_paths() {
     let copy = MemoryDump::new();
     let mut source = ArchiveSource::new(bytes.as_slice(), ArchiveLimits::default()).unwrap();
     let sink = Box::new(MemorySink::new(&copy));
-    ekv_dump::copy(&mut source, sink, &scratch(), 1 << 20, &mut |_| Ok(()), &mut |_| Ok(())).unwrap();
+    ekv_dump::copy(&mut source, sink, &scratch(), 1 << 20, &NoMonitor, &mut |_| Ok(())).unwrap();
     assert_eq!(copy.entries(), Some(entries()));
 }
 

@@ -9,6 +9,7 @@ use ekv_files::archive::{ArchiveLimits, ArchiveOptions, Compression, ZstdLevel};
 use ekv_files::sink::{ArchiveSink, MemoryDump, MemoryEntries, MemorySink, Sink};
 use ekv_files::source::{ArchiveSource, IndexedArchive, MemorySource};
 use ekv_files::{DumpPath, Error, Result};
+use ekv_model::NoMonitor;
 use ekv_spill::{Scratch, SystemScratch};
 use jiff::Timestamp;
 
@@ -109,7 +110,7 @@ pub(crate) fn archive(compression: Compression) -> Vec<u8> {
 /// Checks an archive as it passes, its index too.
 pub(crate) fn check(archive: &[u8], limits: ArchiveLimits) -> Result<Verification> {
     let mut source = ArchiveSource::checking_index(archive, limits, &scratch(), SORT_BUDGET)?;
-    verify(&mut source, &scratch(), SORT_BUDGET, &mut |_| Ok(()))
+    verify(&mut source, &scratch(), SORT_BUDGET, &NoMonitor)
 }
 
 /// Lists an archive.
@@ -129,7 +130,7 @@ pub(crate) fn unpack(archive: &[u8], limits: ArchiveLimits) -> Result<Option<Mem
     let dump = MemoryDump::new();
     let mut source = ArchiveSource::new(archive, limits)?;
     let sink = Box::new(MemorySink::new(&dump));
-    let copied = ekv_dump::copy(&mut source, sink, &scratch(), SORT_BUDGET, &mut |_| Ok(()), &mut |_| Ok(()));
+    let copied = ekv_dump::copy(&mut source, sink, &scratch(), SORT_BUDGET, &NoMonitor, &mut |_| Ok(()));
     assert!(copied.as_ref().is_ok_and(|copied| copied.published.is_some()) == dump.entries().is_some());
     copied.map(|_| dump.entries())
 }
@@ -139,6 +140,6 @@ pub(crate) fn pack(entries: MemoryEntries, options: &ArchiveOptions) -> Result<(
     let output = Shared::default();
     let sink = Box::new(ArchiveSink::stream(Box::new(output.clone()), "a stream", options)?);
     let mut source = MemorySource::new(entries);
-    let copied = ekv_dump::copy(&mut source, sink, &scratch(), SORT_BUDGET, &mut |_| Ok(()), &mut |_| Ok(()))?;
+    let copied = ekv_dump::copy(&mut source, sink, &scratch(), SORT_BUDGET, &NoMonitor, &mut |_| Ok(()))?;
     Ok((copied.published.is_some(), output.bytes()))
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ekv_model::Findings;
+use ekv_model::{Findings, NoMonitor};
 use ekv_snapshot::txn::{ReadPoint, Transactions, TxnGroup, TxnOptions, TxnTotals, TxnView, findings, resolve};
-use ekv_snapshot::{CommitTs, Group, NoWatch, OneFamily, Range, ScanOptions, View, scan};
+use ekv_snapshot::{CommitTs, Group, OneFamily, Range, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 
@@ -70,13 +70,14 @@ impl Case<'_> {
         let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
         let load = |(group_id, snapshot): &(Option<u64>, SnapshotBuilder)| {
             let (pass, file) =
-                scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch).unwrap();
+                scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoMonitor).unwrap();
             TxnGroup { file, group_id: *group_id, last_commit_ts: pass.effective_last_commit_ts }
         };
         let groups: Vec<TxnGroup> = snapshots.iter().map(load).collect();
         let options =
             TxnOptions { view: self.view, read_point: self.read_point, owner_of: self.owner_of, losses: None };
-        let Transactions { groups: states, totals, findings } = resolve(&groups, &options, &scratch, &NoWatch).unwrap();
+        let Transactions { groups: states, totals, findings } =
+            resolve(&groups, &options, &scratch, &NoMonitor).unwrap();
         let view = groups.iter().zip(states).map(|(group, state)| Group {
             files: state.overlay.into_iter().chain([group.file.clone()]).collect(),
             read_ts: state.read_ts,

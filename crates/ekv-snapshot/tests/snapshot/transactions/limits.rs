@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use ekv_model::{Cancelled, Monitor, NoMonitor};
 use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnView, resolve};
-use ekv_snapshot::{CommitTs, NoWatch, OneFamily, ScanOptions, View, scan};
+use ekv_snapshot::{CommitTs, OneFamily, ScanOptions, View, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::SnapshotBuilder;
 
@@ -15,13 +16,13 @@ fn large_values_and_primary_keys_pass_through() {
     let snapshot = SnapshotBuilder::new().prepare(b"k", 200, &primary, Some(&value)).commit_record(&primary, 200, 300);
     let (pass, file) = {
         let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-        scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch).unwrap()
+        scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoMonitor).unwrap()
     };
     let group = TxnGroup { file, group_id: None, last_commit_ts: pass.effective_last_commit_ts };
     let options =
         TxnOptions { view: TxnView::Protocol, read_point: ReadPoint::NewestOfEach, owner_of: &nobody, losses: None };
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
-    let resolved = resolve(&[group], &options, &scratch, &NoWatch).unwrap();
+    let resolved = resolve(&[group], &options, &scratch, &NoMonitor).unwrap();
     let overlay = resolved.groups[0].overlay.as_ref().unwrap();
     let view = View::of_file(overlay, CommitTs::MAX);
     let mut lookup = view.lookup();
@@ -38,11 +39,11 @@ fn large_values_and_primary_keys_pass_through() {
 }
 
 #[test]
-fn watch_that_wants_to_stop_ends_the_work() {
+fn monitor_that_wants_to_stop_ends_the_work() {
     struct Stop;
-    impl ekv_snapshot::Watch for Stop {
-        fn progress(&self, _: u64) -> ekv_snapshot::Result<()> {
-            Err(ekv_snapshot::Error::new(ekv_snapshot::ErrorKind::Cancelled))
+    impl Monitor for Stop {
+        fn advance(&self, _: u64) -> Result<(), Cancelled> {
+            Err(Cancelled)
         }
     }
     let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
@@ -50,7 +51,7 @@ fn watch_that_wants_to_stop_ends_the_work() {
     for i in 0..2_000_u32 {
         snapshot = snapshot.lock(&i.to_be_bytes(), 200, b"p");
     }
-    let (_, file) = scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch).unwrap();
+    let (_, file) = scan(&snapshot.input(), &ScanOptions::default(), &mut OneFamily, &scratch, &NoMonitor).unwrap();
     let group = TxnGroup { file, group_id: None, last_commit_ts: CommitTs(200) };
     let options =
         TxnOptions { view: TxnView::Protocol, read_point: ReadPoint::NewestOfEach, owner_of: &nobody, losses: None };

@@ -2,9 +2,10 @@
 //!
 //! Source: `docs/format/ssti1.md`.
 
+use ekv_model::NoMonitor;
 use std::sync::Arc;
 
-use ekv_snapshot::{CommitTs, FooterPolicy, Form, NoWatch, OneFamily, ScanOptions, scan};
+use ekv_snapshot::{CommitTs, FooterPolicy, Form, OneFamily, ScanOptions, scan};
 use ekv_spill::Scratch;
 use ekv_testkit::{
     CountedScratch, SnapshotBuilder, SstFile, SstLayout, SstRow, memory_input, put_varint, seal, sst_container,
@@ -431,7 +432,7 @@ fn scratch_space_is_what_the_manifest_states_and_a_long_block() {
         let input = memory_input(sst_payload(&files, 1));
         let counted = Arc::new(CountedScratch::new());
         let scratch: Arc<dyn Scratch> = counted.clone();
-        scan(&input, &ScanOptions::default(), &mut OneFamily, &scratch, &NoWatch).unwrap();
+        scan(&input, &ScanOptions::default(), &mut OneFamily, &scratch, &NoMonitor).unwrap();
         let most = 16 + stated + if longest > 2 << 20 { longest + 100 } else { 0 };
         assert!(counted.bytes() <= most, "{} bytes of scratch space for {most}", counted.bytes());
     }

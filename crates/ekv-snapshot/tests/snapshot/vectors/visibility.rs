@@ -1,6 +1,7 @@
 //! Which version is visible at a read timestamp.
 
-use ekv_snapshot::{CommitTs, ErrorKind, NoWatch, OneFamily, ScanOptions, View, check_read_ts, scan};
+use ekv_model::NoMonitor;
+use ekv_snapshot::{CommitTs, ErrorKind, OneFamily, ScanOptions, View, check_read_ts, scan};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::{SnapshotBuilder, scan_input, vectors, visible_at};
 use std::sync::Arc;
@@ -155,7 +156,7 @@ fn scan_with(
     options: &ScanOptions,
     scratch: &Arc<dyn Scratch>,
 ) -> (ekv_snapshot::Scan, ekv_snapshot::RecordFile) {
-    scan(input, options, &mut OneFamily, scratch, &NoWatch).unwrap()
+    scan(input, options, &mut OneFamily, scratch, &NoMonitor).unwrap()
 }
 
 #[test]

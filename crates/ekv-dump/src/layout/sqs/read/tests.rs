@@ -2,7 +2,7 @@ use ekv_files::Result;
 use ekv_files::source::MemorySource;
 use ekv_model::Scope;
 use ekv_model::sqs::Event;
-use ekv_model::{Consumer, Event as ModelEvent, Map, Protocol};
+use ekv_model::{Consumer, Event as ModelEvent, Map, NoMonitor, Protocol};
 use ekv_testkit::selection;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ fn events(dump: &Dump, selection: Arc<Scope>) -> Result<Vec<String>> {
     let mut recorder = Recorder { place: &place, events: Vec::new() };
     let mut source = MemorySource::new(dump.entries.clone());
     let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), scope: selection, ..options() };
-    replay(&mut source, &scratch(), &options, &mut recorder, &place, &mut |_| Ok(()))?;
+    replay(&mut source, &scratch(), &options, &mut recorder, &place, &NoMonitor)?;
     Ok(recorder.events)
 }
 
@@ -104,7 +104,7 @@ fn nothing_of_a_queue_is_handed_on_before_all_its_messages_make_sense() {
     let mut recorder = Recorder { place: &place, events: Vec::new() };
     let mut source = MemorySource::new(dump.entries.clone());
     let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), ..options() };
-    let error = replay(&mut source, &scratch(), &options, &mut recorder, &place, &mut |_| Ok(())).err().unwrap();
+    let error = replay(&mut source, &scratch(), &options, &mut recorder, &place, &NoMonitor).err().unwrap();
     assert_eq!(recorder.events, [""; 0]);
     assert!(error.to_string().starts_with("sqs/q/messages.jsonl, line 2, byte "), "{error}");
 }
