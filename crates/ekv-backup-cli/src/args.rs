@@ -9,6 +9,7 @@ mod encode;
 mod get;
 mod history;
 mod list;
+mod load;
 mod prepare_restore;
 mod report;
 mod restore;
@@ -36,6 +37,7 @@ pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use get::GetArguments;
 pub(crate) use history::HistoryArguments;
 pub(crate) use list::ListArguments;
+pub(crate) use load::{LoadArguments, ServerArguments};
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 pub(crate) use report::ReportArguments;
 pub(crate) use restore::RestoreArguments;
@@ -59,6 +61,7 @@ First steps:
 And back:
   ekv-backup restore dump DATA_DIR --peers n1=HOST:PORT --fresh-cluster
                                              make a node of it
+  ekv-backup load dump redis://HOST:PORT     or leave for Redis or Valkey
 
 `ekv-backup help COMMAND` explains a command, its options and the exit codes.";
 
@@ -118,6 +121,7 @@ pub(crate) enum Command {
     Checksums(ChecksumsArguments),
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
+    Load(Box<LoadArguments>),
     PrepareRestore(Box<PrepareRestoreArguments>),
     Pack(Box<PackArguments>),
     Unpack(Box<UnpackArguments>),
@@ -141,6 +145,7 @@ impl Command {
             Command::Diff(diff) => Some((&diff.first, Wanted::Snapshot)),
             Command::Report(report) => Some((&report.source, Wanted::Snapshot)),
             Command::Index(index) => Some((&index.snapshot, Wanted::Snapshot)),
+            Command::Load(load) => Some((&load.source, Wanted::Snapshot)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
             Command::Restore(restore) => Some((&restore.dump, Wanted::Dump)),
@@ -169,6 +174,7 @@ impl Command {
             Command::Checksums(_) => "checksums",
             Command::Encode(_) => "encode",
             Command::Restore(_) => "restore",
+            Command::Load(_) => "load",
             Command::PrepareRestore(_) => "prepare-restore",
             Command::Pack(_) => "pack",
             Command::Unpack(_) => "unpack",
@@ -201,6 +207,7 @@ impl Command {
                 checksum_option: checksum_option(&report.read),
                 ..attempt
             },
+            Command::Load(load) => Attempt { checksum_option: checksum_option(&load.read), ..attempt },
             Command::Inspect(inspect) => Attempt { checksum_option: checksum_option(&inspect.read), ..attempt },
             Command::Encode(encode) => Attempt {
                 target: Some(either(&encode.snapshot, &encode.output)),

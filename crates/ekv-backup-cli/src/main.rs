@@ -56,6 +56,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Index(index) => commands::index::run(index, output),
         Command::Checksums(checksums) => commands::checksums::run(checksums, output),
         Command::Encode(encode) => commands::encode::run(encode, output),
+        Command::Load(load) => commands::load::run(load, output),
         Command::Restore(restore) => commands::restore::run(restore, output),
         Command::PrepareRestore(prepare) => commands::prepare_restore::run(prepare, output),
         Command::Pack(pack) => commands::pack::run_pack(pack, output),

@@ -21,6 +21,7 @@
 //! | `part.rs` | how does a part of a dump become a dump? |
 //! | `encode.rs`, `restore.rs` | the way back into a cluster |
 //! | `see.rs`, `see/` | what is in a snapshot, a node, a dump, an archive? |
+//! | `leave.rs`, `leave/` | how does it get into a running server of somebody else? |
 //! | `selection.rs` | what is said about what was selected of a dump? |
 //! | `report.rs` | what is told, for people and machines |
 //! | `progress.rs` | how far is it, and shall it stop? |
@@ -51,6 +52,7 @@ mod index;
 mod index_cache;
 mod input_place;
 mod inspect;
+pub mod leave;
 mod load;
 mod losses;
 mod new_parents;

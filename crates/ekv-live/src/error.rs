@@ -69,7 +69,9 @@ pub enum Error {
         is_full: bool,
     },
     /// The first key that is already there, where none may be.
-    #[error("{key}: the target has this key already; it was left as it is")]
+    #[error(
+        "{key}: the target has this key already, and keeps what it has; --on-exists skip leaves such keys out, --on-exists replace replaces them"
+    )]
     Exists {
         /// The key, for people.
         key: String,

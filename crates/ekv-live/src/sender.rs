@@ -189,7 +189,11 @@ impl Key {
         self.name.len().saturating_add(value).saturating_add(64)
     }
 
-    fn feed(&self, consumer: &mut dyn Consumer) -> Result<()> {
+    /// Hands all of it to `consumer`; a HyperLogLog as the string that it is to a server.
+    ///
+    /// # Errors
+    /// Of scratch files and of the consumer.
+    pub fn feed(&self, consumer: &mut dyn Consumer) -> Result<()> {
         match &self.value {
             Value::Text(text) => feed_text(&self.name, Body::Inline(text), self.expire_at_ms, consumer),
             Value::Elements(draft) => draft.replay(&self.name, self.expire_at_ms, consumer),
@@ -289,14 +293,9 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Whom it writes to.
-    pub fn servers(&self) -> &Servers {
-        &self.servers
-    }
-
-    /// Whom every key that is done is told to.
-    pub fn account(&mut self) -> &mut dyn Account {
-        self.account
+    /// Ends it; keys that are under way have been waited for.
+    pub fn into_servers(self) -> Servers {
+        self.servers
     }
 
     /// Whether collections are written by commands, though it was not asked for.
@@ -358,11 +357,6 @@ impl<'a> Sender<'a> {
         })?;
         self.told(&settled(outcome));
         Ok(())
-    }
-
-    /// Tells of a key that is not sent at all.
-    pub fn leave_out(&mut self, key: &Key, why: String) {
-        self.settle_key(key, Outcome::Failed(why));
     }
 
     /// Waits until every key is done that was pushed.

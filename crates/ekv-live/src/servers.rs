@@ -9,6 +9,7 @@ use crate::connection::{Connection, Reply};
 use crate::error::{Error, Result};
 use crate::link::Dial;
 use crate::slots::slot;
+use crate::wire::put_whole;
 
 /// The default user of servers with access lists.
 const DEFAULT_USER: &str = "default";
@@ -201,6 +202,30 @@ impl Servers {
         let Some(map) = &self.map else { return vec![(self.first.clone(), 0)] };
         let slots: BTreeMap<&Place, u16> = map.0.iter().map(|(last, place)| (place, *last)).collect();
         slots.into_iter().map(|(place, slot)| (place.clone(), slot)).collect()
+    }
+
+    /// How many of these keys there are.
+    ///
+    /// # Errors
+    /// As [`Servers::connect`], and of the connection.
+    pub fn count_there(&mut self, keys: &[&[u8]]) -> Result<u64> {
+        let mut count = 0_u64;
+        for place in self.places() {
+            let own: Vec<&[u8]> = keys.iter().copied().filter(|key| *self.place_of(key) == place).collect();
+            if own.is_empty() {
+                continue;
+            }
+            let mut connection = self.connect(&place)?;
+            own.iter().for_each(|key| put_whole(connection.out(), &[b"EXISTS", key]));
+            connection.flush()?;
+            for _ in own {
+                match connection.reply()? {
+                    Reply::Integer(there) => count = count.saturating_add(u64::try_from(there).unwrap_or(0)),
+                    reply => return Err(connection.unexpected("EXISTS", &reply)),
+                }
+            }
+        }
+        Ok(count)
     }
 
     /// Whether it is a cluster.

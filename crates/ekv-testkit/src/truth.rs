@@ -3,6 +3,7 @@
 //! The truth files are described in `tests/data/README.md`; the layout of dumps in `docs/format/tree.md`.
 
 mod redis;
+mod served;
 mod services;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,8 @@ impl Comparison {
         assert!(self.compared >= least, "only {} compared", self.compared);
     }
 }
+
+pub use served::compare_server;
 
 /// The observation with this label (`middle` or `end`).
 pub fn observation<'t>(truth: &'t Value, label: &str) -> &'t Value {

@@ -11,6 +11,7 @@ pub(crate) mod history;
 pub(crate) mod index;
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod load;
 pub(crate) mod pack;
 pub(crate) mod prepare_restore;
 pub(crate) mod report;

@@ -1,0 +1,187 @@
+//! `load`.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use ekv_backup::leave::{LoadOptions, LoadReport, Password, Reason, Renames, ServerAddress, ServerTarget, load};
+use ekv_backup::see::Source;
+use ekv_backup::{Class, Error, EventOptions, Protocol};
+
+use crate::args::{LoadArguments, ServerArguments};
+use crate::commands::decode::read_options;
+use crate::commands::text;
+use crate::exit::Exit;
+use crate::output::{Output, Page};
+
+/// Holds the password of the server where no file does.
+const PASSWORD_VARIABLE: &str = "EKV_REDIS_PASSWORD";
+/// Longest password, in bytes.
+const PASSWORD_LEN_MAX: u64 = 64 << 10;
+
+pub(crate) fn run(arguments: &LoadArguments, output: &mut Output) -> Result<Exit, Error> {
+    let adapters = [Protocol::Redis];
+    let read = read_options(&arguments.read);
+    let scope = arguments.scope.scope(&adapters, &arguments.source, read.allow_empty)?;
+    let renames = Renames::parse(arguments.rename_prefix.iter().map(|rule| rule.as_encoded_bytes()));
+    let options = LoadOptions {
+        events: EventOptions { scope: arguments.first.of(scope), ..EventOptions::of(adapters) },
+        on_exists: arguments.on_exists.into(),
+        method: arguments.method.into(),
+        rate: arguments.rate,
+        renames: renames.map_err(|error| Error::new(Class::Environment, error))?,
+        requires_empty: arguments.require_empty,
+        allows_eviction: arguments.allow_eviction,
+        shifts_expiry: arguments.shift_expiry,
+        has_preflight: !arguments.no_preflight,
+        is_dry_run: arguments.dry_run,
+        is_strict: arguments.strict,
+        verify: arguments.verify,
+        allow_empty: read.allow_empty,
+        resources: read.resources.clone(),
+        seed: seed(),
+    };
+    let target = target(&arguments.target, &arguments.server, output)?;
+    let mut source = Source::open(&arguments.source, &read, output.screen())?;
+    if options.shifts_expiry {
+        output.note("--shift-expiry: keys expire later on the target than they would have where they come from");
+    }
+    let report = load(&mut source, &target, &options, output.screen())?;
+    tell(&report, output);
+    let exit = if report.is_whole() { Exit::Done } else { Exit::Losses };
+    output.result(exit, &report, |out| show(&report, out));
+    Ok(exit)
+}
+
+/// The server that an address names, with its password.
+pub(crate) fn target(
+    address: &ServerAddress,
+    arguments: &ServerArguments,
+    output: &Output,
+) -> Result<ServerTarget, Error> {
+    let password = match &arguments.password_file {
+        Some(file) => Some(password_in(file)?),
+        None => std::env::var_os(PASSWORD_VARIABLE).map(|text| text.as_encoded_bytes().to_vec()),
+    };
+    if password.is_some() && !address.is_tls && !address.place.is_local() {
+        output
+            .warning(format_args!("the password and all data go to {} in plain text: there is no TLS", address.place));
+    }
+    let password = password.filter(|password| !password.is_empty()).map(Password::new);
+    Ok(ServerTarget { address: address.clone(), password })
+}
+
+fn password_in(file: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |what: String| Error::new(Class::Environment, format!("{}: {what}", file.display()));
+    let mut password = Vec::new();
+    let opened = std::fs::File::open(file);
+    let read = opened.and_then(|opened| opened.take(PASSWORD_LEN_MAX).read_to_end(&mut password));
+    read.map_err(|error| failed(format!("cannot read the password in it: {error}")))?;
+    let line = password.strip_suffix(b"\n").unwrap_or(&password);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match line.is_empty() || line.contains(&b'\n') {
+        true => Err(failed("expected one line, the password".to_owned())),
+        false => Ok(line.to_vec()),
+    }
+}
+
+/// A number that is another one in each run.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// What must not be overlooked.
+fn tell(report: &LoadReport, output: &Output) {
+    for filter in &report.unmatched {
+        output.warning(format_args!("nothing matches {filter}"));
+    }
+    if let Some(ahead_ms) = report.target.clock_ahead_ms {
+        let seconds = ahead_ms.unsigned_abs() / 1000;
+        let word = if ahead_ms < 0 { "behind" } else { "ahead of" };
+        output.warning(format_args!(
+            "the clock of the target is {seconds} s {word} that of this machine: its own decides what has expired"
+        ));
+    }
+    if report.by_commands && !report.dry_run {
+        output.note("collections are written by commands: the target does not take RESTORE, or that was asked for");
+    }
+    if report.source_losses > 0 {
+        let what = text::count(report.source_losses, "thing", "things");
+        output.loss_of_report(format_args!("{what} cannot be read, or were lost before; they are not on the target"));
+        text::first_of(&report.source_lost, report.source_losses, "ls and verify tell more", |line| {
+            output.warning(line)
+        });
+    }
+    if let Some(verified) = report.verified.as_ref().filter(|verified| verified.different > 0) {
+        let what = text::count(verified.different, "key", "keys");
+        output
+            .problem(format_args!("{what} of those that were read back are different: {}", verified.first.join(", ")));
+    }
+}
+
+fn show(report: &LoadReport, out: &mut Page) {
+    let LoadReport { target, counts, survey, .. } = report;
+    let keys = |count| text::count(count, "key", "keys");
+    let place = format!("{} {} at {}", target.software, target.version, target.address);
+    let nodes = if target.nodes > 1 { format!(", {} nodes", target.nodes) } else { String::new() };
+    let before =
+        if target.keys_before == 0 { "empty".to_owned() } else { format!("holds {}", keys(target.keys_before)) };
+    if let Some(survey) = survey.as_ref().filter(|_| report.dry_run) {
+        let (count, bytes) = survey.kinds.iter().fold((0_u64, 0_u64), |(keys, bytes), kind| {
+            (keys.saturating_add(kind.keys), bytes.saturating_add(kind.bytes))
+        });
+        let _ = writeln!(
+            out,
+            "Would load {}, {}, into {place} ({before}{nodes}, {})",
+            keys(count),
+            text::bytes(bytes),
+            target.eviction
+        );
+        kinds(&survey.kinds, out);
+        let there = report.already_there.unwrap_or(0);
+        let _ = writeln!(
+            out,
+            "  refused by any server {}  already there {there}  expired, not sent {}  empty, not sent {}",
+            survey.refused_keys(),
+            survey.expired,
+            survey.empty
+        );
+        let _ = writeln!(out, "  memory on the target   about {}", text::bytes(survey.memory_estimate));
+        reasons(&survey.refused, out);
+        return;
+    }
+    let bytes = counts.kinds.iter().fold(0_u64, |sum, kind| sum.saturating_add(kind.bytes));
+    let _ =
+        writeln!(out, "Loaded {}, {}, into {place} ({before} before{nodes})", keys(counts.loaded), text::bytes(bytes));
+    kinds(&counts.kinds, out);
+    let _ = writeln!(
+        out,
+        "  of {}: {} existed and stay as they were, {} expired, {} empty, {} lost",
+        keys(counts.sent),
+        counts.existed,
+        counts.expired,
+        counts.empty,
+        counts.failed
+    );
+    if let Some(verified) = &report.verified {
+        let same = verified.keys.saturating_sub(verified.different);
+        let _ = writeln!(out, "  read back {}: {same} equal, {} different", keys(verified.keys), verified.different);
+    }
+    reasons(&counts.reasons, out);
+}
+
+fn kinds(kinds: &[ekv_backup::leave::KindCount], out: &mut Page) {
+    let words: Vec<String> = kinds.iter().map(|kind| format!("{} {}", kind.kind, kind.keys)).collect();
+    if !words.is_empty() {
+        let _ = writeln!(out, "  {}", words.join("  "));
+    }
+}
+
+fn reasons(reasons: &[Reason], out: &mut Page) {
+    for Reason { why, keys, first } in reasons {
+        let _ = writeln!(out, "  lost: {}: {why}", text::count(*keys, "key", "keys"));
+        for name in first {
+            let _ = writeln!(out, "    {name}");
+        }
+    }
+}

@@ -1,0 +1,601 @@
+//! `load`: keys into a running server, each whole or not at all, and an account of every one.
+//!
+//! Source: `docs/format/redis-live.md`, section 9.
+
+use std::cell::RefCell;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use ekv_adapters::redis::Expired;
+use ekv_live::{
+    Account, Clock, Compare as _, DraftWriter, Fingerprint, Key, KeyReader, Method, OnExists, Outcome, SendOptions,
+    Sender, Settled, SystemClock, TEXT_LEN_MAX, Value, is_same_time,
+};
+use ekv_model::redis::{CollectionKind, Event, ScalarKind};
+use ekv_model::{Body, Class, Consumer, Error, Event as AnyEvent, Kind, Result};
+use ekv_rdb::hll::Registers;
+use ekv_snapshot::CommitTs;
+use ekv_spill::Scratch;
+use serde::Serialize;
+
+use super::preflight::{KindCount, Kinds, Reason, Reasons, Survey, Surveyor, address, shifted};
+use super::renames::Renames;
+use super::served::AsServed;
+use super::target::{Opened, ServerTarget, TargetReport};
+use crate::progress::{Phase, Progress};
+use crate::see::Source;
+use crate::{CommandError, EventOptions, Resources};
+
+/// Longest name of a key that is verified by being read back, in bytes.
+const VERIFIED_NAME_LEN_MAX: usize = 64 << 10;
+
+/// What is loaded, and how.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// What is selected; Redis keys alone are looked at.
+    pub events: EventOptions,
+    /// What happens to keys that are there.
+    pub on_exists: OnExists,
+    /// How collections are written.
+    pub method: Method,
+    /// Keys per second at most.
+    pub rate: Option<NonZeroU64>,
+    /// What keys are called on the target.
+    pub renames: Renames,
+    /// Whether the target must hold no key.
+    pub requires_empty: bool,
+    /// Whether a target is accepted that throws keys away when it is full.
+    pub allows_eviction: bool,
+    /// Whether expiries count from now on as they did from the moment of the source.
+    pub shifts_expiry: bool,
+    /// Whether everything is looked at before the first key is written.
+    pub has_preflight: bool,
+    /// Whether nothing is written.
+    pub is_dry_run: bool,
+    /// Whether nothing is written if something cannot go.
+    pub is_strict: bool,
+    /// How many keys are read back and compared; they are chosen at random among those that were written.
+    pub verify: u64,
+    /// Whether nothing selected is accepted.
+    pub allow_empty: bool,
+    /// What reading may take.
+    pub resources: Resources,
+    /// Chooses the keys that are read back, and names the run.
+    pub seed: u64,
+}
+
+/// What became of a load.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoadReport {
+    /// Version of this structure.
+    pub format_version: u32,
+    /// The server.
+    pub target: TargetReport,
+    /// Whether nothing was written: the rest says what would be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// What was found beforehand; absent without preflight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survey: Option<Survey>,
+    /// Keys that are there already, of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub already_there: Option<u64>,
+    /// What became of the keys.
+    #[serde(flatten)]
+    pub counts: LoadCounts,
+    /// Keys that were read back, of a finished load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+    /// How `RESTORE` is done without: collections went by commands, since the target does not take it.
+    pub by_commands: bool,
+    /// What had been lost before in what was read, or cannot be read.
+    pub source_losses: u64,
+    /// The first of these, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub source_lost: Vec<String>,
+    /// Whether the source holds everything, as far as it can tell.
+    pub source_is_complete: bool,
+    /// Filters that nothing met.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
+}
+
+impl LoadReport {
+    /// Whether everything that was selected is on the target, or was left out on purpose.
+    pub fn is_whole(&self) -> bool {
+        let refused = self.survey.as_ref().filter(|_| self.dry_run).map_or(0, Survey::refused_keys);
+        let differ = self.verified.as_ref().map_or(0, |verified| verified.different);
+        self.counts.failed == 0 && refused == 0 && differ == 0 && self.source_is_complete && self.source_losses == 0
+    }
+}
+
+/// What became of the keys of a load: the first is the sum of all others.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LoadCounts {
+    /// Keys that were selected.
+    pub sent: u64,
+    /// They are there, whole.
+    pub loaded: u64,
+    /// The target had them and keeps what it had.
+    pub existed: u64,
+    /// They have expired by the clock of the target.
+    pub expired: u64,
+    /// Hashes, lists, sets and sorted sets without an element: no server has those.
+    pub empty: u64,
+    /// They could not be written.
+    pub failed: u64,
+    /// What was loaded, by kind.
+    pub kinds: Vec<KindCount>,
+    /// Why keys could not be written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+}
+
+/// What came of reading keys back.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Verified {
+    /// Keys that were read back.
+    pub keys: u64,
+    /// Of these, keys that had expired meanwhile.
+    pub expired: u64,
+    /// Of these, keys that are different, or gone.
+    pub different: u64,
+    /// Addresses of the first ones of those.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub first: Vec<String>,
+}
+
+/// A load that ended before its end. What is there stays, and every key of it is whole.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}; {loaded} of {sent} keys that were looked at are on the target, each of them whole{}", if *.failed == 0 { String::new() } else { format!(", and {} could not be written", .failed) })]
+pub struct LoadStopped {
+    /// Why.
+    pub cause: String,
+    /// Keys that are there.
+    pub loaded: u64,
+    /// Keys that were looked at.
+    pub sent: u64,
+    /// Keys that could not be written.
+    pub failed: u64,
+}
+
+/// Writes what is selected of `source` into a running server.
+///
+/// The source is read twice, first without writing anything, unless the options say otherwise. Memory is bounded; scratch space for collections of
+/// more than 512 KiB.
+///
+/// # Errors
+/// Before the first write: a target that may not or cannot be written to, nothing selected, and with `is_strict` what cannot go. Later:
+/// [`LoadStopped`].
+pub fn load(
+    source: &mut Source,
+    target: &ServerTarget,
+    options: &LoadOptions,
+    progress: &dyn Progress,
+) -> Result<LoadReport> {
+    let clock = SystemClock::default();
+    let run = format!("{:012x}", options.seed & 0xffff_ffff_ffff);
+    let mut opened = target.open()?;
+    opened.check(target.address.database.unwrap_or(0), options.requires_empty, options.allows_eviction)?;
+    let moment_ms = CommitTs(source.header().read_ts).unix_ms();
+    let shift_ms = if options.shifts_expiry { opened.identity.time_ms.saturating_sub(moment_ms) } else { 0 };
+    let mut events = options.events.clone();
+    // The clock of the target decides.
+    events.redis.expired = Expired::Keep;
+    let scratch = options.resources.scratch();
+    let mut report = LoadReport {
+        format_version: 1,
+        target: opened.report.clone(),
+        dry_run: options.is_dry_run,
+        survey: None,
+        already_there: None,
+        counts: LoadCounts::default(),
+        verified: None,
+        by_commands: options.method == Method::Commands,
+        source_losses: 0,
+        source_lost: Vec::new(),
+        source_is_complete: true,
+        unmatched: Vec::new(),
+    };
+    if options.has_preflight || options.is_dry_run || options.is_strict || !options.renames.is_empty() {
+        let mut surveyor = Surveyor::new(&options.renames, shift_ms, opened.identity.time_ms, &scratch);
+        let look = match options.is_dry_run {
+            true => {
+                let mut asking = Asking::new(&mut surveyor, &mut opened, &options.renames);
+                let look = source.look(&events, &mut asking, &scratch, progress)?;
+                report.already_there = Some(asking.finish()?);
+                look
+            }
+            false => source.look(&events, &mut surveyor, &scratch, progress)?,
+        };
+        let survey = surveyor.finish()?;
+        (report.source_losses, report.source_lost) = (look.lost_count, look.lost);
+        (report.source_is_complete, report.unmatched) = (look.is_complete, look.unmatched);
+        if survey.keys == 0 && !options.allow_empty {
+            return Err(nothing(&events));
+        }
+        if options.is_strict
+            && let Some(reason) = survey.refused.first()
+        {
+            let Reason { why, keys, first } = reason;
+            let text =
+                format!("--strict: {keys} keys cannot go: {why}; first: {}; nothing was written", first.join(", "));
+            return Err(Error::new(Class::Data, text));
+        }
+        report.survey = Some(survey);
+    }
+    if options.is_dry_run {
+        return Ok(report);
+    }
+    let mut method = options.method;
+    if method != Method::Commands && !opened.takes_restore(&run)? {
+        if method == Method::Restore {
+            let text = format!("{}: it does not take RESTORE: --method auto goes without", report.target.address);
+            return Err(Error::new(Class::Environment, text));
+        }
+        method = Method::Commands;
+        report.by_commands = true;
+    }
+    let ledger = RefCell::new(Ledger::default());
+    let sample = RefCell::new(Sample::new(options.verify, options.seed));
+    let Opened { servers, identity, .. } = opened;
+    let version = identity.compatible();
+    let send = SendOptions {
+        on_exists: options.on_exists,
+        method,
+        run,
+        rate: options.rate,
+        version,
+        target_ms: identity.time_ms,
+    };
+    let (mut compare, mut account) = (AsServed, Books { ledger: &ledger, sample: &sample });
+    let sender = Sender::new(servers, send, &mut compare, &mut account, &clock, &scratch);
+    let mut loading = Loading {
+        sender,
+        ledger: &ledger,
+        sample: &sample,
+        options,
+        shift_ms,
+        scratch: &scratch,
+        number: 0,
+        open: None,
+    };
+    let poured = source.look(&events, &mut loading, &scratch, progress);
+    let done = match poured {
+        Ok(look) => loading.sender.settle().map(|()| look).map_err(Error::from),
+        Err(error) => {
+            loading.sender.wind_up();
+            Err(error)
+        }
+    };
+    let (sent, fell_back) = (loading.number, loading.sender.fell_back());
+    let mut servers = loading.sender.into_servers();
+    let counts = ledger.into_inner().counts(sent);
+    let look = done.map_err(|error| stopped(error, &counts))?;
+    if counts.loaded + counts.existed + counts.expired + counts.empty + counts.failed != sent {
+        let text = format!(
+            "{sent} keys were looked at, and what became of them does not add up: please report this as a defect"
+        );
+        return Err(stopped(Error::new(Class::WriteIo, text), &counts));
+    }
+    if sent == 0 && !options.allow_empty {
+        return Err(nothing(&events));
+    }
+    (report.source_losses, report.source_lost) = (look.lost_count, look.lost);
+    (report.source_is_complete, report.unmatched) = (look.is_complete, look.unmatched);
+    report.by_commands |= fell_back;
+    report.counts = counts;
+    if options.verify > 0 {
+        progress.begin(Phase::ReadBack, None);
+        let now_ms = || identity.time_ms.saturating_add(u64::try_from(clock.now().as_millis()).unwrap_or(u64::MAX));
+        let mut verified = Verified::default();
+        for row in sample.into_inner().rows {
+            row.verify(&mut servers, version, &scratch, now_ms(), &mut verified)?;
+        }
+        report.verified = Some(verified);
+    }
+    Ok(report)
+}
+
+fn nothing(events: &EventOptions) -> Error {
+    match events.is_selection() {
+        true => {
+            let hint = events.scope.hint();
+            CommandError::NothingMatches { filters: events.scope.describe(&events.adapters), hint }.into()
+        }
+        false => Error::new(
+            Class::NoMatch,
+            "there is no Redis key in it, and nothing was written (--allow-empty accepts that)",
+        ),
+    }
+}
+
+fn stopped(error: Error, counts: &LoadCounts) -> Error {
+    use std::error::Error as _;
+    let mut cause = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        cause = format!("{cause}: {inner}");
+        source = inner.source();
+    }
+    let stopped = LoadStopped { cause, loaded: counts.loaded, sent: counts.sent, failed: counts.failed };
+    Error::new(error.class(), stopped)
+}
+
+/// What became of the keys so far.
+#[derive(Default)]
+struct Ledger {
+    loaded: u64,
+    existed: u64,
+    expired: u64,
+    empty: u64,
+    failed: u64,
+    kinds: Kinds,
+    reasons: Reasons,
+}
+
+impl Ledger {
+    fn counts(self, sent: u64) -> LoadCounts {
+        let Ledger { loaded, existed, expired, empty, failed, kinds, reasons } = self;
+        LoadCounts { sent, loaded, existed, expired, empty, failed, kinds: kinds.report(), reasons: reasons.report() }
+    }
+}
+
+/// Takes what the sender tells.
+struct Books<'b> {
+    ledger: &'b RefCell<Ledger>,
+    sample: &'b RefCell<Sample>,
+}
+
+impl Account for Books<'_> {
+    fn settled(&mut self, settled: &Settled<'_>) {
+        let Settled { number, kind, name, elements, bytes, outcome } = settled;
+        let mut ledger = self.ledger.borrow_mut();
+        let count = match outcome {
+            Outcome::Loaded => {
+                ledger.kinds.add(*kind, *elements, *bytes);
+                &mut ledger.loaded
+            }
+            Outcome::Existed => &mut ledger.existed,
+            Outcome::Expired => &mut ledger.expired,
+            Outcome::Failed(why) => {
+                ledger.reasons.add(why, name);
+                &mut ledger.failed
+            }
+        };
+        *count = count.saturating_add(1);
+        if *outcome != Outcome::Loaded {
+            self.sample.borrow_mut().forget(*number);
+        }
+    }
+}
+
+/// Keys that are chosen at random as they pass by, each with the same chance.
+struct Sample {
+    most: u64,
+    seen: u64,
+    state: u64,
+    rows: Vec<Row>,
+}
+
+/// What a key must be when it is read back.
+struct Row {
+    number: u64,
+    name: Vec<u8>,
+    fingerprint: Fingerprint,
+}
+
+impl Sample {
+    fn new(most: u64, seed: u64) -> Self {
+        Sample { most, seen: 0, state: seed | 1, rows: Vec::new() }
+    }
+
+    /// The place that the next key gets, if it is chosen.
+    fn choose(&mut self) -> Option<usize> {
+        self.seen = self.seen.saturating_add(1);
+        if self.most == 0 {
+            return None;
+        }
+        // Xorshift64: any order will do.
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        let place = if self.seen <= self.most { self.seen.saturating_sub(1) } else { self.state % self.seen };
+        usize::try_from(place).ok().filter(|_| place < self.most)
+    }
+
+    fn put(&mut self, place: usize, row: Row) {
+        match self.rows.get_mut(place) {
+            Some(slot) => *slot = row,
+            None => self.rows.push(row),
+        }
+    }
+
+    fn forget(&mut self, number: u64) {
+        if self.most > 0 {
+            self.rows.retain(|row| row.number != number);
+        }
+    }
+}
+
+impl Row {
+    fn verify(
+        self,
+        servers: &mut ekv_live::Servers,
+        version: (u64, u64),
+        scratch: &Arc<dyn Scratch>,
+        now_ms: u64,
+        verified: &mut Verified,
+    ) -> Result<()> {
+        let place = servers.place_of(&self.name).clone();
+        let (mut ahead, mut after) = (servers.connect(&place)?, servers.connect(&place)?);
+        let mut reader = KeyReader::new(&mut ahead, &mut after, scratch, 0, version);
+        let theirs = AsServed.fingerprint(&mut |consumer| {
+            reader.read(&[&self.name], consumer)?;
+            Ok(())
+        })?;
+        verified.keys = verified.keys.saturating_add(1);
+        let is_same = theirs.as_ref().is_some_and(|theirs| {
+            theirs.value == self.fingerprint.value
+                && is_same_time(theirs.expire_at_ms, self.fingerprint.expire_at_ms, version)
+        });
+        if is_same {
+            return Ok(());
+        }
+        if theirs.is_none() && self.fingerprint.expire_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            verified.expired = verified.expired.saturating_add(1);
+            return Ok(());
+        }
+        verified.different = verified.different.saturating_add(1);
+        if verified.first.len() < 20 {
+            verified.first.push(address(&self.name));
+        }
+        Ok(())
+    }
+}
+
+/// Makes keys of events and sends them.
+struct Loading<'l> {
+    sender: Sender<'l>,
+    ledger: &'l RefCell<Ledger>,
+    sample: &'l RefCell<Sample>,
+    options: &'l LoadOptions,
+    shift_ms: u64,
+    scratch: &'l Arc<dyn Scratch>,
+    /// Keys so far.
+    number: u64,
+    /// The collection at hand.
+    open: Option<(Vec<u8>, Option<u64>, DraftWriter)>,
+}
+
+impl Loading<'_> {
+    fn next_number(&mut self) -> u64 {
+        let number = self.number;
+        self.number = number.saturating_add(1);
+        number
+    }
+
+    fn text(&mut self, kind: Kind, name: &[u8], body: Body<'_>, expire_at_ms: Option<u64>) -> Result<()> {
+        let number = self.next_number();
+        let name = self.options.renames.apply(name);
+        let value = match body {
+            Body::Streamed(_) | Body::Inline(_) if body.len() > TEXT_LEN_MAX => {
+                return Ok(self.sender.push_long(number, &name, expire_at_ms, body, false)?);
+            }
+            Body::Inline(bytes) => bytes.to_vec(),
+            Body::Streamed(_) => {
+                let mut bytes = Vec::new();
+                body.for_each_chunk(|chunk| {
+                    bytes.extend_from_slice(chunk);
+                    Ok(())
+                })?;
+                bytes
+            }
+        };
+        let key = Key { number, name, kind, expire_at_ms, value: Value::Text(value), is_in_doubt: false };
+        self.push(key)
+    }
+
+    fn push(&mut self, key: Key) -> Result<()> {
+        let place = self.sample.borrow_mut().choose().filter(|_| key.name.len() <= VERIFIED_NAME_LEN_MAX);
+        if let Some(place) = place {
+            let fingerprint = AsServed.fingerprint(&mut |consumer| Ok(key.feed(consumer)?))?;
+            if let Some(fingerprint) = fingerprint {
+                let row = Row { number: key.number, name: key.name.clone(), fingerprint };
+                self.sample.borrow_mut().put(place, row);
+            }
+        }
+        Ok(self.sender.push(key)?)
+    }
+}
+
+impl Consumer for Loading<'_> {
+    fn event(&mut self, event: AnyEvent<'_>) -> Result<()> {
+        let AnyEvent::Redis { event, .. } = event else { return Ok(()) };
+        match event {
+            Event::Scalar { kind, key, body, expiry, .. } => {
+                let expire_at_ms = shifted(expiry.map(|expiry| expiry.at_ms), self.shift_ms);
+                match kind {
+                    ScalarKind::String => self.text(Kind::String, key, body, expire_at_ms),
+                    ScalarKind::Hll => match Registers::of_members(body) {
+                        Ok(registers) => {
+                            let value = registers.to_value();
+                            self.text(Kind::Hll, key, Body::Inline(&value), expire_at_ms)
+                        }
+                        Err(_) => {
+                            self.next_number();
+                            let mut ledger = self.ledger.borrow_mut();
+                            ledger.failed = ledger.failed.saturating_add(1);
+                            ledger.reasons.add("HyperLogLogs whose members cannot be read", key);
+                            Ok(())
+                        }
+                    },
+                }
+            }
+            Event::Begin { kind, key, expire_at_ms, .. } => {
+                let expire_at_ms = shifted(expire_at_ms, self.shift_ms);
+                self.open = Some((key.to_vec(), expire_at_ms, DraftWriter::new(kind, self.scratch)));
+                Ok(())
+            }
+            Event::Element(element) => match &mut self.open {
+                Some((.., draft)) => Ok(draft.push(&element)?),
+                None => Ok(()),
+            },
+            Event::End => {
+                let Some((name, expire_at_ms, draft)) = self.open.take() else { return Ok(()) };
+                let (number, draft) = (self.next_number(), draft.finish()?);
+                let kind = draft.kind();
+                if draft.elements() == 0 && !matches!(kind, CollectionKind::Stream { .. }) {
+                    let mut ledger = self.ledger.borrow_mut();
+                    ledger.empty = ledger.empty.saturating_add(1);
+                    return Ok(());
+                }
+                let name = self.options.renames.apply(&name);
+                let kind = kind.into();
+                self.push(Key { number, name, kind, expire_at_ms, value: Value::Elements(draft), is_in_doubt: false })
+            }
+        }
+    }
+}
+
+/// Asks the target for every key, on the way to a survey.
+struct Asking<'a, 'r> {
+    surveyor: &'a mut Surveyor<'r>,
+    opened: &'a mut Opened,
+    renames: &'a Renames,
+    names: Vec<Vec<u8>>,
+    there: u64,
+}
+
+/// Keys that are asked for at a time.
+const ASKED: usize = 500;
+
+impl<'a, 'r> Asking<'a, 'r> {
+    fn new(surveyor: &'a mut Surveyor<'r>, opened: &'a mut Opened, renames: &'a Renames) -> Self {
+        Asking { surveyor, opened, renames, names: Vec::new(), there: 0 }
+    }
+
+    fn ask(&mut self) -> Result<()> {
+        let names = std::mem::take(&mut self.names);
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        self.there = self.there.saturating_add(self.opened.servers.count_there(&names)?);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<u64> {
+        self.ask()?;
+        Ok(self.there)
+    }
+}
+
+impl Consumer for Asking<'_, '_> {
+    fn event(&mut self, event: AnyEvent<'_>) -> Result<()> {
+        if let AnyEvent::Redis { event: Event::Scalar { key, .. } | Event::Begin { key, .. }, .. } = &event {
+            self.names.push(self.renames.apply(key));
+            if self.names.len() >= ASKED {
+                self.ask()?;
+            }
+        }
+        self.surveyor.event(event)
+    }
+}
