@@ -23,7 +23,7 @@ use std::time::Duration;
 use crate::commands::either;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use ekv_backup::{Attempt, Protocol, ReadTime, Wanted, parse_age};
 use ekv_text::{Line, is_shown_as_it_is};
 
@@ -139,13 +139,13 @@ impl Command {
         match self {
             Command::Decode(decode) => Some((either(&decode.snapshot, &decode.input), Wanted::Snapshot)),
             Command::Inspect(inspect) => Some((&inspect.snapshot, Wanted::Snapshot)),
-            Command::Ls(list) => Some((&list.source, Wanted::Snapshot)),
-            Command::Get(get) => Some((&get.source, Wanted::Snapshot)),
-            Command::History(history) => Some((&history.source, Wanted::Snapshot)),
-            Command::Diff(diff) => Some((&diff.first, Wanted::Snapshot)),
-            Command::Report(report) => Some((&report.source, Wanted::Snapshot)),
+            Command::Ls(list) => Some((&list.source, Wanted::Source)),
+            Command::Get(get) => Some((&get.source, Wanted::Source)),
+            Command::History(history) => Some((&history.source, Wanted::Source)),
+            Command::Diff(diff) => Some((&diff.first, Wanted::Source)),
+            Command::Report(report) => Some((&report.source, Wanted::Source)),
             Command::Index(index) => Some((&index.snapshot, Wanted::Snapshot)),
-            Command::Load(load) => Some((&load.source, Wanted::Snapshot)),
+            Command::Load(load) => Some((&load.source, Wanted::Source)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
             Command::Restore(restore) => Some((&restore.dump, Wanted::Dump)),
@@ -212,13 +212,18 @@ impl Command {
             Command::Encode(encode) => Attempt {
                 target: Some(either(&encode.snapshot, &encode.output)),
                 force: Some("a payload and its info file"),
+                has_parents: true,
                 reads_edited: true,
                 ..attempt
             },
-            Command::Restore(restore) => Attempt { target: Some(&restore.data_dir), reads_edited: true, ..attempt },
-            Command::PrepareRestore(prepare) => {
-                Attempt { target: Some(either(&prepare.data_dir, &prepare.data_dir_option)), ..attempt }
+            Command::Restore(restore) => {
+                Attempt { target: Some(&restore.data_dir), reads_edited: true, has_parents: true, ..attempt }
             }
+            Command::PrepareRestore(prepare) => Attempt {
+                target: Some(either(&prepare.data_dir, &prepare.data_dir_option)),
+                has_parents: true,
+                ..attempt
+            },
             Command::Pack(pack) => Attempt {
                 target: Some(either(&pack.archive, &pack.output)),
                 force: Some("an archive, or another regular file"),
@@ -764,16 +769,47 @@ pub(crate) fn with_reference_spelling(words: impl Iterator<Item = OsString>) -> 
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Arguments, clap::Error> {
     let is_plain = |word: &OsString| word.to_string_lossy().chars().all(is_shown_as_it_is);
     if words.iter().all(is_plain) {
-        return check(Arguments::try_parse_from(&words), &words);
+        return check(try_parse(&words), &words);
     }
-    let error = match check(Arguments::try_parse_from(&words), &words) {
+    let error = match check(try_parse(&words), &words) {
         Ok(arguments) => return Ok(arguments),
         Err(error) => error,
     };
     let shown =
         || words.iter().map(|word| OsString::from(Line(word.to_string_lossy()).to_string())).collect::<Vec<_>>();
-    let escaped = check(Arguments::try_parse_from(shown()), &shown()).err();
+    let escaped = check(try_parse(&shown()), &shown()).err();
     Err(escaped.unwrap_or_else(|| Arguments::command().error(error.kind(), "the command line is not understood")))
+}
+
+/// Examples that the long help of a command begins with; the others are at its end.
+const FIRST_EXAMPLES: usize = 2;
+
+fn try_parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command();
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    for name in names {
+        command = command.mut_subcommand(name, |below| match first_examples(&below) {
+            Some(examples) => below.before_long_help(examples),
+            None => below,
+        });
+    }
+    let matches = command.try_get_matches_from_mut(words)?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// The first examples of a command, as its help has them.
+fn first_examples(command: &clap::Command) -> Option<String> {
+    let help = command.get_after_help()?.to_string();
+    let mut examples = Vec::new();
+    let mut count = 0_usize;
+    for line in help.strip_prefix("Examples:\n")?.lines().take_while(|line| !line.is_empty()) {
+        count = count.saturating_add(usize::from(line.starts_with("  ekv-backup")));
+        if count > FIRST_EXAMPLES {
+            break;
+        }
+        examples.push(line);
+    }
+    Some(format!("For example:\n{}", examples.join("\n")))
 }
 
 /// What the parser cannot check by itself, and better tips than it has.

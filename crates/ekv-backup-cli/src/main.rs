@@ -71,7 +71,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         let exit = output.error(attempt.unnamed_input(&error).as_deref(), &error);
         let (input, verb) = (arguments.command.input(), arguments.command.verb());
         let about_damage = || {
-            let is_snapshot = input.is_some_and(|(_, wanted)| wanted == Wanted::Snapshot);
+            let is_snapshot = input.is_some_and(|(_, wanted)| matches!(wanted, Wanted::Snapshot | Wanted::Source));
             damage_advice(&error).filter(|_| is_snapshot).map(str::to_owned)
         };
         let tip = || {

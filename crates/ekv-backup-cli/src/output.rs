@@ -238,6 +238,11 @@ impl Output {
         self.arguments.json
     }
 
+    /// Whether a person reads standard output.
+    pub(crate) fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// Lines for standard output, in place of a result: nothing else is printed there.
     ///
     /// # Errors

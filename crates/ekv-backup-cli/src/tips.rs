@@ -23,22 +23,24 @@ const COMMANDS: [(&str, &str); 13] = [
 ];
 
 /// Options that a command lacks, as command, option, and what to do instead.
-const OPTIONS: [(&str, &str, &str); 8] = [
+const OPTIONS: [(&str, &str, &str); 5] = [
     ("verify", "--quick", "there is no quick check: a dump is sound if every file in it is what was written"),
     ("restore", "--force", "a data directory is never replaced: move the old one out of the way"),
     ("prepare-restore", "--force", "a data directory is never replaced: move the old one out of the way"),
     ("restore", "--bootstrap", "the server needs no bootstrap flag for a restored directory; say --fresh-cluster here"),
-    ("encode", "--parents", NO_PARENTS),
-    ("restore", "--parents", NO_PARENTS),
-    ("prepare-restore", "--parents", NO_PARENTS),
     ("verify", "--verify", "that is what the command does"),
 ];
 
 /// Options that select, which these commands lack, since what they take is checked or copied whole.
 const FILTERS: [&str; 10] =
     ["--key", "--prefix", "--match", "--exclude", "--adapter", "--type", "--db", "--table", "--bucket", "--queue"];
-const UNFILTERED: [(&str, &str); 1] =
-    [("verify", "a dump is verified whole; 'pack', 'unpack', 'encode' and 'restore' select, and check what they read")];
+const ONE_ADDRESS: &str = "one address says what is meant: redis:0/KEY, dynamodb:TABLE/KEY, s3:BUCKET/KEY or sqs:QUEUE/ID; 'ekv-backup ls' \
+    takes filters and prints addresses";
+const UNFILTERED: [(&str, &str); 3] = [
+    ("get", ONE_ADDRESS),
+    ("history", ONE_ADDRESS),
+    ("verify", "a dump is verified whole; 'pack', 'unpack', 'encode' and 'restore' select, and check what they read"),
+];
 
 /// Commands that take addresses behind two arguments which options of the reference's tools name, too.
 const WITH_ADDRESSES: [&str; 5] = ["decode", "dump", "encode", "pack", "unpack"];
@@ -46,8 +48,6 @@ const WITH_ADDRESSES: [&str; 5] = ["decode", "dump", "encode", "pack", "unpack"]
 /// What to do where these options are mixed with arguments by their place.
 const MIXED: &str = "beside --input and --output nothing is told by its place: select with --key, --prefix or --from-file, or write both \
     places and then the addresses, without these options";
-
-const NO_PARENTS: &str = "create the parent directory first: mkdir -p DIR";
 
 /// Replaces what the parser suggests where that would mislead.
 pub(crate) fn improve(mut error: clap::Error, words: &[OsString]) -> clap::Error {

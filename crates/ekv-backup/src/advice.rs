@@ -15,6 +15,8 @@ use crate::{CommandError, shell};
 pub enum Wanted {
     /// A snapshot, or the data directory of a node.
     Snapshot,
+    /// One of these, or a dump.
+    Source,
     /// A dump: a directory or an archive.
     Dump,
     /// A dump in a directory.
@@ -35,7 +37,7 @@ pub fn advice(argument: &Path, wanted: Wanted, verb: &str) -> Option<String> {
         return Some(advice);
     }
     match InputPlace::of(argument).ok()? {
-        InputPlace::Directory => return of_directory(argument, wanted),
+        InputPlace::Directory => return of_directory(argument, wanted, verb),
         InputPlace::StandardInput | InputPlace::Stream => return None,
         InputPlace::File => {}
     }
@@ -54,17 +56,18 @@ pub fn advice(argument: &Path, wanted: Wanted, verb: &str) -> Option<String> {
         };
         let pipe = format!("{unpacked} | {}", from_standard_input(verb));
         return Some(match (wanted, is_archive_name(argument)) {
-            (Wanted::Snapshot, true) => format!(
+            (Wanted::Snapshot | Wanted::Source, true) => format!(
                 "{name} is {what}, and an archive by its name: if it holds snapshots or a data directory, unpack it first: {}; if it is a \
                  dump: {unpacked} | ekv-backup verify -",
                 tar_command(program, is_in_zstd, &unpacked, &name)
             ),
-            (Wanted::Snapshot, false) => format!("{name} is {what}: {pipe}"),
+            (Wanted::Snapshot | Wanted::Source, false) => format!("{name} is {what}: {pipe}"),
             _ => format!("{name} is {what}: {pipe}, if it is an archive of a dump"),
         });
     }
     match wanted {
-        Wanted::Snapshot => foreign_snapshot(kind, &name, verb),
+        Wanted::Source if kind == Kind::Tar => Some(what_else(&name)),
+        Wanted::Snapshot | Wanted::Source => foreign_snapshot(kind, &name, verb),
         Wanted::Dump => foreign_dump(kind, &name),
         Wanted::DumpDirectory if kind == Kind::Tar => {
             Some(format!("{name} is an archive: ekv-backup unpack {name} DUMP makes a directory of it"))
@@ -205,12 +208,21 @@ fn foreign_dump(kind: Kind, name: &str) -> Option<String> {
     }
 }
 
-fn of_directory(directory: &Path, wanted: Wanted) -> Option<String> {
+/// What else there is to know of a dump in which something is wrong.
+fn what_else(name: &str) -> String {
+    format!("ekv-backup verify {name} checks all of the dump")
+}
+
+fn of_directory(directory: &Path, wanted: Wanted, verb: &str) -> Option<String> {
     let name = shell::path(directory);
     let has = |entry: &str| directory.join(entry).exists();
     let is_dump = has("MANIFEST.json") && has("CHECKSUMS");
     let is_data_directory = || has("fsm-snap") || has("snap") || ekv_node::datadir::groups(directory).is_ok();
     match wanted {
+        Wanted::Source if is_dump => Some(what_else(&name)),
+        Wanted::Snapshot if is_dump && verb == "inspect" => Some(format!(
+            "{name} is a dump: ekv-backup report {name} says what is in it, ekv-backup verify {name} checks it"
+        )),
         Wanted::Snapshot | Wanted::Payload if is_dump => Some(format!(
             "{name} is a dump: ekv-backup verify {name} checks it, ekv-backup restore {name} DATA_DIR makes a node of it, ekv-backup encode {name} \
              SNAPSHOT a payload"
@@ -219,7 +231,7 @@ fn of_directory(directory: &Path, wanted: Wanted) -> Option<String> {
         Wanted::Dump | Wanted::DumpDirectory if is_data_directory() => Some(format!(
             "{name} is the data directory of a node, not a dump: ekv-backup decode {name} DUMP makes one of it"
         )),
-        Wanted::Snapshot if is_data_directory() => None,
+        Wanted::Snapshot | Wanted::Source if is_data_directory() => None,
         _ => {
             let example = a_snapshot_in(directory)?;
             Some(format!(

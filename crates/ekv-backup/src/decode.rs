@@ -82,6 +82,9 @@ pub struct DecodeReport {
     pub files: u64,
     /// Bytes in these files.
     pub bytes: u64,
+    /// Bytes of the archive, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_bytes: Option<u64>,
     /// How the dump got its name.
     pub published_by: &'static str,
     /// What was brought to stable storage first.
@@ -242,6 +245,7 @@ fn report(dump: PublishedDump<Books>, notes: Vec<String>) -> DecodeReport {
         dump: published.place,
         files: totals.files,
         bytes: totals.bytes,
+        archive_bytes: published.archive_len,
         published_by: published.method.name(),
         fsync: published.fsync.name(),
         privacy: published.privacy,

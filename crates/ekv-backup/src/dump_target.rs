@@ -55,15 +55,11 @@ impl NewName {
 
     /// The parent, if it does not exist and is to be created.
     fn missing_parent(&self) -> Option<&Path> {
-        let parent = self.path.parent().filter(|_| self.parents)?;
-        (!parent.as_os_str().is_empty() && !parent.exists()).then_some(parent)
+        NewParents::missing_above(&self.path).filter(|_| self.parents)
     }
 
     fn create_parents(&self) -> Result<NewParents> {
-        match self.missing_parent() {
-            Some(parent) => NewParents::create(parent, self.publication.fsync),
-            None => Ok(NewParents::default()),
-        }
+        NewParents::create_missing(self.missing_parent(), self.publication.fsync)
     }
 }
 
@@ -126,7 +122,13 @@ impl DumpTarget {
             }
             DumpTarget::DryRun(target) => {
                 let place = target.path().map_or_else(|| STANDARD_OUTPUT.into(), |path| path.display().to_string());
-                (Box::new(DrySink::new(place, resources.scratch())), NewParents::default())
+                let sink: Box<dyn Sink> = match *target {
+                    DumpTarget::Archive(_, compression) | DumpTarget::Stream { compression, .. } => {
+                        Box::new(ArchiveSink::nowhere(&place, &options(compression), resources.scratch())?)
+                    }
+                    _ => Box::new(DrySink::new(place, resources.scratch())),
+                };
+                (sink, NewParents::default())
             }
         })
     }

@@ -37,6 +37,7 @@ use serde::Serialize;
 use crate::contents::Contents;
 use crate::dump_source::{index_warning, open_dump};
 use crate::losses::Losses;
+use crate::new_parents::NewParents;
 use crate::overlap::refuse_overlap;
 use crate::progress::{Phase, Progress};
 use crate::report::{is_zero, program};
@@ -79,6 +80,8 @@ pub struct EncodeOptions {
     pub sort_memory: usize,
     /// How the payload is written.
     pub sink: DirOptions,
+    /// Whether missing directories above the payload are created.
+    pub parents: bool,
     /// Whether every warning is an error.
     pub strict: bool,
     /// Whether records are those of the reference encoder, with what it leaves out, instead of those that a server would have stored.
@@ -133,6 +136,7 @@ impl Default for EncodeOptions {
             strict: false,
             reference_bytes: false,
             accept_losses: false,
+            parents: false,
             allow_empty: false,
             dry_run: false,
             encoder_version: program(),
@@ -244,12 +248,17 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
     let targets = [snapshot, info_path.as_path()];
     let mismatch_path = mismatch_path(snapshot);
     refuse_overlap(&[dump], &[snapshot, &info_path, &mismatch_path])?;
-    StagedFiles::check_targets(&targets, options.sink)?;
+    let missing = NewParents::missing_above(snapshot).filter(|_| options.parents);
+    if missing.is_none() {
+        StagedFiles::check_targets(&targets, options.sink)?;
+    }
     let mut source = open_dump(dump, &options.resources)?;
     let plan = plan(source.as_mut(), options)?;
+    let parents = NewParents::create_missing(missing.filter(|_| !options.dry_run), options.sink.fsync)?;
     let stage = begin_stage(&targets, options.sink, options.dry_scratch())?;
     let job = Job { dump, snapshot, plan: &plan, options };
     let (encoded, verdict, published) = job.run(source.as_mut(), stage, progress)?;
+    parents.keep();
     let left_behind = published.warnings.iter().map(ToString::to_string);
     Ok(EncodeReport {
         format_version: 1,
@@ -442,6 +451,8 @@ fn encode_info(
         adapters_enabled: EncodeInfo::adapter_names(&plan.adapters),
         self_test: SelfTest { ran, matched },
         selection: joined(plan.account.selection.as_deref(), options.narrowed_selection()),
+        losses: plan.account.loss_count,
+        not_restorable: encoded.lost.count(),
     }
 }
 

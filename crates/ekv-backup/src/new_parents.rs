@@ -19,6 +19,19 @@ pub(crate) struct NewParents {
 }
 
 impl NewParents {
+    /// The directory of a new name, if it does not exist.
+    pub(crate) fn missing_above(path: &Path) -> Option<&Path> {
+        path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists())
+    }
+
+    /// Creates the directory of a new name, if it is `missing`.
+    ///
+    /// # Errors
+    /// As [`NewParents::create`].
+    pub(crate) fn create_missing(missing: Option<&Path>, fsync: Fsync) -> Result<Self> {
+        missing.map_or_else(|| Ok(NewParents::default()), |directory| NewParents::create(directory, fsync))
+    }
+
     /// Creates `directory` and what is missing above it, and brings the new names to stable storage unless `fsync` says not to.
     ///
     /// # Errors

@@ -46,6 +46,9 @@ pub struct PublishedReport {
     /// Whether nothing was created: the rest says what would be.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Bytes of the archive, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_bytes: Option<u64>,
     /// How it got its name.
     pub published_by: &'static str,
     /// What was brought to stable storage first.
@@ -140,6 +143,7 @@ impl From<Published> for PublishedReport {
             warnings: published.warnings.iter().map(ToString::to_string).collect(),
             dry_run: published.is_nothing(),
             dump: published.place,
+            archive_bytes: published.archive_len,
             published_by: published.method.name(),
             fsync: published.fsync.name(),
             privacy: published.privacy,

@@ -38,7 +38,7 @@ pub(crate) struct EncodeArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input
     #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
     pub(crate) dump: Option<PathBuf>,
-    /// Payload to create; its directory must exist
+    /// Payload to create; its directory must exist, or see --parents
     #[arg(value_name = "SNAPSHOT", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
     pub(crate) snapshot: Option<PathBuf>,
 
@@ -57,6 +57,9 @@ pub(crate) struct EncodeArguments {
     /// those of a run without it.
     #[arg(long, help_heading = "How it is written")]
     pub(crate) dry_run: bool,
+    /// Create missing parent directories of SNAPSHOT
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) parents: bool,
     /// Do not decode the payload again and compare it with the dump
     ///
     /// prepare-restore then asks for --allow-unverified-self-test.

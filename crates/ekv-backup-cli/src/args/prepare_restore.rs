@@ -103,6 +103,9 @@ pub(crate) struct ClusterArguments {
     /// a run without it.
     #[arg(long, help_heading = "How it is written")]
     pub(crate) dry_run: bool,
+    /// Create missing parent directories of DATA_DIR
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) parents: bool,
 }
 
 /// See [`ekv_backup::restore::DurableFsync`].

@@ -47,7 +47,7 @@ pub(crate) struct RestoreArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input
     #[arg(value_name = "DUMP")]
     pub(crate) dump: PathBuf,
-    /// Directory to create; its parent must exist, it must not
+    /// Directory to create; its parent must exist (or see --parents), it must not
     #[arg(value_name = "DATA_DIR")]
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]

@@ -174,10 +174,14 @@ fn show(dump: &Path, report: &DecodeReport, is_compared: bool, with_families: bo
     let files = text::count(report.files, "file", "files");
     text::title("Dump", &report.dump, report.dry_run, out);
     let _ = match report.dry_run {
-        true => writeln!(out, "  {files}, {}", text::bytes(report.bytes)),
-        false => {
-            writeln!(out, "  {files}, {} (fsync {}, {})", text::bytes(report.bytes), report.fsync, report.published_by)
-        }
+        true => writeln!(out, "  {files}, {}", text::dump_len(report.bytes, report.archive_bytes)),
+        false => writeln!(
+            out,
+            "  {files}, {} (fsync {}, {})",
+            text::dump_len(report.bytes, report.archive_bytes),
+            report.fsync,
+            report.published_by
+        ),
     };
     if is_compared {
         let _ = writeln!(out, "  read once more, as asked: every file is what was written");

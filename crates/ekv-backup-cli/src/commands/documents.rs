@@ -61,6 +61,11 @@ pub(crate) fn manual(arguments: &ManualArguments, output: &mut Output) -> Result
             let existing = if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse };
             write_documents(directory, &pages, DirOptions { existing, fsync: Fsync::File })?;
         }
+        // What `man` reads is nothing that a person does.
+        None if output.is_terminal() => {
+            output.document(&command.render_long_help().to_string());
+            output.note("as a page: ekv-backup manual | man -l -");
+        }
         None => output.document(&String::from_utf8_lossy(&page(&clap_mangen::Man::new(command))?)),
     }
     Ok(Exit::Done)

@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Ex
             FormRule::File => WrittenForm::File,
         },
         dry_run: arguments.dry_run,
+        parents: arguments.parents,
         self_test: !arguments.no_self_test && arguments.self_test.unwrap_or(true),
         sink: DirOptions {
             existing: if arguments.force { ExistingTarget::Replace } else { ExistingTarget::Refuse },

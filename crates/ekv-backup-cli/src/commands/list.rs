@@ -13,6 +13,8 @@ use crate::output::Output;
 
 /// Columns of a time.
 const TIME_LEN: usize = 24;
+/// Columns of an expiry: a time, and how far it is from the moment that is read.
+const EXPIRY_LEN: usize = TIME_LEN + 10;
 
 pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit, Error> {
     let adapters = arguments.adapter.0.clone();
@@ -51,7 +53,11 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
         is_counted: arguments.count,
         is_long: arguments.long,
         end: if arguments.scope.null { 0 } else { b'\n' },
+        moment_ms: source.moment_ms(),
     };
+    if style.is_long && !style.json && !style.is_counted && output.is_terminal() {
+        lines.put(heading(arguments.scopes).as_bytes())?;
+    }
     let mut render = |listed: Listed<'_>, line: &mut Vec<u8>| style.render(listed, line);
     let mut put = |line: &[u8]| lines.put(line);
     let (poured, listed, has_more) = list(&mut source, &options, &mut render, &mut put, output.screen())?;
@@ -122,6 +128,8 @@ struct Style {
     is_counted: bool,
     is_long: bool,
     end: u8,
+    /// The moment that is read, in Unix milliseconds.
+    moment_ms: u64,
 }
 
 impl Style {
@@ -138,22 +146,36 @@ impl Style {
             Listed::Thing(Row { address, .. }) | Listed::Scope(ScopeRow { address, .. }) => *address,
         };
         if self.is_long {
-            line.extend_from_slice(columns(&listed).as_bytes());
+            line.extend_from_slice(columns(&listed, self.moment_ms).as_bytes());
         }
         line.extend_from_slice(address.as_bytes());
         line.push(self.end);
     }
 }
 
+/// What the columns are.
+fn heading(are_scopes: bool) -> String {
+    match are_scopes {
+        true => format!("{:<8} {:>20} {:>10}  ADDRESS\n", "TYPE", "THINGS", "BYTES"),
+        false => format!(
+            "{:<7} {:>10} {:>9}  {:<EXPIRY_LEN$}  {:<TIME_LEN$}  ADDRESS\n",
+            "TYPE", "BYTES", "ELEMENTS", "EXPIRES", "CHANGED"
+        ),
+    }
+}
+
 /// What stands in front of an address, in columns.
-fn columns(listed: &Listed<'_>) -> String {
+fn columns(listed: &Listed<'_>, moment_ms: u64) -> String {
     match listed {
         Listed::Thing(Row { thing, .. }) => {
             let elements = thing.size.elements.map_or_else(|| "-".to_owned(), |elements| elements.to_string());
-            let expiry = thing.expire_at_ms.map_or_else(|| "-".to_owned(), format_unix_ms);
+            let expiry = thing.expire_at_ms.map_or_else(
+                || "-".to_owned(),
+                |at_ms| format!("{} {}", format_unix_ms(at_ms), text::from_moment(at_ms, moment_ms)),
+            );
             let changed = CommitTime::of(thing.commit_ts).map_or_else(|| "-".to_owned(), |commit| commit.time);
             let (kind, bytes) = (thing.kind.name(), text::bytes(thing.size.bytes));
-            format!("{kind:<7} {bytes:>10} {elements:>9}  {expiry:<TIME_LEN$}  {changed:<TIME_LEN$}  ")
+            format!("{kind:<7} {bytes:>10} {elements:>9}  {expiry:<EXPIRY_LEN$}  {changed:<TIME_LEN$}  ")
         }
         Listed::Scope(ScopeRow { kind, nouns, things, bytes, .. }) => {
             let things = text::count(*things, nouns.0, nouns.1);

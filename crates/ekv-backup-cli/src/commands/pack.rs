@@ -80,7 +80,8 @@ fn show(title: &str, report: &CopyReport, output: &mut Output) -> Exit {
                 let _ = writeln!(out);
             }
         }
-        let _ = writeln!(out, "  {files}, {}", text::bytes(report.check.bytes));
+        let archive_bytes = report.copy.as_ref().and_then(|copy| copy.archive_bytes);
+        let _ = writeln!(out, "  {files}, {}", text::dump_len(report.check.bytes, archive_bytes));
         if let Some(copy) = &report.copy {
             let checked = match &report.part {
                 None => "manifest, checksums, names and structure hold".to_owned(),

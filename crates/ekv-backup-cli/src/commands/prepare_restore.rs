@@ -44,6 +44,7 @@ pub(crate) fn cluster_options(arguments: &ClusterArguments) -> PrepareOptions {
         index: arguments.index,
         term: arguments.term,
         dry_run: arguments.dry_run,
+        parents: arguments.parents,
         fsync: match arguments.fsync {
             DurableRule::Full => DurableFsync::Full,
             DurableRule::File => DurableFsync::File,
@@ -81,6 +82,14 @@ fn show_content(report: &PrepareReport, out: &mut Page) {
     let _ = writeln!(out, "  files    read back and compared{how}");
     if let Some(selection) = &report.selection {
         let _ = writeln!(out, "  PART     of a snapshot: made with {selection}");
+    }
+    for (count, what) in [
+        (report.losses, "was lost when the dump was made that it is from, and that was accepted"),
+        (report.not_restorable, "of that dump is not in it, since no server restores it"),
+    ] {
+        if count > 0 {
+            let _ = writeln!(out, "  MISSING  {}: {what}", text::count(count, "thing", "things"));
+        }
     }
     for member in &report.members {
         let _ = writeln!(out, "  member   {} at {}, node id {}", member.raft_id, member.address, member.node_id);
@@ -175,6 +184,8 @@ mod tests {
             last_commit: ekv_backup::Moment { hlc: 0, hlc_text: String::new(), unix_ms: 0, time: String::new() },
             source_cluster_id: String::new(),
             selection: None,
+            losses: 0,
+            not_restorable: 0,
             published_by: "",
             privacy: ekv_backup::Privacy::Modes,
             fsync: "",

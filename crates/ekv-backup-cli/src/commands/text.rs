@@ -31,6 +31,22 @@ pub(crate) fn title(what: &str, name: impl Display, dry_run: bool, out: &mut Pag
     let _ = writeln!(out);
 }
 
+/// How large a dump is: its files, and the archive in which they are.
+pub(crate) fn dump_len(files: u64, archive: Option<u64>) -> String {
+    let archive = archive.map(|len| format!(" in an archive of {}", bytes(len))).unwrap_or_default();
+    format!("{}{archive}", bytes(files))
+}
+
+/// How far a time is from a moment, both in Unix milliseconds: `in 3 d`, `2 h ago`.
+pub(crate) fn from_moment(at_ms: u64, moment_ms: u64) -> String {
+    const UNITS: [(u64, &str); 5] =
+        [(365 * 86_400_000, "y"), (86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")];
+    let distance = at_ms.abs_diff(moment_ms);
+    let (len, unit) = UNITS.into_iter().find(|(len, _)| distance >= *len).unwrap_or((1, "ms"));
+    let count = distance / len;
+    if at_ms > moment_ms { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
+}
+
 /// How many things there are, by type and by scope.
 pub(crate) fn contents(title: &str, contents: &Contents, out: &mut Page) {
     let things = count(contents.things, "thing", "things");

@@ -39,7 +39,7 @@ const PEERS: [&str; 3] = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
 fn input_of_another_kind_is_named_with_the_command_that_takes_it() {
     let room = room();
     let before = room.names();
-    let tips: [(&[&str], &str, &str); 13] = [
+    let tips: [(&[&str], &str, &str); 14] = [
         (&["decode"], "x.gz", "compressed with gzip: gzip -dc x.gz | ekv-backup decode - DUMP"),
         (&["inspect"], "x.gz", "gzip -dc x.gz | ekv-backup inspect -\n"),
         (
@@ -52,7 +52,8 @@ fn input_of_another_kind_is_named_with_the_command_that_takes_it() {
         (&["decode", "inspect"], "x.xz", "compressed with xz: xz -dc x.xz |"),
         (&["decode", "inspect"], "x.bz2", "compressed with bzip2: bzip2 -dc x.bz2 |"),
         (&["decode", "inspect"], "x.zip", "a zip archive: unzip -p x.zip |"),
-        (&["decode", "inspect"], "dump", "dump is a dump: ekv-backup verify dump"),
+        (&["decode"], "dump", "dump is a dump: ekv-backup verify dump checks it, ekv-backup restore dump DATA_DIR"),
+        (&["inspect"], "dump", "dump is a dump: ekv-backup report dump says what is in it, ekv-backup verify dump"),
         (&["decode", "inspect"], "dump.tar", "a tar archive: if it is a dump, ekv-backup verify dump.tar"),
         (&["decode", "inspect"], "dump.tar.zst", "a tar archive: if it is a dump, ekv-backup verify dump.tar.zst"),
         (&["decode", "inspect"], "loose", "ekv-backup decode loose/0000000000000002.fsm DUMP"),
@@ -162,10 +163,13 @@ fn error_with_a_way_on_says_it() {
     assert!(!run.assert_code(1).stderr.contains("--force"), "{run:?}");
     room.run(&["decode", "snapshot.fsm", "a b/c/dump"]).assert_code(1).assert_says("tip: --parents creates it");
     for words in [peers(&["restore", "dump", "a b/n2"]), vec!["encode", "dump", "a b/x.fsm"]] {
-        room.run(&words).assert_code(1).assert_says("tip: create it first: mkdir -p 'a b'");
-        let run = room.run(&[&words[..], &["--parents"]].concat());
-        run.assert_code(1).assert_says("mkdir -p DIR");
-        assert!(!run.stderr.contains("--max-entries'"), "{run:?}");
+        room.run(&words).assert_code(1).assert_says("tip: --parents creates it, or: mkdir -p 'a b'");
+        let dry = room.run(&[&words[..], &["--parents", "--dry-run"]].concat());
+        assert!(dry.assert_code(0).stderr.is_empty() && !room.path("a b").exists(), "{dry:?}");
+        room.run(&[&words[..], &["--parents", "--strict", "--prefix", "zz"]].concat()).assert_code(6);
+        assert!(!room.path("a b").exists());
+        room.run(&[&words[..], &["--parents"]].concat()).assert_code(0);
+        fs::remove_dir_all(room.path("a b")).unwrap();
     }
     let mut bytes = small_snapshot().build();
     bytes.truncate(bytes.len() - 4);

@@ -54,6 +54,27 @@ fn decode_explains_time_and_exit_codes_and_the_names_of_the_reference_decoder() 
 }
 
 #[test]
+fn long_help_begins_with_two_examples_and_short_help_does_not() {
+    let room = Room::new();
+    for command in ["ls", "encode", "restore", "clean"] {
+        let help = room.run(&[command, "--help"]);
+        let lines: Vec<&str> = help.assert_code(0).stdout.lines().take_while(|line| !line.is_empty()).collect();
+        let examples = lines.iter().filter(|line| line.starts_with("  ekv-backup")).count();
+        assert_eq!((lines[0], examples), ("For example:", 2), "{command}");
+        assert!(lines[1].starts_with(&format!("  ekv-backup {command} ")), "{lines:?}");
+        assert!(!room.run(&[command, "-h"]).assert_code(0).stdout.contains("For example:"));
+    }
+}
+
+#[test]
+fn filters_of_a_command_that_takes_one_address_are_told_what_to_write() {
+    let room = Room::new();
+    for words in [&["get", "s.fsm", "--queue", "orders"][..], &["history", "s.fsm", "--table", "t"]] {
+        room.run(words).assert_code(1).assert_says("one address says what is meant");
+    }
+}
+
+#[test]
 fn other_commands_explain_themselves() {
     assert_mentions(&help(&["verify"]), &["manifest", "checksums", "Exit code 0"]);
     assert_mentions(&help(&["inspect"]), &["without writing anything", "--at", "10 seconds", "--require-checksum"]);

@@ -260,6 +260,17 @@ fn snapshots_and_archives_are_looked_into_through_a_pipe() {
 }
 
 #[test]
+fn long_list_says_how_far_an_expiry_is_from_the_moment_that_is_read() {
+    let room = room();
+    let long = room.run(&["ls", "sound.fsm", "--long", "--expired", "keep", "-q"]);
+    let line = |name: &str| long.stdout.lines().find(|line| line.ends_with(name)).unwrap().to_owned();
+    assert!(line("redis:0/later").contains("1970-01-01T00:16:40.001Z in 1 ms"), "{long:?}");
+    assert!(line("redis:0/gone").contains("1970-01-01T00:16:39.999Z 1 ms ago"), "{long:?}");
+    // Headings are for people: not where the lines go into a pipe.
+    assert!(!long.assert_code(0).stdout.contains("ADDRESS"));
+}
+
+#[test]
 fn file_is_written_whole_and_never_replaced() {
     let room = room();
     room.run(&["get", "sound.fsm", "plain", "-o", "out"]).assert_code(0);

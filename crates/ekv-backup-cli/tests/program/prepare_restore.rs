@@ -8,7 +8,10 @@ use std::process::Output;
 
 use assert_cmd::Command;
 use ekv_testkit::SnapshotBuilder;
+use ekv_testkit::redis::key;
 use tempfile::TempDir;
+
+use crate::support::Room;
 
 /// The info file of the documented payload. Source: `docs/format/restore.md`, section 13.
 const INFO: &str = r#"{"format_version": 1, "encoder_version": "dev", "encoder_key_format_version": 1,
@@ -108,4 +111,27 @@ fn refusals_exit_with_the_code_of_their_class() {
     let output = scene.run("m.fsm n1 --peers n1=a:1 --fresh-cluster");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("exists already"));
+}
+
+#[test]
+fn node_made_of_a_dump_with_accepted_losses_is_told_to_lack_them() {
+    let room = Room::new();
+    let at = 1_000_000_u64 << 16;
+    let snapshot = SnapshotBuilder::new()
+        .put(&key::string(b"plain"), at, b"1")
+        .put(&key::string(b"torn"), at, b"\xff\x01\x01\0")
+        .put(&key::string(b"worn"), at, b"\xff\x01\x01\0");
+    room.write("s.fsm", &snapshot.build());
+    room.run(&["decode", "s.fsm", "dump"]).assert_code(5);
+    room.run(&["encode", "dump", "p.fsm", "--accept-losses"]).assert_code(0);
+    let prepare = ["prepare-restore", "p.fsm", "n1", "--peers", "n1=a:1", "--fresh-cluster"];
+    let run = room.run(&prepare);
+    let said = "MISSING  2 things: was lost when the dump was made that it is from, and that was accepted";
+    assert!(run.assert_code(0).stdout.contains(said), "{run:?}");
+    let json = room.run(&[&prepare[..2], &["n2"], &prepare[3..], &["--json"]].concat());
+    assert_eq!(json.assert_code(0).json()["losses"], 2);
+    room.run(&["decode", "s.fsm", "part", "plain"]).assert_code(0);
+    room.run(&["encode", "part", "q.fsm"]).assert_code(0);
+    let sound = room.run(&["prepare-restore", "q.fsm", "n3", "--peers", "n1=a:1", "--fresh-cluster"]);
+    assert!(!sound.assert_code(0).stdout.contains("MISSING"), "{sound:?}");
 }

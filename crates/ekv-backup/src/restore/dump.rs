@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use ekv_dump::manifest::StoredManifest;
-use ekv_files::sink::{DirOptions, DirSink, ExistingTarget, Fsync};
 use ekv_model::Result;
 use ekv_node::datadir;
 use serde::Serialize;
 
-use super::prepare::{check_cluster, check_raft_numbers};
+use super::prepare::{check_cluster, check_place, check_raft_numbers};
 use super::{PrepareOptions, PrepareReport, RestoreError, prepare};
 use crate::encode::{UnnamedPayload, encode_unnamed};
 use crate::losses::Losses;
@@ -43,8 +42,7 @@ pub fn restore(
 ) -> Result<RestoreReport> {
     check_raft_numbers(prepare_options)?;
     refuse_overlap(&[dump], &[data_dir])?;
-    let fsync = Fsync::from(prepare_options.fsync);
-    DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
+    let parents = check_place(data_dir, prepare_options)?;
     let encode = EncodeOptions { self_test: true, dry_run: prepare_options.dry_run, ..encode.clone() };
     let check = |dump: &StoredManifest| {
         check_cluster(&prepare_options.target, &dump.manifest.cluster_id)?;
@@ -53,6 +51,7 @@ pub fn restore(
     let UnnamedPayload { payload, report, warnings, lost, stage } =
         encode_unnamed(dump, data_dir, &encode, &check, progress)?;
     let mut prepared = prepare(&payload, data_dir, prepare_options, progress)?;
+    parents.keep();
     // An open file keeps its directory from being removed on some file systems.
     drop(payload);
     for warning in warnings.into_iter().chain(stage.abort().err().map(|error| error.to_string())) {

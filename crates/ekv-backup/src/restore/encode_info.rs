@@ -10,6 +10,7 @@ use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Protocol;
+use crate::report::is_zero;
 
 /// The version of the file that this tool writes and reads.
 const FORMAT_VERSION: u32 = 1;
@@ -54,6 +55,10 @@ pub struct EncodeInfo {
     pub self_test: SelfTest,
     /// The filters with which payload and dump were made, if they are a part of a snapshot (member `ekv_backup`).
     pub selection: Option<String>,
+    /// Things that were lost when the dump was made, which was accepted (member `ekv_backup`).
+    pub losses: u64,
+    /// Things of the dump that no server restores, and that are not in the payload (member `ekv_backup`).
+    pub not_restorable: u64,
 }
 
 /// What only this tool says.
@@ -61,6 +66,10 @@ pub struct EncodeInfo {
 struct Extension {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     selection: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    losses: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    not_restorable: u64,
 }
 
 /// Whether a payload was decoded again and compared with its dump.
@@ -158,6 +167,9 @@ impl EncodeInfo {
         }
         let Object(read) = serde_json::from_slice::<Object<Read>>(bytes).map_err(json_error)?;
         let Object(self_test) = required(read.self_test, "self_test")?;
+        // Another program may give the member another shape.
+        let own = read.ekv_backup.and_then(|own| serde_json::from_value(own).ok());
+        let Extension { selection, losses, not_restorable } = own.unwrap_or_default();
         Ok(EncodeInfo {
             encoder_version: read.encoder_version.unwrap_or_default(),
             encoder_key_format_version: required(read.encoder_key_format_version, "encoder_key_format_version")?,
@@ -171,8 +183,9 @@ impl EncodeInfo {
             manifest_cluster_id: read.manifest_cluster_id.unwrap_or_default(),
             adapters_enabled: required(read.adapters_enabled, "adapters_enabled")?,
             self_test,
-            // Another program may give the member another shape.
-            selection: read.ekv_backup.and_then(|own| serde_json::from_value::<Extension>(own).ok()?.selection),
+            selection,
+            losses,
+            not_restorable,
         })
     }
 }
@@ -215,7 +228,12 @@ impl<'a> From<&'a EncodeInfo> for Written<'a> {
             manifest_cluster_id: &info.manifest_cluster_id,
             adapters_enabled: &info.adapters_enabled,
             self_test: info.self_test,
-            ekv_backup: info.selection.clone().map(|selection| Extension { selection: Some(selection) }),
+            ekv_backup: Some(Extension {
+                selection: info.selection.clone(),
+                losses: info.losses,
+                not_restorable: info.not_restorable,
+            })
+            .filter(|own| *own != Extension::default()),
         }
     }
 }
@@ -303,6 +321,8 @@ mod tests {
             adapters_enabled: EncodeInfo::adapter_names(&[Protocol::Redis]),
             self_test: SelfTest { ran: true, matched: true },
             selection: None,
+            losses: 0,
+            not_restorable: 0,
         }
     }
 
@@ -343,6 +363,13 @@ mod tests {
     fn selection_is_the_last_member_and_one_of_another_shape_is_none() {
         let info = EncodeInfo { selection: Some("--prefix a | --type hash".into()), ..golden() };
         let text = String::from_utf8(info.to_bytes().unwrap()).unwrap();
+        let lossy = EncodeInfo { losses: 3, not_restorable: 1, ..golden() };
+        let lossy_text = String::from_utf8(lossy.to_bytes().unwrap()).unwrap();
+        assert!(
+            lossy_text.ends_with("\"ekv_backup\": {\n    \"losses\": 3,\n    \"not_restorable\": 1\n  }\n}\n"),
+            "{lossy_text}"
+        );
+        assert_eq!(EncodeInfo::parse(lossy_text.as_bytes()).unwrap(), lossy);
         let last = "  },\n  \"ekv_backup\": {\n    \"selection\": \"--prefix a | --type hash\"\n  }\n}\n";
         assert!(text.ends_with(last), "{text}");
         assert_eq!(EncodeInfo::parse(text.as_bytes()).unwrap(), info);

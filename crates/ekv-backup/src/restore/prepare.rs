@@ -13,8 +13,10 @@ use super::data_dir::{Beginning, Copied, Stage};
 use super::encode_info::format_sha256;
 use super::timestamp::{check_last_commit_ts, timestamp_warning};
 use super::{EncodeInfo, Payload, PeerList, Placement, RestoreError};
+use crate::new_parents::NewParents;
 use crate::open::too_many_bytes;
 use crate::progress::{Phase, Progress};
+use crate::report::is_zero;
 use crate::{Moment, Resources};
 
 /// Highest Raft index and term with which a node can begin: both are counted on for as long as it lives, and some numbers at the end of
@@ -71,6 +73,8 @@ pub struct PrepareOptions {
     pub allow_future_timestamps: bool,
     /// What is brought to stable storage.
     pub fsync: DurableFsync,
+    /// Whether missing directories above it are created.
+    pub parents: bool,
     /// Whether nothing is created: the files lie in scratch space until they have been read back.
     pub dry_run: bool,
     /// What reading a payload may take that somebody named; it needs no scratch files.
@@ -90,6 +94,7 @@ impl PrepareOptions {
             allow_unverified_self_test: false,
             allow_future_timestamps: false,
             fsync: DurableFsync::default(),
+            parents: false,
             dry_run: false,
             resources: Resources::DEFAULT,
             now: crate::time::now(),
@@ -133,6 +138,12 @@ pub struct PrepareReport {
     /// The filters with which payload and dump were made, if they are a part of a snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selection: Option<String>,
+    /// Things that were lost when the dump was made from which the payload is.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub losses: u64,
+    /// Things of that dump that no server restores, and that are not in the payload.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_restorable: u64,
     /// How the directory got its name.
     pub published_by: &'static str,
     /// What was brought to stable storage first.
@@ -193,13 +204,25 @@ pub fn prepare(
     check_raft_numbers(options)?;
     check_info(&payload.info, options)?;
     let fsync = Fsync::from(options.fsync);
-    DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
+    let parents = check_place(data_dir, options)?;
     let stage: Box<dyn Stage> = match options.dry_run {
         true => Box::new(DrySink::keeping(data_dir.display().to_string(), options.resources.scratch())),
         false => Box::new(DirSink::create_private(data_dir, fsync)?),
     };
     let (copied, published) = prepare_in(stage, payload, options, progress)?;
+    parents.keep();
     Ok(report(payload, data_dir, options, copied, &published))
+}
+
+/// Checks that a data directory may be made, and creates what is missing above it if that is wanted.
+pub(super) fn check_place(data_dir: &Path, options: &PrepareOptions) -> Result<NewParents> {
+    let fsync = Fsync::from(options.fsync);
+    let missing = NewParents::missing_above(data_dir).filter(|_| options.parents);
+    let parents = NewParents::create_missing(missing.filter(|_| !options.dry_run), fsync)?;
+    if missing.is_none() || !options.dry_run {
+        DirSink::check_target(data_dir, DirOptions { existing: ExistingTarget::Refuse, fsync })?;
+    }
+    Ok(parents)
 }
 
 /// Refuses an index or a term without room above it.
@@ -308,6 +331,8 @@ fn report(
         last_commit: Moment::from(last_commit_ts),
         source_cluster_id: payload.info.manifest_cluster_id.clone(),
         selection: payload.info.selection.clone(),
+        losses: payload.info.losses,
+        not_restorable: payload.info.not_restorable,
         published_by: published.method.name(),
         fsync: published.fsync.name(),
         privacy: published.privacy,

@@ -163,6 +163,11 @@ impl Source {
         matches!(self, Source::Dump(_)).then(|| CommitTs(self.header().read_ts))
     }
 
+    /// The moment that is read, in Unix milliseconds.
+    pub fn moment_ms(&self) -> u64 {
+        CommitTs(self.header().read_ts).unix_ms()
+    }
+
     /// What is known before the first event.
     pub fn header(&self) -> Header {
         match self {

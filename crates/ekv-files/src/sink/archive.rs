@@ -27,7 +27,7 @@ use crate::{DumpPath, Error, Result};
 /// Cost: a buffer of 1 MiB, 2 MiB for directories, and for compression 4 MiB for sorting names and 4 MiB for each of its threads and two more. Files that
 /// do not fit into the buffer pass through a scratch file, and so do names.
 pub struct ArchiveSink {
-    writer: TarWriter<Compressor<Output>>,
+    writer: TarWriter<Compressor<Counted>>,
     scratch: Arc<dyn Scratch>,
     /// Where the archive goes, for messages.
     place: String,
@@ -58,7 +58,16 @@ impl ArchiveSink {
         Self::new(Output::Stream(output), place.to_owned(), Arc::new(SystemScratch::new()), options)
     }
 
+    /// Makes an archive of which nothing is kept: what it says of itself is that of a file at `place`.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] if the compression is not available.
+    pub fn nowhere(place: &str, options: &ArchiveOptions, scratch: Arc<dyn Scratch>) -> Result<Self> {
+        Self::new(Output::Nowhere, place.to_owned(), scratch, options)
+    }
+
     fn new(output: Output, place: String, scratch: Arc<dyn Scratch>, options: &ArchiveOptions) -> Result<Self> {
+        let output = Counted { output, len: 0 };
         let compressor = Compressor::new(output, options, Arc::clone(&scratch)).map_err(|source| SinkError::Io {
             operation: SinkOperation::CreateFile,
             path: place.clone(),
@@ -112,7 +121,7 @@ impl ArchiveSink {
     }
 
     /// Ends the archive and what lies around it.
-    fn finish(self) -> Result<(Output, String)> {
+    fn finish(self) -> Result<(Counted, String)> {
         let ArchiveSink { writer, place, .. } = self;
         let finished = writer.finish().and_then(|(compressor, names)| compressor.finish(names));
         let output = finished.map_err(|error| write_error(error, &place))?;
@@ -172,12 +181,15 @@ impl Sink for ArchiveSink {
 
     fn publish(mut self: Box<Self>) -> Result<Published> {
         self.step(|sink| if sink.is_open { Err(misuse(rule::ONE_FILE_AT_A_TIME)) } else { Ok(()) })?;
-        match self.finish()? {
-            (Output::File(mut staged), _) => {
+        let (Counted { output, len }, place) = self.finish()?;
+        let archive_len = Some(len);
+        match output {
+            Output::File(mut staged) => {
                 staged.end()?;
-                staged.publish()
+                Ok(Published { archive_len, ..staged.publish()? })
             }
-            (Output::Stream(mut output), place) => {
+            Output::Nowhere => Ok(Published { archive_len, ..Published::nothing(&place) }),
+            Output::Stream(mut output) => {
                 let flushed = output.flush();
                 flushed.map_err(|error| write_error(error.into(), &place))?;
                 Ok(Published {
@@ -185,6 +197,7 @@ impl Sink for ArchiveSink {
                     method: PublishMethod::Stream,
                     fsync: Fsync::None,
                     privacy: Privacy::Elsewhere,
+                    archive_len,
                     warnings: Vec::new(),
                 })
             }
@@ -192,9 +205,9 @@ impl Sink for ArchiveSink {
     }
 
     fn abort(self: Box<Self>) -> Result<()> {
-        match self.writer.into_output().into_output() {
+        match self.writer.into_output().into_output().output {
             Output::File(staged) => staged.abort(),
-            Output::Stream(_) => Ok(()),
+            Output::Stream(_) | Output::Nowhere => Ok(()),
         }
     }
 }
@@ -203,6 +216,25 @@ impl Sink for ArchiveSink {
 enum Output {
     File(Box<StagedFiles>),
     Stream(Box<dyn Write + Send>),
+    Nowhere,
+}
+
+/// The same, and how many they are.
+struct Counted {
+    output: Output,
+    len: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.output.write(bytes)?;
+        self.len = self.len.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
 }
 
 impl Write for Output {
@@ -210,12 +242,13 @@ impl Write for Output {
         match self {
             Output::File(staged) => staged.write(bytes).map(|()| bytes.len()).map_err(io::Error::other),
             Output::Stream(output) => output.write(bytes),
+            Output::Nowhere => Ok(bytes.len()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Output::File(_) => Ok(()),
+            Output::File(_) | Output::Nowhere => Ok(()),
             Output::Stream(output) => output.flush(),
         }
     }

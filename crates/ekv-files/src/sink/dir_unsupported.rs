@@ -204,6 +204,7 @@ impl StagedFiles {
             method: PublishMethod::CreateExclusively,
             fsync: self.fsync,
             privacy: Privacy::Unknown,
+            archive_len: None,
             warnings: Vec::new(),
         })
     }

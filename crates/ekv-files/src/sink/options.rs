@@ -182,6 +182,8 @@ pub struct Published {
     pub fsync: Fsync,
     /// What keeps it from others.
     pub privacy: Privacy,
+    /// Bytes of the archive, if it is one.
+    pub archive_len: Option<u64>,
     /// What could not be cleaned up behind it; the dump itself is whole.
     pub warnings: Vec<Error>,
 }
@@ -194,6 +196,7 @@ impl Published {
             method: PublishMethod::Memory,
             fsync: Fsync::None,
             privacy: Privacy::Elsewhere,
+            archive_len: None,
             warnings: Vec::new(),
         }
     }

@@ -42,6 +42,8 @@ impl Scene {
             adapters_enabled: vec!["redis".into()],
             self_test: SelfTest { ran: true, matched: true },
             selection: None,
+            losses: 0,
+            not_restorable: 0,
         };
         let mut options = PrepareOptions::new("n1=127.0.0.1:2380".parse().unwrap(), RestoreTarget::FreshCluster);
         options.now = Timestamp::from_millisecond(1_800_000_000_000).unwrap();

@@ -310,7 +310,14 @@ impl<S: System> DirWriter<S> {
                 self.directories.forget_made(self.staging.scratch());
                 let warnings = self.staging.remove().err().into_iter().collect();
                 let place = self.staging.target.path();
-                Ok(Published { place, method, fsync: self.options.fsync, privacy: self.privacy, warnings })
+                Ok(Published {
+                    place,
+                    method,
+                    fsync: self.options.fsync,
+                    privacy: self.privacy,
+                    archive_len: None,
+                    warnings,
+                })
             }
             Err(Failure { error, keep_staging: true }) => {
                 self.finished = true;
