@@ -7,7 +7,7 @@ use ekv_adapters::{redis, s3, sqs};
 use ekv_backup::pipe::Events;
 use ekv_backup::{EventOptions, Phase, ReadOptions, Store, StoreEvents, TxnView};
 use ekv_dump::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
-use ekv_dump::replay::{Place, ReplayOptions, replay};
+use ekv_dump::replay::{Checking, Place, ReplayOptions, replay};
 use ekv_dump::verify::verify;
 use ekv_dump::{DumpWriter, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
@@ -161,7 +161,8 @@ impl RecordSink for UserKeys {
 
 /// Replays protocols of a dump as records.
 fn encode(entries: &MemoryEntries, included: Map<bool>, sink: &mut dyn RecordSink) -> ekv_files::Result<()> {
-    let options = ReplayOptions { included, scope: Arc::default(), memory_budget: SORT_BUDGET };
+    let options =
+        ReplayOptions { included, scope: Arc::default(), checking: Checking::All, memory_budget: SORT_BUDGET };
     let scratch = scratch();
     let mut encoder = ekv_adapters::Encoder::new(sink, &scratch);
     let mut source = MemorySource::new(entries.clone());

@@ -3,6 +3,7 @@
 mod archive;
 mod bytes;
 mod cache;
+mod checking;
 mod checksums;
 mod diff;
 mod encode;
@@ -31,6 +32,7 @@ pub(crate) use archive::{
     CompressionArguments, CompressionRule, LimitArguments, PackArguments, PartArguments, UnpackArguments,
 };
 pub(crate) use cache::{CacheArguments, IndexArguments};
+pub(crate) use checking::CheckingArguments;
 pub(crate) use checksums::ChecksumsArguments;
 pub(crate) use diff::DiffArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ekv_adapters::{AdapterOptions, Family, Outcome, Owner, Role, Run, Tally, decode, raw, redis, s3, sqs};
+use ekv_dump::replay::Checking;
 use ekv_model::{Class, Consumer, Event, Example, Filtered, Finding, Findings, Result, Scope, Unmatched};
 use ekv_snapshot::View;
 use ekv_spill::Scratch;
@@ -60,6 +61,8 @@ pub struct EventOptions {
     pub include_unknown: bool,
     /// What of these adapters' data comes.
     pub scope: Arc<Scope>,
+    /// How much of a dump is compared with its CHECKSUMS; a store has been checked before.
+    pub checking: Checking,
     /// Whether every collection says at its beginning how large it is and when it was changed; some are read twice for that.
     pub looks_ahead: bool,
 }
@@ -81,6 +84,7 @@ impl EventOptions {
             sqs: sqs::Options::default(),
             include_unknown: false,
             scope: Arc::default(),
+            checking: Checking::All,
             looks_ahead: false,
         }
     }

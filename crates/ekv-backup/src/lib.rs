@@ -91,6 +91,7 @@ pub use ekv_adapters::s3::Options as S3Options;
 pub use ekv_adapters::sqs::Options as SqsOptions;
 pub use ekv_dump::manifest::DynamodbLayout;
 pub use ekv_dump::portable::PortableNames;
+pub use ekv_dump::replay::Checking;
 pub use ekv_dump::{SqsVisibility, TreeOptions};
 pub use ekv_files::archive::{ArchiveLimits, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
 pub use ekv_files::compressed::DEFAULT_EXPANSION_MAX;

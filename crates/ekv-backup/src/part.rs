@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ekv_dump::losses::LOSSES_FILE;
 use ekv_dump::manifest::{Account, Choice, Manifest, StoredManifest};
 use ekv_dump::portable::PortableNames;
-use ekv_dump::replay::{ReadTotals, ReplayOptions, read_manifest};
+use ekv_dump::replay::{Checking, ReadTotals, ReplayOptions, read_manifest};
 use ekv_dump::verify::{Problems, Verification};
 use ekv_dump::{SqsVisibility, TreeOptions};
 use ekv_files::DumpPath;
@@ -108,6 +108,7 @@ pub(crate) fn copy_part(
     let replay = ReplayOptions {
         included: Map::only(&adapters),
         scope: Arc::clone(&options.scope),
+        checking: Checking::All,
         memory_budget: SORT_BUDGET_LEN,
     };
     let before = report.get(SELECTION).and_then(Value::as_str);

@@ -26,6 +26,6 @@ pub use get::{GetOptions, GetOutput, GetReport, get};
 pub use history::{Retained, ThingState, Version, VersionState, history};
 pub use html::{PageOptions, PageReport, report_page};
 pub use list::{CommitTime, ListOptions, Listed, Row, ScopeRow, SortBy, list};
-pub use look::{Enough, Look};
+pub use look::{BY_INDEX, Enough, Look};
 pub use report::{Report, ReportOptions, report};
 pub use source::{Source, SourceBooks};

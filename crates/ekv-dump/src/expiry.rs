@@ -39,7 +39,7 @@ impl ExpirySidecar {
 }
 
 /// Longest line: the longest segment, the longest number and the text around them.
-const LINE_LEN_MAX: usize = SEGMENT_LEN_MAX + 64;
+pub(crate) const LINE_LEN_MAX: usize = SEGMENT_LEN_MAX + 64;
 
 const FRONT: &[u8] = b"{\"key\":\"";
 const MIDDLE: &[u8] = b"\",\"expire_at_ms\":";
@@ -52,6 +52,12 @@ pub fn write_line(segment: &[u8], expire_at_ms: u64, out: &mut Vec<u8>) {
     // Writing to a vector cannot fail.
     let _ = write!(out, "{expire_at_ms}");
     out.extend_from_slice(b"}\n");
+}
+
+/// Tells the lines of these segments.
+pub(crate) fn lines_of(segments: &[Vec<u8>]) -> impl Fn(&[u8]) -> bool + use<> {
+    let fronts: Vec<Vec<u8>> = segments.iter().map(|segment| [FRONT, segment, b"\""].concat()).collect();
+    move |line| fronts.iter().any(|front| line.starts_with(front))
 }
 
 /// A line: when a key expires.

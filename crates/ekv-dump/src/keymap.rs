@@ -72,6 +72,12 @@ pub fn write_line(encoded: &str, original: &[u8], kind: KeymapKind, out: &mut Ve
     out.extend_from_slice(b"\"}\n");
 }
 
+/// Tells the lines of these names.
+pub(crate) fn lines_of(names: &[Vec<u8>]) -> impl Fn(&[u8]) -> bool + use<> {
+    let names = names.to_vec();
+    move |line| parse_line(line).is_ok_and(|record| names.iter().any(|name| name == record.encoded.as_bytes()))
+}
+
 /// Why a KEYMAP is refused.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line_number} of KEYMAP.jsonl is refused")]

@@ -123,6 +123,19 @@ impl Error {
         self
     }
 
+    /// Whether it says that there is no such file.
+    pub fn is_missing(&self) -> bool {
+        match self.kind() {
+            ErrorKind::Source(SourceError::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
+    /// Whether it says that what has this name is no file of a dump.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Source(SourceError::Refused(_)))
+    }
+
     /// Adds a place, as far as none is known yet.
     #[must_use]
     pub fn or_at(mut self, path: &[u8], line: Option<u64>) -> Self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CacheArguments, ExpiredRule, ReadArguments, non_empty_text, with_names};
+use super::{CacheArguments, CheckingArguments, ExpiredRule, ReadArguments, non_empty_text, with_names};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -43,6 +43,8 @@ pub(crate) struct GetArguments {
 
     #[command(flatten)]
     pub(crate) cache: CacheArguments,
+    #[command(flatten)]
+    pub(crate) checking: CheckingArguments,
     #[command(flatten)]
     pub(crate) read: ReadArguments,
 }

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 use ekv_backup::see::SortBy;
 
 use super::{
-    AdapterList, AdapterParser, CacheArguments, ExpiredRule, ReadArguments, ScopeArguments, parse_adapters, with_names,
+    AdapterList, AdapterParser, CacheArguments, CheckingArguments, ExpiredRule, ReadArguments, ScopeArguments,
+    parse_adapters, with_names,
 };
 
 const AFTER_HELP: &str = "\
@@ -66,6 +67,8 @@ pub(crate) struct ListArguments {
 
     #[command(flatten)]
     pub(crate) cache: CacheArguments,
+    #[command(flatten)]
+    pub(crate) checking: CheckingArguments,
     #[command(flatten)]
     pub(crate) read: ReadArguments,
 }

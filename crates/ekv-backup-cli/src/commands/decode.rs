@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use ekv_backup::{
-    BareKeys, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, EventOptions, Expired,
+    BareKeys, Checking, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, EventOptions, Expired,
     PortableNames, ReadOptions, RedisOptions, Resources, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView,
     Unowned, available_jobs, decode, parse_source_date_epoch, verify_within,
 };
@@ -106,6 +106,7 @@ fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions
                 include_side_records: arguments.include_sqs_side_records,
             },
             include_unknown: arguments.include_unknown,
+            checking: Checking::All,
             looks_ahead: false,
         },
         tree: TreeOptions {

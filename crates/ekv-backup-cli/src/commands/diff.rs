@@ -131,7 +131,7 @@ fn end(compared: &Compared, options: &DiffOptions, allow_empty: bool, output: &O
     tell(first, output);
     tell(second, output);
     if first.things == 0 && second.things == 0 && is_choice(&options.events) && !allow_empty {
-        return Err(nothing(&options.events));
+        return Err(nothing(&options.events, false));
     }
     if *differences == 0 {
         output.note(format_args!("no difference in {}", text::count(first.things, "thing", "things")));

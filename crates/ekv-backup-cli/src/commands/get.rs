@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &GetArguments, output: &mut Output) -> Result<Exit,
         events: EventOptions {
             redis: RedisOptions { expired: expired(arguments.expired), ..RedisOptions::default() },
             scope: Arc::new(scope),
+            checking: arguments.checking.into(),
             looks_ahead: output.is_json(),
             ..EventOptions::of(Protocol::IN_DUMPS)
         },

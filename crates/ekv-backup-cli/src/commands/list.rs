@@ -1,6 +1,6 @@
 //! `ls`.
 
-use ekv_backup::see::{CommitTime, ListOptions, Listed, Look, Row, ScopeRow, SortBy, Source, list};
+use ekv_backup::see::{BY_INDEX, CommitTime, ListOptions, Listed, Look, Row, ScopeRow, SortBy, Source, list};
 use ekv_backup::{Class, Error, EventOptions, Expired, Protocol, ReadOptions, RedisOptions, format_unix_ms};
 use ekv_text::json::write_shown_line;
 
@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
             ..RedisOptions::default()
         },
         scope,
+        checking: arguments.checking.into(),
         looks_ahead: arguments.long || output.is_json() || arguments.sort.is_some(),
         ..EventOptions::of(adapters)
     };
@@ -71,7 +72,7 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
     tell(&poured, output);
     tell_of_index(&source, output);
     if poured.things == 0 && is_choice(&options.events) && !poured.was_stopped && !allow_empty {
-        return Err(nothing(&options.events));
+        return Err(nothing(&options.events, poured.is_excerpt));
     }
     Ok(if poured.is_complete { Exit::Done } else { Exit::Losses })
 }
@@ -94,9 +95,11 @@ pub(crate) fn expired(rule: ExpiredRule) -> Expired {
 }
 
 /// Nothing meets the selection.
-pub(crate) fn nothing(events: &EventOptions) -> Error {
+pub(crate) fn nothing(events: &EventOptions, is_excerpt: bool) -> Error {
     let hint = events.scope.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-    Error::new(Class::NoMatch, format!("nothing matches {}{hint}", events.scope.describe(&events.adapters)))
+    let by_index = if is_excerpt { BY_INDEX } else { "" };
+    let selected = events.scope.describe(&events.adapters);
+    Error::new(Class::NoMatch, format!("nothing matches {selected}{hint}{by_index}"))
 }
 
 /// Says why an archive took long.

@@ -1,6 +1,6 @@
 use ekv_dump::TreeOptions;
 use ekv_dump::manifest::DynamodbLayout;
-use ekv_dump::replay::{ReplayOptions, read_manifest};
+use ekv_dump::replay::{Checking, ReplayOptions, read_manifest};
 use ekv_files::sink::{DirOptions, Fsync};
 use ekv_model::redis::{CollectionKind, Element, Event as RedisEvent, ScalarKind};
 use ekv_model::s3::{Bucket, Object};
@@ -56,8 +56,12 @@ fn snapshot_and_its_dump_have_the_same_digests_in_every_layout() {
         events.pour(&mut of_store, Phase::Decode, &scratch(), &NoProgress).unwrap();
         let mut of_dump = Digester::new(&scratch(), Sequences::Stated);
         let mut source = crate::open_dump(&dump, &Resources::DEFAULT).unwrap();
-        let replay_options =
-            ReplayOptions { included: Map::only(&Protocol::ALL), scope: Arc::default(), memory_budget: 1 << 20 };
+        let replay_options = ReplayOptions {
+            included: Map::only(&Protocol::ALL),
+            scope: Arc::default(),
+            checking: Checking::All,
+            memory_budget: 1 << 20,
+        };
         let manifest = read_manifest(source.as_mut(), &scratch()).unwrap().manifest;
         let mut events = DumpEvents::of(source.as_mut(), &manifest, replay_options);
         events.pour(&mut of_dump, Phase::Encode, &scratch(), &NoProgress).unwrap();

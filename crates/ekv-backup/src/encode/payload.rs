@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ekv_adapters::sqs::{self, StoredOddities};
 use ekv_adapters::{EncodeOptions as RecordOptions, Encoder, Restorable};
-use ekv_dump::replay::{ReplayOptions, Replayed};
+use ekv_dump::replay::{Checking, ReplayOptions, Replayed};
 use ekv_files::source::ScopedSource;
 use ekv_model::{Map, Result};
 use ekv_snapshot::{Writer, Written};
@@ -35,6 +35,7 @@ pub(super) fn replay_options(plan: &Plan, options: &EncodeOptions) -> ReplayOpti
     ReplayOptions {
         included: Map::only(&plan.adapters),
         scope: Arc::clone(&options.scope),
+        checking: Checking::All,
         memory_budget: options.sort_memory / 3,
     }
 }

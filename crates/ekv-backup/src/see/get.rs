@@ -13,7 +13,7 @@ use ekv_text::base64::Base64Stream;
 use ekv_text::json::{ShownStream, Utf8Check, write_shown_object};
 
 use super::list::Row;
-use super::look::Look;
+use super::look::{BY_INDEX, Look};
 use super::source::Source;
 use crate::losses::scratch_error;
 use crate::progress::Progress;
@@ -205,6 +205,9 @@ fn check_answer(source: &mut Source, poured: &Look, seen: &[Seen], options: &Get
                 return Err(refused.error());
             }
             let mut hint = options.events.scope.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            if poured.is_excerpt {
+                hint.push_str(BY_INDEX);
+            }
             if poured.is_doubtful {
                 hint.push_str(
                     "; but a group is missing or an older state was taken, and it may be there (`inspect` says which)",

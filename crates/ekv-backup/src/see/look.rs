@@ -18,6 +18,9 @@ use crate::progress::Progress;
 /// Losses that are told one by one.
 const LOST_TOLD_MAX: usize = 10;
 
+/// What is said where nothing was found in an excerpt of a dump ([`Look::is_excerpt`]).
+pub const BY_INDEX: &str = ", by the index of names; --thorough reads all of the dump";
+
 /// What is known when everything that was selected has passed by.
 pub struct Look {
     /// Tables, buckets, queues, and things in them or in Redis that were selected.
@@ -41,6 +44,8 @@ pub struct Look {
     losses: Option<Losses>,
     /// What was odd.
     pub findings: Findings,
+    /// Of a dump, nothing was looked at but the files in which the selected things lie.
+    pub is_excerpt: bool,
     /// The consumer had enough before the end.
     pub was_stopped: bool,
 }
@@ -130,6 +135,7 @@ impl Source {
                     is_doubtful,
                     lost_count,
                     lost: dump.first_losses(LOST_TOLD_MAX),
+                    is_excerpt: replayed.is_excerpt,
                     ..seen.told(replayed.findings)
                 })
             }
@@ -181,6 +187,7 @@ impl<'c> Seen<'c> {
             lost: Vec::new(),
             losses: None,
             findings,
+            is_excerpt: false,
             was_stopped: self.was_stopped,
         }
     }

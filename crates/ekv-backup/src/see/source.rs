@@ -205,6 +205,7 @@ impl Source {
                 let replay = ReplayOptions {
                     included: Map::only(&options.adapters),
                     scope: Arc::clone(&options.scope),
+                    checking: options.checking,
                     memory_budget: DUMP_SORT_LEN,
                 };
                 let mut events = DumpEvents::of(dump.files.as_mut(), &dump.manifest.manifest, replay);

@@ -16,8 +16,8 @@ use ekv_backup::see::{
     ThingState, Version, VersionState, diff, get, history, list,
 };
 use ekv_backup::{
-    Class, DecodeOptions, DumpTarget, EventOptions, Expired, NewName, NoProgress, Protocol, ReadOptions, ReadTime,
-    Resources, Result, Scope, decode,
+    Checking, Class, CopyOptions, DecodeOptions, DumpTarget, EventOptions, Expired, NewName, NoProgress, Protocol,
+    ReadOptions, ReadTime, Resources, Result, Scope, decode, pack,
 };
 use ekv_dump::{Role, role_of};
 use ekv_model::Name;
@@ -48,10 +48,15 @@ fn events(scope: Scope) -> EventOptions {
 }
 
 fn got(source: &mut Source, address: &str, json: bool) -> Result<(GetReport, Vec<u8>)> {
+    got_checking(source, address, json, Checking::All)
+}
+
+fn got_checking(source: &mut Source, address: &str, json: bool, checking: Checking) -> Result<(GetReport, Vec<u8>)> {
     let mut scope = Scope::everything();
     scope.add_address(address.as_bytes(), false).unwrap();
     let name = Name::parse(address.as_bytes(), false).unwrap();
-    let options = GetOptions { events: events(scope), name, json, resources: Resources::DEFAULT };
+    let events = EventOptions { checking, ..events(scope) };
+    let options = GetOptions { events, name, json, resources: Resources::DEFAULT };
     let written = Written::default();
     let report = get(source, &options, GetOutput::Stream(Box::new(written.clone())), &NoProgress)?;
     let bytes = written.0.lock().unwrap().clone();
@@ -226,6 +231,107 @@ fn what_is_got_of_all_addresses_are_the_files_of_a_dump() {
     got.sort();
     files.sort();
     assert!(got == files, "what is got differs from the files of a dump");
+}
+
+/// What is got, or why nothing is.
+fn outcome(source: &mut Source, address: &str, json: bool, checking: Checking) -> std::result::Result<Vec<u8>, String> {
+    got_checking(source, address, json, checking).map(|(_, bytes)| bytes).map_err(|error| error.to_string())
+}
+
+/// A dump of a snapshot as a directory and as an archive with an index.
+fn dump_and_indexed(room: &Room, snapshot: &Path) -> [PathBuf; 2] {
+    let [dump, _] = room.dumps(snapshot);
+    let archive = room.path("dump.tar.zst");
+    let compression = ekv_backup::Compression::Zstd(Default::default());
+    let target = DumpTarget::Archive(NewName::new(&archive), compression);
+    pack(&dump, target, &CopyOptions::default(), &NoProgress).unwrap();
+    [dump, archive]
+}
+
+#[test]
+fn one_key_of_a_dump_is_got_by_its_name_as_the_snapshot_has_it() {
+    for known in SNAPSHOTS {
+        let room = Room::new();
+        let snapshot = room.snapshot(&known);
+        let mut of_snapshot = open(&snapshot, None);
+        let addresses = addresses(&listed(&mut of_snapshot));
+        for place in dump_and_indexed(&room, &snapshot) {
+            let mut source = open(&place, None);
+            for (at, address) in addresses.iter().filter(|address| address.starts_with("redis:")).enumerate() {
+                let expected = outcome(&mut of_snapshot, address, false, Checking::All);
+                assert!(outcome(&mut source, address, false, Checking::Selected) == expected, "{address}");
+                assert!(outcome(&mut source, address, false, Checking::Nothing) == expected, "{address}");
+                if at.is_multiple_of(19) {
+                    let all = outcome(&mut source, address, true, Checking::All);
+                    assert_eq!(outcome(&mut source, address, true, Checking::Selected), all, "{address}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_key_of_any_size_is_got_by_its_name_as_by_reading_all_of_the_dump() {
+    const FRAME_LEN: usize = 2 << 20;
+    let lens = [0, 1, FRAME_LEN - 1, FRAME_LEN, FRAME_LEN + 1, 3 * FRAME_LEN + 7];
+    let name =
+        |n: usize| if n.is_multiple_of(2) { format!("key/{n}") } else { format!("long {n} {}", "x".repeat(300)) };
+    let mut records = RedisRecords::new();
+    for (n, len) in lens.into_iter().chain(0..40).enumerate() {
+        let body: Vec<u8> = (0..len).map(|at| u8::try_from((at * at + n) % 251).unwrap()).collect();
+        let expiry = n.is_multiple_of(3).then(|| if n.is_multiple_of(9) { 1 } else { 1 << 50 });
+        records = records.put(key::string(name(n).as_bytes()), value::string(&body, expiry));
+    }
+    records =
+        records.put(Wide::Set.element(b"a set", b"one"), b"").put(Wide::Set.delta(b"a set", 1, 0), value::delta(1));
+    let room = Room::new();
+    let snapshot = room.path("sizes.fsm");
+    std::fs::write(&snapshot, records.snapshot().build()).unwrap();
+    let names = (0..46).map(|n| ekv_model::Name {
+        protocol: Protocol::Redis,
+        scope: b"0".to_vec(),
+        key: vec![name(n).into_bytes()],
+    });
+    let addresses: Vec<String> = names.map(|name| name.to_string()).chain(["a%20set".to_owned()]).collect();
+    for place in dump_and_indexed(&room, &snapshot) {
+        let mut source = open(&place, None);
+        for address in &addresses {
+            let all = outcome(&mut source, address, true, Checking::All);
+            assert!(all.is_ok() || all.as_ref().unwrap_err().contains("expired"), "{all:?}");
+            for checking in [Checking::Selected, Checking::Nothing] {
+                assert!(outcome(&mut source, address, true, checking) == all, "{address} in {}", place.display());
+            }
+        }
+        for absent in ["nope", "key/1", &"y".repeat(500)] {
+            let all = outcome(&mut source, absent, false, Checking::All).unwrap_err();
+            let selected = got_checking(&mut source, absent, false, Checking::Selected).unwrap_err();
+            assert_eq!(selected.class(), Class::NoMatch, "{selected}");
+            assert_eq!(selected.to_string(), format!("{all}, by the index of names; --thorough reads all of the dump"));
+        }
+    }
+}
+
+#[test]
+fn changed_file_of_a_key_is_noticed_by_its_name_and_one_of_another_key_is_not() {
+    let room = Room::new();
+    let snapshot = room.path("two.fsm");
+    let records = RedisRecords::new()
+        .put(key::string(b"one"), value::string(b"1", Some(1 << 50)))
+        .put(key::string(b"two"), value::string(b"2", Some(1 << 50)));
+    std::fs::write(&snapshot, records.snapshot().build()).unwrap();
+    let [dump, _] = room.dumps(&snapshot);
+    std::fs::write(dump.join("redis/db_0/strings/one.bin"), b"x").unwrap();
+    let mut source = open(&dump, None);
+    let changed = outcome(&mut source, "one", false, Checking::Selected).unwrap_err();
+    assert_eq!(changed, outcome(&mut source, "one", false, Checking::All).unwrap_err());
+    assert_eq!(outcome(&mut source, "one", false, Checking::Nothing).unwrap(), b"x");
+    assert_eq!(outcome(&mut source, "two", false, Checking::Selected).unwrap(), b"2");
+    // A list that is about many keys is one file.
+    let list = dump.join("redis/db_0/strings_ttl.jsonl");
+    let text = std::fs::read_to_string(&list).unwrap();
+    std::fs::write(&list, text.lines().rev().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let changed = outcome(&mut source, "two", false, Checking::Selected).unwrap_err();
+    assert_eq!(changed, outcome(&mut source, "two", false, Checking::All).unwrap_err());
 }
 
 #[test]

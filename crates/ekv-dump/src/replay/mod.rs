@@ -7,11 +7,13 @@
 //! |---|---|
 //! | `reading.rs` | access to the files: each is hashed as it is read and compared with CHECKSUMS |
 //! | `value.rs`, `text.rs` | values of any size, and pieces of text that several protocols have |
+//! | `excerpt.rs` | the few files of a few things, as a dump of their own |
 //! | `place.rs`, `fault.rs` | where a replay is, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
 //!
 //! A reader for another protocol is a function in its row (`layout/mod.rs`).
 
+pub(crate) mod excerpt;
 pub(crate) mod fault;
 pub(crate) mod place;
 pub(crate) mod reading;
@@ -31,13 +33,14 @@ use crate::layout::layout;
 use crate::layout::raw::UNKNOWN_DIRECTORY;
 use crate::manifest::{MANIFEST_FILE, StoredManifest};
 
+use excerpt::{Excerpt, Found, Wanted};
 use reading::{DumpFile, Reading, Visit};
 
 pub use crate::layout::s3::read::findings::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED};
 pub use crate::layout::sqs::read::findings::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
 pub use fault::ReplayFault;
 pub use place::Place;
-pub use reading::{ReadTotals, ReplayOptions, Replayed};
+pub use reading::{Checking, ReadTotals, ReplayOptions, Replayed};
 
 /// Reads the manifest of a dump and nothing else.
 ///
@@ -56,12 +59,43 @@ pub fn read_manifest(source: &mut dyn ScopedSource, scratch: &Arc<dyn Scratch>) 
 ///
 /// Bodies longer than 1 MiB that come from files of S3 objects can be read once, from front to back.
 ///
+/// If not all is to be checked ([`Checking`]) and the names that are selected tell in which few files they lie, nothing is looked at but those.
+///
 /// Cost: each file is read once. Memory within the budget and a few buffers, whatever the number and size of files.
 ///
 /// # Errors
 /// The first thing that is wrong with the dump, with its file and line; the first error of `target`, with the file and line that it
 /// is about; the error of `monitor`. The target may have taken events before that.
 pub fn replay(
+    source: &mut dyn ScopedSource,
+    scratch: &Arc<dyn Scratch>,
+    options: &ReplayOptions,
+    target: &mut dyn Consumer,
+    place: &Place,
+    monitor: &dyn Monitor,
+) -> Result<Replayed> {
+    let wanted = Some(options).filter(|options| options.checking != Checking::All).and_then(wanted);
+    if let Some((protocol, wanted)) = wanted
+        && let Some(found) = Found::of(source, wanted, options.checking != Checking::Nothing, monitor)?
+    {
+        let options = ReplayOptions { included: Map::only(&[protocol]), ..options.clone() };
+        let mut excerpt = Excerpt { source, found };
+        let replayed = replay_whole(&mut excerpt, scratch, &options, target, place, monitor)?;
+        return Ok(Replayed { is_excerpt: true, ..replayed });
+    }
+    let options = ReplayOptions { checking: Checking::All, ..options.clone() };
+    replay_whole(source, scratch, &options, target, place, monitor)
+}
+
+/// The protocol of all that is selected, and the files in which it lies, if they are few.
+fn wanted(options: &ReplayOptions) -> Option<(Protocol, Wanted)> {
+    let is_asked_for = |protocol: &Protocol| options.included.has(*protocol) && options.scope.includes(*protocol);
+    let mut asked_for = Protocol::ALL.into_iter().filter(is_asked_for);
+    let protocol = asked_for.next().filter(|_| asked_for.next().is_none())?;
+    Some((protocol, (layout(protocol).files_of)(&options.scope)?))
+}
+
+fn replay_whole(
     source: &mut dyn ScopedSource,
     scratch: &Arc<dyn Scratch>,
     options: &ReplayOptions,

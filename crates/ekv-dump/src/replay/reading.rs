@@ -19,7 +19,7 @@ use crate::verify::scopes::Scopes;
 use crate::verify::seen::Seen;
 use ekv_files::checksums::{CHECKSUMS_FILE, FileDigest};
 use ekv_files::source::{Refusal, ScopedSource, SourceError, Visitor, read_error};
-use ekv_files::{DumpPath, Error, ErrorKind, Result};
+use ekv_files::{DumpPath, Error, Result};
 
 /// Share of the memory for each sort but that of the entries, which has a half of it.
 const SMALL_SHARE: usize = 10;
@@ -31,8 +31,22 @@ pub struct ReplayOptions {
     pub included: Map<bool>,
     /// What of these protocols is replayed. Files in which nothing is selected are not read.
     pub scope: Arc<Scope>,
+    /// How much of the dump is compared with CHECKSUMS.
+    pub checking: Checking,
     /// Memory for sorting, in bytes.
     pub memory_budget: usize,
+}
+
+/// How much of a dump is compared with CHECKSUMS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checking {
+    /// Every file must be listed and every listed one be there; those that are read must be as they are listed.
+    #[default]
+    All,
+    /// The files in which the selected things lie, if they are few and their names tell which; else as [`Checking::All`].
+    Selected,
+    /// As [`Checking::Selected`], but that the few files are not compared.
+    Nothing,
 }
 
 /// What was replayed.
@@ -45,6 +59,8 @@ pub struct Replayed {
     pub findings: Findings,
     /// How many more things are selected than were to be taken.
     pub beyond_limit: u64,
+    /// Whether nothing was looked at but the files in which the selected things lie.
+    pub is_excerpt: bool,
 }
 
 /// What the readers of the protocols work with.
@@ -56,6 +72,8 @@ pub(crate) struct Reading<'a> {
     place: &'a Place,
     scope: &'a Scope,
     memory_budget: usize,
+    /// Whether files are compared with CHECKSUMS.
+    is_checked: bool,
     manifest: StoredManifest,
     rules: Rules,
     books: Books<'a>,
@@ -110,8 +128,8 @@ impl<'a> Reading<'a> {
         options: &'a ReplayOptions,
         monitor: &'a dyn Monitor,
     ) -> Result<Self> {
-        let ReplayOptions { scope, memory_budget, included } = options;
-        let (memory_budget, included) = (*memory_budget, *included);
+        let ReplayOptions { scope, memory_budget, included, checking } = options;
+        let (memory_budget, included, is_checked) = (*memory_budget, *included, *checking != Checking::Nothing);
         let mut books = Books {
             entries: Entries::new(scratch, memory_budget / 2),
             notes: Notes {
@@ -130,15 +148,18 @@ impl<'a> Reading<'a> {
             Ok(manifest) => manifest,
             Err(error) => return Err(books.stopped().unwrap_or(error)),
         };
-        read_checksums(&mut open_checksums(source)?, &mut books.entries)
-            .map_err(|error| error.or_at(CHECKSUMS_FILE.as_bytes(), None))?;
+        if is_checked {
+            read_checksums(&mut open_checksums(source)?, &mut books.entries)
+                .map_err(|error| error.or_at(CHECKSUMS_FILE.as_bytes(), None))?;
+        }
         let scopes = &mut books.notes.scopes;
         manifest.for_each_scope(&mut |protocol, name| match included.has(protocol) {
             true => scopes.declare(protocol, name),
             false => Ok(()),
         })?;
         let rules = Rules::new(&manifest);
-        Ok(Reading { source, scratch: Arc::clone(scratch), place, scope, memory_budget, manifest, rules, books })
+        let scratch = Arc::clone(scratch);
+        Ok(Reading { source, scratch, place, scope, memory_budget, is_checked, manifest, rules, books })
     }
 
     pub(crate) fn read_ts(&self) -> u64 {
@@ -254,15 +275,17 @@ impl<'a> Reading<'a> {
 
     /// Compares all files with CHECKSUMS, makes the checks for which all must be known, and tells what was read.
     pub(crate) fn finish(self) -> Result<Replayed> {
-        let Reading { manifest: StoredManifest { manifest, account, .. }, rules, books, .. } = self;
+        let Reading { manifest: StoredManifest { manifest, account, .. }, rules, books, is_checked, .. } = self;
         let Books { entries, notes, totals, findings, .. } = books;
         let Notes { scopes, lists, mut problems, .. } = notes;
         // What is missing as a whole is said before its files.
         lists.check(&account, &mut problems);
         scopes.check(&rules, &mut problems)?;
-        entries.check(&mut |_, _, _| Ok(()), &mut problems)?;
+        if is_checked {
+            entries.check(&mut |_, _, _| Ok(()), &mut problems)?;
+        }
         problems.into_result()?;
-        Ok(Replayed { manifest, totals, findings, beyond_limit: 0 })
+        Ok(Replayed { manifest, totals, findings, beyond_limit: 0, is_excerpt: false })
     }
 
     /// Says what an error means: a file that cannot be understood since it was changed is first of all a changed file.
@@ -544,16 +567,8 @@ pub(crate) fn open_or_no_dump<'s>(
     path: &DumpPath,
     missing: &'static str,
 ) -> Result<Box<dyn Read + 's>> {
-    source.open_file(path).map_err(|error| match is_missing(&error) {
+    source.open_file(path).map_err(|error| match error.is_missing() {
         true => DumpFault::NotADump { missing }.into(),
         false => error.or_at(path.as_bytes(), None),
     })
-}
-
-/// Whether an error says that there is no such file.
-pub(crate) fn is_missing(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::Source(SourceError::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
-        _ => false,
-    }
 }

@@ -130,7 +130,7 @@ impl Dump {
 
 pub(crate) fn options() -> ReplayOptions {
     let included = Map::only(&[Protocol::Redis]);
-    ReplayOptions { included, scope: Arc::default(), memory_budget: 1 << 16 }
+    ReplayOptions { included, scope: Arc::default(), checking: Checking::All, memory_budget: 1 << 16 }
 }
 
 /// Keeps events as texts.

@@ -5,19 +5,20 @@
 mod strangers;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::root::MANIFEST_FILE;
-use ekv_spill::{Scratch, Sorted, Sorter};
+use ekv_spill::{Scratch, Sorted, Sorter, read_exact_at};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
-use super::{PATH_LEN_MAX, Refusal, ScopedSource, Source, SourceError, SourceOperation, Visitor};
-use crate::checksums::CHECKSUMS_FILE;
+use super::listed;
+use super::{PATH_LEN_MAX, Refusal, ScopedSource, Source, SourceError, SourceOperation, Visitor, read_error};
+use crate::checksums::{CHECKSUMS_FILE, FileDigest};
 use crate::path::is_at_or_below;
 use crate::{DumpPath, Error, Result};
 
@@ -203,6 +204,19 @@ impl ScopedSource for DirSource {
 
     fn open_file(&mut self, path: &DumpPath) -> Result<Box<dyn Read + '_>> {
         Ok(Box::new(DirSource::open_file(self, path)?))
+    }
+
+    fn listed_digest(&mut self, path: &DumpPath) -> Result<Option<FileDigest>> {
+        let file = DirSource::open_file(self, &DumpPath::new(CHECKSUMS_FILE.as_bytes())?)?;
+        let len = file.metadata().map_err(read_error)?.len();
+        let found = listed::search(len, None, path, &mut |offset, buf| {
+            read_exact_at(&file, buf, offset).map_err(|error| read_error(error).or_at(CHECKSUMS_FILE.as_bytes(), None))
+        })?;
+        match found {
+            Some(digest) => Ok(Some(digest)),
+            // Perhaps it is not sorted.
+            None => listed::scan(BufReader::new(file), path),
+        }
     }
 }
 

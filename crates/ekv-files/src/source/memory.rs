@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::{ScopedSource, Source, SourceError, SourceOperation, Visitor};
+use super::{Refusal, ScopedSource, Source, SourceError, SourceOperation, Visitor};
 use crate::path::split_last;
 use crate::sink::MemoryEntries;
 use crate::{DumpPath, Error, Result};
@@ -56,7 +56,8 @@ impl ScopedSource for MemorySource {
     fn open_file(&mut self, path: &DumpPath) -> Result<Box<dyn Read + '_>> {
         match self.entries.get(path.as_bytes()) {
             Some(Some(content)) => Ok(Box::new(content.as_slice())),
-            _ => Err(missing(SourceOperation::OpenFile, path)),
+            Some(None) => Err(Error::from(SourceError::Refused(Refusal::Replaced)).at(path.as_bytes())),
+            None => Err(missing(SourceOperation::OpenFile, path)),
         }
     }
 }

@@ -60,7 +60,7 @@ pub trait ScopedSource: Source {
 
     /// What CHECKSUMS says about a file; `None` if nothing.
     ///
-    /// Cost: reading CHECKSUMS up to the line; an archive reads a few stretches of it.
+    /// Cost: reading a few stretches of CHECKSUMS if it is sorted by path, else all of it; a source that has no positions reads it up to the line.
     ///
     /// # Errors
     /// Those of [`ScopedSource::open_file`], and if a line that is read is malformed.

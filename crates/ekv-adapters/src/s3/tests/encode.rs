@@ -52,7 +52,12 @@ fn dump_of(input: &Input) -> MemoryEntries {
 /// The payload of the records that a dump gives.
 fn encoded(dump: &MemoryEntries, commit_ts: u64) -> Vec<u8> {
     let mut writer = Writer::new(&scratch(), CommitTs(commit_ts), 1 << 20).unwrap();
-    let options = ReplayOptions { included: Map::only(&[Protocol::S3]), scope: Arc::default(), memory_budget: 1 << 16 };
+    let options = ReplayOptions {
+        included: Map::only(&[Protocol::S3]),
+        scope: Arc::default(),
+        checking: ekv_dump::replay::Checking::All,
+        memory_budget: 1 << 16,
+    };
     let mut source = MemorySource::new(dump.clone());
     let mut encoder = Encoder::new(&mut writer, &scratch());
     replay(&mut source, &scratch(), &options, &mut encoder, &Place::default(), &NoMonitor).unwrap();

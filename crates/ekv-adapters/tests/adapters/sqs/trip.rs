@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ekv_adapters::sqs::{self, Options};
 use ekv_adapters::{EncodeOptions, Encoder, Router, Run};
 use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin};
-use ekv_dump::replay::{Place, ReplayOptions, Replayed, replay};
+use ekv_dump::replay::{Checking, Place, ReplayOptions, Replayed, replay};
 use ekv_dump::{DumpWriter, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::checksums::{CHECKSUMS_FILE, write_line};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
@@ -129,7 +129,12 @@ impl Dump {
 
     pub(crate) fn replay_to(&self, selection: Arc<Scope>, target: &mut dyn Consumer) -> ekv_files::Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
-        let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), scope: selection, memory_budget: 1 << 16 };
+        let options = ReplayOptions {
+            included: Map::only(&[Protocol::Sqs]),
+            scope: selection,
+            checking: Checking::All,
+            memory_budget: 1 << 16,
+        };
         replay(&mut source, &scratch(), &options, target, &Place::default(), &NoMonitor)
     }
 

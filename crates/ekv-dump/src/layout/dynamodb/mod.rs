@@ -11,5 +11,6 @@ use super::row::Layout;
 pub(super) const LAYOUT: Layout = Layout {
     write: |options| Box::new(write::Tables::new(options.dynamodb_layout)),
     read: read::read,
+    files_of: |_| None,
     joins: |scratch, _| Box::new(joins::Schemas::new(scratch)),
 };

@@ -15,5 +15,6 @@ use super::row::Layout;
 pub(super) const LAYOUT: Layout = Layout {
     write: |_| Box::new(write::Databases::default()),
     read: read::read,
+    files_of: read::files_of,
     joins: |scratch, budget| Box::new(joins::RedisNames::new(Sorter::new(Arc::clone(scratch), budget))),
 };

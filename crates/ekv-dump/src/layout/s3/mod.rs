@@ -15,5 +15,6 @@ use super::row::Layout;
 pub(super) const LAYOUT: Layout = Layout {
     write: |options| Box::new(write::Buckets::new(options.extended)),
     read: read::read,
+    files_of: |_| None,
     joins: |scratch, budget| Box::new(joins::S3Names::new(Sorter::new(Arc::clone(scratch), budget))),
 };

@@ -11,5 +11,6 @@ use crate::verify::joins::NoJoins;
 pub(super) const LAYOUT: Layout = Layout {
     write: |options| Box::new(write::Queues::new(*options)),
     read: read::read,
+    files_of: |_| None,
     joins: |_, _| Box::new(NoJoins),
 };

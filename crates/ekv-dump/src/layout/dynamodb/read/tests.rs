@@ -7,8 +7,8 @@ use ekv_testkit::selection;
 use std::sync::Arc;
 
 use crate::manifest::{Adapters, DynamodbLayout, Manifest};
-use crate::replay::ReplayOptions;
 use crate::replay::tests::{Dump, manifest};
+use crate::replay::{Checking, ReplayOptions};
 
 const SCHEMA: &str = "dynamodb/t/_schema.json";
 const ITEM: &str = "dynamodb/t/items/a%2Fb.json";
@@ -72,7 +72,7 @@ fn ddb_manifest(layout: DynamodbLayout, tables: &[&str]) -> Manifest {
 
 fn options() -> ReplayOptions {
     let included = Map::only(&[Protocol::DynamoDb]);
-    ReplayOptions { included, scope: Arc::default(), memory_budget: 1 << 16 }
+    ReplayOptions { included, scope: Arc::default(), checking: Checking::All, memory_budget: 1 << 16 }
 }
 
 /// A key of type S or N, by its letter.

@@ -16,16 +16,20 @@ mod stream;
 
 use std::io::BufReader;
 
-use ekv_model::{Consumer, Protocol};
+use ekv_model::{Consumer, Narrowing, Protocol, Scope};
 
 use crate::entry::Entry;
 use crate::expiry::ExpirySidecar;
+use crate::keymap::KEYMAP_LINE_LEN_MAX;
+use crate::layout::in_scope::InScope as _;
 use crate::layout::inside::Inside;
 use crate::layout::redis::entry::{DatabaseEntry, database_index};
-use crate::layout::redis::joins::{RedisNames, check_record, read_expiries};
+use crate::layout::redis::joins::{RedisNames, check_record, folder_of, read_expiries};
 use crate::layout::redis::write::names::Folder;
+use crate::replay::excerpt::{Wanted, WantedLines};
 use crate::replay::reading::{DumpFile, Reading, Visit};
 use crate::replay::{Place, ReplayFault};
+use crate::segment::{encode_segment, has_fallback_shape};
 use crate::verify::lines::read_keymap;
 use crate::verify::problem::Problems;
 use ekv_files::{DumpPath, Error, Result};
@@ -45,6 +49,41 @@ pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Resu
     let mut databases = Databases { has_database: false };
     reading.show(&path, &mut databases)?;
     if databases.has_database { Database::new(reading)?.read(reading, target) } else { Ok(()) }
+}
+
+/// Keys that are looked for one by one; more are found by reading all names.
+const KEYS_MAX: usize = 16;
+
+/// The files of the keys that are selected one by one, and the lines about them.
+pub(crate) fn files_of(scope: &Scope) -> Option<Wanted> {
+    let keys = scope.keys_in(Protocol::Redis, DATABASE_INDEX.to_string().as_bytes());
+    let Narrowing::Keys(keys) = keys.narrowing() else { return None };
+    if keys.len() > KEYS_MAX {
+        return None;
+    }
+    let segments: Vec<Vec<u8>> = keys.into_iter().map(encode_segment).collect();
+    let files_in = |folder: Folder| -> Vec<Vec<u8>> {
+        segments.iter().map(|segment| DatabaseEntry::Key(folder, segment).path(DATABASE)).collect()
+    };
+    let files: Vec<Vec<u8>> = Folder::ALL.into_iter().flat_map(files_in).collect();
+    let mut lists: Vec<WantedLines> = ExpirySidecar::ALL
+        .map(|sidecar| WantedLines {
+            path: DatabaseEntry::Expiries(sidecar).path(DATABASE),
+            of: files_in(folder_of(sidecar)),
+            len_max: crate::expiry::LINE_LEN_MAX,
+            is_wanted: Box::new(crate::expiry::lines_of(&segments)),
+        })
+        .into();
+    if segments.iter().any(|segment| has_fallback_shape(segment)) {
+        lists.push(WantedLines {
+            path: DatabaseEntry::Keymap.path(DATABASE),
+            of: files.clone(),
+            len_max: KEYMAP_LINE_LEN_MAX,
+            is_wanted: Box::new(crate::keymap::lines_of(&segments)),
+        });
+    }
+    let directories = vec![Protocol::Redis.name().into(), Entry::Scope(Protocol::Redis, DATABASE).path()];
+    Some(Wanted { directories, files, lists })
 }
 
 /// Looks for the database.

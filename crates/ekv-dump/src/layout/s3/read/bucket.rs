@@ -13,7 +13,7 @@ use crate::layout::in_scope::InScope as _;
 use crate::layout::s3::entry::BucketEntry;
 use crate::layout::s3::entry::told_name;
 use crate::replay::ReplayFault;
-use crate::replay::reading::{Reading, emit, is_missing};
+use crate::replay::reading::{Reading, emit};
 use crate::replay::text::{read_string, read_time, read_version};
 use crate::segment::component;
 use crate::verify::problem::ProblemKind;
@@ -62,7 +62,7 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &[u8]) -> Result<(Strin
         Ok(())
     });
     match result {
-        Err(error) if is_missing(&error) => match told_name(directory) {
+        Err(error) if error.is_missing() => match told_name(directory) {
             Some(name) => Ok((name, Vec::new())),
             None => {
                 let path = Entry::Scope(Protocol::S3, directory).path();

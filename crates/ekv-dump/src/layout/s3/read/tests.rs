@@ -17,7 +17,7 @@ use md5::{Digest, Md5};
 use crate::TreeOptions;
 use crate::manifest::{Adapters, Manifest};
 use crate::replay::tests::{Dump, manifest};
-use crate::replay::{ReplayOptions, Replayed};
+use crate::replay::{Checking, ReplayOptions, Replayed};
 
 /// An object with everything that a dump keeps of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,7 +163,7 @@ fn dump(buckets: &TestBuckets) -> Dump {
 
 fn s3_options() -> ReplayOptions {
     let included = Map::only(&[Protocol::S3]);
-    ReplayOptions { included, scope: Arc::default(), memory_budget: 1 << 16 }
+    ReplayOptions { included, scope: Arc::default(), checking: Checking::All, memory_budget: 1 << 16 }
 }
 
 fn replayed(dump: &Dump, selection: Arc<Scope>) -> Result<(TestBuckets, Replayed)> {
