@@ -7,6 +7,7 @@ mod checking;
 mod checksums;
 mod diff;
 mod encode;
+mod export;
 mod get;
 mod history;
 mod list;
@@ -36,6 +37,7 @@ pub(crate) use checking::CheckingArguments;
 pub(crate) use checksums::ChecksumsArguments;
 pub(crate) use diff::DiffArguments;
 pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
+pub(crate) use export::{ExportArguments, FormatRule as ExportFormatRule};
 pub(crate) use get::GetArguments;
 pub(crate) use history::HistoryArguments;
 pub(crate) use list::ListArguments;
@@ -121,6 +123,7 @@ pub(crate) enum Command {
     Report(Box<ReportArguments>),
     Index(IndexArguments),
     Checksums(ChecksumsArguments),
+    Export(Box<ExportArguments>),
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
     Load(Box<LoadArguments>),
@@ -148,6 +151,7 @@ impl Command {
             Command::Report(report) => Some((&report.source, Wanted::Source)),
             Command::Index(index) => Some((&index.snapshot, Wanted::Snapshot)),
             Command::Load(load) => Some((&load.source, Wanted::Source)),
+            Command::Export(export) => Some((&export.source, Wanted::Source)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
             Command::Restore(restore) => Some((&restore.dump, Wanted::Dump)),
@@ -173,6 +177,7 @@ impl Command {
             Command::Diff(_) => "diff",
             Command::Report(_) => "report",
             Command::Index(_) => "index",
+            Command::Export(_) => "export",
             Command::Checksums(_) => "checksums",
             Command::Encode(_) => "encode",
             Command::Restore(_) => "restore",
@@ -210,6 +215,13 @@ impl Command {
                 ..attempt
             },
             Command::Load(load) => Attempt { checksum_option: checksum_option(&load.read), ..attempt },
+            Command::Export(export) => Attempt {
+                target: Some(&export.target),
+                force: Some("an empty directory"),
+                has_parents: true,
+                checksum_option: checksum_option(&export.read).or(export.strict.then_some("--strict")),
+                ..attempt
+            },
             Command::Inspect(inspect) => Attempt { checksum_option: checksum_option(&inspect.read), ..attempt },
             Command::Encode(encode) => Attempt {
                 target: Some(either(&encode.snapshot, &encode.output)),

@@ -54,6 +54,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Diff(diff) => commands::diff::run(diff, output),
         Command::Report(report) => commands::report::run(report, output),
         Command::Index(index) => commands::index::run(index, output),
+        Command::Export(export) => commands::export::run(export, output),
         Command::Checksums(checksums) => commands::checksums::run(checksums, output),
         Command::Encode(encode) => commands::encode::run(encode, output),
         Command::Load(load) => commands::load::run(load, output),

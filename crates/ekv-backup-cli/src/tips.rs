@@ -6,9 +6,8 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Words that are no commands, and the command that is meant.
-const COMMANDS: [(&str, &str); 13] = [
+const COMMANDS: [(&str, &str); 12] = [
     ("backup", "decode"),
-    ("export", "decode"),
     ("extract", "decode"),
     ("keys", "ls"),
     ("show", "get"),

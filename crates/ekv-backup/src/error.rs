@@ -176,6 +176,22 @@ pub enum CommandError {
         /// What the environment says.
         text: String,
     },
+    /// Something stays behind, and strict mode does not accept that.
+    #[error("strict mode: {count} {} behind: {first}", if *.count == 1 { "thing stays" } else { "things stay" })]
+    StaysBehind {
+        /// How many things.
+        count: u64,
+        /// Why, and the first of them.
+        first: String,
+    },
+    /// Two things would get one name.
+    #[error("two {what} would be called {name}; give one of them another name (--rename)")]
+    SameName {
+        /// What they are, in plural.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// MANIFEST.json of a dump changed while the dump was packed.
     #[error("MANIFEST.json changed while the dump was packed")]
     DumpChanged,
@@ -190,6 +206,8 @@ impl CommandError {
             | CommandError::TooOld { .. }
             | CommandError::NoDataUnproven { .. }
             | CommandError::Cut { .. }
+            | CommandError::StaysBehind { .. }
+            | CommandError::SameName { .. }
             | CommandError::DumpChanged => Class::Data,
             CommandError::NothingSelected { .. }
             | CommandError::NothingMatches { .. }

@@ -1,22 +1,28 @@
-//! Leaving: what a backup holds, written into a running server of somebody else, and compared with it.
+//! Leaving: what a backup holds, as files of another store, or written into a running server of somebody else, and compared with it.
 //!
 //! | file | question |
 //! |---|---|
+//! | `export.rs` | how do files of another store come about? |
+//! | `dynamodb/` | what are tables and items for DynamoDB, and what does it not take? |
 //! | `target.rs` | which server is it, and may anything be written there? |
 //! | `renames.rs` | what are keys called there? |
 //! | `served.rs` | how does a server show a key that came from here? |
 //! | `preflight.rs` | what is selected, and what of it cannot go? |
 //! | `load.rs` | how does it get there, and what became of every key? |
 //!
-//! Source: `docs/format/redis-live.md`.
+//! Source: `docs/format/redis-live.md`, `docs/format/leave.md`.
 
+mod dynamodb;
+mod export;
 mod load;
 mod preflight;
 mod renames;
 mod served;
 mod target;
 
+pub use dynamodb::{ImportCompression, ImportOptions, ImportReport, ImportedTable};
 pub use ekv_live::{AddressError, Method, OnExists, ServerAddress};
+pub use export::{ExportOptions, ExportReport, export_to_dynamodb};
 pub use load::{LoadOptions, LoadReport, LoadStopped, load};
 pub use preflight::{KindCount, Reason, Survey};
 pub use renames::{Renames, RenamesError};

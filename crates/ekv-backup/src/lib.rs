@@ -21,7 +21,7 @@
 //! | `part.rs` | how does a part of a dump become a dump? |
 //! | `encode.rs`, `restore.rs` | the way back into a cluster |
 //! | `see.rs`, `see/` | what is in a snapshot, a node, a dump, an archive? |
-//! | `leave.rs`, `leave/` | how does it get into a running server of somebody else? |
+//! | `leave.rs`, `leave/` | how does it get into other stores, their files and their servers? |
 //! | `selection.rs` | what is said about what was selected of a dump? |
 //! | `report.rs` | what is told, for people and machines |
 //! | `progress.rs` | how far is it, and shall it stop? |

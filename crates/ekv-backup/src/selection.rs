@@ -17,8 +17,14 @@ const NAMES_SHOWN_MAX: usize = 10;
 
 /// What is said about filters that match nothing while others do.
 pub(crate) fn unmatched_warning(unmatched: &Unmatched) -> Option<String> {
-    let mut filters: Vec<&str> = unmatched.filters().take(NAMES_SHOWN_MAX).collect();
-    let more = unmatched.filters().count().saturating_sub(filters.len());
+    let filters: Vec<&str> = unmatched.filters().collect();
+    unmatched_text(&filters)
+}
+
+/// The same of filters as texts.
+pub(crate) fn unmatched_text<T: AsRef<str>>(unmatched: &[T]) -> Option<String> {
+    let mut filters: Vec<&str> = unmatched.iter().take(NAMES_SHOWN_MAX).map(AsRef::as_ref).collect();
+    let more = unmatched.len().saturating_sub(filters.len());
     let more = format!("and {more} more");
     if more != "and 0 more" {
         filters.push(&more);

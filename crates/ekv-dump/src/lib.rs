@@ -26,6 +26,7 @@ pub use content::{Role, role_of};
 pub use copy::{Copied, copy};
 pub use error::DumpFault;
 pub use layout::dynamodb::write::findings::NAME_COLLISION as DYNAMODB_NAME_COLLISION;
+pub use layout::dynamodb::write::item::{ItemText, TextSink};
 pub use layout::options::{SqsVisibility, TreeOptions};
 pub use layout::scopes::Scopes;
 pub use tree_target::TreeTarget;

@@ -6,6 +6,7 @@ pub(crate) mod decode;
 pub(crate) mod diff;
 pub(crate) mod documents;
 pub(crate) mod encode;
+pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod index;

@@ -127,6 +127,9 @@ impl Source {
                 })
             }
             (SourceBooks::Dump(replayed), Source::Dump(dump)) => {
+                // The books of a store have those of the consumer.
+                let mut findings = replayed.findings;
+                findings.merge(seen.findings());
                 let account = &dump.manifest().account;
                 let (lost_count, is_doubtful) =
                     (account.loss_count, account.losses.iter().any(|kind| is_of_groups(&kind.name)));
@@ -136,7 +139,7 @@ impl Source {
                     lost_count,
                     lost: dump.first_losses(LOST_TOLD_MAX),
                     is_excerpt: replayed.is_excerpt,
-                    ..seen.told(replayed.findings)
+                    ..seen.told(findings)
                 })
             }
             // A source gives the books of its own kind.

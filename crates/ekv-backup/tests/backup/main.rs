@@ -3,6 +3,7 @@
 mod dynamodb;
 mod encode;
 mod fixtures;
+mod leave;
 mod limits;
 mod nodes;
 mod prepare;

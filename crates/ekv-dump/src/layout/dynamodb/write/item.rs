@@ -9,12 +9,16 @@ use ekv_text::json::{Base64Stream, Bracket, EscapeMode, EscapeStream, Layout, St
 const FLUSH_LEN: usize = 64 << 10;
 
 /// Takes the text of items.
-pub(super) trait TextSink {
+pub trait TextSink {
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// What is written to cannot take it.
     fn write(&mut self, text: &[u8]) -> Result<()>;
 }
 
 /// Makes the JSON text of one item after the other.
-pub(super) struct ItemText {
+pub struct ItemText {
     style: Style,
     layout: Layout,
     out: Vec<u8>,
@@ -40,19 +44,24 @@ impl Open {
 }
 
 impl ItemText {
-    pub(super) fn new(style: Style) -> Self {
+    /// Makes texts in a style; in the compact one each is a line.
+    pub fn new(style: Style) -> Self {
         ItemText { style, layout: Layout::new(style), out: Vec::new(), open: Vec::new() }
     }
 
-    /// Begins an item.
-    pub(super) fn begin(&mut self) {
+    /// Begins an item; what is left of one that was not ended is forgotten.
+    pub fn begin(&mut self) {
+        self.out.clear();
         self.layout = Layout::new(self.style);
         self.open.clear();
         self.layout.open(Bracket::Object, &mut self.out);
     }
 
     /// Adds a step of the item.
-    pub(super) fn node(&mut self, sink: &mut dyn TextSink, node: Node<'_>) -> Result<()> {
+    ///
+    /// # Errors
+    /// A value that cannot be read, or those of the sink.
+    pub fn node(&mut self, sink: &mut dyn TextSink, node: Node<'_>) -> Result<()> {
         match node {
             Node::Name(name) => self.layout.name(name, &mut self.out),
             Node::String(text) => self.leaf("S", |item| item.string(sink, &text))?,
@@ -89,7 +98,10 @@ impl ItemText {
     }
 
     /// Ends the item; in the compact style, the line.
-    pub(super) fn end(&mut self, sink: &mut dyn TextSink) -> Result<()> {
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn end(&mut self, sink: &mut dyn TextSink) -> Result<()> {
         self.layout.close(Bracket::Object, &mut self.out);
         if self.style == Style::Compact {
             self.out.push(b'\n');

@@ -1,7 +1,7 @@
 //! DynamoDB tables as files. Source: `docs/format/dynamodb.md`, section 4.
 
 pub(crate) mod findings;
-mod item;
+pub(crate) mod item;
 mod mixed;
 pub(crate) mod names;
 mod number;

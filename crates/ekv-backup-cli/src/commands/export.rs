@@ -1,0 +1,126 @@
+//! `export`.
+
+use std::collections::BTreeMap;
+
+use ekv_backup::leave::{
+    ExportOptions, ExportReport, ImportCompression, ImportOptions, ImportReport, export_to_dynamodb,
+};
+use ekv_backup::{Class, DumpTarget, Error, EventOptions, Protocol};
+
+use crate::args::{CompressionRule, ExportArguments, ExportFormatRule};
+use crate::commands::decode::read_options;
+use crate::commands::{target, text, warn_of_privacy};
+use crate::exit::Exit;
+use crate::output::{Output, Page};
+
+pub(crate) fn run(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> {
+    match arguments.format {
+        ExportFormatRule::DynamodbImport => import(arguments, output),
+    }
+}
+
+fn import(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> {
+    target::check_directory_name(&arguments.target)?;
+    let options = options(arguments, Protocol::DynamoDb)?;
+    let (bucket, prefix) = arguments.s3.clone().unzip();
+    let import = ImportOptions {
+        rename: renames(&arguments.rename)?,
+        compression: match arguments.compression {
+            CompressionRule::Zstd => ImportCompression::Zstd,
+            CompressionRule::None => ImportCompression::None,
+        },
+        bucket,
+        prefix: prefix.unwrap_or_default(),
+    };
+    let name = target::new_name(&arguments.target, arguments.force, arguments.fsync, arguments.parents);
+    let target = target::unless_dry(DumpTarget::Directory(name), arguments.dry_run);
+    let report = export_to_dynamodb(&arguments.source, target, &import, &options, output.screen())?;
+    warn_of_privacy(output, report.made.published.privacy, &report.made.published.dump);
+    report.made.published.warnings.iter().for_each(|warning| output.note(warning));
+    for table in import.rename.keys().filter(|old| report.made.tables.iter().all(|table| table.table != **old)) {
+        output.warning(format_args!("--rename {table}=…: no table {table} leaves"));
+    }
+    Ok(told(&report, output, |out| show(&report.made, arguments.s3.is_some(), out)))
+}
+
+/// Says what stays behind, and ends with the exit code for that.
+fn told<T: serde::Serialize>(report: &ExportReport<T>, output: &mut Output, show: impl FnOnce(&mut Page)) -> Exit {
+    let exit = if report.is_complete() { Exit::Done } else { Exit::Losses };
+    report.note.iter().for_each(|note| output.note(note));
+    report.warnings.iter().for_each(|warning| output.warning(warning));
+    if report.expired > 0 {
+        let keys = text::count(report.expired, "Redis key", "Redis keys");
+        output.note(format_args!("{keys} had expired and stay behind"));
+    }
+    let rest = ", which `decode` lists in LOSSES.jsonl";
+    text::first_of(&report.lost, report.lost_count, rest, |line| output.warning(format_args!("missing: {line}")));
+    for finding in report.findings.iter().filter(|finding| finding.severity == "loss") {
+        output.loss_of_report(format_args!("{}: {} ({})", finding.name, finding.meaning, text::digits(finding.count)));
+    }
+    output.result(exit, report, |out| {
+        let _ = writeln!(out, "State at {}", report.read_at);
+        text::findings(&report.findings, out);
+        show(out);
+    });
+    exit
+}
+
+fn show(report: &ImportReport, has_place: bool, out: &mut Page) {
+    text::title("Tables", &report.published.dump, report.published.dry_run, out);
+    let tables = text::count(report.table_count, "table", "tables");
+    let _ = writeln!(out, "  {tables}, {}", text::count(report.items, "item", "items"));
+    for table in &report.tables {
+        let name = if table.name == table.table {
+            table.name.clone()
+        } else {
+            format!("{} (was {})", table.name, table.table)
+        };
+        let behind = match table.left_behind {
+            0 => String::new(),
+            n => format!(", {} left behind", text::digits(n)),
+        };
+        let (items, bytes) = (text::count(table.items, "item", "items"), text::bytes(table.bytes));
+        let _ = writeln!(out, "    {name}: {items}, {bytes}{behind}");
+    }
+    if !report.published.dry_run && report.table_count > 0 {
+        let place = if has_place {
+            "where import-table.json says"
+        } else {
+            "a bucket, and name that in import-table.json (--s3 does it)"
+        };
+        let _ = writeln!(out, "  next: upload the data files to {place}; then, for each table,");
+        let _ = writeln!(out, "        aws dynamodb import-table --cli-input-json file://…/import-table.json");
+    }
+}
+
+/// What of the source leaves, for a format that has one protocol.
+fn options(arguments: &ExportArguments, protocol: Protocol) -> Result<ExportOptions, Error> {
+    let adapters = vec![protocol];
+    if arguments.adapter.as_ref().is_some_and(|list| list.0 != adapters) {
+        let text = format!("this format has data of {} only", protocol.name());
+        return Err(Error::new(Class::Environment, text));
+    }
+    let read = read_options(&arguments.read);
+    let scope = arguments.first.of(arguments.scope.scope(&adapters, &arguments.source, read.allow_empty)?);
+    Ok(ExportOptions {
+        allow_empty: read.allow_empty,
+        events: EventOptions { scope, ..EventOptions::of(adapters) },
+        read,
+        strict: arguments.strict,
+    })
+}
+
+fn renames(pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, Error> {
+    let mut renames = BTreeMap::new();
+    for (old, new) in pairs {
+        let is_twice = renames.values().any(|known| known == new) || renames.contains_key(old);
+        if is_twice {
+            return Err(Error::new(
+                Class::Environment,
+                format!("--rename {old}={new}: one of both names is given before"),
+            ));
+        }
+        renames.insert(old.clone(), new.clone());
+    }
+    Ok(renames)
+}
