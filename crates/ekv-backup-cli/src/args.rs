@@ -10,6 +10,7 @@ mod encode;
 mod export;
 mod get;
 mod history;
+mod keys;
 mod list;
 mod load;
 mod prepare_restore;
@@ -40,6 +41,7 @@ pub(crate) use encode::{DumpReadArguments, EncodeArguments, FormRule};
 pub(crate) use export::{ExportArguments, FormatRule as ExportFormatRule};
 pub(crate) use get::GetArguments;
 pub(crate) use history::HistoryArguments;
+pub(crate) use keys::KeyArguments;
 pub(crate) use list::ListArguments;
 pub(crate) use load::{LoadArguments, ServerArguments};
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
@@ -319,6 +321,8 @@ pub(crate) struct SnapshotArguments {
     /// option nothing is left out: of every key the newest version of any group counts.
     #[arg(long)]
     pub(crate) keep_unowned: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyArguments,
     #[command(flatten)]
     pub(crate) limits: LimitArguments,
 }

@@ -129,15 +129,24 @@ pub fn decode(
     target.check(&inputs)?;
     time::check_wall_time(options.now)?;
     // What nothing proves to be whole is unknown.
-    let read =
-        ReadOptions { require_checksum: options.read.require_checksum || options.strict, ..options.read.clone() };
+    let read = ReadOptions {
+        require_checksum: options.read.require_checksum || options.strict,
+        looks_for_rebadged: options.strict && options.read.keys.is_some(),
+        ..options.read.clone()
+    };
     let store = Store::open(input, &read, progress)?;
     store.check_has_data(input)?;
     let mut events = StoreEvents::of(&store, &options.events, progress)?;
     check_selection(&store, options)?;
     let begin = |header: &Header| DumpOutput::create(target, plan(header, input, &store, options), progress);
     let accept = |books: Books| if options.strict { refuse_findings(books) } else { Ok(books) };
-    Ok(report(pipe::run(&mut events, begin, accept, progress)?, store.notes()))
+    let mut notes = store.notes();
+    if store.has_opened_values() {
+        notes.push(
+            "the dump is not encrypted: it holds the plain text of values that the snapshot has encrypted".to_owned(),
+        );
+    }
+    Ok(report(pipe::run(&mut events, begin, accept, progress)?, notes))
 }
 
 /// Whether the user asked for some of it only, and wants to know if there is nothing of that.

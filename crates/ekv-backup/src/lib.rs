@@ -52,6 +52,7 @@ mod index;
 mod index_cache;
 mod input_place;
 mod inspect;
+mod keys;
 pub mod leave;
 mod load;
 mod losses;
@@ -98,6 +99,7 @@ pub use ekv_files::compressed::DEFAULT_EXPANSION_MAX;
 pub use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy};
 pub use ekv_model::NoMonitor as NoProgress;
 pub use ekv_model::{Class, Error, Kind, Protocol, Result, Scope, TextError};
+pub use ekv_snapshot::DataKeys;
 pub use ekv_snapshot::txn::TxnView;
 pub use ekv_spill::is_out_of_space;
 pub use encode::{EncodeOptions, EncodeRefusal, EncodeReport, PayloadReport, SelfTestReport, WrittenForm, encode};
@@ -106,6 +108,7 @@ pub use events::{EventOptions, StoreEvents};
 pub use index::{IndexReport, IndexRow, keep_indexes};
 pub use index_cache::{IndexCache, IndexUse};
 pub use inspect::{Inspection, SelectedReport, inspect, inspect_part};
+pub use keys::KeyFiles;
 pub use load::{ReadOptions, Unowned};
 pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};
 pub use open::{Opened, OpenedSnapshot, open};
@@ -114,8 +117,8 @@ pub use part::{CopyOptions, PartReport};
 pub use progress::{Phase, Progress};
 pub use remedy::Attempt;
 pub use report::{
-    Accounts, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport, PrefixReport,
-    SnapshotReport, Text, TransactionsReport,
+    Accounts, DataKeyReport, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport,
+    PrefixReport, SnapshotReport, Text, TransactionsReport,
 };
 pub use resources::Resources;
 pub use store::Store;

@@ -9,8 +9,8 @@ use ekv_model::{Example, Finding, Findings, Result};
 use ekv_node::datadir::{self, Candidates, GroupDir, Note};
 use ekv_snapshot::txn::TxnView;
 use ekv_snapshot::{
-    CommitTs, Error, ErrorKind, FamilyTotals, FooterPolicy, Form, Input, OneFamily, RecordFile, Scan, ScanOptions,
-    View, Watermarks, scan,
+    CommitTs, DataKeys, Error, ErrorKind, FamilyTotals, FooterPolicy, Form, Input, OneFamily, RecordFile, Scan,
+    ScanOptions, View, Watermarks, scan,
 };
 use ekv_spill::Scratch;
 
@@ -61,6 +61,10 @@ pub struct ReadOptions {
     /// Whether the number of visible records of each family may be an upper bound, where counting them would take another read: for who asks for
     /// single names.
     pub estimates: bool,
+    /// The keys of encrypted values; without them each is lost.
+    pub keys: Option<Arc<DataKeys>>,
+    /// Whether a clear value that opens as an encrypted one is looked for, and lost. Each clear value may cost an attempt.
+    pub looks_for_rebadged: bool,
     /// What reading may take.
     pub resources: Resources,
 }
@@ -172,7 +176,9 @@ impl<'a> Loader<'a> {
     }
 
     fn index(&self) -> Option<&IndexCache> {
-        self.options.index.as_ref().filter(|_| self.options.at.is_none() || self.options.estimates)
+        // What an index leads to is not decrypted.
+        let index = self.options.index.as_ref().filter(|_| self.options.keys.is_none());
+        index.filter(|_| self.options.at.is_none() || self.options.estimates)
     }
 
     fn loaded(self, snapshots: Vec<LoadedSnapshot>, notes: Vec<String>) -> Loaded {
@@ -211,6 +217,8 @@ impl Loader<'_> {
             read_ts: self.counted_at(),
             entries_max: resources.entries_max.unwrap_or(u64::MAX),
             losses: Some(losses.clone()),
+            keys: self.options.keys.clone(),
+            looks_for_rebadged: self.options.looks_for_rebadged,
             ..ScanOptions::default()
         };
         let Pass1 { scan, file, unknown_prefixes, index } = match self.index() {

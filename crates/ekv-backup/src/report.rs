@@ -122,6 +122,18 @@ pub struct SnapshotReport {
     pub user_key_descents: u64,
     /// Most user keys that were open at once; above 1, versions of a key are not neighbours.
     pub nesting_depth: u64,
+    /// The data keys that opened encrypted values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub data_keys: Vec<DataKeyReport>,
+}
+
+/// What a data key opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DataKeyReport {
+    /// Its id.
+    pub id: u32,
+    /// Values of all versions.
+    pub values: u64,
 }
 
 impl SnapshotReport {
@@ -161,6 +173,7 @@ impl SnapshotReport {
             short_keys: scan.totals.short_keys,
             user_key_descents: scan.totals.user_key_descents,
             nesting_depth: scan.totals.nesting_depth,
+            data_keys: scan.opened.iter().map(|(id, values)| DataKeyReport { id: *id, values: *values }).collect(),
         }
     }
 }

@@ -145,6 +145,11 @@ impl Store {
         meant.filter_map(|family| self.state.families.get(family.number()))
     }
 
+    /// Whether encrypted values were opened.
+    pub(crate) fn has_opened_values(&self) -> bool {
+        self.loaded.snapshots.iter().any(|loaded| !loaded.scan.opened.is_empty())
+    }
+
     /// Whether a reader sees data of an adapter.
     pub(crate) fn has_data_of(&self, adapter: Protocol) -> bool {
         self.data_families(|family| family.owner().protocol() == Some(adapter)).any(|totals| totals.visible > 0)

@@ -239,11 +239,19 @@ pub enum ErrorKind {
         /// The flags byte.
         flags: u8,
     },
-    /// An encrypted value; this tool holds no keys.
-    #[error("value is encrypted{}: decryption is not supported", .key_id.map_or_else(String::new, |id| format!(" with data key {id}")))]
+    /// An encrypted value whose data key is not known.
+    #[error("value is encrypted{}, which was not given", .key_id.map_or_else(String::new, |id| format!(" with data key {id}")))]
     Encrypted {
         /// Data key id, if the body is long enough to name it.
         key_id: Option<u32>,
+    },
+    /// An encrypted value that is not what was encrypted.
+    #[error("encrypted value{} was changed: {reason}", .key_id.map_or_else(String::new, |id| format!(" of data key {id}")))]
+    EncryptedIntegrity {
+        /// Data key id, if the body is long enough to name it.
+        key_id: Option<u32>,
+        /// What shows it.
+        reason: String,
     },
     /// Something else than a bare payload, where only that can be restored.
     #[error("it begins with \"{found}\" where a payload begins with EKVPBBL1")]

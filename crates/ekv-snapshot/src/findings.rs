@@ -37,11 +37,22 @@ pub const DAMAGED_OLD_VALUE: Finding = Finding::warning(
 /// A visible version whose value is encrypted.
 pub const ENCRYPTED_VALUE: Finding = Finding::loss(
     "snapshot_encrypted_value",
-    "current versions whose value is encrypted; this tool holds no data keys",
+    "current versions whose value is encrypted with a data key that was not given: --encryption-keys with --kek-file, or --data-key",
 );
 /// The same, but hidden by a newer version or newer than the read timestamp.
 pub const ENCRYPTED_OLD_VALUE: Finding =
     Finding::info("snapshot_encrypted_hidden_value", "hidden versions whose value is encrypted");
+
+/// A visible version whose encrypted value is not what was encrypted.
+pub const BROKEN_VALUE: Finding = Finding::loss(
+    "snapshot_encrypted_integrity",
+    "current versions whose encrypted value was changed since it was written: its data key does not open it",
+);
+/// The same, but hidden by a newer version or newer than the read timestamp.
+pub const BROKEN_OLD_VALUE: Finding = Finding::warning(
+    "snapshot_encrypted_hidden_integrity",
+    "hidden versions whose encrypted value was changed since it was written",
+);
 
 /// A visible record in the snapshot of a group that does not own its key.
 pub const UNOWNED: Finding = Finding::warning(

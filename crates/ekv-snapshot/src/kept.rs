@@ -228,6 +228,7 @@ impl Parts {
             families: vec![FamilyTotals::default(); families],
             findings: Findings::default(),
             counted_at: CommitTs::default(),
+            opened: Default::default(),
         };
         each_number(&mut scan, &mut |number| {
             *number = take(kept)?;
@@ -264,6 +265,8 @@ fn each_number(scan: &mut Scan, field: &mut dyn FnMut(&mut u64) -> io::Result<()
         families,
         findings: _,
         counted_at,
+        // With keys there is no index.
+        opened: _,
     } = scan;
     for ts in [last_commit_ts, effective_last_commit_ts, counted_at] {
         field(&mut ts.0)?;

@@ -8,6 +8,7 @@
 //! 3. A [`Writer`] takes records in any order ([`RecordSink`]) and writes them as a new snapshot.
 
 mod checksum;
+mod encryption;
 mod entry;
 mod envelope;
 mod error;
@@ -39,6 +40,7 @@ pub mod txn;
 mod view;
 mod writer;
 
+pub use encryption::{DataKeys, KEY_LEN, KeyFault, SecretKey};
 pub use envelope::{Envelope, Form, Header, check_beginning};
 pub use error::{Error, ErrorKind, Location, Result, escape};
 pub use file::RecordFile;

@@ -2,11 +2,13 @@
 //!
 //! Source: `docs/format/snapshot.md`, sections 3, 4, 6 and 8. Nothing may be published from a file before this pass has succeeded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_model::{Findings, LossLog, Monitor};
 use ekv_spill::{Scratch, SparseIndex, SparseIndexBuilder};
 
+use crate::encryption;
 use crate::entry::{self, Entry, check_order, need, too_many_entries};
 use crate::envelope::{Envelope, Form, Header};
 use crate::file::{Cursor, take_stamp};
@@ -17,7 +19,7 @@ use crate::mvcc2::Transcoded;
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
 use crate::resolver::{Resolver, Standing, common_prefix_len};
 use crate::sequential::Sequential;
-use crate::{CommitTs, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result};
+use crate::{CommitTs, DataKeys, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result};
 
 /// Buffer of the cursor over the records of an `EKVMVCC2` payload, in bytes.
 const MEMORY_WINDOW_LEN: usize = 128 << 10;
@@ -52,11 +54,22 @@ pub struct ScanOptions {
     pub entries_max: u64,
     /// Where every loss is noted.
     pub losses: Option<Arc<dyn LossLog>>,
+    /// The keys of encrypted values.
+    pub keys: Option<Arc<DataKeys>>,
+    /// Whether clear values are looked at that open as encrypted ones, which cost an attempt each.
+    pub looks_for_rebadged: bool,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        ScanOptions { read_ts: None, raw_key_len_max: RAW_KEY_LEN_MAX, entries_max: u64::MAX, losses: None }
+        ScanOptions {
+            read_ts: None,
+            raw_key_len_max: RAW_KEY_LEN_MAX,
+            entries_max: u64::MAX,
+            losses: None,
+            keys: None,
+            looks_for_rebadged: false,
+        }
     }
 }
 
@@ -200,6 +213,8 @@ pub struct Scan {
     pub findings: Findings,
     /// The timestamp at which [`Scan::families`] was counted.
     pub counted_at: CommitTs,
+    /// How many values of all versions each data key opened.
+    pub opened: BTreeMap<u32, u64>,
 }
 
 /// Reads the whole snapshot once and checks everything that can be checked without knowing an adapter.
@@ -229,6 +244,10 @@ pub fn scan(
             scan_memory(memory, envelope, options, classify, scratch)?
         }
     };
+    let mut file = file;
+    if let Some(keys) = options.keys.as_deref().filter(|_| is_to_be_opened(&scan, options)) {
+        (scan, file) = scan_clear(scan, &file, keys, options, classify, scratch, monitor)?;
+    }
     require_footer(input, scan.envelope.footer_crc32c, &mut scan.findings)?;
     if options.read_ts.is_none() && scan.totals.store_expiries > 0 {
         // Whether a store expiry has passed depends on the timestamp, which is known only now.
@@ -282,6 +301,7 @@ fn scan_store(
         index: SparseIndexBuilder::new(scratch),
         scan: Scan { findings: Findings::with_log(options.losses.clone()), ..Scan::new(envelope) },
         payload_start: envelope.header.len(),
+        broken: None,
     };
     let outcome = pass.run(&mut reader).map_err(|e| e.in_file(&input.name));
     let records_end = reader.offset();
@@ -314,6 +334,7 @@ fn scan_memory(
         index: SparseIndexBuilder::new(scratch),
         scan: Scan::new(Envelope { footer_crc32c, ..envelope }),
         payload_start: 0,
+        broken: None,
     };
     pass.begin(last_commit_ts);
     let mut cursor = Cursor::new(&records, MEMORY_WINDOW_LEN);
@@ -326,6 +347,48 @@ fn scan_memory(
     let Pass { mut scan, index, .. } = pass;
     scan.watermarks.min_retained_ts = Some(min_retained_ts.0);
     Ok((scan, records.with_index(index.finish()?)))
+}
+
+/// Whether there is a value that a data key may open.
+fn is_to_be_opened(scan: &Scan, options: &ScanOptions) -> bool {
+    let encrypted = [findings::ENCRYPTED_VALUE, findings::ENCRYPTED_OLD_VALUE];
+    options.looks_for_rebadged || encrypted.iter().any(|finding| scan.findings.count(*finding) > 0)
+}
+
+/// Counts and indexes the records of a sound snapshot while they are rewritten without encryption.
+fn scan_clear(
+    sealed: Scan,
+    file: &RecordFile,
+    keys: &DataKeys,
+    options: &ScanOptions,
+    classify: &mut dyn Classify,
+    scratch: &Arc<dyn Scratch>,
+    monitor: &dyn Monitor,
+) -> Result<(Scan, RecordFile)> {
+    classify.reset();
+    if let Some(losses) = &options.losses {
+        losses.restart();
+    }
+    let findings = Findings::with_log(options.losses.clone());
+    let mut pass = Pass {
+        options,
+        classify,
+        resolver: Resolver::default(),
+        index: SparseIndexBuilder::new(scratch),
+        scan: Scan { findings, ..Scan::new(sealed.envelope) },
+        payload_start: 0,
+        broken: None,
+    };
+    pass.begin(sealed.last_commit_ts);
+    let is_strict = options.looks_for_rebadged;
+    let (records, opened) =
+        encryption::rewrite(file, sealed.last_commit_ts, keys, is_strict, scratch, monitor, &mut |seen| {
+            pass.broken = seen.broken;
+            pass.record(seen.at, seen.raw_key, 0, seen.value_head, seen.value_len).map_err(|e| e.with_key(seen.raw_key))
+        })?;
+    pass.end();
+    let Pass { scan, index, .. } = pass;
+    Ok((Scan { watermarks: sealed.watermarks, opened, ..scan }, records.with_index(index.finish()?)))
 }
 
 /// Counts and indexes the rows of an `EKVSSTI1` payload while they are rewritten.
@@ -348,6 +411,7 @@ fn scan_sst(
             ..Scan::new(Envelope { footer_crc32c: checked.footer_crc32c, ..envelope })
         },
         payload_start: 0,
+        broken: None,
     };
     pass.begin(CommitTs(checked.manifest.last_commit_ts));
     let records = crate::sst::rewrite(input, &checked, scratch, monitor, &mut |row| {
@@ -387,6 +451,7 @@ impl Scan {
             families: Vec::new(),
             findings: Findings::default(),
             counted_at: CommitTs::MAX,
+            opened: BTreeMap::new(),
         }
     }
 }
@@ -398,6 +463,8 @@ struct Pass<'p> {
     index: SparseIndexBuilder,
     scan: Scan,
     payload_start: u64,
+    /// Why the next record is not what a server wrote.
+    broken: Option<Error>,
 }
 
 impl Pass<'_> {
@@ -512,14 +579,16 @@ impl Pass<'_> {
         let descends = user_key.get(from) < previous_user_key.get(from);
         let resolution = self.resolver.next(raw_key, common, commit_ts, read_ts);
         let decides = resolution.standing == Standing::Decides;
-        let header = match ValueHeader::parse(head, value_len) {
+        let header = match self.broken.take().map_or_else(|| ValueHeader::parse(head, value_len), Err) {
             Ok(header) => Some(header),
             Err(e) => {
-                let finding = match (matches!(e.kind(), ErrorKind::Encrypted { .. }), decides) {
-                    (false, true) => findings::DAMAGED_VALUE,
-                    (false, false) => findings::DAMAGED_OLD_VALUE,
-                    (true, true) => findings::ENCRYPTED_VALUE,
-                    (true, false) => findings::ENCRYPTED_OLD_VALUE,
+                let finding = match (e.kind(), decides) {
+                    (ErrorKind::Encrypted { .. }, true) => findings::ENCRYPTED_VALUE,
+                    (ErrorKind::Encrypted { .. }, false) => findings::ENCRYPTED_OLD_VALUE,
+                    (ErrorKind::EncryptedIntegrity { .. }, true) => findings::BROKEN_VALUE,
+                    (ErrorKind::EncryptedIntegrity { .. }, false) => findings::BROKEN_OLD_VALUE,
+                    (_, true) => findings::DAMAGED_VALUE,
+                    (_, false) => findings::DAMAGED_OLD_VALUE,
                 };
                 self.scan.findings.record(finding, || findings::example(Some(user_key), Some(at), &e.to_string()));
                 None

@@ -74,6 +74,18 @@ pub const SSTI_5: KnownSnapshot = KnownSnapshot {
     visible: 0,
 };
 
+/// One group, all adapters, values partly encrypted. Source: `docs/format/encryption.md`.
+pub const ENC_7: KnownSnapshot = KnownSnapshot {
+    name: "enc-7",
+    len: 1_422_390,
+    footer_crc32c: 0x1ca8_6e4a,
+    ceiling_ms: 0,
+    last_commit_ts: 117_702_465_737_916_425,
+    entries: 0,
+    user_keys: 0,
+    visible: 0,
+};
+
 /// The snapshots of single groups.
 pub const SNAPSHOTS: [KnownSnapshot; 3] = [REDIS_1, REDIS_2, ALL_3];
 

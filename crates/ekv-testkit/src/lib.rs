@@ -11,6 +11,7 @@
 
 mod cases;
 mod counted_scratch;
+mod encryption;
 mod faulty_input;
 mod files;
 pub mod fixtures;
@@ -32,6 +33,7 @@ pub mod vectors;
 
 pub use cases::Cases;
 pub use counted_scratch::CountedScratch;
+pub use encryption::{encrypted_value, sidecar};
 pub use faulty_input::{FaultyInput, ReadFault};
 pub use files::{EditedDump, edit_dump, from_base64url, read_files, tar_of};
 pub use folding_sink::FoldingSink;

@@ -3,6 +3,7 @@
 mod archive;
 mod archive_index;
 mod container;
+mod encryption;
 mod files;
 mod json;
 mod kept_index;
@@ -47,6 +48,7 @@ pub const ALL: &[Target] = &[
     Target { name: "snap", run: raft::run_snap, seeds: seeds::snaps, len_max: 2048 },
     Target { name: "wal", run: raft::run_wal, seeds: seeds::wals, len_max: 4096 },
     Target { name: "peers", run: raft::run_peers, seeds: seeds::peers, len_max: 2048 },
+    Target { name: "encryption", run: encryption::run, seeds: encryption::seeds, len_max: 1024 },
     Target { name: "sst", run: sst::run, seeds: sst::seeds, len_max: 8192 },
     Target { name: "spill", run: spill::run, seeds: Vec::new, len_max: 4096 },
 ];

@@ -14,7 +14,7 @@ use crate::args::{
     ViewRule,
 };
 use crate::commands::text::{self, Detail};
-use crate::commands::{either, target, warn_of_privacy};
+use crate::commands::{either, keys, target, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -81,7 +81,7 @@ fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions
         return Err(Error::new(Class::Environment, text));
     }
     Ok(DecodeOptions {
-        read: read_options(&arguments.read),
+        read: read_options(&arguments.read)?,
         events: EventOptions {
             adapters,
             scope,
@@ -129,12 +129,12 @@ fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions
     })
 }
 
-pub(crate) fn read_options(arguments: &ReadArguments) -> ReadOptions {
-    ReadOptions { at: arguments.at, ..snapshot_options(&arguments.snapshot) }
+pub(crate) fn read_options(arguments: &ReadArguments) -> Result<ReadOptions, Error> {
+    Ok(ReadOptions { at: arguments.at, ..snapshot_options(&arguments.snapshot)? })
 }
 
-pub(crate) fn snapshot_options(arguments: &SnapshotArguments) -> ReadOptions {
-    ReadOptions {
+pub(crate) fn snapshot_options(arguments: &SnapshotArguments) -> Result<ReadOptions, Error> {
+    Ok(ReadOptions {
         at: None,
         require_checksum: arguments.require_checksum,
         view: match arguments.view {
@@ -146,10 +146,12 @@ pub(crate) fn snapshot_options(arguments: &SnapshotArguments) -> ReadOptions {
         allow_older: arguments.allow_older,
         allow_missing_groups: arguments.allow_missing_groups,
         not_before_ms: arguments.max_age.map(not_before_ms),
+        keys: keys::open(&arguments.keys)?,
+        looks_for_rebadged: false,
         resources: target::resources(&arguments.limits),
         index: None,
         estimates: false,
-    }
+    })
 }
 
 /// The time before which a snapshot is older than `age`, in Unix milliseconds.

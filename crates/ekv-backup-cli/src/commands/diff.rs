@@ -19,7 +19,7 @@ use crate::output::{Lines, Output};
 pub(crate) fn run(arguments: &DiffArguments, output: &mut Output) -> Result<Exit, Error> {
     let arguments = &with_address(arguments);
     let adapters = arguments.adapter.0.clone();
-    let read = ReadOptions { index: index::cache(arguments.cache, output), ..snapshot_options(&arguments.snapshot) };
+    let read = ReadOptions { index: index::cache(arguments.cache, output), ..snapshot_options(&arguments.snapshot)? };
     let scope = arguments.scope.scope(&adapters, &arguments.first, read.allow_empty)?;
     let options = DiffOptions {
         events: EventOptions {

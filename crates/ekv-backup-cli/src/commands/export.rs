@@ -100,7 +100,7 @@ fn options(arguments: &ExportArguments, protocol: Protocol) -> Result<ExportOpti
         let text = format!("this format has data of {} only", protocol.name());
         return Err(Error::new(Class::Environment, text));
     }
-    let read = read_options(&arguments.read);
+    let read = read_options(&arguments.read)?;
     let scope = arguments.first.of(arguments.scope.scope(&adapters, &arguments.source, read.allow_empty)?);
     Ok(ExportOptions {
         allow_empty: read.allow_empty,

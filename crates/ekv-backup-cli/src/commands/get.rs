@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &GetArguments, output: &mut Output) -> Result<Exit,
     let mut scope = Scope::everything();
     scope.add_address(text, arguments.raw_names).map_err(usage)?;
     let read =
-        ReadOptions { index: index::cache(arguments.cache, output), estimates: true, ..read_options(&arguments.read) };
+        ReadOptions { index: index::cache(arguments.cache, output), estimates: true, ..read_options(&arguments.read)? };
     let options = GetOptions {
         events: EventOptions {
             redis: RedisOptions { expired: expired(arguments.expired), ..RedisOptions::default() },

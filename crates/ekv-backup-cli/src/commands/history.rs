@@ -15,7 +15,7 @@ use crate::output::Output;
 pub(crate) fn run(arguments: &HistoryArguments, output: &mut Output) -> Result<Exit, Error> {
     let name = Name::parse(arguments.address.as_encoded_bytes(), arguments.raw_names);
     let name = name.map_err(|error| Error::new(Class::Environment, error))?;
-    let read = ReadOptions { index: index::cache(arguments.cache, output), ..snapshot_options(&arguments.snapshot) };
+    let read = ReadOptions { index: index::cache(arguments.cache, output), ..snapshot_options(&arguments.snapshot)? };
     let mut lines = output.lines()?;
     let source = Source::open(&arguments.source, &read, output.screen())?;
     index::tell(&source, arguments.cache, output);

@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<E
     let adapters = arguments.adapter.0.clone();
     let scope = arguments.scope.scope(&adapters, &arguments.snapshot, arguments.read.snapshot.empty.allow_empty)?;
     let events = EventOptions { scope: arguments.first.of(scope), ..EventOptions::of(adapters) };
-    let report = inspect_part(&arguments.snapshot, &read_options(&arguments.read), &events, output.screen())?;
+    let report = inspect_part(&arguments.snapshot, &read_options(&arguments.read)?, &events, output.screen())?;
     for note in &report.notes {
         output.note(note);
     }

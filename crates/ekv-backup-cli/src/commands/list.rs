@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &ListArguments, output: &mut Output) -> Result<Exit
     let adapters = arguments.adapter.0.clone();
     let allow_empty = arguments.read.snapshot.empty.allow_empty;
     let scope = arguments.scope.scope_of_names(&adapters, &arguments.source, allow_empty)?;
-    let read = ReadOptions { index: index::cache(arguments.cache, output), ..read_options(&arguments.read) };
+    let read = ReadOptions { index: index::cache(arguments.cache, output), ..read_options(&arguments.read)? };
     let events = EventOptions {
         redis: RedisOptions {
             // Who asks for them means them.

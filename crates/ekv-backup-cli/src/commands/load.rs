@@ -20,7 +20,7 @@ const PASSWORD_LEN_MAX: u64 = 64 << 10;
 
 pub(crate) fn run(arguments: &LoadArguments, output: &mut Output) -> Result<Exit, Error> {
     let adapters = [Protocol::Redis];
-    let read = read_options(&arguments.read);
+    let read = read_options(&arguments.read)?;
     let scope = arguments.scope.scope(&adapters, &arguments.source, read.allow_empty)?;
     let renames = Renames::parse(arguments.rename_prefix.iter().map(|rule| rule.as_encoded_bytes()));
     let options = LoadOptions {

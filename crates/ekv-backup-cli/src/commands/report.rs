@@ -80,7 +80,7 @@ fn options(arguments: &ReportArguments) -> Result<ReportOptions, Error> {
     let adapters = arguments.adapter.0.clone();
     let scope = arguments.scope.scope(&adapters, &arguments.source, arguments.read.snapshot.empty.allow_empty)?;
     Ok(ReportOptions {
-        read: read_options(&arguments.read),
+        read: read_options(&arguments.read)?,
         events: EventOptions { scope, ..EventOptions::of(adapters) },
         separators: arguments.separators.as_encoded_bytes().to_vec(),
         depth: arguments.depth,

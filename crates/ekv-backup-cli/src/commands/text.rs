@@ -114,6 +114,14 @@ pub(crate) fn snapshots(all: &[SnapshotReport], grounds: &Grounds, detail: Detai
             ),
             None => writeln!(out, "  answerable    nothing: no data of users"),
         };
+        if !snapshot.data_keys.is_empty() {
+            let opened: Vec<String> = snapshot
+                .data_keys
+                .iter()
+                .map(|key| format!("{} with data key {}", count(key.values, "value", "values"), key.id))
+                .collect();
+            let _ = writeln!(out, "  decrypted     {}", opened.join(", "));
+        }
         if detail == Detail::Full {
             clock_and_order(snapshot, out);
         }

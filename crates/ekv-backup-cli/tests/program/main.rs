@@ -17,6 +17,7 @@ mod first_run;
 mod help;
 mod input;
 mod kept_index;
+mod keys;
 mod load;
 mod looking;
 mod nothing_lost;

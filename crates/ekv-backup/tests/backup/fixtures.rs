@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use ekv_backup::{Class, DecodeOptions, DecodeReport, NoProgress, Phase, Progress, ReadTime, Result, decode, verify};
 use ekv_model::{Cancelled, Monitor};
 use ekv_snapshot::FooterPolicy;
-use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS, SSTI_5};
+use ekv_testkit::fixtures::{ALL_3, ENC_7, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS, SSTI_5, data_dir};
 use ekv_testkit::truth::{Kind, compare, observation};
 use ekv_testkit::{scan_as, seal};
 use serde_json::Value;
@@ -70,7 +70,7 @@ fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn kinds_of(known: &KnownSnapshot) -> &'static [Kind] {
-    if [ALL_3.name, SSTI_5.name].contains(&known.name) {
+    if [ALL_3.name, SSTI_5.name, ENC_7.name].contains(&known.name) {
         &[Kind::Redis, Kind::DynamoDb, Kind::S3, Kind::Sqs]
     } else {
         &[Kind::Redis]
@@ -133,6 +133,54 @@ fn sst_files_become_what_the_server_answered_and_the_dump_of_the_other_form() {
         assert!(dump.remove(own) != converted.remove(own), "the form is told");
     }
     assert!(dump == converted, "the forms give other files");
+}
+
+/// The keys of `enc-7`, of a sidecar without the key `without`.
+#[cfg(unix)]
+fn keys_of_enc_7(room: &Room, without: Option<&str>) -> ekv_backup::KeyFiles {
+    use std::os::unix::fs::PermissionsExt;
+    let (kek, sidecar) = (room.dump("kek"), room.dump("keys.json"));
+    fs::copy(data_dir().join("enc-7.kek"), &kek).unwrap();
+    fs::set_permissions(&kek, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut keys: Value = serde_json::from_slice(&fs::read(data_dir().join("enc-7.keys.json")).unwrap()).unwrap();
+    if let Some(id) = without {
+        keys["keys"].as_object_mut().unwrap().remove(id).unwrap();
+    }
+    fs::write(&sidecar, keys.to_string()).unwrap();
+    ekv_backup::KeyFiles { sidecar: Some(sidecar), kek: Some(kek), data_keys: Vec::new() }
+}
+
+#[cfg(unix)]
+#[test]
+fn encrypted_values_become_what_the_server_answered_with_the_keys_and_losses_without() {
+    let room = Room::new(&ENC_7);
+    let truth = ENC_7.truth();
+    let middle = observation(&truth, "middle");
+    let at: ReadTime = middle["unix_ms"].to_string().parse().unwrap();
+    let keys = keys_of_enc_7(&room, None).open().unwrap();
+    let report = room.decode("dump", |options| (options.read.keys, options.strict) = (keys.clone(), false)).unwrap();
+    assert_eq!(report.losses, 0);
+    assert!(report.notes.iter().any(|note| note.starts_with("the dump is not encrypted")), "{:?}", report.notes);
+    compare(&room.dump("dump"), observation(&truth, "end"), kinds_of(&ENC_7)).assert_equal(190);
+    assert_sound(&room.dump("dump"));
+    let manifest: Value = serde_json::from_slice(&fs::read(room.dump("dump/MANIFEST.json")).unwrap()).unwrap();
+    let recorded = serde_json::json!([{ "id": 11, "values": 351 }, { "id": 13, "values": 1622 }]);
+    assert_eq!(manifest["ekv_backup"]["snapshots"][0]["data_keys"], recorded);
+    let report = room.decode("middle", |options| (options.read.at, options.read.keys) = (Some(at), keys)).unwrap();
+    assert_eq!(report.losses, 0);
+    compare(&room.dump("middle"), middle, kinds_of(&ENC_7)).assert_equal(105);
+
+    let lost = |name: &str, change: &dyn Fn(&mut DecodeOptions)| {
+        let report = room.decode(name, change).unwrap();
+        assert!(report.notes.iter().all(|note| !note.contains("decrypt")), "{:?}", report.notes);
+        let lines = fs::read_to_string(room.dump(name).join("LOSSES.jsonl")).unwrap();
+        let of = |key: &str| lines.lines().filter(|line| line.contains(key)).count();
+        (of("data key 11"), of("data key 13"))
+    };
+    let (of_11, of_13) = lost("without", &|_| ());
+    assert!(of_11 > 0 && of_13 > 0, "{of_11} and {of_13}");
+    let some = keys_of_enc_7(&room, Some("13")).open().unwrap();
+    assert_eq!(lost("some", &|options| options.read.keys = some.clone()), (0, of_13));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The documented files and test cases of `docs/format/snapshot.md`, sections 17 and 18, through the public interface.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
+mod encryption;
 mod envelope;
 mod golden;
 mod limits;
