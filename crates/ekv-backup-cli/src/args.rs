@@ -27,7 +27,7 @@ use crate::commands::either;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use ekv_backup::{Attempt, Protocol, ReadTime, Wanted, parse_age};
+use ekv_backup::{Attempt, Protocol, ReadTime, Wanted, parse_age, shell};
 use ekv_text::{Line, is_shown_as_it_is};
 
 pub(crate) use archive::{
@@ -289,7 +289,11 @@ pub(crate) struct SnapshotArguments {
     pub(crate) max_age: Option<Duration>,
     #[command(flatten)]
     pub(crate) empty: EmptyArguments,
-    /// Accept an older snapshot where the newest one of a group is damaged, or not named by a .snap file
+    /// Accept an older snapshot where the newest one of a group is damaged, not named by a .snap file, or no longer answers --at
+    ///
+    /// A server keeps several snapshots, and each answers the times for which it still has old versions. Where the newest one of a group of a data
+    /// directory no longer answers TIME, that is an error, which names an older one that does; with this option that one is read, and a warning
+    /// says so. `inspect` lists all of them.
     ///
     /// The newest intact snapshot that a .snap file names is taken in any case. Where a newer one is damaged, that is a loss without this
     /// option (exit code 5); where a newer one is intact, but not named, as in a copy of a running node, it is a warning (exit code 0).
@@ -848,6 +852,21 @@ fn check(parsed: Result<Arguments, clap::Error>, words: &[OsString]) -> Result<A
     })
 }
 
+/// The command that was given, as it reads an older snapshot that answers: by its name in the place of another file of its folder, and of a
+/// directory by an option.
+pub(crate) fn with_older(command: impl Iterator<Item = OsString>, older: &Path) -> String {
+    let mut words: Vec<OsString> = command.skip(1).collect();
+    match words.iter_mut().find(|word| Path::new(word).parent() == older.parent()) {
+        Some(word) => *word = older.into(),
+        None => {
+            let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+            words.insert(end, "--allow-older".into());
+        }
+    }
+    let words: Vec<String> = words.iter().map(|word| shell::quote(word)).collect();
+    format!("ekv-backup {}", words.join(" "))
+}
+
 /// A boolean as the reference's tools, which are written in Go, read it.
 fn parse_bool(text: &str) -> Result<bool, String> {
     match text {
@@ -950,6 +969,18 @@ mod tests {
             "-input",
         ];
         assert_eq!(respelled, expected.map(OsString::from));
+    }
+
+    #[test]
+    fn command_for_an_older_snapshot_is_the_one_that_was_given_but_for_that() {
+        let command = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            with_older(words.into_iter(), Path::new("g/fsm-snap/old one.fsm"))
+        };
+        let directory = command(&["x", "get", "g", "--at", "2h ago", "--", "-k"]);
+        assert_eq!(directory, "ekv-backup get g --at '2h ago' --allow-older -- -k");
+        let file = command(&["x", "-q", "diff", "other.fsm", "g/fsm-snap/new.fsm"]);
+        assert_eq!(file, "ekv-backup -q diff other.fsm 'g/fsm-snap/old one.fsm'");
     }
 
     #[test]

@@ -79,6 +79,11 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
             let about_input = || input.and_then(|(input, wanted)| advice(input, wanted, verb));
             attempt.remedy(&error).or_else(about_input).or_else(about_damage)
         };
+        let older = match error.get_ref().downcast_ref() {
+            Some(CommandError::TimeNotAnswerable { older, .. }) => older.as_deref(),
+            _ => None,
+        };
+        let tip = || older.map_or_else(tip, |older| Some(args::with_older(std::env::args_os(), older)));
         let is_about_moments =
             matches!(error.get_ref().downcast_ref(), Some(CommandError::OneMoment { .. } | CommandError::NoVersions));
         // What a dump is, such an error says itself.

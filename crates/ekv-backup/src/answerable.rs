@@ -104,15 +104,21 @@ pub(crate) fn first_commit(scan: &Scan) -> Option<CommitTs> {
 pub(crate) fn check(snapshots: &[LoadedSnapshot], read_ts: CommitTs) -> Result<(), CommandError> {
     let groups = || snapshots.iter().filter(|snapshot| is_data_group(snapshot));
     let time = format!("{} (hlc:{read_ts})", format_commit_ts(read_ts));
-    let error = |why: String| CommandError::TimeNotAnswerable { time: time.clone(), why };
-    for snapshot in groups().filter(|_| read_ts != CommitTs(0)) {
-        if check_read_ts(&snapshot.scan, read_ts).is_err() {
-            return Err(error(format!(
-                "that has been compacted away in {}, which answers times {}",
+    let error = |why: String| CommandError::TimeNotAnswerable { time: time.clone(), why, older: None };
+    if let Some(snapshot) = groups().find(|snapshot| is_compacted(&snapshot.scan, read_ts)) {
+        let older = snapshot.older_answer.clone();
+        let way =
+            older.as_ref().map(|older| format!("; {}, an older snapshot of the group, answers it", older.display()));
+        return Err(CommandError::TimeNotAnswerable {
+            time,
+            why: format!(
+                "that has been compacted away in {}, which answers times {}{}",
                 snapshot.input_name,
-                span(&[snapshot.answerable()])
-            )));
-        }
+                span(&[snapshot.answerable()]),
+                way.unwrap_or_default()
+            ),
+            older,
+        });
     }
     let all: Vec<Answerable> = groups().map(LoadedSnapshot::answerable).collect();
     let Some(end) = all.iter().map(|times| times.end).max() else { return Ok(()) };
@@ -130,8 +136,19 @@ pub(crate) fn check(snapshots: &[LoadedSnapshot], read_ts: CommitTs) -> Result<(
     Ok(())
 }
 
+/// Whether the state at a time has been compacted away.
+pub(crate) fn is_compacted(scan: &Scan, read_ts: CommitTs) -> bool {
+    read_ts != CommitTs(0) && check_read_ts(scan, read_ts).is_err()
+}
+
+/// Whether a snapshot answers a read at `read_ts` by itself.
+pub(crate) fn answers(scan: &Scan, read_ts: CommitTs) -> bool {
+    let Answerable { first, end, .. } = Answerable::of(scan);
+    !is_compacted(scan, read_ts) && first.is_some_and(|first| first <= read_ts) && read_ts.unix_ms() <= end.unix_ms()
+}
+
 /// From when to when snapshots answer.
-fn span(all: &[Answerable]) -> String {
+pub(crate) fn span(all: &[Answerable]) -> String {
     let from = all.iter().filter_map(Answerable::from).min().map(format_commit_ts);
     let end = all.iter().map(|times| times.end).max().map(format_commit_ts).unwrap_or_default();
     let newest = all.iter().map(|times| times.newest).max().map(format_commit_ts).unwrap_or_default();

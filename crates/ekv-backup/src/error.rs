@@ -1,5 +1,6 @@
 //! Errors of the commands themselves; everything else comes from the crates below.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ekv_model::{Class, Error, Finding};
@@ -49,6 +50,8 @@ pub enum CommandError {
         time: String,
         /// Why not, and which times can be answered.
         why: String,
+        /// An older snapshot of the same group that answers it, if one was found.
+        older: Option<PathBuf>,
     },
     /// A moment of something that holds one.
     #[error(

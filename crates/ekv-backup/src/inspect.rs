@@ -5,9 +5,11 @@ use std::path::Path;
 use ekv_model::{Consumer, Event, Result};
 use serde::Serialize;
 
+use crate::available::{AvailableSnapshot, available};
 use crate::contents::Contents;
 use crate::decode::has_damage;
 use crate::dump_output::DumpBooks;
+use crate::input_place::InputPlace;
 use crate::load::ReadOptions;
 use crate::pipe::Events;
 use crate::progress::{Phase, Progress};
@@ -25,6 +27,9 @@ pub struct Inspection {
     pub completeness: Completeness,
     /// The snapshots that were read; one per Raft group.
     pub snapshots: Vec<SnapshotReport>,
+    /// All snapshots of the node, those of each group newest first, if a data directory was named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub available: Vec<AvailableSnapshot>,
     /// Unusual things about where they were found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -58,7 +63,8 @@ pub struct SelectedReport {
 
 /// Reads a snapshot, or the newest snapshot of every group of a data directory, and describes it.
 ///
-/// All checks of a decode are made: structure, order, checksum. Cost: one read; fixed memory.
+/// All checks of a decode are made: structure, order, checksum. Of a data directory, older snapshots are checked, too. Cost: one read; fixed
+/// memory.
 ///
 /// # Errors
 /// As for a decode; nothing is written but nameless scratch files for standard input and compressed snapshots.
@@ -82,11 +88,16 @@ pub fn inspect_part(
     let store = Store::open(input, read, progress)?;
     let snapshots = store.state.reports(&store.loaded);
     let families = store.families();
+    let available = match InputPlace::of(input) {
+        Ok(InputPlace::Directory) => available(input, &store.loaded, &store.scratch, progress)?,
+        _ => Vec::new(),
+    };
     let inspection = Inspection {
         format_version: 1,
         completeness: store.completeness(),
         records: Accounts::new(&snapshots, &families),
         snapshots,
+        available,
         notes: store.notes(),
         families,
         unknown_prefixes: prefixes(&store.loaded.unknown_prefixes),

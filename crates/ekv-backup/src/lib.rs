@@ -12,6 +12,7 @@
 //! | `digest.rs` | do two sources hold the same? |
 //! | `losses.rs` | what was left out, one by one? |
 //! | `answerable.rs` | which times can it answer? |
+//! | `available.rs` | which snapshots does a node have? |
 //! | `state.rs`, `ownership.rs` | what does a reader see of it: transactions, groups? |
 //! | `groups.rs` | are all groups here? |
 //! | `contents.rs` | how many things were that? |
@@ -31,6 +32,7 @@
 
 mod advice;
 mod answerable;
+mod available;
 mod books;
 mod checksums;
 mod clean;
@@ -77,6 +79,7 @@ mod time;
 mod verify;
 
 pub use advice::{Wanted, advice, damage_advice, name_advice};
+pub use available::{AvailableSnapshot, AvailableState};
 pub use books::BooksReport;
 pub use checksums::{ChecksumsOptions, ChecksumsReport, checksums};
 pub use clean::{CleanReport, LeftoverReport, clean};

@@ -1,7 +1,7 @@
 //! Pass 1 over everything that the user named: checked and indexed snapshots.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ekv_adapters::{Family, Role};
@@ -14,7 +14,7 @@ use ekv_snapshot::{
 };
 use ekv_spill::Scratch;
 
-use crate::answerable::Answerable;
+use crate::answerable::{self, Answerable};
 use crate::completeness::Proof;
 use crate::groups::is_data_group;
 use crate::index_cache::{IndexCache, IndexUse, Pass1, pass_1};
@@ -88,6 +88,14 @@ pub(crate) struct LoadedSnapshot {
     pub(crate) notes: Vec<String>,
     /// What became of its index, if one was asked for.
     pub(crate) index: Option<IndexUse>,
+    /// An older snapshot of the same group, if that answers the time that is asked for, and this one no longer does.
+    pub(crate) older_answer: Option<PathBuf>,
+}
+
+/// What pass 1 found besides, which counts once it is known that the snapshot is used.
+struct Found {
+    losses: Arc<LossFile>,
+    unknown_prefixes: Vec<(Vec<u8>, u64)>,
 }
 
 /// Everything that the user named.
@@ -116,6 +124,12 @@ pub(crate) const NEWER_SNAPSHOT: Finding = Finding::warning(
 )
 .fatal_if_strict();
 
+/// An older snapshot was read.
+const OLDER_FOR_TIME: Finding = Finding::warning(
+    "groups_older_snapshot_for_time",
+    "groups of which an older snapshot was read, because the newest one no longer answers the time that was asked for; --allow-older wants it so",
+);
+
 /// Opens and checks what `argument` names. Nothing is written but nameless scratch files.
 pub(crate) fn load(
     argument: &Path,
@@ -129,18 +143,27 @@ pub(crate) fn load(
     let snapshots = match open(argument, &options.resources, scratch, progress)? {
         Opened::Snapshot(opened) => {
             let group_id = group_of_file(argument);
-            vec![loader.snapshot(opened.input, group_id, opened.snapshot_index, &[], None)?]
+            let mut snapshot = loader.snapshot(opened.input, group_id, opened.snapshot_index, &[], None)?;
+            if let (Some(path), Some(index)) = (directory_of_group(argument), opened.snapshot_index) {
+                let mut candidates = GroupDir { path: path.to_path_buf(), group_id }.candidates();
+                let older = loader.older_answer(&mut candidates, &snapshot, index, false)?;
+                snapshot.older_answer = older.map(|(path, ..)| path);
+            }
+            vec![snapshot]
         }
         Opened::DataDirectory(groups) => loader.groups(argument, &groups, &mut notes)?,
     };
     Ok(loader.loaded(snapshots, notes))
 }
 
-/// The group of a snapshot file that lies in a node's directory, `group-2/fsm-snap/….fsm`.
-fn group_of_file(path: &Path) -> Option<u64> {
+/// The directory of the group of a snapshot file that lies in one, `group-2/fsm-snap/….fsm`.
+fn directory_of_group(path: &Path) -> Option<&Path> {
     let folder = path.parent()?;
-    let is_fsm_folder = folder.file_name().is_some_and(|name| name == FSM_FOLDER);
-    is_fsm_folder.then(|| datadir::group_id(folder.parent()?)).flatten()
+    folder.file_name().is_some_and(|name| name == FSM_FOLDER).then(|| folder.parent()).flatten()
+}
+
+fn group_of_file(path: &Path) -> Option<u64> {
+    datadir::group_id(directory_of_group(path)?)
 }
 
 /// Checks one snapshot that is open already.
@@ -193,15 +216,39 @@ impl<'a> Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Checks a snapshot; `place` names it where it is one of several.
+    /// Checks a snapshot that is used; `place` names it where it is one of several.
     fn snapshot(
         &mut self,
-        mut input: Input,
+        input: Input,
         group_id: Option<u64>,
         snapshot_index: Option<u64>,
         notes: &[Note],
         place: Option<String>,
     ) -> Result<LoadedSnapshot> {
+        let (snapshot, found) = self.check(input, group_id, snapshot_index, notes, place)?;
+        self.count(found)?;
+        Ok(snapshot)
+    }
+
+    /// Lets count what was found in a snapshot.
+    fn count(&mut self, found: Found) -> Result<()> {
+        self.losses.append(&found.losses)?;
+        for (prefix, records) in found.unknown_prefixes {
+            let sum = self.unknown_prefixes.entry(prefix).or_default();
+            *sum = sum.saturating_add(records);
+        }
+        Ok(())
+    }
+
+    /// Checks a snapshot. What was found in one that is not used counts for nothing.
+    fn check(
+        &self,
+        mut input: Input,
+        group_id: Option<u64>,
+        snapshot_index: Option<u64>,
+        notes: &[Note],
+        place: Option<String>,
+    ) -> Result<(LoadedSnapshot, Found)> {
         // The checksum of a `.snap` file covers what lies in it.
         let is_in_snap = notes.iter().any(|note| matches!(note, Note::Inline | Note::NoState));
         if self.options.require_checksum && !is_in_snap {
@@ -231,13 +278,7 @@ impl Loader<'_> {
         if !is_proven {
             check_is_whole(&input, &scan, self.options.allow_empty)?;
         }
-        // What was found in a file that is not used counts for nothing.
-        self.losses.append(&losses)?;
-        for (prefix, records) in unknown_prefixes {
-            let sum = self.unknown_prefixes.entry(prefix).or_default();
-            *sum = sum.saturating_add(records);
-        }
-        Ok(LoadedSnapshot {
+        let snapshot = LoadedSnapshot {
             scan,
             file,
             bytes: input.len,
@@ -249,7 +290,9 @@ impl Loader<'_> {
             snapshot_index,
             notes: notes.iter().map(Note::to_string).collect(),
             index,
-        })
+            older_answer: None,
+        };
+        Ok((snapshot, Found { losses, unknown_prefixes }))
     }
 
     /// The newest snapshot of every group. A group of a node that never had one is passed over: the routing catalog says whether it matters.
@@ -279,8 +322,8 @@ impl Loader<'_> {
         while let Some(found) = candidates.next()? {
             let place = below(&found.path);
             let one_of_several = is_one_of_several.then(|| place.clone());
-            match self.snapshot(found.input.clone(), found.group_id, found.file_index, &found.notes, one_of_several) {
-                Ok(mut loaded) => {
+            match self.check(found.input.clone(), found.group_id, found.file_index, &found.notes, one_of_several) {
+                Ok((mut loaded, mut counted)) => {
                     for note in &mut loaded.notes {
                         *note = format!("{place}: {note}");
                     }
@@ -300,6 +343,23 @@ impl Loader<'_> {
                             Example::new(None, None, detail)
                         });
                     }
+                    loaded.notes.extend(compressed(group, found.file_index)?);
+                    let index = found.file_index.unwrap_or(0);
+                    match self.older_answer(&mut candidates, &loaded, index, is_one_of_several)? {
+                        Some((path, mut older, of_older)) if self.options.allow_older => {
+                            let newest = answerable::span(&[loaded.answerable()]);
+                            let newest = format!("{} answers times {newest}", loaded.place.unwrap_or_default());
+                            older.notes.extend(loaded.notes);
+                            older.findings = loaded.findings;
+                            older.findings.record(OLDER_FOR_TIME, || {
+                                Example::new(None, None, format!("took {}; {newest}", below(&path)))
+                            });
+                            older.place = Some(below(&path));
+                            (loaded, counted) = (older, of_older);
+                        }
+                        older => loaded.older_answer = older.map(|(path, ..)| path),
+                    }
+                    self.count(counted)?;
                     return Ok(loaded);
                 }
                 Err(error) if error.class() == ekv_model::Class::Data && !is_limit(&error) => {
@@ -312,6 +372,35 @@ impl Loader<'_> {
             }
         }
         Err(candidates.into_error().into())
+    }
+
+    /// The newest snapshot of the group of `taken`, older than Raft index `index`, that answers the time that is asked for, where `taken` no
+    /// longer does.
+    fn older_answer(
+        &self,
+        candidates: &mut Candidates,
+        taken: &LoadedSnapshot,
+        index: u64,
+        is_one_of_several: bool,
+    ) -> Result<Option<(PathBuf, LoadedSnapshot, Found)>> {
+        let at = self.options.at.map(ReadTime::commit_ts);
+        let Some(at) = at.filter(|at| is_data_group(taken) && answerable::is_compacted(&taken.scan, *at)) else {
+            return Ok(None);
+        };
+        while let Some(found) = candidates.next()? {
+            if found.file_index.is_none_or(|found| found >= index) {
+                continue;
+            }
+            let place = is_one_of_several.then(|| found.path.display().to_string());
+            match self.check(found.input.clone(), found.group_id, found.file_index, &found.notes, place) {
+                Ok((older, of_older)) if answerable::answers(&older.scan, at) => {
+                    return Ok(Some((found.path, older, of_older)));
+                }
+                Err(error) if error.class() != ekv_model::Class::Data => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(None)
     }
 
     /// Tells of a newer snapshot of the same group that no `.snap` file names, if it is intact; notes why if it is not.
@@ -341,6 +430,15 @@ impl Loader<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells of snapshots that somebody compressed, beside the one with Raft index `taken`: no server reads them, nor does who reads the directory.
+fn compressed(group: &GroupDir, taken: Option<u64>) -> Result<Option<String>> {
+    Ok(group.newest_compressed()?.map(|(path, index)| {
+        let is_newer = taken.is_none_or(|taken| index > taken);
+        let newer = if is_newer { ", is newer than what was taken," } else { "" };
+        format!("{} is compressed{newer} and was not looked at: to use it, name the file", path.display())
+    }))
 }
 
 /// Refuses what a failed program, a cut copy or a full disk leaves behind, where no checksum says that it is what was written.

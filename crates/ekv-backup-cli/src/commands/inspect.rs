@@ -1,6 +1,6 @@
 //! `inspect`.
 
-use ekv_backup::{Error, EventOptions, Inspection, inspect_part};
+use ekv_backup::{AvailableSnapshot, AvailableState, Error, EventOptions, Inspection, inspect_part};
 
 use crate::args::InspectArguments;
 use crate::commands::decode::read_options;
@@ -36,6 +36,9 @@ pub(crate) fn run(arguments: &InspectArguments, output: &mut Output) -> Result<E
 fn show(report: &Inspection, with_families: bool, out: &mut Page) {
     let detail = if with_families { Detail::Full } else { Detail::Short };
     text::snapshots(&report.snapshots, &report.completeness.rests_on, detail, out);
+    if report.available.iter().any(|row| row.state != AvailableState::Read) {
+        available(&report.available, out);
+    }
     text::holdings(&report.families, out);
     if with_families {
         text::accounts(&report.records, &[], out);
@@ -51,5 +54,36 @@ fn show(report: &Inspection, with_families: bool, out: &mut Page) {
     }
     for missing in &report.completeness.missing {
         let _ = writeln!(out, "{}", text::missing(missing));
+    }
+}
+
+/// A line for each snapshot of a node, and one more where it is not read.
+fn available(rows: &[AvailableSnapshot], out: &mut Page) {
+    out.title("All snapshots here");
+    let _ = writeln!(out);
+    for row in rows {
+        let state = match row.state {
+            AvailableState::Read => "read",
+            AvailableState::Sound => "sound",
+            AvailableState::Unusable => "UNUSABLE",
+            AvailableState::NotChecked => "not checked",
+        };
+        let size = row.bytes.map(text::bytes).unwrap_or_default();
+        let term = row.term.map(|term| format!("  term {term}")).unwrap_or_default();
+        let index = row.snapshot_index.map(|index| format!("  Raft index {index}")).unwrap_or_default();
+        let _ = writeln!(out, "  {state:<11} {size:>10}  {}{index}{term}", row.file);
+        if let (Some(oldest), Some(newest)) = (&row.oldest_answerable, &row.newest_answerable) {
+            let _ = writeln!(
+                out,
+                "              answerable    from {} (hlc:{}) to {}",
+                oldest.time, oldest.hlc, newest.time
+            );
+        }
+        if let Some(newest) = &row.newest {
+            let _ = writeln!(out, "              newest commit {} (hlc:{})", newest.time, newest.hlc);
+        }
+        if let Some(why) = &row.why_not {
+            let _ = writeln!(out, "              not read: {why}");
+        }
     }
 }

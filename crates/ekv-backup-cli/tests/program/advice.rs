@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::fixtures::{REDIS_1, read};
+use ekv_testkit::redis::key;
 
 use crate::support::{Room, small_snapshot};
 
@@ -268,4 +270,44 @@ fn words_for_commands_and_options_lead_to_what_is_meant() {
     assert!(!run.assert_code(1).stderr.contains("-- --bogus"), "{run:?}");
     let run = room.run(&["restore", "dump", "n9", "--peers", "n1=h:1"]);
     run.assert_code(1).assert_says("'--fresh-cluster'").assert_says("'--target-cluster-id <ID>'");
+}
+
+#[test]
+fn time_that_only_an_older_snapshot_answers_is_refused_with_the_command_that_reads_it() {
+    let room = Room::new();
+    fs::create_dir_all(room.path("n 1/fsm-snap")).unwrap();
+    let second = |n: u64| (n * 1000) << 16;
+    let put = |builder: SnapshotBuilder, n: u64, value: &str| {
+        builder.put(&key::string(b"a"), second(n), format!("\u{1}{value}").as_bytes())
+    };
+    let old = put(put(SnapshotBuilder::new(), 20, "a"), 40, "b");
+    let new = put(put(SnapshotBuilder::new(), 40, "b"), 100, "c").meta_row("min_retained_ts", second(90));
+    room.write("n 1/fsm-snap/0000000000000001.fsm", &old.build());
+    room.write("n 1/fsm-snap/0000000000000002.fsm", &new.build());
+    let at = "1970-01-01T00:00:30Z";
+    for (place, command) in [
+        ("n 1", "ekv-backup get 'n 1' a --at 1970-01-01T00:00:30Z --allow-older"),
+        (
+            "n 1/fsm-snap/0000000000000002.fsm",
+            "ekv-backup get 'n 1/fsm-snap/0000000000000001.fsm' a --at 1970-01-01T00:00:30Z",
+        ),
+    ] {
+        let refused = room.run(&["get", place, "a", "--at", at]);
+        refused.assert_code(1).assert_says("0000000000000001.fsm, an older snapshot of the group, answers it");
+        assert!(refused.stderr.trim_end().ends_with(command) && refused.stdout.is_empty(), "{refused:?}");
+    }
+    let older = room.run(&["get", "n 1", "a", "--at", at, "--allow-older"]);
+    older
+        .assert_code(0)
+        .assert_says("groups_older_snapshot_for_time")
+        .assert_says("took fsm-snap/0000000000000001.fsm");
+    let inspect = room.run(&["inspect", "n 1"]).assert_code(0).stdout.clone();
+    let all = inspect.split_once("All snapshots here\n").unwrap().1;
+    let lines: Vec<&str> = all.lines().map(str::trim).collect();
+    assert!(lines[0].starts_with("read") && lines[0].ends_with("fsm-snap/0000000000000002.fsm  Raft index 2"), "{all}");
+    assert!(lines[1].starts_with("answerable    from 1970-01-01T00:01:30.000Z"), "{all}");
+    assert!(
+        lines[3].starts_with("sound") && lines[6] == "not read: a newer one is read: to use this one, name the file",
+        "{all}"
+    );
 }

@@ -1,6 +1,7 @@
 //! The snapshots of one group, best first. Source: `docs/format/snapshot.md`, section 1.2.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -11,7 +12,9 @@ use ekv_snapshot::format::FOOTER_LEN;
 use ekv_snapshot::{Error, ErrorKind, FooterPolicy, Input, MemoryInput, Result, SubRange};
 
 use super::GroupDir;
-use super::names::{FSM_DIR, LEGACY_SNAPSHOT, LEGACY_STATE, SNAP_DIR, fsm, parse_fsm, parse_snap, snap};
+use super::names::{
+    FSM_DIR, LEGACY_SNAPSHOT, LEGACY_STATE, SNAP_DIR, fsm, parse_compressed_fsm, parse_fsm, parse_snap, snap,
+};
 use crate::snapfile::{SnapData, SnapFile, Token};
 
 /// Files that are looked at before giving up; a server keeps three.
@@ -125,6 +128,34 @@ impl GroupDir {
             stateless: None,
         }
     }
+
+    /// The newest snapshot file that somebody compressed, with its Raft index. None of them is offered: a server does not read them.
+    ///
+    /// # Errors
+    /// `Io` if the directory cannot be listed.
+    pub fn newest_compressed(&self) -> Result<Option<(PathBuf, u64)>> {
+        let mut newest = None;
+        for_each_name(&self.path.join(FSM_DIR), |name| {
+            if let Some(index) = name.to_str().and_then(parse_compressed_fsm) {
+                newest = newest.take().max(Some((index, name.to_owned())));
+            }
+        })?;
+        Ok(newest.map(|(index, name)| (self.path.join(FSM_DIR).join(name), index)))
+    }
+}
+
+/// Calls `take` with each name in a folder, if there is one.
+fn for_each_name(folder: &Path, mut take: impl FnMut(&OsStr)) -> Result<()> {
+    let fail = |e| Error::io("list the directory", e).in_file(&folder.display().to_string());
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        Err(e) => return Err(fail(e)),
+    };
+    for entry in entries {
+        take(&entry.map_err(fail)?.file_name());
+    }
+    Ok(())
 }
 
 impl Candidates {
@@ -190,8 +221,15 @@ impl Candidates {
             );
             ErrorKind::UnsupportedForm { what }
         } else {
-            let reason = "the group directory has no .snap and no .fsm file: the group has not taken a snapshot yet";
-            ErrorKind::NotFound { reason: reason.to_owned() }
+            let reason = match self.group.newest_compressed() {
+                Ok(Some((path, _))) => format!(
+                    "the group directory has no .snap and no .fsm file, but {}, which is compressed: name that file",
+                    path.display()
+                ),
+                _ => "the group directory has no .snap and no .fsm file: the group has not taken a snapshot yet"
+                    .to_owned(),
+            };
+            ErrorKind::NotFound { reason }
         };
         Error::new(kind).in_file(&place)
     }
@@ -211,18 +249,11 @@ impl Candidates {
     }
 
     fn best_in(&self, folder: &str, parse: impl Fn(&str) -> Option<Attempt>) -> Result<Option<Attempt>> {
-        let path = self.group.path.join(folder);
-        let fail = |e| Error::io("list the directory", e).in_file(&path.display().to_string());
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
-            Err(e) => return Err(fail(e)),
-        };
         let mut best = None;
-        for entry in entries {
-            let attempt = entry.map_err(fail)?.file_name().to_str().and_then(&parse);
+        for_each_name(&self.group.path.join(folder), |name| {
+            let attempt = name.to_str().and_then(&parse);
             best = best.max(attempt.filter(|attempt| !self.tried.contains(attempt)));
-        }
+        })?;
         Ok(best)
     }
 

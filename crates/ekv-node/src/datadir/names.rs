@@ -44,6 +44,12 @@ pub(super) fn parse_fsm(name: &str) -> Option<u64> {
     parse_hex(name.strip_suffix(".fsm")?)
 }
 
+/// The Raft index in the name of a snapshot file that somebody compressed.
+pub(super) fn parse_compressed_fsm(name: &str) -> Option<u64> {
+    let (fsm, ending) = name.rsplit_once('.')?;
+    ["zst", "gz", "xz", "bz2", "lz4"].contains(&ending).then(|| parse_fsm(fsm)).flatten()
+}
+
 pub(super) fn snap(term: u64, index: u64) -> String {
     format!("{term:016x}-{index:016x}.snap")
 }
@@ -89,6 +95,8 @@ mod tests {
         assert_eq!(parse_snap(&snap(2, u64::MAX)), Some((2, u64::MAX)));
         assert_eq!(parse_fsm(&fsm(601)), Some(601));
         assert_eq!(parse_snap("0000000000000002-0000000000000259.snap.broken"), None);
+        assert_eq!(parse_compressed_fsm(&format!("{}.zst", fsm(601))), Some(601));
+        assert_eq!(parse_compressed_fsm(&format!("{}.tmp", fsm(601))), None);
     }
 
     #[test]
