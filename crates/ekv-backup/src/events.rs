@@ -120,6 +120,8 @@ pub struct StoreEvents<'s> {
     options: &'s EventOptions,
     /// Each is a view of its own, so that a damaged copy in one does not hide a sound one in another.
     blob_sources: Vec<Loaded>,
+    /// Whether it is watched what of the filters is met, and how much passes.
+    is_watched: bool,
 }
 
 impl<'s> StoreEvents<'s> {
@@ -131,7 +133,13 @@ impl<'s> StoreEvents<'s> {
         let read = ReadOptions { at: None, ..store.read.clone() };
         let wanted = options.blob_sources.iter().filter(|_| options.takes(Protocol::S3));
         let blob_sources = wanted.map(|source| load(source, &read, &store.scratch, progress)).collect::<Result<_>>()?;
-        Ok(StoreEvents { store, options, blob_sources })
+        Ok(StoreEvents { store, options, blob_sources, is_watched: true })
+    }
+
+    /// The same for a consumer that watches itself which filters are met and how much passes: the books do not say it.
+    #[must_use]
+    pub(crate) fn unwatched(self) -> Self {
+        StoreEvents { is_watched: false, ..self }
     }
 
     /// Pours events and keeps the books.
@@ -144,7 +152,7 @@ impl<'s> StoreEvents<'s> {
     ) -> Result<(Tally, Findings, Contents)> {
         let StoreEvents { store, options, .. } = self;
         let scope = &options.scope;
-        let mut watched = Watched::new(consumer, scope);
+        let mut watched = Watched { is_watched: self.is_watched, ..Watched::new(consumer, scope) };
         let ((tally, mut findings), beyond_limit) = if scope.has_limits() {
             let mut filtered = Filtered::new(scope, store.state.view.read_ts().unix_ms(), &mut watched);
             let books = self.run_adapters(&mut filtered, losses, scratch, progress)?;
@@ -152,7 +160,7 @@ impl<'s> StoreEvents<'s> {
         } else {
             (self.run_adapters(&mut watched, losses, scratch, progress)?, 0)
         };
-        let Watched { consumer, unmatched, census } = watched;
+        let Watched { consumer, unmatched, census, .. } = watched;
         if unmatched.things() > 0 {
             for filter in unmatched.filters() {
                 findings.record(NOTHING_MATCHES, || Example::new(None, None, filter.to_owned()));
@@ -175,7 +183,7 @@ impl<'s> StoreEvents<'s> {
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<(Tally, Findings)> {
-        let StoreEvents { store, options, blob_sources } = self;
+        let StoreEvents { store, options, blob_sources, .. } = self;
         let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
         let EventOptions { redis, s3, sqs, .. } = **options;
         let adapter_options = AdapterOptions { redis, s3, sqs, blob_sources: &blob_views };
@@ -266,19 +274,22 @@ pub(crate) struct Watched<'c> {
     pub(crate) consumer: &'c mut dyn Consumer,
     pub(crate) unmatched: Unmatched,
     pub(crate) census: Census,
+    is_watched: bool,
 }
 
 impl<'c> Watched<'c> {
     /// Watches what goes to `consumer`, for the filters of `scope`.
     pub(crate) fn new(consumer: &'c mut dyn Consumer, scope: &Scope) -> Self {
-        Watched { consumer, unmatched: Unmatched::of(scope), census: Census::default() }
+        Watched { consumer, unmatched: Unmatched::of(scope), census: Census::default(), is_watched: true }
     }
 }
 
 impl Consumer for Watched<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
-        self.unmatched.saw(&event);
-        self.census.event(&event);
+        if self.is_watched {
+            self.unmatched.saw(&event);
+            self.census.event(&event);
+        }
         self.consumer.event(event)
     }
 

@@ -213,7 +213,7 @@ impl Events for PartEvents<'_> {
     ) -> Result<PartBooks> {
         let mut watched = Watched::new(consumer, self.scope);
         let replayed = self.dump.pour(&mut watched, phase, scratch, progress)?;
-        let Watched { consumer, unmatched, census } = watched;
+        let Watched { consumer, unmatched, census, .. } = watched;
         let contents = census.finish(replayed.beyond_limit);
         let mut report = self.report.clone();
         report.insert(SELECTION.to_owned(), self.selection.as_str().into());

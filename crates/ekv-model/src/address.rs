@@ -192,18 +192,39 @@ impl Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.protocol.name())?;
-        if self.scope.is_empty() && self.key.is_empty() {
+        let Name { protocol, scope, key } = self;
+        Address { protocol: *protocol, scope, key }.fmt(f)
+    }
+}
+
+/// A [`Name`] that is only looked at: shown, it is an address.
+#[derive(Clone, Copy, Debug)]
+pub struct Address<'n> {
+    /// As [`Name::protocol`].
+    pub protocol: Protocol,
+    /// As [`Name::scope`].
+    pub scope: &'n [u8],
+    /// As [`Name::key`].
+    pub key: &'n [Vec<u8>],
+}
+
+impl fmt::Display for Address<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Address { protocol, scope, key } = *self;
+        f.write_str(protocol.name())?;
+        f.write_str(":")?;
+        if scope.is_empty() && key.is_empty() {
             return Ok(());
         }
-        write!(f, "{}", Part { bytes: &self.scope, is_slash_escaped: true })?;
-        if self.key.is_empty() {
+        Part { bytes: scope, is_slash_escaped: true }.fmt(f)?;
+        if key.is_empty() {
             f.write_str("/")?;
         }
-        for bytes in &self.key {
+        for bytes in key {
+            f.write_str("/")?;
             match bytes.is_empty() {
-                true => write!(f, "/{EMPTY}")?,
-                false => write!(f, "/{}", Part { bytes, is_slash_escaped: self.protocol.name_parts_max() > 1 })?,
+                true => write!(f, "{EMPTY}")?,
+                false => Part { bytes, is_slash_escaped: protocol.name_parts_max() > 1 }.fmt(f)?,
             }
         }
         Ok(())
@@ -219,20 +240,31 @@ pub struct Part<'a> {
     pub is_slash_escaped: bool,
 }
 
+impl Part<'_> {
+    /// Where the first character is that does not stand for itself.
+    fn escaped_at(&self, text: &str) -> Option<usize> {
+        text.find(|character: char| match character {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' | '~' | ':' | '@' | '+' | '=' => false,
+            '/' => self.is_slash_escaped,
+            _ => !(character.is_alphanumeric() && is_shown_as_it_is(character)),
+        })
+    }
+}
+
 impl fmt::Display for Part<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.bytes.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                let is_plain = match character {
-                    '/' => !self.is_slash_escaped,
-                    '-' | '.' | '_' | '~' | ':' | '@' | '+' | '=' => true,
-                    _ => character.is_alphanumeric() && is_shown_as_it_is(character),
-                };
-                match is_plain {
-                    true => write!(f, "{character}")?,
-                    false => write_percent(f, character.encode_utf8(&mut [0; 4]).as_bytes())?,
+            let mut rest = chunk.valid();
+            // Most names are one stretch that stands for itself.
+            while let Some((plain, behind)) = self.escaped_at(rest).and_then(|at| rest.split_at_checked(at)) {
+                f.write_str(plain)?;
+                let mut characters = behind.chars();
+                if let Some(character) = characters.next() {
+                    write_percent(f, character.encode_utf8(&mut [0; 4]).as_bytes())?;
                 }
+                rest = characters.as_str();
             }
+            f.write_str(rest)?;
             write_percent(f, chunk.invalid())?;
         }
         Ok(())

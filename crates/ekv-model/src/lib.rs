@@ -30,7 +30,7 @@ mod thing;
 /// `docs/format/snapshot.md`, section 4.
 pub const KEY_LEN_MAX: usize = 16 << 20;
 
-pub use address::{Name, Part, TextError};
+pub use address::{Address, Name, Part, TextError};
 pub use body::{Body, ByteSource, CHUNK_LEN, InMemory};
 pub use consumer::{Consumer, Event};
 pub use error::{Class, Error, Result};

@@ -3,7 +3,7 @@
 use crate::dynamodb::{self, KeyForms};
 use crate::payload::{ItemMeter, element_len, is_element};
 use crate::step::{Extent, Step, ThingKey};
-use crate::{Event, Kind, Name, item_parts, redis};
+use crate::{Address, Event, Kind, Name, item_parts, redis};
 
 /// How large a thing is. Source: `docs/format/tree.md`, section 19.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,12 @@ pub struct Thing<'t> {
 }
 
 impl Thing<'_> {
-    /// Its address.
+    /// Its name, to be shown.
+    pub fn address(&self) -> Address<'_> {
+        Address { protocol: self.kind.protocol(), scope: self.scope, key: self.key }
+    }
+
+    /// Its name.
     pub fn name(&self) -> Name {
         Name { protocol: self.kind.protocol(), scope: self.scope.to_vec(), key: self.key.to_vec() }
     }

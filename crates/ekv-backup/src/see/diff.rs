@@ -245,7 +245,7 @@ impl Consumer for Fingers {
                     elements: size.elements,
                     expire_at_ms,
                     fingerprint,
-                    address: shorten(&thing.name().to_string(), ADDRESS_LEN_MAX),
+                    address: shorten(&thing.address().to_string(), ADDRESS_LEN_MAX),
                     scope: String::new(),
                 };
                 push(rows, &row_key(kind.protocol(), scope, Some(own)), &row)

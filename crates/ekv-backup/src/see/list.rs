@@ -1,5 +1,6 @@
 //! `ls`: which things are there. Source: `docs/format/tree.md`, section 20.1.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ekv_model::{Consumer, Event, Name, Result, Size, Step, Thing, Things};
@@ -169,6 +170,7 @@ pub fn list(
         things: Things::default(),
         render,
         out,
+        address: String::new(),
         line: Vec::new(),
         sorter: options.sort.map(|_| Sorter::new(Arc::clone(&scratch), SORT_BUDGET)),
         scopes: Sorter::new(Arc::clone(&scratch), SORT_BUDGET),
@@ -193,6 +195,7 @@ struct Lister<'o> {
     things: Things,
     render: &'o mut dyn FnMut(Listed<'_>, &mut Vec<u8>),
     out: &'o mut dyn FnMut(&[u8]) -> Result<()>,
+    address: String,
     line: Vec<u8>,
     sorter: Option<Sorter>,
     scopes: Sorter,
@@ -225,16 +228,21 @@ impl Lister<'_> {
             }
             return Ok(());
         }
-        let address = thing.name().to_string();
+        let mut address = std::mem::take(&mut self.address);
+        address.clear();
+        // Writing to a string cannot fail.
+        let _ = write!(address, "{}", thing.address());
         self.line.clear();
         (self.render)(Listed::Thing(Row { thing: *thing, address: &address }), &mut self.line);
-        match (&mut self.sorter, self.options.sort) {
+        let put = match (&mut self.sorter, self.options.sort) {
             (Some(sorter), Some(by)) => {
                 let key = sort_key(by, self.options.reverse, thing, &address);
                 sorter.push(&key, &self.line).map_err(scratch_error)
             }
             _ => self.put(),
-        }
+        };
+        self.address = address;
+        put
     }
 
     /// Gives the line out, unless there have been enough.

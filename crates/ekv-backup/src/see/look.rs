@@ -106,7 +106,7 @@ impl Source {
         // What has expired is decided here, for all sources.
         let mut options = options.clone();
         options.redis.expired = Expired::Keep;
-        let poured = self.pour(&options, &mut seen, scratch, progress);
+        let poured = self.pour_to(&options, &mut seen, true, scratch, progress);
         let books = match poured {
             Err(_) if seen.was_stopped => return Ok(seen.told(Findings::default())),
             poured => poured?,

@@ -184,7 +184,8 @@ impl Source {
         }
     }
 
-    /// Hands what `options` select to `consumer`, in the order that `ekv_model` prescribes for each protocol; may be called again.
+    /// Hands what `options` select to `consumer`, in the order that `ekv_model` prescribes for each protocol; may be called again. The books
+    /// say which filters nothing met; how much has passed is for the consumer to count.
     ///
     /// # Errors
     /// As [`Events::pour`].
@@ -195,9 +196,23 @@ impl Source {
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<SourceBooks> {
+        self.pour_to(options, consumer, false, scratch, progress)
+    }
+
+    /// As [`Source::pour`]; a consumer that `is_watching` which filters are met is not told by the books.
+    pub(crate) fn pour_to(
+        &mut self,
+        options: &EventOptions,
+        consumer: &mut dyn Consumer,
+        is_watching: bool,
+        scratch: &Arc<dyn Scratch>,
+        progress: &dyn Progress,
+    ) -> Result<SourceBooks> {
         match self {
             Source::Store(store) => {
-                let mut events = StoreEvents::of(store, options, progress)?;
+                let events = StoreEvents::of(store, options, progress)?;
+                // Without filters there is nothing to watch.
+                let mut events = if options.is_selection() && !is_watching { events } else { events.unwatched() };
                 let books = events.pour(consumer, Phase::Look, scratch, progress)?;
                 Ok(SourceBooks::Store(Box::new(books)))
             }
