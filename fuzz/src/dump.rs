@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ekv_adapters::{redis, s3, sqs};
+use ekv_adapters::{fs, redis, s3, sqs};
 use ekv_backup::pipe::Events;
 use ekv_backup::{EventOptions, Phase, ReadOptions, Store, StoreEvents, TxnView};
 use ekv_dump::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
@@ -26,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) redis: redis::Options,
     pub(crate) s3: s3::Options,
     pub(crate) sqs: sqs::Options,
+    pub(crate) fs: fs::Options,
     pub(crate) tree: TreeOptions,
     pub(crate) view: TxnView,
 }
@@ -42,10 +43,12 @@ impl Options {
             },
             s3: s3::Options { include_incomplete_uploads: is_set(2), include_orphans: is_set(3) },
             sqs: sqs::Options { include_orphans: is_set(3), include_side_records: is_set(4) },
+            fs: fs::Options { include_orphans: is_set(3) },
             tree: TreeOptions {
                 dynamodb_layout: if is_set(5) { DynamodbLayout::Jsonl } else { DynamodbLayout::PerItem },
                 extended: is_set(6),
                 sqs_visibility: if is_set(4) { SqsVisibility::Keep } else { SqsVisibility::Reset },
+                holes_max: Some(1 << 16),
             },
             view: if is_set(7) { TxnView::Live } else { TxnView::Protocol },
         }
@@ -80,8 +83,8 @@ pub(crate) fn decode(input: &Input, options: Options) -> Option<Dump> {
     let dump = MemoryDump::new();
     let writer = DumpWriter::new(Box::new(MemorySink::new(&dump)));
     let mut tree = TreeTarget::with_options(writer, options.tree);
-    let Options { redis, s3, sqs, .. } = options;
-    let wanted = EventOptions { redis, s3, sqs, include_unknown: true, ..EventOptions::default() };
+    let Options { redis, s3, sqs, fs, .. } = options;
+    let wanted = EventOptions { redis, s3, sqs, fs, include_unknown: true, ..EventOptions::default() };
     let poured = StoreEvents::of(&store, &wanted, &NoMonitor)
         .and_then(|mut events| events.pour(&mut tree, Phase::Decode, &scratch, &NoMonitor));
     let books = poured.expect("damage to records is a finding, not an error");
@@ -132,6 +135,7 @@ pub(crate) fn read(entries: &MemoryEntries) {
         ("dynamodb", Map::only(&[Protocol::DynamoDb])),
         ("s3", Map::only(&[Protocol::S3])),
         ("sqs", Map::only(&[Protocol::Sqs])),
+        ("fs", Map::only(&[Protocol::Fs])),
     ];
     for (directory, included) in protocols {
         let mut keys = UserKeys::default();

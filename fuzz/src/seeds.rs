@@ -10,7 +10,7 @@ use ekv_model::Protocol;
 use ekv_node::raft::peers::{Peer, Peers, Suffrage};
 use ekv_node::raft::wal;
 use ekv_node::snapfile::{ConfState, SnapMetadata, Token};
-use ekv_testkit::fixtures::{ALL_3, KnownSnapshot, REDIS_1};
+use ekv_testkit::fixtures::{ALL_3, FS_9, KnownSnapshot, REDIS_1};
 use ekv_testkit::{SnapshotBuilder, intent_body, lock_body, scan_input, vectors, visible_at};
 
 use crate::dump::{self, Options};
@@ -108,17 +108,31 @@ pub(crate) fn records_of_sqs() -> Vec<Vec<u8>> {
     records_of(&ALL_3, Owner::Protocol(Protocol::Sqs))
 }
 
+/// A file system whole: what belongs to one file is everywhere.
+pub(crate) fn records_of_fs() -> Vec<Vec<u8>> {
+    let router = Router::default();
+    let is_own = |record: &Record| {
+        let owner = router.family_of(&record.user_key).owner();
+        owner == Owner::Protocol(Protocol::Fs) && record.user_key.len() < 64
+    };
+    let records: Vec<Record> = real_records(&FS_9).into_iter().filter(is_own).collect();
+    let root = records.iter().filter(|record| record.user_key.windows(8).any(|bytes| bytes == 1_u64.to_be_bytes()));
+    let root: Vec<Record> = root.take(FAMILY_RECORDS_MAX).cloned().collect();
+    let some: Vec<Record> = records.into_iter().take(20).collect();
+    [(0, root), (8, some)].map(|(bits, records)| [&[bits], &records::to_input(&records)[..]].concat()).into()
+}
+
 pub(crate) fn records_of_all() -> Vec<Vec<u8>> {
     let owners = [
         Owner::Protocol(Protocol::DynamoDb),
         Owner::Protocol(Protocol::S3),
         Owner::Protocol(Protocol::Sqs),
-        Owner::FileSystem,
         Owner::Store,
         Owner::Unknown,
     ];
     let mut seeds: Vec<Vec<u8>> = owners.iter().flat_map(|owner| records_of(&ALL_3, *owner)).collect();
     seeds.extend(records_of_redis());
+    seeds.extend(records_of_fs());
     seeds
 }
 

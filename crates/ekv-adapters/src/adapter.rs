@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use ekv_model::{Event, Finding, Findings, Name, Protocol, Result};
-use ekv_snapshot::{RecordSink, View};
+use ekv_snapshot::{Range, RecordSink, View};
 use ekv_spill::Scratch;
 
 use crate::encode_error::EncodeOptions;
+use crate::fs::Options as FsOptions;
 use crate::redis::Options as RedisOptions;
 use crate::restores::Restores;
 use crate::s3::Options as S3Options;
@@ -23,6 +24,8 @@ pub struct AdapterOptions<'o> {
     pub s3: S3Options,
     /// Of the SQS adapter.
     pub sqs: SqsOptions,
+    /// Of the file system adapter.
+    pub fs: FsOptions,
     /// Snapshots of other nodes, for offloaded S3 content that this one lacks.
     pub blob_sources: &'o [View],
 }
@@ -34,18 +37,23 @@ pub(crate) struct Adapter {
     /// Events to records.
     pub(crate) encoder: fn(&Arc<dyn Scratch>, EncodeOptions) -> Box<dyn EncodeEvents>,
     /// What of the events no server restores.
-    pub(crate) restores: fn() -> Box<dyn Restores>,
+    pub(crate) restores: fn(EncodeOptions) -> Box<dyn Restores>,
     /// Which group owns a key.
     pub(crate) routes: Routes,
     /// What a record belongs to: of its family, user key, and what follows the prefix in that.
     pub(crate) subject: for<'k> fn(Family, &'k [u8], &'k [u8]) -> Option<Subject<'k>>,
     /// What follows the prefix of a family in the user keys of all records that concern something; more may begin with it.
     pub(crate) beginnings: fn(Family, &Name) -> Vec<Vec<u8>>,
+    /// The ranges in which all records lie that concern something, where only other records tell them; `None` if they do not either.
+    pub(crate) ranges: Option<RangesIn>,
     /// Whether a stored key ([`Subject::stored_key`]) is that of the parts of a name; `None` if it does not tell.
     pub(crate) is_stored_key: fn(&[u8], &[Vec<u8>]) -> Option<bool>,
     /// What a finding is about whose key is no stored one: of its name and that key; `None` for findings of others.
     pub(crate) culprit: fn(&str, &[u8]) -> Option<Name>,
 }
+
+/// Finds the ranges of a thing with the records of a view, at whatever time.
+pub(crate) type RangesIn = fn(&View, &Name) -> Result<Option<Vec<Range>>>;
 
 /// Turns the events of a protocol into records.
 pub(crate) trait EncodeEvents {

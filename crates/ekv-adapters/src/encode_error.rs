@@ -10,6 +10,8 @@ pub struct EncodeOptions {
     /// Whether SQS records are those of the reference encoder, with what it leaves out, instead of those that a server would have
     /// stored. Source: `docs/format/sqs.md`, section 6.
     pub reference_bytes: bool,
+    /// Whether files of types that no known server has become records as they are.
+    pub keeps_unknown_types: bool,
     /// What a decode has told of queues, which is refused otherwise as a mistake of somebody who changed the dump.
     pub stored: StoredOddities,
 }
@@ -59,6 +61,12 @@ pub enum EncodeError {
     /// Something of an S3 bucket that no client can see.
     #[error("{what} cannot be encoded: no client sees them")]
     S3Leftover {
+        /// What it is.
+        what: &'static str,
+    },
+    /// Something of the file system that no client can see.
+    #[error("{what} cannot be encoded: no client sees them")]
+    FsLeftover {
         /// What it is.
         what: &'static str,
     },

@@ -10,8 +10,6 @@ use ekv_snapshot::Classify;
 pub enum Owner {
     /// The adapter of a protocol.
     Protocol(Protocol),
-    /// The file system adapter, which this tool does not decode.
-    FileSystem,
     /// The store itself: transactions, routing catalog.
     Store,
     /// Nobody known.
@@ -23,7 +21,6 @@ impl Owner {
     pub fn name(self) -> &'static str {
         match self {
             Owner::Protocol(protocol) => protocol.name(),
-            Owner::FileSystem => "fs",
             Owner::Store => "store",
             Owner::Unknown => "unknown",
         }
@@ -33,18 +30,18 @@ impl Owner {
     pub fn protocol(self) -> Option<Protocol> {
         match self {
             Owner::Protocol(protocol) => Some(protocol),
-            Owner::FileSystem | Owner::Store | Owner::Unknown => None,
+            Owner::Store | Owner::Unknown => None,
         }
     }
 }
 
 /// The owner in a row of the table.
 macro_rules! owner {
-    (FileSystem) => {
-        Owner::FileSystem
-    };
     (Store) => {
         Owner::Store
+    };
+    (Unknown) => {
+        Owner::Unknown
     };
     ($protocol:ident) => {
         Owner::Protocol(Protocol::$protocol)
@@ -165,17 +162,17 @@ families! {
     SqsAge           b"!sqs|msg|byage|"          "sqs_age"                Sqs Internal;
     SqsDedup         b"!sqs|msg|dedup|"          "sqs_dedup"              Sqs Internal;
     SqsGroup         b"!sqs|msg|group|"          "sqs_group"              Sqs Internal;
-    FsInode          b"!fs|ino|"                 "fs_inode"               FileSystem Data;
-    FsDir            b"!fs|dir|"                 "fs_directory"           FileSystem Data;
-    FsHome           b"!fs|home|"                "fs_home"                FileSystem Data;
-    FsChunk          b"!fs|chk|"                 "fs_chunk"               FileSystem Data;
-    FsDirVersion     b"!fs|dirv|"                "fs_directory_version"   FileSystem Internal;
-    FsRef            b"!fs|ref|"                 "fs_reference"           FileSystem Internal;
-    FsRefFence       b"!fs|reffence|"            "fs_reference_fence"     FileSystem Internal;
-    FsIntent         b"!fs|intent|"              "fs_intent"              FileSystem Internal;
-    FsJob            b"!fs|job|move|"            "fs_job"                 FileSystem Internal;
-    FsUsage          b"!fs|usage"                "fs_usage"               FileSystem Internal;
-    FsOther          b"!fs|"                     "fs_other"               FileSystem Data;
+    FsInode          b"!fs|ino|"                 "fs_inode"               Fs Data;
+    FsDir            b"!fs|dir|"                 "fs_directory"           Fs Data;
+    FsHome           b"!fs|home|"                "fs_home"                Fs Data;
+    FsChunk          b"!fs|chk|"                 "fs_chunk"               Fs Data;
+    FsDirVersion     b"!fs|dirv|"                "fs_directory_version"   Fs Internal;
+    FsRef            b"!fs|ref|"                 "fs_reference"           Fs Internal;
+    FsRefFence       b"!fs|reffence|"            "fs_reference_fence"     Fs Internal;
+    FsIntent         b"!fs|intent|"              "fs_intent"              Fs Internal;
+    FsJob            b"!fs|job|move|"            "fs_job"                 Fs Internal;
+    FsUsage          b"!fs|usage"                "fs_usage"               Fs Internal;
+    FsOther          b"!fs|"                     "fs_other"               Unknown Data;
     TxnLock          b"!txn|lock|"               "txn_lock"               Store Internal;
     TxnIntent        b"!txn|int|"                "txn_intent"             Store Internal;
     TxnCommit        b"!txn|cmt|"                "txn_commit"             Store Internal;

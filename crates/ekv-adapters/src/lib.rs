@@ -13,6 +13,7 @@ pub mod dynamodb;
 mod encode;
 mod encode_error;
 mod family;
+pub mod fs;
 mod json;
 mod protobuf;
 pub mod raw;

@@ -8,8 +8,8 @@ use crate::{Family, Outcome, Owner, Role, Router, Run};
 /// Where keys of no known family may lie: below `!`, and the store's own rows in unknown places.
 const UNKNOWN_RANGES: [(&[u8], &[u8]); 2] = [(b"!", b"\""), (b"_meta_", b"_meta`")];
 
-/// Emits every visible record of the families that no adapter decodes: those of the file system adapter, then those without a
-/// known prefix. Within a family they come in raw-key order.
+/// Emits every visible record of the families that no adapter decodes: those of the file system that are none of its known ones, then
+/// those without a known prefix. Within a family they come in raw-key order.
 ///
 /// Cost: one cursor; values are read by the target, in pieces.
 ///
@@ -42,7 +42,7 @@ type Take<'a> = dyn FnMut(&mut Run<'_>, Family, &Visible<'_>) -> Result<()> + 'a
 fn for_each(run: &mut Run<'_>, is_meant: impl Fn(Family) -> bool, take: &mut Take<'_>) -> Result<()> {
     let router = Router::default();
     let mut scan = run.view().scan();
-    let is_undecoded = |family: &&Family| matches!(family.owner(), Owner::FileSystem | Owner::Unknown);
+    let is_undecoded = |family: &&Family| family.owner() == Owner::Unknown;
     for family in Family::ALL.iter().filter(is_undecoded).filter(|family| is_meant(**family)) {
         if run.unaccounted(*family) == 0 {
             continue;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ekv_model::{Consumer, Event, Findings, LossLog, Map, Result};
 
 use crate::adapter_of;
+use crate::encode_error::EncodeOptions;
 use crate::restores::{NOT_RESTORABLE, Passing, Restores};
 
 /// Passes events on that can become records.
@@ -21,8 +22,8 @@ pub struct Restorable<'t> {
 
 impl<'t> Restorable<'t> {
     /// Passes what can be restored on to `target`. Everything else goes to `losses`, one by one.
-    pub fn new(target: &'t mut dyn Consumer, losses: Option<Arc<dyn LossLog>>) -> Self {
-        let protocols = Map::of(|protocol| (adapter_of(protocol).restores)());
+    pub fn new(target: &'t mut dyn Consumer, losses: Option<Arc<dyn LossLog>>, options: EncodeOptions) -> Self {
+        let protocols = Map::of(|protocol| (adapter_of(protocol).restores)(options));
         Restorable { target, findings: Findings::with_log(losses), protocols }
     }
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use ekv_model::Protocol;
-use ekv_text::ordered::{split_segment, unescape};
 
 use crate::adapter::Routes;
 use crate::adapter_of;
@@ -50,7 +49,7 @@ pub fn route_key(user_key: &[u8]) -> Cow<'_, [u8]> {
     while let Some(subject) = transaction_subject(key) {
         key = subject;
     }
-    routes().find_map(|routes| (routes.of_key)(key)).or_else(|| file_system(key)).unwrap_or(Cow::Borrowed(key))
+    routes().find_map(|routes| (routes.of_key)(key)).unwrap_or(Cow::Borrowed(key))
 }
 
 fn transaction_subject(key: &[u8]) -> Option<&[u8]> {
@@ -62,17 +61,6 @@ fn transaction_subject(key: &[u8]) -> Option<&[u8]> {
 
 fn without_last_u64(key: &[u8]) -> Option<&[u8]> {
     key.split_last_chunk::<U64_LEN>().map(|(front, _)| front)
-}
-
-/// The route key of what the file system adapter keeps together by file.
-fn file_system(key: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let rest = key.strip_prefix(b"!fs|")?;
-    if let Some(chunk) = rest.strip_prefix(b"chk|") {
-        let file = chunk.get(..24).and_then(|ids| ids.get(..16))?;
-        return Some(Cow::Owned([b"!fs|route|chk|", file].concat()));
-    }
-    let usage = rest.strip_prefix(b"usage|route|")?;
-    split_segment(usage).map(|(segment, _)| Cow::Owned(unescape(segment)))
 }
 
 #[cfg(test)]
@@ -113,7 +101,8 @@ mod tests {
             (b"!s3|obj|head|b\0\x02".to_vec(), b"!s3|obj|head|b\0\x02"),
             (b"!fs|chk|0123456789abcdef01234567rest".to_vec(), b"!fs|route|chk|0123456789abcdef"),
             (b"!fs|chk|0123456789abcdef".to_vec(), b"!fs|chk|0123456789abcdef"),
-            (b"!fs|usage|route|a\0\xffb\0\x01".to_vec(), b"a\0b"),
+            (b"!fs|usage|route|a\0\xffb\0\0".to_vec(), b"a\0b"),
+            (b"!fs|usage|route|a\0\x01".to_vec(), b"!fs|usage|route|a\0\x01"),
             (b"!fs|ino|x".to_vec(), b"!fs|ino|x"),
             (b"!txn|lock|!redis|str|k".to_vec(), b"k"),
             (b"!txn|int|!txn|lock|k".to_vec(), b"k"),

@@ -116,7 +116,12 @@ impl<'a> Run<'a> {
 
     /// Whether a point read can find a record of a family: a visible one, or one with a damaged value header.
     pub fn can_find(&self, family: Family) -> bool {
-        self.visible(family) > 0 || self.damaged.get(family.number()).is_some_and(|damaged| *damaged > 0)
+        self.visible(family) > 0 || self.has_damage(family)
+    }
+
+    /// Whether a record of a family has a damaged value header.
+    pub(crate) fn has_damage(&self, family: Family) -> bool {
+        self.damaged.get(family.number()).is_some_and(|damaged| *damaged > 0)
     }
 
     /// Hands an event to the target.

@@ -1,7 +1,7 @@
 //! What a record belongs to: the key, item, object or message, or the table, bucket or queue. Only its user key is looked at.
 
-use ekv_model::{Name, Protocol};
-use ekv_snapshot::Range;
+use ekv_model::{Name, Protocol, Result};
+use ekv_snapshot::{Range, View};
 
 use crate::adapter::Subject;
 use crate::{Family, Role, Router, adapter_of};
@@ -37,7 +37,15 @@ pub enum Concern {
 }
 
 /// The ranges in which all records with data lie that concern a thing. Others may lie there too: [`concerns`] tells them apart.
-pub fn ranges_of(name: &Name) -> Vec<Range> {
+///
+/// # Errors
+/// A failing read, where records of `view` have to be looked at.
+pub fn ranges_of(view: &View, name: &Name) -> Result<Vec<Range>> {
+    if let Some(ranges_in) = adapter_of(name.protocol).ranges
+        && let Some(ranges) = ranges_in(view, name)?
+    {
+        return Ok(ranges);
+    }
     let families = Family::ALL.iter().filter(|family| family.owner().protocol() == Some(name.protocol));
     let mut ranges = Vec::new();
     for family in families.filter(|family| family.role() == Role::Data) {
@@ -48,7 +56,7 @@ pub fn ranges_of(name: &Name) -> Vec<Range> {
     let bare =
         name.key.first().filter(|key| name.protocol == Protocol::Redis && !key.is_empty() && !key.starts_with(b"!"));
     ranges.extend(bare.map(|key| Range::prefix(key)));
-    ranges
+    Ok(ranges)
 }
 
 /// Whether a record of `family` with this user key concerns a thing, and how.

@@ -383,7 +383,7 @@ pub(crate) struct DecodeArguments {
     #[arg(long, help_heading = "Output")]
     pub(crate) families: bool,
 
-    /// Adapters whose data is written: dynamodb, s3, redis, sqs, or all; comma-separated
+    /// Adapters whose data is written: dynamodb, s3, redis, sqs, fs, or all; comma-separated
     ///
     /// An empty LIST means all, as the reference decoder reads it.
     #[arg(long, value_name = "LIST", default_value = "all", value_parser = AdapterParser(parse_adapters),
@@ -422,9 +422,9 @@ pub(crate) struct DecodeArguments {
     /// transactions in doubt; entries that no reader can address. Other warnings are not.
     #[arg(long, help_heading = "What is written")]
     pub(crate) strict: bool,
-    /// Write what is left of things that are gone: messages without a queue, S3 content without an object
+    /// Write what is left of things that are gone: messages without a queue, S3 content without an object, files without a name
     ///
-    /// They are in sqs/QUEUE.orphan/ (QUEUE in base64url) and s3/BUCKET/_orphans/. Clients cannot see them.
+    /// They are in sqs/QUEUE.orphan/ (QUEUE in base64url), s3/BUCKET/_orphans/ and fs/fs_0/orphans/. Clients cannot see them.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
         default_value_t = false, action = ArgAction::Set, hide_default_value = true, value_parser = parse_bool,
         help_heading = "What is written")]
@@ -527,7 +527,8 @@ Names, as every command reads and prints them; %HH is a byte:
   redis:0/user:1               key user:1       user:1 is the same
   dynamodb:orders/c%2F1/17.5   item: hash key c/1, range key 17.5
   s3:photos/2026/a%20b.jpg     object           s3:photos/ is the bucket
-  sqs:jobs.fifo/6f1c           message          sqs:jobs.fifo/ is the queue";
+  sqs:jobs.fifo/6f1c           message          sqs:jobs.fifo/ is the queue
+  fs:0/etc/hosts               file             fs:0/. is the root directory";
 
 /// The end of the long help of a command that selects.
 fn with_names(examples: &str) -> String {
@@ -585,7 +586,7 @@ pub(crate) struct InspectArguments {
     /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
     #[arg(value_name = "SNAPSHOT")]
     pub(crate) snapshot: PathBuf,
-    /// Adapters whose data is looked at: dynamodb, s3, redis, sqs, or all; comma-separated
+    /// Adapters whose data is looked at: dynamodb, s3, redis, sqs, fs, or all; comma-separated
     #[arg(long, value_name = "LIST", default_value = "all", value_parser = AdapterParser(parse_adapters),
         hide_possible_values = true, hide_default_value = true, help_heading = "What is selected")]
     pub(crate) adapter: AdapterList,

@@ -220,7 +220,7 @@ fn plan<'o>(header: &Header, input: &Path, store: &Store, options: &'o DecodeOpt
             adapters: Adapters::default(),
             exclusions: Exclusions {
                 include_incomplete_uploads: events.s3.include_incomplete_uploads,
-                include_orphans: events.s3.include_orphans || events.sqs.include_orphans,
+                include_orphans: events.s3.include_orphans || events.sqs.include_orphans || events.fs.include_orphans,
                 preserve_sqs_visibility: options.tree.sqs_visibility == SqsVisibility::Keep,
                 include_sqs_side_records: events.sqs.include_side_records,
                 rename_s3_collisions: false,

@@ -14,12 +14,14 @@ mod aspects;
 mod canonical;
 mod compare;
 mod dynamodb;
+mod fs;
 mod redis;
 mod s3;
 mod sqs;
 
 use std::sync::Arc;
 
+use ekv_model::fs::Event as FileEvent;
 use ekv_model::s3::{Event as ObjectEvent, Object};
 use ekv_model::{Body, Consumer, Event, Protocol, Result};
 use ekv_spill::{Scratch, Sorter};
@@ -129,6 +131,9 @@ impl Consumer for Digester<'_> {
             Event::DynamoDb(event) => self.dynamodb(&event)?,
             Event::S3(event) => self.s3(&event)?,
             Event::Sqs(event) => self.sqs(&event)?,
+            // As the content of an object.
+            Event::Fs(FileEvent::File(entry, content)) if self.next.is_some() => return self.fs_file(&entry, content),
+            Event::Fs(event) => self.fs(&event)?,
             // What no adapter understands is nothing that could be compared.
             _ => {}
         }

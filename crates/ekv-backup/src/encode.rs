@@ -87,6 +87,8 @@ pub struct EncodeOptions {
     /// Whether records are those of the reference encoder, with what it leaves out, instead of those that a server would have stored.
     /// Source: `docs/format/sqs.md`, section 6.
     pub reference_bytes: bool,
+    /// Whether files of types that no known server has become records as they are.
+    pub keeps_unknown_types: bool,
     /// What the info file calls the program.
     pub encoder_version: String,
     /// Whether a dump is encoded that was written with losses.
@@ -135,6 +137,7 @@ impl Default for EncodeOptions {
             sink: DirOptions::default(),
             strict: false,
             reference_bytes: false,
+            keeps_unknown_types: false,
             accept_losses: false,
             parents: false,
             allow_empty: false,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ekv_adapters::{AdapterOptions, Family, Outcome, Owner, Role, Run, Tally, decode, raw, redis, s3, sqs};
+use ekv_adapters::{AdapterOptions, Family, Outcome, Owner, Role, Run, Tally, decode, fs, raw, redis, s3, sqs};
 use ekv_dump::replay::Checking;
 use ekv_model::{Class, Consumer, Event, Example, Filtered, Finding, Findings, Result, Scope, Unmatched};
 use ekv_snapshot::View;
@@ -57,6 +57,8 @@ pub struct EventOptions {
     pub blob_sources: Vec<PathBuf>,
     /// Options of the SQS adapter.
     pub sqs: sqs::Options,
+    /// Options of the file system adapter.
+    pub fs: fs::Options,
     /// Whether records that no adapter decodes come as they are, if everything is selected: they have no names.
     pub include_unknown: bool,
     /// What of these adapters' data comes.
@@ -82,6 +84,7 @@ impl EventOptions {
             s3: s3::Options::default(),
             blob_sources: Vec::new(),
             sqs: sqs::Options::default(),
+            fs: fs::Options::default(),
             include_unknown: false,
             scope: Arc::default(),
             checking: Checking::All,
@@ -185,8 +188,8 @@ impl<'s> StoreEvents<'s> {
     ) -> Result<(Tally, Findings)> {
         let StoreEvents { store, options, blob_sources, .. } = self;
         let blob_views: Vec<View> = blob_sources.iter().flat_map(Loaded::views).collect();
-        let EventOptions { redis, s3, sqs, .. } = **options;
-        let adapter_options = AdapterOptions { redis, s3, sqs, blob_sources: &blob_views };
+        let EventOptions { redis, s3, sqs, fs, .. } = **options;
+        let adapter_options = AdapterOptions { redis, s3, sqs, fs, blob_sources: &blob_views };
         let mut run = Run::new(&store.state.view, &store.state.families, target, progress, Arc::clone(scratch));
         run.log_losses(Some(losses));
         run.select(Arc::clone(&options.scope));
@@ -201,7 +204,7 @@ impl<'s> StoreEvents<'s> {
         }
         match options.scope.is_narrowed() {
             // They have no names.
-            true => [Owner::FileSystem, Owner::Unknown].into_iter().try_for_each(|owner| run.leave_rest(owner))?,
+            true => run.leave_rest(Owner::Unknown)?,
             false => raw::leave_out(&mut run, NOT_DECODED)?,
         }
         close_books(&mut run, options)?;

@@ -90,6 +90,7 @@ pub use documents::write_documents;
 pub use dump_events::DumpEvents;
 pub use dump_source::open_dump;
 pub use dump_target::{DumpTarget, NewName};
+pub use ekv_adapters::fs::Options as FsOptions;
 pub use ekv_adapters::redis::{BareKeys, Expired, Options as RedisOptions};
 pub use ekv_adapters::s3::Options as S3Options;
 pub use ekv_adapters::sqs::Options as SqsOptions;

@@ -155,7 +155,12 @@ fn plan<'o>(manifest: &Manifest, adapters: &[Protocol], options: &'o CopyOptions
         manifest: Manifest { elastickv_version: program(), exclusions, ..manifest.clone() },
         included: Map::only(adapters),
         // What the whole says without these fields can depend on what the part lacks, such as the generation of a queue on its messages.
-        tree: TreeOptions { dynamodb_layout: manifest.dynamodb_layout, extended: true, sqs_visibility },
+        tree: TreeOptions {
+            dynamodb_layout: manifest.dynamodb_layout,
+            extended: true,
+            sqs_visibility,
+            ..TreeOptions::default()
+        },
         jobs: available_jobs(),
         portable_names: PortableNames::Off,
         nothing: (!options.allow_empty).then_some(CommandError::NothingMatches { filters, hint }),

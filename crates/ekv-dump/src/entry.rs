@@ -46,7 +46,7 @@ pub(crate) enum Entry<'p> {
 }
 
 const IN_ROOT: Misplaced = Misplaced {
-    expected: "MANIFEST.json, CHECKSUMS, LOSSES.jsonl, SCOPES.jsonl, or a directory: dynamodb, redis, s3, sqs, _unknown",
+    expected: "MANIFEST.json, CHECKSUMS, LOSSES.jsonl, SCOPES.jsonl, or a directory: dynamodb, fs, redis, s3, sqs, _unknown",
 };
 const IN_LEFTOVER: Misplaced = Misplaced { expected: "an empty directory" };
 const IN_RAW_RECORDS: Misplaced = Misplaced { expected: "files <key family>.jsonl" };
@@ -220,7 +220,11 @@ mod tests {
             }
             for protocol in Protocol::ALL {
                 assert_round_trip(Entry::Protocol(protocol), true);
-                let name = if protocol == Protocol::Redis { database.as_bytes() } else { scope };
+                let name = match protocol {
+                    Protocol::Redis => database.as_bytes(),
+                    Protocol::Fs => b"fs_0",
+                    _ => scope,
+                };
                 assert_round_trip(Entry::Scope(protocol, name), true);
             }
             for folder in Folder::ALL {
@@ -271,7 +275,8 @@ mod tests {
                 prop::sample::select(vec![
                     "redis", "db_0", "strings", "hashes", "a.bin", "a.json", "dynamodb", "items", "_schema.json", "items.jsonl", "s3",
                     "_orphans", "gen-7", "_incomplete_uploads", "records.jsonl", "sqs", "_queue.json", "messages.jsonl", "_internals",
-                    "side_records.jsonl", "_unknown", "x.jsonl", ".scratch", "KEYMAP.jsonl", "strings_ttl.jsonl", "MANIFEST.json",
+                    "side_records.jsonl", "_unknown", "x.jsonl", ".scratch", "fs", "fs_0", "entries.jsonl", "tree", "deep", "packed", "orphans", "chunks",
+                    "0123456789abcdef", "0123456789abcdef.bin", "0123456789abcdef.map", "KEYMAP.jsonl", "strings_ttl.jsonl", "MANIFEST.json",
                 ]),
                 1..6,
             ),

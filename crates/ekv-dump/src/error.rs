@@ -3,6 +3,7 @@
 use ekv_files::ErrorKind;
 use ekv_text::json::JsonFault;
 
+use crate::layout::fs::fault::FsFault;
 use crate::manifest::ManifestError;
 use crate::portable::PortableReport;
 use crate::replay::ReplayFault;
@@ -72,3 +73,9 @@ macro_rules! content {
 }
 
 content!(ManifestError, SegmentError, ProblemKind, ReplayFault, Box<Problems>, Box<PortableReport>);
+
+impl From<FsFault> for ErrorKind {
+    fn from(fault: FsFault) -> Self {
+        ReplayFault::from(fault).into()
+    }
+}

@@ -1,4 +1,5 @@
-//! Addresses of things in a store: `redis:0/user:1`, `dynamodb:orders/c%2F1/17.5`, `s3:photos/2026/a%20b.jpg`, `sqs:jobs.fifo/6f1c`.
+//! Addresses of things in a store: `redis:0/user:1`, `dynamodb:orders/c%2F1/17.5`, `s3:photos/2026/a%20b.jpg`, `sqs:jobs.fifo/6f1c`,
+//! `fs:0/etc/hosts`.
 //!
 //! In text `%HH` is a byte and every other byte stands for itself; `%empty` alone is a part without any. What is printed needs no quotes in
 //! any shell, and reads back as the same bytes. Source: `docs/format/tree.md`, section 17.
@@ -19,8 +20,10 @@ pub enum TextError {
     },
     /// Nothing is named.
     Empty,
-    /// A Redis address whose database is no number.
-    Database {
+    /// An address whose scope is no number where it must be one.
+    Number {
+        /// Whose address it is.
+        protocol: Protocol,
         /// The text, for people.
         text: String,
     },
@@ -45,7 +48,10 @@ impl fmt::Display for TextError {
                 write!(f, "{}: % begins an escape of two hex digits; write %25 for a percent sign", Line(text))
             }
             TextError::Empty => f.write_str("an empty text names nothing"),
-            TextError::Database { text } => {
+            TextError::Number { protocol: Protocol::Fs, text } => {
+                write!(f, "{}: an address of a file begins with the file system, as fs:0/etc/hosts", Line(text))
+            }
+            TextError::Number { text, .. } => {
                 write!(f, "{}: a Redis address begins with its database, as redis:0/user:1", Line(text))
             }
             TextError::Parts { text } => write!(
@@ -151,14 +157,15 @@ impl Name {
             if !protocol.has_numbered_scopes() || matches!(name, Err(TextError::Percent { .. })) {
                 return name;
             }
-            let of_database = name.ok().and_then(Self::with_database);
-            return of_database.ok_or_else(|| TextError::Database { text: String::from_utf8_lossy(text).into_owned() });
+            let numbered = name.ok().and_then(Self::with_number);
+            let text = || String::from_utf8_lossy(text).into_owned();
+            return numbered.ok_or_else(|| TextError::Number { protocol, text: text() });
         }
         Ok(Name { protocol: Protocol::Redis, scope: b"0".to_vec(), key: vec![part_of(text, is_raw)?] })
     }
 
-    /// The name with its database in the one form that a number has; `None` if it is no number of a database.
-    fn with_database(mut self) -> Option<Self> {
+    /// The name with its scope in the one form that a number has; `None` if that is none.
+    fn with_number(mut self) -> Option<Self> {
         if !self.scope.is_empty() {
             let digits = self.scope.iter().all(u8::is_ascii_digit).then_some(&self.scope)?;
             let number: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
@@ -283,7 +290,7 @@ mod tests {
 
     #[test]
     fn addresses_name_scopes_and_what_is_in_them() {
-        use Protocol::{DynamoDb, Redis, S3, Sqs};
+        use Protocol::{DynamoDb, Fs, Redis, S3, Sqs};
         for (text, expected) in [
             ("redis:0/user:1", name(Redis, b"0", &[b"user:1"])),
             ("redis:0/a/b", name(Redis, b"0", &[b"a/b"])),
@@ -297,6 +304,9 @@ mod tests {
             ("s3:b/%2541", name(S3, b"b", &[b"%41"])),
             ("s3:b/%41", name(S3, b"b", &[b"A"])),
             ("sqs:jobs.fifo/6f1c", name(Sqs, b"jobs.fifo", &[b"6f1c"])),
+            ("fs:0/etc/a%20b", name(Fs, b"0", &[b"etc/a b"])),
+            ("fs:00/.", name(Fs, b"0", &[b"."])),
+            ("fs", name(Redis, b"0", &[b"fs"])),
             ("user:1", name(Redis, b"0", &[b"user:1"])),
             ("s3", name(Redis, b"0", &[b"s3"])),
             ("a%00%ff", name(Redis, b"0", &[b"a\0\xff"])),
@@ -327,6 +337,7 @@ mod tests {
             ("redis:/x", "as redis:0/user:1"),
             ("redis:+1/x", "as redis:0/user:1"),
             ("redis:4294967296/", "as redis:0/user:1"),
+            ("fs:etc/hosts", "as fs:0/etc/hosts"),
             ("dynamodb:t/a/b/c", "write %2F for a slash"),
             ("", "names nothing"),
             ("s3:/", "names nothing"),
@@ -349,7 +360,7 @@ mod tests {
             ),
             database in 0_u32..20,
         ) {
-            let scope = if protocol == Protocol::Redis { database.to_string().into_bytes() } else { scope };
+            let scope = if protocol.has_numbered_scopes() { database.to_string().into_bytes() } else { scope };
             let mut key = key;
             key.truncate(if protocol == Protocol::DynamoDb { 2 } else { 1 });
             let name = Name { protocol, scope, key };

@@ -1,7 +1,7 @@
 //! The consumer side of the event stream.
 
 use crate::step::Step;
-use crate::{Findings, Protocol, Result, dynamodb, raw, redis, s3, sqs};
+use crate::{Findings, Protocol, Result, dynamodb, fs, raw, redis, s3, sqs};
 
 /// One event of any adapter.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub enum Event<'a> {
     S3(s3::Event<'a>),
     /// SQS.
     Sqs(sqs::Event<'a>),
+    /// The file system.
+    Fs(fs::Event<'a>),
     /// A record that no adapter understands.
     Raw(raw::Record<'a>),
 }
@@ -35,6 +37,7 @@ impl<'a> Event<'a> {
             Event::DynamoDb(_) => Some(Protocol::DynamoDb),
             Event::S3(_) => Some(Protocol::S3),
             Event::Sqs(_) => Some(Protocol::Sqs),
+            Event::Fs(_) => Some(Protocol::Fs),
             Event::Raw(_) => None,
         }
     }
@@ -46,6 +49,7 @@ impl<'a> Event<'a> {
             Event::DynamoDb(event) => event.step(),
             Event::S3(event) => event.step(),
             Event::Sqs(event) => event.step(),
+            Event::Fs(event) => event.step(),
             Event::Raw(_) => Step::Nameless,
         }
     }
@@ -65,7 +69,7 @@ impl<'a> Event<'a> {
                 let kept = event.keep()?;
                 Box::new(|consumer| kept(&mut |event| consumer.event(Event::Sqs(event))))
             }
-            Event::Redis { .. } | Event::Raw(_) => return None,
+            Event::Redis { .. } | Event::Fs(_) | Event::Raw(_) => return None,
         })
     }
 }

@@ -11,6 +11,7 @@ mod body;
 mod consumer;
 pub mod dynamodb;
 mod error;
+pub mod fs;
 mod glob;
 mod monitor;
 pub mod payload;

@@ -29,6 +29,11 @@ macro_rules! for_each_protocol {
                 are_numbers: false, name_parts: 1,
                 kinds: [Message "message"]
             }
+            Fs fs {
+                name: "fs", noun: "file system", things: ["file or directory", "files and directories"],
+                scope: "filesystem", scopes: "filesystems", are_numbers: true, name_parts: 1,
+                kinds: [File "file", Directory "directory"]
+            }
         }
     };
 }
@@ -172,7 +177,7 @@ for_each_protocol!(protocols);
 impl Protocol {
     /// All of them in the order in which a dump is written and its manifest lists them.
     pub const IN_DUMPS: [Protocol; Protocol::ALL.len()] =
-        [Protocol::DynamoDb, Protocol::S3, Protocol::Redis, Protocol::Sqs];
+        [Protocol::DynamoDb, Protocol::S3, Protocol::Redis, Protocol::Sqs, Protocol::Fs];
 
     /// The names of all of them, as messages list them.
     pub fn in_words(separator: &str) -> String {
@@ -190,7 +195,9 @@ impl Kind {
     pub(crate) fn has_elements(self) -> bool {
         match self {
             Kind::Hash | Kind::List | Kind::Set | Kind::ZSet | Kind::Stream => true,
-            Kind::String | Kind::Hll | Kind::Item | Kind::Object | Kind::Message => false,
+            Kind::String | Kind::Hll | Kind::Item | Kind::Object | Kind::Message | Kind::File | Kind::Directory => {
+                false
+            }
         }
     }
 
@@ -198,7 +205,7 @@ impl Kind {
     pub(crate) fn can_expire(self) -> bool {
         match self {
             Kind::String | Kind::Hll | Kind::Hash | Kind::List | Kind::Set | Kind::ZSet | Kind::Stream => true,
-            Kind::Item | Kind::Object | Kind::Message => false,
+            Kind::Item | Kind::Object | Kind::Message | Kind::File | Kind::Directory => false,
         }
     }
 }

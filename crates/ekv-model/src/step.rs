@@ -38,6 +38,8 @@ pub enum Step<'e> {
     },
     /// Something about the thing with this key that no client sees, or its key alone.
     Beside(&'e [u8]),
+    /// Something with this name that things lie in, and that nobody selected.
+    Around(&'e [u8]),
     /// Something of the scope that no client sees.
     Unseen,
     /// The scope is complete.

@@ -86,7 +86,19 @@ pub const ENC_7: KnownSnapshot = KnownSnapshot {
     visible: 0,
 };
 
-/// The snapshots of single groups.
+/// One group, a file system.
+pub const FS_9: KnownSnapshot = KnownSnapshot {
+    name: "fs-9",
+    len: 10_926_430,
+    footer_crc32c: 0x7f72_f703,
+    ceiling_ms: 1_795_998_693_999,
+    last_commit_ts: 117_702_570_409_918_472,
+    entries: 10_404,
+    user_keys: 529,
+    visible: 348,
+};
+
+/// The snapshots of single groups that the reference decoder reads.
 pub const SNAPSHOTS: [KnownSnapshot; 3] = [REDIS_1, REDIS_2, ALL_3];
 
 impl KnownSnapshot {

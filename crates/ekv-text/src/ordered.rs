@@ -24,13 +24,19 @@ pub fn push_segment_beginning(beginning: &[u8], out: &mut Vec<u8>) {
 
 /// Splits a segment off: the segment with its terminator, and the rest; `None` if no segment is there.
 pub fn split_segment(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (escaped, _) = split_ended(rest, TERMINATOR)?;
+    rest.split_at_checked(escaped.len().saturating_add(TERMINATOR.len()))
+}
+
+/// As [`split_segment`], of segments with another terminator, which is not among the segment.
+pub fn split_ended(rest: &[u8], end: [u8; 2]) -> Option<(&[u8], &[u8])> {
     let mut at = 0_usize;
     loop {
         let zero = rest.get(at..)?.iter().position(|byte| *byte == 0)?;
-        let after = at.saturating_add(zero).saturating_add(TERMINATOR.len());
-        let pair = rest.get(after.saturating_sub(TERMINATOR.len())..after)?;
-        match pair {
-            pair if pair == TERMINATOR => return rest.split_at_checked(after),
+        let start = at.saturating_add(zero);
+        let after = start.saturating_add(end.len());
+        match rest.get(start..after)? {
+            pair if pair == end => return Some((rest.get(..start)?, rest.get(after..)?)),
             pair if pair == ESCAPED_ZERO => at = after,
             _ => return None,
         }

@@ -30,6 +30,7 @@ pub const ALL: &[Target] = &[
     Target { name: "dynamodb", run: records::run, seeds: seeds::records_of_dynamodb, len_max: 8192 },
     Target { name: "s3", run: records::run, seeds: seeds::records_of_s3, len_max: 8192 },
     Target { name: "sqs", run: records::run, seeds: seeds::records_of_sqs, len_max: 8192 },
+    Target { name: "fs", run: records::run, seeds: seeds::records_of_fs, len_max: 8192 },
     Target { name: "transactions", run: records::run, seeds: seeds::transactions, len_max: 4096 },
     Target { name: "node", run: nodes::run, seeds: seeds::nodes, len_max: 4096 },
     Target { name: "file", run: nodes::run_file, seeds: seeds::compressed, len_max: 4096 },

@@ -36,10 +36,11 @@ use crate::{Family, Outcome, Owner, Run};
 pub(crate) const ADAPTER: Adapter = Adapter {
     decode: |run, _| decode(run),
     encoder: |_, _| Box::new(encode::Encoder::default()),
-    restores: || Box::new(restorable::Tables::default()),
+    restores: |_| Box::new(restorable::Tables::default()),
     routes: route::ROUTES,
     subject: subject::subject,
     beginnings: subject::beginnings,
+    ranges: None,
     is_stored_key: subject::is_stored_key,
     culprit: subject::culprit,
 };

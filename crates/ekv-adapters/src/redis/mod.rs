@@ -47,10 +47,11 @@ pub use options::{BareKeys, Expired, Options};
 pub(crate) const ADAPTER: Adapter = Adapter {
     decode: |run, options| decode(run, &options.redis),
     encoder: |scratch, _| Box::new(encode::Encoder::new(scratch)),
-    restores: || Box::new(restorable::Keys::default()),
+    restores: |_| Box::new(restorable::Keys::default()),
     routes: route::ROUTES,
     subject: subject::subject,
     beginnings: subject::beginnings,
+    ranges: None,
     is_stored_key: |_, _| None,
     culprit: subject::culprit,
 };

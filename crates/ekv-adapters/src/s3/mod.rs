@@ -41,10 +41,11 @@ pub use options::Options;
 pub(crate) const ADAPTER: Adapter = Adapter {
     decode: |run, options| decode(run, &options.s3, options.blob_sources),
     encoder: |scratch, _| Box::new(encode::Encoder::new(scratch)),
-    restores: || Box::new(restorable::Buckets::default()),
+    restores: |_| Box::new(restorable::Buckets::default()),
     routes: route::ROUTES,
     subject: subject::subject,
     beginnings: subject::beginnings,
+    ranges: None,
     is_stored_key: |_, _| None,
     culprit: subject::culprit,
 };

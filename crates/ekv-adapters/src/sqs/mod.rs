@@ -48,10 +48,11 @@ pub use options::{Options, StoredOddities};
 pub(crate) const ADAPTER: Adapter = Adapter {
     decode: |run, options| decode(run, &options.sqs),
     encoder: |scratch, options| Box::new(encode::Encoder::new(scratch, options)),
-    restores: || Box::new(restorable::Queues::default()),
+    restores: |_| Box::new(restorable::Queues::default()),
     routes: route::ROUTES,
     subject: subject::subject,
     beginnings: subject::beginnings,
+    ranges: None,
     is_stored_key: |_, _| None,
     culprit: subject::culprit,
 };

@@ -126,7 +126,7 @@ pub(crate) struct UnpackArguments {
 /// What of a dump is copied.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PartArguments {
-    /// Adapters whose data is copied: dynamodb, s3, redis, sqs; comma-separated [default: all that the dump holds]
+    /// Adapters whose data is copied: dynamodb, s3, redis, sqs, fs; comma-separated [default: all that the dump holds]
     #[arg(long, value_name = "LIST", value_parser = AdapterParser(parse_some_adapters), hide_possible_values = true,
         help_heading = "What is selected")]
     pub(crate) adapter: Option<AdapterList>,

@@ -42,7 +42,7 @@ pub(crate) struct DiffArguments {
     /// Print a line for each database, table, bucket and queue: how many things were added, removed and changed
     #[arg(long, help_heading = "How it is told")]
     pub(crate) stat: bool,
-    /// Adapters whose data is compared: dynamodb, s3, redis, sqs, or all; comma-separated
+    /// Adapters whose data is compared: dynamodb, s3, redis, sqs, fs, or all; comma-separated
     #[arg(long, value_name = "LIST", default_value = "all", value_parser = AdapterParser(parse_adapters),
         hide_possible_values = true, help_heading = "What is selected")]
     pub(crate) adapter: AdapterList,

@@ -92,7 +92,7 @@ pub(crate) struct EncodeArguments {
 /// What is read of a dump, and how it is encoded.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DumpReadArguments {
-    /// Adapters whose files are encoded: dynamodb, s3, redis, sqs; comma-separated [default: all that the dump holds]
+    /// Adapters whose files are encoded: dynamodb, s3, redis, sqs, fs; comma-separated [default: all that the dump holds]
     #[arg(long, value_name = "LIST", value_parser = AdapterParser(parse_some_adapters), hide_possible_values = true,
         help_heading = "What is encoded")]
     pub(crate) adapter: Option<AdapterList>,
@@ -133,6 +133,11 @@ pub(crate) struct DumpReadArguments {
     /// visible. Without it records are those that the live server would have stored.
     #[arg(long, help_heading = "What is encoded")]
     pub(crate) reference_bytes: bool,
+    /// Encode files of types that no known server has, as they are
+    ///
+    /// Without it they are left out and named: a server would show them as regular files.
+    #[arg(long, help_heading = "What is encoded")]
+    pub(crate) fs_keep_unknown_types: bool,
     /// Memory for sorting records, in MiB; what does not fit goes to scratch files
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536),
         help_heading = "How it is written")]

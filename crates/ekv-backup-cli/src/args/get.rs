@@ -13,14 +13,15 @@ Examples:
   ekv-backup get snapshot.fsm s3:photos/2026/a%20b.jpg -o a.jpg
   ekv-backup get dump.tar.zst dynamodb:orders/c%2F1/17.5 | jq .
   ekv-backup get snapshot.fsm sqs:jobs.fifo/                    the messages of a queue, line by line
+  ekv-backup get snapshot.fsm fs:0/etc/hosts -o hosts           a file; holes stay holes
   ekv-backup get snapshot.fsm redis:0/cart:7 --json             with type, size, expiry and commit time
   ekv-backup get /var/lib/elastickv/n1 user:1 --at 2026-11-22T15:33:50Z
 
 `ls` prints addresses.";
 
-/// Print one key, item, object or message of a backup.
+/// Print one key, item, object, message or file of a backup.
 ///
-/// A string or an object is its bytes; a collection, an item or a message is the JSON that a dump has of it. An address that names nothing, or a
+/// A string, an object or a file is its bytes; a collection, an item, a message or a directory is the JSON that a dump has of it. An address that names nothing, or a
 /// key that has expired, ends with exit code 6 and prints nothing; a value that is damaged with 2.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
@@ -28,7 +29,7 @@ pub(crate) struct GetArguments {
     /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
-    /// What is printed: redis:0/user:1 (or user:1), dynamodb:TABLE/HASH/RANGE, s3:BUCKET/KEY, sqs:QUEUE/ID
+    /// What is printed: redis:0/user:1 (or user:1), dynamodb:TABLE/HASH/RANGE, s3:BUCKET/KEY, sqs:QUEUE/ID, fs:0/PATH
     #[arg(value_name = "ADDRESS", value_parser = non_empty_text())]
     pub(crate) address: OsString,
     /// The address has no escapes: % is a percent sign

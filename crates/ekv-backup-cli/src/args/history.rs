@@ -26,7 +26,7 @@ pub(crate) struct HistoryArguments {
     /// Snapshot (.fsm, also compressed), data directory of a node, or - for standard input; a dump has no older versions
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
-    /// What it is about: redis:0/user:1 (or user:1), dynamodb:TABLE/HASH/RANGE, s3:BUCKET/KEY, sqs:QUEUE/ID, dynamodb:TABLE/
+    /// What it is about: redis:0/user:1 (or user:1), dynamodb:TABLE/HASH/RANGE, s3:BUCKET/KEY, sqs:QUEUE/ID, fs:0/PATH, dynamodb:TABLE/
     #[arg(value_name = "ADDRESS", value_parser = non_empty_text())]
     pub(crate) address: OsString,
     /// The address has no escapes: % is a percent sign

@@ -32,7 +32,7 @@ pub(crate) struct ListArguments {
     /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
-    /// Adapters whose data is listed: dynamodb, s3, redis, sqs, or all; comma-separated
+    /// Adapters whose data is listed: dynamodb, s3, redis, sqs, fs, or all; comma-separated
     #[arg(long, value_name = "LIST", default_value = "all", value_parser = AdapterParser(parse_adapters),
         hide_possible_values = true, help_heading = "What is selected")]
     pub(crate) adapter: AdapterList,

@@ -49,7 +49,7 @@ pub(crate) struct ReportArguments {
     /// Between hash and range key of a DynamoDB item there is a slash; one inside of them separates nothing.
     #[arg(long, value_name = "BYTES", default_value = ReportOptions::SEPARATORS, help_heading = "What is told")]
     pub(crate) separators: OsString,
-    /// Adapters whose data is looked at: dynamodb, s3, redis, sqs, or all; comma-separated
+    /// Adapters whose data is looked at: dynamodb, s3, redis, sqs, fs, or all; comma-separated
     #[arg(long, value_name = "LIST", default_value = "all", value_parser = AdapterParser(parse_adapters),
         hide_possible_values = true, help_heading = "What is selected")]
     pub(crate) adapter: AdapterList,

@@ -20,15 +20,15 @@ const HEADING: &str = "What is selected";
 /// What is selected: options of different names must all be met, of the same option one.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ScopeArguments {
-    /// Take only these: redis:0/user:1, dynamodb:orders/, s3:photos/2026/a%20b.jpg, sqs:jobs.fifo/
+    /// Take only these: redis:0/user:1, dynamodb:orders/, s3:photos/2026/a%20b.jpg, sqs:jobs.fifo/, fs:0/etc/hosts
     ///
-    /// A word without one of the four protocols in front is a Redis key. %HH is a byte, as addresses are printed; %25 is a percent sign, %empty
+    /// A word without one of the five protocols in front is a Redis key. %HH is a byte, as addresses are printed; %25 is a percent sign, %empty
     /// a name without any byte. A slash inside a DynamoDB key is %2F. An address that is not there is a warning, and an error if nothing is there (or with --strict, where a command has that).
     #[arg(value_name = "ADDRESS", value_parser = non_empty_text(), help_heading = HEADING)]
     pub(crate) address: Vec<OsString>,
     /// Take the name TEXT of any protocol; may be given more than once
     ///
-    /// A name is a Redis key, TABLE/HASH/RANGE, BUCKET/KEY or QUEUE/ID. The name of a table, bucket or queue alone is all of it. %HH is a
+    /// A name is a Redis key, TABLE/HASH/RANGE, BUCKET/KEY, QUEUE/ID or the path of a file without a slash in front. The name of a table, bucket or queue alone is all of it. %HH is a
     /// byte; %25 is a percent sign.
     #[arg(long, value_name = "TEXT", value_parser = non_empty_text(), help_heading = HEADING)]
     pub(crate) key: Vec<OsString>,
@@ -141,6 +141,8 @@ pub(crate) enum KindRule {
     Item,
     Object,
     Message,
+    File,
+    Directory,
 }
 
 impl From<KindRule> for Kind {
@@ -156,6 +158,8 @@ impl From<KindRule> for Kind {
             KindRule::Item => Kind::Item,
             KindRule::Object => Kind::Object,
             KindRule::Message => Kind::Message,
+            KindRule::File => Kind::File,
+            KindRule::Directory => Kind::Directory,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use ekv_backup::{
     BareKeys, Checking, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, EventOptions, Expired,
-    PortableNames, ReadOptions, RedisOptions, Resources, S3Options, SqsOptions, SqsVisibility, TreeOptions, TxnView,
-    Unowned, available_jobs, decode, parse_source_date_epoch, verify_within,
+    FsOptions, PortableNames, ReadOptions, RedisOptions, Resources, S3Options, SqsOptions, SqsVisibility, TreeOptions,
+    TxnView, Unowned, available_jobs, decode, parse_source_date_epoch, verify_within,
 };
 
 use crate::args::{
@@ -105,6 +105,7 @@ fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions
                 include_orphans: arguments.include_orphans,
                 include_side_records: arguments.include_sqs_side_records,
             },
+            fs: FsOptions { include_orphans: arguments.include_orphans },
             include_unknown: arguments.include_unknown,
             checking: Checking::All,
             looks_ahead: false,
@@ -116,6 +117,7 @@ fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions
             },
             extended: arguments.extended,
             sqs_visibility: if arguments.preserve_sqs_visibility { SqsVisibility::Keep } else { SqsVisibility::Reset },
+            holes_max: None,
         },
         jobs: arguments.jobs.unwrap_or_else(available_jobs),
         portable_names: match arguments.portable_names {

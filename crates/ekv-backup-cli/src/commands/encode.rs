@@ -74,6 +74,7 @@ pub(crate) fn read_options(arguments: &DumpReadArguments, dump: &Path) -> Result
         allow_future_timestamps: arguments.allow_future_timestamps,
         strict: arguments.strict,
         reference_bytes: arguments.reference_bytes,
+        keeps_unknown_types: arguments.fs_keep_unknown_types,
         accept_losses: arguments.accept_losses,
         allow_empty: arguments.allow_empty,
         resources: target::resources(&arguments.limits),

@@ -216,7 +216,7 @@ pub(crate) fn unasked(books: &BooksReport) -> Vec<String> {
 }
 
 /// What users call the visible records of key families.
-const NOUNS: [(&str, &str, &str); 17] = [
+const NOUNS: [(&str, &str, &str); 18] = [
     ("redis_string", "string", "strings"),
     ("bare", "string without a prefix", "strings without a prefix"),
     ("redis_hll", "HyperLogLog", "HyperLogLogs"),
@@ -234,13 +234,14 @@ const NOUNS: [(&str, &str, &str); 17] = [
     ("s3_object", "S3 object", "S3 objects"),
     ("sqs_queue", "SQS queue", "SQS queues"),
     ("sqs_message", "SQS message", "SQS messages"),
+    ("fs_inode", "file or directory", "files and directories"),
 ];
 
 /// What a snapshot holds in the words of its users, as far as the counts of its key families say it.
 pub(crate) fn holdings(all: &[FamilyReport], out: &mut Page) {
     let visible = |name: &str| all.iter().filter(|family| family.family == name).map(|family| family.visible).sum();
     let rows: Vec<(u64, &str, &str)> = NOUNS.iter().map(|(family, one, many)| (visible(family), *one, *many)).collect();
-    let others = all.iter().filter(|family| ["file_system", "unknown"].contains(&family.owner));
+    let others = all.iter().filter(|family| family.owner == "unknown");
     let others: u64 = others.map(|family| family.visible).sum();
     out.title("Holds");
     let _ = writeln!(out);

@@ -49,6 +49,7 @@ impl Aspects {
             Event::DynamoDb(event) => self.dynamodb(event),
             Event::S3(event) => self.s3(event),
             Event::Sqs(event) => self.sqs(event),
+            Event::Fs(event) => self.fs(event),
             _ => Ok(None),
         }
     }

@@ -43,7 +43,12 @@ fn snapshot_and_its_dump_have_the_same_digests_in_every_layout() {
         .chain([(&ALL_3, DynamodbLayout::PerItem), (&ALL_3, DynamodbLayout::Jsonl)])
     {
         std::fs::write(&snapshot, known.bytes()).unwrap();
-        let tree = TreeOptions { dynamodb_layout, extended: true, sqs_visibility: ekv_dump::SqsVisibility::Keep };
+        let tree = TreeOptions {
+            dynamodb_layout,
+            extended: true,
+            sqs_visibility: ekv_dump::SqsVisibility::Keep,
+            ..TreeOptions::default()
+        };
         let options = DecodeOptions { tree, ..DecodeOptions::default() };
         let dump = tempfile::tempdir().unwrap();
         let dump = dump.path().join("dump");

@@ -57,12 +57,16 @@ pub(super) fn write_payload(
         settings: plan.account.tells_of(sqs::findings::ODD_SETTINGS),
         partitions: plan.account.tells_of(sqs::findings::OTHER_PARTITION),
     };
-    let record_options = RecordOptions { reference_bytes: options.reference_bytes, stored };
+    let record_options = RecordOptions {
+        reference_bytes: options.reference_bytes,
+        keeps_unknown_types: options.keeps_unknown_types,
+        stored,
+    };
     let mut encoder = Encoder::with_options(&mut writer, &scratch, record_options);
     let mut digester = Digester::before(&scratch, Sequences::Highest, &mut encoder);
     let mut stored = Stored { consumer: &mut digester, reference_bytes: options.reference_bytes };
     let losses = LossFile::new(&options.resources.scratch());
-    let mut restorable = Restorable::new(&mut stored, Some(losses.clone()));
+    let mut restorable = Restorable::new(&mut stored, Some(losses.clone()), record_options);
     let now_ms = u64::try_from(options.now.as_millisecond()).unwrap_or(0);
     let mut target = Observed::new(&mut restorable, &options.scope, now_ms);
     let mut events = DumpEvents::of(source, &plan.manifest, replay_options);

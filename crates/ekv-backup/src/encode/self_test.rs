@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ekv_adapters::{Family, Outcome, redis, s3, sqs};
+use ekv_adapters::{Family, Outcome, fs, redis, s3, sqs};
 use ekv_model::{Class, Finding, Findings, Result};
 use ekv_snapshot::server_file::FramedPayload;
 use ekv_snapshot::{CommitTs, FooterPolicy, Input, RestorablePayload, Written};
@@ -29,7 +29,7 @@ const NOT_OF_A_DUMP: [Outcome; 5] =
     [Outcome::Shadowed, Outcome::Orphaned, Outcome::Expired, Outcome::Lost, Outcome::NotDecoded];
 
 /// What is odd about keys and values of users, not about the payload.
-const OF_VALUES: [Finding; 11] = [
+const OF_VALUES: [Finding; 13] = [
     crate::events::ADAPTER_WITHOUT_DATA,
     ekv_dump::DYNAMODB_NAME_COLLISION,
     redis::findings::EXPIRED_KEYS,
@@ -40,6 +40,8 @@ const OF_VALUES: [Finding; 11] = [
     sqs::findings::NAME_MISMATCH,
     sqs::findings::ODD_SETTINGS,
     sqs::findings::OTHER_PARTITION,
+    fs::findings::UNKNOWN_TYPE,
+    fs::findings::UNKNOWN_FIELDS,
     ekv_snapshot::findings::NO_CHECKSUM,
 ];
 

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ekv_dump::{DumpWriter, Role, TreeTarget, role_of};
+use ekv_dump::{DumpWriter, Role, TreeOptions, TreeTarget, role_of};
 use ekv_files::DumpPath;
-use ekv_files::sink::{DirOptions, Published, Sink, SinkError, SinkOperation, StagedFiles};
-use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Protocol, Result, Size, Thing, Things};
+use ekv_files::sink::{DirOptions, Published, Sink, SinkError, SinkOperation, StagedFiles, for_each_zeros};
+use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Protocol, Result, Size, Step, Thing, Things};
 use ekv_spill::{Scratch, Spool, Spooled, is_out_of_space};
 use ekv_text::base64::Base64Stream;
 use ekv_text::json::{ShownStream, Utf8Check, write_shown_object};
@@ -109,7 +109,8 @@ pub fn get(
     let is_streamed = !json && name.protocol != Protocol::DynamoDb;
     let kept = Arc::new(Mutex::new(Kept::new(Destination::open(output)?, is_streamed, &scratch)));
     let sink = OneFile { kept: Arc::clone(&kept), role: Role::Other, scratch: Arc::clone(&scratch) };
-    let tree = TreeTarget::new(DumpWriter::new(Box::new(sink)));
+    let tree_options = TreeOptions { holes_max: Some(u64::MAX), ..TreeOptions::default() };
+    let tree = TreeTarget::with_options(DumpWriter::new(Box::new(sink)), tree_options);
     let mut getter = Getter { tree, things: Things::default(), seen: Vec::new() };
     let poured = source.look(events, &mut getter, &scratch, progress);
     let Getter { tree, seen, .. } = getter;
@@ -129,6 +130,11 @@ pub fn get(
             Some(seen) => {
                 let metadata = metadata.into_reader().map_err(scratch_error)?;
                 write_json(seen, &content, &metadata, &mut destination)?;
+            }
+            // Of a directory its line is all there is.
+            None if seen.first().is_some_and(|seen| seen.kind == Kind::Directory) => {
+                let line = metadata.into_reader().map_err(scratch_error)?;
+                line.for_each_chunk(|chunk| destination.write(chunk))?;
             }
             None => content.for_each_chunk(|chunk| destination.write(chunk))?,
         }
@@ -236,7 +242,8 @@ impl Consumer for Getter {
         {
             self.seen.push(Seen::of(&thing));
         }
-        self.tree.event(event)
+        // What is around it is nobody's wish.
+        if matches!(event.step(), Step::Around(_)) { Ok(()) } else { self.tree.event(event) }
     }
 }
 
@@ -296,6 +303,13 @@ impl Sink for OneFile {
         }
     }
 
+    fn hole(&mut self, len: u64) -> ekv_files::Result<()> {
+        if let (Role::Content, Kept { is_streamed: true, destination, .. }) = (self.role, &mut *lock(&self.kept)) {
+            return destination.hole(len);
+        }
+        for_each_zeros(len, |zeros| self.write(zeros))
+    }
+
     fn end(&mut self) -> ekv_files::Result<()> {
         self.role = Role::Other;
         Ok(())
@@ -353,6 +367,16 @@ impl Destination {
         }
     }
 
+    fn hole(&mut self, len: u64) -> ekv_files::Result<()> {
+        match &mut self.place {
+            Place::File(files) => {
+                self.len = self.len.saturating_add(len);
+                files.hole(len)
+            }
+            Place::Stream(_) => for_each_zeros(len, |zeros| self.put(zeros)),
+        }
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(self.put(bytes)?)
     }
@@ -389,13 +413,17 @@ fn write_json(seen: &Seen, content: &Spooled, metadata: &Spooled, out: &mut Dest
     write_shown_object(&row, &mut text).map_err(|error| Error::new(Class::WriteIo, error))?;
     out.write(&text)?;
     // Of an object its own description; a table and a queue are described by their own commands.
-    if kind == Kind::Object && !metadata.is_empty() {
+    let is_described = matches!(kind, Kind::Object | Kind::File | Kind::Directory);
+    if is_described && !metadata.is_empty() {
         out.write(b",\"metadata\":")?;
         write_pieces(metadata, ShownStream::json(), out)?;
     }
+    if kind == Kind::Directory {
+        return out.write(b"}\n");
+    }
     out.write(b",\"value\":")?;
     match kind {
-        Kind::String | Kind::Hll | Kind::Object => write_bytes(content, out)?,
+        Kind::String | Kind::Hll | Kind::Object | Kind::File => write_bytes(content, out)?,
         Kind::Stream => {
             out.write(b"[")?;
             write_pieces(content, ShownStream::lines(), out)?;

@@ -66,7 +66,7 @@ pub struct Retained {
 /// Tells what a thing was at every commit that concerns it, the newest first: what a reader at that time saw.
 ///
 /// Cost: the ranges of its records are read some four times for 16,000 commits, and 16 times for each 16-fold of them: of a key those of the key, of an item those of its
-/// table, of an object those of its bucket, of a message those of its queue; for each commit, what the thing was at that time. Fixed memory; scratch space for the
+/// table, of an object those of its bucket, of a message those of its queue, of a file those of its path; for each commit, what the thing was at that time. Fixed memory; scratch space for the
 /// versions of the thing where there are more than 16 commits.
 ///
 /// # Errors
@@ -176,10 +176,11 @@ impl Commits {
         let mut sorter = Sorter::new(Arc::clone(scratch), SORT_BUDGET);
         let mut concern = Concerns::of(name);
         let mut has_around = false;
+        let ranges = ranges_of(&store.state.view, name)?;
         for (group, file) in store.state.view.files() {
             let group = u64::try_from(group).unwrap_or(u64::MAX);
-            for range in ranges_of(name) {
-                let mut scan = VersionScan::new(std::slice::from_ref(file), range)?;
+            for range in &ranges {
+                let mut scan = VersionScan::new(std::slice::from_ref(file), range.clone())?;
                 while let Some(version) = scan.next_version()? {
                     progress.advance(1)?;
                     let (_, Some(concern)) = concern.of_record(version.user_key) else { continue };
@@ -309,7 +310,7 @@ impl<'s> Past<'s> {
 
     /// What of it counts for readers from one commit to another.
     fn between(&self, oldest: u64, newest: u64, progress: &dyn Progress) -> Result<Self> {
-        let ranges = if self.is_copy { vec![Range::default()] } else { ranges_of(self.name) };
+        let ranges = if self.is_copy { vec![Range::default()] } else { ranges_of(&self.view, self.name)? };
         let mut families = vec![FamilyTotals::default(); self.families.len()];
         let mut concern = Concerns::of(self.name);
         let mut is_wanted = |user_key: &[u8]| {

@@ -4,6 +4,7 @@
 //! need is beside them.
 
 pub(crate) mod dynamodb;
+pub(crate) mod fs;
 pub(crate) mod in_scope;
 pub(crate) mod inside;
 pub(crate) mod options;

@@ -11,6 +11,8 @@ pub struct TreeOptions {
     pub extended: bool,
     /// What is said about SQS messages in flight.
     pub sqs_visibility: SqsVisibility,
+    /// With more zeros than that, in bytes, a file is its stored parts alone; `None` = as the format says, more than 1 GiB.
+    pub holes_max: Option<u64>,
 }
 
 /// What is said about messages in flight.

@@ -2,6 +2,8 @@
 
 use ekv_files::path::Escaped;
 
+use crate::layout::fs::fault::FsFault;
+
 /// Why a file or line cannot be turned into events, beyond its JSON; what is wrong with the dump around the files is a
 /// [`crate::verify::ProblemKind`].
 ///
@@ -203,6 +205,9 @@ pub enum ReplayFault {
         /// The limit in bytes.
         len_max: usize,
     },
+    /// Lines or files of a file system.
+    #[error(transparent)]
+    Fs(#[from] FsFault),
     /// A score that is no number.
     #[error("expected a score: a number in the range of a double, \"+inf\", \"-inf\" or \"nan\"")]
     Score,

@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `reading.rs` | access to the files: each is hashed as it is read and compared with CHECKSUMS |
-//! | `value.rs`, `text.rs` | values of any size, and pieces of text that several protocols have |
+//! | `value.rs`, `one_way.rs`, `text.rs` | values of any size, contents that are read once, and pieces of text that several protocols have |
 //! | `excerpt.rs` | the few files of a few things, as a dump of their own |
 //! | `place.rs`, `fault.rs` | where a replay is, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
@@ -15,6 +15,7 @@
 
 pub(crate) mod excerpt;
 pub(crate) mod fault;
+pub(crate) mod one_way;
 pub(crate) mod place;
 pub(crate) mod reading;
 pub(crate) mod text;
@@ -36,6 +37,7 @@ use crate::manifest::{MANIFEST_FILE, StoredManifest};
 use excerpt::{Excerpt, Found, Wanted};
 use reading::{DumpFile, Reading, Visit};
 
+pub use crate::layout::fs::read::findings::ORPHANS_NOT_RESTORED as FS_ORPHANS_NOT_RESTORED;
 pub use crate::layout::s3::read::findings::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED};
 pub use crate::layout::sqs::read::findings::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
 pub use fault::ReplayFault;
@@ -57,7 +59,7 @@ pub fn read_manifest(source: &mut dyn ScopedSource, scratch: &Arc<dyn Scratch>) 
 /// Every file that is read is hashed from the bytes that are used and compared with CHECKSUMS; every file present must be listed and
 /// every listed one present. `place` says at any time where the replay is. `monitor` is told how many bytes were read since the last call.
 ///
-/// Bodies longer than 1 MiB that come from files of S3 objects can be read once, from front to back.
+/// Bodies longer than 1 MiB that come from files of S3 objects or of the file system can be read once, from front to back.
 ///
 /// If not all is to be checked ([`Checking`]) and the names that are selected tell in which few files they lie, nothing is looked at but those.
 ///

@@ -332,7 +332,7 @@ fn unknown_entries_are_refused_at_every_level() {
     let dump = Dump::of(&sample());
     for (path, message) in [
         ("notes.txt", "notes.txt: nothing in a dump has this name: expected MANIFEST.json"),
-        ("fs/a", "fs: nothing in a dump has this name: expected MANIFEST.json"),
+        ("ftp/a", "ftp: nothing in a dump has this name: expected MANIFEST.json"),
         ("redis/notes", "redis/notes: nothing in a dump has this name: expected the directory db_0"),
         ("redis/db_01/strings/a.bin", "redis/db_01: nothing in a dump has this name: expected the directory db_0"),
         ("redis/db_1/strings/a.bin", "redis/db_1: only db_0 can be encoded"),

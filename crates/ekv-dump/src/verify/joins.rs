@@ -28,6 +28,14 @@ pub(crate) trait Joins {
         Ok(())
     }
 
+    /// Notes a directory, which is allowed by itself.
+    ///
+    /// # Errors
+    /// A failing scratch file.
+    fn note_directory(&mut self, _scope: &[u8], _entry: Inside<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// Brings together what belongs together.
     ///
     /// # Errors

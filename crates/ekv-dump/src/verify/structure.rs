@@ -49,8 +49,12 @@ impl Structure {
                 return Ok(());
             }
         };
-        if let Some(kind) = entry.check(&self.rules) {
-            problems.add(path, kind);
+        match (entry.check(&self.rules), entry) {
+            (Some(kind), _) => problems.add(path, kind),
+            (None, Entry::In(scope, inside)) => {
+                self.joins.get_mut(inside.entry().protocol()).note_directory(scope, inside)?;
+            }
+            (None, _) => {}
         }
         self.scopes.note(entry)
     }

@@ -16,6 +16,8 @@ pub(super) enum Step<'a> {
     Begin(&'a [u8]),
     /// Bytes of the open file.
     Write(&'a [u8]),
+    /// Zeros of the open file.
+    Hole(u64),
     /// The open file ends.
     End,
 }
@@ -32,6 +34,7 @@ enum Kind {
     Directory,
     Begin,
     Write,
+    Hole(u64),
     End,
 }
 
@@ -50,6 +53,10 @@ impl Batch {
         let fitting = bytes.get(..room).unwrap_or(bytes);
         self.push(Kind::Write, fitting);
         fitting.len()
+    }
+
+    pub(super) fn hole(&mut self, len: u64) {
+        self.push(Kind::Hole(len), b"");
     }
 
     pub(super) fn end(&mut self) {
@@ -74,6 +81,7 @@ impl Batch {
                 Kind::Directory => Step::Directory(bytes),
                 Kind::Begin => Step::Begin(bytes),
                 Kind::Write => Step::Write(bytes),
+                Kind::Hole(len) => Step::Hole(*len),
                 Kind::End => Step::End,
             }
         })
@@ -97,9 +105,17 @@ mod tests {
         batch.begin(&path);
         assert_eq!(batch.write(b"xyz"), 3);
         assert_eq!(batch.write(b""), 0);
+        batch.hole(1 << 40);
         batch.end();
         let steps: Vec<Step<'_>> = batch.steps().collect();
-        let expected = [Step::Directory(b"a"), Step::Begin(b"a/b"), Step::Write(b"xyz"), Step::Write(b""), Step::End];
+        let expected = [
+            Step::Directory(b"a"),
+            Step::Begin(b"a/b"),
+            Step::Write(b"xyz"),
+            Step::Write(b""),
+            Step::Hole(1 << 40),
+            Step::End,
+        ];
         assert_eq!(steps, expected);
         batch.clear();
         assert!(batch.steps().next().is_none());

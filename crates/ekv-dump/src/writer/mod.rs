@@ -126,6 +126,19 @@ impl DumpWriter {
         Ok(())
     }
 
+    /// Adds zeros to the open file, which take no room where the sink can leave them out.
+    ///
+    /// # Errors
+    /// As [`Sink::hole`].
+    pub fn hole(&mut self, len: u64) -> Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        self.totals.bytes = self.totals.bytes.saturating_add(len);
+        self.batch.hole(len);
+        self.hand_over_if_full()
+    }
+
     /// Ends the open file.
     ///
     /// # Errors

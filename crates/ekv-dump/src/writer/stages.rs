@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use ekv_files::checksums::FileDigest;
-use ekv_files::sink::Sink;
+use ekv_files::sink::{Sink, for_each_zeros};
 use ekv_files::{DumpPath, Result};
 use ekv_spill::Sorter;
 use sha2::{Digest, Sha256};
@@ -54,6 +54,10 @@ impl Digests {
                 self.hasher.update(bytes);
                 Ok(())
             }
+            Step::Hole(len) => for_each_zeros(len, |zeros| {
+                self.hasher.update(zeros);
+                Ok(())
+            }),
             Step::End => {
                 let digest: FileDigest = self.hasher.finalize_reset().into();
                 self.checksums.push(self.path.as_bytes(), &digest)?;
@@ -85,6 +89,7 @@ impl Output {
                 self.sink.begin(&self.path)
             }
             Step::Write(bytes) => self.sink.write(bytes),
+            Step::Hole(len) => self.sink.hole(len),
             Step::End => self.sink.end(),
         })
     }

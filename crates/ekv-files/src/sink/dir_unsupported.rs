@@ -10,7 +10,7 @@ use ekv_spill::{Scratch, SystemScratch};
 
 use super::{
     DirOptions, ExistingTarget, Fsync, LeftoverState, Privacy, PublishMethod, Published, Sink, SinkError,
-    SinkOperation, misuse, rule,
+    SinkOperation, for_each_zeros, misuse, rule,
 };
 use crate::{DumpPath, Error, Result};
 
@@ -149,6 +149,14 @@ impl StagedFiles {
             }
             _ => Err(misuse(rule::NO_FILE_OPEN)),
         }
+    }
+
+    /// Adds zeros to the open file.
+    ///
+    /// # Errors
+    /// As [`StagedFiles::write`].
+    pub fn hole(&mut self, len: u64) -> Result<()> {
+        for_each_zeros(len, |zeros| self.write(zeros))
     }
 
     /// Ends the open file.

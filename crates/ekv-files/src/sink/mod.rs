@@ -56,6 +56,14 @@ pub trait Sink: Send {
     /// [`SinkError::Io`]; an error may belong to bytes of an earlier call, as small writes are gathered.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
 
+    /// Adds zeros to the open file; a sink that can leaves a hole.
+    ///
+    /// # Errors
+    /// As [`Sink::write`].
+    fn hole(&mut self, len: u64) -> Result<()> {
+        for_each_zeros(len, |zeros| self.write(zeros))
+    }
+
     /// Ends the open file. All its bytes have been accepted by the system then.
     ///
     /// # Errors
@@ -77,6 +85,23 @@ pub trait Sink: Send {
     /// # Errors
     /// What could not be removed; a warning to the user rather than a failure.
     fn abort(self: Box<Self>) -> Result<()>;
+}
+
+/// Zeros that are handed on at once, in bytes.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// Hands so many zeros to `take`, in pieces.
+///
+/// # Errors
+/// The first error of `take`.
+pub fn for_each_zeros<E>(len: u64, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    let mut left = len;
+    while left > 0 {
+        let piece = ZEROS.get(..usize::try_from(left).unwrap_or(usize::MAX)).unwrap_or(&ZEROS);
+        take(piece)?;
+        left = left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+    }
+    Ok(())
 }
 
 /// An error for a call that the contract of [`Sink`] forbids.

@@ -33,6 +33,10 @@ impl Sink for WithScratch {
         self.sink.write(bytes)
     }
 
+    fn hole(&mut self, len: u64) -> Result<()> {
+        self.sink.hole(len)
+    }
+
     fn end(&mut self) -> Result<()> {
         self.sink.end()
     }

@@ -3,6 +3,7 @@
 use super::{Keys, Scope, Traits};
 use crate::consumer::Beginning;
 use crate::dynamodb::KeyForms;
+use crate::fs::{self, Way};
 use crate::step::Step;
 use crate::{Consumer, Event, Findings, Protocol, Result};
 
@@ -21,6 +22,7 @@ pub struct Filtered<'a> {
     is_passing: bool,
     is_leaving_out: bool,
     open: Open<'a>,
+    way: Way,
     /// Things that have passed, and that would have if they had not been too many.
     passed: u64,
     beyond: u64,
@@ -38,7 +40,17 @@ impl<'a> Filtered<'a> {
     /// Passes on to `inner` what `scope` selects; expiries are judged at `now_ms`, in Unix milliseconds.
     pub fn new(scope: &'a Scope, now_ms: u64, inner: &'a mut dyn Consumer) -> Self {
         let open = Open { keys: None, beginning: None, forms: KeyForms::Uniform };
-        Filtered { scope, inner, now_ms, is_passing: false, is_leaving_out: false, open, passed: 0, beyond: 0 }
+        Filtered {
+            scope,
+            inner,
+            now_ms,
+            is_passing: false,
+            is_leaving_out: false,
+            open,
+            way: Way::default(),
+            passed: 0,
+            beyond: 0,
+        }
     }
 
     /// How many more things are selected than were to be taken.
@@ -96,6 +108,21 @@ impl<'a> Filtered<'a> {
         self.inner.event(event)
     }
 
+    /// Passes a file or directory on, if it is selected, and what is around it.
+    fn in_file_system(&mut self, event: fs::Event<'_>, step: &Step<'_>) -> Result<()> {
+        let is_selected = match step {
+            Step::Thing { kind, key, .. } => {
+                let keys = self.scope.keys_in(Protocol::Fs, fs::SCOPE);
+                let is_named = self.scope.includes_kind(*kind) && keys.contains_thing(key, KeyForms::Uniform);
+                is_named && self.takes(step)
+            }
+            Step::Unseen => self.scope.is_all_of(Protocol::Fs),
+            _ => false,
+        };
+        self.is_leaving_out = !is_selected;
+        self.way.take(event, is_selected, self.inner)
+    }
+
     fn end(&mut self, event: Event<'_>) -> Result<()> {
         let has_begun = self.open.keys.take().is_some() && self.open.beginning.take().is_none();
         self.is_leaving_out = !has_begun;
@@ -111,6 +138,9 @@ impl Consumer for Filtered<'_> {
         // What has no protocol has no name.
         let Some(protocol) = event.protocol() else { return Ok(()) };
         let step = event.step();
+        if let Event::Fs(event) = event {
+            return self.in_file_system(event, &step);
+        }
         match step {
             Step::Scope { name, forms, .. } => {
                 self.open.forms = forms;
@@ -131,7 +161,7 @@ impl Consumer for Filtered<'_> {
             }
             Step::Unseen => self.pass_if(|keys, _| keys.is_all(), &step, event),
             Step::ScopeEnd => self.end(event),
-            Step::Inside { .. } | Step::Nameless => Ok(()),
+            Step::Inside { .. } | Step::Around(_) | Step::Nameless => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use ekv_adapters::EncodeOptions;
 use std::sync::Arc;
 
 use crate::sqs::golden::{message, settings};
-use crate::sqs::trip::{Dump, Mode, Records};
+use crate::trip::{Dump, Mode, Records};
 
 const QUEUE: &str = "sqs/p.fifo/_queue.json";
 const MESSAGES: &str = "sqs/p.fifo/messages.jsonl";

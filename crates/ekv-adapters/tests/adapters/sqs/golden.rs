@@ -4,7 +4,7 @@ use ekv_adapters::EncodeOptions;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-use crate::sqs::trip::{Dump, Mode, Records};
+use crate::trip::{Dump, Mode, Records};
 
 const V2: &str = r#"{"message_id":"00e72f00e5772696c16506e60789a963","body":"dG8gZGxxIDwmPuKAqMOp","md5_of_body":"5085d7b7380e78e790bd89454f4acd0f","md5_of_message_attributes":"4581f99503e64404c2361b01e770ef76","message_attributes":{"b":{"DataType":"Binary","BinaryValue":"AP8="},"n":{"DataType":"Number","StringValue":"1"},"s\u003c":{"DataType":"String","StringValue":"\u003cv\u003e\u0026é"}},"send_timestamp_millis":1795361727140,"available_at_millis":1795361727151,"visible_at_millis":1795361727151,"receive_count":0,"current_receipt_token":"zW/Blv/6di4lw6XFtLXwhw==","queue_generation":1,"dead_letter_source_arn":"arn:aws:sqs:us-east-1:000000000000:main"}"#;
 const V3: &str = r#"{"message_id":"2a30b5bd0ea9c34b9660a0b1b4ebcd0f","body":"cCAw","md5_of_body":"609cb4c18b27f58413a66cc37cba94ce","send_timestamp_millis":1795361727165,"available_at_millis":1795361727165,"visible_at_millis":1795361727165,"receive_count":0,"current_receipt_token":"Zd+6RfFGFJSDIQGxWxKmPw==","queue_generation":1,"message_group_id":"g0","sequence_number":1}"#;

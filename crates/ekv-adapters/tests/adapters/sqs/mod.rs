@@ -6,4 +6,3 @@ mod golden;
 mod producer_modes;
 mod random;
 mod real;
-mod trip;

@@ -8,7 +8,7 @@ use ekv_testkit::selection;
 use std::sync::Arc;
 
 use crate::sqs::golden::{message, settings};
-use crate::sqs::trip::{Dump, Mode, Records};
+use crate::trip::{Dump, Mode, Records};
 
 const NUMBERS: &str = r#""visibility_timeout_seconds":30,"message_retention_seconds":60,"delay_seconds":0,"receive_message_wait_seconds":0,"maximum_message_size":1024"#;
 
@@ -192,8 +192,8 @@ fn what_is_left_of_lost_queues_stays_in_the_dump_and_is_told() {
     assert!(dump.text("sqs/Z29uZQ.orphan/_internals/side_records.jsonl").starts_with("{\"prefix\""));
     assert_eq!(dump.encode().0.len(), 2);
     let findings = |selection: Arc<Scope>| {
-        let mut nobody = crate::sqs::trip::Records::default();
-        let mut encoder = ekv_adapters::Encoder::new(&mut nobody, &crate::sqs::trip::scratch());
+        let mut nobody = crate::trip::Records::default();
+        let mut encoder = ekv_adapters::Encoder::new(&mut nobody, &crate::trip::scratch());
         let replayed = dump.replay_to(selection, &mut encoder).unwrap();
         assert_eq!(replayed.totals.files_left_out, 2);
         replayed.findings

@@ -8,7 +8,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::sqs::trip::{Dump, Mode, Records, scratch};
+use crate::trip::{Dump, Mode, Records, scratch};
 
 /// How a queue spreads its messages.
 #[derive(Clone, Copy, Debug)]

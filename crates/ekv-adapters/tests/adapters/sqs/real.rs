@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ekv_adapters::sqs::keys::{Key, QueueRecord};
 use ekv_testkit::fixtures;
 
-use crate::sqs::trip::{Dump, Mode, Records};
+use crate::trip::{Dump, Mode, Records};
 
 fn snapshot() -> Vec<u8> {
     fixtures::read("all-3.fsm")

@@ -316,7 +316,7 @@ const REFUSED: &[(&str, Edit, &str)] = &[
     ),
     ("link", |dump| symlink("_queue.json", dump.root().join("sqs/orders/link")).unwrap(), "link"),
     ("file in the root", |dump| dump.write("notes.txt", b"x"), UNKNOWN),
-    ("directory in the root", |dump| dump.directory("fs"), UNKNOWN),
+    ("directory in the root", |dump| dump.directory("ftp"), UNKNOWN),
     ("file beside databases", |dump| dump.write("redis/notes", b"x"), UNKNOWN),
     ("directory that is no database", |dump| dump.directory("redis/db_01"), UNKNOWN),
     ("file beside tables", |dump| dump.write("dynamodb/notes", b"x"), UNKNOWN),

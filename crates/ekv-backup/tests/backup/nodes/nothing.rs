@@ -169,7 +169,7 @@ fn dump_of_some_adapters_says_that_it_is_a_part() {
 #[test]
 fn records_that_no_adapter_decodes_are_named_as_losses_unless_they_are_kept_as_they_are() {
     let place = Place::with(
-        &one_string().put(b"!fs|chk|a", 20, b"x").put(b"!fs|chk|b", 20, b"x").put(b"!new|k", 20, b"x").build(),
+        &one_string().put(b"!fs|new|a", 20, b"x").put(b"!fs|new|b", 20, b"x").put(b"!new|k", 20, b"x").build(),
     );
     let report = place.decode(&DecodeOptions::default()).unwrap();
     assert_eq!((report.losses, report.books.completeness.status), (3, Status::Incomplete));
@@ -178,9 +178,9 @@ fn records_that_no_adapter_decodes_are_named_as_losses_unless_they_are_kept_as_t
     let lost = serde_json::to_value(&report.lost).unwrap();
     let lost: Vec<_> = lost.as_array().unwrap().iter().collect();
     let of = |name: &str| lost.iter().map(|loss| loss[name].as_str().unwrap()).collect::<Vec<_>>();
-    assert_eq!(of("key"), ["!fs|chk|a", "!fs|chk|b", "!new|k"]);
-    assert_eq!(of("adapter"), ["fs", "fs", "unknown"]);
-    assert_eq!(of("detail"), ["record of fs_chunk", "record of fs_chunk", "record of unknown"]);
+    assert_eq!(of("key"), ["!fs|new|a", "!fs|new|b", "!new|k"]);
+    assert_eq!(of("adapter"), ["unknown"; 3]);
+    assert_eq!(of("detail"), ["record of fs_other", "record of fs_other", "record of unknown"]);
     assert!(lost.iter().all(|loss| loss["byte_offset"].is_u64() && loss.get("count").is_none()), "{lost:?}");
     assert!(place.decode(&DecodeOptions { strict: true, ..DecodeOptions::default() }).is_err());
     let kept = place

@@ -79,6 +79,14 @@ impl StagedFiles {
         self.files.writer.step(|writer| writer.write(bytes))
     }
 
+    /// Adds zeros to the open file, as a hole.
+    ///
+    /// # Errors
+    /// As [`StagedFiles::write`].
+    pub fn hole(&mut self, len: u64) -> Result<()> {
+        self.files.writer.step(|writer| writer.hole(len))
+    }
+
     /// Ends the open file. All its bytes have been accepted by the system then.
     ///
     /// # Errors

@@ -125,6 +125,10 @@ impl Sink for DirSink {
         self.writer.step(|writer| writer.write(bytes))
     }
 
+    fn hole(&mut self, len: u64) -> Result<()> {
+        self.writer.step(|writer| writer.hole(len))
+    }
+
     fn end(&mut self) -> Result<()> {
         self.writer.step(DirWriter::end)
     }
@@ -257,6 +261,14 @@ impl<S: System> DirWriter<S> {
             self.buffer.extend_from_slice(bytes);
             Ok(())
         }
+    }
+
+    fn hole(&mut self, len: u64) -> Result<()> {
+        let Some(file) = &self.open else { return Err(misuse(rule::NO_FILE_OPEN)) };
+        self.write_out(file, &self.buffer)?;
+        self.buffer.clear();
+        let skipped = self.system.skip(file.fd.as_fd(), len);
+        skipped.map_err(|source| self.file_error(SinkOperation::Write, &file.path, source))
     }
 
     fn end(&mut self) -> Result<()> {

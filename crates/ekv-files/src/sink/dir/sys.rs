@@ -80,6 +80,8 @@ pub(super) trait System: Clone + Send + Sync + 'static {
     /// Creates a file with mode 0600; fails if anything has the name.
     fn create_file(&self, parent: BorrowedFd<'_>, name: &[u8], access: Access) -> io::Result<OwnedFd>;
     fn write(&self, file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize>;
+    /// Goes on so many bytes behind the end of a file, which then has zeros there.
+    fn skip(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()>;
     fn sync(&self, file: BorrowedFd<'_>, scope: SyncScope) -> io::Result<()>;
     /// Closes and reports what the file system has to say about it.
     fn close(&self, file: OwnedFd) -> io::Result<()>;
@@ -148,6 +150,12 @@ impl System for Native {
 
     fn write(&self, file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::io::write(file, bytes)?)
+    }
+
+    fn skip(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()> {
+        let len = i64::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let end = rustix::fs::seek(file, rustix::fs::SeekFrom::Current(len))?;
+        Ok(rustix::fs::ftruncate(file, end)?)
     }
 
     fn sync(&self, file: BorrowedFd<'_>, scope: SyncScope) -> io::Result<()> {

@@ -347,6 +347,10 @@ impl System for Faulty {
         let len_max = self.plan.lock().unwrap().write_len_max.unwrap_or(usize::MAX);
         Native.write(file, &bytes[..bytes.len().min(len_max)])
     }
+    fn skip(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()> {
+        self.hit(Call::Write)?;
+        Native.skip(file, len)
+    }
     fn sync(&self, file: BorrowedFd<'_>, scope: SyncScope) -> io::Result<()> {
         // Nothing is lost here but time: no test cuts the power.
         let _ = (file, scope);

@@ -159,6 +159,12 @@ impl System for Recording {
         self.push(Entry::Write(self.node(file), bytes[..written].to_vec()));
         Ok(written)
     }
+    fn skip(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()> {
+        self.system.skip(file, len)?;
+        let zeros = vec![0; usize::try_from(len).unwrap()];
+        self.push(Entry::Write(self.node(file), zeros));
+        Ok(())
+    }
     fn sync(&self, file: BorrowedFd<'_>, scope: SyncScope) -> io::Result<()> {
         self.system.sync(file, scope)?;
         self.push(if scope == SyncScope::FileSystem { Entry::SyncAll } else { Entry::Sync(self.node(file)) });

@@ -20,13 +20,14 @@ findings! {
 pub(crate) const ADAPTER: Adapter = Adapter {
     decode: |run, _| decode(run),
     encoder: |_, _| Box::new(encode::Encoder::default()),
-    restores: || Box::new(All),
+    restores: |_| Box::new(All),
     routes: Routes::NONE,
     subject: |_, user_key, _| {
         let (of, name) = keys::parse(user_key)?;
         Some(Subject::of(Protocol::Toy, of, Some(name.to_vec())))
     },
     beginnings: |_, name| vec![[name.scope.as_slice(), b"|"].concat()],
+    ranges: None,
     is_stored_key: |_, _| None,
     culprit: |_, _| None,
 };

@@ -1,10 +1,11 @@
 //! Records, dumps in memory, and the ways between them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_adapters::sqs::{self, Options};
-use ekv_adapters::{EncodeOptions, Encoder, Router, Run};
+use ekv_adapters::{EncodeOptions, Encoder, Router, Run, fs};
 use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin};
 use ekv_dump::replay::{Checking, Place, ReplayOptions, Replayed, replay};
 use ekv_dump::{DumpWriter, SqsVisibility, TreeOptions, TreeTarget};
@@ -19,6 +20,9 @@ use ekv_testkit::{SnapshotBuilder, memory_input};
 use sha2::{Digest, Sha256};
 
 pub(crate) const COMMIT_TS: u64 = 117_660_826_174_947_328;
+
+/// The protocols that are decoded.
+const DECODED: [Protocol; 2] = [Protocol::Sqs, Protocol::Fs];
 
 /// Values by user key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,7 +77,7 @@ impl Mode {
             last_commit_ts: COMMIT_TS,
             wall_time_iso: "2026-11-22T15:45:07Z".to_owned(),
             origin: Origin::Snapshot(SnapshotOrigin::default()),
-            adapters: scopes.to_adapters(&Map::only(&[Protocol::Sqs])),
+            adapters: scopes.to_adapters(&Map::only(&DECODED)),
             exclusions: Exclusions {
                 include_orphans: self.has_orphans,
                 preserve_sqs_visibility: self.keeps_visibility,
@@ -98,6 +102,11 @@ pub(crate) struct Dump {
 impl Dump {
     /// What a decode of a snapshot writes.
     pub(crate) fn of_snapshot(snapshot: Vec<u8>, mode: Mode) -> (Dump, Findings) {
+        Dump::of_snapshot_in(snapshot, mode, Scope::everything())
+    }
+
+    /// The same of what is selected.
+    pub(crate) fn of_snapshot_in(snapshot: Vec<u8>, mode: Mode, scope: Scope) -> (Dump, Findings) {
         let scratch = scratch();
         let input = memory_input(snapshot);
         let (scan, file) = scan(&input, &ScanOptions::default(), &mut Router::default(), &scratch, &NoMonitor).unwrap();
@@ -105,8 +114,10 @@ impl Dump {
         let mut findings = Findings::default();
         let dump = Dump::write(mode, |target| {
             let mut run = Run::new(&view, &scan.families, target, &NoMonitor, scratch);
+            run.select(Arc::new(scope));
             let options = Options { include_orphans: mode.has_orphans, include_side_records: mode.has_side_records };
             sqs::decode(&mut run, &options).unwrap();
+            fs::decode(&mut run, fs::Options { include_orphans: mode.has_orphans }).unwrap();
             findings = run.into_books().1;
         });
         (dump, findings)
@@ -130,7 +141,7 @@ impl Dump {
     pub(crate) fn replay_to(&self, selection: Arc<Scope>, target: &mut dyn Consumer) -> ekv_files::Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
         let options = ReplayOptions {
-            included: Map::only(&[Protocol::Sqs]),
+            included: Map::only(&DECODED),
             scope: selection,
             checking: Checking::All,
             memory_budget: 1 << 16,
@@ -162,7 +173,12 @@ impl Dump {
 
     /// The payload that is made of the dump.
     pub(crate) fn payload(&self, options: EncodeOptions) -> Vec<u8> {
-        let mut writer = Writer::new(&scratch(), CommitTs(COMMIT_TS), 1 << 20).unwrap();
+        self.payload_at(COMMIT_TS, options)
+    }
+
+    /// The same, committed at another time.
+    pub(crate) fn payload_at(&self, commit_ts: u64, options: EncodeOptions) -> Vec<u8> {
+        let mut writer = Writer::new(&scratch(), CommitTs(commit_ts), 1 << 20).unwrap();
         let mut encoder = Encoder::with_options(&mut writer, &scratch(), options);
         self.replay_to(Arc::default(), &mut encoder).unwrap();
         let mut payload = Vec::new();
@@ -211,5 +227,23 @@ impl Dump {
         }
         self.entries.insert(CHECKSUMS_FILE.as_bytes().to_vec(), Some(out));
         self
+    }
+}
+
+impl Dump {
+    /// What a check finds wrong with the dump.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut source = MemorySource::new(self.entries.clone());
+        let verified = ekv_dump::verify::verify(&mut source, &scratch(), 1 << 16, &NoMonitor).unwrap();
+        verified.problems.first.iter().map(ToString::to_string).collect()
+    }
+
+    /// The files below a directory, by their paths in it.
+    pub(crate) fn files(&self, directory: &str) -> BTreeMap<String, Vec<u8>> {
+        let own = self.entries.iter().filter_map(|(path, content)| {
+            let name = path.strip_prefix(directory.as_bytes())?;
+            Some((name.escape_ascii().to_string(), content.clone()?))
+        });
+        own.collect()
     }
 }

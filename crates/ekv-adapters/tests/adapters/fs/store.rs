@@ -1,0 +1,114 @@
+//! Stores of files.
+
+use std::collections::BTreeMap;
+
+use ekv_adapters::EncodeOptions;
+use ekv_model::Findings;
+use ekv_testkit::SnapshotBuilder;
+
+use crate::trip::{COMMIT_TS, Dump, Mode};
+
+pub(crate) const ROOT: u64 = 1;
+
+pub(crate) fn id_key(prefix: &str, id: u64) -> Vec<u8> {
+    [prefix.as_bytes(), &id.to_be_bytes()].concat()
+}
+
+pub(crate) fn chunk_key(home: u64, inode: u64, index: u64) -> Vec<u8> {
+    [&id_key("!fs|chk|", home)[..], &inode.to_be_bytes(), &index.to_be_bytes()].concat()
+}
+
+pub(crate) fn dir_key(directory: u64, name: &[u8]) -> Vec<u8> {
+    let mut key = id_key("!fs|dir|", directory);
+    for byte in name {
+        key.push(*byte);
+        if *byte == 0 {
+            key.push(0xff);
+        }
+    }
+    [key.as_slice(), &[0, 0]].concat()
+}
+
+/// What is stored of an inode; fields can be replaced in the text.
+pub(crate) fn inode(id: u64, parent: u64, kind: &str, size: u64, nlink: u32) -> String {
+    format!(
+        r#"{{"inode":{id},"parent":{parent},"type":"{kind}","mode":420,"uid":1,"gid":2,"size":{size},"atime_nsec":1,"mtime_nsec":-2,"ctime_nsec":3,"chunk_size":4194304,"home_slot":{id},"epoch":1,"nlink":{nlink},"generation":1}}"#
+    )
+}
+
+/// Rows of a file system, of which the last of a key counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Store(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Store {
+    /// A store with a root.
+    pub(crate) fn new() -> Self {
+        Store::default().inode(&inode(ROOT, ROOT, "directory", 0, 2), ROOT)
+    }
+
+    pub(crate) fn put(mut self, key: &[u8], value: impl AsRef<[u8]>) -> Self {
+        self.0.insert(key.to_vec(), value.as_ref().to_vec());
+        self
+    }
+
+    pub(crate) fn without(mut self, key: &[u8]) -> Self {
+        assert!(self.0.remove(key).is_some());
+        self
+    }
+
+    /// An inode as this text says, at home where a new one is.
+    pub(crate) fn inode(self, text: &str, id: u64) -> Self {
+        let home = format!(r#"{{"home_slot":{id},"state":"active","epoch":1}}"#);
+        self.put(&id_key("!fs|ino|", id), text).put(&id_key("!fs|home|", id), home)
+    }
+
+    pub(crate) fn entry(self, directory: u64, name: &[u8], id: u64, kind: &str) -> Self {
+        self.put(&dir_key(directory, name), format!(r#"{{"inode":{id},"type":"{kind}"}}"#))
+    }
+
+    /// A file with these chunks.
+    pub(crate) fn file(self, id: u64, parent: u64, name: &[u8], size: u64, chunks: &[(u64, &[u8])]) -> Self {
+        let store = self.inode(&inode(id, parent, "file", size, 1), id).entry(parent, name, id, "file");
+        chunks.iter().fold(store, |store, (index, bytes)| store.put(&chunk_key(id, id, *index), bytes))
+    }
+
+    /// A directory with so many directories in it.
+    pub(crate) fn directory(self, id: u64, parent: u64, name: &[u8], directories: u32) -> Self {
+        let text = inode(id, parent, "directory", 0, directories + 2);
+        self.inode(&text, id).entry(parent, name, id, "directory")
+    }
+
+    /// The same with another number of directories in the root.
+    pub(crate) fn with_root(self, directories: u32) -> Self {
+        self.inode(&inode(ROOT, ROOT, "directory", 0, directories + 2), ROOT)
+    }
+
+    pub(crate) fn snapshot(&self) -> Vec<u8> {
+        let builder = SnapshotBuilder::new().bare().last_commit_ts(COMMIT_TS);
+        self.0.iter().fold(builder, |builder, (key, value)| builder.put(key, COMMIT_TS, value)).build()
+    }
+
+    pub(crate) fn dump(&self) -> Dump {
+        self.dump_in(Mode::default()).0
+    }
+
+    pub(crate) fn dump_in(&self, mode: Mode) -> (Dump, Findings) {
+        Dump::of_snapshot(self.snapshot(), mode)
+    }
+
+    /// Names and counts of what was odd.
+    pub(crate) fn findings(&self) -> Vec<(&'static str, u64)> {
+        let (_, findings) = self.dump_in(Mode::default());
+        findings.iter().map(|(finding, totals)| (finding.name, totals.count)).collect()
+    }
+
+    /// Decodes, encodes and decodes again: the files are the same, and so are they when the events of the dump are written again.
+    pub(crate) fn assert_round_trip(&self) {
+        let dump = self.dump();
+        assert!(dump.rewritten(Mode::default()) == dump);
+        let again = Dump::of_snapshot(dump.payload(EncodeOptions::default()), Mode::default());
+        assert_eq!(again.0.files("fs/").keys().collect::<Vec<_>>(), dump.files("fs/").keys().collect::<Vec<_>>());
+        assert!(again.0.files("fs/") == dump.files("fs/"));
+        assert!(again.1.iter().next().is_none(), "{:?}", again.1);
+    }
+}
