@@ -25,6 +25,14 @@ pub const SCOPES_FILE: &str = "SCOPES.jsonl";
 /// Directory of the records that no adapter knows.
 pub const UNKNOWN_DIRECTORY: &str = "_unknown";
 
+/// Whether a directory of a dump may have nothing in it: that of the items of a table, and those at the root.
+///
+/// Source: `docs/format/tree.md`, section 1.
+pub fn may_be_empty(path: &[u8]) -> bool {
+    let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').take(4).collect();
+    matches!(parts.as_slice(), [b"dynamodb", _] | [b"dynamodb", _, b"items"])
+}
+
 /// Whether a name is that of a directory at the root: of a protocol, or of records that no adapter knows.
 pub fn is_top_directory(name: &[u8]) -> bool {
     Protocol::named(name).is_some() || name == UNKNOWN_DIRECTORY.as_bytes()

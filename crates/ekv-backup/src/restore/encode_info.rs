@@ -3,6 +3,7 @@
 //! Source: `docs/format/restore.md`, section 4.
 
 use std::ffi::{OsStr, OsString};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use ekv_text::hex::{hex, parse_hex};
@@ -10,7 +11,6 @@ use ekv_text::json::{EscapeMode, JsonError, Object, Style, serialize_into};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Protocol;
-use crate::report::is_zero;
 
 /// The version of the file that this tool writes and reads.
 const FORMAT_VERSION: u32 = 1;
@@ -66,10 +66,10 @@ pub struct EncodeInfo {
 struct Extension {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     selection: Option<String>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    losses: u64,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    not_restorable: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    losses: Option<NonZeroU64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_restorable: Option<NonZeroU64>,
 }
 
 /// Whether a payload was decoded again and compared with its dump.
@@ -184,8 +184,8 @@ impl EncodeInfo {
             adapters_enabled: required(read.adapters_enabled, "adapters_enabled")?,
             self_test,
             selection,
-            losses,
-            not_restorable,
+            losses: losses.map_or(0, NonZeroU64::get),
+            not_restorable: not_restorable.map_or(0, NonZeroU64::get),
         })
     }
 }
@@ -230,8 +230,8 @@ impl<'a> From<&'a EncodeInfo> for Written<'a> {
             self_test: info.self_test,
             ekv_backup: Some(Extension {
                 selection: info.selection.clone(),
-                losses: info.losses,
-                not_restorable: info.not_restorable,
+                losses: NonZeroU64::new(info.losses),
+                not_restorable: NonZeroU64::new(info.not_restorable),
             })
             .filter(|own| *own != Extension::default()),
         }

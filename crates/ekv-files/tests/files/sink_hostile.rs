@@ -200,10 +200,12 @@ fn old_dump(at: &Path) {
 
 #[test]
 fn dump_that_holds_what_no_dump_has_is_not_replaced_and_the_entries_are_named() {
-    let strangers: [(&str, Plant); 7] = [
+    let strangers: [(&str, Plant); 9] = [
         ("notes.txt", |at, _| fs::write(at.join("notes.txt"), b"mine").unwrap()),
         ("redis/db_0/strings/own.bin", |at, _| fs::write(at.join("redis/db_0/strings/own.bin"), b"mine").unwrap()),
         ("work", |at, _| fs::create_dir(at.join("work")).unwrap()),
+        ("redis/db_0/own", |at, _| fs::create_dir(at.join("redis/db_0/own")).unwrap()),
+        ("redis/db_0/strings/a/b", |at, _| fs::create_dir_all(at.join("redis/db_0/strings/a/b")).unwrap()),
         ("work/a", |at, _| {
             fs::create_dir(at.join("work")).unwrap();
             fs::write(at.join("work/a"), b"mine").unwrap();
@@ -229,6 +231,18 @@ fn dump_that_holds_what_no_dump_has_is_not_replaced_and_the_entries_are_named() 
         scene.assert_parent_holds(&["dump"]);
         scene.assert_outside_is_unchanged();
     }
+}
+
+#[test]
+fn directories_that_a_dump_has_though_nothing_is_in_them_are_replaced() {
+    let scene = Scene::new();
+    fs::create_dir(scene.target()).unwrap();
+    old_dump(&scene.target());
+    for empty in ["sqs", "s3", ".scratch", "dynamodb/users/items"] {
+        fs::create_dir_all(scene.target().join(empty)).unwrap();
+    }
+    fs::remove_file(scene.target().join("redis/db_0/strings/k.bin")).unwrap();
+    DirSink::check_target(&scene.target(), REPLACE).unwrap();
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::names::{PROBE, PUBLISHING, REPLACING};
 use super::ours::{Contents, contents, read_start};
 use super::place::{below, io_error};
 use super::privacy;
+use super::remove::MadeBy;
 use super::replacing::{self, Settled, Word};
 use super::staging::{is_lock_unsupported, is_staging_name, remove_whole};
 use super::sys::{Access, Native, Stat, System, has_errno};
@@ -245,7 +246,7 @@ fn remove<S: System>(system: &S, beside: &Target, name: &[u8]) -> Result<Vec<Str
         Err(error) if !has_errno(&error, &[Errno::NOENT]) => return Err(fail(error)),
         _ => {}
     }
-    remove_whole(system, beside, name, fd.as_fd(), stat.id)?;
+    remove_whole(system, beside, name, (fd.as_fd(), stat.id), MadeBy::AnotherRun)?;
     Ok(returned.iter().map(|name| beside.path_of(name)).collect())
 }
 

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::place::io_error;
 use super::sys::{FileId, System, has_errno};
+use crate::path::Escaped;
 use crate::sink::{SinkError, SinkOperation};
 use crate::{Error, Result};
 
@@ -19,6 +20,15 @@ const NAMES_MAX: usize = 64;
 /// name when it is removed (NFS, FUSE) show a new entry for each one that goes.
 const FURTHER_LISTS_MAX: u32 = 8;
 
+/// Who made a staging directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MadeBy {
+    /// This run, just now: whatever somebody else put into it meanwhile goes with it.
+    ThisRun,
+    /// A run that was killed: what no run makes stays.
+    AnotherRun,
+}
+
 /// Removes everything in a directory, the directory itself excepted, and the entry `keep`.
 ///
 /// Goes on after an entry that cannot be removed and reports the first one. Cost: three open files, memory only by the depth
@@ -28,12 +38,13 @@ pub(super) fn remove_content<S: System>(
     directory: BorrowedFd<'_>,
     place: &str,
     keep: Option<&[u8]>,
+    made: MadeBy,
 ) -> Result<()> {
     let fail = |source| io_error(SinkOperation::Remove, place, source);
     let current = system.open_directory(directory, b".").map_err(fail)?;
     let id = system.stat(current.as_fd()).map_err(fail)?.id;
     let top = Level { id, name: Vec::new(), children: Vec::new(), removed: true, lists: 0 };
-    Removal { system, place, keep, current, levels: vec![top], first_error: None }.run()
+    Removal { system, place, keep, made, current, levels: vec![top], first_error: None }.run()
 }
 
 struct Removal<'a, S> {
@@ -41,6 +52,7 @@ struct Removal<'a, S> {
     place: &'a str,
     /// A name in the first level.
     keep: Option<&'a [u8]>,
+    made: MadeBy,
     /// The directory of the last level.
     current: OwnedFd,
     levels: Vec<Level>,
@@ -81,11 +93,12 @@ impl<S: System> Removal<'_, S> {
         let mut removed = false;
         let mut first_error = None;
         let keep = self.keep.filter(|_| self.levels.len() == 1);
+        let made = self.made;
         let listed = system.list(current, &mut |name, _| {
             if keep == Some(name) {
                 return ControlFlow::Continue(());
             }
-            match remove_entry(system, current, name) {
+            match remove_entry(system, current, name, made) {
                 Ok(Entry::Removed) => removed = true,
                 Ok(Entry::Vanished) => {}
                 Ok(Entry::Directory) => {
@@ -158,13 +171,17 @@ enum Entry {
     Directory,
 }
 
-fn remove_entry<S: System>(system: &S, parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Entry> {
+fn remove_entry<S: System>(system: &S, parent: BorrowedFd<'_>, name: &[u8], made: MadeBy) -> io::Result<Entry> {
     let kind = match system.stat_at(parent, name) {
         Err(error) if has_errno(&error, &[Errno::NOENT]) => return Ok(Entry::Vanished),
         result => result?.kind,
     };
-    if kind == FileType::Directory {
-        return Ok(Entry::Directory);
+    match kind {
+        FileType::Directory => return Ok(Entry::Directory),
+        FileType::RegularFile => {}
+        _ if made == MadeBy::ThisRun => {}
+        // No run makes any: somebody put it there, and may want it back.
+        _ => return Err(io::Error::other(format!("{} is neither a file nor a directory", Escaped(name)))),
     }
     match system.remove_file(parent, name) {
         Err(error) if has_errno(&error, &[Errno::NOENT]) => Ok(Entry::Vanished),

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::names::{MARKER, MARKER_TEXT, SCRATCH, TREE};
 use super::place::{below, io_error, join};
 use super::privacy;
-use super::remove::remove_content;
+use super::remove::{MadeBy, remove_content};
 use super::sys::{Access, At, FileId, Stat, System, has_errno, write_fully};
 use super::target::{Target, is_empty};
 use crate::path::COMPONENT_LEN_MAX;
@@ -95,7 +95,7 @@ impl<S: System> Staging<S> {
 
     /// Removes the staging directory and all that is in it.
     pub(super) fn remove(&self) -> Result<()> {
-        remove_whole(&self.system, &self.target, &self.name, self.fd.as_fd(), self.id)
+        remove_whole(&self.system, &self.target, &self.name, (self.fd.as_fd(), self.id), MadeBy::ThisRun)
     }
 }
 
@@ -187,13 +187,13 @@ pub(super) fn remove_whole<S: System>(
     system: &S,
     beside: &Target,
     name: &[u8],
-    directory: BorrowedFd<'_>,
-    id: FileId,
+    (directory, id): (BorrowedFd<'_>, FileId),
+    made: MadeBy,
 ) -> Result<()> {
     let path = below(&beside.parent_path, name);
     let parent = beside.parent.as_fd();
     // The marker goes last: until then a clean-up knows what is left.
-    let content = remove_content(system, directory, &path, Some(MARKER));
+    let content = remove_content(system, directory, &path, Some(MARKER), made);
     let fail = |source| io_error(SinkOperation::Remove, &path, source);
     if content.is_ok() {
         match system.remove_file(directory, MARKER) {

@@ -8,12 +8,15 @@ use ekv_spill::{Scratch, Sorter};
 
 use super::{DirSource, Directories, EntryKind, Errno, SORT_BUDGET};
 use crate::checksums::{CHECKSUMS_FILE, ChecksumsReader};
-use crate::path::split_last;
-use crate::root::{MANIFEST_FILE, is_top_directory};
+use crate::path::{is_at_or_below, prefixes, split_last};
+use crate::root::{MANIFEST_FILE, is_top_directory, may_be_empty};
 use crate::{DumpPath, ErrorKind, Result};
 
 /// Empty directory that the reference decoder leaves in the root.
 const REFERENCE_LEFTOVER: &[u8] = b".scratch";
+
+/// What stands beside a directory in the list.
+const DIRECTORY: &[u8] = b"d";
 
 impl DirSource {
     /// A dump in a directory that is open.
@@ -22,7 +25,8 @@ impl DirSource {
     }
 
     /// The first `count_max` entries, in byte order of the paths, that are no part of the dump: what CHECKSUMS does not list, the two
-    /// files about the dump excepted, and directories in the root that no dump has. A missing CHECKSUMS lists nothing.
+    /// files about the dump excepted, and directories that no dump has: without a file below them that is listed. A missing CHECKSUMS lists
+    /// nothing.
     ///
     /// Cost: lists the dump and reads CHECKSUMS; no other file is opened.
     ///
@@ -40,20 +44,21 @@ impl DirSource {
         let mut listed = self.read_listed()?.finish()?;
         let mut entries = self.list_all()?;
         let mut strangers = Vec::new();
-        let mut next_listed = listed.next()?.map(|(path, _)| path.to_vec());
+        let row = |(path, what): (&[u8], &[u8])| (path.to_vec(), what == DIRECTORY);
+        let mut next_listed = listed.next()?.map(row);
         while let Some((path, kind)) = entries.next()? {
-            while next_listed.as_deref().is_some_and(|listed| listed < path) {
-                next_listed = listed.next()?.map(|(path, _)| path.to_vec());
+            while next_listed.as_ref().is_some_and(|(listed, _)| listed.as_slice() < path) {
+                next_listed = listed.next()?.map(row);
             }
+            let is_listed = |is_directory: bool| {
+                next_listed.as_ref().is_some_and(|(listed, is)| listed == path && *is == is_directory)
+            };
             let is_part = match EntryKind::of(kind) {
                 EntryKind::File => {
-                    next_listed.as_deref() == Some(path)
-                        || path == MANIFEST_FILE.as_bytes()
-                        || path == CHECKSUMS_FILE.as_bytes()
+                    is_listed(false) || path == MANIFEST_FILE.as_bytes() || path == CHECKSUMS_FILE.as_bytes()
                 }
-                // What lies deeper is told by its files.
                 EntryKind::Directory => {
-                    is_top_directory(path) || path == REFERENCE_LEFTOVER || !split_last(path).0.is_empty()
+                    is_listed(true) || is_top_directory(path) || may_be_empty(path) || path == REFERENCE_LEFTOVER
                 }
                 EntryKind::Refused(_) => false,
             };
@@ -67,7 +72,7 @@ impl DirSource {
         Ok(strangers)
     }
 
-    /// The paths that CHECKSUMS lists.
+    /// The paths that CHECKSUMS lists, and the directories above them.
     fn read_listed(&mut self) -> Result<Sorter> {
         let mut listed = Sorter::new(Arc::clone(&self.scratch), SORT_BUDGET);
         let path = DumpPath::new(CHECKSUMS_FILE.as_bytes())?;
@@ -77,10 +82,20 @@ impl DirSource {
             Err(error) => return Err(error),
         };
         let mut reader = ChecksumsReader::new(BufReader::new(file));
+        let mut last = Vec::new();
         loop {
             match reader.next_line() {
                 Ok(None) => return Ok(listed),
-                Ok(Some(line)) => listed.push(line.path.as_bytes(), b"")?,
+                Ok(Some(line)) => {
+                    let path = line.path.as_bytes();
+                    let directory = split_last(path).0;
+                    for above in prefixes(directory).filter(|above| !is_at_or_below(&last, above)) {
+                        listed.push(above, DIRECTORY)?;
+                    }
+                    last.clear();
+                    last.extend_from_slice(directory);
+                    listed.push(path, b"")?;
+                }
                 Err(error) => {
                     let (line_number, fault) = (error.line_number, error.fault);
                     return Err(crate::Error::from(ErrorKind::Checksums(fault)).at_line(line_number));

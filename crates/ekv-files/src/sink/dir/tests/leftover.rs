@@ -167,3 +167,25 @@ fn old_dump_that_was_moved_aside_is_kept_while_its_name_leads_to_something_else(
     }
     assert!(kept > 0);
 }
+
+#[test]
+fn what_somebody_put_into_the_tree_of_a_killed_run_and_no_run_makes_stays() {
+    let parent = tempfile::tempdir().unwrap();
+    let outside = parent.path().join("precious");
+    fs::write(&outside, b"mine").unwrap();
+    let staging = marked(&parent);
+    make_both(&staging);
+    fs::create_dir(staging.join("tree/redis")).unwrap();
+    fs::write(staging.join("tree/redis/k.bin"), b"ours").unwrap();
+    symlink(&outside, staging.join("tree/redis/link")).unwrap();
+    let found = leftovers(parent.path()).unwrap();
+    let error = found[0].remove().unwrap_err();
+    assert!(format!("{:?}", error).contains("link is neither a file nor a directory"), "{error:?}");
+    assert!(
+        fs::symlink_metadata(staging.join("tree/redis/link")).is_ok() && !staging.join("tree/redis/k.bin").exists()
+    );
+    // It is known as one until it is gone.
+    fs::remove_file(staging.join("tree/redis/link")).unwrap();
+    remove(&leftovers(parent.path()).unwrap()[0]);
+    assert!(!staging.exists() && outside.exists());
+}
