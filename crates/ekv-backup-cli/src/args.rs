@@ -13,6 +13,7 @@ mod history;
 mod keys;
 mod list;
 mod load;
+mod offload;
 mod prepare_restore;
 mod report;
 mod restore;
@@ -44,6 +45,7 @@ pub(crate) use history::HistoryArguments;
 pub(crate) use keys::KeyArguments;
 pub(crate) use list::ListArguments;
 pub(crate) use load::{LoadArguments, ServerArguments};
+pub(crate) use offload::OffloadArguments;
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 pub(crate) use report::ReportArguments;
 pub(crate) use restore::RestoreArguments;
@@ -328,6 +330,8 @@ pub(crate) struct SnapshotArguments {
     #[command(flatten)]
     pub(crate) keys: KeyArguments,
     #[command(flatten)]
+    pub(crate) offload: OffloadArguments,
+    #[command(flatten)]
     pub(crate) limits: LimitArguments,
 }
 
@@ -370,7 +374,7 @@ node's log only.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DECODE_AFTER_HELP, after_long_help = with_names(DECODE_AFTER_HELP))]
 pub(crate) struct DecodeArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, offload store, or - for standard input
     #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
     pub(crate) snapshot: Option<PathBuf>,
     /// Directory to create, archive if it ends in .tar, .tar.zst or .tzst, or - for a tar stream; the parent must exist

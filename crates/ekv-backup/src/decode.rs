@@ -209,7 +209,11 @@ fn plan<'o>(header: &Header, input: &Path, store: &Store, options: &'o DecodeOpt
     DumpPlan {
         manifest: Manifest {
             elastickv_version: program(),
-            cluster_id: options.cluster_id.clone(),
+            cluster_id: Some(&options.cluster_id)
+                .filter(|id| !id.is_empty())
+                .cloned()
+                .or_else(|| store.source_cluster())
+                .unwrap_or_default(),
             snapshot_index: named_index.or(header.snapshot_index).unwrap_or(0),
             last_commit_ts: header.last_commit_ts,
             wall_time_iso: format_wall_time(options.now),

@@ -11,6 +11,7 @@ use crate::decode::has_damage;
 use crate::dump_output::DumpBooks;
 use crate::input_place::InputPlace;
 use crate::load::ReadOptions;
+use crate::offload::StoreListing;
 use crate::pipe::Events;
 use crate::progress::{Phase, Progress};
 use crate::report::{
@@ -45,6 +46,9 @@ pub struct Inspection {
     pub transactions: TransactionsReport,
     /// What is odd.
     pub findings: Vec<FindingReport>,
+    /// Everything that is in the offload store, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreListing>,
     /// What the filters select, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selected: Option<SelectedReport>,
@@ -103,6 +107,7 @@ pub fn inspect_part(
         unknown_prefixes: prefixes(&store.loaded.unknown_prefixes),
         transactions: store.state.transactions.into(),
         findings: findings(&store.findings()),
+        store: store.loaded.listing.clone(),
         selected: None,
     };
     if !events.is_narrowed() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ekv_adapters::{Family, Role};
 use ekv_model::{Example, Finding, Findings, Result};
 use ekv_node::datadir::{self, Candidates, GroupDir, Note};
+use ekv_node::offload::{self, OffloadStore, Place, Published};
 use ekv_snapshot::txn::TxnView;
 use ekv_snapshot::{
     CommitTs, DataKeys, Error, ErrorKind, FamilyTotals, FooterPolicy, Form, Input, OneFamily, RecordFile, Scan,
@@ -19,6 +20,7 @@ use crate::completeness::Proof;
 use crate::groups::is_data_group;
 use crate::index_cache::{IndexCache, IndexUse, Pass1, pass_1};
 use crate::losses::LossFile;
+use crate::offload::{OffloadChoice, OffloadReport, StoreListing};
 use crate::open::{FSM_FOLDER, too_many_bytes};
 use crate::progress::{Phase, Progress};
 use crate::{CommandError, Opened, ReadTime, Resources, open};
@@ -65,6 +67,8 @@ pub struct ReadOptions {
     pub keys: Option<Arc<DataKeys>>,
     /// Whether a clear value that opens as an encrypted one is looked for, and lost. Each clear value may cost an attempt.
     pub looks_for_rebadged: bool,
+    /// Which snapshots of an offload store are read.
+    pub offload: OffloadChoice,
     /// What reading may take.
     pub resources: Resources,
 }
@@ -86,6 +90,8 @@ pub(crate) struct LoadedSnapshot {
     pub(crate) snapshot_index: Option<u64>,
     /// What is unusual about where it was found.
     pub(crate) notes: Vec<String>,
+    /// Where it comes from, if that is an offload store.
+    pub(crate) offload: Option<OffloadReport>,
     /// What became of its index, if one was asked for.
     pub(crate) index: Option<IndexUse>,
     /// An older snapshot of the same group, if that answers the time that is asked for, and this one no longer does.
@@ -109,6 +115,8 @@ pub(crate) struct Loaded {
     pub(crate) unknown_prefixes: Vec<(Vec<u8>, u64)>,
     /// What is lost of it, so far.
     pub(crate) losses: Arc<LossFile>,
+    /// Everything that is in the offload store, if it is one.
+    pub(crate) listing: Option<StoreListing>,
 }
 
 /// The newest snapshot of a group cannot be used.
@@ -140,10 +148,20 @@ pub(crate) fn load(
     let mut loader = Loader::new(options, scratch, progress);
     progress.begin(Phase::Check, None);
     let mut notes = Vec::new();
-    let snapshots = match open(argument, &options.resources, scratch, progress)? {
+    let opened = open(argument, &options.resources, scratch, progress)?;
+    if !options.offload.is_empty() && !matches!(opened, Opened::OffloadStore(_)) {
+        let what = "--group, --snapshot and --published-before choose in an offload store, and this is none".to_owned();
+        return Err(Error::new(ErrorKind::Ambiguous { what }).in_file(&argument.display().to_string()).into());
+    }
+    let mut listing = None;
+    let snapshots = match opened {
         Opened::Snapshot(opened) => {
             let group_id = group_of_file(argument);
-            let mut snapshot = loader.snapshot(opened.input, group_id, opened.snapshot_index, &[], None)?;
+            let sha256 = offload::payload_sha256(argument).filter(|_| !opened.was_compressed);
+            let mut snapshot = match sha256 {
+                Some(sha256) => loader.payload(opened.input, &sha256, None, None, None, None)?,
+                None => loader.snapshot(opened.input, group_id, opened.snapshot_index, &[], None)?,
+            };
             if let (Some(path), Some(index)) = (directory_of_group(argument), opened.snapshot_index) {
                 let mut candidates = GroupDir { path: path.to_path_buf(), group_id }.candidates();
                 let older = loader.older_answer(&mut candidates, &snapshot, index, false)?;
@@ -152,8 +170,27 @@ pub(crate) fn load(
             vec![snapshot]
         }
         Opened::DataDirectory(groups) => loader.groups(argument, &groups, &mut notes)?,
+        Opened::OffloadStore(place) => {
+            let store = OffloadStore::open(&place)?;
+            let (unnamed, unfinished) = (store.unnamed_payloads, store.unfinished);
+            if unnamed.saturating_add(unfinished) > 0 {
+                notes.push(format!(
+                    "passed over in the store: {unnamed} payloads that no manifest names, {unfinished} unfinished files"
+                ));
+            }
+            listing = Some(StoreListing::from(&store));
+            loader.offload_store(&store, &place).map_err(|e| in_store(e, &place))?
+        }
     };
-    Ok(loader.loaded(snapshots, notes))
+    Ok(Loaded { listing, ..loader.loaded(snapshots, notes) })
+}
+
+/// Names the store in an error that names no file.
+fn in_store(error: ekv_model::Error, place: &Place) -> ekv_model::Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error.in_file(&place.root.display().to_string()).into(),
+        Err(error) => error,
+    }
 }
 
 /// The directory of the group of a snapshot file that lies in one, `group-2/fsm-snap/….fsm`.
@@ -211,6 +248,7 @@ impl<'a> Loader<'a> {
             counted_at: self.counted_at(),
             unknown_prefixes: self.unknown_prefixes.into_iter().collect(),
             losses: self.losses,
+            listing: None,
         }
     }
 }
@@ -250,7 +288,8 @@ impl Loader<'_> {
         place: Option<String>,
     ) -> Result<(LoadedSnapshot, Found)> {
         // The checksum of a `.snap` file covers what lies in it.
-        let is_in_snap = notes.iter().any(|note| matches!(note, Note::Inline | Note::NoState));
+        let is_in_snap = notes.iter().any(|note| matches!(note, Note::Inline | Note::NoState))
+            || input.footer == FooterPolicy::Elsewhere;
         if self.options.require_checksum && !is_in_snap {
             input.footer = FooterPolicy::Required;
         }
@@ -289,10 +328,102 @@ impl Loader<'_> {
             group_id,
             snapshot_index,
             notes: notes.iter().map(Note::to_string).collect(),
+            offload: None,
             index,
             older_answer: None,
         };
         Ok((snapshot, Found { losses, unknown_prefixes }))
+    }
+
+    /// Checks a payload of an offload store, whose SHA-256 is known.
+    fn payload(
+        &mut self,
+        input: Input,
+        sha256: &[u8; 32],
+        source_crc32c: Option<u32>,
+        group_id: Option<u64>,
+        snapshot_index: Option<u64>,
+        place: Option<String>,
+    ) -> Result<LoadedSnapshot> {
+        let stamp = || input.source.stamp().map_err(|e| Error::io("examine the file", e).in_file(&input.name));
+        let before = stamp()?;
+        self.progress.begin(Phase::Check, Some(input.len));
+        let crc32c = offload::verify_payload(&input, sha256, source_crc32c, &|len| Ok(self.progress.advance(len)?))?;
+        let proven = Input { footer: FooterPolicy::Elsewhere, ..input.clone() };
+        let mut loaded = self.snapshot(proven, group_id, snapshot_index, &[], place)?;
+        if stamp()? != before {
+            return Err(Error::new(ErrorKind::Changed).in_file(&input.name).into());
+        }
+        // The footer that the file had on its node.
+        loaded.scan.envelope.footer_crc32c.get_or_insert(crc32c);
+        Ok(loaded)
+    }
+
+    /// The snapshots of an offload store that are meant.
+    fn offload_store(&mut self, store: &OffloadStore, place: &Place) -> Result<Vec<LoadedSnapshot>> {
+        let groups = self.options.offload.groups(store, place)?;
+        let is_one_of_several = groups.len() > 1;
+        groups.into_iter().map(|id| self.offload_group(store, place, id, is_one_of_several)).collect()
+    }
+
+    /// The best snapshot of a group in an offload store that passes all checks.
+    fn offload_group(
+        &mut self,
+        store: &OffloadStore,
+        place: &Place,
+        group_id: u64,
+        is_one_of_several: bool,
+    ) -> Result<LoadedSnapshot> {
+        let is_exact = self.options.offload.is_exact(place);
+        let mut rejected: Vec<(String, String)> = Vec::new();
+        for listed in self.options.offload.candidates(store, group_id, place)? {
+            let name = listed.path.strip_prefix(&place.root).unwrap_or(&listed.path).display().to_string();
+            let manifest = match &listed.manifest {
+                Ok(manifest) => manifest,
+                Err(error) => {
+                    rejected.push((name, error.kind().to_string()));
+                    continue;
+                }
+            };
+            match self.published(store, manifest, is_one_of_several.then(|| name.clone())) {
+                Ok(mut loaded) => {
+                    loaded.notes.iter_mut().for_each(|note| *note = format!("{name}: {note}"));
+                    for (file, why) in rejected {
+                        loaded.findings.record(OLDER_SNAPSHOT.accepted_if(self.options.allow_older), || {
+                            Example::new(None, None, format!("passed over {file}: {why}; took {name}"))
+                        });
+                    }
+                    loaded.place = Some(name);
+                    return Ok(loaded);
+                }
+                Err(error) if is_exact || is_limit(&error) || !is_about_payload(&error) => return Err(error),
+                Err(error) => rejected.push((name, error.to_string())),
+            }
+        }
+        let tried = rejected.len();
+        let reason = match rejected.into_iter().next() {
+            Some((file, why)) => format!("no usable snapshot of group {group_id} ({tried} tried); {file}: {why}"),
+            None => format!("no snapshot of group {group_id} was published before that time"),
+        };
+        let kind = if tried > 0 {
+            ErrorKind::Invalid { structure: "offload store", reason }
+        } else {
+            ErrorKind::NotFound { reason }
+        };
+        Err(Error::new(kind).into())
+    }
+
+    fn published(
+        &mut self,
+        store: &OffloadStore,
+        manifest: &offload::Manifest,
+        place: Option<String>,
+    ) -> Result<LoadedSnapshot> {
+        let Published { input, notes } = store.payload(manifest)?;
+        let (group_id, index) = (Some(manifest.group_id), Some(manifest.index));
+        let (sha256, crc32c) = (&manifest.payload_sha256, manifest.source_crc32c);
+        let loaded = self.payload(input, sha256, crc32c, group_id, index, place)?;
+        Ok(LoadedSnapshot { notes, offload: Some(OffloadReport::from(manifest)), ..loaded })
     }
 
     /// The newest snapshot of every group. A group of a node that never had one is passed over: the routing catalog says whether it matters.
@@ -464,6 +595,16 @@ fn check_is_whole(input: &Input, scan: &Scan, is_empty_allowed: bool) -> Result<
 fn has_data(scan: &Scan) -> bool {
     let records = |family: &Family| scan.families.get(family.number()).is_some_and(|totals| totals.records > 0);
     Family::ALL.iter().filter(|family| family.role() == Role::Data).any(records)
+}
+
+/// Whether a payload is damaged or is not there.
+fn is_about_payload(error: &ekv_model::Error) -> bool {
+    let missing = error.get_ref().downcast_ref::<Error>().is_some_and(|error| match error.kind() {
+        ErrorKind::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        ErrorKind::NotRegular { .. } => true,
+        _ => false,
+    });
+    missing || error.class() == ekv_model::Class::Data
 }
 
 /// Whether a group has not taken a snapshot yet.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ekv_files::compressed::Beginning;
 use ekv_model::Monitor;
 use ekv_node::datadir::{self, GroupDir};
+use ekv_node::offload::Place;
 use ekv_snapshot::{Error, FooterPolicy, Input, Result};
 use ekv_spill::Scratch;
 
@@ -25,6 +26,8 @@ pub(crate) const FSM_FOLDER: &str = "fsm-snap";
 pub enum Opened {
     /// One snapshot.
     Snapshot(OpenedSnapshot),
+    /// The server's offload store, or a part of one.
+    OffloadStore(Place),
     /// A data directory with the Raft groups of one node; `candidates` of each offers its snapshots.
     DataDirectory(Vec<GroupDir>),
 }
@@ -57,7 +60,11 @@ pub fn open(
     monitor: &dyn Monitor,
 ) -> Result<Opened> {
     let spooling = Spooling { resources, scratch, monitor };
-    match InputPlace::of(argument) {
+    let place = InputPlace::of(argument);
+    if let (Ok(InputPlace::Directory | InputPlace::File), Some(place)) = (&place, Place::of(argument)) {
+        return Ok(Opened::OffloadStore(place));
+    }
+    match place {
         Ok(InputPlace::Directory) => datadir::groups(argument).map(Opened::DataDirectory),
         Ok(InputPlace::StandardInput) => {
             spool(std::io::stdin().lock(), STANDARD_INPUT, &spooling).map(Opened::Snapshot)

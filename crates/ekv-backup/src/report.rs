@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answerable::Answerable;
 use crate::culprit;
+use crate::offload::OffloadReport;
 use crate::time::{format_commit_ts, format_unix_ms};
 
 /// This program, as manifests and info files name it.
@@ -125,6 +126,9 @@ pub struct SnapshotReport {
     /// The data keys that opened encrypted values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data_keys: Vec<DataKeyReport>,
+    /// Where it comes from, if that is an offload store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offload: Option<OffloadReport>,
 }
 
 /// What a data key opened.
@@ -174,6 +178,7 @@ impl SnapshotReport {
             user_key_descents: scan.totals.user_key_descents,
             nesting_depth: scan.totals.nesting_depth,
             data_keys: scan.opened.iter().map(|(id, values)| DataKeyReport { id: *id, values: *values }).collect(),
+            offload: None,
         }
     }
 }

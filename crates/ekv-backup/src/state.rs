@@ -176,7 +176,7 @@ impl State {
         let report = |(loaded, read_ts): (&LoadedSnapshot, &CommitTs)| {
             let LoadedSnapshot { scan, bytes, group_id, snapshot_index, .. } = loaded;
             let report = SnapshotReport::new(scan, *bytes, *group_id, *snapshot_index, *read_ts);
-            SnapshotReport { file: loaded.place.clone(), ..report }
+            SnapshotReport { file: loaded.place.clone(), offload: loaded.offload.clone(), ..report }
         };
         loaded.snapshots.iter().zip(&self.read_ts).map(report).collect()
     }

@@ -145,6 +145,13 @@ impl Store {
         meant.filter_map(|family| self.state.families.get(family.number()))
     }
 
+    /// The cluster that an offload store names for all snapshots that were read.
+    pub(crate) fn source_cluster(&self) -> Option<String> {
+        let mut names = self.loaded.snapshots.iter().map(|loaded| Some(&loaded.offload.as_ref()?.source_cluster));
+        let first = names.next()??;
+        names.all(|name| name == Some(first)).then(|| first.clone())
+    }
+
     /// Whether encrypted values were opened.
     pub(crate) fn has_opened_values(&self) -> bool {
         self.loaded.snapshots.iter().any(|loaded| !loaded.scan.opened.is_empty())

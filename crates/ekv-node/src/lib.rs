@@ -4,6 +4,7 @@
 //! `ekv-snapshot`.
 
 pub mod datadir;
+pub mod offload;
 mod peer_list;
 mod placement;
 mod protobuf;

@@ -176,6 +176,8 @@ pub enum FooterPolicy {
     Required,
     /// A loose file or a pipe: a missing footer is a warning.
     Optional,
+    /// Other checksums have proven that it is whole, and it has no footer.
+    Elsewhere,
 }
 
 /// One snapshot to read: where its bytes are and what is known about it from outside.

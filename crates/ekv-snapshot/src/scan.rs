@@ -430,7 +430,7 @@ fn scan_sst(
 /// A missing footer is an error or a finding, as the policy says.
 fn require_footer(input: &Input, footer: Option<u32>, found: &mut Findings) -> Result<()> {
     match (footer, input.footer) {
-        (Some(_), _) => Ok(()),
+        (Some(_), _) | (None, FooterPolicy::Elsewhere) => Ok(()),
         (None, FooterPolicy::Required) => Err(Error::new(ErrorKind::FooterMissing).at(input.len).in_file(&input.name)),
         (None, FooterPolicy::Optional) => {
             found

@@ -150,6 +150,7 @@ pub(crate) fn snapshot_options(arguments: &SnapshotArguments) -> Result<ReadOpti
         not_before_ms: arguments.max_age.map(not_before_ms),
         keys: keys::open(&arguments.keys)?,
         looks_for_rebadged: false,
+        offload: arguments.offload.choice(),
         resources: target::resources(&arguments.limits),
         index: None,
         estimates: false,

@@ -39,6 +39,9 @@ fn show(report: &Inspection, with_families: bool, out: &mut Page) {
     if report.available.iter().any(|row| row.state != AvailableState::Read) {
         available(&report.available, out);
     }
+    if let Some(store) = &report.store {
+        text::offload_store(store, out);
+    }
     text::holdings(&report.families, out);
     if with_families {
         text::accounts(&report.records, &[], out);

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use ekv_backup::{
     Accounts, BooksReport, Choice, Completeness, Contents, FamilyReport, FindingReport, Grounds, KindContents,
-    LossAccount, Missing, NamesReport, OutcomeReport, Proof, Protocol, ScopeContents, SnapshotReport,
+    LossAccount, Missing, NamesReport, OutcomeReport, Proof, Protocol, ScopeContents, SnapshotReport, StoreListing,
 };
 use ekv_text::shorten;
 
@@ -136,6 +136,33 @@ pub(crate) fn snapshots(all: &[SnapshotReport], grounds: &Grounds, detail: Detai
             _ => writeln!(out, "There is no time that all groups answer"),
         };
     }
+}
+
+/// Snapshots of an offload store that are shown; all are in `--json`.
+const STORE_ROWS: usize = 40;
+
+/// What an offload store holds.
+pub(crate) fn offload_store(store: &StoreListing, out: &mut Page) {
+    out.title(format_args!("Offload store"));
+    let _ = writeln!(out, " with {}", count(len(store.snapshots.len()), "snapshot", "snapshots"));
+    for row in store.snapshots.iter().take(STORE_ROWS) {
+        let what = match (&row.created_at, &row.fault) {
+            (Some(created_at), _) => {
+                let cluster = row.source_cluster.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+                format!("published {created_at}, {}{cluster}", bytes(row.payload_bytes.unwrap_or(0)))
+            }
+            (None, fault) => format!("not usable: {}", fault.as_deref().unwrap_or_default()),
+        };
+        let _ = writeln!(out, "  group {} {}-{}  {what}", row.group_id, row.index, row.term);
+    }
+    if store.snapshots.len() > STORE_ROWS {
+        let more = store.snapshots.len().saturating_sub(STORE_ROWS);
+        let _ = writeln!(out, "  and {}, all in --json", count(len(more), "other", "others"));
+    }
+}
+
+fn len(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 /// How far the clock of a snapshot went, and how its keys are ordered.

@@ -22,7 +22,7 @@ fn content(input: &Input) -> Vec<u8> {
 fn opened(path: &Path) -> OpenedSnapshot {
     match open(path, &Resources::DEFAULT, &scratch(), &NoMonitor).unwrap() {
         Opened::Snapshot(snapshot) => snapshot,
-        Opened::DataDirectory(_) => panic!("a data directory"),
+        Opened::DataDirectory(_) | Opened::OffloadStore(_) => panic!("a directory"),
     }
 }
 
@@ -103,7 +103,7 @@ fn through_a_pipe(bytes: &[u8]) -> Result<OpenedSnapshot> {
         scope.spawn(|| drop(fs::write(&pipe, bytes)));
         match open(&pipe, &Resources::DEFAULT, &scratch(), &NoMonitor)? {
             Opened::Snapshot(snapshot) => Ok(snapshot),
-            Opened::DataDirectory(_) => panic!("a data directory"),
+            Opened::DataDirectory(_) | Opened::OffloadStore(_) => panic!("a directory"),
         }
     })
 }

@@ -4,6 +4,7 @@
 mod missing;
 pub(crate) mod node;
 mod nothing;
+mod offload;
 mod ownership;
 mod real;
 mod times;
