@@ -84,9 +84,14 @@ pub fn scan_to_keep(
     monitor: &dyn Monitor,
 ) -> Result<(Scan, RecordFile, std::result::Result<Keepable, NotKept>)> {
     let identity = input.source.identity().ok().flatten().filter(|identity| identity.len == input.len);
-    let Some(identity) = identity else {
-        let (scan, file) = scan(input, options, classify, scratch, monitor)?;
-        return Ok((scan, file, Err(NotKept::NoIdentity)));
+    // What is decrypted lies in scratch space, and is not to stay.
+    let identity = if options.keys.is_some() { Err(NotKept::Form) } else { identity.ok_or(NotKept::NoIdentity) };
+    let identity = match identity {
+        Ok(identity) => identity,
+        Err(reason) => {
+            let (scan, file) = scan(input, options, classify, scratch, monitor)?;
+            return Ok((scan, file, Err(reason)));
+        }
     };
     let summing = Arc::new(Summing::new(Arc::clone(&input.source), input.len, scratch));
     let watched = Input { source: summing.clone(), ..input.clone() };

@@ -144,7 +144,7 @@ fn snapshot_that_was_damaged_in_place_is_an_error_with_and_without_an_index() {
     keep_indexes(&snapshot, &read(&cache, None), &NoProgress).unwrap();
     let file = fs::File::options().write(true).open(&snapshot).unwrap();
     let modified = file.metadata().unwrap().modified().unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, b"??", 5000).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"??", 500_000).unwrap();
     file.set_modified(modified).unwrap();
     for options in [read(&cache, None), ReadOptions::default()] {
         let error = Source::open(&snapshot, &options, &NoProgress).map(drop).unwrap_err();
