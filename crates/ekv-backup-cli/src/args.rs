@@ -44,7 +44,7 @@ pub(crate) use get::GetArguments;
 pub(crate) use history::HistoryArguments;
 pub(crate) use keys::KeyArguments;
 pub(crate) use list::ListArguments;
-pub(crate) use load::{LoadArguments, ServerArguments};
+pub(crate) use load::{CompareArguments, LoadArguments, ServerArguments};
 pub(crate) use offload::OffloadArguments;
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 pub(crate) use report::ReportArguments;
@@ -131,6 +131,7 @@ pub(crate) enum Command {
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
     Load(Box<LoadArguments>),
+    Compare(Box<CompareArguments>),
     PrepareRestore(Box<PrepareRestoreArguments>),
     Pack(Box<PackArguments>),
     Unpack(Box<UnpackArguments>),
@@ -156,6 +157,7 @@ impl Command {
             Command::Index(index) => Some((&index.snapshot, Wanted::Snapshot)),
             Command::Load(load) => Some((&load.source, Wanted::Source)),
             Command::Export(export) => Some((&export.source, Wanted::Source)),
+            Command::Compare(compare) => Some((&compare.source, Wanted::Source)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
             Command::Restore(restore) => Some((&restore.dump, Wanted::Dump)),
@@ -186,6 +188,7 @@ impl Command {
             Command::Encode(_) => "encode",
             Command::Restore(_) => "restore",
             Command::Load(_) => "load",
+            Command::Compare(_) => "compare",
             Command::PrepareRestore(_) => "prepare-restore",
             Command::Pack(_) => "pack",
             Command::Unpack(_) => "unpack",
@@ -218,6 +221,7 @@ impl Command {
                 checksum_option: checksum_option(&report.read),
                 ..attempt
             },
+            Command::Compare(compare) => Attempt { checksum_option: checksum_option(&compare.read), ..attempt },
             Command::Load(load) => Attempt { checksum_option: checksum_option(&load.read), ..attempt },
             Command::Export(export) => Attempt {
                 target: Some(&export.target),

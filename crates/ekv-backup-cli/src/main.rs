@@ -57,6 +57,7 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
         Command::Export(export) => commands::export::run(export, output),
         Command::Checksums(checksums) => commands::checksums::run(checksums, output),
         Command::Encode(encode) => commands::encode::run(encode, output),
+        Command::Compare(compare) => commands::compare::run(compare, output),
         Command::Load(load) => commands::load::run(load, output),
         Command::Restore(restore) => commands::restore::run(restore, output),
         Command::PrepareRestore(prepare) => commands::prepare_restore::run(prepare, output),

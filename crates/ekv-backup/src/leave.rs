@@ -8,18 +8,24 @@
 //! | `renames.rs` | what are keys called there? |
 //! | `served.rs` | how does a server show a key that came from here? |
 //! | `preflight.rs` | what is selected, and what of it cannot go? |
+//! | `keys.rs`, `compare.rs` | which keys has it, and what do they differ in? |
+//! | `checkpoint.rs` | how far has a load come, and may another run go on with it? |
 //! | `load.rs` | how does it get there, and what became of every key? |
 //!
 //! Source: `docs/format/redis-live.md`, `docs/format/leave.md`.
 
+mod checkpoint;
+mod compare;
 mod dynamodb;
 mod export;
+mod keys;
 mod load;
 mod preflight;
 mod renames;
 mod served;
 mod target;
 
+pub use compare::{ComparedServer, compare};
 pub use dynamodb::{ImportCompression, ImportOptions, ImportReport, ImportedTable};
 pub use ekv_live::{AddressError, Method, OnExists, ServerAddress};
 pub use export::{ExportOptions, ExportReport, export_to_dynamodb};

@@ -22,6 +22,7 @@ pub mod report;
 mod source;
 
 pub use diff::{Change, Compared, DiffOptions, Difference, Side, diff};
+pub(crate) use diff::{diff_side, diff_sides};
 pub use get::{GetOptions, GetOutput, GetReport, get};
 pub use history::{Retained, ThingState, Version, VersionState, history};
 pub use html::{PageOptions, PageReport, report_page};

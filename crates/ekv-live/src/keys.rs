@@ -13,6 +13,7 @@ use ekv_spill::{Scratch, Sorter};
 
 use crate::connection::{Connection, Reply};
 use crate::error::Result;
+use crate::scan::{PAGE_TEXT, array, bulk, whole};
 use crate::servers::parse_time;
 use crate::wire::{Decimal, Token, put_whole};
 
@@ -20,8 +21,6 @@ use crate::wire::{Decimal, Token, put_whole};
 const PIECE_LEN: u64 = 1 << 20;
 /// Elements of a collection that are asked for at a time.
 const PAGE: usize = 1000;
-/// The same, as an argument.
-const PAGE_TEXT: &[u8] = b"1000";
 /// Memory for putting the elements of a collection in order, in bytes.
 const SORT_BUDGET: usize = 4 << 20;
 /// Longest value that is sorted with its name; longer ones are asked for once more.
@@ -383,41 +382,6 @@ fn element<'e>(kind: CollectionKind, name: &'e [u8], value: &'e [u8]) -> Element
     }
 }
 
-/// The string that comes next.
-fn bulk(connection: &mut Connection, command: &str) -> Result<Vec<u8>> {
-    match connection.token()? {
-        Token::Bulk(bytes) => Ok(bytes.to_vec()),
-        token => {
-            let reply = whole(token);
-            Err(connection.unexpected(command, &reply))
-        }
-    }
-}
-
-/// The length of the array that comes next.
-fn array(connection: &mut Connection, command: &str) -> Result<u64> {
-    match connection.token()? {
-        Token::Array(count) => Ok(count),
-        Token::Nil => Ok(0),
-        token => {
-            let reply = whole(token);
-            Err(connection.unexpected(command, &reply))
-        }
-    }
-}
-
-/// A token that is no array, or the beginning of one, as a reply to tell of.
-fn whole(token: Token<'_>) -> Reply {
-    match token {
-        Token::Status(text) => Reply::Status(text.to_vec()),
-        Token::Error(text) => Reply::Error(text.to_vec()),
-        Token::Integer(number) => Reply::Integer(number),
-        Token::Bulk(bytes) => Reply::Bulk(bytes.to_vec()),
-        Token::Nil => Reply::Nil,
-        Token::Array(_) => Reply::Array(Vec::new()),
-    }
-}
-
 /// The last id in a reply of XINFO STREAM.
 fn last_id(information: &Reply) -> Option<StreamId> {
     let Reply::Array(fields) = information else { return None };
@@ -468,36 +432,6 @@ impl ByteSource for LongString<'_> {
                 Ok(())
             }
             reply => Err(connection.unexpected("GETRANGE", &reply).into()),
-        }
-    }
-}
-
-/// Names of the keys of a node, in any order and perhaps more than once, in pages of about 1000.
-///
-/// # Errors
-/// Of the connection, and of `take`.
-pub fn scan(connection: &mut Connection, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut cursor = b"0".to_vec();
-    loop {
-        put_whole(connection.out(), &[b"SCAN", &cursor, b"COUNT", PAGE_TEXT]);
-        connection.flush()?;
-        match connection.token()? {
-            Token::Array(2) => {}
-            Token::Error(text) => {
-                let text = String::from_utf8_lossy(text).into_owned();
-                return Err(connection.refused(b"SCAN", text));
-            }
-            token => {
-                let reply = whole(token);
-                return Err(connection.unexpected("SCAN", &reply));
-            }
-        }
-        cursor = bulk(connection, "SCAN")?;
-        for _ in 0..array(connection, "SCAN")? {
-            take(&bulk(connection, "SCAN")?)?;
-        }
-        if cursor == b"0" {
-            return Ok(());
         }
     }
 }

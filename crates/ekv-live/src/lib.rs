@@ -7,7 +7,7 @@
 //! | `slots.rs`, `servers.rs` | which node of a cluster has a key, is a server still the same one? |
 //! | `draft.rs` | what is in a collection that is to be written? |
 //! | `verdict.rs`, `build.rs`, `sender.rs` | how do keys get to a server, each whole or not at all, whatever it answers? |
-//! | `keys.rs` | which keys has a server, and what is in them? |
+//! | `scan.rs`, `keys.rs` | which keys has a server, and what is in them? |
 //!
 //! No thread and no runtime: a connection is read while it is written. Source: `docs/format/redis-live.md`.
 
@@ -19,6 +19,7 @@ mod draft;
 mod error;
 mod keys;
 mod link;
+mod scan;
 mod sender;
 mod servers;
 mod slots;
@@ -32,8 +33,9 @@ pub use clock::{Clock, SystemClock};
 pub use connection::{Connection, Reply};
 pub use draft::{Draft, DraftReader, DraftWriter, SMALL_LEN_MAX};
 pub use error::{Error, Result};
-pub use keys::{KeyReader, Unread, scan};
+pub use keys::{KeyReader, Unread};
 pub use link::{Dial, Link, Patience, SystemDial};
+pub use scan::scan;
 pub use sender::{
     Account, Compare, Feed, Fingerprint, Key, Method, OnExists, Outcome, STRING_LEN_MAX, SendOptions, Sender, Settled,
     TEXT_LEN_MAX, Value, is_same_time,

@@ -8,6 +8,7 @@ use crate::address::{Place, ServerAddress};
 use crate::connection::{Connection, Reply};
 use crate::error::{Error, Result};
 use crate::link::Dial;
+use crate::scan::scan;
 use crate::slots::slot;
 use crate::wire::put_whole;
 
@@ -202,6 +203,18 @@ impl Servers {
         let Some(map) = &self.map else { return vec![(self.first.clone(), 0)] };
         let slots: BTreeMap<&Place, u16> = map.0.iter().map(|(last, place)| (place, *last)).collect();
         slots.into_iter().map(|(place, slot)| (place.clone(), slot)).collect()
+    }
+
+    /// Removes the keys whose names a pattern matches, such as those that a run left behind.
+    ///
+    /// # Errors
+    /// As [`Servers::connect`], and of the connection.
+    pub fn remove_matching(&mut self, pattern: &str) -> Result<()> {
+        for place in self.places() {
+            let (mut scanning, mut removing) = (self.connect(&place)?, self.connect(&place)?);
+            scan(&mut scanning, Some(pattern.as_bytes()), &mut |name| removing.ask(&[b"UNLINK", name]).map(|_| ()))?;
+        }
+        Ok(())
     }
 
     /// How many of these keys there are.

@@ -119,6 +119,49 @@ impl RedisServer {
     }
 }
 
+/// A cluster of servers, each with its part of the slots.
+pub struct RedisCluster(Vec<RedisServer>);
+
+impl RedisCluster {
+    /// Starts so many servers that know each other; `None` as of [`RedisServer::start`].
+    pub fn start(count: u16) -> Option<RedisCluster> {
+        let mut servers = Vec::new();
+        let mut buses = Vec::new();
+        for _ in 0..count {
+            let bus = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string();
+            servers.push(RedisServer::with(None, &["--cluster-enabled", "yes", "--cluster-port", &bus])?);
+            buses.push(bus);
+        }
+        let first = servers[0].port().to_string();
+        for (number, server) in (0..count).zip(&servers) {
+            let slot = |number: u16| (u32::from(number) * 16384 / u32::from(count)).to_string();
+            let last = (slot(number + 1).parse::<u32>().unwrap() - 1).to_string();
+            let mut client = server.client();
+            let added = client.call(&[b"CLUSTER", b"ADDSLOTSRANGE", slot(number).as_bytes(), last.as_bytes()]);
+            assert_eq!(added, Reply::Status("OK".into()));
+            client.call(&[b"CLUSTER", b"MEET", b"127.0.0.1", first.as_bytes(), buses[0].as_bytes()]);
+        }
+        // They tell each other; asking is waiting enough.
+        for server in &servers {
+            let mut client = server.client();
+            let knows_all = |client: &mut Client| {
+                let slots = client.call(&[b"CLUSTER", b"SLOTS"]).array().len();
+                let state = String::from_utf8(client.call(&[b"CLUSTER", b"INFO"]).bytes()).unwrap();
+                slots == usize::from(count) && state.contains("cluster_state:ok")
+            };
+            while !knows_all(&mut client) {
+                std::thread::yield_now();
+            }
+        }
+        Some(RedisCluster(servers))
+    }
+
+    /// Its servers.
+    pub fn servers(&self) -> &[RedisServer] {
+        &self.0
+    }
+}
+
 impl Drop for RedisServer {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -24,7 +24,8 @@ key by key. What cannot go is told before the first key is written (--strict: th
 nothing is). Expired keys, by the clock of the target, are not sent.
 
 A run that ends early (exit code 4, or 3 if the target is full) leaves the keys
-that were written, each whole. Run it again with --on-exists replace, or skip.";
+that were written, each whole. With --resume FILE the same command goes on from
+there; without it, run it again with --on-exists replace or skip.";
 
 /// Write the Redis keys of a backup into a running Redis or Valkey server, or a cluster.
 ///
@@ -87,6 +88,13 @@ pub(crate) struct LoadArguments {
     /// Look at everything, ask the target for every key, and write nothing
     #[arg(long, help_heading = "How it is written")]
     pub(crate) dry_run: bool,
+    /// Write down in FILE how far the load has come, and go on from there if it is there already
+    ///
+    /// It is written each second and when the run ends early, and removed when everything is done. A run goes on only with the same source,
+    /// selection and rules, into servers that were neither started anew nor emptied since; else it says what is different. What is found on the target then counts as
+    /// loaded if it is what the backup has.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = "How it is written")]
+    pub(crate) resume: Option<PathBuf>,
     /// How many keys are read back and compared at the end: none, or sample:N chosen at random among those that were written
     ///
     /// `compare` reads back everything.
@@ -156,4 +164,41 @@ fn parse_verify(text: &str) -> Result<u64, String> {
     count
         .filter(|count| *count <= VERIFIED_MAX)
         .ok_or_else(|| format!("expected none or sample:N, N up to {VERIFIED_MAX}"))
+}
+
+const COMPARE_AFTER_HELP: &str = "\
+Examples:
+  ekv-backup compare dump redis://127.0.0.1:6379
+  ekv-backup compare snapshot.fsm redis://127.0.0.1:6379 --prefix user: --json
+  ekv-backup compare dump redis://127.0.0.1 --rename-prefix user:=restored:user: -q && echo the same
+
+Marks: + only the server has it, - only the backup has it, ~ another value, E another
+expiry only, T another type. The names are those on the server.";
+
+/// Compare the Redis keys of a backup with what a running server has.
+///
+/// Every selected key of both is read; type, value and expiry count. No difference are: keys that have expired meanwhile, collections without elements, the
+/// sign of a zero score, and how a HyperLogLog is stored, as long as its registers are the same. What is read of a server is not one moment: keys that
+/// clients change meanwhile may be told. Exit code 0: the same; 6: they differ.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = COMPARE_AFTER_HELP, after_long_help = with_names(COMPARE_AFTER_HELP))]
+pub(crate) struct CompareArguments {
+    /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: PathBuf,
+    /// redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH; of a cluster any node
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: ServerAddress,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    /// Keys that begin with OLD are called NEW there; may be given more than once, the first that fits counts
+    #[arg(long, value_name = "OLD=NEW", value_parser = non_empty_text(), help_heading = "What is selected")]
+    pub(crate) rename_prefix: Vec<OsString>,
+    /// Print how many keys were added, removed and changed, and not each of them
+    #[arg(long, help_heading = "How it is told")]
+    pub(crate) stat: bool,
+    #[command(flatten)]
+    pub(crate) scope: ScopeArguments,
+    #[command(flatten)]
+    pub(crate) read: ReadArguments,
 }

@@ -41,8 +41,7 @@ pub(crate) fn run(arguments: &DiffArguments, output: &mut Output) -> Result<Exit
             ));
         }
     }
-    let mut teller =
-        Teller { is_quiet: output.is_quiet(), is_stat: arguments.stat, is_json: output.is_json(), sums: None };
+    let mut teller = Teller::new(arguments.stat, output);
     let mut all = Sums::default();
     let mut take = |difference: &Difference| {
         all.add(difference);
@@ -123,7 +122,12 @@ fn usage(text: &str) -> Error {
 }
 
 /// Says what the lines do not, and how it ends.
-fn end(compared: &Compared, options: &DiffOptions, allow_empty: bool, output: &Output) -> Result<Exit, Error> {
+pub(crate) fn end(
+    compared: &Compared,
+    options: &DiffOptions,
+    allow_empty: bool,
+    output: &Output,
+) -> Result<Exit, Error> {
     let Compared { differences, first, second, not_compared } = compared;
     for adapter in not_compared {
         output.warning(format_args!("{} is not compared: one side was made without it", adapter.name()));
@@ -146,7 +150,7 @@ fn end(compared: &Compared, options: &DiffOptions, allow_empty: bool, output: &O
 
 /// What changed in a database, table, bucket or queue, or altogether.
 #[derive(Clone, Debug, Default, Serialize)]
-struct Sums {
+pub(crate) struct Sums {
     added: u64,
     removed: u64,
     changed: u64,
@@ -157,7 +161,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, difference: &Difference) {
+    pub(crate) fn add(&mut self, difference: &Difference) {
         let count = match difference.change {
             Change::Added => &mut self.added,
             Change::Removed => &mut self.removed,
@@ -180,7 +184,7 @@ impl Sums {
 }
 
 /// Prints differences as they come.
-struct Teller {
+pub(crate) struct Teller {
     is_quiet: bool,
     is_stat: bool,
     is_json: bool,
@@ -203,7 +207,11 @@ struct Summary<'a> {
 }
 
 impl Teller {
-    fn take(&mut self, difference: &Difference, lines: &mut Lines) -> Result<(), Error> {
+    pub(crate) fn new(is_stat: bool, output: &Output) -> Self {
+        Teller { is_quiet: output.is_quiet(), is_stat, is_json: output.is_json(), sums: None }
+    }
+
+    pub(crate) fn take(&mut self, difference: &Difference, lines: &mut Lines) -> Result<(), Error> {
         if self.is_quiet {
             return Ok(());
         }
@@ -231,7 +239,7 @@ impl Teller {
         }
     }
 
-    fn finish(&mut self, all: &Sums, lines: &mut Lines) -> Result<(), Error> {
+    pub(crate) fn finish(&mut self, all: &Sums, lines: &mut Lines) -> Result<(), Error> {
         self.end_scope(lines)?;
         match self.is_json && !self.is_quiet {
             true => lines.put_json(&Summary { summary: all }),

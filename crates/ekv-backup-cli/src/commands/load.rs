@@ -38,6 +38,7 @@ pub(crate) fn run(arguments: &LoadArguments, output: &mut Output) -> Result<Exit
         verify: arguments.verify,
         allow_empty: read.allow_empty,
         resources: read.resources.clone(),
+        resume: arguments.resume.clone(),
         seed: seed(),
     };
     let target = target(&arguments.target, &arguments.server, output)?;
@@ -111,6 +112,9 @@ fn tell(report: &LoadReport, output: &Output) {
         text::first_of(&report.source_lost, report.source_losses, "ls and verify tell more", |line| {
             output.warning(line)
         });
+    }
+    if let Some(keys) = report.resumed_after {
+        output.note(format_args!("went on behind {}", text::count(keys, "key that was done", "keys that were done")));
     }
     if let Some(verified) = report.verified.as_ref().filter(|verified| verified.different > 0) {
         let what = text::count(verified.different, "key", "keys");

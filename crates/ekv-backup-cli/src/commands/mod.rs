@@ -2,6 +2,7 @@
 
 pub(crate) mod checksums;
 pub(crate) mod clean;
+pub(crate) mod compare;
 pub(crate) mod decode;
 pub(crate) mod diff;
 pub(crate) mod documents;

@@ -1,8 +1,15 @@
 //! `load`: from backups into real servers.
 
 use ekv_testkit::fixtures::{ALL_3, REDIS_1, REDIS_2};
-use ekv_testkit::redis::key;
-use ekv_testkit::servers::{RedisServer, Reply};
+use ekv_testkit::redis::{RedisRecords, Wide, key, value};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use ekv_testkit::servers::{RedisCluster, RedisServer, Reply};
 use ekv_testkit::{SnapshotBuilder, truth};
 
 use crate::support::{Room, Run};
@@ -20,17 +27,10 @@ const AT: u64 = 1_000_000 << 16;
 /// Farther than any test lasts, in Unix milliseconds.
 const LATER_MS: u64 = 4_000_000_000_123;
 
-pub(crate) fn string(expire_at_ms: Option<u64>, value: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0xff, 0x01, u8::from(expire_at_ms.is_some())];
-    bytes.extend(expire_at_ms.into_iter().flat_map(u64::to_be_bytes));
-    bytes.extend_from_slice(value);
-    bytes
-}
-
 /// A snapshot of strings.
 pub(crate) fn strings(keys: &[(&str, Option<u64>, &str)]) -> Vec<u8> {
-    let put = |snapshot: SnapshotBuilder, (name, expiry, value): &(&str, Option<u64>, &str)| {
-        snapshot.put(&key::string(name.as_bytes()), AT, &string(*expiry, value.as_bytes()))
+    let put = |snapshot: SnapshotBuilder, (name, expiry, text): &(&str, Option<u64>, &str)| {
+        snapshot.put(&key::string(name.as_bytes()), AT, &value::string(text.as_bytes(), *expiry))
     };
     keys.iter().fold(SnapshotBuilder::new(), put).build()
 }
@@ -197,4 +197,213 @@ fn full_target_ends_the_run_and_keeps_whole_keys() {
     for name in &names {
         assert!(get(&server, name).is_none_or(|found| found == value.as_bytes()));
     }
+}
+
+#[test]
+fn cluster_gets_every_key_on_the_node_that_has_its_slot() {
+    let Some(cluster) = RedisCluster::start(3) else { return };
+    let room = Room::new();
+    let snapshot = REDIS_1.compressed_path();
+    let source = snapshot.to_str().unwrap();
+    for method in ["auto", "commands"] {
+        cluster.servers().iter().for_each(|server| drop(server.client().call(&[b"FLUSHALL"])));
+        let target = url(&cluster.servers()[1]);
+        let run = room.run(&["load", source, &target, "--method", method, "--resume", "file", "--json"]);
+        let report = run.assert_code(0).json();
+        assert_eq!((&report["target"]["nodes"], &report["verified"]["different"]), (&3.into(), &0.into()));
+        let counts: Vec<i64> = cluster.servers().iter().map(count).collect();
+        assert_eq!(counts.iter().sum::<i64>(), report["loaded"].as_i64().unwrap());
+        assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
+        room.run(&["compare", source, &target]).assert_code(0).assert_says("no difference");
+        // A node of a cluster refuses keys of other slots, so that what is there is where it belongs.
+        let victim = cluster.servers()[2].client().call(&[b"RANDOMKEY"]).bytes();
+        cluster.servers()[2].client().call(&[b"UNLINK", &victim]);
+        let compared = room.run(&["compare", source, &target]);
+        assert_eq!(compared.assert_code(6).stdout.matches("\n").count(), 1, "{compared:?}");
+    }
+    room.run(&["load", source, &format!("{}/1", url(&cluster.servers()[0]))]).assert_code(1);
+}
+
+#[test]
+fn compare_finds_each_single_change() {
+    let Some(server) = RedisServer::start() else { return };
+    let room = Room::new();
+    let snapshot = REDIS_1.compressed_path();
+    let source = snapshot.to_str().unwrap();
+    room.run(&["load", source, &url(&server)]).assert_code(0);
+    let mut client = server.client();
+    let compare = |rest: &[&str]| room.run(&[&["compare", source, &url(&server)], rest].concat());
+    compare(&[]).assert_code(0).assert_says("no difference");
+    compare(&["-q"]).assert_code(0);
+    // A count that a server keeps beside the registers is no difference.
+    let names = client.call(&[b"KEYS", b"*"]).array();
+    let mut of_kind = std::collections::BTreeMap::new();
+    for name in names {
+        let name = name.bytes();
+        let Reply::Status(kind) = client.call(&[b"TYPE", &name]) else { panic!() };
+        let is_hll = kind == "string" && client.call(&[b"GETRANGE", &name, b"0", b"3"]).bytes() == b"HYLL";
+        if is_hll {
+            client.call(&[b"PFCOUNT", &name]);
+        }
+        let has_elements = kind != "stream" || client.call(&[b"XLEN", &name]).integer() > 0;
+        if has_elements && client.call(&[b"PTTL", &name]).integer() == -1 {
+            of_kind.entry(if is_hll { "hll".to_owned() } else { kind }).or_insert(name);
+        }
+    }
+    compare(&[]).assert_code(0);
+    let key = |kind: &str| of_kind[kind].clone();
+    let changes: Vec<(char, Vec<Vec<u8>>)> = vec![
+        ('~', vec![b"APPEND".to_vec(), key("string"), b"x".to_vec()]),
+        ('~', vec![b"PFADD".to_vec(), key("hll"), b"one more".to_vec(), b"and another".to_vec()]),
+        ('~', vec![b"HSET".to_vec(), key("hash"), b"one more".to_vec(), b"".to_vec()]),
+        ('~', vec![b"RPUSH".to_vec(), key("list"), b"".to_vec()]),
+        ('~', vec![b"SADD".to_vec(), key("set"), b"one more".to_vec()]),
+        ('~', vec![b"ZADD".to_vec(), key("zset"), b"5e-324".to_vec(), b"one more".to_vec()]),
+        ('~', vec![b"XSETID".to_vec(), key("stream"), b"18446744073709551615-1".to_vec()]),
+        ('E', vec![b"PEXPIREAT".to_vec(), key("string"), b"4000000000123".to_vec()]),
+        ('T', vec![b"RENAME".to_vec(), key("set"), key("list")]),
+        ('-', vec![b"UNLINK".to_vec(), key("zset")]),
+        ('+', vec![b"SET".to_vec(), b"one more".to_vec(), b"".to_vec()]),
+    ];
+    for (mark, change) in changes {
+        client.call(&[b"FLUSHALL"]);
+        room.run(&["load", source, &url(&server), "--verify", "none", "--no-preflight"]).assert_code(0);
+        let reply = client.call(&change.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        assert!(!matches!(reply, Reply::Error(_)), "{reply:?}");
+        let run = compare(&[]);
+        assert!(run.assert_code(6).stdout.lines().any(|line| line.starts_with(mark)), "{mark} {run:?}");
+        let lines = run.stdout.lines().count();
+        assert_eq!(lines, if mark == 'T' { 2 } else { 1 }, "{mark} {run:?}");
+        compare(&["-q"]).assert_code(6);
+    }
+    let renamed = Room::new();
+    client.call(&[b"FLUSHALL"]);
+    renamed.write("three.fsm", &strings(&[("a:1", None, "one"), ("b", None, "three")]));
+    renamed.run(&["load", "three.fsm", &url(&server), "--rename-prefix", "a:=x:"]).assert_code(0);
+    renamed.run(&["compare", "three.fsm", &url(&server), "--rename-prefix", "a:=x:"]).assert_code(0);
+    renamed.run(&["compare", "three.fsm", &url(&server)]).assert_code(6);
+    renamed.run(&["compare", "three.fsm", &url(&server), "--prefix", "b"]).assert_code(0);
+    renamed.run(&["compare", "three.fsm", &url(&server), "--larger-than", "1"]).assert_code(1);
+}
+
+/// A string with an expiry and two hashes.
+fn few() -> Vec<u8> {
+    let hash = |records: RedisRecords, name: &[u8]| {
+        let records = records.put(Wide::Hash.meta(name), value::meta(2, 0));
+        records.put(Wide::Hash.element(name, b"f"), b"value").put(Wide::Hash.element(name, b"g"), b"")
+    };
+    let records = RedisRecords::new().put(key::string(b"s"), value::string(b"v", Some(LATER_MS)));
+    hash(hash(records, b"h"), b"i").snapshot().build()
+}
+
+/// Passes bytes on to a server, and says when so many of the client's have passed; further ones are kept until it is told to go on.
+struct Proxy {
+    port: u16,
+    left: Arc<AtomicU64>,
+    reached: Receiver<()>,
+}
+
+impl Proxy {
+    fn to(server: &RedisServer) -> Proxy {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let (port, target) = (listener.local_addr().unwrap().port(), server.port());
+        let left = Arc::new(AtomicU64::new(u64::MAX));
+        let (tell, reached) = channel();
+        let shared = Arc::clone(&left);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", target)).unwrap());
+                let (mut replies, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut replies, &mut back));
+                let (left, tell) = (Arc::clone(&shared), tell.clone());
+                std::thread::spawn(move || pass(client, server, &left, &tell));
+            }
+        });
+        Proxy { port, left, reached }
+    }
+}
+
+fn pass(mut client: TcpStream, mut server: TcpStream, left: &AtomicU64, tell: &Sender<()>) {
+    let mut buffer = [0; 4096];
+    while let Ok(len @ 1..) = client.read(&mut buffer) {
+        let before = left.load(Ordering::SeqCst);
+        let passed = usize::try_from(before).unwrap_or(usize::MAX).min(len);
+        left.fetch_sub(u64::try_from(passed).unwrap(), Ordering::SeqCst);
+        server.write_all(&buffer[..passed]).unwrap();
+        if passed < len {
+            tell.send(()).unwrap();
+            // The rest never comes.
+            return;
+        }
+    }
+}
+
+#[test]
+fn load_killed_at_any_write_goes_on_to_the_same_and_leaves_no_key_of_its_own() {
+    let Some(server) = RedisServer::start() else { return };
+    let room = Room::new();
+    room.write("few.fsm", &few());
+    let proxy = Proxy::to(&server);
+    let target = format!("redis://127.0.0.1:{}", proxy.port);
+    for method in ["auto", "commands"] {
+        for bytes in (0..).step_by(53) {
+            server.client().call(&[b"FLUSHALL"]);
+            let _ = std::fs::remove_file(room.path("file"));
+            let load = ["load", "few.fsm", &target, "--resume", "file", "--method", method, "--verify", "none"];
+            proxy.left.store(bytes, Ordering::SeqCst);
+            let mut child = room.command(load).spawn().unwrap();
+            let was_killed = loop {
+                if proxy.reached.recv_timeout(Duration::from_millis(1)).is_ok() {
+                    break true;
+                }
+                if child.try_wait().unwrap().is_some() {
+                    break false;
+                }
+            };
+            let _ = child.kill();
+            let ended = child.wait_with_output().unwrap();
+            proxy.left.store(u64::MAX, Ordering::SeqCst);
+            if was_killed {
+                room.run(&load).assert_code(0);
+            } else {
+                assert!(ended.status.success(), "{ended:?}");
+            }
+            room.run(&["compare", "few.fsm", &url(&server)]).assert_code(0);
+            assert!(!room.path("file").exists());
+            if !was_killed {
+                assert!(bytes > 500, "{bytes}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn load_that_stopped_goes_on_and_never_into_a_server_that_was_emptied_or_with_another_source() {
+    let Some(server) = RedisServer::with(None, &["--maxmemory", "3mb"]) else { return };
+    let room = Room::new();
+    let value = "x".repeat(100_000);
+    let names: Vec<String> = (0..60).map(|number| format!("k{number:02}")).collect();
+    let keys: Vec<_> = names.iter().map(|name| (name.as_str(), None, value.as_str())).collect();
+    room.write("large.fsm", &strings(&keys));
+    room.write("other.fsm", &strings(&keys[..59]));
+    let load =
+        |source: &str, rest: &[&str]| room.run(&[&["load", source, &url(&server), "--resume", "file"], rest].concat());
+    load("large.fsm", &[]).assert_code(3).assert_says("the same command goes on from here");
+    assert!(room.path("file").exists());
+    let mut client = server.client();
+    client.call(&[b"CONFIG", b"SET", b"maxmemory", b"0"]);
+    load("other.fsm", &[]).assert_code(1).assert_says("the source was");
+    load("large.fsm", &["--prefix", "k0"]).assert_code(1).assert_says("the selection was");
+    load("large.fsm", &["--on-exists", "skip"]).assert_code(1).assert_says("how it is written was");
+    let kept = std::fs::read(room.path("file")).unwrap();
+    let report = load("large.fsm", &["--json"]).assert_code(0).json();
+    assert_eq!((report["sent"].as_u64(), report["loaded"].as_u64()), (Some(60), Some(60)));
+    assert!(report["resumed_after"].as_u64().unwrap() > 0);
+    assert_eq!(count(&server), 60);
+    assert!(!room.path("file").exists());
+    room.write("file", &kept);
+    client.call(&[b"FLUSHALL"]);
+    load("large.fsm", &[]).assert_code(1).assert_says("was emptied since");
+    assert_eq!(count(&server), 0);
 }

@@ -4,7 +4,9 @@
 
 use std::cell::RefCell;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ekv_adapters::redis::Expired;
 use ekv_live::{
@@ -18,6 +20,7 @@ use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
 use serde::Serialize;
 
+use super::checkpoint::{Checkpoint, Done, Fate, Tally, Terms};
 use super::preflight::{KindCount, Kinds, Reason, Reasons, Survey, Surveyor, address, shifted};
 use super::renames::Renames;
 use super::served::AsServed;
@@ -60,6 +63,8 @@ pub struct LoadOptions {
     pub allow_empty: bool,
     /// What reading may take.
     pub resources: Resources,
+    /// The file in which the load says how far it has come, and from which it goes on.
+    pub resume: Option<PathBuf>,
     /// Chooses the keys that are read back, and names the run.
     pub seed: u64,
 }
@@ -83,6 +88,9 @@ pub struct LoadReport {
     /// What became of the keys.
     #[serde(flatten)]
     pub counts: LoadCounts,
+    /// Keys that were done by the run before, of a load that went on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed_after: Option<u64>,
     /// Keys that were read back, of a finished load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified: Option<Verified>,
@@ -147,7 +155,7 @@ pub struct Verified {
 
 /// A load that ended before its end. What is there stays, and every key of it is whole.
 #[derive(Debug, thiserror::Error)]
-#[error("{cause}; {loaded} of {sent} keys that were looked at are on the target, each of them whole{}", if *.failed == 0 { String::new() } else { format!(", and {} could not be written", .failed) })]
+#[error("{cause}; {loaded} of {sent} keys that were looked at are on the target, each of them whole{}{}", if *.failed == 0 { String::new() } else { format!(", and {} could not be written", .failed) }, if *.is_resumable { "; the same command goes on from here" } else { "" })]
 pub struct LoadStopped {
     /// Why.
     pub cause: String,
@@ -157,6 +165,8 @@ pub struct LoadStopped {
     pub sent: u64,
     /// Keys that could not be written.
     pub failed: u64,
+    /// Whether another run can go on from here.
+    pub is_resumable: bool,
 }
 
 /// Writes what is selected of `source` into a running server.
@@ -176,8 +186,14 @@ pub fn load(
     let clock = SystemClock::default();
     let run = format!("{:012x}", options.seed & 0xffff_ffff_ffff);
     let mut opened = target.open()?;
-    opened.check(target.address.database.unwrap_or(0), options.requires_empty, options.allows_eviction)?;
+    let goes_on = options.resume.as_ref().is_some_and(|file| file.exists());
+    let requires_empty = options.requires_empty && !goes_on;
+    opened.check(target.address.database.unwrap_or(0), requires_empty, options.allows_eviction)?;
     let moment_ms = CommitTs(source.header().read_ts).unix_ms();
+    if options.shifts_expiry && options.resume.is_some() {
+        let text = "--shift-expiry counts from the beginning of a run: it does not go with --resume";
+        return Err(Error::new(Class::Environment, text));
+    }
     let shift_ms = if options.shifts_expiry { opened.identity.time_ms.saturating_sub(moment_ms) } else { 0 };
     let mut events = options.events.clone();
     // The clock of the target decides.
@@ -189,6 +205,7 @@ pub fn load(
         dry_run: options.is_dry_run,
         survey: None,
         already_there: None,
+        resumed_after: None,
         counts: LoadCounts::default(),
         verified: None,
         by_commands: options.method == Method::Commands,
@@ -227,6 +244,31 @@ pub fn load(
     if options.is_dry_run {
         return Ok(report);
     }
+    let mut ledger = Ledger::default();
+    let mut position = 0;
+    if let Some(file) = &options.resume {
+        let terms = terms(source, target, options, &events, &mut opened)?;
+        let (mut checkpoint, before) = Checkpoint::open(file.clone(), terms, &run)?;
+        position = checkpoint.position();
+        match before {
+            None => {
+                checkpoint.write()?;
+                checkpoint.put_mark(&mut opened.servers)?;
+            }
+            Some(before) => {
+                // Where nothing is taken for done nothing can have been lost.
+                match position {
+                    0 => checkpoint.put_mark(&mut opened.servers)?,
+                    _ => checkpoint.check_mark(&mut opened.servers)?,
+                }
+                opened.servers.remove_matching(&format!("ekv-load:{{*}}:{before}:*"))?;
+                report.resumed_after = Some(checkpoint.position());
+            }
+        }
+        (ledger.tally, ledger.kinds) = checkpoint.state();
+        checkpoint.write()?;
+        ledger.checkpoint = Some(checkpoint);
+    }
     let mut method = options.method;
     if method != Method::Commands && !opened.takes_restore(&run)? {
         if method == Method::Restore {
@@ -236,7 +278,7 @@ pub fn load(
         method = Method::Commands;
         report.by_commands = true;
     }
-    let ledger = RefCell::new(Ledger::default());
+    let ledger = RefCell::new(ledger);
     let sample = RefCell::new(Sample::new(options.verify, options.seed));
     let Opened { servers, identity, .. } = opened;
     let version = identity.compatible();
@@ -248,16 +290,19 @@ pub fn load(
         version,
         target_ms: identity.time_ms,
     };
-    let (mut compare, mut account) = (AsServed, Books { ledger: &ledger, sample: &sample });
+    let (mut compare, mut account) = (AsServed, Books { ledger: &ledger, sample: &sample, clock: &clock });
     let sender = Sender::new(servers, send, &mut compare, &mut account, &clock, &scratch);
     let mut loading = Loading {
         sender,
         ledger: &ledger,
         sample: &sample,
+        clock: &clock,
         options,
         shift_ms,
         scratch: &scratch,
         number: 0,
+        position,
+        is_in_doubt: report.resumed_after.is_some(),
         open: None,
     };
     let poured = source.look(&events, &mut loading, &scratch, progress);
@@ -270,13 +315,24 @@ pub fn load(
     };
     let (sent, fell_back) = (loading.number, loading.sender.fell_back());
     let mut servers = loading.sender.into_servers();
-    let counts = ledger.into_inner().counts(sent);
-    let look = done.map_err(|error| stopped(error, &counts))?;
-    if counts.loaded + counts.existed + counts.expired + counts.empty + counts.failed != sent {
+    let mut ledger = ledger.into_inner();
+    let mut checkpoint = ledger.checkpoint.take();
+    let counts = ledger.counts(sent.max(position));
+    let look = match done {
+        Ok(look) => look,
+        Err(error) => {
+            let kept = checkpoint.as_mut().map_or(Ok(()), Checkpoint::write);
+            return Err(stopped(error, &counts, options.resume.is_some()).after_cleaning_up(kept));
+        }
+    };
+    if ledger.tally.sum() != sent {
         let text = format!(
             "{sent} keys were looked at, and what became of them does not add up: please report this as a defect"
         );
-        return Err(stopped(Error::new(Class::WriteIo, text), &counts));
+        return Err(stopped(Error::new(Class::WriteIo, text), &counts, false));
+    }
+    if let Some(checkpoint) = checkpoint {
+        checkpoint.finish(&mut servers)?;
     }
     if sent == 0 && !options.allow_empty {
         return Err(nothing(&events));
@@ -310,7 +366,7 @@ fn nothing(events: &EventOptions) -> Error {
     }
 }
 
-fn stopped(error: Error, counts: &LoadCounts) -> Error {
+fn stopped(error: Error, counts: &LoadCounts, is_resumable: bool) -> Error {
     use std::error::Error as _;
     let mut cause = error.to_string();
     let mut source = error.source();
@@ -318,26 +374,57 @@ fn stopped(error: Error, counts: &LoadCounts) -> Error {
         cause = format!("{cause}: {inner}");
         source = inner.source();
     }
-    let stopped = LoadStopped { cause, loaded: counts.loaded, sent: counts.sent, failed: counts.failed };
-    Error::new(error.class(), stopped)
+    let LoadCounts { loaded, sent, failed, .. } = *counts;
+    Error::new(error.class(), LoadStopped { cause, loaded, sent, failed, is_resumable })
+}
+
+/// On which terms a load goes on.
+fn terms(
+    source: &mut Source,
+    target: &ServerTarget,
+    options: &LoadOptions,
+    events: &EventOptions,
+    opened: &mut Opened,
+) -> Result<Terms> {
+    // Every node is met, so that each has its run id.
+    for place in opened.servers.places() {
+        opened.servers.connect(&place)?;
+    }
+    let LoadOptions { on_exists, renames, .. } = options;
+    Ok(Terms {
+        source: source.identity()?,
+        selection: events.scope.describe(&events.adapters),
+        policy: format!("on-exists {on_exists:?}, renames {:?}", renames.describe()).to_lowercase(),
+        target: target.address.to_string(),
+        runs: opened.servers.runs().iter().map(|(place, run)| (place.to_string(), run.clone())).collect(),
+    })
 }
 
 /// What became of the keys so far.
 #[derive(Default)]
 struct Ledger {
-    loaded: u64,
-    existed: u64,
-    expired: u64,
-    empty: u64,
-    failed: u64,
+    tally: Tally,
     kinds: Kinds,
     reasons: Reasons,
+    checkpoint: Option<Checkpoint>,
 }
 
 impl Ledger {
-    fn counts(self, sent: u64) -> LoadCounts {
-        let Ledger { loaded, existed, expired, empty, failed, kinds, reasons } = self;
-        LoadCounts { sent, loaded, existed, expired, empty, failed, kinds: kinds.report(), reasons: reasons.report() }
+    /// A key is done.
+    fn done(&mut self, number: u64, done: Done, now: Duration) {
+        self.tally.add(done.fate);
+        if done.fate == Fate::Loaded {
+            self.kinds.add(done.kind, done.elements, done.bytes);
+        }
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.done(number, done, now);
+        }
+    }
+
+    fn counts(&self, sent: u64) -> LoadCounts {
+        let Tally { loaded, existed, expired, empty, failed } = self.tally;
+        let (kinds, reasons) = (self.kinds.report(), self.reasons.report());
+        LoadCounts { sent, loaded, existed, expired, empty, failed, kinds, reasons }
     }
 }
 
@@ -345,25 +432,24 @@ impl Ledger {
 struct Books<'b> {
     ledger: &'b RefCell<Ledger>,
     sample: &'b RefCell<Sample>,
+    clock: &'b dyn Clock,
 }
 
 impl Account for Books<'_> {
     fn settled(&mut self, settled: &Settled<'_>) {
         let Settled { number, kind, name, elements, bytes, outcome } = settled;
         let mut ledger = self.ledger.borrow_mut();
-        let count = match outcome {
-            Outcome::Loaded => {
-                ledger.kinds.add(*kind, *elements, *bytes);
-                &mut ledger.loaded
-            }
-            Outcome::Existed => &mut ledger.existed,
-            Outcome::Expired => &mut ledger.expired,
+        let fate = match outcome {
+            Outcome::Loaded => Fate::Loaded,
+            Outcome::Existed => Fate::Existed,
+            Outcome::Expired => Fate::Expired,
             Outcome::Failed(why) => {
                 ledger.reasons.add(why, name);
-                &mut ledger.failed
+                Fate::Failed
             }
         };
-        *count = count.saturating_add(1);
+        let done = Done { fate, kind: *kind, elements: *elements, bytes: *bytes };
+        ledger.done(*number, done, self.clock.now());
         if *outcome != Outcome::Loaded {
             self.sample.borrow_mut().forget(*number);
         }
@@ -459,28 +545,41 @@ struct Loading<'l> {
     sender: Sender<'l>,
     ledger: &'l RefCell<Ledger>,
     sample: &'l RefCell<Sample>,
+    clock: &'l dyn Clock,
     options: &'l LoadOptions,
     shift_ms: u64,
     scratch: &'l Arc<dyn Scratch>,
     /// Keys so far.
     number: u64,
+    /// Keys before this one were done by an earlier run.
+    position: u64,
+    /// Whether keys may have been written by an earlier run.
+    is_in_doubt: bool,
     /// The collection at hand.
     open: Option<(Vec<u8>, Option<u64>, DraftWriter)>,
 }
 
 impl Loading<'_> {
-    fn next_number(&mut self) -> u64 {
+    /// The number of a key that is to be sent; `None` if that was done before.
+    fn next_number(&mut self) -> Result<Option<u64>> {
         let number = self.number;
         self.number = number.saturating_add(1);
-        number
+        let failure = self.ledger.borrow_mut().checkpoint.as_mut().and_then(Checkpoint::take_failure);
+        failure.map_or(Ok((number >= self.position).then_some(number)), Err)
+    }
+
+    /// A key is done that is not sent.
+    fn leave_out(&mut self, number: u64, kind: Kind, fate: Fate) {
+        let done = Done { fate, kind, elements: 0, bytes: 0 };
+        self.ledger.borrow_mut().done(number, done, self.clock.now());
     }
 
     fn text(&mut self, kind: Kind, name: &[u8], body: Body<'_>, expire_at_ms: Option<u64>) -> Result<()> {
-        let number = self.next_number();
+        let Some(number) = self.next_number()? else { return Ok(()) };
         let name = self.options.renames.apply(name);
         let value = match body {
             Body::Streamed(_) | Body::Inline(_) if body.len() > TEXT_LEN_MAX => {
-                return Ok(self.sender.push_long(number, &name, expire_at_ms, body, false)?);
+                return Ok(self.sender.push_long(number, &name, expire_at_ms, body, self.is_in_doubt)?);
             }
             Body::Inline(bytes) => bytes.to_vec(),
             Body::Streamed(_) => {
@@ -492,7 +591,7 @@ impl Loading<'_> {
                 bytes
             }
         };
-        let key = Key { number, name, kind, expire_at_ms, value: Value::Text(value), is_in_doubt: false };
+        let key = Key { number, name, kind, expire_at_ms, value: Value::Text(value), is_in_doubt: self.is_in_doubt };
         self.push(key)
     }
 
@@ -523,10 +622,11 @@ impl Consumer for Loading<'_> {
                             self.text(Kind::Hll, key, Body::Inline(&value), expire_at_ms)
                         }
                         Err(_) => {
-                            self.next_number();
-                            let mut ledger = self.ledger.borrow_mut();
-                            ledger.failed = ledger.failed.saturating_add(1);
-                            ledger.reasons.add("HyperLogLogs whose members cannot be read", key);
+                            if let Some(number) = self.next_number()? {
+                                self.leave_out(number, Kind::Hll, Fate::Failed);
+                                let why = "HyperLogLogs whose members cannot be read";
+                                self.ledger.borrow_mut().reasons.add(why, key);
+                            }
                             Ok(())
                         }
                     },
@@ -543,16 +643,16 @@ impl Consumer for Loading<'_> {
             },
             Event::End => {
                 let Some((name, expire_at_ms, draft)) = self.open.take() else { return Ok(()) };
-                let (number, draft) = (self.next_number(), draft.finish()?);
+                let Some(number) = self.next_number()? else { return Ok(()) };
+                let (draft, is_in_doubt) = (draft.finish()?, self.is_in_doubt);
                 let kind = draft.kind();
                 if draft.elements() == 0 && !matches!(kind, CollectionKind::Stream { .. }) {
-                    let mut ledger = self.ledger.borrow_mut();
-                    ledger.empty = ledger.empty.saturating_add(1);
+                    self.leave_out(number, kind.into(), Fate::Empty);
                     return Ok(());
                 }
                 let name = self.options.renames.apply(&name);
                 let kind = kind.into();
-                self.push(Key { number, name, kind, expire_at_ms, value: Value::Elements(draft), is_in_doubt: false })
+                self.push(Key { number, name, kind, expire_at_ms, value: Value::Elements(draft), is_in_doubt })
             }
         }
     }

@@ -52,9 +52,13 @@ pub(crate) struct Kinds([(u64, u64, u64); Kind::ALL.len()]);
 
 impl Kinds {
     pub(crate) fn add(&mut self, kind: Kind, elements: u64, bytes: u64) {
+        self.add_many(kind, 1, elements, bytes);
+    }
+
+    pub(crate) fn add_many(&mut self, kind: Kind, count: u64, elements: u64, bytes: u64) {
         let at = Kind::ALL.iter().position(|one| *one == kind);
         if let Some((keys, own_elements, own_bytes)) = at.and_then(|at| self.0.get_mut(at)) {
-            *keys = keys.saturating_add(1);
+            *keys = keys.saturating_add(count);
             *own_elements = own_elements.saturating_add(elements);
             *own_bytes = own_bytes.saturating_add(bytes);
         }

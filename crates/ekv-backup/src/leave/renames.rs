@@ -53,6 +53,14 @@ impl Renames {
         let fitting = self.0.iter().find_map(|(old, new)| Some((key.strip_prefix(old.as_slice())?, new)));
         fitting.map_or_else(|| key.to_vec(), |(rest, new)| [new.as_slice(), rest].concat())
     }
+
+    /// The names that a key of the target may have here.
+    pub(crate) fn origins<'n>(&'n self, name: &'n [u8]) -> impl Iterator<Item = Vec<u8>> + 'n {
+        let through = self.0.iter().filter_map(move |(old, new)| {
+            name.strip_prefix(new.as_slice()).map(|rest| [old.as_slice(), rest].concat())
+        });
+        through.chain([name.to_vec()]).filter(move |origin| self.apply(origin) == name)
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +76,14 @@ mod tests {
         let renames = renames(&["user:=u:", "u=", "a=b=c"]);
         for (key, renamed) in [("user:1", "u:1"), ("u1", "1"), ("x", "x"), ("a1", "b=c1")] {
             assert_eq!(renames.apply(key.as_bytes()), renamed.as_bytes());
+        }
+        let origins =
+            |name: &str| renames.origins(name.as_bytes()).map(|name| String::from_utf8(name).unwrap()).collect();
+        let expected: [(&str, &[&str]); 3] =
+            [("u:1", &["user:1", "uu:1"]), ("x", &["ux", "x"]), ("user:1", &["uuser:1"])];
+        for (name, from) in expected {
+            let found: Vec<String> = origins(name);
+            assert_eq!(found, from, "{name}");
         }
         for rule in ["", "=a", "a"] {
             assert!(Renames::parse([rule.as_bytes()]).is_err(), "{rule}");

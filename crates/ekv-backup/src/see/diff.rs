@@ -140,9 +140,32 @@ pub fn diff(
     not_compared.sort_unstable();
     not_compared.dedup();
     events.adapters.retain(|adapter| !not_compared.contains(adapter));
-    let (mut rows, first) = side(first, &events, options, progress)?;
-    let (mut others, second) = side(second, &events, options, progress)?;
-    let mut compared = Compared { differences: 0, first, second, not_compared };
+    let side = |source: &mut Source| {
+        diff_side(options, &mut |fingers, scratch| source.look(&events, fingers, scratch, progress))
+    };
+    let (first, second) = (side(first)?, side(second)?);
+    Ok(Compared { not_compared, ..diff_sides(first, second, options, &mut |_| true, take)? })
+}
+
+/// One side of a comparison, in order.
+pub(crate) struct DiffSide {
+    rows: Rows,
+    look: Look,
+}
+
+/// Compares two sides; what `is_told` does not accept is no difference.
+///
+/// # Errors
+/// Of scratch files, and of `take`, which may end with [`Enough`].
+pub(crate) fn diff_sides(
+    first: DiffSide,
+    second: DiffSide,
+    options: &DiffOptions,
+    is_told: &mut dyn FnMut(&Difference) -> bool,
+    take: &mut dyn FnMut(&Difference) -> Result<()>,
+) -> Result<Compared> {
+    let (DiffSide { mut rows, look: first }, DiffSide { rows: mut others, look: second }) = (first, second);
+    let mut compared = Compared { differences: 0, first, second, not_compared: Vec::new() };
     rows.advance()?;
     others.advance()?;
     while rows.has_row || others.has_row {
@@ -156,17 +179,19 @@ pub fn diff(
             Ordering::Greater => Some(Change::Added),
             Ordering::Equal => rows.row.change_to(&others.row),
         };
-        if let Some(change) = change {
-            compared.differences = compared.differences.saturating_add(1);
+        let difference = change.map(|change| {
             let of = if order == Ordering::Greater { &others } else { &rows };
-            let told = take(&Difference {
+            Difference {
                 address: of.row.address.clone(),
                 scope: of.row.scope.clone(),
                 change,
                 before: order.is_le().then(|| rows.row.side()),
                 after: order.is_ge().then(|| others.row.side()),
-            });
-            match told {
+            }
+        });
+        if let Some(difference) = difference.filter(|difference| is_told(difference)) {
+            compared.differences = compared.differences.saturating_add(1);
+            match take(&difference) {
                 Err(error) if error.get_ref().is::<Enough>() => break,
                 told => told?,
             }
@@ -184,13 +209,14 @@ pub fn diff(
     Ok(compared)
 }
 
-/// Reads one side and sorts it.
-fn side(
-    source: &mut Source,
-    events: &EventOptions,
-    options: &DiffOptions,
-    progress: &dyn Progress,
-) -> Result<(Rows, Look)> {
+/// Hands everything to a consumer, and says what there was.
+pub(crate) type LookInto<'l> = &'l mut dyn FnMut(&mut dyn Consumer, &Arc<dyn Scratch>) -> Result<Look>;
+
+/// Reads one side and sorts it. `look` hands everything to the consumer, and says what there was.
+///
+/// # Errors
+/// Of `look`, and of scratch files.
+pub(crate) fn diff_side(options: &DiffOptions, look: LookInto<'_>) -> Result<DiffSide> {
     let scratch: Arc<dyn Scratch> = options.resources.scratch();
     let mut fingers = Fingers {
         things: Things::default(),
@@ -198,9 +224,9 @@ fn side(
         sort_key: Vec::new(),
         rows: Sorter::new(Arc::clone(&scratch), SORT_BUDGET),
     };
-    let look = source.look(events, &mut fingers, &scratch, progress)?;
+    let look = look(&mut fingers, &scratch)?;
     let sorted = fingers.rows.finish().map_err(scratch_error)?;
-    Ok((Rows { sorted, has_row: false, key: Vec::new(), row: Row::default() }, look))
+    Ok(DiffSide { rows: Rows { sorted, has_row: false, key: Vec::new(), row: Row::default() }, look })
 }
 
 /// Makes a row of everything that passes by.

@@ -51,6 +51,24 @@ pub struct Look {
 }
 
 impl Look {
+    /// Of a running server, of which so many keys were read.
+    pub(crate) fn of_server(keys: u64) -> Look {
+        Look {
+            things: keys,
+            unmatched: Vec::new(),
+            expired: 0,
+            last_expired_at_ms: None,
+            is_complete: true,
+            is_doubtful: false,
+            lost_count: 0,
+            lost: Vec::new(),
+            losses: None,
+            is_excerpt: false,
+            findings: Findings::default(),
+            was_stopped: false,
+        }
+    }
+
     /// What is unusual about the groups and the moment that were read, a line each: it may concern anything.
     pub fn of_groups(&self) -> impl Iterator<Item = String> {
         self.findings.iter().filter(|(finding, _)| finding.name.starts_with("groups_")).map(|(finding, totals)| {

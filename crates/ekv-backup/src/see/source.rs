@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use ekv_dump::manifest::{MANIFEST_FILE, StoredManifest};
 use ekv_dump::replay::{ReplayOptions, Replayed, read_manifest};
-use ekv_files::source::ScopedSource;
+use ekv_files::DumpPath;
+use ekv_files::checksums::CHECKSUMS_FILE;
+use ekv_files::source::{ScopedSource, read_error};
 use ekv_model::{Consumer, Map, Name, Result};
 use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
+use ekv_text::hex::hex;
+use sha2::{Digest as _, Sha256};
 
 use crate::dump_source::{index_note, open_archive_stream};
 use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};
@@ -184,6 +188,19 @@ impl Source {
         }
     }
 
+    /// What tells it from other sources: of a dump the SHA-256 of CHECKSUMS, else its moment and its checksum.
+    ///
+    /// # Errors
+    /// CHECKSUMS that cannot be read.
+    pub(crate) fn identity(&mut self) -> Result<String> {
+        if let Source::Dump(dump) = self {
+            return Ok(format!("sha256:{}", hex(&dump.sum_of_checksums()?)));
+        }
+        let Header { read_ts, last_commit_ts, footer_crc32c, .. } = self.header();
+        let crc = footer_crc32c.map(|crc| format!(" crc32c:{crc:08x}")).unwrap_or_default();
+        Ok(format!("hlc:{last_commit_ts} at hlc:{read_ts}{crc}"))
+    }
+
     /// Hands what `options` select to `consumer`, in the order that `ekv_model` prescribes for each protocol; may be called again. The books
     /// say which filters nothing met; how much has passed is for the consumer to count.
     ///
@@ -235,6 +252,18 @@ impl OpenDump {
     /// What the manifest says.
     pub fn manifest(&self) -> &StoredManifest {
         &self.manifest
+    }
+
+    fn sum_of_checksums(&mut self) -> Result<[u8; 32]> {
+        let mut content =
+            self.files.open_file(&DumpPath::new(CHECKSUMS_FILE.as_bytes()).map_err(ekv_files::Error::from)?)?;
+        let (mut sum, mut buffer) = (Sha256::new(), vec![0; 64 << 10]);
+        loop {
+            match content.read(&mut buffer).map_err(|error| read_error(error).at(CHECKSUMS_FILE.as_bytes()))? {
+                0 => return Ok(sum.finalize().into()),
+                len => sum.update(buffer.get(..len).unwrap_or_default()),
+            }
+        }
     }
 
     /// The first `count` things that were lost when the dump was made, a line each.

@@ -1,0 +1,352 @@
+//! How far a load has come, in a file from which it goes on. Source: `docs/format/redis-live.md`, section 11.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, StagedFiles};
+use ekv_live::Servers;
+use ekv_model::{Class, Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+use super::preflight::Kinds;
+
+/// Version of the file.
+const FORMAT: u32 = 1;
+/// How often it is written.
+const EVERY: Duration = Duration::from_secs(1);
+/// Longest file that is read, in bytes.
+const LEN_MAX: u64 = 16 << 20;
+
+/// Keys by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) loaded: u64,
+    pub(crate) existed: u64,
+    pub(crate) expired: u64,
+    pub(crate) empty: u64,
+    pub(crate) failed: u64,
+}
+
+impl Tally {
+    /// All of them.
+    pub(crate) fn sum(&self) -> u64 {
+        let Tally { loaded, existed, expired, empty, failed } = *self;
+        [loaded, existed, expired, empty, failed].into_iter().fold(0, u64::saturating_add)
+    }
+
+    pub(crate) fn add(&mut self, fate: Fate) {
+        let count = match fate {
+            Fate::Loaded => &mut self.loaded,
+            Fate::Existed => &mut self.existed,
+            Fate::Expired => &mut self.expired,
+            Fate::Empty => &mut self.empty,
+            Fate::Failed => &mut self.failed,
+        };
+        *count = count.saturating_add(1);
+    }
+}
+
+/// What became of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Loaded,
+    Existed,
+    Expired,
+    Empty,
+    Failed,
+}
+
+/// A key that is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done {
+    pub(crate) fate: Fate,
+    pub(crate) kind: Kind,
+    pub(crate) elements: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What a run must have in common with the one that it goes on with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    /// What is read: a digest of it, or what else tells it from others.
+    pub(crate) source: String,
+    /// What of it is selected.
+    pub(crate) selection: String,
+    /// How it is written.
+    pub(crate) policy: String,
+    /// Address of the target.
+    pub(crate) target: String,
+    /// Run ids of its nodes.
+    pub(crate) runs: BTreeMap<String, String>,
+}
+
+/// The file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Document {
+    format: u32,
+    tool: String,
+    terms: Terms,
+    /// Names the load on the target, as long as it is not done.
+    mark: String,
+    /// Names the temporary keys of the last run.
+    run: String,
+    /// Keys before this one, in the order of the source, are done.
+    position: u64,
+    /// What became of them.
+    tally: Tally,
+    /// Those that were loaded: name of the kind, keys, elements, bytes.
+    kinds: Vec<(String, u64, u64, u64)>,
+}
+
+/// Knows how far a load has come, and writes it down.
+pub(crate) struct Checkpoint {
+    path: PathBuf,
+    document: Document,
+    kinds: Kinds,
+    /// Keys behind the position.
+    window: VecDeque<Option<Done>>,
+    written: Option<Duration>,
+    failed: Option<Error>,
+}
+
+impl Checkpoint {
+    /// Begins a new file, or goes on with one that is there.
+    ///
+    /// # Errors
+    /// A file that is none, or of a load on other terms: the first difference is told.
+    pub(crate) fn open(path: PathBuf, terms: Terms, run: &str) -> Result<(Checkpoint, Option<String>)> {
+        let refuse = |text: String| Error::new(Class::Environment, format!("{}: {text}", path.display()));
+        let document = match std::fs::File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(refuse(format!("cannot be read: {error}"))),
+            Ok(file) => {
+                let file = std::io::Read::take(file, LEN_MAX);
+                let document: Document = serde_json::from_reader(file)
+                    .map_err(|error| refuse(format!("this is no file of --resume: {error}")))?;
+                Some(document)
+            }
+        };
+        let Some(mut document) = document else {
+            let document = Document {
+                format: FORMAT,
+                tool: crate::report::program(),
+                terms,
+                mark: run.to_owned(),
+                run: run.to_owned(),
+                position: 0,
+                tally: Tally::default(),
+                kinds: Vec::new(),
+            };
+            return Ok((Checkpoint::of(path, document), None));
+        };
+        if document.format != FORMAT {
+            return Err(refuse(format!("format {} is of another version of this program", document.format)));
+        }
+        if document.tally.sum() != document.position {
+            return Err(refuse("its numbers do not add up: it was changed".to_owned()));
+        }
+        let of_another = |what: &str, before: &str, now: &str| {
+            refuse(format!(
+                "it is of another load: {what} was {before}, and is {now}; without --resume a load begins anew"
+            ))
+        };
+        let Terms { source, selection, policy, target, runs } = &document.terms;
+        for (what, before, now) in [
+            ("the source", source, &terms.source),
+            ("the selection", selection, &terms.selection),
+            ("how it is written", policy, &terms.policy),
+            ("the target", target, &terms.target),
+        ] {
+            if before != now {
+                return Err(of_another(what, before, now));
+            }
+        }
+        for (place, before) in runs {
+            if let Some(now) = terms.runs.get(place).filter(|now| *now != before) {
+                let text = format!(
+                    "{place} was started anew since (run id {before}, now {now}): it may have lost what it had acknowledged. Begin anew, with \
+                     --on-exists replace and without --resume"
+                );
+                return Err(refuse(text));
+            }
+        }
+        let before = std::mem::replace(&mut document.run, run.to_owned());
+        document.terms = terms;
+        Ok((Checkpoint::of(path, document), Some(before)))
+    }
+
+    fn of(path: PathBuf, document: Document) -> Self {
+        let mut kinds = Kinds::default();
+        for (name, keys, elements, bytes) in &document.kinds {
+            if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == name) {
+                kinds.add_many(kind, *keys, *elements, *bytes);
+            }
+        }
+        Checkpoint { path, document, kinds, window: VecDeque::new(), written: None, failed: None }
+    }
+
+    /// Keys before this one are done.
+    pub(crate) fn position(&self) -> u64 {
+        self.document.position
+    }
+
+    /// What became of those, and which were loaded.
+    pub(crate) fn state(&self) -> (Tally, Kinds) {
+        (self.document.tally, self.kinds.clone())
+    }
+
+    /// Puts the mark of this load on every node.
+    ///
+    /// # Errors
+    /// Of the connections.
+    pub(crate) fn put_mark(&self, servers: &mut Servers) -> Result<()> {
+        for (place, key) in self.marks(servers) {
+            servers.connect(&place)?.ask(&[b"SET", &key, self.document.mark.as_bytes()])?;
+        }
+        Ok(())
+    }
+
+    /// Compares the marks: whoever emptied a node took its mark as well.
+    ///
+    /// # Errors
+    /// A mark that is not there; of the connections.
+    pub(crate) fn check_mark(&self, servers: &mut Servers) -> Result<()> {
+        for (place, key) in self.marks(servers) {
+            let reply = servers.connect(&place)?.ask(&[b"GET", &key])?;
+            if reply != ekv_live::Reply::Bulk(self.document.mark.clone().into_bytes()) {
+                let text = format!(
+                    "{}: {place} was emptied since, or has lost what it had acknowledged. Begin anew, with --on-exists replace and without --resume",
+                    self.path.display()
+                );
+                return Err(Error::new(Class::Environment, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the marks and the file: there is nothing to go on with.
+    ///
+    /// # Errors
+    /// Of the connections, and of the system.
+    pub(crate) fn finish(self, servers: &mut Servers) -> Result<()> {
+        for (place, key) in self.marks(servers) {
+            servers.connect(&place)?.ask(&[b"UNLINK", &key])?;
+        }
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let text =
+                    format!("{}: the load is done, but this file cannot be removed: {error}", self.path.display());
+                Err(Error::new(Class::WriteIo, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn marks(&self, servers: &Servers) -> Vec<(ekv_live::Place, Vec<u8>)> {
+        let mark = |slot| format!("ekv-load:{{{}}}:mark:{}", ekv_live::tag(slot), self.document.mark).into_bytes();
+        servers.slots().into_iter().map(|(place, slot)| (place, mark(slot))).collect()
+    }
+
+    /// A key is done, in any order; the file is written each second.
+    pub(crate) fn done(&mut self, number: u64, done: Done, now: Duration) {
+        let Some(at) = number.checked_sub(self.document.position).and_then(|at| usize::try_from(at).ok()) else {
+            return;
+        };
+        if self.window.len() <= at {
+            self.window.resize(at.saturating_add(1), None);
+        }
+        if let Some(slot) = self.window.get_mut(at) {
+            *slot = Some(done);
+        }
+        while let Some(Some(done)) = self.window.front().copied() {
+            self.window.pop_front();
+            self.document.position = self.document.position.saturating_add(1);
+            self.document.tally.add(done.fate);
+            if done.fate == Fate::Loaded {
+                self.kinds.add(done.kind, done.elements, done.bytes);
+            }
+        }
+        if self.written.is_none_or(|written| now.saturating_sub(written) >= EVERY) {
+            self.written = Some(now);
+            if let Err(error) = self.write() {
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
+
+    /// The first failure to write the file.
+    pub(crate) fn take_failure(&mut self) -> Option<Error> {
+        self.failed.take()
+    }
+
+    /// Writes the file, which is there as a whole or as it was.
+    ///
+    /// # Errors
+    /// Of the system.
+    pub(crate) fn write(&mut self) -> Result<()> {
+        let kinds = self.kinds.report().into_iter();
+        self.document.kinds = kinds.map(|kind| (kind.kind.to_owned(), kind.keys, kind.elements, kind.bytes)).collect();
+        let text = serde_json::to_vec_pretty(&self.document).map_err(|error| Error::new(Class::WriteIo, error))?;
+        let options = DirOptions { existing: ExistingTarget::Replace, fsync: Fsync::File };
+        let mut stage = StagedFiles::create(&[&self.path], options)?;
+        stage.begin(0)?;
+        stage.write(&text)?;
+        stage.end()?;
+        stage.publish()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms() -> Terms {
+        let runs = BTreeMap::from([("a:1".to_owned(), "r1".to_owned())]);
+        let text = |text: &str| text.to_owned();
+        Terms { source: text("s"), selection: text("everything"), policy: text("fail"), target: text("t"), runs }
+    }
+
+    const DONE: Done = Done { fate: Fate::Loaded, kind: Kind::String, elements: 0, bytes: 5 };
+
+    #[test]
+    fn position_is_behind_the_last_key_whose_predecessors_are_all_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c");
+        let (mut checkpoint, before) = Checkpoint::open(path.clone(), terms(), "one").unwrap();
+        assert_eq!((checkpoint.position(), before), (0, None));
+        for (number, position) in [(1, 0), (3, 0), (0, 2), (2, 4)] {
+            checkpoint.done(number, DONE, Duration::ZERO);
+            assert_eq!(checkpoint.position(), position);
+        }
+        checkpoint.done(5, Done { fate: Fate::Failed, ..DONE }, Duration::ZERO);
+        checkpoint.write().unwrap();
+        let (again, before) = Checkpoint::open(path, terms(), "two").unwrap();
+        assert_eq!((again.position(), before.as_deref()), (4, Some("one")));
+        let (tally, kinds) = again.state();
+        assert_eq!((tally.loaded, tally.sum()), (4, 4));
+        assert_eq!((kinds.report()[0].keys, kinds.report()[0].bytes), (4, 20));
+    }
+
+    #[test]
+    fn file_of_another_load_is_refused_with_what_is_different() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c");
+        Checkpoint::open(path.clone(), terms(), "one").unwrap().0.write().unwrap();
+        let runs = BTreeMap::from([("a:1".to_owned(), "r2".to_owned())]);
+        for (other, what) in [
+            (Terms { source: "x".to_owned(), ..terms() }, "the source was s, and is x"),
+            (Terms { selection: "x".to_owned(), ..terms() }, "the selection was everything, and is x"),
+            (Terms { policy: "x".to_owned(), ..terms() }, "how it is written was fail, and is x"),
+            (Terms { target: "x".to_owned(), ..terms() }, "the target was t, and is x"),
+            (Terms { runs, ..terms() }, "a:1 was started anew"),
+        ] {
+            let error = Checkpoint::open(path.clone(), other, "two").map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        std::fs::write(&path, "{}").unwrap();
+        let error = Checkpoint::open(path, terms(), "two").map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("no file of --resume"), "{error}");
+    }
+}
