@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use ekv_dump::manifest::{MANIFEST_FILE, StoredManifest};
+use ekv_dump::manifest::{Adapters, MANIFEST_FILE, StoredManifest};
 use ekv_dump::replay::{ReplayOptions, Replayed, read_manifest};
 use ekv_files::DumpPath;
 use ekv_files::checksums::CHECKSUMS_FILE;
@@ -135,7 +135,12 @@ impl Source {
     pub fn left_out(&self) -> Vec<Protocol> {
         let held = |adapter: &Protocol| match self {
             Source::Store(_) => true,
-            Source::Dump(dump) => dump.manifest.manifest.adapters.has(*adapter),
+            Source::Dump(dump) => {
+                let StoredManifest { manifest, account, .. } = &dump.manifest;
+                // What is not told of is not there, if nothing of the store was left out or lost.
+                let has_all = account.choices.is_empty() && account.loss_count == 0;
+                manifest.adapters.has(*adapter) || (has_all && !Adapters::tells_of_nothing(*adapter))
+            }
         };
         Protocol::IN_DUMPS.into_iter().filter(|adapter| !held(adapter)).collect()
     }

@@ -35,7 +35,7 @@ impl Scopes {
     /// The scopes as the manifest lists them, for the adapters that were asked for. A file system is listed if there is one: the manifest of
     /// a store without is what it was before there were any.
     pub fn to_adapters(&self, included: &Map<bool>) -> Adapters {
-        let is_told = |protocol: &Protocol| *protocol != Protocol::Fs || !self.of(*protocol).is_empty();
+        let is_told = |protocol: &Protocol| Adapters::tells_of_nothing(*protocol) || !self.of(*protocol).is_empty();
         let included = Protocol::ALL.into_iter().filter(|protocol| included.has(*protocol) && is_told(protocol));
         included.fold(Adapters::default(), |adapters, protocol| adapters.with(protocol, self.of(protocol)))
     }

@@ -24,6 +24,12 @@ impl Adapters {
         self.0.get(protocol).is_some()
     }
 
+    /// Whether a dump without data of a protocol says that it has none. The others are told of only where there is something, so that a dump of a
+    /// store without such data is what it was before they were known.
+    pub fn tells_of_nothing(protocol: Protocol) -> bool {
+        protocol != Protocol::Fs
+    }
+
     /// The scopes of a protocol that are listed.
     pub fn scopes(&self, protocol: Protocol) -> &[String] {
         self.0.get(protocol).as_deref().unwrap_or_default()
