@@ -126,8 +126,8 @@ pub(crate) enum Command {
     Diff(Box<DiffArguments>),
     Report(Box<ReportArguments>),
     Index(IndexArguments),
-    Checksums(ChecksumsArguments),
     Export(Box<ExportArguments>),
+    Checksums(ChecksumsArguments),
     Encode(Box<EncodeArguments>),
     Restore(Box<RestoreArguments>),
     Load(Box<LoadArguments>),
@@ -225,7 +225,7 @@ impl Command {
             Command::Load(load) => Attempt { checksum_option: checksum_option(&load.read), ..attempt },
             Command::Export(export) => Attempt {
                 target: Some(&export.target),
-                force: Some("an empty directory"),
+                force: Some("an empty directory, or an RDB file by another"),
                 has_parents: true,
                 checksum_option: checksum_option(&export.read).or(export.strict.then_some("--strict")),
                 ..attempt
@@ -378,7 +378,7 @@ node's log only.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DECODE_AFTER_HELP, after_long_help = with_names(DECODE_AFTER_HELP))]
 pub(crate) struct DecodeArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, offload store, or - for standard input
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, offload store, RDB file of Redis or Valkey, or - for standard input
     #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
     pub(crate) snapshot: Option<PathBuf>,
     /// Directory to create, archive if it ends in .tar, .tar.zst or .tzst, or - for a tar stream; the parent must exist
@@ -591,7 +591,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = INSPECT_AFTER_HELP, after_long_help = with_names(INSPECT_AFTER_HELP))]
 pub(crate) struct InspectArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, or - for standard input
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, RDB file of Redis or Valkey, or - for standard input
     #[arg(value_name = "SNAPSHOT")]
     pub(crate) snapshot: PathBuf,
     /// Adapters whose data is looked at: dynamodb, s3, redis, sqs, fs, or all; comma-separated

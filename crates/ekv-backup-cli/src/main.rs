@@ -85,8 +85,10 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
             _ => None,
         };
         let tip = || older.map_or_else(tip, |older| Some(args::with_older(std::env::args_os(), older)));
-        let is_about_moments =
-            matches!(error.get_ref().downcast_ref(), Some(CommandError::OneMoment { .. } | CommandError::NoVersions));
+        let is_about_moments = matches!(
+            error.get_ref().downcast_ref(),
+            Some(CommandError::OneMoment { .. } | CommandError::OneMomentOfRdb { .. } | CommandError::NoVersions)
+        );
         // What a dump is, such an error says itself.
         let tip = || if is_about_moments { None } else { tip() };
         if let Some(tip) = matches!(exit, Exit::Environment | Exit::Data).then(tip).flatten() {

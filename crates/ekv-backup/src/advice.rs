@@ -8,6 +8,7 @@ use ekv_snapshot::ErrorKind;
 
 use crate::input_place::InputPlace;
 use crate::open::kind::Kind;
+use crate::rdb_error::RdbError;
 use crate::{CommandError, shell};
 
 /// What a command takes.
@@ -68,6 +69,8 @@ pub fn advice(argument: &Path, wanted: Wanted, verb: &str) -> Option<String> {
     match wanted {
         Wanted::Source if kind == Kind::Tar => Some(what_else(&name)),
         Wanted::Snapshot | Wanted::Source => foreign_snapshot(kind, &name, verb),
+        // What is wrong with it was said.
+        Wanted::Dump if kind == Kind::Rdb && ["encode", "restore"].contains(&verb) => None,
         Wanted::Dump => foreign_dump(kind, &name),
         Wanted::DumpDirectory if kind == Kind::Tar => {
             Some(format!("{name} is an archive: ekv-backup unpack {name} DUMP makes a directory of it"))
@@ -92,6 +95,11 @@ pub fn damage_advice(error: &Error) -> Option<&'static str> {
         (_, Some(CommandError::Cut { .. } | CommandError::NoDataUnproven { .. })) => true,
         _ => false,
     };
+    if error.get_ref().downcast_ref().is_some_and(RdbError::is_damage) {
+        return Some(
+            "copy it again and compare; if it is damaged where it comes from, have the server save another one (BGSAVE)",
+        );
+    }
     is_damaged.then_some(
         "copy it again and compare; if it is damaged where it comes from, use an older snapshot, or that of another node of the cluster",
     )
@@ -170,7 +178,7 @@ fn noun(kind: Kind) -> String {
         Kind::Tar => "a tar archive".to_owned(),
         Kind::Compressed(program, _) => format!("compressed with {program}"),
         Kind::Zip => "a zip archive".to_owned(),
-        Kind::Rdb => "an RDB file of a Redis server".to_owned(),
+        Kind::Rdb => "an RDB file of a Redis or Valkey server".to_owned(),
         Kind::Json => "JSON text".to_owned(),
         Kind::Zstd => "compressed with zstd".to_owned(),
     }
@@ -188,7 +196,7 @@ fn foreign_snapshot(kind: Kind, name: &str, verb: &str) -> Option<String> {
         Kind::Tar => Some(format!(
             "{name} is {noun}: if it is a dump, ekv-backup verify {name}; if it holds snapshots or a data directory, unpack it first: tar -xf {name}"
         )),
-        Kind::Rdb => Some(format!("{name} is {noun}: only snapshots of elastickv can be decoded")),
+        Kind::Rdb => None,
         Kind::Json => Some(format!(
             "{name} is {noun}: if it is a file of a dump, give the directory of the dump to ekv-backup encode or restore"
         )),
@@ -203,7 +211,7 @@ fn foreign_dump(kind: Kind, name: &str) -> Option<String> {
             "{name} is {noun}, not a dump: ekv-backup decode {name} DUMP makes one of it, ekv-backup inspect {name} checks it"
         )),
         Kind::Zip => Some(format!("{name} is {noun}: unzip it, and name the directory")),
-        Kind::Rdb => Some(format!("{name} is {noun}, not a dump")),
+        Kind::Rdb => Some(format!("{name} is {noun}, not a dump: ekv-backup decode {name} DUMP makes one of it")),
         Kind::Json => Some(format!("{name} is {noun}: if it is a file of a dump, name the directory of the dump")),
     }
 }

@@ -6,7 +6,7 @@
 use ekv_adapters::{Family, Outcome, Role, Tally};
 pub use ekv_dump::manifest::Choice;
 use ekv_model::{Findings, Severity};
-use ekv_snapshot::FamilyTotals;
+use ekv_snapshot::{CommitTs, FamilyTotals};
 use serde::{Deserialize, Serialize};
 
 use crate::Protocol;
@@ -105,16 +105,7 @@ impl Completeness {
         found: &Findings,
         decoded: Option<(&Tally, &[Protocol])>,
     ) -> Self {
-        let missing: Vec<Missing> = found
-            .iter()
-            .filter(|(finding, _)| finding.severity == Severity::Loss)
-            .map(|(finding, totals)| Missing {
-                name: finding.name.to_owned(),
-                count: totals.count,
-                meaning: finding.meaning.to_owned(),
-                first: totals.examples.first().map(|example| culprit::line(finding.name, example)),
-            })
-            .collect();
+        let missing = missing(found);
         let (older, groups) = ("--allow-older", "--allow-missing-groups");
         let (is_older_allowed, are_groups_allowed) = (options.allow_older, options.allow_missing_groups);
         let acceptable = [
@@ -171,10 +162,52 @@ impl Completeness {
         }
     }
 
+    /// Of an RDB file, which shows one moment.
+    pub(crate) fn of_rdb(
+        found: &Findings,
+        by_choice: Vec<Choice>,
+        holds_data: bool,
+        checksum: Proof,
+        moment: CommitTs,
+    ) -> Self {
+        let missing = missing(found);
+        Completeness {
+            status: if missing.is_empty() { Status::Complete } else { Status::Incomplete },
+            missing,
+            by_choice,
+            holds_data,
+            rests_on: Grounds {
+                checksum,
+                groups_present: 0,
+                groups_expected: None,
+                moment: moment.into(),
+                oldest_moment: None,
+                common_from: None,
+                common_to: None,
+                is_newest: true,
+                closed_until: moment.into(),
+            },
+        }
+    }
+
     /// Whether nothing is missing.
     pub fn is_complete(&self) -> bool {
         self.status == Status::Complete
     }
+}
+
+/// What makes a result incomplete, by kind.
+fn missing(found: &Findings) -> Vec<Missing> {
+    found
+        .iter()
+        .filter(|(finding, _)| finding.severity == Severity::Loss)
+        .map(|(finding, totals)| Missing {
+            name: finding.name.to_owned(),
+            count: totals.count,
+            meaning: finding.meaning.to_owned(),
+            first: totals.examples.first().map(|example| culprit::line(finding.name, example)),
+        })
+        .collect()
 }
 
 /// Whether a reader sees any data of users.

@@ -1,4 +1,4 @@
-//! `decode`: from a snapshot to a dump.
+//! `decode`: from a snapshot or an RDB file to a dump.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -19,9 +19,11 @@ use crate::dump_output::{DumpOutput, DumpPlan, PublishedDump};
 use crate::events::{EventOptions, StoreEvents};
 use crate::load::ReadOptions;
 use crate::losses::Losses;
-use crate::pipe::{self, Books, Header};
+use crate::pipe::{self, Books, Events, Header};
 use crate::progress::Progress;
+use crate::rdb::RdbEvents;
 use crate::report::program;
+use crate::see::Source;
 use crate::{CommandError, DumpTarget, Protocol, Store, time};
 
 /// What a decode should do.
@@ -109,7 +111,7 @@ pub struct DecodeReport {
     pub lost: Losses,
 }
 
-/// Decodes what `input` names into a new dump at `target`.
+/// Decodes what `input` names, a snapshot, a node's data directory or an RDB file, into a new dump at `target`.
 ///
 /// The snapshot is read once and checked before anything is created; then records become files in a private place, which get their name in
 /// one step, or go into a stream. Cost: fixed memory, whatever the snapshot holds.
@@ -134,19 +136,55 @@ pub fn decode(
         looks_for_rebadged: options.strict && options.read.keys.is_some(),
         ..options.read.clone()
     };
-    let store = Store::open(input, &read, progress)?;
-    store.check_has_data(input)?;
-    let mut events = StoreEvents::of(&store, &options.events, progress)?;
-    check_selection(&store, options)?;
-    let begin = |header: &Header| DumpOutput::create(target, plan(header, input, &store, options), progress);
-    let accept = |books: Books| if options.strict { refuse_findings(books) } else { Ok(books) };
-    let mut notes = store.notes();
-    if store.has_opened_values() {
-        notes.push(
-            "the dump is not encrypted: it holds the plain text of values that the snapshot has encrypted".to_owned(),
-        );
+    match Source::open_but_dump(input, &read, progress)? {
+        Source::Store(store) => {
+            store.check_has_data(input)?;
+            let mut events = StoreEvents::of(&store, &options.events, progress)?;
+            check_selection(&store, options)?;
+            let may_be_nothing = !is_narrowed(options) || has_damage(&store, &options.events);
+            let nothing = (!may_be_nothing).then(|| nothing_selected(&store, options));
+            let mut notes = store.notes();
+            if store.has_opened_values() {
+                notes.push(
+                    "the dump is not encrypted: it holds the plain text of values that the snapshot has encrypted"
+                        .to_owned(),
+                );
+            }
+            let named = Named { input, cluster_id: store.source_cluster(), nothing };
+            write(&mut events, target, named, options, progress).map(|dump| report(dump, notes))
+        }
+        Source::Rdb(file) => {
+            file.check_moment()?;
+            let scope = &options.events.scope;
+            let nothing = is_narrowed(options).then(|| nothing_matches(options, scope.hint()));
+            let mut events = RdbEvents::of(&file, &options.events)?;
+            let named = Named { input, cluster_id: None, nothing };
+            write(&mut events, target, named, options, progress).map(|dump| report(dump, Vec::new()))
+        }
+        Source::Dump(_) => Err(CommandError::IsDump { path: input.display().to_string() }.into()),
     }
-    Ok(report(pipe::run(&mut events, begin, accept, progress)?, notes))
+}
+
+/// What a dump says of where it comes from.
+struct Named<'i> {
+    input: &'i Path,
+    /// The cluster that the source names.
+    cluster_id: Option<String>,
+    /// The error if there is nothing in it.
+    nothing: Option<CommandError>,
+}
+
+/// Writes the dump.
+fn write(
+    events: &mut dyn Events<Books = Books>,
+    target: DumpTarget,
+    named: Named<'_>,
+    options: &DecodeOptions,
+    progress: &dyn Progress,
+) -> Result<PublishedDump<Books>> {
+    let begin = |header: &Header| DumpOutput::create(target, plan(header, named, options), progress);
+    let accept = |books: Books| if options.strict { refuse_findings(books) } else { Ok(books) };
+    pipe::run(events, begin, accept, progress)
 }
 
 /// Whether the user asked for some of it only, and wants to know if there is nothing of that.
@@ -180,7 +218,7 @@ fn nothing_selected(store: &Store, options: &DecodeOptions) -> CommandError {
         };
         let hints: Vec<String> = scope.hint().into_iter().chain(lost).collect();
         let hint = (!hints.is_empty()).then(|| hints.join("; "));
-        return CommandError::NothingMatches { filters: scope.describe(&options.events.adapters), hint };
+        return nothing_matches(options, hint);
     }
     let names = |adapters: Vec<&Protocol>| adapters.iter().map(|adapter| adapter.name()).collect::<Vec<_>>().join(", ");
     let wanted = &options.events.adapters;
@@ -192,6 +230,11 @@ fn nothing_selected(store: &Store, options: &DecodeOptions) -> CommandError {
     }
 }
 
+fn nothing_matches(options: &DecodeOptions, hint: Option<String>) -> CommandError {
+    let EventOptions { scope, adapters, .. } = &options.events;
+    CommandError::NothingMatches { filters: scope.describe(adapters), hint }
+}
+
 /// Whether records of families that are selected as a whole were damaged before anybody knew their names.
 pub(crate) fn has_damage(store: &Store, events: &EventOptions) -> bool {
     let is_whole = |adapter| events.scope.is_all_of(adapter);
@@ -200,19 +243,19 @@ pub(crate) fn has_damage(store: &Store, events: &EventOptions) -> bool {
     selected.any(|totals| totals.damaged > 0)
 }
 
-fn plan<'o>(header: &Header, input: &Path, store: &Store, options: &'o DecodeOptions) -> DumpPlan<'o> {
+fn plan<'o>(header: &Header, named: Named<'_>, options: &'o DecodeOptions) -> DumpPlan<'o> {
+    let Named { input, cluster_id, nothing } = named;
     let source_name = options.source_name.as_deref().unwrap_or(input);
     let named_index = options.source_name.as_deref().and_then(ekv_node::datadir::snapshot_index);
     let events = &options.events;
     let included = Map::only(&events.adapters);
-    let may_be_nothing = !is_narrowed(options) || has_damage(store, events);
     DumpPlan {
         manifest: Manifest {
             elastickv_version: program(),
             cluster_id: Some(&options.cluster_id)
                 .filter(|id| !id.is_empty())
                 .cloned()
-                .or_else(|| store.source_cluster())
+                .or(cluster_id)
                 .unwrap_or_default(),
             snapshot_index: named_index.or(header.snapshot_index).unwrap_or(0),
             last_commit_ts: header.last_commit_ts,
@@ -235,7 +278,7 @@ fn plan<'o>(header: &Header, input: &Path, store: &Store, options: &'o DecodeOpt
         tree: options.tree,
         jobs: options.jobs,
         portable_names: options.portable_names,
-        nothing: (!may_be_nothing).then(|| nothing_selected(store, options)),
+        nothing,
         modified: options.now,
         resources: &options.read.resources,
     }

@@ -93,6 +93,15 @@ pub(crate) fn open_archive_stream(
     Ok(Box::new(NamedDump::open(dump, || IndexedArchive::spool(stream, &scratch, limits))?))
 }
 
+/// Opens an archive that lies in a file without a name, of which messages say that `dump` names it.
+///
+/// # Errors
+/// As [`open_dump`].
+pub(crate) fn open_archive_file(dump: &Path, archive: File, resources: &Resources) -> Result<Box<dyn ScopedSource>> {
+    let (scratch, limits) = (resources.scratch(), resources.archive());
+    Ok(Box::new(NamedDump::open(dump, || IndexedArchive::open(archive, &scratch, limits))?))
+}
+
 /// Opens a dump in a directory. Where `resources` limit entries or bytes, it is measured first.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ mod error;
 mod observed;
 mod payload;
 mod plan;
+mod rdb;
 mod reference;
 mod self_test;
 mod stage;
@@ -47,7 +48,9 @@ use crate::{Moment, Protocol, Resources};
 
 use differences::Differences;
 use payload::{Encoded, unmatched_warnings, write_payload};
+
 use plan::Plan;
+use rdb::{AsDump, is_rdb, open_rdb_as_dump};
 use self_test::{Verdict, self_test, staged_input};
 use stage::{INFO, begin_stage, write_file};
 
@@ -255,7 +258,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
     if missing.is_none() {
         StagedFiles::check_targets(&targets, options.sink)?;
     }
-    let mut source = open_dump(dump, &options.resources)?;
+    let mut source = open_source(dump, options, progress)?;
     let plan = plan(source.as_mut(), options)?;
     let parents = NewParents::create_missing(missing.filter(|_| !options.dry_run), options.sink.fsync)?;
     let stage = begin_stage(&targets, options.sink, options.dry_scratch())?;
@@ -275,6 +278,18 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
         warnings: warnings(source.as_ref(), &plan, options, &encoded).into_iter().chain(left_behind).collect(),
         lost: encoded.lost,
     })
+}
+
+/// Opens the dump that `dump` names; of an RDB file one is made in scratch space.
+fn open_source(dump: &Path, options: &EncodeOptions, progress: &dyn Progress) -> Result<Box<dyn ScopedSource>> {
+    match is_rdb(dump) {
+        true => {
+            let EncodeOptions { resources, last_commit_ts, strict, now, .. } = options;
+            let as_dump = AsDump { resources, last_commit_ts: *last_commit_ts, strict: *strict, now: *now };
+            open_rdb_as_dump(dump, &as_dump, progress)
+        }
+        false => open_dump(dump, &options.resources),
+    }
 }
 
 /// A payload in a staging directory, which vanishes with it.
@@ -298,7 +313,7 @@ pub(crate) fn encode_unnamed(
     check_dump: &dyn Fn(&StoredManifest) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<UnnamedPayload> {
-    let mut source = open_dump(dump, &options.resources)?;
+    let mut source = open_source(dump, options, progress)?;
     let stored = read_manifest(source.as_mut(), &options.resources.scratch())?;
     check_dump(&stored)?;
     let plan = Plan::of(stored, source.as_mut(), options)?;

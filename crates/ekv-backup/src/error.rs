@@ -61,6 +61,28 @@ pub enum CommandError {
         /// The moment of the dump.
         time: String,
     },
+    /// Another moment of an RDB file than its own.
+    #[error("{file} holds one moment, that at which it was saved ({time}): --at is for RDB files that do not say it")]
+    OneMomentOfRdb {
+        /// The file.
+        file: String,
+        /// Its moment.
+        time: String,
+    },
+    /// An RDB file that does not say when it was saved.
+    #[error(
+        "{file} does not say when it was saved: state the moment with --at TIME (of encode: --last-commit-ts), by which it is known what has expired"
+    )]
+    NoRdbMoment {
+        /// The file.
+        file: String,
+    },
+    /// An RDB file without checksum, where that is required.
+    #[error("{file} carries no checksum, its integrity cannot be verified")]
+    NoRdbChecksum {
+        /// The file.
+        file: String,
+    },
     /// Older versions of something that holds one moment.
     #[error("a dump holds one moment, and no older versions: name a snapshot or a node's data directory")]
     NoVersions,
@@ -154,6 +176,12 @@ pub enum CommandError {
         /// The target.
         target: String,
     },
+    /// A dump that is to become one.
+    #[error("{path} is a dump already")]
+    IsDump {
+        /// The dump.
+        path: String,
+    },
     /// A directory where an archive is needed.
     #[error("{path} is a directory, not an archive")]
     NotAnArchive {
@@ -162,7 +190,7 @@ pub enum CommandError {
     },
     /// A dump is asked when things were changed.
     #[error(
-        "a dump does not say when a key was written: --changed-after and --changed-before need a snapshot or a node's data directory"
+        "a dump does not say when a key was written, nor does an RDB file: --changed-after and --changed-before need a snapshot or a node's data directory"
     )]
     NoCommitTimes,
     /// Standard input where something is needed that lies in the file system.
@@ -211,6 +239,7 @@ impl CommandError {
             | CommandError::Cut { .. }
             | CommandError::StaysBehind { .. }
             | CommandError::SameName { .. }
+            | CommandError::NoRdbChecksum { .. }
             | CommandError::DumpChanged => Class::Data,
             CommandError::NothingSelected { .. }
             | CommandError::NothingMatches { .. }
@@ -221,6 +250,8 @@ impl CommandError {
             | CommandError::Age { .. }
             | CommandError::TimeNotAnswerable { .. }
             | CommandError::OneMoment { .. }
+            | CommandError::OneMomentOfRdb { .. }
+            | CommandError::NoRdbMoment { .. }
             | CommandError::NoVersions
             | CommandError::Parents { .. }
             | CommandError::InputIsTarget { .. }
@@ -228,6 +259,7 @@ impl CommandError {
             | CommandError::TargetInInput { .. }
             | CommandError::NoCommitTimes
             | CommandError::NotSeekable { .. }
+            | CommandError::IsDump { .. }
             | CommandError::SourceDateEpoch { .. }
             | CommandError::NotAnArchive { .. } => Class::Environment,
         }

@@ -38,7 +38,7 @@ pub(crate) const ADAPTER_WITHOUT_DATA: Finding = Finding::warning(
 .fatal_if_strict();
 
 /// A filter that nothing meets.
-const NOTHING_MATCHES: Finding = Finding::warning(
+pub(crate) const NOTHING_MATCHES: Finding = Finding::warning(
     "filter_matches_nothing",
     "a name, prefix or pattern that was asked for matches nothing, while others do",
 )
@@ -216,6 +216,8 @@ impl<'s> StoreEvents<'s> {
         let snapshots = state.reports(loaded);
         let families = families(&state.families, Some(tally));
         BooksReport {
+            source_kind: None,
+            rdb: None,
             completeness: Completeness::of(loaded, state, read, found, Some((tally, &self.options.adapters))),
             records: Accounts::new(&snapshots, &families),
             selection: self.options.scope.is_narrowed().then(|| self.options.scope.describe(&self.options.adapters)),

@@ -14,10 +14,13 @@ use crate::load::ReadOptions;
 use crate::offload::StoreListing;
 use crate::pipe::Events;
 use crate::progress::{Phase, Progress};
+use crate::rdb::{RdbEvents, RdbFile};
 use crate::report::{
-    Accounts, FamilyReport, FindingReport, PrefixReport, SnapshotReport, TransactionsReport, findings, prefixes,
+    Accounts, FamilyReport, FindingReport, PrefixReport, RdbReport, SnapshotReport, TransactionsReport, findings,
+    prefixes,
 };
-use crate::{BooksReport, Completeness, EventOptions, Store, StoreEvents};
+use crate::see::Source;
+use crate::{BooksReport, CommandError, Completeness, EventOptions, StoreEvents};
 
 /// What [`inspect`] learned.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +52,12 @@ pub struct Inspection {
     /// Everything that is in the offload store, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreListing>,
+    /// The RDB file that was read, if it is no snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rdb: Option<RdbReport>,
+    /// What the RDB file holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
     /// What the filters select, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selected: Option<SelectedReport>,
@@ -65,7 +74,7 @@ pub struct SelectedReport {
     pub is_nothing: bool,
 }
 
-/// Reads a snapshot, or the newest snapshot of every group of a data directory, and describes it.
+/// Reads a snapshot, the newest snapshot of every group of a data directory, or an RDB file, and describes it.
 ///
 /// All checks of a decode are made: structure, order, checksum. Of a data directory, older snapshots are checked, too. Cost: one read; fixed
 /// memory.
@@ -89,7 +98,11 @@ pub fn inspect_part(
     events: &EventOptions,
     progress: &dyn Progress,
 ) -> Result<Inspection> {
-    let store = Store::open(input, read, progress)?;
+    let store = match Source::open_but_dump(input, read, progress)? {
+        Source::Store(store) => store,
+        Source::Rdb(file) => return inspect_rdb(&file, read, events, progress),
+        Source::Dump(_) => return Err(CommandError::IsDump { path: input.display().to_string() }.into()),
+    };
     let snapshots = store.state.reports(&store.loaded);
     let families = store.families();
     let available = match InputPlace::of(input) {
@@ -108,6 +121,8 @@ pub fn inspect_part(
         transactions: store.state.transactions.into(),
         findings: findings(&store.findings()),
         store: store.loaded.listing.clone(),
+        rdb: None,
+        contents: None,
         selected: None,
     };
     if !events.is_narrowed() {
@@ -122,6 +137,38 @@ pub fn inspect_part(
     let is_nothing = contents.is_empty() && !has_lost && !has_damage(&store, events);
     let selected = Some(SelectedReport { filters, contents, is_nothing });
     Ok(Inspection { completeness, records, families, findings, selected, ..inspection })
+}
+
+/// What an RDB file holds: its keys are read once more, so that everything that a decode would tell is known.
+fn inspect_rdb(
+    file: &RdbFile,
+    read: &ReadOptions,
+    events: &EventOptions,
+    progress: &dyn Progress,
+) -> Result<Inspection> {
+    let books = RdbEvents::of(file, events)?.pour(&mut Nowhere, Phase::Look, &read.resources.scratch(), progress)?;
+    let (has_lost, contents) = (books.has_lost(), books.contents);
+    let BooksReport { completeness, records, findings, rdb, selection, transactions, .. } = books.report;
+    let selected = selection.map(|filters| {
+        let is_nothing = contents.is_empty() && !has_lost;
+        SelectedReport { filters, contents: contents.clone(), is_nothing }
+    });
+    Ok(Inspection {
+        format_version: 1,
+        completeness,
+        snapshots: Vec::new(),
+        available: Vec::new(),
+        notes: Vec::new(),
+        records,
+        families: Vec::new(),
+        unknown_prefixes: Vec::new(),
+        transactions,
+        findings,
+        store: None,
+        rdb,
+        contents: selected.is_none().then_some(contents),
+        selected,
+    })
 }
 
 /// A consumer that keeps nothing.

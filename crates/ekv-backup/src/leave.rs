@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `export.rs` | how do files of another store come about? |
 //! | `dynamodb/` | what are tables and items for DynamoDB, and what does it not take? |
+//! | `rdb.rs` | how does an RDB file come about, and what can none hold? |
 //! | `target.rs` | which server is it, and may anything be written there? |
 //! | `renames.rs` | what are keys called there? |
 //! | `served.rs` | how does a server show a key that came from here? |
@@ -21,6 +22,7 @@ mod export;
 mod keys;
 mod load;
 mod preflight;
+mod rdb;
 mod renames;
 mod served;
 mod target;
@@ -28,8 +30,10 @@ mod target;
 pub use compare::{ComparedServer, compare};
 pub use dynamodb::{ImportCompression, ImportOptions, ImportReport, ImportedTable};
 pub use ekv_live::{AddressError, Method, OnExists, ServerAddress};
-pub use export::{ExportOptions, ExportReport, export_to_dynamodb};
+pub use ekv_rdb::BackLengths;
+pub use export::{ExportOptions, ExportReport, export_to_dynamodb, export_to_rdb};
 pub use load::{LoadOptions, LoadReport, LoadStopped, load};
 pub use preflight::{KindCount, Reason, Survey};
+pub use rdb::{RdbFileReport, RdbOptions, RdbTarget};
 pub use renames::{Renames, RenamesError};
 pub use target::{Password, ServerTarget, TargetReport};

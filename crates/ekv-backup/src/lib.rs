@@ -8,7 +8,7 @@
 //! | `index_cache.rs` | what did an earlier run learn of it? |
 //! | `store.rs` | all of that, opened once and asked many times |
 //! | `pipe.rs`, `dump_output.rs` | how do events become something that is there as a whole, or not at all? |
-//! | `events.rs`, `dump_events.rs` | what are the events of a store, of a dump? |
+//! | `events.rs`, `dump_events.rs`, `rdb.rs` | what are the events of a store, of a dump, of an RDB file? |
 //! | `digest.rs` | do two sources hold the same? |
 //! | `losses.rs` | what was left out, one by one? |
 //! | `answerable.rs` | which times can it answer? |
@@ -67,6 +67,8 @@ mod pack;
 mod part;
 pub mod pipe;
 mod progress;
+mod rdb;
+mod rdb_error;
 mod remedy;
 mod report;
 mod resources;
@@ -104,6 +106,7 @@ pub use ekv_files::compressed::DEFAULT_EXPANSION_MAX;
 pub use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy};
 pub use ekv_model::NoMonitor as NoProgress;
 pub use ekv_model::{Class, Error, Kind, Protocol, Result, Scope, TextError};
+pub use ekv_rdb::FieldExpiry;
 pub use ekv_snapshot::DataKeys;
 pub use ekv_snapshot::txn::TxnView;
 pub use ekv_spill::is_out_of_space;
@@ -121,10 +124,12 @@ pub use open::{Opened, OpenedSnapshot, open};
 pub use pack::{CopyReport, PublishedReport, pack, unpack};
 pub use part::{CopyOptions, PartReport};
 pub use progress::{Phase, Progress};
+pub use rdb::{RdbEvents, RdbFile};
+pub use rdb_error::RdbError;
 pub use remedy::Attempt;
 pub use report::{
     Accounts, DataKeyReport, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport,
-    PrefixReport, SnapshotReport, Text, TransactionsReport,
+    PrefixReport, RdbReport, SnapshotReport, Text, TransactionsReport,
 };
 pub use resources::Resources;
 pub use store::Store;

@@ -59,7 +59,7 @@ pub fn open(
     scratch: &Arc<dyn Scratch>,
     monitor: &dyn Monitor,
 ) -> Result<Opened> {
-    let spooling = Spooling { resources, scratch, monitor };
+    let spooling = Spooling { resources, scratch, monitor, is_rdb: false };
     let place = InputPlace::of(argument);
     if let (Ok(InputPlace::Directory | InputPlace::File), Some(place)) = (&place, Place::of(argument)) {
         return Ok(Opened::OffloadStore(place));
@@ -89,7 +89,34 @@ pub(crate) fn open_snapshot_stream(
     scratch: &Arc<dyn Scratch>,
     monitor: &dyn Monitor,
 ) -> Result<OpenedSnapshot> {
-    spool(stream, name, &Spooling { resources, scratch, monitor })
+    spool(stream, name, &Spooling { resources, scratch, monitor, is_rdb: false })
+}
+
+/// Opens an RDB file, which may be compressed.
+///
+/// # Errors
+/// As [`open`], but for its content.
+pub(crate) fn open_rdb(
+    path: &Path,
+    resources: &Resources,
+    scratch: &Arc<dyn Scratch>,
+    monitor: &dyn Monitor,
+) -> Result<Input> {
+    open_file(path, &Spooling { resources, scratch, monitor, is_rdb: true }).map(|opened| opened.input)
+}
+
+/// Keeps an RDB file that comes as a stream, as [`open_snapshot_stream`] does a snapshot.
+///
+/// # Errors
+/// As [`open`], but for its content.
+pub(crate) fn open_rdb_stream(
+    stream: impl Read,
+    name: &str,
+    resources: &Resources,
+    scratch: &Arc<dyn Scratch>,
+    monitor: &dyn Monitor,
+) -> Result<Input> {
+    spool(stream, name, &Spooling { resources, scratch, monitor, is_rdb: true }).map(|opened| opened.input)
 }
 
 fn open_file(path: &Path, spooling: &Spooling<'_>) -> Result<OpenedSnapshot> {

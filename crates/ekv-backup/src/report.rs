@@ -140,6 +140,28 @@ pub struct DataKeyReport {
     pub values: u64,
 }
 
+/// What an RDB file is.
+#[derive(Clone, Debug, Serialize)]
+pub struct RdbReport {
+    /// `Redis` or `Valkey`: whose versions are meant.
+    pub format: String,
+    /// Version of the format.
+    pub version: u16,
+    /// The server that wrote it, as it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// When it was saved, as RFC 3339; absent if it does not say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved: Option<String>,
+    /// Its bytes up to the end.
+    pub bytes: u64,
+    /// Its keys.
+    pub keys: u64,
+    /// The CRC-64 behind it, which has been compared; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crc64: Option<String>,
+}
+
 impl SnapshotReport {
     pub(crate) fn new(
         scan: &Scan,

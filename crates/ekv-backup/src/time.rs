@@ -39,6 +39,12 @@ impl ReadTime {
     }
 }
 
+impl From<CommitTs> for ReadTime {
+    fn from(moment: CommitTs) -> Self {
+        ReadTime(moment)
+    }
+}
+
 /// The last millisecond of a second, from its beginning.
 const LAST_MS_OF_SECOND: u64 = 999;
 /// Bare numbers below are Unix seconds: up to the year 5138.

@@ -1,14 +1,13 @@
 //! What a real server makes of what is written.
 
 use ekv_testkit::servers::{RedisServer, Reply};
-use ekv_testkit::vectors::hex;
+use ekv_testkit::vectors::{hex, rdb_of_every_type};
 
 use crate::hll::Registers;
-use crate::write::G1;
 
 #[test]
 fn server_loads_the_golden_file_and_takes_payloads() {
-    let Some(server) = RedisServer::of_file(&hex(G1)) else { return };
+    let Some(server) = RedisServer::of_file(&rdb_of_every_type()) else { return };
     let mut client = server.client();
     let bulk = |text: &[u8]| Reply::Bulk(Some(text.to_vec()));
     assert_eq!(client.call(&[b"GET", b"s"]), bulk(b"\0v\xff"));

@@ -86,6 +86,16 @@ pub fn sst_small() -> Vec<u8> {
     [hex("454b5654484c4331000001a229c9f24c"), crate::sst_container(manifest, &file), hex("4b935b3e")].concat()
 }
 
+/// An RDB file of every type: db 0 has a string `s` and a hash `h` that expire at 2000000000123, a list `l`, a set `st` and a sorted set `z`,
+/// db 3 a stream `x`. Source: `docs/format/rdb.md`, section 1.5.
+pub fn rdb_of_every_type() -> Vec<u8> {
+    hex("524544495330303039 fa0e656b762d6261636b75702d7665720131 fe00 fb0502
+        fc7b204aa9d1010000 00 0173 030076ff 01 016c 03 017a 00 017a 02 027374 02 0178 0180
+        fc7b204aa9d1010000 04 0168 01 00 0165 05 017a 02 016e 000000000000f0ff 0170 000000000000e03f fe03 fb0100
+        0f 0178 01 10 00000000000000010000000000000001 35 350000001400 0201 0001 0001 0001 0001 0001 0001 0201 816b02 817602
+        816b02 8001 0801 0001 0401 dfff02 0101 816602 817702 0601 ff 02 0909 00 ff 73ffd80cbdc85042")
+}
+
 /// Bytes from hexadecimal digits; blanks are skipped.
 pub fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();

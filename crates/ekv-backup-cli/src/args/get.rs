@@ -26,7 +26,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct GetArguments {
-    /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
+    /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, RDB file, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
     /// What is printed: redis:0/user:1 (or user:1), dynamodb:TABLE/HASH/RANGE, s3:BUCKET/KEY, sqs:QUEUE/ID, fs:0/PATH

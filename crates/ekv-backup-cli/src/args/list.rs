@@ -29,7 +29,7 @@ Redis keys that had expired are not listed, as clients do not see them.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct ListArguments {
-    /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
+    /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, RDB file, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
     /// Adapters whose data is listed: dynamodb, s3, redis, sqs, fs, or all; comma-separated

@@ -27,7 +27,7 @@ numbers but p50, p90 and p99 are exact; those are within 1.6 %.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = REPORT_AFTER_HELP, after_long_help = with_names(REPORT_AFTER_HELP))]
 pub(crate) struct ReportArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, dump, archive of one, or - for standard input
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, dump, archive of one, RDB file, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
     /// Write a page for a browser: one file that needs no network, and works without scripts

@@ -165,6 +165,7 @@ fn not_before_ms(age: Duration) -> u64 {
 
 fn show(dump: &Path, report: &DecodeReport, is_compared: bool, with_families: bool, out: &mut Page) {
     text::snapshots(&report.books.snapshots, &report.books.completeness.rests_on, Detail::Short, out);
+    text::rdb(report.books.rdb.as_ref(), out);
     text::contents("Holds", &report.contents, out);
     let unasked = text::unasked(&report.books);
     if with_families {
@@ -192,7 +193,7 @@ fn show(dump: &Path, report: &DecodeReport, is_compared: bool, with_families: bo
     if is_compared {
         let _ = writeln!(out, "  read once more, as asked: every file is what was written");
     }
-    text::completeness(&report.books.completeness, out);
+    text::completeness(&report.books, out);
     if let Some(selection) = &report.books.selection {
         let _ = writeln!(out, "    selected by {selection}");
     }

@@ -1,11 +1,13 @@
 //! `export`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use ekv_backup::leave::{
-    ExportOptions, ExportReport, ImportCompression, ImportOptions, ImportReport, export_to_dynamodb,
+    ExportOptions, ExportReport, ImportCompression, ImportOptions, ImportReport, RdbFileReport, RdbOptions, RdbTarget,
+    export_to_dynamodb, export_to_rdb,
 };
-use ekv_backup::{Class, DumpTarget, Error, EventOptions, Protocol};
+use ekv_backup::{Class, DumpTarget, Error, EventOptions, Expired, Protocol, RedisOptions};
 
 use crate::args::{CompressionRule, ExportArguments, ExportFormatRule};
 use crate::commands::decode::read_options;
@@ -14,9 +16,90 @@ use crate::exit::Exit;
 use crate::output::{Output, Page};
 
 pub(crate) fn run(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> {
-    match arguments.format {
+    match format(arguments)? {
         ExportFormatRule::DynamodbImport => import(arguments, output),
+        ExportFormatRule::Rdb => rdb(arguments, output),
     }
+}
+
+/// What the ending of a name says.
+const ENDINGS: [(&str, ExportFormatRule); 1] = [(".rdb", ExportFormatRule::Rdb)];
+
+/// What is to be made: as asked, else as the name says.
+fn format(arguments: &ExportArguments) -> Result<ExportFormatRule, Error> {
+    let name = arguments.target.as_os_str().as_encoded_bytes().to_ascii_lowercase();
+    let by_name = || ENDINGS.iter().find(|(ending, _)| name.ends_with(ending.as_bytes())).map(|(_, format)| *format);
+    arguments.format.or_else(by_name).ok_or_else(|| {
+        let target = arguments.target.display();
+        let text = format!(
+            "{target} does not say what is to be made: --format rdb or dynamodb-import, or a name that ends in .rdb"
+        );
+        Error::new(Class::Environment, text)
+    })
+}
+
+fn rdb(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> {
+    let mut options = options(arguments, Protocol::Redis)?;
+    let keeps_expired = arguments.keep_expired || options.events.scope.is_about_expired();
+    let expired = if keeps_expired { Expired::Keep } else { Expired::Drop };
+    options.events.redis = RedisOptions { expired, ..RedisOptions::default() };
+    let rdb = RdbOptions {
+        shift_expiry_to_ms: arguments.shift_expiry.then(now_ms),
+        databases: databases(&arguments.to_db)?,
+        back_lengths: arguments.server.into(),
+    };
+    let target = if arguments.dry_run {
+        RdbTarget::DryRun(&arguments.target)
+    } else if target::is_standard_output(&arguments.target) {
+        output.leave_standard_output_alone();
+        RdbTarget::Stream(Box::new(
+            crate::output::standard_output().map_err(|error| Error::new(Class::WriteIo, error))?,
+        ))
+    } else {
+        target::check_page_name(&arguments.target)?;
+        let name = target::new_name(&arguments.target, arguments.force, arguments.fsync, false);
+        RdbTarget::File(&arguments.target, name.publication)
+    };
+    let report = export_to_rdb(&arguments.source, target, &rdb, &options, output.screen())?;
+    if let Some(privacy) = report.made.privacy {
+        warn_of_privacy(output, privacy, &report.made.file);
+    }
+    report.made.warnings.iter().for_each(|warning| output.note(warning));
+    for finding in report.findings.iter().filter(|finding| finding.severity == "warning") {
+        output.warning_of_report(format_args!(
+            "{}: {} ({})",
+            finding.name,
+            finding.meaning,
+            text::digits(finding.count)
+        ));
+    }
+    Ok(told(&report, output, |out| show_rdb(&report.made, out)))
+}
+
+fn databases(given: &[(u32, u32)]) -> Result<BTreeMap<u32, u32>, Error> {
+    let databases: BTreeMap<u32, u32> = given.iter().copied().collect();
+    let targets: BTreeSet<u32> = databases.values().copied().collect();
+    let refused = |text: &str| Err(Error::new(Class::Environment, text));
+    if databases.len() < given.len() {
+        return refused("--to-db names a database twice");
+    }
+    if targets.len() < databases.len() {
+        return refused(
+            "--to-db would put two databases into one, where a key of both could not be told apart: write two files",
+        );
+    }
+    Ok(databases)
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn show_rdb(report: &RdbFileReport, out: &mut Page) {
+    text::contents("Selected", &report.contents, out);
+    text::title("RDB file", &report.file, report.dry_run, out);
+    let _ = writeln!(out, "  {}, {}", text::count(report.written, "key", "keys"), text::bytes(report.bytes));
 }
 
 fn import(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> {

@@ -42,7 +42,11 @@ fn show(report: &Inspection, with_families: bool, out: &mut Page) {
     if let Some(store) = &report.store {
         text::offload_store(store, out);
     }
-    text::holdings(&report.families, out);
+    text::rdb(report.rdb.as_ref(), out);
+    match &report.contents {
+        Some(contents) => text::contents("Holds", contents, out),
+        None => text::holdings(&report.families, out),
+    }
     if with_families {
         text::accounts(&report.records, &[], out);
         text::families(&report.families, out);

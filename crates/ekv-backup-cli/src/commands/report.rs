@@ -91,9 +91,12 @@ fn options(arguments: &ReportArguments) -> Result<ReportOptions, Error> {
 fn show(report: &Report, out: &mut Page) {
     match &report.account {
         Account::Snapshot(books) => {
+            text::rdb(books.rdb.as_ref(), out);
             text::snapshots(&books.snapshots, &books.completeness.rests_on, Detail::Short, out);
-            text::accounts(&books.records, &text::unasked(books), out);
-            text::completeness(&books.completeness, out);
+            if books.rdb.is_none() {
+                text::accounts(&books.records, &text::unasked(books), out);
+            }
+            text::completeness(books, out);
         }
         Account::Dump(dump) => of_dump(dump, report, out),
     }

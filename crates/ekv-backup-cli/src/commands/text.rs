@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use ekv_backup::{
     Accounts, BooksReport, Choice, Completeness, Contents, FamilyReport, FindingReport, Grounds, KindContents,
-    LossAccount, Missing, NamesReport, OutcomeReport, Proof, Protocol, ScopeContents, SnapshotReport, StoreListing,
+    LossAccount, Missing, NamesReport, OutcomeReport, Proof, Protocol, RdbReport, ScopeContents, SnapshotReport,
+    StoreListing,
 };
 use ekv_text::shorten;
 
@@ -163,6 +164,24 @@ pub(crate) fn offload_store(store: &StoreListing, out: &mut Page) {
 
 fn len(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// What the RDB file is that was read, if one was.
+pub(crate) fn rdb(rdb: Option<&RdbReport>, out: &mut Page) {
+    let Some(RdbReport { format, version, server, saved, bytes: len, keys, crc64 }) = rdb else { return };
+    out.title(format_args!("RDB file {}", bytes(*len)));
+    let checksum = match crc64 {
+        Some(crc) => format!("checksum {crc} verified"),
+        None => "no checksum: integrity not verified".to_owned(),
+    };
+    let _ = writeln!(out);
+    let _ = writeln!(out, "  format        {format} version {version}, {checksum}");
+    let by = server.as_deref().map(|server| format!(" by {server}")).unwrap_or_default();
+    let _ = match saved {
+        Some(saved) => writeln!(out, "  saved         {saved}{by}"),
+        None => writeln!(out, "  saved         at a time that it does not say{by}"),
+    };
+    let _ = writeln!(out, "  keys          {}", digits(*keys));
 }
 
 /// How far the clock of a snapshot went, and how its keys are ordered.
@@ -324,7 +343,8 @@ pub(crate) fn findings(all: &[FindingReport], out: &mut Page) {
 }
 
 /// Whether everything is there, and what that rests on.
-pub(crate) fn completeness(found: &Completeness, out: &mut Page) {
+pub(crate) fn completeness(books: &BooksReport, out: &mut Page) {
+    let found = &books.completeness;
     for each in &found.missing {
         let _ = writeln!(out, "  {}", missing(each));
     }
@@ -337,7 +357,7 @@ pub(crate) fn completeness(found: &Completeness, out: &mut Page) {
     if !found.holds_data {
         let _ = writeln!(out, "  it holds no data: {HOLDS_NO_DATA}");
     }
-    let _ = writeln!(out, "    {}", grounds(&found.rests_on));
+    let _ = writeln!(out, "    {}", grounds(&found.rests_on, books.rdb.as_ref()));
 }
 
 /// What was left out because somebody asked for that.
@@ -374,12 +394,18 @@ pub(crate) fn missing(missing: &Missing) -> String {
 }
 
 /// What the answer rests on, in a line.
-fn grounds(grounds: &Grounds) -> String {
+fn grounds(grounds: &Grounds, rdb: Option<&RdbReport>) -> String {
     let checksum = match grounds.checksum {
         Proof::Verified => "checksum verified",
         Proof::PartlyVerified => "not every snapshot has a checksum",
         Proof::Unverified => "without a checksum: a snapshot that was cut may look the same",
     };
+    if let Some(rdb) = rdb {
+        return match &rdb.saved {
+            Some(saved) => format!("{checksum}; saved at {saved}"),
+            None => format!("{checksum}; taken as of {}", grounds.moment.time),
+        };
+    }
     let groups = match (grounds.groups_present, grounds.groups_expected) {
         (present, Some(expected)) => format!("{present} of {}", count(expected, "group", "groups")),
         (present, None) => format!("{}, no routing catalog", count(present, "group", "groups")),

@@ -61,12 +61,13 @@ fn input_of_another_kind_is_named_with_the_command_that_takes_it() {
         (&["decode", "inspect"], "loose", "ekv-backup decode loose/0000000000000002.fsm DUMP"),
         (&["unpack"], "x.gz", "gzip -dc x.gz | ekv-backup unpack - DUMP"),
     ];
-    let rdb_and_json =
-        ["decode", "inspect", "verify", "encode", "pack", "checksums", "unpack", "restore", "prepare-restore"];
+    let json = ["decode", "inspect", "verify", "encode", "pack", "checksums", "unpack", "restore", "prepare-restore"];
     let dumps = ["verify", "encode", "pack", "checksums", "unpack", "restore"];
-    let more: [(&[&str], &str, &str); 7] = [
-        (&rdb_and_json, "x.rdb", "an RDB file of a Redis server"),
-        (&rdb_and_json, "x.json", "JSON text"),
+    let more: [(&[&str], &str, &str); 9] = [
+        (&["decode", "inspect"], "x.rdb", "have the server save another one (BGSAVE)"),
+        (&["verify", "pack", "checksums", "unpack"], "x.rdb", "ekv-backup decode x.rdb DUMP makes one of it"),
+        (&["prepare-restore"], "x.rdb", "an RDB file of a Redis or Valkey server"),
+        (&json, "x.json", "JSON text"),
         (&dumps, "snapshot.fsm", "a snapshot of elastickv, not a dump: ekv-backup decode snapshot.fsm DUMP"),
         (&dumps, "packed.fsm.zst", "a snapshot of elastickv, not a dump: ekv-backup decode packed.fsm.zst DUMP"),
         (
@@ -101,7 +102,7 @@ fn stream_of_another_kind_is_named() {
     run.assert_code(2).assert_says("standard input: it is compressed with gzip: put gzip -dc before ekv-backup");
     room.run_with_input(&["inspect", "-"], b"REDIS0011\xfa")
         .assert_code(2)
-        .assert_says("an RDB file of a Redis server");
+        .assert_says("standard input: at byte 10: it ends too early");
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn every_command_that_works_on_data_shows_examples_and_exit_codes() {
         "verify",
         "inspect",
         "report",
+        "export",
         "checksums",
         "encode",
         "restore",

@@ -13,6 +13,7 @@ mod dry_run;
 mod endings;
 mod escaping;
 mod exit_codes;
+mod export;
 mod first_run;
 mod help;
 mod input;

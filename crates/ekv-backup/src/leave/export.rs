@@ -9,12 +9,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ekv_files::sink::StagedFiles;
 use ekv_model::{Consumer, Result};
 use ekv_spill::Scratch;
 use serde::Serialize;
 
 use super::dynamodb::{ImportOptions, ImportOutput, ImportReport};
+use super::rdb::{RdbFileReport, RdbOptions, RdbOutput, RdbTarget};
 use crate::load::ReadOptions;
+use crate::overlap::refuse_overlap;
 use crate::pipe::{self, Events, Header, Output};
 use crate::progress::{Phase, Progress};
 use crate::report::{FindingReport, findings};
@@ -86,6 +89,28 @@ pub fn export_to_dynamodb(
     run(input, options, |_| ImportOutput::create(target, import, resources), progress)
 }
 
+/// Writes an RDB file, which Redis and Valkey load when they start. Cost: scratch space for all keys, twice that for what is sorted.
+///
+/// # Errors
+/// As [`export_to_dynamodb`].
+pub fn export_to_rdb(
+    input: &Path,
+    target: RdbTarget<'_>,
+    rdb: &RdbOptions,
+    options: &ExportOptions,
+    progress: &dyn Progress,
+) -> Result<ExportReport<RdbFileReport>> {
+    if let RdbTarget::File(path, _) | RdbTarget::DryRun(path) = &target {
+        refuse_overlap(&[input], &[path])?;
+    }
+    if let RdbTarget::File(path, publication) = &target {
+        StagedFiles::check_targets(&[path], *publication)?;
+    }
+    let scratch = options.read.resources.scratch();
+    let begin = |header: &Header| Ok(RdbOutput::new(target, rdb, ekv_snapshot::CommitTs(header.read_ts), &scratch));
+    run(input, options, begin, progress)
+}
+
 /// Pours what is selected of `input` into an output.
 fn run<O: Output<Look>>(
     input: &Path,
@@ -152,7 +177,7 @@ impl Events for Looked<'_> {
         progress: &dyn Progress,
     ) -> Result<Look> {
         let mut look = self.source.look(self.options, consumer, scratch, progress)?;
-        if matches!(self.source, Source::Store(_)) {
+        if matches!(self.source, Source::Store(_) | Source::Rdb(_)) {
             // What a store lost is among its findings.
             look.lost_count = 0;
             look.lost.clear();

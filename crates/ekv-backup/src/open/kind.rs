@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Compressed(&'static str, &'static str),
     /// An archive of `zip`.
     Zip,
-    /// A file of Redis.
+    /// A file of Redis or Valkey.
     Rdb,
     /// JSON text.
     Json,
@@ -33,7 +33,7 @@ pub(crate) enum Kind {
 }
 
 /// First bytes and what they mean.
-const BEGINNINGS: [(&[u8], Kind); 15] = [
+const BEGINNINGS: [(&[u8], Kind); 17] = [
     (b"EKVTHLC", Kind::Snapshot),
     (b"EKVPBBL", Kind::Snapshot),
     (b"EKVMVCC", Kind::Snapshot),
@@ -49,6 +49,9 @@ const BEGINNINGS: [(&[u8], Kind); 15] = [
     (b"PK\x03\x04", Kind::Zip),
     (b"PK\x05\x06", Kind::Zip),
     (b"REDIS0", Kind::Rdb),
+    (b"VALKEY", Kind::Rdb),
+    // Around the whole file, by Valkey 9.2 and newer.
+    (b"VCS", Kind::Rdb),
 ];
 
 impl Kind {
@@ -112,7 +115,7 @@ mod tests {
     fn first_bytes_say_what_a_file_is() {
         let mut tar = vec![b'x'; FIRST_LEN];
         tar[257..262].copy_from_slice(b"ustar");
-        let cases: [(&[u8], Option<Kind>); 14] = [
+        let cases: [(&[u8], Option<Kind>); 15] = [
             (b"EKVTHLC1\0\0", Some(Kind::Snapshot)),
             (b"EKVPBBL1", Some(Kind::Snapshot)),
             (b"\x1f\x8b\x08", Some(Kind::Compressed("gzip", "gzip -dc"))),
@@ -120,6 +123,7 @@ mod tests {
             (b"BZh91AY", Some(Kind::Compressed("bzip2", "bzip2 -dc"))),
             (b"PK\x03\x04", Some(Kind::Zip)),
             (b"REDIS0011", Some(Kind::Rdb)),
+            (b"VALKEY080", Some(Kind::Rdb)),
             (b" {\"a\":1}\n", Some(Kind::Json)),
             (b"[1]", Some(Kind::Json)),
             (b"\x28\xb5\x2f\xfd", Some(Kind::Zstd)),

@@ -135,7 +135,7 @@ pub fn diff(
     progress: &dyn Progress,
 ) -> Result<Compared> {
     let mut events = options.events.clone();
-    let mut not_compared: Vec<Protocol> = [first.left_out(), second.left_out()].concat();
+    let mut not_compared: Vec<Protocol> = [first.left_out(second), second.left_out(first)].concat();
     not_compared.retain(|adapter| events.adapters.contains(adapter) && events.scope.includes(*adapter));
     not_compared.sort_unstable();
     not_compared.dedup();

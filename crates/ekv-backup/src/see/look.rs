@@ -101,7 +101,7 @@ impl Source {
     /// What is known to have made a thing unreadable that `look` did not meet, in a line.
     pub(crate) fn loss_of(&mut self, name: &Name, look: &Look) -> Option<String> {
         match (self, &look.losses) {
-            (Source::Store(_), losses) => losses.as_ref()?.of(name),
+            (Source::Store(_) | Source::Rdb(_), losses) => losses.as_ref()?.of(name),
             (Source::Dump(dump), _) => dump.loss_of(name),
         }
     }
@@ -130,7 +130,7 @@ impl Source {
             poured => poured?,
         };
         match (books, self) {
-            (SourceBooks::Store(books), Source::Store(_)) => {
+            (SourceBooks::Store(books), _) => {
                 let Books { report, losses, findings, .. } = *books;
                 let is_doubtful = findings
                     .iter()

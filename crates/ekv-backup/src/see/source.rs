@@ -1,11 +1,11 @@
-//! A snapshot, a node's data directory, a dump or an archive: told apart by what is there, read in one way.
+//! A snapshot, a node's data directory, a dump, an archive or an RDB file: told apart by what is there, read in one way.
 
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use ekv_dump::manifest::{Adapters, MANIFEST_FILE, StoredManifest};
-use ekv_dump::replay::{ReplayOptions, Replayed, read_manifest};
+use ekv_dump::replay::{Checking, ReplayOptions, Replayed, read_manifest};
 use ekv_files::DumpPath;
 use ekv_files::checksums::CHECKSUMS_FILE;
 use ekv_files::source::{ScopedSource, read_error};
@@ -23,6 +23,7 @@ use crate::open::kind::Kind;
 use crate::open::open_snapshot_stream;
 use crate::pipe::{Books, Events, Header};
 use crate::progress::{Phase, Progress};
+use crate::rdb::{RdbEvents, RdbFile};
 use crate::time::{format_commit_ts, format_unix_ms};
 use crate::{CommandError, DumpEvents, EventOptions, Protocol, ReadTime, Store, StoreEvents, open_dump};
 
@@ -37,6 +38,8 @@ pub enum Source {
     Store(Box<Store>),
     /// A dump, in a directory or an archive: its files are compared with CHECKSUMS as they are read.
     Dump(Box<OpenDump>),
+    /// An RDB file of Redis or Valkey: its structure and its checksum have proved sound.
+    Rdb(Box<RdbFile>),
 }
 
 /// A dump of which the manifest has been read.
@@ -47,7 +50,7 @@ pub struct OpenDump {
 
 /// What became of everything that was read.
 pub enum SourceBooks {
-    /// Of a snapshot or node.
+    /// Of a snapshot, a node or an RDB file.
     Store(Box<Books>),
     /// Of a dump.
     Dump(Box<Replayed>),
@@ -61,32 +64,53 @@ impl Source {
     /// `read` wants it.
     pub fn open(input: &Path, read: &ReadOptions, progress: &dyn Progress) -> Result<Source> {
         let source = Source::open_beside(input, read, progress)?;
-        match read.at {
-            Some(at) if matches!(source, Source::Dump(_)) => source.at(at, progress),
+        match (read.at, &source) {
+            (Some(at), Source::Dump(_)) => source.at(at, progress),
+            (Some(_), Source::Rdb(file)) => file.check_states_no_moment().map(|()| source).map_err(Into::into),
             _ => Ok(source),
         }
     }
 
-    /// As [`Source::open`], but a dump is opened whatever time is asked for: it holds its own.
+    /// As [`Source::open`], but a dump or an RDB file is opened whatever time is asked for: it holds its own.
     ///
     /// # Errors
     /// As [`Source::open`].
     pub fn open_beside(input: &Path, read: &ReadOptions, progress: &dyn Progress) -> Result<Source> {
+        Source::open_as(input, read, true, progress)
+    }
+
+    /// As [`Source::open`], but a dump is refused.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub(crate) fn open_but_dump(input: &Path, read: &ReadOptions, progress: &dyn Progress) -> Result<Source> {
+        let source = Source::open_as(input, read, false, progress)?;
+        match (read.at, &source) {
+            (Some(_), Source::Rdb(file)) => file.check_states_no_moment().map(|()| source).map_err(Into::into),
+            _ => Ok(source),
+        }
+    }
+
+    fn open_as(input: &Path, read: &ReadOptions, takes_dumps: bool, progress: &dyn Progress) -> Result<Source> {
+        let kind = || Kind::of_file(input).map(|(kind, _)| kind);
         match InputPlace::of(input) {
-            Ok(InputPlace::Directory) if input.join(MANIFEST_FILE).exists() => {
+            Ok(InputPlace::Directory) if takes_dumps && input.join(MANIFEST_FILE).exists() => {
                 Source::of_dump(input, open_dump(input, &read.resources)?, read)
             }
-            Ok(InputPlace::File) if matches!(Kind::of_file(input), Some((Kind::Tar, _))) => {
+            Ok(InputPlace::File) if takes_dumps && kind() == Some(Kind::Tar) => {
                 Source::of_dump(input, open_dump(input, &read.resources)?, read)
+            }
+            Ok(InputPlace::File) if kind() == Some(Kind::Rdb) => {
+                Ok(Source::Rdb(Box::new(RdbFile::open(input, read, progress)?)))
             }
             Ok(InputPlace::StandardInput) => {
-                Source::of_stream(input, STANDARD_INPUT, io::stdin().lock(), read, progress)
+                Source::of_stream(input, STANDARD_INPUT, io::stdin().lock(), read, takes_dumps, progress)
             }
             Ok(InputPlace::Stream) => {
                 let name = input.display().to_string();
                 let stream = open_stream(input)
                     .map_err(|error| ekv_snapshot::Error::io("open the file", error).in_file(&name))?;
-                Source::of_stream(input, &name, stream, read, progress)
+                Source::of_stream(input, &name, stream, read, takes_dumps, progress)
             }
             _ => Ok(Source::Store(Box::new(Store::open(input, read, progress)?))),
         }
@@ -97,6 +121,7 @@ impl Source {
         name: &str,
         mut stream: impl Read,
         read: &ReadOptions,
+        takes_dumps: bool,
         progress: &dyn Progress,
     ) -> Result<Source> {
         let mut head = Vec::new();
@@ -104,7 +129,10 @@ impl Source {
         looked.map_err(|error| ekv_snapshot::Error::io("read the stream", error).in_file(name))?;
         let kind = Kind::of_beginning(&head);
         let whole = head.as_slice().chain(stream);
-        if kind == Some(Kind::Tar) {
+        if kind == Some(Kind::Rdb) {
+            return Ok(Source::Rdb(Box::new(RdbFile::of_stream(whole, name, read, progress)?)));
+        }
+        if kind == Some(Kind::Tar) && takes_dumps {
             return Source::of_dump(input, open_archive_stream(input, whole, &read.resources)?, read);
         }
         let scratch = read.resources.scratch();
@@ -126,29 +154,40 @@ impl Source {
     /// Why all of an archive was read, where its index would have saved that; known in the end.
     pub fn index_note(&self) -> Option<String> {
         match self {
-            Source::Store(_) => None,
+            Source::Store(_) | Source::Rdb(_) => None,
             Source::Dump(dump) => index_note(dump.files.as_ref()),
         }
     }
 
-    /// Adapters whose data the source leaves out, if it is a dump that was made so.
-    pub fn left_out(&self) -> Vec<Protocol> {
+    /// Adapters whose data the source leaves out, if it is a dump that was made so, or cannot hold although `other` does, if it is an RDB file.
+    pub(crate) fn left_out(&self, other: &Source) -> Vec<Protocol> {
         let held = |adapter: &Protocol| match self {
             Source::Store(_) => true,
             Source::Dump(dump) => {
                 let StoredManifest { manifest, account, .. } = &dump.manifest;
                 // What is not told of is not there, if nothing of the store was left out or lost.
                 let has_all = account.choices.is_empty() && account.loss_count == 0;
-                manifest.adapters.has(*adapter) || (has_all && !Adapters::tells_of_nothing(*adapter))
+                let may_be_nothing = !Adapters::tells_of_nothing(*adapter) && (has_all || !other.has_data_of(*adapter));
+                manifest.adapters.has(*adapter) || may_be_nothing
             }
+            Source::Rdb(_) => *adapter == Protocol::Redis || !other.has_data_of(*adapter),
         };
         Protocol::IN_DUMPS.into_iter().filter(|adapter| !held(adapter)).collect()
+    }
+
+    /// Whether there are data of an adapter.
+    pub(crate) fn has_data_of(&self, adapter: Protocol) -> bool {
+        match self {
+            Source::Store(store) => store.has_data_of(adapter),
+            Source::Dump(dump) => !dump.manifest.manifest.adapters.scopes(adapter).is_empty(),
+            Source::Rdb(_) => adapter == Protocol::Redis,
+        }
     }
 
     /// The filters with which it was made, if it is a part.
     pub fn selection(&self) -> Option<&str> {
         match self {
-            Source::Store(_) => None,
+            Source::Store(_) | Source::Rdb(_) => None,
             Source::Dump(dump) => dump.manifest.account.selection.as_deref(),
         }
     }
@@ -164,12 +203,13 @@ impl Source {
                 let time = format_commit_ts(CommitTs(dump.manifest.read_ts()));
                 Err(CommandError::OneMoment { time }.into())
             }
+            Source::Rdb(_) => Err(CommandError::NoVersions.into()),
         }
     }
 
-    /// The moment that it holds, if it is a dump.
+    /// The moment that it holds, if it is a dump or an RDB file.
     pub fn moment_of_dump(&self) -> Option<CommitTs> {
-        matches!(self, Source::Dump(_)).then(|| CommitTs(self.header().read_ts))
+        matches!(self, Source::Dump(_) | Source::Rdb(_)).then(|| CommitTs(self.header().read_ts))
     }
 
     /// The moment that is read, in Unix milliseconds.
@@ -181,6 +221,7 @@ impl Source {
     pub fn header(&self) -> Header {
         match self {
             Source::Store(store) => store.header(),
+            Source::Rdb(file) => file.header(),
             Source::Dump(dump) => {
                 let manifest = &dump.manifest.manifest;
                 Header {
@@ -238,11 +279,18 @@ impl Source {
                 let books = events.pour(consumer, Phase::Look, scratch, progress)?;
                 Ok(SourceBooks::Store(Box::new(books)))
             }
+            Source::Rdb(file) => {
+                let books = RdbEvents::of(file, options)?.pour(consumer, Phase::Look, scratch, progress)?;
+                Ok(SourceBooks::Store(Box::new(books)))
+            }
             Source::Dump(dump) => {
+                let has_one_database =
+                    dump.manifest.manifest.adapters.scopes(Protocol::Redis).iter().all(|name| name == "0");
                 let replay = ReplayOptions {
                     included: Map::only(&options.adapters),
                     scope: Arc::clone(&options.scope),
-                    checking: options.checking,
+                    // Names without a database may be in any.
+                    checking: if has_one_database { options.checking } else { Checking::All },
                     memory_budget: DUMP_SORT_LEN,
                 };
                 let mut events = DumpEvents::of(dump.files.as_mut(), &dump.manifest.manifest, replay);
@@ -328,7 +376,10 @@ mod tests {
         let read = ReadOptions::default();
         let open = |path: &Path| count(Source::open(path, &read, &NoProgress).unwrap());
         let stream = |path: &Path| {
-            count(Source::of_stream(Path::new("-"), "a pipe", File::open(path).unwrap(), &read, &NoProgress).unwrap())
+            count(
+                Source::of_stream(Path::new("-"), "a pipe", File::open(path).unwrap(), &read, true, &NoProgress)
+                    .unwrap(),
+            )
         };
         let (is_dump, read_ts, things) = open(&snapshot);
         assert!(!is_dump && things.0 == 174, "{things:?}");

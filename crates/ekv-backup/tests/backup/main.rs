@@ -7,6 +7,7 @@ mod leave;
 mod limits;
 mod nodes;
 mod prepare;
+mod rdb;
 mod redis;
 mod s3;
 mod see;

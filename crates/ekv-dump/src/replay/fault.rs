@@ -12,9 +12,6 @@ use crate::layout::fs::fault::FsFault;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayFault {
-    /// A database other than the one that the server has.
-    #[error("only db_0 can be encoded: the server has one key space")]
-    SeveralDatabases,
     /// A field, member or entry that comes twice.
     #[error("the {element} on line {first_line} comes again: names must be unique")]
     RepeatedElement {

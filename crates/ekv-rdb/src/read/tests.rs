@@ -5,12 +5,11 @@ use ekv_model::redis::{Event, StreamId};
 use ekv_model::{Class, Consumer, Findings, InMemory, Kind, Result};
 use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::redis::{RecordedKey, Recorder, RedisValue};
-use ekv_testkit::vectors::hex;
+use ekv_testkit::vectors::{hex, rdb_of_every_type};
 
 use super::*;
 use crate::Crc64;
 use crate::length::push_string;
-use crate::write::G1;
 
 /// What a file holds, by database and key.
 type Keys = BTreeMap<(u32, Vec<u8>), RecordedKey>;
@@ -97,7 +96,7 @@ fn zset(members: &[(&str, f64)]) -> RedisValue {
 
 #[test]
 fn golden_file_reads_back_whole() {
-    let (checked, keys, findings) = all(&hex(G1)).unwrap();
+    let (checked, keys, findings) = all(&rdb_of_every_type()).unwrap();
     assert_eq!((checked.keys, checked.keys_elsewhere, checked.has_checksum, checked.byte_count), (6, 1, true, 199));
     assert_eq!(names(&checked.findings), ["rdb_several_databases"]);
     assert!(names(&findings).is_empty());
@@ -242,17 +241,17 @@ fn old_files_without_checksum_are_read_and_told() {
     assert_eq!(keys[&(0, b"z".to_vec())].value, zset(&[("a", 1.0)]));
     bytes.extend([0; 8]);
     assert!(all(&bytes).is_err(), "what follows says that it is no such file");
-    let mut zero = hex(G1);
+    let mut zero = rdb_of_every_type();
     let len = zero.len();
     zero[len - 8..].fill(0);
     assert!(names(&all(&zero).unwrap().0.findings).contains(&"rdb_no_checksum"));
-    let behind = [hex(G1), vec![0; 3]].concat();
+    let behind = [rdb_of_every_type(), vec![0; 3]].concat();
     assert!(names(&all(&behind).unwrap().0.findings).contains(&"rdb_trailing_bytes"));
 }
 
 #[test]
 fn file_that_is_cut_or_changed_anywhere_is_refused() {
-    let bytes = hex(G1);
+    let bytes = rdb_of_every_type();
     for cut in 0..bytes.len() {
         let error = all(&bytes[..cut]).unwrap_err();
         assert_eq!(error.class(), Class::Data, "{cut}");
@@ -269,7 +268,7 @@ fn file_that_is_cut_or_changed_anywhere_is_refused() {
 
 #[test]
 fn damage_behind_a_right_checksum_costs_keys_or_the_file_but_never_more() {
-    let body = &hex(G1)[9..190];
+    let body = &rdb_of_every_type()[9..190];
     for at in 0..body.len() {
         for value in [0, 1, 0x3f, 0x40, 0x80, 0x81, 0xc3, 0xfe, 0xff] {
             let mut body = body.to_vec();

@@ -140,7 +140,7 @@ pub(super) mod tests {
     use ekv_model::redis::{CollectionKind, Element, Event, Expiry, ExpiryOrigin, ScalarKind, StreamId};
     use ekv_model::{Body, InMemory};
     use ekv_spill::SystemScratch;
-    use ekv_testkit::vectors::hex;
+    use ekv_testkit::vectors::{hex, rdb_of_every_type};
 
     use super::*;
     use crate::{BackLengths, Encoded, Encoder, Refusal};
@@ -208,13 +208,6 @@ pub(super) mod tests {
         payload
     }
 
-    /// The golden file of `docs/format/rdb.md`, section 1.5.
-    pub(crate) const G1: &str = "524544495330303039 fa0e656b762d6261636b75702d7665720131 fe00 fb0502
-        fc7b204aa9d1010000 00 0173 030076ff 01 016c 03 017a 00 017a 02 027374 02 0178 0180
-        fc7b204aa9d1010000 04 0168 01 00 0165 05 017a 02 016e 000000000000f0ff 0170 000000000000e03f fe03 fb0100
-        0f 0178 01 10 00000000000000010000000000000001 35 350000001400 0201 0001 0001 0001  0001 0001 0001 0201 816b02 817602
-        816b02 8001 0801 0001 0401 dfff02 0101 816602 817702 0601 ff   02 0909 00 ff 73ffd80cbdc85042";
-
     #[test]
     fn file_of_every_type_is_the_golden_one_byte_for_byte() {
         let expiry = Some(2_000_000_000_123);
@@ -246,7 +239,7 @@ pub(super) mod tests {
         ];
         file.record(b"x", None, &value(&collection(stream(id(9, 9)), &entries))).unwrap();
         let written = file.finish().unwrap();
-        assert_eq!(bytes, hex(G1));
+        assert_eq!(bytes, rdb_of_every_type());
         assert_eq!(written, WrittenFile { byte_count: 199, crc64: 0x4250_c8bd_0cd8_ff73 });
     }
 

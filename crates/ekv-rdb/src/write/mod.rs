@@ -10,6 +10,3 @@ pub use file::{Database, FileWriter, WrittenFile};
 pub use refusal::Refusal;
 pub use sorted::{RepeatedKey, SortedFile};
 pub use value::{Encoded, Encoder, Value};
-
-#[cfg(test)]
-pub(crate) use file::tests::G1;

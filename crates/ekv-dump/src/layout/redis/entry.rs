@@ -115,3 +115,8 @@ fn in_folder(folder: Folder) -> Misplaced {
 pub(crate) fn database_index(name: &[u8]) -> Option<u32> {
     decimal(name.strip_prefix(DATABASE_FRONT.as_bytes())?)
 }
+
+/// The name of the directory of a database.
+pub(crate) fn database_name(index: u32) -> Vec<u8> {
+    format!("{DATABASE_FRONT}{index}").into_bytes()
+}

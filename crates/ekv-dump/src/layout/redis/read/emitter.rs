@@ -1,4 +1,4 @@
-//! Events of the one database, on their way to who takes them.
+//! Events of a database, on their way to who takes them.
 
 use ekv_model::payload::{element_len, is_element};
 use ekv_model::redis::{CollectionSize, Event};
@@ -8,14 +8,10 @@ use crate::replay::Place;
 use crate::replay::reading::{Reading, emit};
 use ekv_files::Result;
 
-/// The one database that a server has.
-pub(super) const DATABASE: &[u8] = b"db_0";
-/// Its index in events.
-pub(super) const DATABASE_INDEX: u32 = 0;
-
-/// Hands events of the one database to the target.
+/// Hands events of a database to the target.
 pub(super) struct Emitter<'a> {
     target: &'a mut dyn Consumer,
+    database: u32,
     place: &'a Place,
     /// Whether collections are measured before they begin.
     looks_ahead: bool,
@@ -37,8 +33,8 @@ impl Consumer for Meter {
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new<'r: 'a>(reading: &Reading<'r>, target: &'a mut dyn Consumer) -> Self {
-        Emitter { target, place: reading.place(), looks_ahead: reading.scope().looks_ahead() }
+    pub(super) fn new<'r: 'a>(reading: &Reading<'r>, database: u32, target: &'a mut dyn Consumer) -> Self {
+        Emitter { target, database, place: reading.place(), looks_ahead: reading.scope().looks_ahead() }
     }
 
     /// How large a collection is, if that is asked for; `elements` emits what is in it.
@@ -50,12 +46,13 @@ impl<'a> Emitter<'a> {
             return Ok(None);
         }
         let mut meter = Meter::default();
-        elements(&mut Emitter { target: &mut meter, place: self.place, looks_ahead: false })?;
+        let database = self.database;
+        elements(&mut Emitter { target: &mut meter, database, place: self.place, looks_ahead: false })?;
         Ok(Some(meter.0))
     }
 
     pub(super) fn emit(&mut self, event: Event<'_>) -> Result<()> {
-        emit(self.target, self.place, ModelEvent::Redis { database: DATABASE_INDEX, event })
+        emit(self.target, self.place, ModelEvent::Redis { database: self.database, event })
     }
 
     /// Says in which line of the file the next events are.

@@ -4,7 +4,7 @@ use ekv_model::redis::{Event, Expiry, ExpiryOrigin, ScalarKind};
 use ekv_model::{Consumer, Keys, Protocol};
 
 use super::element::Texts;
-use super::emitter::{DATABASE, DATABASE_INDEX, Emitter};
+use super::emitter::Emitter;
 use super::expiry::Expiries;
 use super::keymap::{KeymapCursor, SortedKeymap};
 use super::{collection, stream};
@@ -22,6 +22,8 @@ use ekv_files::{DumpPath, Result};
 
 /// Replays the files of a database, type by type.
 pub(super) struct KeyFiles<'a> {
+    /// The name of its directory.
+    database: &'a [u8],
     selected: Keys<'a>,
     keymap: &'a SortedKeymap,
     names: RedisNames,
@@ -35,16 +37,18 @@ pub(super) struct KeyFiles<'a> {
 impl<'a> KeyFiles<'a> {
     pub(super) fn new<'r: 'a>(
         reading: &Reading<'r>,
+        (index, database): (u32, &'a [u8]),
         keymap: &'a SortedKeymap,
         names: RedisNames,
         target: &'a mut dyn Consumer,
     ) -> Self {
         let scratch = reading.scratch();
         KeyFiles {
-            selected: reading.scope().keys_in(Protocol::Redis, DATABASE_INDEX.to_string().as_bytes()),
+            database,
+            selected: reading.scope().keys_in(Protocol::Redis, index.to_string().as_bytes()),
             keymap,
             names,
-            emitter: Emitter::new(reading, target),
+            emitter: Emitter::new(reading, index, target),
             content: ValueBuffer::new(&scratch),
             texts: Texts::new(&scratch),
             key: Vec::new(),
@@ -53,7 +57,7 @@ impl<'a> KeyFiles<'a> {
 
     /// Replays the files of one type; `expiries` are those that lie beside it.
     pub(super) fn read(&mut self, reading: &mut Reading<'_>, folder: Folder, expiries: Option<Expiries>) -> Result<()> {
-        let path = DumpPath::new(&DatabaseEntry::Folder(folder).path(DATABASE))?;
+        let path = DumpPath::new(&DatabaseEntry::Folder(folder).path(self.database))?;
         let keymap = self.keymap.cursor();
         reading.show(&path, &mut FolderFiles { files: self, keymap, expiries })
     }

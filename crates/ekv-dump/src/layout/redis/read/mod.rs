@@ -23,34 +23,39 @@ use crate::expiry::ExpirySidecar;
 use crate::keymap::KEYMAP_LINE_LEN_MAX;
 use crate::layout::in_scope::InScope as _;
 use crate::layout::inside::Inside;
-use crate::layout::redis::entry::{DatabaseEntry, database_index};
+use crate::layout::redis::entry::{DatabaseEntry, database_index, database_name};
 use crate::layout::redis::joins::{RedisNames, check_record, folder_of, read_expiries};
 use crate::layout::redis::write::names::Folder;
+use crate::replay::Place;
 use crate::replay::excerpt::{Wanted, WantedLines};
 use crate::replay::reading::{DumpFile, Reading, Visit};
-use crate::replay::{Place, ReplayFault};
 use crate::segment::{encode_segment, has_fallback_shape};
 use crate::verify::lines::read_keymap;
 use crate::verify::problem::Problems;
 use ekv_files::{DumpPath, Error, Result};
+use ekv_spill::Sorter;
 
-use emitter::{DATABASE, DATABASE_INDEX};
 use expiry::ExpiryLines;
 use key_files::KeyFiles;
 use keymap::Keymap;
 
-/// Replays the keys of the database.
+/// Replays the keys of all databases, in the order of their numbers.
 pub(crate) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Result<()> {
     let path = DumpPath::new(Protocol::Redis.name().as_bytes())?;
-    let is_other = |index: &String| index.parse() != Ok(DATABASE_INDEX);
-    if reading.manifest().adapters.scopes(Protocol::Redis).iter().any(is_other) {
-        return Err(Error::from(ReplayFault::SeveralDatabases).at(path.as_bytes()));
-    }
-    let mut databases = Databases { has_database: false };
+    let mut databases = Databases { found: reading.sorter() };
     reading.show(&path, &mut databases)?;
-    if databases.has_database { Database::new(reading)?.read(reading, target) } else { Ok(()) }
+    let mut found = databases.found.finish()?;
+    while let Some((index, _)) = found.next()? {
+        let index = u32::from_be_bytes(index.first_chunk().copied().unwrap_or_default());
+        Database::new(reading, index)?.read(reading, target)?;
+    }
+    Ok(())
 }
 
+/// The database whose keys are looked for one by one: the one that a server of elastickv has.
+const DATABASE_INDEX: u32 = 0;
+/// The name of its directory.
+const DATABASE: &[u8] = b"db_0";
 /// Keys that are looked for one by one; more are found by reading all names.
 const KEYS_MAX: usize = 16;
 
@@ -86,17 +91,16 @@ pub(crate) fn files_of(scope: &Scope) -> Option<Wanted> {
     Some(Wanted { directories, files, lists })
 }
 
-/// Looks for the database.
+/// Looks for databases.
 struct Databases {
-    has_database: bool,
+    found: Sorter,
 }
 
 impl Visit for Databases {
     fn directory(&mut self, path: &DumpPath, _: Entry<'_>) -> Result<()> {
-        if database_index(path.split_last().1) != Some(DATABASE_INDEX) {
-            return Err(ReplayFault::SeveralDatabases.into());
+        if let Some(index) = database_index(path.split_last().1) {
+            self.found.push(&index.to_be_bytes(), b"")?;
         }
-        self.has_database = true;
         Ok(())
     }
 
@@ -107,6 +111,9 @@ impl Visit for Databases {
 
 /// What lies beside the type directories.
 struct Database<'p> {
+    index: u32,
+    /// The name of its directory.
+    name: Vec<u8>,
     place: &'p Place,
     names: RedisNames,
     keymap: Keymap,
@@ -116,8 +123,12 @@ struct Database<'p> {
 }
 
 impl<'p> Database<'p> {
-    fn new(reading: &mut Reading<'p>) -> Result<Self> {
+    fn new(reading: &mut Reading<'p>, index: u32) -> Result<Self> {
+        let name = database_name(index);
+        let path = DumpPath::new(&Entry::Scope(Protocol::Redis, &name).path())?;
         let mut database = Database {
+            index,
+            name,
             place: reading.place(),
             names: RedisNames::new(reading.sorter()),
             keymap: Keymap::new(reading.sorter()),
@@ -125,7 +136,6 @@ impl<'p> Database<'p> {
             hlls: ExpiryLines::new(reading.sorter()),
             folders: Vec::new(),
         };
-        let path = DumpPath::new(&Entry::Scope(Protocol::Redis, DATABASE).path())?;
         reading.show(&path, &mut database)?;
         Ok(database)
     }
@@ -134,7 +144,7 @@ impl<'p> Database<'p> {
         let keymap = self.keymap.finish(&reading.scratch())?;
         let mut strings = Some(self.strings.finish()?);
         let mut hlls = Some(self.hlls.finish()?);
-        let mut files = KeyFiles::new(reading, &keymap, self.names, target);
+        let mut files = KeyFiles::new(reading, (self.index, &self.name), &keymap, self.names, target);
         for folder in &self.folders {
             let expiries = match folder {
                 Folder::Strings => strings.take(),
@@ -149,11 +159,11 @@ impl<'p> Database<'p> {
     }
 
     fn read_keymap(&mut self, file: &mut DumpFile<'_>) -> Result<()> {
-        let Database { place, names, keymap, .. } = self;
+        let Database { place, name, names, keymap, .. } = self;
         read_keymap(&mut BufReader::new(file), check_record, &mut |line, record| {
             place.enter_line(line);
             let record = record.map_err(|kind| Error::from(kind).at_line(line))?;
-            names.add_record(DATABASE, record.encoded.as_bytes(), line)?;
+            names.add_record(name, record.encoded.as_bytes(), line)?;
             keymap.add(record)
         })
     }
@@ -163,10 +173,10 @@ impl<'p> Database<'p> {
             ExpirySidecar::Strings => &mut self.strings,
             ExpirySidecar::Hll => &mut self.hlls,
         };
-        let names = &mut self.names;
+        let (name, names) = (&self.name, &mut self.names);
         read_expiries(&mut BufReader::new(file), &mut |line, expiry| {
             let expiry = expiry.map_err(|kind| Error::from(kind).at_line(line))?;
-            names.add_expiry(DATABASE, sidecar, expiry.segment, line)?;
+            names.add_expiry(name, sidecar, expiry.segment, line)?;
             lines.add(sidecar, &expiry)
         })
     }
