@@ -164,7 +164,7 @@ impl Connection {
     /// The next reply, whole.
     ///
     /// # Errors
-    /// As [`Connection::token`].
+    /// As `Connection::token`.
     pub fn reply(&mut self) -> Result<Reply> {
         self.nested(DEPTH_MAX)
     }
@@ -190,7 +190,7 @@ impl Connection {
     /// Sends a command and waits for its reply; all before it must have been read.
     ///
     /// # Errors
-    /// As [`Connection::flush`] and [`Connection::token`].
+    /// As [`Connection::flush`] and `Connection::token`.
     pub fn call(&mut self, arguments: &[&[u8]]) -> Result<Reply> {
         put_whole(&mut self.out, arguments);
         self.flush()?;

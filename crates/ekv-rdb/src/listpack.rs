@@ -13,7 +13,7 @@ pub(crate) const COUNT_UNKNOWN: u16 = u16::MAX;
 /// seven for each of its bytes.
 const BORDERS: [u64; 3] = [16_378, 2_097_146, 268_435_450];
 
-/// How servers write the length behind an element at the [`is_border`] lengths: no form suits all of them.
+/// How servers write the length behind an element at the `is_border` lengths: no form suits all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BackLengths {
     /// Redis, and Valkey up to 8: a byte more at the border.

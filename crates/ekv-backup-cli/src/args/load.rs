@@ -40,8 +40,7 @@ pub(crate) struct LoadArguments {
     /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
-    /// redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH; of a cluster any node
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", help = "redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH; of a cluster any node")]
     pub(crate) target: ServerAddress,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
@@ -186,8 +185,7 @@ pub(crate) struct CompareArguments {
     /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
-    /// redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH; of a cluster any node
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", help = "redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH; of a cluster any node")]
     pub(crate) target: ServerAddress,
     #[command(flatten)]
     pub(crate) server: ServerArguments,

@@ -349,7 +349,7 @@ mod tests {
         assert!(!text.contains("manifest_cluster_id"));
         assert!(text.contains(r#""input_root": "\u003ca\u003e\u0026\u2028\"""#), "{text}");
         assert!(text.contains("\"last_commit_ts\": 18446744073709551615,"), "{text}");
-        assert!(text.contains("\"redis\",\n    \"dynamodb\",\n    \"s3\",\n    \"sqs\"\n"), "{text}");
+        assert!(text.contains("\"redis\",\n    \"dynamodb\",\n    \"s3\",\n    \"sqs\",\n    \"fs\"\n"), "{text}");
         assert_eq!(EncodeInfo::parse(text.as_bytes()).unwrap(), info);
     }
 
