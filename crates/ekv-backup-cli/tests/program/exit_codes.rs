@@ -170,7 +170,7 @@ fn lost_key_ends_with_5_and_the_rest_is_published() {
     assert_eq!(quiet.stdout, "");
     assert_eq!(room.tree("dump/redis/db_0/strings").len(), 3);
     let strict = room.run(&["decode", "snapshot.fsm", "strict", "--strict"]);
-    strict.assert_code(2).assert_says("problem: snapshot_damaged_value: lost: ");
+    strict.assert_code(2).assert_says("problem: snapshot_damaged_value: redis:0/lost: ");
     let plain = room.run(&["decode", "snapshot.fsm", "plain", "--json"]).json();
     let strict = room.run(&["decode", "snapshot.fsm", "strict", "--strict", "--json"]);
     let strict = strict.assert_code(2).json();
@@ -204,7 +204,7 @@ fn dump_with_losses_ends_with_5_wherever_it_is_checked_and_is_refused_where_a_cl
     let peers = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
     for words in [&["encode", "copy", "out.fsm"][..], &[&["restore", "dump.tar", "n1"][..], &peers].concat()] {
         let run = room.run(words);
-        run.assert_code(2).assert_says("problem: snapshot_damaged_value: lost: ").assert_says("--accept-losses");
+        run.assert_code(2).assert_says("problem: snapshot_damaged_value: redis:0/lost: ").assert_says("--accept-losses");
         let run = room.run(&[words, &["--accept-losses", "-q"]].concat());
         run.assert_code(0).assert_says("warning: what the decode of the dump lost is missing, as accepted: 1 loss");
     }
