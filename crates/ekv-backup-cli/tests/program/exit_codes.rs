@@ -204,7 +204,9 @@ fn dump_with_losses_ends_with_5_wherever_it_is_checked_and_is_refused_where_a_cl
     let peers = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
     for words in [&["encode", "copy", "out.fsm"][..], &[&["restore", "dump.tar", "n1"][..], &peers].concat()] {
         let run = room.run(words);
-        run.assert_code(2).assert_says("problem: snapshot_damaged_value: redis:0/lost: ").assert_says("--accept-losses");
+        run.assert_code(2)
+            .assert_says("problem: snapshot_damaged_value: redis:0/lost: ")
+            .assert_says("--accept-losses");
         let run = room.run(&[words, &["--accept-losses", "-q"]].concat());
         run.assert_code(0).assert_says("warning: what the decode of the dump lost is missing, as accepted: 1 loss");
     }
