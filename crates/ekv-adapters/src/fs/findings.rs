@@ -61,7 +61,7 @@ findings! {
     pub const ORPHAN_CHUNKS: Finding =
         Finding::warning("fs_orphan_chunks", "stored parts of which there is no file; --include-orphans writes them");
     pub const MALFORMED_KEY: Finding =
-        Finding::warning("fs_malformed_key", "records whose key does not parse, which no client sees");
+        Finding::loss("fs_malformed_key", "records whose key does not parse: whatever they hold is missing");
     pub const USAGE_MISMATCH: Finding = Finding::warning(
         "fs_usage_mismatch",
         "the store counts other files and bytes than there are: a part may be missing; of groups read at different moments it may be nothing",

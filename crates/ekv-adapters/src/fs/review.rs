@@ -28,7 +28,7 @@ pub(super) fn finish(run: &mut Run<'_>, options: Options, walked: Walked) -> Res
         count = count.saturating_add(1);
         let Some(id) = keys::parse_inode(Family::FsInode, found.user_key) else {
             run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new);
-            run.account(Family::FsInode, Outcome::Orphaned, 1)?;
+            run.account(Family::FsInode, Outcome::Lost, 1)?;
             continue;
         };
         let is_met = met.is_next(id)?;
@@ -229,7 +229,7 @@ fn leftover_chunks(run: &mut Run<'_>, options: Options, inodes: &mut ekv_snapsho
         run.monitor().advance(0)?;
         let Some(ChunkKey { home, inode, index }) = ChunkKey::parse(found.user_key) else {
             run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new);
-            run.account(Family::FsChunk, Outcome::Orphaned, 1)?;
+            run.account(Family::FsChunk, Outcome::Lost, 1)?;
             continue;
         };
         if at_hand.of != Some((home, inode)) {

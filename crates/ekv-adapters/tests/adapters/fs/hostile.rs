@@ -65,7 +65,7 @@ fn damage_costs_what_it_touches() {
 }
 
 #[test]
-fn oddities_are_told_and_nothing_is_missing() {
+fn oddities_are_told_and_every_file_is_there() {
     let file = |text: String| Store::new().inode(&text, 2).entry(ROOT, b"f", 2, "file");
     let plain = || inode(2, ROOT, "file", 0, 1);
     let short = [&b"!fs|chk|"[..], &[0; 23]].concat();

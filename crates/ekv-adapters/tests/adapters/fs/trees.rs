@@ -1,6 +1,7 @@
 //! Trees of any names, depth and content, there and back.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use ekv_adapters::EncodeOptions;
@@ -219,8 +220,10 @@ proptest! {
         for ((around, name, is_directory), id) in tree.into_iter().zip(2_u64..) {
             let parent = *around.get(&directories);
             let is_legal = !name.contains(&b'/') && name != b"." && name != b"..";
-            if is_legal && names.insert((parent, name), (id, is_directory)).is_none() && is_directory {
-                directories.push(id);
+            // A name that is taken stays what it is: something may be in it.
+            if let (true, Entry::Vacant(free)) = (is_legal, names.entry((parent, name.clone()))) {
+                free.insert((id, is_directory));
+                directories.extend(is_directory.then_some(id));
             }
         }
         let kept: std::collections::BTreeSet<u64> = names.values().map(|(id, _)| *id).collect();
