@@ -55,7 +55,8 @@ fn every_verb_that_reads_values_takes_keys_and_none_shows_them() {
     run.assert_code(0).assert_says("the dump is not encrypted");
     assert_eq!(std::fs::read(room.path("other/redis/db_0/strings/k.bin")).unwrap(), b"plain text");
     room.run(&["get", "snapshot.fsm", "k"]).assert_code(2).assert_says("data key 11, which was not given");
-    room.run(&["decode", "snapshot.fsm", "none"]).assert_code(5).assert_says("data key 11, which was not given");
+    let without = room.run(&["decode", "snapshot.fsm", "none"]);
+    assert!(without.assert_code(5).stdout.contains("data key 11, which was not given"), "{without:?}");
 }
 
 #[test]
