@@ -97,7 +97,9 @@ fn check_failed(subject: &Subject, room: &Room, run: &Run, context: &str) {
         return;
     }
     assert!(matches!(run.code, Some(1..=4)), "{context}");
-    assert!(run.stderr.starts_with("error: "), "{context}");
+    // Notes on what was done come before the message that its result cannot be printed.
+    let mut told = run.stderr.lines().skip_while(|line| line.starts_with("note: "));
+    assert!(told.next().is_some_and(|line| line.starts_with("error: ")), "{context}");
     let published = PUBLISHED.iter().any(|text| run.stderr.contains(text));
     assert_eq!(found, if published { Found::After } else { Found::Before }, "{context}");
     if !published {
