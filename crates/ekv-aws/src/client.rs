@@ -7,7 +7,7 @@ use ekv_text::hex::hex;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::credentials::Provider;
-use crate::request::query_text;
+use crate::encoding::canonical_query;
 use crate::{
     Answer, Clock, Endpoint, Error, Fault, FaultKind, Pace, Request, Result, RetryPolicy, Service, Signature,
     SignedRequest, SigningScope, Wire,
@@ -183,7 +183,7 @@ impl Client {
             headers.push(("x-amz-security-token".to_owned(), token.reveal().to_owned()));
         }
         let path = format!("{before}{}", request.path);
-        let query = query_text(request);
+        let query = canonical_query(&request.query);
         let signature = Signature {
             method: request.method.as_str(),
             path: &path,

@@ -2,7 +2,6 @@
 
 use std::io::Read;
 
-use crate::encoding::canonical_query;
 use crate::sign::sha256;
 
 /// HTTP methods in use.
@@ -160,9 +159,4 @@ impl SignedRequest<'_> {
         let mark = if self.query.is_empty() { "" } else { "?" };
         format!("{}{}{mark}{}", self.origin, self.path, self.query)
     }
-}
-
-/// The query of a request as it is signed and sent.
-pub(crate) fn query_text(request: &Request<'_>) -> String {
-    canonical_query(&request.query)
 }

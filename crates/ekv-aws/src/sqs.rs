@@ -1,8 +1,8 @@
 //! SQS: queues and messages that are sent.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
+use ekv_text::hex::hex;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
@@ -172,7 +172,7 @@ pub fn send(client: &Client, url: &str, messages: &[Message]) -> Result<Done<Bat
     let mut batch = Batch::default();
     for sent in done.value.successful {
         let body = messages.iter().find(|message| message.id == sent.id).map(|message| message.message_body.as_bytes());
-        if body.is_some_and(|body| md5_text(body) == sent.md5) {
+        if body.is_some_and(|body| hex(&Md5::digest(body)) == sent.md5) {
             batch.sent.push(sent.id);
         } else {
             let fault = Fault::new(200, "BodyChanged", "the queue took a body of another checksum than was sent");
@@ -191,13 +191,6 @@ pub fn send(client: &Client, url: &str, messages: &[Message]) -> Result<Done<Bat
         return Err(Error::BadAnswer { call, reason: format!("{told} of {} messages are told of", messages.len()) });
     }
     Ok(Done { value: batch, is_unsure: done.is_unsure })
-}
-
-fn md5_text(bytes: &[u8]) -> String {
-    Md5::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

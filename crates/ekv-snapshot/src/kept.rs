@@ -285,46 +285,12 @@ fn each_number(scan: &mut Scan, field: &mut dyn FnMut(&mut u64) -> io::Result<()
         field(total)?;
     }
     for family in families {
-        let FamilyTotals {
-            records,
-            staged,
-            covered,
-            unowned,
-            user_keys,
-            visible,
-            deleted,
-            store_expired,
-            damaged,
-            older,
-            newer,
-            tombstones,
-            raw_key_bytes,
-            value_bytes,
-            visible_body_bytes,
-            first_commit_ts,
-        } = family;
-        for total in [
-            records,
-            staged,
-            covered,
-            unowned,
-            user_keys,
-            visible,
-            deleted,
-            store_expired,
-            damaged,
-            older,
-            newer,
-            tombstones,
-            raw_key_bytes,
-            value_bytes,
-            visible_body_bytes,
-        ] {
+        for total in family.numbers() {
             field(total)?;
         }
-        let mut first = first_commit_ts.map(|ts| ts.0);
+        let mut first = family.first_commit_ts.map(|ts| ts.0);
         optional(&mut first, field)?;
-        *first_commit_ts = first.map(CommitTs);
+        family.first_commit_ts = first.map(CommitTs);
     }
     Ok(())
 }

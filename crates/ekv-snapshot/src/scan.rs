@@ -114,8 +114,8 @@ pub struct FamilyTotals {
 }
 
 impl FamilyTotals {
-    /// Adds the numbers of another file.
-    pub fn add(&mut self, other: &FamilyTotals) {
+    /// All numbers but the timestamp, in the order of their declarations.
+    pub(crate) fn numbers(&mut self) -> [&mut u64; 15] {
         let FamilyTotals {
             records,
             staged,
@@ -132,26 +132,32 @@ impl FamilyTotals {
             raw_key_bytes,
             value_bytes,
             visible_body_bytes,
-            first_commit_ts,
-        } = other;
-        self.first_commit_ts = self.first_commit_ts.into_iter().chain(*first_commit_ts).min();
-        for (sum, n) in [
-            (&mut self.records, records),
-            (&mut self.staged, staged),
-            (&mut self.covered, covered),
-            (&mut self.unowned, unowned),
-            (&mut self.user_keys, user_keys),
-            (&mut self.visible, visible),
-            (&mut self.deleted, deleted),
-            (&mut self.store_expired, store_expired),
-            (&mut self.damaged, damaged),
-            (&mut self.older, older),
-            (&mut self.newer, newer),
-            (&mut self.tombstones, tombstones),
-            (&mut self.raw_key_bytes, raw_key_bytes),
-            (&mut self.value_bytes, value_bytes),
-            (&mut self.visible_body_bytes, visible_body_bytes),
-        ] {
+            first_commit_ts: _,
+        } = self;
+        [
+            records,
+            staged,
+            covered,
+            unowned,
+            user_keys,
+            visible,
+            deleted,
+            store_expired,
+            damaged,
+            older,
+            newer,
+            tombstones,
+            raw_key_bytes,
+            value_bytes,
+            visible_body_bytes,
+        ]
+    }
+
+    /// Adds the numbers of another file.
+    pub fn add(&mut self, other: &FamilyTotals) {
+        self.first_commit_ts = self.first_commit_ts.into_iter().chain(other.first_commit_ts).min();
+        let mut other = *other;
+        for (sum, n) in self.numbers().into_iter().zip(other.numbers()) {
             *sum = sum.saturating_add(*n);
         }
     }
