@@ -11,7 +11,7 @@ mod demo;
 mod error;
 mod fuzz;
 mod listing;
-mod tests;
+mod suite;
 mod tools;
 mod workspace;
 
@@ -56,8 +56,8 @@ fn main() -> ExitCode {
 
 fn run(task: Option<&str>, rest: &[String]) -> Result<(), Error> {
     match task {
-        Some("test") => tests::test(rest),
-        Some("long") => tests::long(rest),
+        Some("test") => suite::test(rest),
+        Some("long") => suite::long(rest),
         Some("fuzz") => fuzz::run(rest),
         Some("help" | "-h" | "--help") => {
             print!("{USAGE}");

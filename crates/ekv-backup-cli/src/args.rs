@@ -24,7 +24,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::commands::either;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches as _, Parser, Subcommand, ValueEnum};
@@ -918,6 +917,11 @@ fn parse_adapters(text: &str) -> Result<AdapterList, String> {
         adapter.ok_or_else(|| format!("{name}: unknown adapter name; known are {} and all", Protocol::in_words(", ")))
     };
     names.iter().map(known).collect::<Result<Vec<_>, _>>().map(AdapterList)
+}
+
+/// An argument that is given by its place or as an option; the parser makes sure that it is given.
+pub(crate) fn either<'a>(by_place: &'a Option<PathBuf>, as_option: &'a Option<PathBuf>) -> &'a Path {
+    by_place.as_deref().or(as_option.as_deref()).unwrap_or(Path::new(""))
 }
 
 #[cfg(test)]

@@ -15,12 +15,12 @@ use std::time::Instant;
 
 use ekv_backup::see::Enough;
 use ekv_backup::{Class, Error, LISTED_LOSSES_MAX, Losses, is_out_of_space, shell};
+use ekv_text::human::digits;
 use ekv_text::json::write_shown_line;
 use ekv_text::{Line, is_shown_as_it_is, shorten};
 use serde::Serialize;
 
 use crate::args::{OutputArguments, When};
-use crate::commands::text;
 use crate::exit::Exit;
 use crate::screen::Screen;
 
@@ -335,7 +335,7 @@ impl Output {
     /// Prints the first losses that are not accepted as problems, and keeps all of them for the object that `--json` prints.
     pub(crate) fn refused_losses(&self, lost: &Arc<Losses>, rest: &str) {
         let first = lost.first(LISTED_LOSSES_MAX).unwrap_or_default();
-        text::first_of(&first, lost.count(), rest, |line| self.problem(line));
+        first_of(&first, lost.count(), rest, |line| self.problem(line));
         self.said.borrow_mut().lost = Some(Arc::clone(lost));
     }
 
@@ -595,6 +595,15 @@ fn is_colour_unwanted() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// Tells the first of `count` things, a line each, then how many more there are and, in `rest`, where they are.
+pub(crate) fn first_of(first: &[String], count: u64, rest: &str, mut tell: impl FnMut(&str)) {
+    first.iter().for_each(|line| tell(line));
+    let shown = u64::try_from(first.len()).unwrap_or(u64::MAX);
+    if count > shown {
+        tell(&format!("… and {} more{rest}", digits(count - shown)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -618,5 +627,18 @@ mod tests {
         let _ = writeln!(page, "begin {} end", "k".repeat(1 << 20));
         assert_eq!(page.text.chars().count(), LINE_LEN_MAX + 1);
         assert!(page.text.starts_with("begin k") && page.text.ends_with("k end\n"));
+    }
+
+    #[test]
+    fn what_is_not_shown_of_many_is_counted() {
+        let told = |first: &[String], count| {
+            let mut lines = Vec::new();
+            first_of(first, count, ", all in --json", |line| lines.push(line.to_owned()));
+            lines
+        };
+        let first = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(told(&first, 2), ["a", "b"]);
+        assert_eq!(told(&first, 1_002), ["a", "b", "… and 1 000 more, all in --json"]);
+        assert_eq!(told(&[], 0), [""; 0]);
     }
 }

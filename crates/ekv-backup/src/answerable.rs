@@ -1,27 +1,14 @@
 //! Which times snapshots can answer. Source: `docs/format/snapshot.md`, sections 7.3, 8 and 12.
 //!
-//! ```text
-//!    first commit of a user      closed until          newest commit     end
-//!  ───────────┬──────────────────────┬─────────────────────┬──────────────┬──────────
-//!   refused   │        final         │  commits may still  │   nothing    │  refused
-//!             │                      │  come in between    │   known yet  │
-//! ```
-//!
-//! The server stamps commits with a leased clock that runs up to ten seconds ahead of the wall clock, and applies them in another order
-//! than that of their stamps. The clock ceiling in a snapshot's header says how far the lease went when it was written: a store without
-//! writes answers times up to there, although its newest commit is older.
+//! What the times of one snapshot are: `snapshot_times.rs`.
 
-use ekv_adapters::{Family, Role};
 use ekv_model::{Example, Finding, Findings};
 use ekv_snapshot::{CommitTs, Scan, check_read_ts};
 
 use crate::CommandError;
-use crate::groups::{is_data_group, name};
-use crate::load::LoadedSnapshot;
+use crate::loaded::LoadedSnapshot;
+use crate::snapshot_times::{Answerable, CLOCK_LEASE_MS};
 use crate::time::{format_commit_ts, format_unix_ms};
-
-/// How far commit timestamps run ahead of the wall clock, in milliseconds (`docs/format/snapshot.md`, section 7.3).
-const CLOCK_LEASE_MS: u64 = 10_000;
 
 /// The read timestamp is not far enough in the past.
 const RECENT_TIME: Finding = Finding::warning(
@@ -52,57 +39,12 @@ const ENDS_APART: Finding = Finding::warning(
      of one cluster, and of one time?",
 );
 
-/// The times between which a snapshot has something to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answerable {
-    /// First commit of a user; `None` if there is no data of users.
-    pub(crate) first: Option<CommitTs>,
-    /// Older states were compacted away; 0 = none were.
-    pub(crate) retained_from: CommitTs,
-    /// Newest commit.
-    pub(crate) newest: CommitTs,
-    /// The clock had not gone beyond that when the snapshot was written.
-    pub(crate) end: CommitTs,
-    /// No later commit can have this time or an older one.
-    pub(crate) closed_until: CommitTs,
-}
-
-impl Answerable {
-    /// The times that the snapshot of a scan answers.
-    pub(crate) fn of(scan: &Scan) -> Answerable {
-        let newest = scan.effective_last_commit_ts;
-        let ceiling_ms = scan.envelope.header.ceiling_ms().unwrap_or(0);
-        let ceiling = CommitTs::last_of_ms(ceiling_ms).unwrap_or(newest);
-        // Below the ceiling by the lease and as much again for commits on their way.
-        let by_ceiling = ceiling_ms.saturating_sub(CLOCK_LEASE_MS.saturating_mul(2));
-        let closed_ms = newest.unix_ms().saturating_sub(CLOCK_LEASE_MS).max(by_ceiling);
-        Answerable {
-            first: first_commit(scan),
-            retained_from: CommitTs(scan.watermarks.oldest_answerable()),
-            newest,
-            end: newest.max(ceiling),
-            closed_until: CommitTs::last_of_ms(closed_ms).unwrap_or(newest),
-        }
-    }
-
-    /// Oldest time that can be answered; `None` if there is no data of users.
-    pub(crate) fn from(&self) -> Option<CommitTs> {
-        self.first.map(|first| first.max(self.retained_from))
-    }
-}
-
-/// The first commit that is still there of a record with data of users: the routing catalog has timestamps of its own.
-pub(crate) fn first_commit(scan: &Scan) -> Option<CommitTs> {
-    let families = Family::ALL.iter().filter(|family| family.role() == Role::Data);
-    families.filter_map(|family| scan.families.get(family.number())?.first_commit_ts).min()
-}
-
 /// Makes sure that the snapshots of a node can answer a read at `read_ts`.
 ///
 /// # Errors
 /// It is before the first commit of all groups, below the retention limit of any, or behind the end of all by more than the lease.
 pub(crate) fn check(snapshots: &[LoadedSnapshot], read_ts: CommitTs) -> Result<(), CommandError> {
-    let groups = || snapshots.iter().filter(|snapshot| is_data_group(snapshot));
+    let groups = || snapshots.iter().filter(|snapshot| snapshot.is_data_group());
     let time = format!("{} (hlc:{read_ts})", format_commit_ts(read_ts));
     let error = |why: String| CommandError::TimeNotAnswerable { time: time.clone(), why, older: None };
     if let Some(snapshot) = groups().find(|snapshot| is_compacted(&snapshot.scan, read_ts)) {
@@ -159,17 +101,17 @@ pub(crate) fn span(all: &[Answerable]) -> String {
 
 /// Whether a read at `read_ts` gives what each group gives without a time.
 pub(crate) fn is_newest_of_all(snapshots: &[LoadedSnapshot], read_ts: CommitTs) -> bool {
-    snapshots.iter().filter(|snapshot| is_data_group(snapshot)).all(|snapshot| snapshot.answerable().newest == read_ts)
+    snapshots.iter().filter(|snapshot| snapshot.is_data_group()).all(|snapshot| snapshot.answerable().newest == read_ts)
 }
 
 /// Warns about groups whose snapshot is much older than the newest one.
 pub(crate) fn warn_about_ends(snapshots: &[LoadedSnapshot], findings: &mut Findings) {
-    let groups = || snapshots.iter().filter(|snapshot| is_data_group(snapshot));
+    let groups = || snapshots.iter().filter(|snapshot| snapshot.is_data_group());
     let newest = groups().map(|snapshot| snapshot.answerable().end).max().unwrap_or_default();
     for snapshot in groups() {
         let end = snapshot.answerable().end;
         if newest.unix_ms().saturating_sub(end.unix_ms()) > ENDS_APART_MAX_MS {
-            let (name, end, newest) = (name(snapshot), format_commit_ts(end), format_commit_ts(newest));
+            let (name, end, newest) = (snapshot.group_name(), format_commit_ts(end), format_commit_ts(newest));
             let detail = format!("{name}: it ends at {end}, the newest one at {newest}");
             findings.record(ENDS_APART, || Example::new(None, None, detail));
         }
@@ -178,9 +120,9 @@ pub(crate) fn warn_about_ends(snapshots: &[LoadedSnapshot], findings: &mut Findi
 
 /// Warns about groups that may get commits of before `read_ts`, or begin after it, and tells of those that end before it.
 pub(crate) fn compare_with_time(snapshots: &[LoadedSnapshot], read_ts: CommitTs, findings: &mut Findings) {
-    for snapshot in snapshots.iter().filter(|snapshot| is_data_group(snapshot)) {
+    for snapshot in snapshots.iter().filter(|snapshot| snapshot.is_data_group()) {
         let times = snapshot.answerable();
-        let name = name(snapshot);
+        let name = snapshot.group_name();
         if times.first.is_some_and(|first| read_ts < first) {
             let detail = format!("{name}: it answers times {}", span(&[times]));
             findings.record(BEGINS_AFTER, || Example::new(None, None, detail));
@@ -205,7 +147,7 @@ pub(crate) fn compare_with_time(snapshots: &[LoadedSnapshot], read_ts: CommitTs,
 /// # Errors
 /// The newest commit of a group, or the clock in its header, is older.
 pub(crate) fn check_age(snapshots: &[LoadedSnapshot], not_before_ms: u64) -> Result<(), CommandError> {
-    for snapshot in snapshots.iter().filter(|snapshot| is_data_group(snapshot)) {
+    for snapshot in snapshots.iter().filter(|snapshot| snapshot.is_data_group()) {
         let times = snapshot.answerable();
         if times.end.unix_ms() < not_before_ms {
             return Err(CommandError::TooOld {

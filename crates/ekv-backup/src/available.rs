@@ -10,10 +10,10 @@ use ekv_snapshot::{Scan, ScanOptions, scan};
 use ekv_spill::Scratch;
 use serde::Serialize;
 
-use crate::answerable::Answerable;
-use crate::load::Loaded;
+use crate::loaded::Loaded;
 use crate::progress::{Phase, Progress};
 use crate::report::Moment;
+use crate::snapshot_times::Answerable;
 
 /// Snapshots of a group that are checked besides the one that is read; a server keeps three.
 const CHECKED_MAX: usize = 8;

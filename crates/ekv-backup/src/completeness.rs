@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Protocol;
 use crate::culprit;
 use crate::groups::{MISSING, NO_CATALOG, NOT_IN_CATALOG, UNROUTED};
-use crate::load::{Loaded, NEWER_SNAPSHOT, OLDER_SNAPSHOT, ReadOptions};
+use crate::loaded::{Loaded, NEWER_SNAPSHOT, OLDER_SNAPSHOT, ReadOptions};
 use crate::report::Moment;
 use crate::state::State;
 
@@ -96,6 +96,16 @@ pub enum Proof {
     Unverified,
 }
 
+impl Proof {
+    fn of(loaded: &Loaded) -> Self {
+        match loaded.snapshots.iter().filter(|snapshot| snapshot.is_proven).count() {
+            0 => Proof::Unverified,
+            proven if proven == loaded.snapshots.len() => Proof::Verified,
+            _ => Proof::PartlyVerified,
+        }
+    }
+}
+
 impl Completeness {
     /// Decides about what was `loaded`; `found` are all findings of the run. Of a decode, what became of the records of which adapters.
     pub(crate) fn of(
@@ -149,7 +159,7 @@ impl Completeness {
             by_choice: left_out.into_iter().chain(accepted).collect(),
             holds_data: holds_data(&state.families),
             rests_on: Grounds {
-                checksum: loaded.proof(),
+                checksum: Proof::of(loaded),
                 groups_present: state.groups.present,
                 groups_expected: state.groups.expected,
                 moment: newest.into(),

@@ -17,7 +17,7 @@ use crate::contents::Contents;
 use crate::culprit;
 use crate::dump_output::{DumpOutput, DumpPlan, PublishedDump};
 use crate::events::{EventOptions, StoreEvents};
-use crate::load::ReadOptions;
+use crate::loaded::ReadOptions;
 use crate::losses::Losses;
 use crate::pipe::{self, Books, Events, Header};
 use crate::progress::Progress;

@@ -11,7 +11,8 @@ use ekv_spill::Scratch;
 
 use crate::books::{Books, BooksReport, Header};
 use crate::contents::{Census, Contents};
-use crate::load::{Loaded, ReadOptions, load};
+use crate::load::load;
+use crate::loaded::{Loaded, ReadOptions};
 use crate::losses::LossFile;
 use crate::pipe::Events;
 use crate::progress::{Phase, Progress};

@@ -11,12 +11,9 @@ use ekv_adapters::Family;
 use ekv_model::{Example, Finding, Findings, Result};
 use ekv_snapshot::{CommitTs, FamilyTotals};
 
-use crate::answerable::first_commit;
-use crate::load::LoadedSnapshot;
+use crate::loaded::LoadedSnapshot;
 use crate::ownership::{Catalog, CatalogError};
-
-/// The group that the server reserves for its clock; it holds no data of users.
-const CLOCK_GROUP: u64 = 0;
+use crate::snapshot_times::first_commit;
 
 /// A group is not here.
 pub(crate) const MISSING: Finding = Finding::loss(
@@ -62,16 +59,6 @@ pub(crate) struct Groups {
     pub(crate) expected: Option<u64>,
 }
 
-/// Whether a snapshot is that of a group with data of users.
-pub(crate) fn is_data_group(snapshot: &LoadedSnapshot) -> bool {
-    snapshot.group_id != Some(CLOCK_GROUP)
-}
-
-/// How examples name a group; they are part of the dump and hold no path.
-pub(crate) fn name(snapshot: &LoadedSnapshot) -> String {
-    snapshot.group_id.map_or_else(|| "the only group".to_owned(), |id| format!("group {id}"))
-}
-
 /// Reads the catalog from the group with the smallest id, at a moment or at its newest state; `None` if it cannot be used.
 ///
 /// Compares it with the groups that are here; what is amiss goes into `findings`, which the user may have accepted.
@@ -82,7 +69,7 @@ pub(crate) fn compare_with_catalog(
     are_missing_allowed: bool,
     findings: &mut Findings,
 ) -> Result<(Option<Arc<Catalog>>, Groups)> {
-    let data_groups: Vec<&LoadedSnapshot> = snapshots.iter().filter(|snapshot| is_data_group(snapshot)).collect();
+    let data_groups: Vec<&LoadedSnapshot> = snapshots.iter().filter(|snapshot| snapshot.is_data_group()).collect();
     let present = u64::try_from(data_groups.len()).unwrap_or(u64::MAX);
     let mut find = |finding: Finding, detail: String| {
         findings.record(finding.accepted_if(are_missing_allowed), || Example::new(None, None, detail));
@@ -92,7 +79,7 @@ pub(crate) fn compare_with_catalog(
         let Some(contents) = contents(snapshot) else { continue };
         let first: &LoadedSnapshot = firsts.entry(contents).or_insert(snapshot);
         if !std::ptr::eq(first, *snapshot) {
-            find(OF_ANOTHER, format!("{} is a copy of {}", name(snapshot), name(first)));
+            find(OF_ANOTHER, format!("{} is a copy of {}", snapshot.group_name(), first.group_name()));
         }
     }
     let Some(holder) = data_groups.iter().min_by_key(|snapshot| snapshot.group_id) else {
@@ -137,9 +124,12 @@ pub(crate) fn compare_with_catalog(
         (CatalogError::Absent, [only]) if only.group_id.is_none() && !is_of_several() => {}
         (CatalogError::Absent, [only]) => {
             let why = if only.group_id.is_some() { "as its directory says" } else { "as its transactions show" };
-            find(NO_CATALOG, format!("{}: one group of a cluster, {why}; the other groups are not here", name(only)));
+            find(
+                NO_CATALOG,
+                format!("{}: one group of a cluster, {why}; the other groups are not here", only.group_name()),
+            );
         }
-        _ => find(NO_CATALOG, format!("{}: {problem}", name(holder))),
+        _ => find(NO_CATALOG, format!("{}: {problem}", holder.group_name())),
     }
     Ok((None, Groups { present, expected: None }))
 }
@@ -182,14 +172,14 @@ impl LeftOut {
     /// Where to note what a group holds that the catalog names.
     pub(crate) fn named_group(&mut self, snapshot: &LoadedSnapshot) -> Arc<Holdings> {
         let holdings = Arc::new(Holdings::default());
-        self.of_named_groups.push((name(snapshot), Arc::clone(&holdings)));
+        self.of_named_groups.push((snapshot.group_name(), Arc::clone(&holdings)));
         holdings
     }
 
     /// A flag for the records of a group that the catalog does not name.
     pub(crate) fn unnamed_group(&mut self, snapshot: &LoadedSnapshot) -> Arc<AtomicBool> {
         let flag = Arc::new(AtomicBool::new(false));
-        self.of_unnamed_groups.push((name(snapshot), Arc::clone(&flag)));
+        self.of_unnamed_groups.push((snapshot.group_name(), Arc::clone(&flag)));
         flag
     }
 

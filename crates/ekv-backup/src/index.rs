@@ -6,7 +6,8 @@ use ekv_model::Result;
 use serde::Serialize;
 
 use crate::index_cache::IndexUse;
-use crate::load::{ReadOptions, load};
+use crate::load::load;
+use crate::loaded::ReadOptions;
 use crate::progress::Progress;
 
 /// What [`keep_indexes`] did.

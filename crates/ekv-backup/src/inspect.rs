@@ -10,7 +10,7 @@ use crate::contents::Contents;
 use crate::decode::has_damage;
 use crate::dump_output::DumpBooks;
 use crate::input_place::InputPlace;
-use crate::load::ReadOptions;
+use crate::loaded::ReadOptions;
 use crate::offload::StoreListing;
 use crate::pipe::Events;
 use crate::progress::{Phase, Progress};

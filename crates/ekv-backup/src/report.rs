@@ -9,9 +9,9 @@ use ekv_snapshot::txn::TxnTotals;
 use ekv_snapshot::{CommitTs, FamilyTotals, Scan};
 use serde::{Deserialize, Serialize};
 
-use crate::answerable::Answerable;
 use crate::culprit;
 use crate::offload::OffloadReport;
+use crate::snapshot_times::Answerable;
 use crate::time::{format_commit_ts, format_unix_ms};
 
 /// This program, as manifests and info files name it.

@@ -24,8 +24,6 @@ pub use dump::{RestoreReport, restore};
 pub use ekv_node::{PeerList, PeersError, Placement};
 pub(crate) use encode_info::format_sha256;
 pub use encode_info::{EncodeInfo, EncodeInfoError, SelfTest};
-pub use error::RestoreError;
+pub use error::{RAFT_NUMBER_MAX, RestoreError};
 pub use payload::Payload;
-pub use prepare::{
-    DurableFsync, MemberReport, PrepareOptions, PrepareReport, RAFT_NUMBER_MAX, RestoreTarget, prepare, prepare_restore,
-};
+pub use prepare::{DurableFsync, MemberReport, PrepareOptions, PrepareReport, RestoreTarget, prepare, prepare_restore};

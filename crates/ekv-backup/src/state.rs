@@ -12,8 +12,8 @@ use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnState, TxnTotals, re
 use ekv_snapshot::{CommitTs, FamilyTotals, Group, Owner, Owners, Owns, RecordFile, View};
 use ekv_spill::Scratch;
 
-use crate::groups::{Groups, Holdings, LeftOut, compare_with_catalog, is_data_group};
-use crate::load::{Loaded, LoadedSnapshot, ReadOptions, Unowned};
+use crate::groups::{Groups, Holdings, LeftOut, compare_with_catalog};
+use crate::loaded::{Loaded, LoadedSnapshot, ReadOptions, Unowned};
 use crate::losses::LossFile;
 use crate::ownership::Catalog;
 use crate::progress::{Phase, Progress};
@@ -62,7 +62,7 @@ impl State {
         }
         progress.begin(Phase::Resolve, None);
         let mut findings = Findings::with_log(Some(losses.clone()));
-        let data_groups = loaded.snapshots.iter().filter(|snapshot| is_data_group(snapshot)).count();
+        let data_groups = loaded.snapshots.iter().filter(|snapshot| snapshot.is_data_group()).count();
         let mut families = loaded.families();
         let allowed = options.allow_missing_groups;
         let (catalog, groups_seen) = compare_with_catalog(&loaded.snapshots, at, &families, allowed, &mut findings)?;
@@ -167,7 +167,7 @@ impl State {
 
     /// The earliest moment at which a group of `loaded` with data of users is read.
     pub(crate) fn oldest_read_ts(&self, loaded: &Loaded) -> CommitTs {
-        let groups = loaded.snapshots.iter().zip(&self.read_ts).filter(|(snapshot, _)| is_data_group(snapshot));
+        let groups = loaded.snapshots.iter().zip(&self.read_ts).filter(|(snapshot, _)| snapshot.is_data_group());
         groups.map(|(_, read_ts)| *read_ts).min().unwrap_or_default()
     }
 

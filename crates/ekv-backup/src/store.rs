@@ -9,7 +9,8 @@ use ekv_snapshot::{FamilyTotals, Input};
 use ekv_spill::Scratch;
 
 use crate::books::Header;
-use crate::load::{Loaded, load, load_input};
+use crate::load::{load, load_input};
+use crate::loaded::Loaded;
 use crate::losses::LossFile;
 use crate::report::{FamilyReport, families};
 use crate::state::State;

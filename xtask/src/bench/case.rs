@@ -1,10 +1,10 @@
 //! One row: two commands, measured in turn.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::input::Mix;
 use super::measure::{self, Measured};
+use super::places::remove;
 use super::report::{Goal, Row};
 use crate::error::Error;
 
@@ -61,14 +61,4 @@ impl Case {
     fn clean(&self) -> Result<(), Error> {
         self.leaves.iter().try_for_each(|path| remove(path))
     }
-}
-
-/// Removes a file or a tree, if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), Error> {
-    let removed = match path.symlink_metadata() {
-        Err(_) => return Ok(()),
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    };
-    removed.map_err(Error::io(path))
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::measure::{self, Measured};
 use super::options::Options;
-use super::{Places, case, text};
+use super::places::{Places, remove, text};
 use crate::command::quoted;
 use crate::error::Error;
 
@@ -70,14 +70,14 @@ pub(super) fn measure_growth(program: &Path, places: &Places, options: &Options)
         let mut row = GrowthRow { name: shape.name(), lens: [0; 2], costs: [Measured::WORST; 2] };
         for ((len, cost), times) in row.lens.iter_mut().zip(&mut row.costs).zip([1, INPUT_RATIO]) {
             let input = places.tmpfs.path("growth.input");
-            case::remove(&input)?;
+            remove(&input)?;
             *len = shape.write(&input, times)?;
             *cost = measure_shape(program, places, options, shape, &input)?;
         }
         println!("  {row}");
         rows.push(row);
     }
-    case::remove(&places.tmpfs.path("growth.input"))?;
+    remove(&places.tmpfs.path("growth.input"))?;
     Ok(rows)
 }
 
@@ -95,7 +95,7 @@ fn measure_shape(
         std::iter::once(quoted(&text(program)).into_owned()).chain(args).collect::<Vec<_>>().join(" ")
     };
     let decode = |target: &Path| ours(&["decode", &text(input), &text(target), "--fsync", "none", "--quiet"]);
-    case::remove(&archive)?;
+    remove(&archive)?;
     let command = match shape.command() {
         shape::Command::Inspect => ours(&["inspect", &text(input)]),
         shape::Command::Decode => decode(&archive),
@@ -108,10 +108,10 @@ fn measure_shape(
     let mut best = Measured::WORST;
     for _ in 0..options.runs {
         for left in [&out, &info] {
-            case::remove(left)?;
+            remove(left)?;
         }
         if shape.command() == shape::Command::Decode {
-            case::remove(&archive)?;
+            remove(&archive)?;
         }
         let cost = measure::run(&command)?;
         if GrowthRow::cpu_s(&cost) < GrowthRow::cpu_s(&best) {
@@ -119,7 +119,7 @@ fn measure_shape(
         }
     }
     for left in [&archive, &out, &info] {
-        case::remove(left)?;
+        remove(left)?;
     }
     Ok(best)
 }

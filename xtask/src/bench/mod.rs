@@ -10,10 +10,11 @@ mod input;
 mod measure;
 mod memory;
 mod options;
+mod places;
 mod report;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::command::quoted;
 use crate::error::Error;
@@ -23,6 +24,7 @@ use case::Case;
 use input::Mix;
 use memory::{MemoryRow, Peak};
 use options::Options;
+use places::{Folder, Places, remove, text};
 use report::Report;
 
 /// Runs the benchmark.
@@ -58,36 +60,6 @@ pub(crate) fn hidden_task(task: &str, args: &[String]) -> Option<Result<(), Erro
     }
 }
 
-/// Where the files of the benchmark lie.
-struct Places {
-    /// Memory: what is measured is the program and the kernel.
-    tmpfs: Folder,
-    /// A disk.
-    disk: Folder,
-}
-
-/// A folder of the benchmark's own, removed when it ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn create(parent: &Path) -> Result<Self, Error> {
-        let folder = parent.join(format!("ekv-backup-bench-{}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-        Ok(Folder(folder))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left is named after this program.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Runs the commands whose memory must not follow the number of keys. Nothing is stored: what is written goes into a pipe.
 fn measure_memory(program: &Path, places: &Places, options: &Options) -> Result<Vec<MemoryRow>, Error> {
     let snapshot = places.tmpfs.path("memory.fsm");
@@ -111,7 +83,7 @@ fn measure_memory(program: &Path, places: &Places, options: &Options) -> Result<
             println!("  {row}");
         }
     }
-    case::remove(&snapshot)?;
+    remove(&snapshot)?;
     Ok(rows)
 }
 
@@ -141,7 +113,7 @@ impl Bench<'_> {
             report.rows.push(row);
         }
         for name in ["dump", "dump.tar", "dump.tar.zst"] {
-            case::remove(&self.places.tmpfs.path(name))?;
+            remove(&self.places.tmpfs.path(name))?;
         }
         Ok(())
     }
@@ -151,7 +123,7 @@ impl Bench<'_> {
         let dump = self.places.tmpfs.path("dump");
         for name in ["dump", "dump.tar", "dump.tar.zst"] {
             let target = self.places.tmpfs.path(name);
-            case::remove(&target)?;
+            remove(&target)?;
             measure::run(&self.ours(&["decode", &text(snapshot), &text(&target), "--fsync", "none", "--quiet"]))?;
         }
         baseline::write_listing(&dump, listing)
@@ -261,8 +233,4 @@ impl Bench<'_> {
         }
         cases
     }
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{cross, findings, licences, oldest, rooms, toy};
 use crate::command::Command;
 use crate::error::Error;
-use crate::tests;
+use crate::suite;
 use crate::workspace::Workspace;
 
 type Check = fn() -> Result<(), Error>;
@@ -22,7 +22,7 @@ const CHECKS: [(&str, Check); 11] = [
     ("other platforms", cross::run),
     ("oldest Rust", oldest::run),
     ("a fifth protocol", toy::run),
-    ("tests", || tests::test(&[])),
+    ("tests", || suite::test(&[])),
 ];
 
 /// Runs all checks and stops at the first that fails.

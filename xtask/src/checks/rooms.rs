@@ -7,7 +7,6 @@ mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use crate::error::Error;
 use crate::workspace::Workspace;
@@ -17,8 +16,8 @@ use files::Crate;
 const PAGE: &str = "ARCHITECTURE.md";
 /// What the names of the workspace's own crates begin with.
 const OWN: &str = "ekv-";
-/// The files that stand in circles, one a line behind the name of their crate; a file leaves the list with its circle, and none joins it.
-const CIRCLES: &str = include_str!("rooms/circles.txt");
+/// The folder of the crate that holds these checks.
+const OWN_TASKS: &str = "xtask";
 /// Where each protocol has a folder of its own, none of which may use another. The first one says which protocols there are.
 const PROTOCOLS: [(&str, &str); 2] = [("ekv-dump", "layout/"), ("ekv-adapters", "")];
 
@@ -29,7 +28,6 @@ pub(super) fn run() -> Result<(), Error> {
     let allowed = allowed(&fs::read_to_string(&page).map_err(Error::io(&page))?);
     let folder = root.join("crates");
     let mut problems = Vec::new();
-    let mut in_circles = BTreeSet::new();
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
         names.push(entry.map_err(Error::io(&folder))?.file_name().to_string_lossy().into_owned());
@@ -44,21 +42,13 @@ pub(super) fn run() -> Result<(), Error> {
         let Some(used) = dependencies(&text) else { continue };
         problems.extend(refused(name, &used, allowed.get(name)));
         let code = Crate::read(&folder.join("src"))?;
-        let circles = code.circles();
-        in_circles.extend(circles.iter().flatten().map(|file| format!("{name} {file}")));
-        problems.extend(new_circles(name, &circles, CIRCLES));
+        problems.extend(circles(name, &code));
         problems.extend(strangers(name, &code, &protocols));
     }
-    let gone = CIRCLES.lines().filter(|line| !in_circles.contains(*line));
-    problems
-        .extend(gone.map(|line| format!("{line} stands in no circle any more: take it off the list in circles.txt")));
+    problems.extend(circles(OWN_TASKS, &Crate::read(&root.join(OWN_TASKS).join("src"))?));
     problems.iter().for_each(|problem| println!("{problem}"));
     if problems.is_empty() {
-        println!(
-            "{} crates depend on each other one way; {} files stand in circles that are known",
-            names.len(),
-            in_circles.len()
-        );
+        println!("{} crates depend on each other one way, and no file stands in a circle", names.len());
         return Ok(());
     }
     Err(Error::Rooms { count: problems.len() })
@@ -93,11 +83,10 @@ fn refused(name: &str, used: &[String], allowed: Option<&Vec<String>>) -> Vec<St
     refused.map(|used| format!("{name} must not use {used}: the table of {PAGE} does not name it")).collect()
 }
 
-/// Circles with a file that `listed` does not name.
-fn new_circles(name: &str, circles: &[Vec<&str>], listed: &str) -> Vec<String> {
-    let is_listed = |file: &&str| listed.lines().any(|line| line.split_once(' ') == Some((name, *file)));
-    let new = circles.iter().filter(|circle| !circle.iter().all(&is_listed));
-    new.map(|circle| format!("{name}: these files use each other: {}", circle.join(", "))).collect()
+/// Files that use each other, all round.
+fn circles(name: &str, code: &Crate) -> Vec<String> {
+    let circles = code.circles().into_iter();
+    circles.map(|circle| format!("{name}: these files use each other: {}", circle.join(", "))).collect()
 }
 
 /// Which files of a protocol use those of another.
@@ -114,11 +103,6 @@ fn strangers(name: &str, code: &Crate, protocols: &BTreeSet<String>) -> Vec<Stri
         }
     }
     problems
-}
-
-/// Reads a path that ends in `.rs` as the code of a crate's file.
-fn is_code(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 #[cfg(test)]
@@ -147,12 +131,10 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_told_unless_all_its_files_are_listed() {
-        let circles = [vec!["a.rs", "b.rs"]];
-        assert!(new_circles("ekv-a", &circles, "ekv-a a.rs\nekv-a b.rs\n").is_empty());
-        for listed in ["", "ekv-a a.rs\n", "ekv-b a.rs\nekv-b b.rs\n"] {
-            assert_eq!(new_circles("ekv-a", &circles, listed), ["ekv-a: these files use each other: a.rs, b.rs"]);
-        }
+    fn a_circle_is_told_with_all_its_files() {
+        let code =
+            Crate::of(&[("lib.rs", "mod a;\nmod b;"), ("a.rs", "use crate::b::B;"), ("b.rs", "use crate::a::A;")]);
+        assert_eq!(circles("ekv-a", &code), ["ekv-a: these files use each other: a.rs, b.rs"]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use ekv_backup::{ChecksumsOptions, Error, checksums};
 
-use crate::args::ChecksumsArguments;
-use crate::commands::{either, fsync, target, text, warn_of_privacy};
+use crate::args::{ChecksumsArguments, either};
+use crate::commands::{fsync, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::Output;
 

@@ -11,10 +11,10 @@ use ekv_backup::{
 
 use crate::args::{
     BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, PortableRule, ReadArguments, SnapshotArguments,
-    ViewRule,
+    ViewRule, either,
 };
 use crate::commands::text::{self, Detail};
-use crate::commands::{either, keys, target, warn_of_privacy};
+use crate::commands::{keys, target, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 

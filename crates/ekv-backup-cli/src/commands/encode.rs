@@ -7,10 +7,10 @@ use ekv_backup::{
     Protocol, WrittenForm, encode,
 };
 
-use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
-use crate::commands::{either, fsync, of_dump, some_adapters, target, text, warn_of_privacy};
+use crate::args::{DumpReadArguments, EncodeArguments, FormRule, either};
+use crate::commands::{fsync, of_dump, some_adapters, target, text, warn_of_privacy};
 use crate::exit::Exit;
-use crate::output::{Output, Page};
+use crate::output::{Output, Page, first_of};
 
 pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Exit, Error> {
     let dump = either(&arguments.dump, &arguments.input);
@@ -98,7 +98,7 @@ pub(crate) fn show_refusal(output: &Output, error: &Error) {
 /// Names what no server restores: all of it is in the report for machines.
 pub(crate) fn tell_what_is_left_out(output: &Output, lost: &Losses) -> Result<(), Error> {
     let first = lost.first(LISTED_LOSSES_MAX)?;
-    text::first_of(&first, lost.count(), ", all in --json", |line| output.warning(line));
+    first_of(&first, lost.count(), ", all in --json", |line| output.warning(line));
     Ok(())
 }
 

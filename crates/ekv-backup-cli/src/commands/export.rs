@@ -13,7 +13,7 @@ use crate::args::{CompressionRule, ExportArguments, ExportFormatRule};
 use crate::commands::decode::read_options;
 use crate::commands::{target, text, warn_of_privacy};
 use crate::exit::Exit;
-use crate::output::{Output, Page};
+use crate::output::{Output, Page, first_of};
 
 pub(crate) fn run(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> {
     match format(arguments)? {
@@ -136,7 +136,7 @@ fn told<T: serde::Serialize>(report: &ExportReport<T>, output: &mut Output, show
         output.note(format_args!("{keys} had expired and stay behind"));
     }
     let rest = ", which `decode` lists in LOSSES.jsonl";
-    text::first_of(&report.lost, report.lost_count, rest, |line| output.warning(format_args!("missing: {line}")));
+    first_of(&report.lost, report.lost_count, rest, |line| output.warning(format_args!("missing: {line}")));
     for finding in report.findings.iter().filter(|finding| finding.severity == "loss") {
         output.loss_of_report(format_args!("{}: {} ({})", finding.name, finding.meaning, text::digits(finding.count)));
     }

@@ -9,7 +9,7 @@ use crate::commands::decode::read_options;
 use crate::commands::index;
 use crate::commands::text;
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, first_of};
 
 /// Columns of a time.
 const TIME_LEN: usize = 24;
@@ -122,7 +122,7 @@ pub(crate) fn tell(poured: &Look, output: &Output) {
     }
     poured.of_groups().for_each(|line| output.warning(line));
     let rest = ", which `decode` lists in LOSSES.jsonl";
-    text::first_of(&poured.lost, poured.lost_count, rest, |line| output.warning(format_args!("missing: {line}")));
+    first_of(&poured.lost, poured.lost_count, rest, |line| output.warning(format_args!("missing: {line}")));
 }
 
 /// How lines look.

@@ -11,7 +11,7 @@ use crate::args::{LoadArguments, ServerArguments};
 use crate::commands::decode::read_options;
 use crate::commands::text;
 use crate::exit::Exit;
-use crate::output::{Output, Page};
+use crate::output::{Output, Page, first_of};
 
 /// Holds the password of the server where no file does.
 const PASSWORD_VARIABLE: &str = "EKV_REDIS_PASSWORD";
@@ -109,9 +109,7 @@ fn tell(report: &LoadReport, output: &Output) {
     if report.source_losses > 0 {
         let what = text::count(report.source_losses, "thing", "things");
         output.loss_of_report(format_args!("{what} cannot be read, or were lost before; they are not on the target"));
-        text::first_of(&report.source_lost, report.source_losses, "ls and verify tell more", |line| {
-            output.warning(line)
-        });
+        first_of(&report.source_lost, report.source_losses, "ls and verify tell more", |line| output.warning(line));
     }
     if let Some(keys) = report.resumed_after {
         output.note(format_args!("went on behind {}", text::count(keys, "key that was done", "keys that were done")));

@@ -23,18 +23,12 @@ pub(crate) mod target;
 pub(crate) mod text;
 pub(crate) mod verify;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ekv_backup::{CommandError, Error, Fsync, Privacy, Protocol, Scope};
 
 use crate::args::{AdapterList, FsyncRule};
 use crate::output::Output;
-
-/// An argument that is given by its place or as an option; the parser makes sure that it is given.
-pub(crate) fn either<'a>(by_place: &'a Option<PathBuf>, as_option: &'a Option<PathBuf>) -> &'a Path {
-    by_place.as_deref().or(as_option.as_deref()).unwrap_or(Path::new(""))
-}
 
 /// The adapters of a dump that were asked for; all means those that there are, as without the option.
 pub(crate) fn some_adapters(list: Option<&AdapterList>) -> Option<Vec<Protocol>> {

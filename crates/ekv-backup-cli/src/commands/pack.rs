@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ekv_backup::{CopyOptions, CopyReport, DumpTarget, Error, PartReport, Protocol, pack, unpack};
 
-use crate::args::{LimitArguments, PackArguments, PartArguments, UnpackArguments};
-use crate::commands::{either, of_dump, some_adapters, target, text, warn_of_privacy};
+use crate::args::{LimitArguments, PackArguments, PartArguments, UnpackArguments, either};
+use crate::commands::{of_dump, some_adapters, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::Output;
 

@@ -6,8 +6,8 @@ use ekv_backup::Error;
 use ekv_backup::restore::{DurableFsync, Placement, PrepareOptions, PrepareReport, RestoreTarget, prepare_restore};
 use ekv_backup::shell::quote;
 
-use crate::args::{ClusterArguments, DurableRule, PrepareRestoreArguments};
-use crate::commands::{either, target, text, warn_of_privacy};
+use crate::args::{ClusterArguments, DurableRule, PrepareRestoreArguments, either};
+use crate::commands::{target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 

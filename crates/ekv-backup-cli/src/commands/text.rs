@@ -437,15 +437,6 @@ pub(crate) fn tell_what_is_hidden(output: &Output, found: &Completeness, finding
     }
 }
 
-/// Tells the first of `count` things, a line each, then how many more there are and, in `rest`, where they are.
-pub(crate) fn first_of(first: &[String], count: u64, rest: &str, mut tell: impl FnMut(&str)) {
-    first.iter().for_each(|line| tell(line));
-    let shown = u64::try_from(first.len()).unwrap_or(u64::MAX);
-    if count > shown {
-        tell(&format!("… and {} more{rest}", digits(count - shown)));
-    }
-}
-
 /// What the decode that wrote a dump lost.
 pub(crate) fn losses(account: Option<&LossAccount>, out: &mut Page) {
     let Some(account) = account else { return };
@@ -475,23 +466,5 @@ pub(crate) fn names(names: &NamesReport, out: &mut Page) {
     }
     for example in names.examples.iter().take(3) {
         let _ = writeln!(out, "      {}", shorten(&example.to_string(), NAME_LEN_SHOWN));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_shown_of_many_is_counted() {
-        let told = |first: &[String], count| {
-            let mut lines = Vec::new();
-            first_of(first, count, ", all in --json", |line| lines.push(line.to_owned()));
-            lines
-        };
-        let first = ["a".to_owned(), "b".to_owned()];
-        assert_eq!(told(&first, 2), ["a", "b"]);
-        assert_eq!(told(&first, 1_002), ["a", "b", "… and 1 000 more, all in --json"]);
-        assert_eq!(told(&[], 0), [""; 0]);
     }
 }

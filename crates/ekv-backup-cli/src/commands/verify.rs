@@ -2,10 +2,10 @@
 
 use ekv_backup::{Error, VerifyReport, verify_within};
 
-use crate::args::VerifyArguments;
-use crate::commands::{either, target, text};
+use crate::args::{VerifyArguments, either};
+use crate::commands::{target, text};
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, first_of};
 
 pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Exit, Error> {
     let dump = either(&arguments.dump, &arguments.input);
@@ -57,5 +57,5 @@ pub(crate) fn show_problems(output: &Output, report: &VerifyReport) {
 
 /// Lists the first of `count` problems as messages.
 pub(crate) fn show_first(output: &Output, first: &[String], count: u64) {
-    text::first_of(first, count, "", |line| output.problem(line));
+    first_of(first, count, "", |line| output.problem(line));
 }

@@ -18,7 +18,7 @@ use super::stage::{PAYLOAD, Stage};
 use super::{EncodeOptions, WrittenForm};
 use crate::culprit;
 use crate::digest::{Digester, Digests, Sequences};
-use crate::load::ReadOptions;
+use crate::loaded::ReadOptions;
 use crate::pipe::{Books, Events};
 use crate::progress::{Phase, Progress};
 use crate::restore::format_sha256;

@@ -15,6 +15,7 @@ use ekv_testkit::CountedScratch;
 use tempfile::TempDir;
 
 use super::*;
+use crate::Resources;
 use crate::{DecodeOptions, EventOptions, NoProgress, decode};
 
 /// A directory with a dump of a fixture.

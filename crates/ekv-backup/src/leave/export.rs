@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::dynamodb::{ImportOptions, ImportOutput, ImportReport};
 use super::rdb::{RdbFileReport, RdbOptions, RdbOutput, RdbTarget};
-use crate::load::ReadOptions;
+use crate::loaded::ReadOptions;
 use crate::overlap::refuse_overlap;
 use crate::pipe::{self, Events, Header, Output};
 use crate::progress::{Phase, Progress};

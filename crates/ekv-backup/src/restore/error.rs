@@ -1,10 +1,20 @@
 //! Why a restore is refused or fails.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use ekv_model::{Class, Error};
 
 use super::EncodeInfoError;
+
+/// Highest Raft index and term with which a node can begin: both are counted on for as long as it lives, and some numbers at the end of
+/// their range mean "none" to the server.
+///
+/// Source: `docs/format/restore.md`, section 10.2.
+pub const RAFT_NUMBER_MAX: NonZeroU64 = match NonZeroU64::new(u64::MAX / 2) {
+    Some(max) => max,
+    None => NonZeroU64::MIN,
+};
 
 /// Why a restore is refused or fails; what the crates below report comes as their own errors.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +74,7 @@ pub enum RestoreError {
         found: String,
     },
     /// A server that begins at this Raft index or term could not go on from it.
-    #[error("Raft {what} {found} leaves no room above it, and the server counts on from it: take one up to {max}, such as 1", max = super::RAFT_NUMBER_MAX)]
+    #[error("Raft {what} {found} leaves no room above it, and the server counts on from it: take one up to {max}, such as 1", max = RAFT_NUMBER_MAX)]
     RaftNumber {
         /// Which of the two.
         what: &'static str,

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::data_dir::{Beginning, Copied, Stage};
 use super::encode_info::format_sha256;
+use super::error::RAFT_NUMBER_MAX;
 use super::timestamp::{check_last_commit_ts, timestamp_warning};
 use super::{EncodeInfo, Payload, PeerList, Placement, RestoreError};
 use crate::new_parents::NewParents;
@@ -18,15 +19,6 @@ use crate::open::too_many_bytes;
 use crate::progress::{Phase, Progress};
 use crate::report::is_zero;
 use crate::{Moment, Resources};
-
-/// Highest Raft index and term with which a node can begin: both are counted on for as long as it lives, and some numbers at the end of
-/// their range mean "none" to the server.
-///
-/// Source: `docs/format/restore.md`, section 10.2.
-pub const RAFT_NUMBER_MAX: NonZeroU64 = match NonZeroU64::new(u64::MAX / 2) {
-    Some(max) => max,
-    None => NonZeroU64::MIN,
-};
 
 /// For which cluster a data directory is made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use ekv_spill::Scratch;
 use super::source::{Source, SourceBooks};
 use crate::EventOptions;
 use crate::groups::{MISSING, NO_CATALOG, NOT_IN_CATALOG, UNROUTED};
-use crate::load::{NEWER_SNAPSHOT, OLDER_SNAPSHOT};
+use crate::loaded::{NEWER_SNAPSHOT, OLDER_SNAPSHOT};
 use crate::losses::Losses;
 use crate::pipe::Books;
 use crate::progress::Progress;

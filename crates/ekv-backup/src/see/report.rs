@@ -28,7 +28,7 @@ use serde::Serialize;
 
 use super::source::{Source, SourceBooks};
 use crate::books::BooksReport;
-use crate::load::ReadOptions;
+use crate::loaded::ReadOptions;
 use crate::losses::LossAccount;
 use crate::progress::Progress;
 use crate::report::{FindingReport, Moment, findings};

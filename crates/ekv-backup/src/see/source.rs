@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::dump_source::{index_note, open_archive_stream};
 use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};
-use crate::load::ReadOptions;
+use crate::loaded::ReadOptions;
 use crate::losses::{dump_loss_of, first_losses};
 use crate::open::kind::Kind;
 use crate::open::open_snapshot_stream;

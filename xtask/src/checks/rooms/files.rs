@@ -10,8 +10,6 @@ use std::path::Path;
 use crate::error::Error;
 use crate::listing::files_below;
 
-use super::is_code;
-
 /// Most names that are handed on from one file to the next before a path counts as lost.
 const STEPS_MAX: usize = 8;
 
@@ -165,6 +163,11 @@ impl Crate {
         }
         circles.into_iter().collect()
     }
+}
+
+/// Reads a path that ends in `.rs` as the code of a crate's file.
+fn is_code(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 impl Code {
