@@ -7,7 +7,7 @@ use ekv_adapters::{fs, redis, s3, sqs};
 use ekv_backup::pipe::Events;
 use ekv_backup::{EventOptions, Phase, ReadOptions, Store, StoreEvents, TxnView};
 use ekv_dump::manifest::{DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin, format_wall_time};
-use ekv_dump::replay::{Checking, Place, ReplayOptions, replay};
+use ekv_dump::replay::{Checking, ReadPosition, ReplayOptions, replay};
 use ekv_dump::verify::verify;
 use ekv_dump::{DumpWriter, Scopes, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
@@ -170,7 +170,7 @@ fn encode(entries: &MemoryEntries, included: Map<bool>, sink: &mut dyn RecordSin
     let scratch = scratch();
     let mut encoder = ekv_adapters::Encoder::new(sink, &scratch);
     let mut source = MemorySource::new(entries.clone());
-    replay(&mut source, &scratch, &options, &mut encoder, &Place::default(), &NoMonitor).map(|_| ())
+    replay(&mut source, &scratch, &options, &mut encoder, &ReadPosition::default(), &NoMonitor).map(|_| ())
 }
 
 /// Redis keys survive the way from files to records and back.

@@ -30,7 +30,7 @@ pub fn decode(run: &mut Run<'_>) -> Result<()> {
 /// Failing reads, the monitor's wish to stop.
 pub fn leave_out(run: &mut Run<'_>, finding: Finding) -> Result<()> {
     for_each(run, |family| family.role() == Role::Data, &mut |run, family, found| {
-        run.find(finding, found.user_key, Some(found.byte_offset), || format!("record of {}", family.name()));
+        run.record_finding(finding, found.user_key, Some(found.byte_offset), || format!("record of {}", family.name()));
         run.account(family, Outcome::NotDecoded, 1)
     })
 }

@@ -156,12 +156,18 @@ impl<'a> Run<'a> {
     }
 
     /// Notes a finding about a user's key.
-    pub fn find(&mut self, finding: Finding, key: &[u8], byte_offset: Option<u64>, detail: impl FnOnce() -> String) {
+    pub fn record_finding(
+        &mut self,
+        finding: Finding,
+        key: &[u8],
+        byte_offset: Option<u64>,
+        detail: impl FnOnce() -> String,
+    ) {
         self.findings.record(finding, || Example::new(Some(key), byte_offset, detail()));
     }
 
     /// Notes a finding that occurred `count` times, without examples.
-    pub fn find_many(&mut self, finding: Finding, count: u64) {
+    pub fn record_findings(&mut self, finding: Finding, count: u64) {
         self.findings.record_many(finding, count);
     }
 

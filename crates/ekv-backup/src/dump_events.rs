@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ekv_dump::manifest::Manifest;
-use ekv_dump::replay::{Place, ReplayOptions, Replayed, replay};
+use ekv_dump::replay::{ReadPosition, ReplayOptions, Replayed, replay};
 use ekv_files::source::ScopedSource;
 use ekv_model::{Consumer, Result, Scope};
 use ekv_spill::Scratch;
@@ -48,6 +48,6 @@ impl Events for DumpEvents<'_> {
     ) -> Result<Replayed> {
         refuse_times(&self.options.scope)?;
         progress.begin(phase, None);
-        Ok(replay(self.source, scratch, &self.options, consumer, &Place::default(), progress)?)
+        Ok(replay(self.source, scratch, &self.options, consumer, &ReadPosition::default(), progress)?)
     }
 }

@@ -314,7 +314,7 @@ fn close_books(run: &mut Run<'_>, options: &EventOptions) -> Result<()> {
             (Role::Internal, Some(true)) if !options.has(*family) => run.account(*family, Outcome::Internal, left)?,
             (Role::Internal, None | Some(false)) => run.account(*family, Outcome::Internal, left)?,
             (Role::Data, Some(false)) => run.account(*family, Outcome::NotDecoded, left)?,
-            (_, Some(true)) | (Role::Data, None) => run.find_many(UNACCOUNTED, left),
+            (_, Some(true)) | (Role::Data, None) => run.record_findings(UNACCOUNTED, left),
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ekv_adapters::{Family, Role};
 use ekv_model::{Example, Finding, Findings, Result};
 use ekv_node::datadir::{self, Candidates, GroupDir, Note};
-use ekv_node::offload::{self, OffloadStore, Place, Published};
+use ekv_node::offload::{self, OffloadStore, Published, StoreSelection};
 use ekv_snapshot::{
     CommitTs, Error, ErrorKind, FooterPolicy, Form, Input, OneFamily, Scan, ScanOptions, Watermarks, scan,
 };
@@ -82,7 +82,7 @@ pub(crate) fn load(
 }
 
 /// Names the store in an error that names no file.
-fn in_store(error: ekv_model::Error, place: &Place) -> ekv_model::Error {
+fn in_store(error: ekv_model::Error, place: &StoreSelection) -> ekv_model::Error {
     match error.downcast::<Error>() {
         Ok(error) => error.in_file(&place.root.display().to_string()).into(),
         Err(error) => error,
@@ -256,7 +256,7 @@ impl Loader<'_> {
     }
 
     /// The snapshots of an offload store that are meant.
-    fn offload_store(&mut self, store: &OffloadStore, place: &Place) -> Result<Vec<LoadedSnapshot>> {
+    fn offload_store(&mut self, store: &OffloadStore, place: &StoreSelection) -> Result<Vec<LoadedSnapshot>> {
         let groups = self.options.offload.groups(store, place)?;
         let is_one_of_several = groups.len() > 1;
         groups.into_iter().map(|id| self.offload_group(store, place, id, is_one_of_several)).collect()
@@ -266,7 +266,7 @@ impl Loader<'_> {
     fn offload_group(
         &mut self,
         store: &OffloadStore,
-        place: &Place,
+        place: &StoreSelection,
         group_id: u64,
         is_one_of_several: bool,
     ) -> Result<LoadedSnapshot> {

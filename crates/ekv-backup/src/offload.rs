@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ekv_node::offload::{Listed, Manifest, OffloadStore, Place};
+use ekv_node::offload::{Listed, Manifest, OffloadStore, StoreSelection};
 use ekv_snapshot::{Error, ErrorKind, Result};
 use serde::Serialize;
 
@@ -62,7 +62,7 @@ impl OffloadChoice {
     ///
     /// # Errors
     /// `NotFound` if there is none, `Ambiguous` if a snapshot is named that several groups have.
-    pub(crate) fn groups(&self, store: &OffloadStore, place: &Place) -> Result<Vec<u64>> {
+    pub(crate) fn groups(&self, store: &OffloadStore, place: &StoreSelection) -> Result<Vec<u64>> {
         let is_meant = |id: &u64| self.group.or(place.group).is_none_or(|group| group == *id);
         let has_it = |id: &u64| store.listed().iter().any(|listed| listed.group_id == *id && self.names(listed, place));
         let groups: Vec<u64> = store.groups().into_iter().filter(is_meant).filter(has_it).collect();
@@ -92,7 +92,7 @@ impl OffloadChoice {
         &self,
         store: &'s OffloadStore,
         group_id: u64,
-        place: &Place,
+        place: &StoreSelection,
     ) -> Result<Vec<&'s Listed>> {
         let is_exact = self.is_exact(place);
         let of_group = store.listed().iter().filter(|listed| listed.group_id == group_id);
@@ -116,11 +116,11 @@ impl OffloadChoice {
     }
 
     /// Whether one snapshot is named.
-    pub(crate) fn is_exact(&self, place: &Place) -> bool {
+    pub(crate) fn is_exact(&self, place: &StoreSelection) -> bool {
         self.snapshot.is_some() || place.snapshot.is_some()
     }
 
-    fn names(&self, listed: &Listed, place: &Place) -> bool {
+    fn names(&self, listed: &Listed, place: &StoreSelection) -> bool {
         let is_chosen =
             |name: SnapshotName| name.index == listed.index && name.term.is_none_or(|term| term == listed.term);
         self.snapshot.is_none_or(is_chosen) && place.snapshot.is_none_or(|name| name == (listed.index, listed.term))

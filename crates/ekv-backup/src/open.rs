@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ekv_files::compressed::Beginning;
 use ekv_model::Monitor;
 use ekv_node::datadir::{self, GroupDir};
-use ekv_node::offload::Place;
+use ekv_node::offload::StoreSelection;
 use ekv_snapshot::{Error, FooterPolicy, Input, Result};
 use ekv_spill::Scratch;
 
@@ -27,7 +27,7 @@ pub enum Opened {
     /// One snapshot.
     Snapshot(OpenedSnapshot),
     /// The server's offload store, or a part of one.
-    OffloadStore(Place),
+    OffloadStore(StoreSelection),
     /// A data directory with the Raft groups of one node; `candidates` of each offers its snapshots.
     DataDirectory(Vec<GroupDir>),
 }
@@ -61,7 +61,7 @@ pub fn open(
 ) -> Result<Opened> {
     let spooling = Spooling { resources, scratch, monitor, is_rdb: false };
     let place = InputPlace::of(argument);
-    if let (Ok(InputPlace::Directory | InputPlace::File), Some(place)) = (&place, Place::of(argument)) {
+    if let (Ok(InputPlace::Directory | InputPlace::File), Some(place)) = (&place, StoreSelection::of(argument)) {
         return Ok(Opened::OffloadStore(place));
     }
     match place {

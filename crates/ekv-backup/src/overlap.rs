@@ -21,9 +21,9 @@ const STANDARD: &str = "-";
 /// # Errors
 /// [`CommandError::InputIsTarget`], [`CommandError::InputInTarget`], [`CommandError::TargetInInput`].
 pub(crate) fn refuse_overlap(inputs: &[&Path], targets: &[&Path]) -> Result<()> {
-    let targets: Vec<Place> = targets.iter().map(|target| Place::of_target(target)).collect();
+    let targets: Vec<ResolvedPath> = targets.iter().map(|target| ResolvedPath::of_target(target)).collect();
     for input in inputs {
-        let input = Place::of_input(input);
+        let input = ResolvedPath::of_input(input);
         for target in &targets {
             input.refuse(target)?;
         }
@@ -32,7 +32,7 @@ pub(crate) fn refuse_overlap(inputs: &[&Path], targets: &[&Path]) -> Result<()> 
 }
 
 /// What a path leads to, and what that lies in.
-struct Place {
+struct ResolvedPath {
     path: PathBuf,
     /// `None` if nothing is there.
     id: Option<Id>,
@@ -41,7 +41,7 @@ struct Place {
     above: Vec<Id>,
 }
 
-impl Place {
+impl ResolvedPath {
     /// An input: links lead to what is read.
     fn of_input(path: &Path) -> Self {
         if path.as_os_str() == STANDARD {
@@ -49,7 +49,7 @@ impl Place {
         }
         let found = path.metadata().ok();
         let real = path.canonicalize().ok();
-        Place {
+        ResolvedPath {
             path: path.to_path_buf(),
             is_directory: found.as_ref().is_some_and(std::fs::Metadata::is_dir),
             id: found.and_then(|found| Id::of(&found, real.as_deref())),
@@ -69,7 +69,7 @@ impl Place {
         });
         let real_parent = above.find_map(|above| above.canonicalize().ok());
         let real = real_parent.as_deref().zip(path.file_name()).map(|(parent, name)| parent.join(name));
-        Place {
+        ResolvedPath {
             path: path.to_path_buf(),
             is_directory: found.as_ref().is_some_and(std::fs::Metadata::is_dir),
             id: found.and_then(|found| Id::of(&found, real.as_deref())),
@@ -80,7 +80,7 @@ impl Place {
     fn of_stream(stream: Stream) -> Self {
         let found = stream.file().and_then(|file| file.metadata().ok());
         let real = found.as_ref().filter(|found| found.is_file()).and_then(|_| stream.device().canonicalize().ok());
-        Place {
+        ResolvedPath {
             path: PathBuf::from(stream.name()),
             // What is no file, such as a terminal, may be both at a time.
             id: found.filter(std::fs::Metadata::is_file).and_then(|found| Id::of(&found, real.as_deref())),
@@ -89,7 +89,7 @@ impl Place {
         }
     }
 
-    fn refuse(&self, target: &Place) -> Result<(), CommandError> {
+    fn refuse(&self, target: &ResolvedPath) -> Result<(), CommandError> {
         let (input, path) = (self.path.display().to_string(), target.path.display().to_string());
         let (Some(input_id), target_id) = (&self.id, &target.id) else { return Ok(()) };
         if target_id.as_ref() == Some(input_id) {

@@ -9,7 +9,7 @@ const PORT: u16 = 6379;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
+pub enum Endpoint {
     /// A host name or address, and a port.
     Tcp {
         /// Without brackets, also if it is an IPv6 address.
@@ -21,31 +21,31 @@ pub enum Place {
     Unix(PathBuf),
 }
 
-impl Place {
+impl Endpoint {
     /// Whether only this machine can listen in.
     pub fn is_local(&self) -> bool {
         match self {
-            Place::Unix(_) => true,
-            Place::Tcp { host, .. } => {
+            Endpoint::Unix(_) => true,
+            Endpoint::Tcp { host, .. } => {
                 host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
             }
         }
     }
 
     /// The place that `HOST:PORT` names, as servers print it (`::1:6379` is an IPv6 address).
-    pub fn of_host_and_port(text: &str) -> Option<Place> {
+    pub fn of_host_and_port(text: &str) -> Option<Endpoint> {
         let (host, port) = text.rsplit_once(':')?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        Some(Place::Tcp { host: host.to_owned(), port: port.parse().ok()? })
+        Some(Endpoint::Tcp { host: host.to_owned(), port: port.parse().ok()? })
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Place::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Place::Unix(path) => path.display().fmt(f),
+            Endpoint::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Endpoint::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Endpoint::Unix(path) => path.display().fmt(f),
         }
     }
 }
@@ -54,7 +54,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAddress {
     /// Where it listens.
-    pub place: Place,
+    pub place: Endpoint,
     /// Whether it is spoken to through TLS.
     pub is_tls: bool,
     /// The ACL user; `None` = the default one.
@@ -103,7 +103,7 @@ impl FromStr for ServerAddress {
             if path.is_empty() {
                 return Err(part("a Unix socket needs a path"));
             }
-            return Ok(ServerAddress { place: Place::Unix(path.into()), is_tls: false, user: None, database: None });
+            return Ok(ServerAddress { place: Endpoint::Unix(path.into()), is_tls: false, user: None, database: None });
         }
         let (is_tls, rest) = match (text.strip_prefix("redis://"), text.strip_prefix("rediss://")) {
             (Some(rest), _) => (false, rest),
@@ -134,15 +134,15 @@ impl FromStr for ServerAddress {
             return Err(part("the host is missing"));
         }
         let port = port.map_or(Ok(PORT), str::parse).map_err(|_| part("the port is a number up to 65535"))?;
-        Ok(ServerAddress { place: Place::Tcp { host: host.to_owned(), port }, is_tls, user, database })
+        Ok(ServerAddress { place: Endpoint::Tcp { host: host.to_owned(), port }, is_tls, user, database })
     }
 }
 
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Unix(_) => write!(f, "unix:{}", self.place)?,
-            Place::Tcp { .. } => {
+            Endpoint::Unix(_) => write!(f, "unix:{}", self.place)?,
+            Endpoint::Tcp { .. } => {
                 f.write_str(if self.is_tls { "rediss://" } else { "redis://" })?;
                 self.user.iter().try_for_each(|user| write!(f, "{user}@"))?;
                 self.place.fmt(f)?;
@@ -203,7 +203,7 @@ mod tests {
         let is_local = |text: &str| text.parse::<ServerAddress>().unwrap().place.is_local();
         assert!(["redis://127.0.0.1", "redis://[::1]", "redis://localhost", "unix:x"].into_iter().all(is_local));
         assert!(!is_local("redis://10.0.0.1"));
-        assert_eq!(Place::of_host_and_port("::1:80"), Some(Place::Tcp { host: "::1".to_owned(), port: 80 }));
-        assert_eq!(Place::of_host_and_port("h"), None);
+        assert_eq!(Endpoint::of_host_and_port("::1:80"), Some(Endpoint::Tcp { host: "::1".to_owned(), port: 80 }));
+        assert_eq!(Endpoint::of_host_and_port("h"), None);
     }
 }

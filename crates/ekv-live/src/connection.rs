@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use crate::address::Place;
+use crate::address::Endpoint;
 use crate::error::{Error, Result};
 use crate::link::{Dial, Link, Patience, TURNS_MAX};
 use crate::wire::{Malformed, Parsed, Token, parse, put_whole};
@@ -68,7 +68,7 @@ impl Reply {
 ///
 /// It cannot deadlock: a server that takes no bytes since nobody reads its replies is read. Memory: what was gathered, and the longest reply.
 pub struct Connection {
-    place: Place,
+    place: Endpoint,
     link: Box<dyn Link>,
     out: Vec<u8>,
     input: Vec<u8>,
@@ -81,7 +81,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::Connect`].
-    pub fn open(dial: &dyn Dial, place: &Place) -> Result<Connection> {
+    pub fn open(dial: &dyn Dial, place: &Endpoint) -> Result<Connection> {
         let link = dial.dial(place).map_err(|source| Error::Connect { place: place.clone(), source })?;
         Ok(Connection {
             place: place.clone(),
@@ -93,7 +93,7 @@ impl Connection {
     }
 
     /// With whom.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &Endpoint {
         &self.place
     }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use ekv_model::Class;
 
-use crate::address::Place;
+use crate::address::Endpoint;
 use crate::wire::Malformed;
 
 /// Shorthand for results of this crate.
@@ -18,7 +18,7 @@ pub enum Error {
     #[error("cannot connect to {place}")]
     Connect {
         /// Where.
-        place: Place,
+        place: Endpoint,
         /// The answer of the system.
         source: io::Error,
     },
@@ -26,7 +26,7 @@ pub enum Error {
     #[error("the connection to {place} was lost")]
     Lost {
         /// To whom.
-        place: Place,
+        place: Endpoint,
         /// The answer of the system.
         source: io::Error,
     },
@@ -34,7 +34,7 @@ pub enum Error {
     #[error("{place} does not speak the protocol of Redis")]
     Malformed {
         /// Who.
-        place: Place,
+        place: Endpoint,
         /// What is wrong.
         source: Malformed,
     },
@@ -42,7 +42,7 @@ pub enum Error {
     #[error("{place} answered {command} with what that command never answers: {reply}")]
     Unexpected {
         /// Who.
-        place: Place,
+        place: Endpoint,
         /// The command.
         command: String,
         /// The reply, shortened.
@@ -52,7 +52,7 @@ pub enum Error {
     #[error("{place} refuses {command}: {text}")]
     Refused {
         /// Who.
-        place: Place,
+        place: Endpoint,
         /// The command.
         command: String,
         /// Its words.
@@ -62,7 +62,7 @@ pub enum Error {
     #[error("{place} takes no more: {text}")]
     Stopped {
         /// Who.
-        place: Place,
+        place: Endpoint,
         /// Its words, or what became of it.
         text: String,
         /// Whether it is out of memory.
@@ -80,7 +80,7 @@ pub enum Error {
     #[error("{place} was started anew or replaced while keys were written: what it had acknowledged may be gone")]
     OtherRun {
         /// Who.
-        place: Place,
+        place: Endpoint,
     },
     /// A scratch file.
     #[error(transparent)]

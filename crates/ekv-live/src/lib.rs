@@ -28,7 +28,7 @@ mod tests;
 mod verdict;
 mod wire;
 
-pub use address::{AddressError, Place, ServerAddress};
+pub use address::{AddressError, Endpoint, ServerAddress};
 pub use clock::{Clock, SystemClock};
 pub use connection::{Connection, Reply};
 pub use draft::{Draft, DraftReader, DraftWriter, SMALL_LEN_MAX};

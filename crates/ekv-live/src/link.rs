@@ -6,7 +6,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use crate::address::Place;
+use crate::address::Endpoint;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ pub trait Dial {
     ///
     /// # Errors
     /// Of the system.
-    fn dial(&self, place: &Place) -> io::Result<Box<dyn Link>>;
+    fn dial(&self, place: &Endpoint) -> io::Result<Box<dyn Link>>;
 }
 
 /// What sockets have in common.
@@ -100,17 +100,17 @@ impl<S: Timeouts> Link for Socket<S> {
 pub struct SystemDial;
 
 impl Dial for SystemDial {
-    fn dial(&self, place: &Place) -> io::Result<Box<dyn Link>> {
+    fn dial(&self, place: &Endpoint) -> io::Result<Box<dyn Link>> {
         match place {
-            Place::Tcp { host, port } => Ok(Box::new(Socket::of(connect(host, *port)?)?)),
+            Endpoint::Tcp { host, port } => Ok(Box::new(Socket::of(connect(host, *port)?)?)),
             #[cfg(unix)]
-            Place::Unix(path) => {
+            Endpoint::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
                 stream.set_write_timeout(Some(TURN))?;
                 Ok(Box::new(Socket::of(stream)?))
             }
             #[cfg(not(unix))]
-            Place::Unix(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets")),
+            Endpoint::Unix(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets")),
         }
     }
 }

@@ -12,7 +12,7 @@ use ekv_model::{Body, Consumer, Event as AnyEvent, Kind};
 use ekv_rdb::{Encoded, Encoder, Refusal};
 use ekv_spill::Scratch;
 
-use crate::address::Place;
+use crate::address::Endpoint;
 use crate::build::{Builder, put_expiry_and_newness, put_long_text, refusal};
 use crate::clock::Clock;
 use crate::connection::{Connection, Reply};
@@ -215,7 +215,7 @@ pub(crate) fn feed_text(
 
 /// One server, and what is under way to it.
 struct Node {
-    place: Place,
+    place: Endpoint,
     connection: Option<Connection>,
     flights: VecDeque<Key>,
     bytes: usize,
@@ -585,7 +585,7 @@ impl<'a> Sender<'a> {
     }
 
     /// Sends a key to the node that is about to have it.
-    fn ask(&mut self, key: Key, place: &Place) -> Result<()> {
+    fn ask(&mut self, key: Key, place: &Endpoint) -> Result<()> {
         if let Value::Elements(draft) = &key.value {
             self.payload.of(draft)?;
         }
@@ -801,7 +801,7 @@ impl<'a> Sender<'a> {
 
     fn stopped(&self, text: String, is_full: bool) -> Error {
         let place = self.servers.places().into_iter().next();
-        Error::Stopped { place: place.unwrap_or(Place::Unix(Default::default())), text, is_full }
+        Error::Stopped { place: place.unwrap_or(Endpoint::Unix(Default::default())), text, is_full }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::{Place, ServerAddress};
+use crate::address::{Endpoint, ServerAddress};
 use crate::connection::{Connection, Reply};
 use crate::error::{Error, Result};
 use crate::link::Dial;
@@ -128,11 +128,11 @@ fn fields(connection: &mut Connection, command: &[&[u8]]) -> Result<BTreeMap<Str
 
 /// Which nodes have which slots: the last slot of each range, and its master.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct SlotMap(BTreeMap<u16, Place>);
+struct SlotMap(BTreeMap<u16, Endpoint>);
 
 impl SlotMap {
     /// Of a reply of CLUSTER SLOTS; nodes without a host are at `own`.
-    fn parse(reply: &Reply, own: &Place) -> Option<SlotMap> {
+    fn parse(reply: &Reply, own: &Endpoint) -> Option<SlotMap> {
         let Reply::Array(ranges) = reply else { return None };
         let mut map = BTreeMap::new();
         for range in ranges {
@@ -143,16 +143,16 @@ impl SlotMap {
             let [host, Reply::Integer(port), ..] = master.as_slice() else { return None };
             let host = match (host, own) {
                 (Reply::Bulk(host), _) if !host.is_empty() && host != b"?" => String::from_utf8(host.clone()).ok()?,
-                (_, Place::Tcp { host, .. }) => host.clone(),
+                (_, Endpoint::Tcp { host, .. }) => host.clone(),
                 _ => return None,
             };
             let port = u16::try_from(*port).ok()?;
-            map.insert(u16::try_from(*last).ok()?, Place::Tcp { host, port });
+            map.insert(u16::try_from(*last).ok()?, Endpoint::Tcp { host, port });
         }
         Some(SlotMap(map))
     }
 
-    fn place(&self, slot: u16) -> Option<&Place> {
+    fn place(&self, slot: u16) -> Option<&Endpoint> {
         self.0.range(slot..).next().map(|(_, place)| place)
     }
 }
@@ -161,11 +161,11 @@ impl SlotMap {
 pub struct Servers {
     access: Access,
     /// The one that was named.
-    first: Place,
+    first: Endpoint,
     /// Of a cluster.
     map: Option<SlotMap>,
     /// The run ids of the nodes so far.
-    runs: BTreeMap<Place, String>,
+    runs: BTreeMap<Endpoint, String>,
 }
 
 impl Servers {
@@ -185,23 +185,23 @@ impl Servers {
     }
 
     /// The node that has a key.
-    pub fn place_of(&self, key: &[u8]) -> &Place {
+    pub fn place_of(&self, key: &[u8]) -> &Endpoint {
         self.map.as_ref().and_then(|map| map.place(slot(key))).unwrap_or(&self.first)
     }
 
     /// All nodes that have keys.
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<Endpoint> {
         let Some(map) = &self.map else { return vec![self.first.clone()] };
-        let mut places: Vec<Place> = map.0.values().cloned().collect();
+        let mut places: Vec<Endpoint> = map.0.values().cloned().collect();
         places.sort_unstable();
         places.dedup();
         places
     }
 
     /// A slot of each node that has any.
-    pub fn slots(&self) -> Vec<(Place, u16)> {
+    pub fn slots(&self) -> Vec<(Endpoint, u16)> {
         let Some(map) = &self.map else { return vec![(self.first.clone(), 0)] };
-        let slots: BTreeMap<&Place, u16> = map.0.iter().map(|(last, place)| (place, *last)).collect();
+        let slots: BTreeMap<&Endpoint, u16> = map.0.iter().map(|(last, place)| (place, *last)).collect();
         slots.into_iter().map(|(place, slot)| (place.clone(), slot)).collect()
     }
 
@@ -247,7 +247,7 @@ impl Servers {
     }
 
     /// Run ids of all nodes so far.
-    pub fn runs(&self) -> &BTreeMap<Place, String> {
+    pub fn runs(&self) -> &BTreeMap<Endpoint, String> {
         &self.runs
     }
 
@@ -255,7 +255,7 @@ impl Servers {
     ///
     /// # Errors
     /// As [`Servers::open`]; [`Error::OtherRun`] if it was started anew since it was first connected to.
-    pub fn connect(&mut self, place: &Place) -> Result<Connection> {
+    pub fn connect(&mut self, place: &Endpoint) -> Result<Connection> {
         let mut connection = self.greet(place)?;
         let run_id = fields(&mut connection, &[b"INFO", b"server"])?.remove("run_id").unwrap_or_default();
         match self.runs.get(place) {
@@ -296,7 +296,7 @@ impl Servers {
     }
 
     /// Connects, and says who it is. Nothing else is sent before a password was accepted.
-    fn greet(&self, place: &Place) -> Result<Connection> {
+    fn greet(&self, place: &Endpoint) -> Result<Connection> {
         let Access { dial, user, password, database } = &self.access;
         let mut connection = Connection::open(dial.as_ref(), place)?;
         if let Some(password) = password {
@@ -323,7 +323,7 @@ mod tests {
         let bulk = |text: &str| Reply::Bulk(text.as_bytes().to_vec());
         let node = |host: &str, port| Reply::Array(vec![bulk(host), Reply::Integer(port), bulk("id")]);
         let range = |from, to, node: Reply| Reply::Array(vec![Reply::Integer(from), Reply::Integer(to), node]);
-        let own = Place::Tcp { host: "seed".to_owned(), port: 1 };
+        let own = Endpoint::Tcp { host: "seed".to_owned(), port: 1 };
         let reply = Reply::Array(vec![range(0, 5460, node("a", 1)), range(5461, 16383, node("", 2))]);
         let map = SlotMap::parse(&reply, &own).unwrap();
         let at = |slot| map.place(slot).unwrap().to_string();

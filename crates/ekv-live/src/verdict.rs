@@ -2,7 +2,7 @@
 //!
 //! Source: `docs/format/redis-live.md`, section 6.
 
-use crate::address::Place;
+use crate::address::Endpoint;
 
 /// What becomes of a key after an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum Verdict {
     /// Another node has it.
     Moved(String),
     /// Another node is about to have it, and takes it already.
-    Ask(Place),
+    Ask(Endpoint),
     /// Nothing can be written any more.
     Stop(String),
     /// Its serialised form is of another version than the server knows.
@@ -48,7 +48,7 @@ pub(crate) fn verdict(error: &[u8]) -> Verdict {
         "MISCONF" | "NOREPLICAS" => Verdict::Refusing(text),
         "LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" => Verdict::Later(text),
         "MOVED" => Verdict::Moved(text),
-        "ASK" => match text.split(' ').nth(2).and_then(Place::of_host_and_port) {
+        "ASK" => match text.split(' ').nth(2).and_then(Endpoint::of_host_and_port) {
             Some(place) => Verdict::Ask(place),
             None => Verdict::Stop(text),
         },
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn every_error_of_the_table_has_its_meaning() {
         let text = |verdict: fn(String) -> Verdict, text: &str| (text.to_owned(), verdict(text.to_owned()));
-        let ask = Verdict::Ask(Place::Tcp { host: "10.0.0.2".to_owned(), port: 7 });
+        let ask = Verdict::Ask(Endpoint::Tcp { host: "10.0.0.2".to_owned(), port: 7 });
         let cases = [
             ("BUSYKEY Target key name already exists.".to_owned(), Verdict::Exists),
             text(Verdict::Full, "OOM command not allowed when used memory > 'maxmemory'."),

@@ -45,11 +45,11 @@ pub fn message_len(message: &sqs::Message<'_>) -> u64 {
 pub struct ItemMeter {
     bytes: u64,
     attributes: u64,
-    open: Vec<Open>,
+    open: Vec<OpenValue>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
+enum OpenValue {
     List,
     Map,
     Set(SetKind),
@@ -70,19 +70,19 @@ impl ItemMeter {
             Node::Missing => 0,
             Node::SetBegin(_) => 0,
             Node::Member(member) => match inside {
-                Some(Open::Set(SetKind::Number)) => number_len(member),
+                Some(OpenValue::Set(SetKind::Number)) => number_len(member),
                 _ => member.len(),
             },
             Node::ListBegin | Node::MapBegin => DOCUMENT_LEN,
             Node::End => 0,
         };
         let is_value = !matches!(node, Node::Name(_) | Node::Member(_) | Node::End);
-        let place = u64::from(is_value && matches!(inside, Some(Open::List | Open::Map)));
+        let place = u64::from(is_value && matches!(inside, Some(OpenValue::List | OpenValue::Map)));
         self.bytes = self.bytes.saturating_add(step).saturating_add(place);
         match node {
-            Node::SetBegin(kind) => self.open.push(Open::Set(*kind)),
-            Node::ListBegin => self.open.push(Open::List),
-            Node::MapBegin => self.open.push(Open::Map),
+            Node::SetBegin(kind) => self.open.push(OpenValue::Set(*kind)),
+            Node::ListBegin => self.open.push(OpenValue::List),
+            Node::MapBegin => self.open.push(OpenValue::Map),
             Node::End => drop(self.open.pop()),
             _ => {}
         }

@@ -69,11 +69,11 @@ pub struct Things {
     forms: Option<KeyForms>,
     key: Vec<Vec<u8>>,
     /// The collection or item that is open.
-    open: Option<Open>,
+    open: Option<OpenThing>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenThing {
     kind: Kind,
     size: Size,
     expire_at_ms: Option<u64>,
@@ -108,7 +108,7 @@ impl Things {
                     Extent::Parts(_) => (0, None),
                 };
                 let size = Size { bytes, elements };
-                self.open = Some(Open { kind, size, expire_at_ms, commit_ts, item: ItemMeter::default() });
+                self.open = Some(OpenThing { kind, size, expire_at_ms, commit_ts, item: ItemMeter::default() });
                 if matches!(extent, Extent::Whole(_)) { self.end() } else { None }
             }
             (_, Step::Inside { is_end: true }) => self.end(),
@@ -119,7 +119,7 @@ impl Things {
                 None
             }
             (Event::DynamoDb(dynamodb::Event::Node(node)), _) => {
-                let Open { item, size, .. } = self.open.as_mut()?;
+                let OpenThing { item, size, .. } = self.open.as_mut()?;
                 item.node(node);
                 size.bytes = item.bytes();
                 None
@@ -148,7 +148,7 @@ impl Things {
     }
 
     fn end(&mut self) -> Option<Thing<'_>> {
-        let Open { kind, size, expire_at_ms, commit_ts, .. } = self.open.take()?;
+        let OpenThing { kind, size, expire_at_ms, commit_ts, .. } = self.open.take()?;
         let Things { scope, key, .. } = self;
         Some(Thing { kind, scope, key, size, expire_at_ms, commit_ts })
     }

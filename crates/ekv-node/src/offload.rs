@@ -6,7 +6,7 @@ mod manifest;
 mod store;
 
 pub use manifest::{MANIFEST_LEN_MAX, Manifest};
-pub use store::{Listed, OffloadStore, Place, Published, payload_sha256, verify_payload};
+pub use store::{Listed, OffloadStore, Published, StoreSelection, payload_sha256, verify_payload};
 
 #[cfg(test)]
 mod tests;

@@ -36,7 +36,7 @@ pub(crate) struct Resolution {
 
 /// A user key whose records may still come; it is the first `len` bytes of the previous raw key.
 #[derive(Clone, Copy, Debug)]
-struct Open<S> {
+struct OpenKey<S> {
     len: usize,
     state: S,
 }
@@ -49,7 +49,7 @@ struct Open<S> {
 #[derive(Clone, Debug)]
 pub(crate) struct OpenKeys<S> {
     previous: Vec<u8>,
-    open: Vec<Open<S>>,
+    open: Vec<OpenKey<S>>,
 }
 
 impl<S> Default for OpenKeys<S> {
@@ -101,7 +101,7 @@ impl<S: Copy> OpenKeys<S> {
                 Some(before)
             }
             None => {
-                self.open.insert(at, Open { len, state: next(None) });
+                self.open.insert(at, OpenKey { len, state: next(None) });
                 None
             }
         }

@@ -65,11 +65,11 @@ fn rest_of_table(run: &mut Run<'_>, scan: &mut RangeScan, table: &[u8], name: &s
         scan.next_visible()?;
     }
     if has_schema {
-        run.find(findings::INVALID_SCHEMA, name.as_bytes(), byte_offset, || {
+        run.record_finding(findings::INVALID_SCHEMA, name.as_bytes(), byte_offset, || {
             format!("the value header of the schema is damaged; {count} items are left out with it")
         });
     } else {
-        run.find(findings::ORPHAN_ITEMS, name.as_bytes(), byte_offset, || {
+        run.record_finding(findings::ORPHAN_ITEMS, name.as_bytes(), byte_offset, || {
             format!("encoded_table {}, buffered_items {count}", ekv_text::Percent(table))
         });
     }
@@ -78,7 +78,7 @@ fn rest_of_table(run: &mut Run<'_>, scan: &mut RangeScan, table: &[u8], name: &s
 
 /// Counts an item whose key does not parse.
 pub(super) fn malformed(run: &mut Run<'_>, user_key: &[u8], byte_offset: u64) -> Result<()> {
-    run.find(findings::MALFORMED_KEY, user_key, Some(byte_offset), || {
+    run.record_finding(findings::MALFORMED_KEY, user_key, Some(byte_offset), || {
         "an item key needs table, generation and primary key".to_owned()
     });
     run.account(Family::DdbItem, Outcome::Lost, 1)

@@ -71,7 +71,7 @@ impl Tables {
             if !scope.is_all_of(Protocol::DynamoDb) {
                 return Ok(());
             }
-            run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
+            run.record_finding(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
                 "a table key needs the table's name".to_owned()
             });
             return run.account(Family::DdbTable, Outcome::Lost, 1);
@@ -93,7 +93,7 @@ impl Tables {
             run.account(Family::DdbItem, Outcome::Lost, 1)?;
             items = items.saturating_add(1);
         }
-        run.find(bad.finding, name.as_bytes(), Some(found.byte_offset), || {
+        run.record_finding(bad.finding, name.as_bytes(), Some(found.byte_offset), || {
             format!("{}; {items} items are left out with it", bad.detail)
         });
         run.account(Family::DdbTable, Outcome::Lost, 1)
@@ -101,7 +101,7 @@ impl Tables {
 
     fn sound_table(&mut self, run: &mut Run<'_>, name: &str, schema: &Schema, keys: &Keys<'_>) -> Result<()> {
         for index in schema.keyless_indexes() {
-            run.find(findings::INDEX_WITHOUT_KEY, name.as_bytes(), None, || {
+            run.record_finding(findings::INDEX_WITHOUT_KEY, name.as_bytes(), None, || {
                 format!("index \"{}\"", shown(index.as_bytes()))
             });
         }
@@ -109,7 +109,7 @@ impl Tables {
         let mut survey = self.survey(run, &encoded, schema)?;
         if survey.stale > 0 {
             let source = schema.migration_source().unwrap_or(0);
-            run.find(findings::STALE_GENERATION_ITEMS, name.as_bytes(), None, || {
+            run.record_finding(findings::STALE_GENERATION_ITEMS, name.as_bytes(), None, || {
                 format!(
                     "active_generation {}, migration_source_generation {source}, stale_count {}",
                     schema.generation, survey.stale
@@ -172,7 +172,9 @@ impl Tables {
             match self.reader.read(&found.body, &schema.primary_key)? {
                 Ok(item) => self.reader.reuse(item.source),
                 Err(bad) => {
-                    run.find(bad.finding(), found.user_key, Some(found.byte_offset), || bad.detail(found.body.len()));
+                    run.record_finding(bad.finding(), found.user_key, Some(found.byte_offset), || {
+                        bad.detail(found.body.len())
+                    });
                     run.account(Family::DdbItem, Outcome::Lost, 1)?;
                     continue;
                 }
@@ -180,13 +182,13 @@ impl Tables {
             let key = self.reader.key();
             survey.forms.add(&key);
             if key.has_no_number() {
-                run.find(findings::KEY_NO_NUMBER, found.user_key, Some(found.byte_offset), String::new);
+                run.record_finding(findings::KEY_NO_NUMBER, found.user_key, Some(found.byte_offset), String::new);
             }
             if rank == Rank::Source || !schema.has_ordered_keys() {
                 push_unordered(&mut survey.unordered, key.sort_key, rank, found.user_key)?;
             } else if key.sort_key != record_key.primary_key {
                 survey.is_ordered = false;
-                run.find(findings::KEY_MISMATCH, found.user_key, Some(found.byte_offset), || {
+                run.record_finding(findings::KEY_MISMATCH, found.user_key, Some(found.byte_offset), || {
                     format!("ordered primary key {}", ekv_text::Percent(key.sort_key))
                 });
             }
@@ -301,7 +303,9 @@ impl Items<'_, '_> {
             if !self.is_previous_selected {
                 return unordered.pull();
             }
-            self.run.find(findings::SUPERSEDED_ITEMS, &user_key, None, || "another item has an equal key".to_owned());
+            self.run.record_finding(findings::SUPERSEDED_ITEMS, &user_key, None, || {
+                "another item has an equal key".to_owned()
+            });
             self.run.account(Family::DdbItem, Outcome::Shadowed, 1)?;
         } else {
             if let Some(found) = unordered.lookup.get(&user_key)? {

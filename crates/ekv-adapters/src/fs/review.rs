@@ -27,7 +27,7 @@ pub(super) fn finish(run: &mut Run<'_>, options: Options, walked: Walked) -> Res
         run.monitor().advance(0)?;
         count = count.saturating_add(1);
         let Some(id) = keys::parse_inode(Family::FsInode, found.user_key) else {
-            run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new);
+            run.record_finding(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new);
             run.account(Family::FsInode, Outcome::Lost, 1)?;
             continue;
         };
@@ -44,7 +44,7 @@ pub(super) fn finish(run: &mut Run<'_>, options: Options, walked: Walked) -> Res
             }
             None => {
                 let what = || "no name leads to it".to_owned();
-                run.find(findings::INVALID_INODE, &shown(id), Some(found.byte_offset), what);
+                run.record_finding(findings::INVALID_INODE, &shown(id), Some(found.byte_offset), what);
                 run.account(Family::FsInode, Outcome::Lost, 1)?;
             }
         }
@@ -116,7 +116,9 @@ impl Homes {
                     self.next = Some((id, sound(Home::parse(&found.body))?));
                     break;
                 }
-                None => run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new),
+                None => {
+                    run.record_finding(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new)
+                }
             }
         }
         Ok(())
@@ -135,7 +137,7 @@ impl Homes {
             Some(Some(home)) if (home.slot, home.epoch) != (inode.home_slot, inode.epoch) => "it is another one",
             Some(Some(_)) => return Ok(()),
         };
-        run.find(findings::HOME_MISMATCH, &shown(inode.id), None, || what.to_owned());
+        run.record_finding(findings::HOME_MISMATCH, &shown(inode.id), None, || what.to_owned());
         Ok(())
     }
 
@@ -153,9 +155,9 @@ fn unnamed(run: &mut Run<'_>, options: Options, inode: &Inode, chunks: &mut Chun
     let key = shown(inode.id);
     if inode.is_orphaned {
         let leases = live_leases(run, inode.id)?;
-        run.find(findings::UNLINKED_OPEN, &key, None, || format!("{}, {leases} live leases", name()));
+        run.record_finding(findings::UNLINKED_OPEN, &key, None, || format!("{}, {leases} live leases", name()));
     } else {
-        run.find(findings::LOST_INODE, &key, None, name);
+        run.record_finding(findings::LOST_INODE, &key, None, name);
     }
     if inode.is_directory() {
         // What chunks it may have is told of with those of others.
@@ -169,7 +171,7 @@ fn unnamed(run: &mut Run<'_>, options: Options, inode: &Inode, chunks: &mut Chun
     let Rows { seen, unseen, len, has_damage, .. } = content.rows;
     let outcome = if has_damage { Outcome::Lost } else { fate_of_orphan(options) };
     if options.include_orphans && has_damage {
-        run.find(findings::DAMAGED_CHUNK, &key, None, name);
+        run.record_finding(findings::DAMAGED_CHUNK, &key, None, name);
     } else if options.include_orphans {
         emit(run, Event::Orphan(inode.event(), inode.parent, &content))?;
     }
@@ -199,14 +201,14 @@ fn live_leases(run: &Run<'_>, inode: u64) -> Result<u64> {
 struct Leftover {
     /// Home and inode.
     of: Option<(u64, u64)>,
-    fate: Fate,
+    fate: ChunkState,
     rows: u64,
     len: u64,
 }
 
 /// What becomes of them.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Fate {
+enum ChunkState {
     /// They have been accounted for.
     #[default]
     Done,
@@ -228,7 +230,7 @@ fn leftover_chunks(run: &mut Run<'_>, options: Options, inodes: &mut ekv_snapsho
     while let Some(found) = scan.next_visible()? {
         run.monitor().advance(0)?;
         let Some(ChunkKey { home, inode, index }) = ChunkKey::parse(found.user_key) else {
-            run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new);
+            run.record_finding(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new);
             run.account(Family::FsChunk, Outcome::Lost, 1)?;
             continue;
         };
@@ -239,14 +241,14 @@ fn leftover_chunks(run: &mut Run<'_>, options: Options, inodes: &mut ekv_snapsho
         at_hand.rows = at_hand.rows.saturating_add(1);
         at_hand.len = at_hand.len.saturating_add(found.body.len());
         let outcome = match at_hand.fate {
-            Fate::Done => continue,
-            Fate::Orphan if options.include_orphans => {
+            ChunkState::Done => continue,
+            ChunkState::Orphan if options.include_orphans => {
                 let body = found.body.body();
                 emit(run, Event::OrphanChunk { home, inode, index, body })?;
                 Outcome::Emitted
             }
-            Fate::Orphan | Fate::Ignored => Outcome::Orphaned,
-            Fate::Lost => Outcome::Lost,
+            ChunkState::Orphan | ChunkState::Ignored => Outcome::Orphaned,
+            ChunkState::Lost => Outcome::Lost,
         };
         run.account(Family::FsChunk, outcome, 1)?;
     }
@@ -255,24 +257,24 @@ fn leftover_chunks(run: &mut Run<'_>, options: Options, inodes: &mut ekv_snapsho
     run.account(Family::FsChunk, Outcome::Lost, run.unaccounted(Family::FsChunk))
 }
 
-fn fate(inodes: &mut ekv_snapshot::Lookup, home: u64, id: u64) -> Result<Fate> {
-    let Some(found) = inodes.get(&keys::of_inode(Family::FsInode, id))? else { return Ok(Fate::Orphan) };
+fn fate(inodes: &mut ekv_snapshot::Lookup, home: u64, id: u64) -> Result<ChunkState> {
+    let Some(found) = inodes.get(&keys::of_inode(Family::FsInode, id))? else { return Ok(ChunkState::Orphan) };
     let inode = sound(Inode::parse(&found.body))?.filter(|inode| inode.id == id && !found.is_damaged);
     Ok(match inode {
-        None => Fate::Lost,
-        Some(inode) if inode.is_directory() || inode.home_slot != home => Fate::Ignored,
-        Some(_) => Fate::Done,
+        None => ChunkState::Lost,
+        Some(inode) if inode.is_directory() || inode.home_slot != home => ChunkState::Ignored,
+        Some(_) => ChunkState::Done,
     })
 }
 
 fn tell(run: &mut Run<'_>, leftover: &Leftover) {
     let Leftover { of: Some((home, inode)), fate, rows, len } = *leftover else { return };
     let finding = match fate {
-        Fate::Done | Fate::Lost => return,
-        Fate::Ignored => findings::IGNORED_CHUNKS,
-        Fate::Orphan => findings::ORPHAN_CHUNKS,
+        ChunkState::Done | ChunkState::Lost => return,
+        ChunkState::Ignored => findings::IGNORED_CHUNKS,
+        ChunkState::Orphan => findings::ORPHAN_CHUNKS,
     };
-    run.find(finding, &shown(inode), None, || format!("at home {home:016x}: {rows} parts, {len} bytes"));
+    run.record_finding(finding, &shown(inode), None, || format!("at home {home:016x}: {rows} parts, {len} bytes"));
 }
 
 /// Compares what the store counts with what there is.
@@ -291,7 +293,7 @@ fn usage(run: &mut Run<'_>, files: u64, bytes: u64) -> Result<()> {
     }
     let found = Usage { files: files.into(), bytes: bytes.into() };
     if rows > 0 && (bad > 0 || counted != found) {
-        run.find(findings::USAGE_MISMATCH, Family::FsUsage.prefix(), None, || {
+        run.record_finding(findings::USAGE_MISMATCH, Family::FsUsage.prefix(), None, || {
             format!(
                 "{} files and {} bytes counted, {files} and {bytes} stored; {bad} of {rows} counters do not parse",
                 counted.files, counted.bytes

@@ -110,7 +110,7 @@ fn several(run: &mut Run<'_>, is_all: bool) -> Result<Option<Several>> {
         run.monitor().advance(0)?;
         if keys::parse_entry(found.user_key).is_none() {
             if is_all {
-                run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new);
+                run.record_finding(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), String::new);
             }
             continue;
         }
@@ -131,14 +131,14 @@ impl Walk<'_, '_> {
             Looked::Lost => return Ok(None),
             Looked::Missing => {
                 let Some(directories) = self.count_root()? else { return Ok(None) };
-                run.find(findings::ROOT_MISSING, ROOT_PATH, None, String::new);
+                run.record_finding(findings::ROOT_MISSING, ROOT_PATH, None, String::new);
                 return Ok(Some((Inode::of_root(directories.saturating_add(2)), 0)));
             }
         };
         if root.0.is_directory() {
             return Ok(Some(root));
         }
-        run.find(findings::ROOT_NOT_DIRECTORY, ROOT_PATH, None, || format!("type {:?}", root.0.kind));
+        run.record_finding(findings::ROOT_NOT_DIRECTORY, ROOT_PATH, None, || format!("type {:?}", root.0.kind));
         self.lose_inode(run, ROOT)?;
         Ok(None)
     }
@@ -244,22 +244,22 @@ impl Walk<'_, '_> {
             return Ok(false);
         }
         let Some(entry) = &found.entry else {
-            run.find(findings::INVALID_ENTRY, path, None, || format!("in the directory {directory:016x}"));
+            run.record_finding(findings::INVALID_ENTRY, path, None, || format!("in the directory {directory:016x}"));
             return lose_entry(run);
         };
         let child = entry.inode;
         if !keys::is_legal(&found.name) {
-            run.find(findings::ILLEGAL_NAME, path, None, || format!("in the directory {directory:016x}"));
+            run.record_finding(findings::ILLEGAL_NAME, path, None, || format!("in the directory {directory:016x}"));
             return lose_entry(run);
         }
         if path.len() > PATH_LEN_MAX {
-            run.find(findings::LONG_PATH, path, None, || format!("{} bytes, inode {child:016x}", path.len()));
+            run.record_finding(findings::LONG_PATH, path, None, || format!("{} bytes, inode {child:016x}", path.len()));
             return lose_entry(run);
         }
         let (inode, commit_ts) = match self.look_up(run, child, path)? {
             Looked::Sound(inode, commit_ts) => (inode, commit_ts),
             Looked::Missing => {
-                run.find(findings::DANGLING_ENTRY, path, None, || format!("inode {child:016x}"));
+                run.record_finding(findings::DANGLING_ENTRY, path, None, || format!("inode {child:016x}"));
                 return lose_entry(run);
             }
             Looked::Lost => return lose_entry(run),
@@ -276,11 +276,13 @@ impl Walk<'_, '_> {
             None => Met::First { names: 1 },
         };
         if inode.is_directory() && met == Met::Again {
-            run.find(findings::DIRECTORY_LOOP, path, None, || format!("inode {child:016x}"));
+            run.record_finding(findings::DIRECTORY_LOOP, path, None, || format!("inode {child:016x}"));
             return lose_entry(run);
         }
         if entry.kind != inode.kind {
-            run.find(findings::TYPE_MISMATCH, path, None, || format!("{:?}, and it is {:?}", entry.kind, inode.kind));
+            run.record_finding(findings::TYPE_MISMATCH, path, None, || {
+                format!("{:?}, and it is {:?}", entry.kind, inode.kind)
+            });
         }
         let event = named(path, &found.name, directory, &inode, commit_ts);
         if is_selected {
@@ -305,7 +307,7 @@ impl Walk<'_, '_> {
 
     fn take_directory(&mut self, run: &mut Run<'_>, event: Named<'_>, inode: &Inode, is_selected: bool) -> Result<()> {
         if inode.size > 0 {
-            run.find(findings::IGNORED_SIZE, event.path, None, || format!("{} bytes", inode.size));
+            run.record_finding(findings::IGNORED_SIZE, event.path, None, || format!("{} bytes", inode.size));
         }
         if let Some(frame) = self.frames.last_mut() {
             frame.directories = frame.directories.saturating_add(1);
@@ -328,7 +330,7 @@ impl Walk<'_, '_> {
         let Rows { seen, unseen, cut, len, has_damage, .. } = content.rows;
         *chunk_bytes = chunk_bytes.saturating_add(len);
         let outcome = if has_damage {
-            run.find(findings::DAMAGED_CHUNK, event.path, None, || format!("inode {:016x}", inode.id));
+            run.record_finding(findings::DAMAGED_CHUNK, event.path, None, || format!("inode {:016x}", inode.id));
             Outcome::Lost
         } else {
             emit(run, Event::File(event, &content))?;
@@ -336,10 +338,12 @@ impl Walk<'_, '_> {
         };
         if unseen > 0 || cut > 0 {
             let what = || format!("{unseen} beyond its end, {cut} longer than they may be");
-            run.find(findings::IGNORED_CHUNKS, event.path, None, what);
+            run.record_finding(findings::IGNORED_CHUNKS, event.path, None, what);
         }
         if self.is_all && u64::from(inode.nlink) != names {
-            run.find(findings::NLINK_MISMATCH, event.path, None, || format!("{} stored, {names} counted", inode.nlink));
+            run.record_finding(findings::NLINK_MISMATCH, event.path, None, || {
+                format!("{} stored, {names} counted", inode.nlink)
+            });
         }
         run.account(Family::FsDir, outcome, 1)?;
         run.account(Family::FsInode, outcome, 1)?;
@@ -354,7 +358,9 @@ impl Walk<'_, '_> {
         let counted = frame.directories.saturating_add(2);
         if self.is_all && counted != frame.nlink {
             let path = if frame.path_len == 0 { ROOT_PATH } else { &self.path };
-            run.find(findings::NLINK_MISMATCH, path, None, || format!("{} stored, {counted} counted", frame.nlink));
+            run.record_finding(findings::NLINK_MISMATCH, path, None, || {
+                format!("{} stored, {counted} counted", frame.nlink)
+            });
         }
         let around_len = self.frames.last().map_or(0, |around| around.path_len);
         let name_start = if around_len == 0 { 0 } else { around_len.saturating_add(1) };
@@ -390,7 +396,9 @@ impl Walk<'_, '_> {
             return Ok(Looked::Missing);
         };
         if found.is_damaged {
-            run.find(findings::INVALID_INODE, path, Some(found.byte_offset), || "its record is damaged".to_owned());
+            run.record_finding(findings::INVALID_INODE, path, Some(found.byte_offset), || {
+                "its record is damaged".to_owned()
+            });
             return Ok(Looked::Lost);
         }
         let (finding, offset, detail) = match Inode::parse(&found.body) {
@@ -402,7 +410,7 @@ impl Walk<'_, '_> {
             Err(JsonError::Read(error)) => return Err(error),
             Err(JsonError::Fault(fault)) => (findings::INVALID_INODE, found.byte_offset, fault.to_string()),
         };
-        run.find(finding, path, Some(offset), || detail);
+        run.record_finding(finding, path, Some(offset), || detail);
         self.lose_inode(run, id)?;
         Ok(Looked::Lost)
     }
@@ -426,16 +434,16 @@ impl Walk<'_, '_> {
         let event = inode.event();
         if inode.parent != directory {
             let detail = || format!("{:016x}, and it is in {directory:016x}", inode.parent);
-            run.find(findings::PARENT_MISMATCH, path, None, detail);
+            run.record_finding(findings::PARENT_MISMATCH, path, None, detail);
         }
         if event.mode > 0o7777 {
-            run.find(findings::ODD_MODE, path, None, || format!("{:o}", event.mode));
+            run.record_finding(findings::ODD_MODE, path, None, || format!("{:o}", event.mode));
         }
         if !inode.is_directory() && event.kind != ekv_model::fs::FILE {
-            run.find(findings::UNKNOWN_TYPE, path, None, || format!("{:?}", event.kind));
+            run.record_finding(findings::UNKNOWN_TYPE, path, None, || format!("{:?}", event.kind));
         }
         for name in &inode.unknown {
-            run.find(findings::UNKNOWN_FIELDS, path, None, || format!("{name:?}"));
+            run.record_finding(findings::UNKNOWN_FIELDS, path, None, || format!("{name:?}"));
         }
     }
 

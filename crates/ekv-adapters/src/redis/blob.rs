@@ -7,7 +7,7 @@ use ekv_snapshot::{Range, StoredValue, Visible};
 use ekv_spill::{Sorted, Sorter};
 
 use super::collection::{CollectionExpiry, CollectionFate, Seen, begin, element, end};
-use super::expiry::Fate;
+use super::expiry::ExpiryVerdict;
 use super::keys::put_counted;
 use super::ranks::Ranks;
 use super::scalars::shadowed;
@@ -55,8 +55,8 @@ pub(super) fn decode(run: &mut Run<'_>, options: &Options, kind: &WideKind, sele
                 }
                 None => match expiry.fate(run, options, key, None)? {
                     CollectionFate::Damaged => Outcome::Lost,
-                    CollectionFate::Known(Fate::Drop) => Outcome::Expired,
-                    CollectionFate::Known(Fate::Keep(at_ms)) => {
+                    CollectionFate::Known(ExpiryVerdict::Drop) => Outcome::Expired,
+                    CollectionFate::Known(ExpiryVerdict::Keep(at_ms)) => {
                         emit(run, options, kind, key, &found, at_ms, Seen::default().expiry(&expiry))?
                     }
                 },
@@ -104,7 +104,7 @@ fn beside_damaged_metadata(
             }
             if is_alone {
                 named = named.saturating_add(1);
-                run.find(findings::INVALID_META, key, Some(found.byte_offset), || {
+                run.record_finding(findings::INVALID_META, key, Some(found.byte_offset), || {
                     "the metadata beside it has a damaged value header".to_owned()
                 });
             }
@@ -112,7 +112,7 @@ fn beside_damaged_metadata(
         }
     }
     let left = if selected.is_everything { left } else { named };
-    run.find_many(findings::INVALID_META, left.saturating_sub(named));
+    run.record_findings(findings::INVALID_META, left.saturating_sub(named));
     run.account(kind.blob, Outcome::Lost, left)
 }
 
@@ -130,7 +130,7 @@ pub(super) fn emit(
     let mut sorted = match elements {
         Ok(sorted) => sorted,
         Err(Malformed) => {
-            run.find(findings::INVALID_BLOB, key, Some(found.byte_offset), || {
+            run.record_finding(findings::INVALID_BLOB, key, Some(found.byte_offset), || {
                 format!("{} value of {} bytes does not parse", kind.blob.name(), found.body.len())
             });
             return Ok(Outcome::Lost);
@@ -207,7 +207,7 @@ fn emit_element(
         CollectionKind::ZSet => {
             let score = f64::from_bits(number(payload, 0));
             if score.is_nan() {
-                run.find(findings::NAN_SCORE, key, None, || format!("member {}", ekv_text::Percent(name)));
+                run.record_finding(findings::NAN_SCORE, key, None, || format!("member {}", ekv_text::Percent(name)));
             }
             element(run, options, Element::Scored { member: name, score })
         }

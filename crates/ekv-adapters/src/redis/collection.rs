@@ -4,7 +4,7 @@ use ekv_model::redis::{CollectionKind, CollectionSize, Element, Event};
 use ekv_model::{Event as ModelEvent, Finding, Result};
 use ekv_snapshot::{Lookup, Visible};
 
-use super::expiry::{ExpiryIndex, Fate, judge};
+use super::expiry::{ExpiryIndex, ExpiryVerdict, judge};
 use super::keys::{put_counted, put_plain};
 use super::meta::{CountMeta, ListMeta, MetaExpiry, StreamMeta};
 use super::{Expired, Options, findings};
@@ -25,7 +25,7 @@ impl Damage {
 
     /// Notes the loss of `key`.
     pub(super) fn note(&self, run: &mut Run<'_>, key: &[u8]) {
-        run.find(self.finding, key, Some(self.byte_offset), || self.detail.clone());
+        run.record_finding(self.finding, key, Some(self.byte_offset), || self.detail.clone());
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) enum CollectionFate {
     /// The record that decides about the expiry is damaged; that has been noted.
     Damaged,
     /// Written or dropped.
-    Known(Fate),
+    Known(ExpiryVerdict),
 }
 
 impl CollectionExpiry {
@@ -83,7 +83,9 @@ impl CollectionExpiry {
         let at_ms = match (stored, row) {
             (MetaExpiry::Stored(at_ms), row) => {
                 if row.is_some_and(|row| row.at_ms.is_none()) {
-                    run.find(findings::UNUSED_INVALID_TTL, key, None, || "the metadata carries the expiry".to_owned());
+                    run.record_finding(findings::UNUSED_INVALID_TTL, key, None, || {
+                        "the metadata carries the expiry".to_owned()
+                    });
                 }
                 at_ms
             }
@@ -94,7 +96,7 @@ impl CollectionExpiry {
                     Some(at_ms)
                 }
                 None => {
-                    run.find(findings::INVALID_TTL_VALUE, key, None, || "the key is left out".to_owned());
+                    run.record_finding(findings::INVALID_TTL_VALUE, key, None, || "the key is left out".to_owned());
                     return Ok(CollectionFate::Damaged);
                 }
             },

@@ -25,13 +25,13 @@ const ENTRY_BUDGET: usize = 64 << 10;
 /// Builds records from the events of one key after the other.
 pub(crate) struct Encoder {
     scratch: Arc<dyn Scratch>,
-    open: Option<Open>,
+    open: Option<OpenCollection>,
     user_key: Vec<u8>,
     head: Vec<u8>,
 }
 
 /// The collection whose elements come.
-struct Open {
+struct OpenCollection {
     kind: CollectionKind,
     key: Vec<u8>,
     expire_at_ms: Option<u64>,
@@ -56,7 +56,7 @@ impl EncodeEvents for Encoder {
             (Event::Begin { kind, key, expire_at_ms, .. }, false) => {
                 // 0 would mean that the key never expires; the moment after it is past as well.
                 let expire_at_ms = expire_at_ms.map(|at_ms| at_ms.max(1));
-                self.open = Some(Open { kind, key: key.to_vec(), expire_at_ms, len: 0, entry: None });
+                self.open = Some(OpenCollection { kind, key: key.to_vec(), expire_at_ms, len: 0, entry: None });
                 Ok(())
             }
             (Event::Element(element), true) => self.element(sink, element),
@@ -155,7 +155,7 @@ impl Encoder {
     }
 
     fn end(&mut self, sink: &mut dyn RecordSink) -> Result<()> {
-        let Some(Open { kind, key, expire_at_ms, len, entry: None }) = self.open.take() else {
+        let Some(OpenCollection { kind, key, expire_at_ms, len, entry: None }) = self.open.take() else {
             return Err(misplaced("the end of a collection inside an entry"));
         };
         let Encoder { user_key, head, .. } = self;

@@ -43,7 +43,7 @@ impl ExpiryIndex {
 
 /// What a key's expiry means for its fate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum ExpiryVerdict {
     /// Written, with this expiry in Unix milliseconds.
     Keep(Option<u64>),
     /// Expired and not wanted.
@@ -51,20 +51,20 @@ pub(crate) enum Fate {
 }
 
 /// Clamps a stored expiry, notes what is odd about it, and decides by `drop_expired` whether the key is written.
-pub(crate) fn judge(run: &mut Run<'_>, key: &[u8], stored: Option<u64>, drop_expired: bool) -> Fate {
-    let Some(at_ms) = stored else { return Fate::Keep(None) };
+pub(crate) fn judge(run: &mut Run<'_>, key: &[u8], stored: Option<u64>, drop_expired: bool) -> ExpiryVerdict {
+    let Some(at_ms) = stored else { return ExpiryVerdict::Keep(None) };
     if at_ms > EXPIRE_AT_MS_MAX {
-        run.find(findings::EXPIRY_CLAMPED, key, None, || format!("stored expiry {at_ms} ms"));
+        run.record_finding(findings::EXPIRY_CLAMPED, key, None, || format!("stored expiry {at_ms} ms"));
     }
     if at_ms == 0 {
-        run.find(findings::ZERO_EXPIRY, key, None, || "expire_at_ms 0".to_owned());
+        run.record_finding(findings::ZERO_EXPIRY, key, None, || "expire_at_ms 0".to_owned());
     }
     let at_ms = at_ms.min(EXPIRE_AT_MS_MAX);
     if at_ms <= run.instant_ms() {
-        run.find(findings::EXPIRED_KEYS, key, None, || format!("expire_at_ms {at_ms}"));
+        run.record_finding(findings::EXPIRED_KEYS, key, None, || format!("expire_at_ms {at_ms}"));
         if drop_expired {
-            return Fate::Drop;
+            return ExpiryVerdict::Drop;
         }
     }
-    Fate::Keep(Some(at_ms))
+    ExpiryVerdict::Keep(Some(at_ms))
 }

@@ -6,7 +6,7 @@ use ekv_model::redis::{CollectionKind, CollectionSize, Element};
 use ekv_snapshot::{Lookup, Range, RangeScan, Visible};
 
 use super::collection::{CollectionExpiry, CollectionFate, Damage, Seen, begin, element, end};
-use super::expiry::Fate;
+use super::expiry::ExpiryVerdict;
 use super::keys::{DELTA_TAIL_LEN, put_counted, put_plain, split_counted};
 use super::meta::{ListMeta, MetaExpiry, is_list_meta, parse_list_delta};
 use super::ranks::{Rank, Ranks};
@@ -111,7 +111,7 @@ impl Lists<'_> {
                     if !self.selected.is_everything {
                         continue;
                     }
-                    run.find(findings::INVALID_KEY, rest, Some(at), || {
+                    run.record_finding(findings::INVALID_KEY, rest, Some(at), || {
                         "list length record key does not parse".to_owned()
                     });
                     run.account(Family::ListDelta, Outcome::Lost, 1)?;
@@ -144,14 +144,16 @@ impl Lists<'_> {
         let fate = self.fate(run, key, &fold)?;
         if let Ok(expire_at_ms) = fate {
             if fold.tail_differs {
-                run.find(findings::LIST_META_INVARIANT, key, Some(at), || "the stored tail is ignored".to_owned());
+                run.record_finding(findings::LIST_META_INVARIANT, key, Some(at), || {
+                    "the stored tail is ignored".to_owned()
+                });
             }
             let seen = self.look_ahead(run, key, &fold)?.expiry(&self.expiry);
             begin(run, self.options, CollectionKind::List, key, expire_at_ms, seen)?;
             let observed = self.items(run, key, &fold, Outcome::Emitted)?;
             end(run, self.options)?;
             if i64::try_from(observed) != Ok(fold.len) {
-                run.find(findings::LIST_LENGTH_MISMATCH, key, None, || {
+                run.record_finding(findings::LIST_LENGTH_MISMATCH, key, None, || {
                     format!("stored length {}, observed items {observed}", fold.len)
                 });
             }
@@ -181,8 +183,8 @@ impl Lists<'_> {
         }
         Ok(match self.expiry.fate(run, self.options, key, fold.expiry)? {
             CollectionFate::Damaged => Err(Outcome::Lost),
-            CollectionFate::Known(Fate::Drop) => Err(Outcome::Expired),
-            CollectionFate::Known(Fate::Keep(at_ms)) => Ok(at_ms),
+            CollectionFate::Known(ExpiryVerdict::Drop) => Err(Outcome::Expired),
+            CollectionFate::Known(ExpiryVerdict::Keep(at_ms)) => Ok(at_ms),
         })
     }
 
@@ -248,7 +250,9 @@ impl Lists<'_> {
                     if !self.selected.is_everything {
                         continue;
                     }
-                    run.find(findings::INVALID_KEY, rest, Some(at), || "list item key does not parse".to_owned());
+                    run.record_finding(findings::INVALID_KEY, rest, Some(at), || {
+                        "list item key does not parse".to_owned()
+                    });
                     run.account(Family::ListItem, Outcome::Lost, 1)?;
                     continue;
                 };
@@ -266,7 +270,9 @@ impl Lists<'_> {
                 if fold.damage.is_some() {
                     run.account(Family::ListItem, *outcome, 1)?;
                 } else if !fold.holds(item_seq(*suffix)) {
-                    run.find(findings::LIST_ORPHAN_ITEMS, key, Some(at), || format!("item {}", item_seq(*suffix)));
+                    run.record_finding(findings::LIST_ORPHAN_ITEMS, key, Some(at), || {
+                        format!("item {}", item_seq(*suffix))
+                    });
                     run.account(Family::ListItem, Outcome::Orphaned, 1)?;
                 }
             }

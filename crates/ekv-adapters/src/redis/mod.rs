@@ -89,7 +89,7 @@ fn close_books(run: &mut Run<'_>, selected: &Selected<'_>) -> Result<()> {
         run.leave_rest(Owner::Protocol(Protocol::Redis))?;
     }
     let orphans = run.unaccounted(Family::RedisExpiry);
-    run.find_many(findings::ORPHAN_TTL, orphans);
+    run.record_findings(findings::ORPHAN_TTL, orphans);
     run.account(Family::RedisExpiry, Outcome::Orphaned, orphans)?;
     for family in
         Family::ALL.iter().filter(|f| f.owner() == Owner::Protocol(Protocol::Redis) && f.role() == Role::Internal)

@@ -4,7 +4,7 @@ use ekv_model::redis::{Event, Expiry, ExpiryOrigin, ScalarKind};
 use ekv_model::{Event as ModelEvent, Kind, Result};
 use ekv_snapshot::{Range, Visible};
 
-use super::expiry::{ExpiryIndex, Fate, judge};
+use super::expiry::{ExpiryIndex, ExpiryVerdict, judge};
 use super::ranks::{Rank, Ranks, is_bare};
 use super::selected::Selected;
 use super::value::{EXPIRE_AT_MS_MAX, Form, parse_form};
@@ -65,7 +65,7 @@ impl Scalars<'_> {
                             ScalarKind::Hll => findings::INVALID_HLL_VALUE,
                         };
                         let at = found.byte_offset;
-                        run.find(finding, key, Some(at), || {
+                        run.record_finding(finding, key, Some(at), || {
                             format!("value of {} bytes ends inside its header", torn.value_len)
                         });
                         Outcome::Lost
@@ -107,7 +107,9 @@ impl Scalars<'_> {
                         Outcome::Shadowed
                     }
                     None => {
-                        run.find(findings::BARE_KEYS, key, Some(found.byte_offset), || "served as a string".to_owned());
+                        run.record_finding(findings::BARE_KEYS, key, Some(found.byte_offset), || {
+                            "served as a string".to_owned()
+                        });
                         self.scalar(run, ScalarKind::String, key, &found, Form::Legacy, 0)?
                     }
                 };
@@ -132,25 +134,27 @@ impl Scalars<'_> {
         let (stored, origin) = match (form, row) {
             (Form::Current { expire_at_ms }, row) => {
                 if row.is_some_and(|row| row.at_ms.is_none()) {
-                    run.find(findings::UNUSED_INVALID_TTL, key, None, || "the value carries its own expiry".to_owned());
+                    run.record_finding(findings::UNUSED_INVALID_TTL, key, None, || {
+                        "the value carries its own expiry".to_owned()
+                    });
                 }
                 (expire_at_ms, ExpiryOrigin::Inline)
             }
             (Form::Legacy, Some(row)) => {
                 if row.at_ms.is_none() {
-                    run.find(findings::INVALID_TTL_VALUE, key, Some(at), || "the key is left out".to_owned());
+                    run.record_finding(findings::INVALID_TTL_VALUE, key, Some(at), || "the key is left out".to_owned());
                     return Ok(Outcome::Lost);
                 }
                 (row.at_ms, ExpiryOrigin::Index { commit_ts: row.commit_ts })
             }
             (Form::Legacy, None) => (None, ExpiryOrigin::Inline),
         };
-        let Fate::Keep(at_ms) = judge(run, key, stored, self.options.expired == Expired::Drop) else {
+        let ExpiryVerdict::Keep(at_ms) = judge(run, key, stored, self.options.expired == Expired::Drop) else {
             return Ok(Outcome::Expired);
         };
         let body = found.body.after(header_len);
         if kind == ScalarKind::Hll && !body.is_empty() && !body.head().starts_with(HLL_PAYLOAD_MAGIC) {
-            run.find(findings::HLL_PAYLOAD, key, Some(at), || format!("payload of {} bytes", body.len()));
+            run.record_finding(findings::HLL_PAYLOAD, key, Some(at), || format!("payload of {} bytes", body.len()));
         }
         let expiry = at_ms.map(|at_ms| Expiry { at_ms: at_ms.min(EXPIRE_AT_MS_MAX), origin });
         let commit_ts = match expiry.map(|expiry| expiry.origin) {
@@ -165,5 +169,5 @@ impl Scalars<'_> {
 
 /// Notes that records of rank `dropped` are hidden by a form of a higher rank.
 pub(super) fn shadowed(run: &mut Run<'_>, key: &[u8], kept: Rank, dropped: Rank) {
-    run.find(findings::SHADOWED_TYPE, key, None, || format!("kept {}, hid {}", kept.name(), dropped.name()));
+    run.record_finding(findings::SHADOWED_TYPE, key, None, || format!("kept {}, hid {}", kept.name(), dropped.name()));
 }

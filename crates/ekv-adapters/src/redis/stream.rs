@@ -6,7 +6,7 @@ use ekv_model::redis::{CollectionKind, Element, StreamId};
 use ekv_snapshot::{Range, RangeScan, StoredValue, Visible};
 
 use super::collection::{CollectionExpiry, CollectionFate, Damage, Seen, begin, element, end};
-use super::expiry::Fate;
+use super::expiry::ExpiryVerdict;
 use super::keys::split_counted;
 use super::meta::StreamMeta;
 use super::ranks::{Rank, Ranks};
@@ -61,7 +61,7 @@ fn blobs(run: &mut Run<'_>, options: &Options, selected: &Selected<'_>) -> Resul
                 Some(kept) => shadowed(run, key, kept, Rank::StreamBlob),
                 None => {
                     expiry.pass(run, key)?;
-                    run.find(findings::STREAM_BLOB, key, Some(found.byte_offset), || {
+                    run.record_finding(findings::STREAM_BLOB, key, Some(found.byte_offset), || {
                         "shown as an empty stream".to_owned()
                     });
                 }
@@ -116,7 +116,9 @@ impl Streams<'_> {
             let Some((key, tail)) = split_counted(rest) else {
                 if self.selected.is_everything {
                     let at = Some(found.byte_offset);
-                    run.find(findings::INVALID_KEY, rest, at, || "stream metadata key does not parse".to_owned());
+                    run.record_finding(findings::INVALID_KEY, rest, at, || {
+                        "stream metadata key does not parse".to_owned()
+                    });
                     run.account(Family::StreamMeta, Outcome::Lost, 1)?;
                 }
                 scan.next_visible()?;
@@ -162,14 +164,18 @@ impl Streams<'_> {
                 Some((key, _)) if !self.selected.contains(key) => None,
                 Some((key, _)) => {
                     if last.as_deref() != Some(key) {
-                        run.find(findings::STREAM_ORPHAN_ENTRIES, key, at, || "entries without metadata".to_owned());
+                        run.record_finding(findings::STREAM_ORPHAN_ENTRIES, key, at, || {
+                            "entries without metadata".to_owned()
+                        });
                         last = Some(key.to_vec());
                     }
                     Some(Outcome::Orphaned)
                 }
                 None if !self.selected.is_everything => None,
                 None => {
-                    run.find(findings::INVALID_KEY, rest, at, || "stream entry key does not parse".to_owned());
+                    run.record_finding(findings::INVALID_KEY, rest, at, || {
+                        "stream entry key does not parse".to_owned()
+                    });
                     Some(Outcome::Lost)
                 }
             };
@@ -204,17 +210,19 @@ impl Streams<'_> {
         };
         let expire_at_ms = match self.expiry.fate(run, self.options, key, Some(meta.expiry))? {
             CollectionFate::Damaged => return account(run, &survey, Outcome::Lost, Outcome::Lost),
-            CollectionFate::Known(Fate::Drop) => return account(run, &survey, Outcome::Expired, Outcome::Expired),
-            CollectionFate::Known(Fate::Keep(at_ms)) => at_ms,
+            CollectionFate::Known(ExpiryVerdict::Drop) => {
+                return account(run, &survey, Outcome::Expired, Outcome::Expired);
+            }
+            CollectionFate::Known(ExpiryVerdict::Keep(at_ms)) => at_ms,
         };
         if meta.len != survey.visible {
             let (declared, observed) = (meta.len, survey.visible);
-            run.find(findings::STREAM_LENGTH_MISMATCH, key, None, || {
+            run.record_finding(findings::STREAM_LENGTH_MISMATCH, key, None, || {
                 format!("stored length {declared}, observed entries {observed}")
             });
         }
         if meta.last < survey.last {
-            run.find(findings::STREAM_LAST, key, None, || {
+            run.record_finding(findings::STREAM_LAST, key, None, || {
                 let (stored, observed) = (meta.last, survey.last);
                 format!("stored last id {}-{}, greatest entry {}-{}", stored.ms, stored.seq, observed.ms, observed.seq)
             });
@@ -255,7 +263,9 @@ impl Streams<'_> {
                         survey.seen.record(&found);
                         survey.seen.element(element_len(&Element::EntryBegin(id)).saturating_add(texts_len));
                         if !canonical {
-                            run.find(findings::STREAM_ID, key, Some(at), || format!("entry {}-{}", id.ms, id.seq));
+                            run.record_finding(findings::STREAM_ID, key, Some(at), || {
+                                format!("entry {}-{}", id.ms, id.seq)
+                            });
                         }
                         None
                     }

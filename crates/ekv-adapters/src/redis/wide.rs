@@ -10,7 +10,7 @@ use ekv_snapshot::{Lookup, Mark, Range, RangeScan, StoredValue};
 use ekv_spill::Sorter;
 
 use super::collection::{CollectionExpiry, CollectionFate, Damage, Seen, begin, element, end};
-use super::expiry::Fate;
+use super::expiry::ExpiryVerdict;
 use super::keys::{DELTA_TAIL_LEN, put_plain, split_counted};
 use super::late::Late;
 use super::meta::{CountMeta, parse_count_delta};
@@ -60,7 +60,9 @@ fn behind_deltas(run: &mut Run<'_>, kind: &WideKind) -> Result<()> {
 
 /// Notes and accounts for an element or metadata record whose Redis key cannot be read.
 fn unreadable(run: &mut Run<'_>, family: Family, rest: &[u8], byte_offset: u64) -> Result<()> {
-    run.find(findings::INVALID_KEY, rest, Some(byte_offset), || format!("{} key does not parse", family.name()));
+    run.record_finding(findings::INVALID_KEY, rest, Some(byte_offset), || {
+        format!("{} key does not parse", family.name())
+    });
     run.account(family, Outcome::Lost, 1)
 }
 
@@ -209,7 +211,7 @@ impl Wide<'_> {
         }
         while let Some(found) = self.deltas.scan.current().filter(|_| self.deltas.rest() == Some(rest)) {
             let detail = || "the key of a length record does not parse".to_owned();
-            run.find(findings::INVALID_AUXILIARY, rest, Some(found.byte_offset), detail);
+            run.record_finding(findings::INVALID_AUXILIARY, rest, Some(found.byte_offset), detail);
             run.account(self.deltas.family, Outcome::Joined, 1)?;
             self.deltas.advance()?;
         }
@@ -233,7 +235,7 @@ impl Wide<'_> {
         let blobs = u64::from(found_blob.as_ref().is_some_and(|found| !found.is_damaged));
         let used_blob = found_blob.filter(|_| survey.elements == 0);
         if blobs > 0 && used_blob.is_none() {
-            run.find(findings::SUPERSEDED_BLOB, key, None, || "the element records count".to_owned());
+            run.record_finding(findings::SUPERSEDED_BLOB, key, None, || "the element records count".to_owned());
             run.account(self.kind.blob, Outcome::Shadowed, blobs)?;
         }
         let fate = match &survey.damage {
@@ -247,12 +249,12 @@ impl Wide<'_> {
         let uses_blob = used_blob.is_some();
         let outcome = match (fate, used_blob) {
             (CollectionFate::Damaged, _) => Outcome::Lost,
-            (CollectionFate::Known(Fate::Drop), _) => Outcome::Expired,
-            (CollectionFate::Known(Fate::Keep(at_ms)), Some(found)) => {
+            (CollectionFate::Known(ExpiryVerdict::Drop), _) => Outcome::Expired,
+            (CollectionFate::Known(ExpiryVerdict::Keep(at_ms)), Some(found)) => {
                 survey.check_length(run, self.kind, key, None);
                 blob::emit(run, self.options, self.kind, key, &found, at_ms, survey.seen.expiry(&self.expiry))?
             }
-            (CollectionFate::Known(Fate::Keep(at_ms)), None) => {
+            (CollectionFate::Known(ExpiryVerdict::Keep(at_ms)), None) => {
                 survey.check_length(run, self.kind, key, Some(survey.elements));
                 let seen = Seen { size: Some(survey.seen.size.unwrap_or_default()), ..survey.seen };
                 begin(run, self.options, self.kind.collection, key, at_ms, seen.expiry(&self.expiry))?;
@@ -315,7 +317,7 @@ impl Wide<'_> {
             let change = found.body.whole().and_then(parse_count_delta).filter(|_| tail.len() == DELTA_TAIL_LEN);
             match change {
                 Some(change) => survey.delta_sum = survey.delta_sum.saturating_add(change),
-                None => run.find(findings::INVALID_AUXILIARY, key, Some(found.byte_offset), || {
+                None => run.record_finding(findings::INVALID_AUXILIARY, key, Some(found.byte_offset), || {
                     format!("length change with {} key bytes and {} value bytes", tail.len(), found.body.len())
                 }),
             }
@@ -371,13 +373,13 @@ impl Survey {
     fn check_length(&self, run: &mut Run<'_>, kind: &WideKind, key: &[u8], elements: Option<u64>) {
         let base = self.meta.map_or(0, |meta| meta.len);
         if base < 0 {
-            run.find(findings::NEGATIVE_LENGTH, key, None, || format!("stored length {base}"));
+            run.record_finding(findings::NEGATIVE_LENGTH, key, None, || format!("stored length {base}"));
         }
         let declared = u64::try_from(base.saturating_add(self.delta_sum)).unwrap_or(0);
         let is_declared = self.has_meta || self.deltas > 0;
         if let Some(elements) = elements.filter(|elements| is_declared && *elements != declared) {
             let detail = || format!("stored length {declared}, observed elements {elements}");
-            run.find(kind.length_mismatch, key, None, detail);
+            run.record_finding(kind.length_mismatch, key, None, detail);
         }
     }
 }
@@ -395,7 +397,7 @@ fn emit_element(
     if let Element::Scored { score, .. } = item
         && score.is_nan()
     {
-        run.find(findings::NAN_SCORE, key, None, || format!("member {}", ekv_text::Percent(name)));
+        run.record_finding(findings::NAN_SCORE, key, None, || format!("member {}", ekv_text::Percent(name)));
     }
     element(run, options, item)
 }

@@ -61,7 +61,7 @@ impl Lane {
                 break;
             }
             if run.scope().is_all_of(Protocol::S3) {
-                run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
+                run.record_finding(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
                     format!("no key of the family {}", family.name())
                 });
                 run.account(*family, Outcome::Lost, 1)?;

@@ -51,7 +51,7 @@ impl Walk {
         let references = self.unused_references(run, scope, group, &key, Outcome::Orphaned)?;
         let chunks = blobs.saturating_add(references);
         if chunks > 0 && (is_active || options.include_orphans) {
-            run.find(findings::ORPHAN_CHUNKS, &scope.path_of(&key), None, || {
+            run.record_finding(findings::ORPHAN_CHUNKS, &scope.path_of(&key), None, || {
                 format!("{chunks} chunks in generation {}", parsed.generation)
             });
         }
@@ -92,14 +92,14 @@ impl Walk {
             Ok(head) => head,
             Err(JsonError::Read(error)) => return Err(error),
             Err(JsonError::Fault(fault)) => {
-                run.find(findings::INVALID_OBJECT, &scope.path_of(key), at, || fault.to_string());
+                run.record_finding(findings::INVALID_OBJECT, &scope.path_of(key), at, || fault.to_string());
                 return Ok(None);
             }
         };
         let (content, used) = match self.chunks.find(run, group, &head)? {
             Ok(found) => found,
             Err(Incomplete(detail)) => {
-                run.find(findings::INCOMPLETE_OBJECT, &scope.path_of(key), at, || detail);
+                run.record_finding(findings::INCOMPLETE_OBJECT, &scope.path_of(key), at, || detail);
                 return Ok(None);
             }
         };
@@ -120,7 +120,7 @@ impl Walk {
             return Ok(Some(used));
         }
         if let Some(md5) = content.differs_from(&head.etag)? {
-            run.find(findings::ETAG_MISMATCH, &scope.path_of(key), at, || {
+            run.record_finding(findings::ETAG_MISMATCH, &scope.path_of(key), at, || {
                 format!("the entity tag is {}, the MD5 of the content {md5}", head.etag)
             });
         }
@@ -182,7 +182,7 @@ impl Walk {
             if let Some(found) = self.references.found()
                 && ChunkRef::read(&found.body)?.is_none()
             {
-                run.find(findings::INVALID_CHUNK_REF, &scope.path_of(key), Some(found.byte_offset), || {
+                run.record_finding(findings::INVALID_CHUNK_REF, &scope.path_of(key), Some(found.byte_offset), || {
                     format!("reference of {} bytes", found.body.len())
                 });
             }

@@ -76,7 +76,7 @@ impl Offloaded {
                 let (byte_offset, len) = (found.body.byte_offset(), found.body.len());
                 return Ok(Some(Copy { input: input.clone(), byte_offset, len }));
             }
-            run.find(findings::BLOB_HASH_MISMATCH, &self.user_key, Some(found.byte_offset), || {
+            run.record_finding(findings::BLOB_HASH_MISMATCH, &self.user_key, Some(found.byte_offset), || {
                 format!("{} bytes in {} do not have the digest in their key", found.body.len(), input.name)
             });
         }

@@ -92,7 +92,9 @@ impl Walk {
             None => self.last_generation(segment)?,
         };
         if let (None, Some(generation)) = (&meta, generation) {
-            run.find(findings::BUCKET_MISSING, name.as_bytes(), None, || format!("generation {generation} is written"));
+            run.record_finding(findings::BUCKET_MISSING, name.as_bytes(), None, || {
+                format!("generation {generation} is written")
+            });
         }
         let has_objects = meta.is_some() || generation.is_some();
         let segment = segment.to_vec();
@@ -123,7 +125,7 @@ impl Walk {
             run.account(Family::S3Bucket, outcome, 1)?;
         }
         if scope.stale_objects > 0 {
-            run.find(findings::STALE_GENERATION, scope.name.as_bytes(), None, || match scope.generation {
+            run.record_finding(findings::STALE_GENERATION, scope.name.as_bytes(), None, || match scope.generation {
                 Some(generation) => {
                     format!("{} objects outside the active generation {generation}", scope.stale_objects)
                 }
@@ -150,7 +152,9 @@ impl Walk {
                 Ok(meta) => (Some(meta), Outcome::Emitted),
                 Err(JsonError::Read(error)) => return Err(error),
                 Err(JsonError::Fault(fault)) => {
-                    run.find(findings::INVALID_BUCKET, name.as_bytes(), Some(found.byte_offset), || fault.to_string());
+                    run.record_finding(findings::INVALID_BUCKET, name.as_bytes(), Some(found.byte_offset), || {
+                        fault.to_string()
+                    });
                     (None, Outcome::Lost)
                 }
             }

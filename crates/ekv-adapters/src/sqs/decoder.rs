@@ -63,7 +63,7 @@ impl Decoder {
         };
         if messages > 0 {
             let side_records = self.side.count(&mut self.owners, text)?;
-            run.find(findings::ORPHAN_MESSAGES, name, None, || {
+            run.record_finding(findings::ORPHAN_MESSAGES, name, None, || {
                 let verb =
                     if self.options.include_orphans { "written as those of a lost queue" } else { "not written" };
                 format!("{messages} messages {verb}, {side_records} side records")

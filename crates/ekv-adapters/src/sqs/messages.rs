@@ -108,7 +108,9 @@ impl Messages {
                     if !keys.is_all() {
                         continue;
                     }
-                    run.find(findings::MALFORMED_KEY, user_key, at, || "message key does not parse".to_owned());
+                    run.record_finding(findings::MALFORMED_KEY, user_key, at, || {
+                        "message key does not parse".to_owned()
+                    });
                     run.account(Family::SqsMessage, Outcome::Lost, 1)?;
                     continue;
                 };
@@ -134,7 +136,7 @@ impl Messages {
                             && !keys.contains(own_id.as_ref().unwrap_or(&message.message_id).as_bytes()) => {}
                     Ok((mut message, own_id)) => {
                         if let Some(own_id) = &own_id {
-                            run.find(findings::MESSAGE_ID_MISMATCH, user_key, at, || {
+                            run.record_finding(findings::MESSAGE_ID_MISMATCH, user_key, at, || {
                                 format!(
                                     "the value says \"{}\"",
                                     message.message_id.chars().take(80).collect::<String>()
@@ -143,14 +145,14 @@ impl Messages {
                             message.message_id.clone_from(own_id);
                         }
                         if wanted.is_elsewhere(&key, &message) {
-                            run.find(findings::OTHER_PARTITION, user_key, at, || {
+                            run.record_finding(findings::OTHER_PARTITION, user_key, at, || {
                                 format!("message {}", message.message_id.chars().take(80).collect::<String>())
                             });
                         }
                         push(&mut sorter, &message, key.partition, own_id.as_deref(), &row)?;
                     }
                     Err(detail) => {
-                        run.find(findings::INVALID_MESSAGE, user_key, at, || detail);
+                        run.record_finding(findings::INVALID_MESSAGE, user_key, at, || detail);
                         run.account(Family::SqsMessage, Outcome::Lost, 1)?;
                     }
                 }
@@ -234,13 +236,13 @@ fn push(
         None => Stored::UserKey(row.found.user_key),
     };
     sorter
-        .push(&place, &stored.to_bytes(Place { partition, own_id, commit_ts: row.found.commit_ts.0 }))
+        .push(&place, &stored.to_bytes(KeyParts { partition, own_id, commit_ts: row.found.commit_ts.0 }))
         .map_err(scratch_error)
 }
 
 /// What the key of a message says about it.
 #[derive(Clone, Copy, Debug)]
-struct Place<'a> {
+struct KeyParts<'a> {
     partition: Option<u32>,
     /// Its id, where that of the value does not count.
     own_id: Option<&'a str>,
@@ -259,7 +261,7 @@ impl<'a> Stored<'a> {
     const VALUE: u8 = 0;
     const USER_KEY: u8 = 1;
 
-    fn to_bytes(&self, Place { partition, own_id, commit_ts }: Place<'_>) -> Vec<u8> {
+    fn to_bytes(&self, KeyParts { partition, own_id, commit_ts }: KeyParts<'_>) -> Vec<u8> {
         let commit_ts = commit_ts.to_be_bytes();
         let (tag, bytes) = match self {
             Stored::Value(value) => (Stored::VALUE, value),
@@ -273,7 +275,7 @@ impl<'a> Stored<'a> {
             .concat()
     }
 
-    fn parse(payload: &'a [u8]) -> Option<(Place<'a>, Stored<'a>)> {
+    fn parse(payload: &'a [u8]) -> Option<(KeyParts<'a>, Stored<'a>)> {
         let mut cursor = ByteCursor::new(payload);
         let [tag, has_partition] = cursor.take()?;
         let partition = Some(cursor.u32()?).filter(|_| *has_partition == 1);
@@ -282,12 +284,12 @@ impl<'a> Stored<'a> {
         let own_id = Some(std::str::from_utf8(cursor.bytes(id_len.into())?).ok()?).filter(|id| !id.is_empty());
         let bytes = cursor.rest();
         let stored = if *tag == Stored::VALUE { Stored::Value(bytes) } else { Stored::UserKey(bytes) };
-        Some((Place { partition, own_id, commit_ts }, stored))
+        Some((KeyParts { partition, own_id, commit_ts }, stored))
     }
 }
 
 /// Emits a message that was read without a fault before.
-fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, place: Place<'_>) -> Result<Outcome> {
+fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, place: KeyParts<'_>) -> Result<Outcome> {
     let scratch = run.scratch();
     let new_body = || Spool::new(std::sync::Arc::clone(&scratch), BODY_BUDGET_BYTES);
     let mut body = new_body();
@@ -301,7 +303,7 @@ fn emit_one(run: &mut Run<'_>, value: &dyn ByteSource, place: Place<'_>) -> Resu
     let message = match read(value, &mut take)? {
         Ok(message) => message,
         Err(detail) => {
-            run.find(findings::INVALID_MESSAGE, b"", None, || detail);
+            run.record_finding(findings::INVALID_MESSAGE, b"", None, || detail);
             return Ok(Outcome::Lost);
         }
     };

@@ -100,7 +100,7 @@ impl Decoder {
             if !scope.is_all_of(Protocol::Sqs) {
                 return Ok(());
             }
-            run.find(findings::MALFORMED_KEY, found.user_key, at, || "queue name does not parse".to_owned());
+            run.record_finding(findings::MALFORMED_KEY, found.user_key, at, || "queue name does not parse".to_owned());
             return run.account(Family::SqsQueue, Outcome::Lost, 1);
         };
         let keys = scope.keys_in(Protocol::Sqs, &name);
@@ -110,19 +110,19 @@ impl Decoder {
         let settings = match Settings::read(&found.body)? {
             Ok(settings) => settings,
             Err(detail) => {
-                run.find(findings::INVALID_QUEUE_META, &name, at, || detail);
+                run.record_finding(findings::INVALID_QUEUE_META, &name, at, || detail);
                 run.account(Family::SqsQueue, Outcome::Lost, 1)?;
                 self.account_generation(run, text, Outcome::Lost)?;
                 return self.remains(run, text, &name, Outcome::Lost, &keys);
             }
         };
         if !settings.name().is_empty() && settings.name().as_bytes() != name {
-            run.find(findings::NAME_MISMATCH, &name, at, || {
+            run.record_finding(findings::NAME_MISMATCH, &name, at, || {
                 format!("the settings say \"{}\"", settings.name().chars().take(80).collect::<String>())
             });
         }
         if let Err(odd) = encode::check_settings(&settings.queue(&name, &[], None)) {
-            run.find(findings::ODD_SETTINGS, &name, at, || odd.to_string());
+            run.record_finding(findings::ODD_SETTINGS, &name, at, || odd.to_string());
         }
         let wanted = Wanted::Live { generation: settings.generation(), rule: settings.partition_rule() };
         let (sorter, passed) = self.messages.collect(run, &mut self.owners, text, wanted, &keys)?;
@@ -134,12 +134,12 @@ impl Decoder {
         let tags = settings.tags();
         run.emit(ModelEvent::Sqs(Event::Queue(&settings.queue(&name, &tags, last_sequence_number))))?;
         if passed.stale > 0 {
-            run.find(findings::STALE_GENERATION, &name, None, || {
+            run.record_finding(findings::STALE_GENERATION, &name, None, || {
                 format!("{} messages outside generation {}", passed.stale, settings.generation())
             });
         }
         if passed.unreachable > 0 {
-            run.find(findings::UNREACHABLE, &name, None, || format!("{} messages", passed.unreachable));
+            run.record_finding(findings::UNREACHABLE, &name, None, || format!("{} messages", passed.unreachable));
         }
         self.messages.emit(run, sorter)?;
         // They say something about all messages of the queue.
@@ -156,10 +156,10 @@ impl Decoder {
         let Some(row) = self.generations.get(&self.user_key)? else { return Ok(()) };
         match decimal_value(&row.body) {
             Some(counter) if counter == generation => {}
-            Some(counter) => run.find(findings::GENERATION_MISMATCH, name, Some(row.byte_offset), || {
+            Some(counter) => run.record_finding(findings::GENERATION_MISMATCH, name, Some(row.byte_offset), || {
                 format!("counter {counter}, settings {generation}")
             }),
-            None => run.find(findings::GENERATION_MISMATCH, name, Some(row.byte_offset), || {
+            None => run.record_finding(findings::GENERATION_MISMATCH, name, Some(row.byte_offset), || {
                 format!("counter of {} bytes is no decimal number", row.body.len())
             }),
         }
@@ -177,7 +177,7 @@ impl Decoder {
         let Some(row) = self.sequences.get(&self.user_key)? else { return Ok(None) };
         let number = decimal_value(&row.body);
         if number.is_none() {
-            run.find(findings::INVALID_SEQUENCE, name, Some(row.byte_offset), || {
+            run.record_finding(findings::INVALID_SEQUENCE, name, Some(row.byte_offset), || {
                 format!("value of {} bytes is no decimal number", row.body.len())
             });
         }

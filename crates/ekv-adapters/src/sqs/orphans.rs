@@ -54,7 +54,7 @@ impl Decoder {
                     if !is_everything {
                         continue;
                     }
-                    run.find(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
+                    run.record_finding(findings::MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
                         format!("{} key does not parse", family.name())
                     });
                     run.account(*family, Outcome::Lost, 1)?;

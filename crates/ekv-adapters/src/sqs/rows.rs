@@ -17,7 +17,7 @@ const QUEUE_TEXT_LEN_MAX: usize = 107;
 
 /// Where the text of a record's queue lies in what follows the family prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct QueueText {
     pub(super) form: Form,
     /// Index of the first byte of the text.
     start: usize,
@@ -26,7 +26,7 @@ pub(super) struct Place {
     separator_len: usize,
 }
 
-impl Place {
+impl QueueText {
     /// The base64url text of the queue's name.
     pub(super) fn queue_text<'r>(&self, rest: &'r [u8]) -> &'r [u8] {
         rest.get(self.start..).and_then(|text| text.get(..self.text_len)).unwrap_or(&[])
@@ -61,13 +61,13 @@ impl Owners {
     }
 
     /// The queue of a record, by what follows the family prefix; `None` if the key is malformed.
-    pub(super) fn place(&mut self, family: Family, rest: &[u8]) -> Result<Option<Place>> {
-        let exact = |text_len| Place { form: Form::Classic, start: 0, text_len, separator_len: 0 };
+    pub(super) fn place(&mut self, family: Family, rest: &[u8]) -> Result<Option<QueueText>> {
+        let exact = |text_len| QueueText { form: Form::Classic, start: 0, text_len, separator_len: 0 };
         let place = match family {
             Family::SqsQueue | Family::SqsGeneration | Family::SqsSequence => Some(exact(rest.len())),
             Family::SqsTombstone => split_tombstone(rest).map(|text| exact(text.len())),
             _ => match rest.strip_prefix(PARTITIONED) {
-                Some(counted) => split_partitioned(counted).map(|(text, _)| Place {
+                Some(counted) => split_partitioned(counted).map(|(text, _)| QueueText {
                     form: Form::Partitioned,
                     start: PARTITIONED.len(),
                     text_len: text.len(),

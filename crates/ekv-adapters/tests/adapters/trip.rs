@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ekv_adapters::sqs::{self, Options};
 use ekv_adapters::{EncodeOptions, Encoder, Router, Run, fs};
 use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin};
-use ekv_dump::replay::{Checking, Place, ReplayOptions, Replayed, replay};
+use ekv_dump::replay::{Checking, ReadPosition, ReplayOptions, Replayed, replay};
 use ekv_dump::{DumpWriter, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::checksums::{CHECKSUMS_FILE, write_line};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
@@ -146,7 +146,7 @@ impl Dump {
             checking: Checking::All,
             memory_budget: 1 << 16,
         };
-        replay(&mut source, &scratch(), &options, target, &Place::default(), &NoMonitor)
+        replay(&mut source, &scratch(), &options, target, &ReadPosition::default(), &NoMonitor)
     }
 
     /// What comes of the dump when its events are written again.

@@ -35,13 +35,13 @@ impl Tally {
         [loaded, existed, expired, empty, failed].into_iter().fold(0, u64::saturating_add)
     }
 
-    pub(crate) fn add(&mut self, fate: Fate) {
+    pub(crate) fn add(&mut self, fate: KeyOutcome) {
         let count = match fate {
-            Fate::Loaded => &mut self.loaded,
-            Fate::Existed => &mut self.existed,
-            Fate::Expired => &mut self.expired,
-            Fate::Empty => &mut self.empty,
-            Fate::Failed => &mut self.failed,
+            KeyOutcome::Loaded => &mut self.loaded,
+            KeyOutcome::Existed => &mut self.existed,
+            KeyOutcome::Expired => &mut self.expired,
+            KeyOutcome::Empty => &mut self.empty,
+            KeyOutcome::Failed => &mut self.failed,
         };
         *count = count.saturating_add(1);
     }
@@ -49,7 +49,7 @@ impl Tally {
 
 /// What became of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum KeyOutcome {
     Loaded,
     Existed,
     Expired,
@@ -60,7 +60,7 @@ pub(crate) enum Fate {
 /// A key that is done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done {
-    pub(crate) fate: Fate,
+    pub(crate) fate: KeyOutcome,
     pub(crate) kind: Kind,
     pub(crate) elements: u64,
     pub(crate) bytes: u64,
@@ -243,7 +243,7 @@ impl Checkpoint {
         }
     }
 
-    fn marks(&self, servers: &Servers) -> Vec<(ekv_live::Place, Vec<u8>)> {
+    fn marks(&self, servers: &Servers) -> Vec<(ekv_live::Endpoint, Vec<u8>)> {
         let mark = |slot| format!("ekv-load:{{{}}}:mark:{}", ekv_live::tag(slot), self.document.mark).into_bytes();
         servers.slots().into_iter().map(|(place, slot)| (place, mark(slot))).collect()
     }
@@ -263,7 +263,7 @@ impl Checkpoint {
             self.window.pop_front();
             self.document.position = self.document.position.saturating_add(1);
             self.document.tally.add(done.fate);
-            if done.fate == Fate::Loaded {
+            if done.fate == KeyOutcome::Loaded {
                 self.kinds.add(done.kind, done.elements, done.bytes);
             }
         }
@@ -308,7 +308,7 @@ mod tests {
         Terms { source: text("s"), selection: text("everything"), policy: text("fail"), target: text("t"), runs }
     }
 
-    const DONE: Done = Done { fate: Fate::Loaded, kind: Kind::String, elements: 0, bytes: 5 };
+    const DONE: Done = Done { fate: KeyOutcome::Loaded, kind: Kind::String, elements: 0, bytes: 5 };
 
     #[test]
     fn position_is_behind_the_last_key_whose_predecessors_are_all_done() {
@@ -320,7 +320,7 @@ mod tests {
             checkpoint.done(number, DONE, Duration::ZERO);
             assert_eq!(checkpoint.position(), position);
         }
-        checkpoint.done(5, Done { fate: Fate::Failed, ..DONE }, Duration::ZERO);
+        checkpoint.done(5, Done { fate: KeyOutcome::Failed, ..DONE }, Duration::ZERO);
         checkpoint.write().unwrap();
         let (again, before) = Checkpoint::open(path, terms(), "two").unwrap();
         assert_eq!((again.position(), before.as_deref()), (4, Some("one")));

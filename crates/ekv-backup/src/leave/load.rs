@@ -20,7 +20,7 @@ use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
 use serde::Serialize;
 
-use super::checkpoint::{Checkpoint, Done, Fate, Tally, Terms};
+use super::checkpoint::{Checkpoint, Done, KeyOutcome, Tally, Terms};
 use super::preflight::{KindCount, Kinds, Reason, Reasons, Survey, Surveyor, address, shifted};
 use super::renames::Renames;
 use super::served::AsServed;
@@ -413,7 +413,7 @@ impl Ledger {
     /// A key is done.
     fn done(&mut self, number: u64, done: Done, now: Duration) {
         self.tally.add(done.fate);
-        if done.fate == Fate::Loaded {
+        if done.fate == KeyOutcome::Loaded {
             self.kinds.add(done.kind, done.elements, done.bytes);
         }
         if let Some(checkpoint) = &mut self.checkpoint {
@@ -440,12 +440,12 @@ impl Account for Books<'_> {
         let Settled { number, kind, name, elements, bytes, outcome } = settled;
         let mut ledger = self.ledger.borrow_mut();
         let fate = match outcome {
-            Outcome::Loaded => Fate::Loaded,
-            Outcome::Existed => Fate::Existed,
-            Outcome::Expired => Fate::Expired,
+            Outcome::Loaded => KeyOutcome::Loaded,
+            Outcome::Existed => KeyOutcome::Existed,
+            Outcome::Expired => KeyOutcome::Expired,
             Outcome::Failed(why) => {
                 ledger.reasons.add(why, name);
-                Fate::Failed
+                KeyOutcome::Failed
             }
         };
         let done = Done { fate, kind: *kind, elements: *elements, bytes: *bytes };
@@ -569,7 +569,7 @@ impl Loading<'_> {
     }
 
     /// A key is done that is not sent.
-    fn leave_out(&mut self, number: u64, kind: Kind, fate: Fate) {
+    fn leave_out(&mut self, number: u64, kind: Kind, fate: KeyOutcome) {
         let done = Done { fate, kind, elements: 0, bytes: 0 };
         self.ledger.borrow_mut().done(number, done, self.clock.now());
     }
@@ -623,7 +623,7 @@ impl Consumer for Loading<'_> {
                         }
                         Err(_) => {
                             if let Some(number) = self.next_number()? {
-                                self.leave_out(number, Kind::Hll, Fate::Failed);
+                                self.leave_out(number, Kind::Hll, KeyOutcome::Failed);
                                 let why = "HyperLogLogs whose members cannot be read";
                                 self.ledger.borrow_mut().reasons.add(why, key);
                             }
@@ -647,7 +647,7 @@ impl Consumer for Loading<'_> {
                 let (draft, is_in_doubt) = (draft.finish()?, self.is_in_doubt);
                 let kind = draft.kind();
                 if draft.elements() == 0 && !matches!(kind, CollectionKind::Stream { .. }) {
-                    self.leave_out(number, kind.into(), Fate::Empty);
+                    self.leave_out(number, kind.into(), KeyOutcome::Empty);
                     return Ok(());
                 }
                 let name = self.options.renames.apply(&name);

@@ -139,12 +139,12 @@ pub(crate) struct Surveyor<'r> {
     survey: Survey,
     kinds: Kinds,
     reasons: Reasons,
-    open: Option<Open>,
+    open: Option<OpenCollection>,
     /// The names on the target, where they are others than here: no two may be the same.
     names: Option<Sorter>,
 }
 
-struct Open {
+struct OpenCollection {
     key: Vec<u8>,
     kind: CollectionKind,
     expire_at_ms: Option<u64>,
@@ -178,8 +178,8 @@ impl<'r> Surveyor<'r> {
         Ok(Survey { kinds: self.kinds.report(), refused: self.reasons.report(), ..self.survey })
     }
 
-    fn key(&mut self, open: Open) -> Result<()> {
-        let Open { key, kind: _, expire_at_ms, elements, bytes, problem } = &open;
+    fn key(&mut self, open: OpenCollection) -> Result<()> {
+        let OpenCollection { key, kind: _, expire_at_ms, elements, bytes, problem } = &open;
         if let Some(names) = &mut self.names {
             names.push(&self.renames.apply(key), b"").map_err(scratch_error)?;
         }
@@ -222,7 +222,7 @@ impl Consumer for Surveyor<'_> {
                 let expire_at_ms = expiry.map(|expiry| expiry.at_ms);
                 let before = (self.survey.expired, problem.is_some());
                 let bytes = body.len();
-                self.key(Open {
+                self.key(OpenCollection {
                     key: key.to_vec(),
                     kind: CollectionKind::List,
                     expire_at_ms,
@@ -236,7 +236,7 @@ impl Consumer for Surveyor<'_> {
             }
             Event::Begin { kind, key, expire_at_ms, .. } => {
                 let key = key.to_vec();
-                self.open = Some(Open { key, kind, expire_at_ms, elements: 0, bytes: 0, problem: None });
+                self.open = Some(OpenCollection { key, kind, expire_at_ms, elements: 0, bytes: 0, problem: None });
             }
             Event::Element(element) => {
                 let Some(open) = &mut self.open else { return Ok(()) };

@@ -24,18 +24,18 @@ use super::{Payload, PeerList, RestoreError};
 const PEERS_LEN_MAX: u64 = 4 << 20;
 
 /// A sink whose files can be read back before they are published.
-pub(super) trait Stage: Sink {
+pub(super) trait ReadableSink: Sink {
     /// Opens a file that was written.
     fn open_staged(&mut self, path: &DumpPath) -> ekv_files::Result<File>;
 }
 
-impl Stage for DirSink {
+impl ReadableSink for DirSink {
     fn open_staged(&mut self, path: &DumpPath) -> ekv_files::Result<File> {
         DirSink::open_staged(self, path)
     }
 }
 
-impl Stage for DrySink {
+impl ReadableSink for DrySink {
     fn open_staged(&mut self, path: &DumpPath) -> ekv_files::Result<File> {
         DrySink::open_staged(self, path)
     }
@@ -68,7 +68,7 @@ impl Beginning<'_> {
     /// Writes the `.fsm` file: copies the payload, and checks and hashes what is copied.
     pub(super) fn write_payload(
         &self,
-        stage: &mut dyn Stage,
+        stage: &mut dyn ReadableSink,
         payload: &Payload,
         entries_max: Option<u64>,
         monitor: &dyn Monitor,
@@ -105,7 +105,7 @@ impl Beginning<'_> {
     }
 
     /// Writes the three small files.
-    pub(super) fn write_raft_files(&self, stage: &mut dyn Stage, copied: &Copied) -> Result<()> {
+    pub(super) fn write_raft_files(&self, stage: &mut dyn ReadableSink, copied: &Copied) -> Result<()> {
         let [_, snap, wal, peers] = self.paths();
         let metadata = self.metadata();
         let token = Token { index: self.index, crc32c: copied.crc32c };
@@ -124,7 +124,7 @@ impl Beginning<'_> {
     /// Reads all files with readers that share nothing with the writers but the formats, and compares.
     pub(super) fn read_back(
         &self,
-        stage: &mut dyn Stage,
+        stage: &mut dyn ReadableSink,
         payload: &Payload,
         copied: &Copied,
         monitor: &dyn Monitor,
@@ -186,7 +186,7 @@ fn dump_path(path: &str) -> ekv_files::Result<DumpPath> {
 }
 
 /// A staged file as an input.
-fn open(stage: &mut dyn Stage, path: &str) -> Result<Input> {
+fn open(stage: &mut dyn ReadableSink, path: &str) -> Result<Input> {
     let file = stage.open_staged(&dump_path(path)?)?;
     let len = file.metadata().map_err(|source| different(path, source))?.len();
     let footer = FooterPolicy::Required;

@@ -9,7 +9,7 @@ use ekv_snapshot::CommitTs;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::data_dir::{Beginning, Copied, Stage};
+use super::data_dir::{Beginning, Copied, ReadableSink};
 use super::encode_info::format_sha256;
 use super::error::RAFT_NUMBER_MAX;
 use super::timestamp::{check_last_commit_ts, timestamp_warning};
@@ -197,7 +197,7 @@ pub fn prepare(
     check_info(&payload.info, options)?;
     let fsync = Fsync::from(options.fsync);
     let parents = check_place(data_dir, options)?;
-    let stage: Box<dyn Stage> = match options.dry_run {
+    let stage: Box<dyn ReadableSink> = match options.dry_run {
         true => Box::new(DrySink::keeping(data_dir.display().to_string(), options.resources.scratch())),
         false => Box::new(DirSink::create_private(data_dir, fsync)?),
     };
@@ -254,7 +254,7 @@ pub(super) fn check_cluster(target: &RestoreTarget, found: &str) -> Result<(), R
 
 /// Writes, reads back and publishes; removes everything if any of it fails.
 pub(super) fn prepare_in(
-    mut stage: Box<dyn Stage>,
+    mut stage: Box<dyn ReadableSink>,
     payload: &Payload,
     options: &PrepareOptions,
     progress: &dyn Progress,
@@ -276,7 +276,7 @@ pub(super) fn prepare_in(
 }
 
 fn write_and_read_back(
-    stage: &mut dyn Stage,
+    stage: &mut dyn ReadableSink,
     beginning: &Beginning<'_>,
     payload: &Payload,
     options: &PrepareOptions,

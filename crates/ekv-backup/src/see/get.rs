@@ -264,7 +264,7 @@ impl Kept {
 
     fn nothing(scratch: &Arc<dyn Scratch>) -> Self {
         Kept::new(
-            Destination { place: Place::Stream(Box::new(io::sink())), len: 0, was_left: false, is_unsuited: false },
+            Destination { place: GetSink::Stream(Box::new(io::sink())), len: 0, was_left: false, is_unsuited: false },
             false,
             scratch,
         )
@@ -330,13 +330,13 @@ impl Sink for OneFile {
 
 /// Where the bytes go.
 struct Destination {
-    place: Place,
+    place: GetSink,
     len: u64,
     was_left: bool,
     is_unsuited: bool,
 }
 
-enum Place {
+enum GetSink {
     Stream(Box<dyn Write + Send>),
     File(Box<StagedFiles>),
 }
@@ -344,11 +344,11 @@ enum Place {
 impl Destination {
     fn open(output: GetOutput<'_>) -> Result<Self> {
         let place = match output {
-            GetOutput::Stream(stream) => Place::Stream(stream),
+            GetOutput::Stream(stream) => GetSink::Stream(stream),
             GetOutput::File(path, options) => {
                 let mut files = StagedFiles::create(&[path], options)?;
                 files.begin(0)?;
-                Place::File(Box::new(files))
+                GetSink::File(Box::new(files))
             }
         };
         Ok(Destination { place, len: 0, was_left: false, is_unsuited: false })
@@ -357,8 +357,8 @@ impl Destination {
     fn put(&mut self, bytes: &[u8]) -> ekv_files::Result<()> {
         self.len = self.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         match &mut self.place {
-            Place::File(files) => files.write(bytes),
-            Place::Stream(stream) => stream.write_all(bytes).map_err(|source| {
+            GetSink::File(files) => files.write(bytes),
+            GetSink::Stream(stream) => stream.write_all(bytes).map_err(|source| {
                 self.was_left |= source.kind() == io::ErrorKind::BrokenPipe;
                 self.is_unsuited |= source.kind() == io::ErrorKind::Unsupported;
                 let (operation, path) = (SinkOperation::Write, "standard output".to_owned());
@@ -369,11 +369,11 @@ impl Destination {
 
     fn hole(&mut self, len: u64) -> ekv_files::Result<()> {
         match &mut self.place {
-            Place::File(files) => {
+            GetSink::File(files) => {
                 self.len = self.len.saturating_add(len);
                 files.hole(len)
             }
-            Place::Stream(_) => for_each_zeros(len, |zeros| self.put(zeros)),
+            GetSink::Stream(_) => for_each_zeros(len, |zeros| self.put(zeros)),
         }
     }
 
@@ -384,12 +384,12 @@ impl Destination {
     /// Ends it; returns its length.
     fn finish(self) -> Result<u64> {
         match self.place {
-            Place::Stream(mut stream) => match stream.flush() {
+            GetSink::Stream(mut stream) => match stream.flush() {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
                 Err(error) if is_out_of_space(&error) => return Err(Error::new(Class::OutOfSpace, error)),
                 flushed => flushed.map_err(|error| Error::new(Class::WriteIo, error))?,
             },
-            Place::File(mut files) => {
+            GetSink::File(mut files) => {
                 files.end()?;
                 files.publish()?;
             }
@@ -399,8 +399,8 @@ impl Destination {
 
     fn abort(self) -> Result<()> {
         match self.place {
-            Place::Stream(_) => Ok(()),
-            Place::File(files) => Ok(files.abort()?),
+            GetSink::Stream(_) => Ok(()),
+            GetSink::File(files) => Ok(files.abort()?),
         }
     }
 }

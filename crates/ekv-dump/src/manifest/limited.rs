@@ -8,13 +8,13 @@ use serde::de::DeserializeSeed;
 use super::{ManifestError, STRING_LEN_MAX};
 
 /// Gives the text of a manifest from its start.
-pub(super) type Open<'t> = &'t dyn Fn() -> Box<dyn Read + 't>;
+pub(super) type Reopen<'t> = &'t dyn Fn() -> Box<dyn Read + 't>;
 
 /// Reads one value, and nothing behind it.
 ///
 /// Cost: besides what `seed` keeps, one string of at most [`STRING_LEN_MAX`] bytes, whatever the text.
 pub(super) fn read_value<'t, S: for<'de> DeserializeSeed<'de, Value = T>, T>(
-    open: Open<'t>,
+    open: Reopen<'t>,
     seed: S,
 ) -> Result<T, ManifestError> {
     let text = LimitedStrings::new(io::BufReader::new(open()), STRING_LEN_MAX);

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::error::shown;
-use super::limited::{Open, read_value};
+use super::limited::{Reopen, read_value};
 use super::{
     Adapters, CHECKSUM_ALGORITHM, CHECKSUM_FORMAT, DynamodbLayout, ENCODED_FILENAME_CHARSET, Exclusions,
     FORMAT_VERSION, KEY_SEGMENT_MAX_BYTES, LiveOrigin, MANIFEST_LEN_MAX, Manifest, ManifestError, Origin,
@@ -32,7 +32,7 @@ impl Manifest {
     }
 
     /// As [`Manifest::parse`], from a text that is read more than once.
-    pub(super) fn read(open: Open<'_>) -> Result<Self, ManifestError> {
+    pub(super) fn read(open: Reopen<'_>) -> Result<Self, ManifestError> {
         check_version(open)?;
         let Object(raw) = read_value(open, PhantomData::<Object<Raw>>)?;
         raw.check()
@@ -49,7 +49,7 @@ impl Manifest {
 }
 
 /// Checks 1 and 2: one object, and its version.
-fn check_version(open: Open<'_>) -> Result<(), ManifestError> {
+fn check_version(open: Reopen<'_>) -> Result<(), ManifestError> {
     #[derive(Deserialize)]
     struct OnlyVersion {
         #[serde(default)]

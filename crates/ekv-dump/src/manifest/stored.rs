@@ -11,7 +11,7 @@ use ekv_spill::{Scratch, Spool, Spooled};
 use serde::Deserialize;
 
 use super::account::WithReport;
-use super::limited::{Open, read_value};
+use super::limited::{Reopen, read_value};
 use super::names::{AllNames, Told};
 use super::{Account, MANIFEST_LEN_MAX, Manifest, ManifestError};
 
@@ -56,7 +56,7 @@ impl StoredManifest {
             return Err(ManifestError::TooLong.into());
         }
         let text = spool.into_reader()?;
-        let open: Open<'_> = &|| Box::new(text.reader());
+        let open: Reopen<'_> = &|| Box::new(text.reader());
         let manifest = Manifest::read(open).map_err(stored_error)?;
         let account = match read_value(open, PhantomData::<WithReport>) {
             Ok(report) => report.into(),
@@ -79,7 +79,7 @@ impl StoredManifest {
         if self.text.as_memory().is_none() {
             return Err(ManifestError::LongReport.into());
         }
-        let open: Open<'_> = &|| Box::new(self.text.reader());
+        let open: Reopen<'_> = &|| Box::new(self.text.reader());
         match read_value(open, PhantomData::<WithReport>) {
             Ok(read) => Ok(read.ekv_backup.unwrap_or_default()),
             Err(ManifestError::Json(_)) => Ok(serde_json::Map::new()),

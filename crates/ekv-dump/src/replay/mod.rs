@@ -8,7 +8,7 @@
 //! | `reading.rs` | access to the files: each is hashed as it is read and compared with CHECKSUMS |
 //! | `value.rs`, `one_way.rs`, `text.rs` | values of any size, contents that are read once, and pieces of text that several protocols have |
 //! | `excerpt.rs` | the few files of a few things, as a dump of their own |
-//! | `place.rs`, `fault.rs` | where a replay is, what is refused |
+//! | `read_position.rs`, `fault.rs` | where a replay is, what is refused |
 //! | `../layout/` | the readers of the protocols, one folder each |
 //!
 //! A reader for another protocol is a function in its row (`layout/mod.rs`).
@@ -16,7 +16,7 @@
 pub(crate) mod excerpt;
 pub(crate) mod fault;
 pub(crate) mod one_way;
-pub(crate) mod place;
+pub(crate) mod read_position;
 pub(crate) mod reading;
 pub(crate) mod text;
 pub(crate) mod value;
@@ -41,7 +41,7 @@ pub use crate::layout::fs::read::findings::ORPHANS_NOT_RESTORED as FS_ORPHANS_NO
 pub use crate::layout::s3::read::findings::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED};
 pub use crate::layout::sqs::read::findings::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
 pub use fault::ReplayFault;
-pub use place::Place;
+pub use read_position::ReadPosition;
 pub use reading::{Checking, ReadTotals, ReplayOptions, Replayed};
 
 /// Reads the manifest of a dump and nothing else.
@@ -73,7 +73,7 @@ pub fn replay(
     scratch: &Arc<dyn Scratch>,
     options: &ReplayOptions,
     target: &mut dyn Consumer,
-    place: &Place,
+    place: &ReadPosition,
     monitor: &dyn Monitor,
 ) -> Result<Replayed> {
     let wanted = Some(options).filter(|options| options.checking != Checking::All).and_then(wanted);
@@ -102,7 +102,7 @@ fn replay_whole(
     scratch: &Arc<dyn Scratch>,
     options: &ReplayOptions,
     target: &mut dyn Consumer,
-    place: &Place,
+    place: &ReadPosition,
     monitor: &dyn Monitor,
 ) -> Result<Replayed> {
     let mut reading = Reading::open(source, scratch, place, options, monitor)?;
@@ -134,7 +134,7 @@ fn read_all(reading: &mut Reading<'_>, included: &Map<bool>, target: &mut dyn Co
         }
     }
     if has_raw_records {
-        reading.find(NOT_ENCODED_RAW, || Example::new(None, None, format!("{UNKNOWN_DIRECTORY}/")));
+        reading.record_finding(NOT_ENCODED_RAW, || Example::new(None, None, format!("{UNKNOWN_DIRECTORY}/")));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ekv_model::{Consumer, Example, Finding, Findings, Map, Monitor, Protocol, Scope};
 use ekv_spill::{Scratch, Sorter};
 
-use super::Place;
+use super::ReadPosition;
 use crate::DumpFault;
 use crate::entry::Entry;
 use crate::manifest::{MANIFEST_FILE, Manifest, StoredManifest};
@@ -69,7 +69,7 @@ pub struct Replayed {
 pub(crate) struct Reading<'a> {
     source: &'a mut dyn ScopedSource,
     scratch: Arc<dyn Scratch>,
-    place: &'a Place,
+    place: &'a ReadPosition,
     scope: &'a Scope,
     memory_budget: usize,
     /// Whether files are compared with CHECKSUMS.
@@ -124,7 +124,7 @@ impl<'a> Reading<'a> {
     pub(crate) fn open(
         source: &'a mut dyn ScopedSource,
         scratch: &Arc<dyn Scratch>,
-        place: &'a Place,
+        place: &'a ReadPosition,
         options: &'a ReplayOptions,
         monitor: &'a dyn Monitor,
     ) -> Result<Self> {
@@ -184,7 +184,7 @@ impl<'a> Reading<'a> {
         Arc::clone(&self.scratch)
     }
 
-    pub(crate) fn place(&self) -> &'a Place {
+    pub(crate) fn place(&self) -> &'a ReadPosition {
         self.place
     }
 
@@ -229,7 +229,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Notes something that the user should know.
-    pub(crate) fn find(&mut self, finding: Finding, example: impl FnOnce() -> Example) {
+    pub(crate) fn record_finding(&mut self, finding: Finding, example: impl FnOnce() -> Example) {
         self.books.findings.record(finding, example);
     }
 
@@ -337,11 +337,11 @@ impl Books<'_> {
         }
         let Books { notes, monitor, totals, entries, buffer, .. } = self;
         let reader = HashingReader::new(content, *monitor);
-        let mut file = DumpFile { path, reader, notes, fate: Fate::Read };
+        let mut file = DumpFile { path, reader, notes, fate: FileUse::Read };
         let used = use_it(&mut file).map_err(|error| error.or_at(path.as_bytes(), None));
         let DumpFile { reader, fate, .. } = file;
         match (fate, used) {
-            (Fate::Read, used) => match (reader.finish(buffer), used) {
+            (FileUse::Read, used) => match (reader.finish(buffer), used) {
                 (Ok((digest, len)), Ok(())) => {
                     totals.files = totals.files.saturating_add(1);
                     totals.bytes = totals.bytes.saturating_add(len);
@@ -355,8 +355,8 @@ impl Books<'_> {
                 (Err(source), Ok(())) => return Err(read_error(source).at(path.as_bytes())),
             },
             (_, Err(error)) => return Err(error),
-            (Fate::LeftOut, Ok(())) => self.leave_out(path)?,
-            (Fate::PassedOver, Ok(())) => {}
+            (FileUse::LeftOut, Ok(())) => self.leave_out(path)?,
+            (FileUse::PassedOver, Ok(())) => {}
         }
         Ok(())
     }
@@ -372,12 +372,12 @@ pub(crate) struct DumpFile<'f> {
     path: &'f DumpPath,
     reader: HashingReader<'f>,
     notes: &'f mut Notes,
-    fate: Fate,
+    fate: FileUse,
 }
 
 /// What becomes of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum FileUse {
     Read,
     LeftOut,
     PassedOver,
@@ -414,12 +414,12 @@ impl<'f> DumpFile<'f> {
 
     /// Leaves the file unread: only that it is there counts.
     pub(crate) fn leave_out(&mut self) {
-        self.fate = Fate::LeftOut;
+        self.fate = FileUse::LeftOut;
     }
 
     /// Leaves the file alone: it has been read in another way.
     pub(crate) fn pass_over(&mut self) {
-        self.fate = Fate::PassedOver;
+        self.fate = FileUse::PassedOver;
     }
 }
 
@@ -435,7 +435,7 @@ type ShowDirectory<'s, 'a> = &'s mut dyn FnMut(&mut Reading<'a>, &DumpPath, &mut
 /// Turns what a source shows into books and visits.
 struct Shown<'v, 'a> {
     books: &'v mut Books<'a>,
-    place: &'v Place,
+    place: &'v ReadPosition,
     rules: &'v Rules,
     visit: &'v mut dyn Visit,
 }
@@ -547,7 +547,7 @@ impl Visitor for LeftOut<'_, '_> {
 }
 
 /// Hands an event to the target; an error says which file and line it came from.
-pub(crate) fn emit(target: &mut dyn Consumer, place: &Place, event: ekv_model::Event<'_>) -> Result<()> {
+pub(crate) fn emit(target: &mut dyn Consumer, place: &ReadPosition, event: ekv_model::Event<'_>) -> Result<()> {
     target.event(event).map_err(|error| {
         let error = Error::from(error);
         match place.location().path {

@@ -115,7 +115,7 @@ impl Dump {
 
     pub(crate) fn replay_to(&self, options: &ReplayOptions, target: &mut dyn Consumer) -> Result<Replayed> {
         let mut source = MemorySource::new(self.entries.clone());
-        replay(&mut source, &scratch(), options, target, &Place::default(), &NoMonitor)
+        replay(&mut source, &scratch(), options, target, &ReadPosition::default(), &NoMonitor)
     }
 
     /// The events, one text each.
@@ -415,7 +415,7 @@ fn errors_of_the_target_name_the_file_and_line_of_the_event() {
         }
     }
     let mut source = MemorySource::new(Dump::of(&sample()).entries);
-    let place = Place::default();
+    let place = ReadPosition::default();
     let error = replay(&mut source, &scratch(), &options(), &mut Refuses, &place, &NoMonitor).err().unwrap();
     assert_eq!(error.to_string(), "redis/db_0/hashes/h.json, line 12: no");
     assert_eq!(place.location().line, Some(12));
@@ -434,7 +434,7 @@ fn the_monitor_can_stop_a_replay_and_its_wish_is_the_error_that_counts() {
         let mut source = MemorySource::new(Dump::of(&sample()).entries);
         let monitor = StopAt(stop_at, Cell::new(0));
         let mut recorder = Recorder::default();
-        let error = replay(&mut source, &scratch(), &options(), &mut recorder, &Place::default(), &monitor);
+        let error = replay(&mut source, &scratch(), &options(), &mut recorder, &ReadPosition::default(), &monitor);
         let error = error.err().unwrap();
         assert_eq!(
             (error.to_string().as_str(), error.class()),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ekv_spill::{Scratch, Spool};
 
 use super::header::{HeaderMaker, Kind, OCTAL_11_MAX, seal, split, stand_in};
-use super::names::{NameSorter, Place};
+use super::names::{EntryPosition, NameSorter};
 use super::write_error::WriteError;
 use super::{BLOCK_LEN, ZERO_BLOCK, padding_len, pax};
 
@@ -149,7 +149,7 @@ impl<W: Write> TarWriter<W> {
     /// Takes down the entry whose headers began last.
     fn note(&mut self, path: &[u8], len: u64, is_directory: bool) -> Result<(), WriteError> {
         match &mut self.names {
-            Some(names) => Ok(names.add(path, Place { header_offset: self.header_offset, len, is_directory })?),
+            Some(names) => Ok(names.add(path, EntryPosition { header_offset: self.header_offset, len, is_directory })?),
             None => Ok(()),
         }
     }

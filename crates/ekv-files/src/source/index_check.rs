@@ -10,7 +10,7 @@ use ekv_spill::{Scratch, Sorted, Sorter};
 
 use super::Visitor;
 use crate::archive::frame_scan::{FrameScan, Scanned};
-use crate::archive::names::{MAGIC, NameIndex, Place};
+use crate::archive::names::{EntryPosition, MAGIC, NameIndex};
 use crate::archive::reader::{EntryKind, TarEntry};
 use crate::archive::seekable::check_table;
 use crate::archive::stretches::Stretches;
@@ -36,7 +36,7 @@ impl IndexCheck {
             EntryKind::File => false,
             EntryKind::Refused(_) => return Ok(()),
         };
-        let place = Place { header_offset: entry.header_offset, len: entry.len, is_directory };
+        let place = EntryPosition { header_offset: entry.header_offset, len: entry.len, is_directory };
         Ok(self.entries.push(path.as_bytes(), &place.to_payload())?)
     }
 
@@ -72,7 +72,7 @@ fn tell_fault(result: Result<()>, visitor: &mut dyn Visitor) -> Result<()> {
 /// The entries that are there, by path.
 struct Entries {
     sorted: Sorted,
-    next: Option<(Vec<u8>, Place)>,
+    next: Option<(Vec<u8>, EntryPosition)>,
 }
 
 impl Entries {
@@ -83,7 +83,7 @@ impl Entries {
     }
 
     fn advance(&mut self) -> Result<()> {
-        self.next = self.sorted.next()?.map(|(path, payload)| (path.to_vec(), Place::from_payload(payload)));
+        self.next = self.sorted.next()?.map(|(path, payload)| (path.to_vec(), EntryPosition::from_payload(payload)));
         Ok(())
     }
 

@@ -180,11 +180,11 @@ struct AwayDial {
     inner: ScriptedDial,
     clock: FakeClock,
     back_at: Duration,
-    other: Option<Place>,
+    other: Option<Endpoint>,
 }
 
 impl Dial for AwayDial {
-    fn dial(&self, place: &Place) -> io::Result<Box<dyn Link>> {
+    fn dial(&self, place: &Endpoint) -> io::Result<Box<dyn Link>> {
         if self.inner.is_broken.get() && self.clock.now() < self.back_at {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
@@ -195,7 +195,11 @@ impl Dial for AwayDial {
     }
 }
 
-fn send_away(server: &RedisServer, back_at: Duration, other: Option<Place>) -> (crate::Result<()>, Outcomes, Duration) {
+fn send_away(
+    server: &RedisServer,
+    back_at: Duration,
+    other: Option<Endpoint>,
+) -> (crate::Result<()>, Outcomes, Duration) {
     let inner = ScriptedDial::new(|_| Fault::None);
     // Somewhere among the writes, behind INFO.
     inner.bytes_left.set(5_000);

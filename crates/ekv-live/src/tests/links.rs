@@ -123,7 +123,7 @@ impl ScriptedDial {
 }
 
 impl Dial for ScriptedDial {
-    fn dial(&self, place: &Place) -> io::Result<Box<dyn Link>> {
+    fn dial(&self, place: &Endpoint) -> io::Result<Box<dyn Link>> {
         let server = Connection::open(&SystemDial, place).map_err(io::Error::other)?;
         Ok(Box::new(ScriptedLink {
             scripted: Scripted::new(server, Rc::clone(&self.decide)),
@@ -189,7 +189,7 @@ impl Link for ScriptedLink {
 pub(super) struct WatchedDial(pub(super) Rc<RefCell<dyn FnMut()>>);
 
 impl Dial for WatchedDial {
-    fn dial(&self, place: &Place) -> io::Result<Box<dyn Link>> {
+    fn dial(&self, place: &Endpoint) -> io::Result<Box<dyn Link>> {
         let watch = Rc::clone(&self.0);
         let decide = move |_: &[Vec<u8>]| {
             (watch.borrow_mut())();
@@ -203,7 +203,7 @@ impl Dial for WatchedDial {
 pub(super) struct RecordedDial(pub(super) Shared<Vec<u8>>);
 
 impl Dial for RecordedDial {
-    fn dial(&self, place: &Place) -> io::Result<Box<dyn Link>> {
+    fn dial(&self, place: &Endpoint) -> io::Result<Box<dyn Link>> {
         let written = Rc::clone(&self.0);
         let decide = move |words: &[Vec<u8>]| {
             words.iter().for_each(|word| put_argument(&mut written.borrow_mut(), word));

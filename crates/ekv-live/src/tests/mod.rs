@@ -15,8 +15,8 @@ use ekv_spill::{Scratch, SystemScratch};
 use ekv_testkit::servers::{Client, RedisServer, Reply};
 
 use crate::{
-    Access, Account, Clock, Compare, Connection, Dial, Draft, DraftWriter, Feed, Fingerprint, Key, KeyReader, Method,
-    OnExists, Outcome, Place, SendOptions, Sender, ServerAddress, Servers, Settled, SystemDial, Value,
+    Access, Account, Clock, Compare, Connection, Dial, Draft, DraftWriter, Endpoint, Feed, Fingerprint, Key, KeyReader,
+    Method, OnExists, Outcome, SendOptions, Sender, ServerAddress, Servers, Settled, SystemDial, Value,
 };
 
 pub(super) fn scratch() -> Arc<dyn Scratch> {
@@ -264,6 +264,6 @@ pub(super) fn flush(client: &mut Client) {
 /// A cell that several links write to.
 pub(super) type Shared<T> = Rc<RefCell<T>>;
 
-pub(super) fn place(server: &RedisServer) -> Place {
+pub(super) fn place(server: &RedisServer) -> Endpoint {
     address(server).place
 }

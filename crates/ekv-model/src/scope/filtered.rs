@@ -21,7 +21,7 @@ pub struct Filtered<'a> {
     now_ms: u64,
     is_passing: bool,
     is_leaving_out: bool,
-    open: Open<'a>,
+    open: OpenContainer<'a>,
     way: Way,
     /// Things that have passed, and that would have if they had not been too many.
     passed: u64,
@@ -29,7 +29,7 @@ pub struct Filtered<'a> {
 }
 
 /// The table, bucket or queue at hand.
-struct Open<'a> {
+struct OpenContainer<'a> {
     keys: Option<Keys<'a>>,
     /// Its beginning, until that has been passed on.
     beginning: Option<Beginning>,
@@ -39,7 +39,7 @@ struct Open<'a> {
 impl<'a> Filtered<'a> {
     /// Passes on to `inner` what `scope` selects; expiries are judged at `now_ms`, in Unix milliseconds.
     pub fn new(scope: &'a Scope, now_ms: u64, inner: &'a mut dyn Consumer) -> Self {
-        let open = Open { keys: None, beginning: None, forms: KeyForms::Uniform };
+        let open = OpenContainer { keys: None, beginning: None, forms: KeyForms::Uniform };
         Filtered {
             scope,
             inner,

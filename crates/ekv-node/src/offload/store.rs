@@ -25,7 +25,7 @@ const NUMBER_LEN: usize = 20;
 
 /// What a path names of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct StoreSelection {
     /// The directory that holds `v1`.
     pub root: PathBuf,
     /// The only group that is meant.
@@ -34,10 +34,10 @@ pub struct Place {
     pub snapshot: Option<(u64, u64)>,
 }
 
-impl Place {
+impl StoreSelection {
     /// Looks whether `path` is a store, its `v1`, one of its groups, or a manifest; `None` if it is none of these.
-    pub fn of(path: &Path) -> Option<Place> {
-        let whole = |root: PathBuf| Place { root, group: None, snapshot: None };
+    pub fn of(path: &Path) -> Option<StoreSelection> {
+        let whole = |root: PathBuf| StoreSelection { root, group: None, snapshot: None };
         if path.join(VERSION).join(GROUPS).is_dir() {
             return Some(whole(path.to_owned()));
         }
@@ -51,14 +51,14 @@ impl Place {
             let version = folder.parent()?;
             let is_one = name(folder)? == GROUPS && name(version)? == VERSION;
             let id = name(group)?.parse().ok().filter(|_| is_one && group.join(SNAPSHOTS).is_dir())?;
-            Some(Place { group: Some(id), ..whole(version.parent()?.to_owned()) })
+            Some(StoreSelection { group: Some(id), ..whole(version.parent()?.to_owned()) })
         };
         if let Some(group) = group_of(&real) {
             return Some(group);
         }
         let snapshots = real.parent().filter(|folder| name(folder).as_deref() == Some(SNAPSHOTS))?;
         let snapshot = parse_name(&name(&real)?)?;
-        Some(Place { snapshot: Some(snapshot), ..group_of(snapshots.parent()?)? })
+        Some(StoreSelection { snapshot: Some(snapshot), ..group_of(snapshots.parent()?)? })
     }
 }
 
@@ -104,7 +104,7 @@ impl OffloadStore {
     ///
     /// # Errors
     /// `Io` if a directory cannot be read, `Invalid` for too many manifests. Manifests that cannot be used are listed as such.
-    pub fn open(place: &Place) -> Result<OffloadStore> {
+    pub fn open(place: &StoreSelection) -> Result<OffloadStore> {
         let root = place.root.clone();
         let mut store = OffloadStore { root, listed: Vec::new(), unnamed_payloads: 0, unfinished: 0 };
         let groups = store.root.join(VERSION).join(GROUPS);

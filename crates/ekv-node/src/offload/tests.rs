@@ -17,24 +17,24 @@ fn store() -> (TempDir, PathBuf) {
 }
 
 fn open(path: &Path) -> OffloadStore {
-    OffloadStore::open(&Place::of(path).unwrap()).unwrap()
+    OffloadStore::open(&StoreSelection::of(path).unwrap()).unwrap()
 }
 
 #[test]
 fn store_its_version_a_group_and_a_manifest_are_recognised_and_nothing_else() {
     let (_dir, root) = store();
     let real = root.canonicalize().unwrap();
-    let whole = Place { root: root.clone(), group: None, snapshot: None };
-    assert_eq!(Place::of(&root), Some(whole.clone()));
-    assert_eq!(Place::of(&root.join("v1")), Some(Place { root: real.clone(), ..whole.clone() }));
+    let whole = StoreSelection { root: root.clone(), group: None, snapshot: None };
+    assert_eq!(StoreSelection::of(&root), Some(whole.clone()));
+    assert_eq!(StoreSelection::of(&root.join("v1")), Some(StoreSelection { root: real.clone(), ..whole.clone() }));
     assert_eq!(
-        Place::of(&root.join("v1/groups/2")),
-        Some(Place { root: real.clone(), group: Some(2), ..whole.clone() })
+        StoreSelection::of(&root.join("v1/groups/2")),
+        Some(StoreSelection { root: real.clone(), group: Some(2), ..whole.clone() })
     );
-    let named = Place { root: real, group: Some(1), snapshot: Some((474, 2)) };
-    assert_eq!(Place::of(&root.join(NEWEST)), Some(named));
+    let named = StoreSelection { root: real, group: Some(1), snapshot: Some((474, 2)) };
+    assert_eq!(StoreSelection::of(&root.join(NEWEST)), Some(named));
     for other in ["", "v1/groups", "v1/payloads", "v1/groups/1/snapshots"] {
-        assert_eq!(Place::of(&root.parent().unwrap().join(other)), None, "{other}");
+        assert_eq!(StoreSelection::of(&root.parent().unwrap().join(other)), None, "{other}");
     }
 }
 

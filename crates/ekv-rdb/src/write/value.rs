@@ -101,12 +101,12 @@ impl Value {
 pub struct Encoder {
     scratch: Arc<dyn Scratch>,
     back_lengths: BackLengths,
-    open: Option<Open>,
+    open: Option<OpenCollection>,
     head: Vec<u8>,
 }
 
 /// The collection that has begun.
-struct Open {
+struct OpenCollection {
     kind: CollectionKind,
     body: Spool,
     elements: u64,
@@ -138,7 +138,7 @@ impl Encoder {
         match *event {
             Event::Scalar { kind, body, .. } => self.scalar(kind, body).map(Some),
             Event::Begin { kind, .. } => {
-                self.open = Some(Open {
+                self.open = Some(OpenCollection {
                     kind,
                     body: self.spool(),
                     elements: 0,
@@ -188,7 +188,7 @@ impl Encoder {
     }
 }
 
-impl Open {
+impl OpenCollection {
     fn element(&mut self, element: &Element<'_>, head: &mut Vec<u8>) -> Result<Step> {
         head.clear();
         let is_counted = !matches!(element, Element::EntryField { .. } | Element::EntryEnd);

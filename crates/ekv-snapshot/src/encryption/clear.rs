@@ -43,7 +43,7 @@ pub(crate) struct Seen<'s> {
 }
 
 /// What became of an encrypted value.
-enum Fate {
+enum ClearedValue {
     /// It is written as it is.
     Kept,
     /// It is written so that no reader takes it for a value.
@@ -114,31 +114,36 @@ impl Opener<'_> {
         let header = value.head().first_chunk::<VALUE_HEADER_LEN>().filter(|_| is_versioned);
         let fate = match header {
             Some(header) => self.open(raw_key, *header, value)?,
-            None => Fate::Kept,
+            None => ClearedValue::Kept,
         };
         match fate {
-            Fate::Opened { key_id } => {
+            ClearedValue::Opened { key_id } => {
                 let count = self.opened.entry(key_id).or_default();
                 *count = count.saturating_add(1);
                 Ok(())
             }
-            Fate::Kept => self.copy(raw_key, value, None, 0),
+            ClearedValue::Kept => self.copy(raw_key, value, None, 0),
             // What has this state no reader takes for a value.
-            Fate::Broken(error) => self.copy(raw_key, value, Some(error), ENCRYPTION_STATE_ENCRYPTED),
+            ClearedValue::Broken(error) => self.copy(raw_key, value, Some(error), ENCRYPTION_STATE_ENCRYPTED),
         }
     }
 
     /// Opens an encrypted value and writes what it holds.
-    fn open(&mut self, raw_key: &[u8], header: [u8; VALUE_HEADER_LEN], value: &StoredValue<'_>) -> Result<Fate> {
+    fn open(
+        &mut self,
+        raw_key: &[u8],
+        header: [u8; VALUE_HEADER_LEN],
+        value: &StoredValue<'_>,
+    ) -> Result<ClearedValue> {
         let [flags, ..] = header;
         let body = value.without_header();
         if flags & FLAGS_RESERVED != 0 {
-            return Ok(Fate::Kept);
+            return Ok(ClearedValue::Kept);
         }
         match flags & FLAGS_ENCRYPTION {
             0 => return self.look_for_rebadged(raw_key, header, &body),
             ENCRYPTION_STATE_ENCRYPTED => {}
-            _ => return Ok(Fate::Kept),
+            _ => return Ok(ClearedValue::Kept),
         }
         let Some((fixed, nonce)) = envelope(&body) else {
             return Ok(broken(None, "its envelope is cut short"));
@@ -150,7 +155,7 @@ impl Opener<'_> {
         }
         let keys = self.keys;
         let cipher = match keys.get(key_id) {
-            None => return Ok(Fate::Kept),
+            None => return Ok(ClearedValue::Kept),
             Some(DataKey::Raft) => return Ok(broken(Some(key_id), "its data key is one of the Raft log")),
             Some(DataKey::Storage(cipher)) => cipher,
         };
@@ -179,7 +184,7 @@ impl Opener<'_> {
                 }
                 writer.body(piece)
             })?;
-            return Ok(if is_open && has_begun { Fate::Opened { key_id } } else { wrong(key_id) });
+            return Ok(if is_open && has_begun { ClearedValue::Opened { key_id } } else { wrong(key_id) });
         }
         if !self.decrypt_short(cipher, &nonce, &body)? {
             return Ok(wrong(key_id));
@@ -190,7 +195,7 @@ impl Opener<'_> {
         (self.take)(Seen { at, raw_key, value_head: &head, value_len, broken: None })?;
         self.writer.head(raw_key, clear_header, len_u64(&self.plain))?;
         self.writer.body(&self.plain)?;
-        Ok(Fate::Opened { key_id })
+        Ok(ClearedValue::Opened { key_id })
     }
 
     /// Decrypts a short body into `plain`; `false` if its tag is wrong.
@@ -218,9 +223,9 @@ impl Opener<'_> {
         raw_key: &[u8],
         header: [u8; VALUE_HEADER_LEN],
         body: &StoredValue<'_>,
-    ) -> Result<Fate> {
+    ) -> Result<ClearedValue> {
         let parts = envelope(body).filter(|(fixed, _)| self.is_strict && fixed.starts_with(&ENVELOPE));
-        let Some((fixed, nonce)) = parts else { return Ok(Fate::Kept) };
+        let Some((fixed, nonce)) = parts else { return Ok(ClearedValue::Kept) };
         let [_, _, id @ ..] = fixed;
         let key_id = u32::from_be_bytes(id);
         let mut encrypted_header = header;
@@ -228,7 +233,7 @@ impl Opener<'_> {
             *first |= ENCRYPTION_STATE_ENCRYPTED;
         }
         let keys = self.keys;
-        let Some((_, cipher)) = keys.of_values().find(|(id, _)| *id == key_id) else { return Ok(Fate::Kept) };
+        let Some((_, cipher)) = keys.of_values().find(|(id, _)| *id == key_id) else { return Ok(ClearedValue::Kept) };
         self.set_aad(&fixed, encrypted_header, raw_key);
         let opens = if body.len() > IN_MEMORY_LEN_MAX {
             let len = body.len().saturating_sub(len_u64(&[0; PREFIX_LEN + TAG_LEN]));
@@ -238,7 +243,7 @@ impl Opener<'_> {
         } else {
             self.decrypt_short(cipher, &nonce, body)?
         };
-        Ok(if opens { broken(Some(key_id), "it says that it is clear and is encrypted") } else { Fate::Kept })
+        Ok(if opens { broken(Some(key_id), "it says that it is clear and is encrypted") } else { ClearedValue::Kept })
     }
 
     fn set_aad(&mut self, fixed: &[u8; FIXED_LEN], header: [u8; VALUE_HEADER_LEN], raw_key: &[u8]) {
@@ -275,10 +280,10 @@ fn envelope(body: &StoredValue<'_>) -> Option<([u8; FIXED_LEN], [u8; NONCE_LEN])
     Some((*fixed, *rest.first_chunk()?))
 }
 
-fn wrong(key_id: u32) -> Fate {
+fn wrong(key_id: u32) -> ClearedValue {
     broken(Some(key_id), "its tag is wrong")
 }
 
-fn broken(key_id: Option<u32>, reason: &str) -> Fate {
-    Fate::Broken(Error::new(ErrorKind::EncryptedIntegrity { key_id, reason: reason.to_owned() }))
+fn broken(key_id: Option<u32>, reason: &str) -> ClearedValue {
+    ClearedValue::Broken(Error::new(ErrorKind::EncryptedIntegrity { key_id, reason: reason.to_owned() }))
 }

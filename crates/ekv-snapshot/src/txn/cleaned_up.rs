@@ -65,7 +65,7 @@ pub(super) fn settle(work: &mut Work<'_>, suspects: Sorter, rows: &mut Sorter) -
             user_key: split_raw_key(raw_key).ok_or_else(changed)?.0.to_vec(),
         };
         if work.counts(&lock) {
-            work.find(findings::CLEANED_UP_IN_DOUBT, &lock, |_| {
+            work.record_finding(findings::CLEANED_UP_IN_DOUBT, &lock, |_| {
                 format!("{}, committed at {commit_ts}: {doubt}", describe(primary, start_ts))
             });
         }

@@ -99,12 +99,12 @@ fn apply(work: &mut Work<'_>, committed: Sorter, read_ts: &[CommitTs], rows: &mu
                 if resolved.is_none() {
                     work.totals.without_intent = work.totals.without_intent.saturating_add(1);
                 }
-                work.find(findings::INTENT_MISSING, &lock, |_| format!("transaction started at {start_ts}"));
+                work.record_finding(findings::INTENT_MISSING, &lock, |_| format!("transaction started at {start_ts}"));
             }
             (Ok(None), _) => {}
             (Err(damage), None) => work.lose(&lock, &damage)?,
             (Err(damage), Some(_)) if counts => {
-                work.find(findings::CLEANED_UP_IN_DOUBT, &lock, |_| damage.to_string());
+                work.record_finding(findings::CLEANED_UP_IN_DOUBT, &lock, |_| damage.to_string());
             }
             (Err(_), Some(_)) => {}
         }
@@ -203,7 +203,7 @@ impl GroupOverlay {
             _ => {
                 let (user_key, commit_ts) = split_raw_key(raw_key).ok_or_else(changed)?;
                 let lock = self.lock(user_key, row);
-                work.find(findings::SAME_COMMIT, &lock, |_| format!("commit timestamp {commit_ts}"));
+                work.record_finding(findings::SAME_COMMIT, &lock, |_| format!("commit timestamp {commit_ts}"));
             }
         }
         Ok(())
@@ -227,14 +227,14 @@ impl GroupOverlay {
         let is_newest = self.keys.update(&raw_key, common, |_| ()).is_none();
         let lock = self.lock(user_key, row);
         if is_newest && !row.live && self.would_show(user_key, commit_ts, row.kind)? {
-            work.find(findings::VIEWS_DIFFER, &lock, |_| format!("committed at {commit_ts}"));
+            work.record_finding(findings::VIEWS_DIFFER, &lock, |_| format!("committed at {commit_ts}"));
         }
         if !row.live && work.options.view == TxnView::Live {
             return Ok(());
         }
         if row.kind != RowKind::Hide {
             let finding = if row.is_cleaned_up { findings::CLEANED_UP } else { findings::APPLIED };
-            work.find(finding, &lock, |_| format!("committed at {commit_ts}"));
+            work.record_finding(finding, &lock, |_| format!("committed at {commit_ts}"));
         }
         let flags = if row.kind == RowKind::Put { 0 } else { FLAG_TOMBSTONE };
         let mut header = [0; VALUE_HEADER_LEN];

@@ -158,7 +158,9 @@ pub(super) fn report_undecided(work: &mut Work<'_>, undecided: Sorter) -> Result
             Doubt::MayPredate => (findings::PREDATES_PREPARE, ", the other snapshot may be older"),
             Doubt::Predates => (findings::PREDATES_PREPARE, ", the other snapshot is older"),
         };
-        work.find(finding, &lock, |_| format!("{}, deadline {}{remark}", describe(primary, start_ts), lock.deadline));
+        work.record_finding(finding, &lock, |_| {
+            format!("{}, deadline {}{remark}", describe(primary, start_ts), lock.deadline)
+        });
     }
     Ok(())
 }

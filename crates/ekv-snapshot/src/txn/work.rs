@@ -189,14 +189,19 @@ impl<'w> Work<'w> {
             return Ok(());
         }
         self.totals.damaged = self.totals.damaged.saturating_add(1);
-        self.find(findings::DAMAGED_RECORD, lock, |_| damage.to_string());
+        self.record_finding(findings::DAMAGED_RECORD, lock, |_| damage.to_string());
         if !lock.user_key.is_empty() {
             self.damaged.push(&keys::row_key(lock.group, &lock.user_key), &[])?;
         }
         Ok(())
     }
 
-    pub(super) fn find(&mut self, finding: Finding, lock: &HeldLock, detail: impl FnOnce(&TxnGroup) -> String) {
+    pub(super) fn record_finding(
+        &mut self,
+        finding: Finding,
+        lock: &HeldLock,
+        detail: impl FnOnce(&TxnGroup) -> String,
+    ) {
         let Some(group) = self.groups.get(usize::from(lock.group)) else { return };
         self.findings.record(finding, || Example::new(Some(&lock.user_key), Some(lock.byte_offset), detail(group)));
     }

@@ -32,13 +32,13 @@ const MAP: u64 = 10;
 #[derive(Default)]
 pub(super) struct ItemMessage {
     bytes: Vec<u8>,
-    open: Vec<Open>,
+    open: Vec<OpenValue>,
     /// Fields of the entry before its value, for the attribute whose value comes next.
     name: Option<Vec<u8>>,
 }
 
 /// A set, list or map whose elements come.
-struct Open {
+struct OpenValue {
     /// Where its elements begin among [`ItemMessage::bytes`].
     at: usize,
     /// Field of the value.
@@ -128,12 +128,12 @@ impl ItemMessage {
 
     fn begin(&mut self, field: u64) -> Result<()> {
         self.expect_value()?;
-        self.open.push(Open { at: self.bytes.len(), field, name: self.name.take() });
+        self.open.push(OpenValue { at: self.bytes.len(), field, name: self.name.take() });
         Ok(())
     }
 
     fn end(&mut self) -> Result<()> {
-        let Some(Open { at, field, name }) = self.open.pop().filter(|_| self.name.is_none()) else {
+        let Some(OpenValue { at, field, name }) = self.open.pop().filter(|_| self.name.is_none()) else {
             return Err(misplaced("the end of no collection"));
         };
         self.enclose(at, field, name)

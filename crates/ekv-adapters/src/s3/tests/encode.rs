@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ekv_dump::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin};
-use ekv_dump::replay::{Place, ReplayOptions, replay};
+use ekv_dump::replay::{ReadPosition, ReplayOptions, replay};
 use ekv_dump::{DumpWriter, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
@@ -60,7 +60,7 @@ fn encoded(dump: &MemoryEntries, commit_ts: u64) -> Vec<u8> {
     };
     let mut source = MemorySource::new(dump.clone());
     let mut encoder = Encoder::new(&mut writer, &scratch());
-    replay(&mut source, &scratch(), &options, &mut encoder, &Place::default(), &NoMonitor).unwrap();
+    replay(&mut source, &scratch(), &options, &mut encoder, &ReadPosition::default(), &NoMonitor).unwrap();
     let mut payload = Vec::new();
     writer.finish(WrittenForm::Payload, &mut payload, &NoMonitor).unwrap();
     payload

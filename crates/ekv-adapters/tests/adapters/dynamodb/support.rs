@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ekv_adapters::{Encoder, Router, Run, dynamodb};
 use ekv_dump::manifest::{Adapters, DynamodbLayout, Exclusions, Manifest, Origin, SnapshotOrigin};
-use ekv_dump::replay::{Checking, Place, ReplayOptions, replay};
+use ekv_dump::replay::{Checking, ReadPosition, ReplayOptions, replay};
 use ekv_dump::{DumpWriter, TreeOptions, TreeTarget};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
@@ -81,7 +81,7 @@ pub(crate) fn send_dump(dump: &MemoryEntries, target: &mut dyn Consumer) {
     let included = Map::only(&[Protocol::DynamoDb]);
     let options = ReplayOptions { included, scope: Arc::default(), checking: Checking::All, memory_budget: 64 << 10 };
     let mut source = MemorySource::new(dump.clone());
-    replay(&mut source, &scratch(), &options, target, &Place::default(), &NoMonitor).unwrap();
+    replay(&mut source, &scratch(), &options, target, &ReadPosition::default(), &NoMonitor).unwrap();
 }
 
 /// A snapshot of these records.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use ekv_adapters::Encoder;
-use ekv_dump::replay::{Place, replay};
+use ekv_dump::replay::{ReadPosition, replay};
 use ekv_model::{Body, NoMonitor, Protocol, Result};
 use ekv_snapshot::{RecordSink, Writer};
 use ekv_testkit::fixtures::{ALL_3, REDIS_2};
@@ -25,7 +25,7 @@ impl Scene {
         let mut sink = DefectiveSink { writer: &mut writer, defect };
         let mut encoder = Encoder::new(&mut sink, &scratch);
         let mut digester = Digester::before(&scratch, Sequences::Highest, &mut encoder);
-        let (place, options) = (Place::default(), &options);
+        let (place, options) = (ReadPosition::default(), &options);
         let replay_options = replay_options(&plan, options);
         replay(source.as_mut(), &scratch, &replay_options, &mut digester, &place, &NoMonitor).unwrap();
         let digests = digester.finish().unwrap();

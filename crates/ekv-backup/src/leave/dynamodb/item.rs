@@ -22,7 +22,7 @@ pub(crate) struct ItemBuilder {
     len: u64,
     unfit: Option<Unfit>,
     changed: Changed,
-    open: Vec<Open>,
+    open: Vec<OpenValue>,
     /// The index whose key the next value is, as a place in `index_keys`.
     index_key: Option<usize>,
     set: Set,
@@ -54,7 +54,7 @@ pub(crate) enum Built<'b> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
+enum OpenValue {
     Map,
     List,
     Set,
@@ -163,7 +163,7 @@ impl ItemBuilder {
         }
         match node {
             Node::SetBegin(kind) => {
-                self.open.push(Open::Set);
+                self.open.push(OpenValue::Set);
                 self.set = Set { kind: Some(kind), members: Vec::new() };
             }
             Node::Member(member) => {
@@ -174,7 +174,7 @@ impl ItemBuilder {
                 })?;
                 self.set.members.push(bytes);
             }
-            Node::End if self.open.last() == Some(&Open::Set) => {
+            Node::End if self.open.last() == Some(&OpenValue::Set) => {
                 self.open.pop();
                 if self.set.members.is_empty() {
                     return Ok(Err(Unfit::EmptySet));
@@ -186,7 +186,7 @@ impl ItemBuilder {
                 self.text.node(&mut self.json, node)?;
             }
             Node::ListBegin | Node::MapBegin => {
-                self.open.push(if matches!(node, Node::ListBegin) { Open::List } else { Open::Map });
+                self.open.push(if matches!(node, Node::ListBegin) { OpenValue::List } else { OpenValue::Map });
                 if self.open.len() > LEVEL_MAX {
                     return Ok(Err(Unfit::TooDeep));
                 }
@@ -212,7 +212,8 @@ impl ItemBuilder {
         {
             return Ok(Err(Unfit::IndexKey));
         }
-        if !matches!(node, Node::End | Node::Member(_)) && self.open.last().is_some_and(|open| *open != Open::Set) {
+        if !matches!(node, Node::End | Node::Member(_)) && self.open.last().is_some_and(|open| *open != OpenValue::Set)
+        {
             self.len = self.len.saturating_add(ELEMENT_LEN);
         }
         let len = match node {

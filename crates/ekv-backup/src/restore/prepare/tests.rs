@@ -87,13 +87,13 @@ impl Sink for FaultyStage {
     }
 }
 
-impl Stage for FaultyStage {
+impl ReadableSink for FaultyStage {
     fn open_staged(&mut self, path: &DumpPath) -> ekv_files::Result<File> {
         self.hit()?;
         if let Some(interfere) = self.before_read_back.take() {
             interfere();
         }
-        Stage::open_staged(self.inner.as_mut(), path)
+        ReadableSink::open_staged(self.inner.as_mut(), path)
     }
 }
 

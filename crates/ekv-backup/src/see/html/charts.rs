@@ -3,7 +3,7 @@
 use ekv_text::human::{bytes, percent};
 
 use super::markup::{Escaped, Html, share};
-use super::treemap::{Place, squarify};
+use super::treemap::{Rect, squarify};
 use crate::see::report::{Totals, TreeNode};
 
 /// How many times wider than high the map is on a wide screen.
@@ -62,7 +62,7 @@ pub(super) fn map(html: &mut Html, roots: &[TreeNode], others: Option<&Totals>, 
         .join(", ");
     weights.extend(others.map(|others| weight(others.bytes)));
     html.push(format_args!("<svg class=map role=img><title>Shares of the payload: {}</title>", Escaped(alternative)));
-    let places = squarify(&weights, Place::ALL, MAP_ASPECT);
+    let places = squarify(&weights, Rect::ALL, MAP_ASPECT);
     for (place, root) in places.iter().zip(roots) {
         area(html, *place, root, adapter_of(&root.address), &root.address);
     }
@@ -73,7 +73,7 @@ pub(super) fn map(html: &mut Html, roots: &[TreeNode], others: Option<&Totals>, 
 }
 
 /// The area of a node, shared out among what is large in it as long as there is room.
-fn area(html: &mut Html, place: Place, node: &TreeNode, class: &str, shown: &str) {
+fn area(html: &mut Html, place: Rect, node: &TreeNode, class: &str, shown: &str) {
     let is_large = |child: &&TreeNode| child.totals.bytes.saturating_mul(PART_MIN) > node.totals.bytes;
     let children: Vec<&TreeNode> = node.children.iter().filter(is_large).take(PARTS_MAX).collect();
     if children.is_empty() || place.width * place.height < SHARED_AREA_MIN {
@@ -102,8 +102,8 @@ fn area(html: &mut Html, place: Place, node: &TreeNode, class: &str, shown: &str
     }
 }
 
-fn part(html: &mut Html, place: &Place, class: &str, (title, shown): (&str, &str), size: u64) {
-    let Place { x, y, width, height } = place;
+fn part(html: &mut Html, place: &Rect, class: &str, (title, shown): (&str, &str), size: u64) {
+    let Rect { x, y, width, height } = place;
     if *width < 0.05 || *height < 0.05 {
         return;
     }

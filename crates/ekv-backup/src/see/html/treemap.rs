@@ -2,27 +2,27 @@
 
 /// A place on an area, in percent of its width and height.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct Rect {
     pub(super) x: f64,
     pub(super) y: f64,
     pub(super) width: f64,
     pub(super) height: f64,
 }
 
-impl Place {
+impl Rect {
     /// All of it.
-    pub(super) const ALL: Place = Place { x: 0.0, y: 0.0, width: 100.0, height: 100.0 };
+    pub(super) const ALL: Rect = Rect { x: 0.0, y: 0.0, width: 100.0, height: 100.0 };
 }
 
 /// Shares `area` out among `weights`, which descend; in the order of the weights. `aspect` is how many times wider than high the area is drawn.
 ///
 /// The algorithm is that of squarified treemaps (Bruls, Huizing and van Wijk, 2000): rows along the shorter side, each as long as its parts
 /// become squarer.
-pub(super) fn squarify(weights: &[f64], area: Place, aspect: f64) -> Vec<Place> {
+pub(super) fn squarify(weights: &[f64], area: Rect, aspect: f64) -> Vec<Rect> {
     let sum: f64 = weights.iter().sum();
     let mut places = Vec::with_capacity(weights.len());
     if sum <= 0.0 || aspect <= 0.0 {
-        return vec![Place { width: 0.0, height: 0.0, ..area }; weights.len()];
+        return vec![Rect { width: 0.0, height: 0.0, ..area }; weights.len()];
     }
     let mut left = area;
     let mut rest = weights;
@@ -55,13 +55,13 @@ pub(super) fn squarify(weights: &[f64], area: Place, aspect: f64) -> Vec<Place> 
         for weight in row {
             let share = if row_sum > 0.0 { weight / row_sum } else { 0.0 };
             places.push(match is_wide {
-                true => Place {
+                true => Rect {
                     x: left.x,
                     y: left.y + at * left.height,
                     width: left.width * part,
                     height: left.height * share,
                 },
-                false => Place {
+                false => Rect {
                     x: left.x + at * left.width,
                     y: left.y,
                     width: left.width * share,
@@ -98,7 +98,7 @@ mod tests {
             weights.sort_unstable_by(|one, other| other.cmp(one));
             let weights: Vec<f64> = weights.into_iter().map(f64::from).collect();
             let sum: f64 = weights.iter().sum();
-            let places = squarify(&weights, Place::ALL, 3.0);
+            let places = squarify(&weights, Rect::ALL, 3.0);
             prop_assert_eq!(places.len(), weights.len());
             for (place, weight) in places.iter().zip(&weights) {
                 prop_assert!((place.width * place.height - weight / sum * 10_000.0).abs() < 0.01, "{:?}", place);
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn nothing_to_share_out_takes_no_room() {
-        assert_eq!(squarify(&[], Place::ALL, 3.0), []);
-        assert!(squarify(&[0.0, 0.0], Place::ALL, 3.0).iter().all(|place| place.width == 0.0));
+        assert_eq!(squarify(&[], Rect::ALL, 3.0), []);
+        assert!(squarify(&[0.0, 0.0], Rect::ALL, 3.0).iter().all(|place| place.width == 0.0));
     }
 }

@@ -47,7 +47,7 @@ pub enum FsFault {
     },
     /// A place other than the one that the name has.
     #[error("the file or directory belongs to {}: disk must be {}", Escaped(.place), .disk.as_ref().map_or("left out".to_owned(), |disk| format!("{disk:?}")))]
-    Place {
+    Location {
         /// Where it belongs.
         place: Vec<u8>,
         /// What the line must say.

@@ -9,7 +9,7 @@ use ekv_spill::{Scratch, Sorter, Table, TableBuilder};
 
 use super::fault::FsFault;
 use super::line::Line;
-use super::places::{Place, Places, packed};
+use super::places::{Location, Places, packed};
 
 /// Memory for sorting the numbers of inodes, in bytes.
 const INODES_BUDGET: usize = 4 << 20;
@@ -73,12 +73,12 @@ impl Order {
         let key = [&line.id.to_be_bytes()[..], &[u8::from(line.is_link)], &number.to_be_bytes()].concat();
         self.inodes.push(&key, &offset.to_be_bytes())?;
         self.links = self.links.saturating_add(u64::from(line.is_link));
-        let Place { path: place, disk } = self.places.place(&line.name, line.id);
+        let Location { path: place, disk } = self.places.place(&line.name, line.id);
         let packed = packed(line.id);
         let is_packed = !is_directory && !line.is_link && line.disk.as_deref().map(str::as_bytes) == Some(&packed);
         if !line.is_link && !is_packed && line.disk.as_deref().map(str::as_bytes) != disk {
             let disk = disk.map(|disk| String::from_utf8_lossy(disk).into_owned());
-            return Err(FsFault::Place { place: place.to_vec(), disk }.into());
+            return Err(FsFault::Location { place: place.to_vec(), disk }.into());
         }
         let place = if is_packed { packed } else { place.to_vec() };
         if is_directory {

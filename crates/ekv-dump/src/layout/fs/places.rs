@@ -30,7 +30,7 @@ struct Frame {
 
 /// Where something lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place<'p> {
+pub(super) struct Location<'p> {
     /// Path in the directory of the file system.
     pub(super) path: &'p [u8],
     /// What a line says of it; nothing where it has its own name.
@@ -47,7 +47,7 @@ impl Places {
 
     /// The place of a name in the innermost directory, of what has this number; of the root the name is empty. Where no directory is open, the
     /// name lies in the root.
-    pub(super) fn place(&mut self, name: &[u8], id: u64) -> Place<'_> {
+    pub(super) fn place(&mut self, name: &[u8], id: u64) -> Location<'_> {
         let Places { frames, bytes } = self;
         let (start, end) = frames.last().map_or((0, 0), |frame| (frame.start, frame.end));
         bytes.truncate(end);
@@ -55,7 +55,7 @@ impl Places {
             bytes.extend_from_slice(TREE);
         }
         if name.is_empty() {
-            return Place { path: bytes.get(start..).unwrap_or_default(), disk: None };
+            return Location { path: bytes.get(start..).unwrap_or_default(), disk: None };
         }
         bytes.push(b'/');
         let name_start = bytes.len();
@@ -64,10 +64,10 @@ impl Places {
             bytes.truncate(end);
             push_numbered(DEEP, id, bytes);
             let path = bytes.get(end..).unwrap_or_default();
-            return Place { path, disk: Some(path) };
+            return Location { path, disk: Some(path) };
         }
         let disk = bytes.get(name_start..).filter(|_| is_renamed);
-        Place { path: bytes.get(start..).unwrap_or_default(), disk }
+        Location { path: bytes.get(start..).unwrap_or_default(), disk }
     }
 
     /// Opens the directory that was placed last.

@@ -10,7 +10,7 @@ mod row;
 mod write;
 
 pub(crate) use read::{NameIndex, Step};
-pub(crate) use row::Place;
+pub(crate) use row::EntryPosition;
 pub(crate) use write::NameSorter;
 
 /// The first bytes of the payload.

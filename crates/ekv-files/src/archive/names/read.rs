@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ekv_spill::{Scratch, Table, TableBuilder};
 
-use super::row::{Place, Previous, next_number};
+use super::row::{EntryPosition, Previous, next_number};
 use super::{BLOCK_LEN_MAX, MAGIC, TRAILER_LEN, Trailer};
 use crate::archive::fault::IndexFault;
 use crate::archive::frame::{FrameDecompressor, frame_len_max};
@@ -93,7 +93,7 @@ impl NameIndex {
     ///
     /// # Errors
     /// [`IndexFault`] if the block in which it should be is malformed.
-    pub(crate) fn find(&mut self, path: &[u8]) -> Result<Option<Place>> {
+    pub(crate) fn find(&mut self, path: &[u8]) -> Result<Option<EntryPosition>> {
         if !self.loaded.as_ref().is_some_and(|block| block.may_hold(path)) {
             match self.block_for(path)? {
                 Some(block) => self.load(block)?,
@@ -125,7 +125,7 @@ impl NameIndex {
     ///
     /// # Errors
     /// [`IndexFault`] if the index is malformed, and the first error of `take`.
-    pub(crate) fn for_each(&mut self, take: &mut dyn FnMut(&DumpPath, Place) -> Result<()>) -> Result<()> {
+    pub(crate) fn for_each(&mut self, take: &mut dyn FnMut(&DumpPath, EntryPosition) -> Result<()>) -> Result<()> {
         let mut count = 0_u64;
         self.for_each_from(&[], &mut |path, place| {
             count = count.saturating_add(1);
@@ -142,7 +142,7 @@ impl NameIndex {
     pub(crate) fn for_each_from(
         &mut self,
         first: &[u8],
-        take: &mut dyn FnMut(&DumpPath, Place) -> Result<Step>,
+        take: &mut dyn FnMut(&DumpPath, EntryPosition) -> Result<Step>,
     ) -> Result<()> {
         let mut wanted = first.to_vec();
         let mut path = DumpPath::root();
@@ -221,7 +221,7 @@ impl NameIndex {
 }
 
 /// Reads a row that must be behind the one before, of an entry that lies in the tar.
-fn next_row(previous: &mut Previous, rows: &mut &[u8], tar_len: u64) -> Result<Place, IndexFault> {
+fn next_row(previous: &mut Previous, rows: &mut &[u8], tar_len: u64) -> Result<EntryPosition, IndexFault> {
     let place = previous.next(rows).ok_or(IndexFault::Names("has a malformed row"))?;
     let block_len = u64::try_from(BLOCK_LEN).unwrap_or(u64::MAX);
     let end = place.header_offset.checked_add(block_len).and_then(|end| end.checked_add(place.len));

@@ -11,7 +11,7 @@ const PAYLOAD_LEN: usize = 16;
 
 /// Where an entry lies, and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct EntryPosition {
     /// Where its first header begins in the tar, in bytes.
     pub(crate) header_offset: u64,
     /// Length of the content, in bytes.
@@ -27,7 +27,7 @@ pub(crate) struct Previous {
     blocks: u64,
 }
 
-impl Place {
+impl EntryPosition {
     /// The longest content that can be told.
     pub(super) const LEN_MAX: u64 = u64::MAX / 2;
 
@@ -37,7 +37,7 @@ impl Place {
     }
 
     fn from_numbers(header_offset: u64, len_and_kind: u64) -> Self {
-        Place { header_offset, len: len_and_kind / 2, is_directory: len_and_kind % 2 == 1 }
+        EntryPosition { header_offset, len: len_and_kind / 2, is_directory: len_and_kind % 2 == 1 }
     }
 
     /// The place in a record of a sorter.
@@ -62,7 +62,7 @@ impl Previous {
     }
 
     /// Appends the row of an entry, which becomes the row before.
-    pub(super) fn push(&mut self, path: &[u8], place: Place, out: &mut Vec<u8>) {
+    pub(super) fn push(&mut self, path: &[u8], place: EntryPosition, out: &mut Vec<u8>) {
         let shared_len = self.path.iter().zip(path).take_while(|(a, b)| a == b).count();
         let suffix = path.get(shared_len..).unwrap_or_default();
         for len in [shared_len, suffix.len()] {
@@ -78,7 +78,7 @@ impl Previous {
     }
 
     /// Reads the next row, which becomes the row before; `None` if the bytes are none, or those of a path that is not behind the one before.
-    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Place> {
+    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<EntryPosition> {
         let shared_len = usize::try_from(next_number(bytes)?).ok().filter(|len| *len <= self.path.len())?;
         let suffix_len = usize::try_from(next_number(bytes)?).ok()?;
         let path_len = shared_len.checked_add(suffix_len).filter(|len| *len <= PATH_LEN_MAX)?;
@@ -91,7 +91,7 @@ impl Previous {
         self.path.extend_from_slice(suffix);
         self.blocks = self.blocks.wrapping_add(unzigzag(next_number(bytes)?).cast_unsigned());
         let header_offset = self.blocks.checked_mul(block_len())?;
-        Some(Place::from_numbers(header_offset, next_number(bytes)?))
+        Some(EntryPosition::from_numbers(header_offset, next_number(bytes)?))
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
             let (mut bytes, mut previous) = (Vec::new(), Previous::default());
             let mut expected = Vec::new();
             for (path, (blocks, len, is_directory)) in rows {
-                let place = Place { header_offset: blocks * 512, len: u64::from(len), is_directory };
+                let place = EntryPosition { header_offset: blocks * 512, len: u64::from(len), is_directory };
                 previous.push(&path, place, &mut bytes);
                 expected.push((path, place));
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ekv_spill::{Scratch, Sorter, Spool, Spooled};
 
-use super::row::{Place, Previous, push_number};
+use super::row::{EntryPosition, Previous, push_number};
 use super::{BLOCK_LEN_MAX, MAGIC, Trailer};
 use crate::archive::ZstdLevel;
 use crate::archive::frame::{FrameCompressor, compress_stream};
@@ -35,8 +35,8 @@ impl NameSorter {
         NameSorter { sorter: Sorter::new(Arc::clone(&scratch), SORT_BUDGET), scratch, has_unfit: false }
     }
 
-    pub(crate) fn add(&mut self, path: &[u8], place: Place) -> Result<(), ekv_spill::Error> {
-        if path.len() > PATH_LEN_MAX || place.len > Place::LEN_MAX {
+    pub(crate) fn add(&mut self, path: &[u8], place: EntryPosition) -> Result<(), ekv_spill::Error> {
+        if path.len() > PATH_LEN_MAX || place.len > EntryPosition::LEN_MAX {
             self.has_unfit = true;
         }
         if self.has_unfit { Ok(()) } else { self.sorter.push(path, &place.to_payload()) }
@@ -69,7 +69,7 @@ fn payload_of(sorter: Sorter, scratch: &Arc<dyn Scratch>, level: ZstdLevel) -> R
     let mut sorted = sorter.finish()?;
     let mut blocks = Blocks::new(scratch, level)?;
     while let Some((path, payload)) = sorted.next()? {
-        blocks.add(path, Place::from_payload(payload))?;
+        blocks.add(path, EntryPosition::from_payload(payload))?;
     }
     blocks.finish(rows, level)
 }
@@ -104,7 +104,7 @@ impl Blocks {
         })
     }
 
-    fn add(&mut self, path: &[u8], place: Place) -> Result<(), WriteError> {
+    fn add(&mut self, path: &[u8], place: EntryPosition) -> Result<(), WriteError> {
         if !self.block.is_empty() && self.previous.path == path {
             return Err(WriteError::Repeated(path.to_vec()));
         }

@@ -146,10 +146,12 @@ pub(super) fn settle<S: System>(
     };
     let mut places = Vec::new();
     for (index, entry) in record.entries.iter().enumerate() {
-        places.push(Place::look(system, parent, staging, Replaced { record, entry, index, tree: tree.as_ref() })?);
+        places.push(FoundEntry::look(system, parent, staging, Replaced { record, entry, index, tree: tree.as_ref() })?);
     }
-    let held =
-        |place: &Place<'_>| Settled::Held { held: place.held_path(), name: Some(place.replaced.entry.name.clone()) };
+    let held = |place: &FoundEntry<'_>| Settled::Held {
+        held: place.held_path(),
+        name: Some(place.replaced.entry.name.clone()),
+    };
     let Some(first) = places.iter().find(|place| place.holds.is_some()) else { return Ok(Settled::Free(Vec::new())) };
     if places.iter().all(|place| place.at_target == AtTarget::New) {
         let was_to_be_kept = stat_at(system, (staging, KEPT))?.is_some();
@@ -213,7 +215,7 @@ impl<'a> Replaced<'a> {
 }
 
 /// What was found for an entry.
-struct Place<'a> {
+struct FoundEntry<'a> {
     replaced: Replaced<'a>,
     parent: BorrowedFd<'a>,
     staging: BorrowedFd<'a>,
@@ -236,7 +238,7 @@ struct Held {
     is_old: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> FoundEntry<'a> {
     fn look<S: System>(
         system: &S,
         parent: BorrowedFd<'a>,
@@ -267,7 +269,7 @@ impl<'a> Place<'a> {
                 Some(Held { is_away, is_old })
             }
         };
-        Ok(Place { replaced, parent, staging, at_target, holds })
+        Ok(FoundEntry { replaced, parent, staging, at_target, holds })
     }
 
     /// The path of what is held, relative to the staging directory.

@@ -13,7 +13,7 @@ const WINDOW_LEN: usize = 128 << 10;
 
 /// The bytes of a tar.
 pub(super) struct Content {
-    place: Place,
+    place: Backing,
     len: u64,
     /// What was read last.
     window: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Content {
 }
 
 /// Where the bytes are.
-enum Place {
+enum Backing {
     /// A file of the user.
     File(Arc<File>),
     /// A scratch file.
@@ -33,22 +33,22 @@ enum Place {
 impl Content {
     /// A file of the user, with its length when it was opened.
     pub(super) fn file(file: Arc<File>, len: u64) -> Self {
-        Self::new(Place::File(file), len)
+        Self::new(Backing::File(file), len)
     }
 
     /// A scratch file.
     pub(super) fn spooled(spooled: Spooled) -> Self {
         let len = spooled.len();
-        Self::new(Place::Spooled(spooled), len)
+        Self::new(Backing::Spooled(spooled), len)
     }
 
     /// Compressed frames.
     pub(super) fn frames(frames: Frames) -> Self {
         let len = frames.content_len();
-        Self::new(Place::Frames(Box::new(frames)), len)
+        Self::new(Backing::Frames(Box::new(frames)), len)
     }
 
-    fn new(place: Place, len: u64) -> Self {
+    fn new(place: Backing, len: u64) -> Self {
         Content { place, len, window: Vec::new(), window_offset: 0 }
     }
 
@@ -64,11 +64,11 @@ impl Content {
 
     /// Fills `buf` as far as one read goes.
     fn read(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        if let Place::Frames(frames) = &mut self.place {
+        if let Backing::Frames(frames) = &mut self.place {
             if !frames.are_read_over_and_over() {
                 return frames.read(offset, buf);
             }
-            self.place = Place::Spooled(frames.spool()?);
+            self.place = Backing::Spooled(frames.spool()?);
         }
         if buf.len() >= WINDOW_LEN {
             self.read_exact_at(offset, buf)?;
@@ -97,9 +97,9 @@ impl Content {
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         match &self.place {
-            Place::File(file) => read_exact_at(file, buf, offset),
-            Place::Spooled(spooled) => spooled.read_at(offset, buf).map_err(io::Error::other),
-            Place::Frames(_) => Err(io::ErrorKind::Unsupported.into()),
+            Backing::File(file) => read_exact_at(file, buf, offset),
+            Backing::Spooled(spooled) => spooled.read_at(offset, buf).map_err(io::Error::other),
+            Backing::Frames(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }

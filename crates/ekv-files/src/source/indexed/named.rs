@@ -8,7 +8,7 @@ use ekv_spill::Scratch;
 
 use super::content::Content;
 use super::frames::Frames;
-use crate::archive::names::{NameIndex, Place, Step};
+use crate::archive::names::{EntryPosition, NameIndex, Step};
 use crate::archive::reader::{EntryKind, TarReader};
 use crate::archive::seekable::FrameTable;
 use crate::archive::stretches::Stretches;
@@ -47,7 +47,7 @@ impl Named {
     /// # Errors
     /// [`IndexFault`] where the index is malformed, and if it names no manifest: only reading all of the archive tells whether the dump lies in a
     /// folder of it.
-    pub(super) fn find(&mut self, path: &DumpPath) -> Result<Option<Place>> {
+    pub(super) fn find(&mut self, path: &DumpPath) -> Result<Option<EntryPosition>> {
         match self.names.find(path.as_bytes())? {
             None if path.as_bytes() == MANIFEST_FILE.as_bytes() => {
                 Err(IndexFault::Names("does not name MANIFEST.json").into())
@@ -65,7 +65,7 @@ impl Named {
     ///
     /// # Errors
     /// [`IndexFault::Elsewhere`] if something else lies there.
-    pub(super) fn locate(&self, content: &mut Content, path: &DumpPath, place: Place) -> Result<u64> {
+    pub(super) fn locate(&self, content: &mut Content, path: &DumpPath, place: EntryPosition) -> Result<u64> {
         locate(content, self.limits, path, place)
     }
 
@@ -76,7 +76,7 @@ impl Named {
     pub(super) fn for_each(
         &mut self,
         directory: Option<&DumpPath>,
-        show: &mut dyn FnMut(&DumpPath, Place) -> Result<()>,
+        show: &mut dyn FnMut(&DumpPath, EntryPosition) -> Result<()>,
     ) -> Result<()> {
         let Some(directory) = directory else { return self.names.for_each(show) };
         let mut beginning = directory.as_bytes().to_vec();
@@ -101,7 +101,7 @@ impl Named {
         content: &mut Content,
         limits: ArchiveLimits,
         path: &DumpPath,
-        place: Place,
+        place: EntryPosition,
         visitor: &mut dyn Visitor,
     ) -> Result<()> {
         match place.is_directory {
@@ -115,7 +115,7 @@ impl Named {
     }
 }
 
-fn locate(content: &mut Content, limits: ArchiveLimits, path: &DumpPath, place: Place) -> Result<u64> {
+fn locate(content: &mut Content, limits: ArchiveLimits, path: &DumpPath, place: EntryPosition) -> Result<u64> {
     let elsewhere = || Error::from(IndexFault::Elsewhere { header_offset: place.header_offset }).at(path.as_bytes());
     let content_len = content.len();
     let left = content_len.saturating_sub(place.header_offset);
@@ -139,7 +139,7 @@ struct NamedFile<'f> {
     content: &'f mut Content,
     limits: ArchiveLimits,
     path: &'f DumpPath,
-    place: Place,
+    place: EntryPosition,
     /// Where the rest of the content lies, and how much it is; `None` before the header was compared.
     left: Option<(u64, u64)>,
 }

@@ -57,7 +57,7 @@ pub(super) struct Walk<'b> {
     order: Order,
     /// Where values are put, if they are wanted.
     value: Option<&'b mut ValueBuffer>,
-    open: Vec<Open>,
+    open: Vec<Enclosing>,
     is_begun: bool,
     /// As written: the last name of each open map. Sorted: all names of each open map.
     names: Vec<u8>,
@@ -73,7 +73,7 @@ pub(super) struct Walk<'b> {
 }
 
 /// What encloses the next value, innermost last.
-enum Open {
+enum Enclosing {
     Map(Map),
     List { is_first: bool },
     Set { kind: SetKind, is_first: bool },
@@ -168,11 +168,11 @@ impl<'b> Walk<'b> {
         }
         match self.open.last_mut() {
             None => Ok(None),
-            Some(Open::Map(map)) if map.has_name => {
+            Some(Enclosing::Map(map)) if map.has_name => {
                 map.has_name = false;
                 self.value(reader).map(Some)
             }
-            Some(Open::Map(_)) => {
+            Some(Enclosing::Map(_)) => {
                 if self.next_attribute(reader)? {
                     return Ok(Some(Step::Name));
                 }
@@ -183,13 +183,13 @@ impl<'b> Walk<'b> {
                 reader.leave_object(END_OF_VALUE)?;
                 Ok(Some(Step::End))
             }
-            Some(Open::List { is_first }) => {
+            Some(Enclosing::List { is_first }) => {
                 if reader.more(Bracket::Array, std::mem::replace(is_first, false))? {
                     return self.value(reader).map(Some);
                 }
                 self.close(reader)
             }
-            Some(Open::Set { kind, is_first }) => {
+            Some(Enclosing::Set { kind, is_first }) => {
                 let kind = *kind;
                 if reader.more(Bracket::Array, std::mem::replace(is_first, false))? {
                     self.line = reader.position()?.line;
@@ -220,7 +220,7 @@ impl<'b> Walk<'b> {
         reader.enter(Bracket::Object, A_VALUE)?;
         self.line = reader.line();
         let type_index = reader.known_name(A_TYPE, TYPES)?;
-        let set = |kind| (Open::Set { kind, is_first: true }, Step::SetBegin(kind));
+        let set = |kind| (Enclosing::Set { kind, is_first: true }, Step::SetBegin(kind));
         let (open, step) = match type_index {
             0 => {
                 self.text(reader, A_STRING)?;
@@ -245,7 +245,7 @@ impl<'b> Walk<'b> {
             5 => set(SetKind::String),
             6 => set(SetKind::Number),
             7 => set(SetKind::Binary),
-            8 => (Open::List { is_first: true }, Step::ListBegin),
+            8 => (Enclosing::List { is_first: true }, Step::ListBegin),
             _ => {
                 reader.enter(Bracket::Object, ATTRIBUTES)?;
                 self.open_map(reader)?;
@@ -278,13 +278,13 @@ impl<'b> Walk<'b> {
             Order::Written => None,
             Order::Sorted => Some(self.collect(reader)?),
         };
-        self.open.push(Open::Map(Map { names_start, line: 0, is_first: true, has_name: false, sorted }));
+        self.open.push(Enclosing::Map(Map { names_start, line: 0, is_first: true, has_name: false, sorted }));
         Ok(())
     }
 
     /// Goes on to the next attribute of the innermost map; `false` at its end.
     fn next_attribute(&mut self, reader: &mut JsonReader<'_>) -> Result<bool> {
-        let Some(Open::Map(map)) = self.open.last_mut() else { return Ok(false) };
+        let Some(Enclosing::Map(map)) = self.open.last_mut() else { return Ok(false) };
         if let Some(sorted) = &mut map.sorted {
             let Some(entry) = sorted.entries.get(sorted.next) else {
                 reader.seek(sorted.end);

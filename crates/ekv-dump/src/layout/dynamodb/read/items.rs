@@ -13,7 +13,7 @@ use crate::json::{JsonReader, Position};
 use crate::layout::dynamodb::write::names::{ItemName, has_foreign_name, put_fallback};
 use crate::replay::reading::{Reading, emit};
 use crate::replay::value::ValueBuffer;
-use crate::replay::{Place, ReplayFault};
+use crate::replay::{ReadPosition, ReplayFault};
 use crate::segment::has_fallback_shape;
 
 /// What the first look at the items of a table gathers.
@@ -182,7 +182,7 @@ impl Items {
 /// Emits the items of one table.
 struct Emission<'e> {
     schema: &'e Schema,
-    place: &'e Place,
+    place: &'e ReadPosition,
     target: &'e mut dyn Consumer,
     key: KeyBuffer,
     value: ValueBuffer,

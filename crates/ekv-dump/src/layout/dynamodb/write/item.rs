@@ -23,22 +23,22 @@ pub struct ItemText {
     layout: Layout,
     out: Vec<u8>,
     /// What encloses the next value, innermost last.
-    open: Vec<Open>,
+    open: Vec<OpenValue>,
 }
 
 /// Something that holds values.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
+enum OpenValue {
     Map,
     List,
     Set { is_binary: bool },
 }
 
-impl Open {
+impl OpenValue {
     fn bracket(self) -> Bracket {
         match self {
-            Open::Map => Bracket::Object,
-            Open::List | Open::Set { .. } => Bracket::Array,
+            OpenValue::Map => Bracket::Object,
+            OpenValue::List | OpenValue::Set { .. } => Bracket::Array,
         }
     }
 }
@@ -76,17 +76,17 @@ impl ItemText {
                     SetKind::Number => "NS",
                     SetKind::Binary => "BS",
                 };
-                self.collection(name, Open::Set { is_binary: kind == SetKind::Binary });
+                self.collection(name, OpenValue::Set { is_binary: kind == SetKind::Binary });
             }
             Node::Member(member) => {
                 self.layout.item(&mut self.out);
                 match self.open.last() {
-                    Some(Open::Set { is_binary: true }) => self.base64(sink, &member)?,
+                    Some(OpenValue::Set { is_binary: true }) => self.base64(sink, &member)?,
                     _ => self.string(sink, &member)?,
                 }
             }
-            Node::ListBegin => self.collection("L", Open::List),
-            Node::MapBegin => self.collection("M", Open::Map),
+            Node::ListBegin => self.collection("L", OpenValue::List),
+            Node::MapBegin => self.collection("M", OpenValue::Map),
             Node::End => {
                 if let Some(open) = self.open.pop() {
                     self.layout.close(open.bracket(), &mut self.out);
@@ -111,7 +111,7 @@ impl ItemText {
 
     /// Begins the object that names the type of a value.
     fn typed(&mut self, type_name: &str) {
-        if self.open.last() == Some(&Open::List) {
+        if self.open.last() == Some(&OpenValue::List) {
             self.layout.item(&mut self.out);
         }
         self.layout.open(Bracket::Object, &mut self.out);
@@ -125,7 +125,7 @@ impl ItemText {
         Ok(())
     }
 
-    fn collection(&mut self, type_name: &str, open: Open) {
+    fn collection(&mut self, type_name: &str, open: OpenValue) {
         self.typed(type_name);
         self.layout.open(open.bracket(), &mut self.out);
         self.open.push(open);

@@ -70,7 +70,7 @@ fn look_around(reading: &mut Reading<'_>, scope: &[u8]) -> Result<Around> {
     reading.show_below(&DumpPath::new(&Entry::Scope(Protocol::Fs, scope).path())?, &mut around)?;
     if around.has_orphans {
         let path = own_path(&[ORPHANS])?;
-        reading.find(ORPHANS_NOT_RESTORED, || Example::new(None, None, format!("{path}/")));
+        reading.record_finding(ORPHANS_NOT_RESTORED, || Example::new(None, None, format!("{path}/")));
     }
     Ok(around)
 }

@@ -4,7 +4,7 @@ use ekv_model::payload::{element_len, is_element};
 use ekv_model::redis::{CollectionSize, Event};
 use ekv_model::{Consumer, Event as ModelEvent};
 
-use crate::replay::Place;
+use crate::replay::ReadPosition;
 use crate::replay::reading::{Reading, emit};
 use ekv_files::Result;
 
@@ -12,7 +12,7 @@ use ekv_files::Result;
 pub(super) struct Emitter<'a> {
     target: &'a mut dyn Consumer,
     database: u32,
-    place: &'a Place,
+    place: &'a ReadPosition,
     /// Whether collections are measured before they begin.
     looks_ahead: bool,
 }

@@ -26,7 +26,7 @@ use crate::layout::inside::Inside;
 use crate::layout::redis::entry::{DatabaseEntry, database_index, database_name};
 use crate::layout::redis::joins::{RedisNames, check_record, folder_of, read_expiries};
 use crate::layout::redis::write::names::Folder;
-use crate::replay::Place;
+use crate::replay::ReadPosition;
 use crate::replay::excerpt::{Wanted, WantedLines};
 use crate::replay::reading::{DumpFile, Reading, Visit};
 use crate::segment::{encode_segment, has_fallback_shape};
@@ -114,7 +114,7 @@ struct Database<'p> {
     index: u32,
     /// The name of its directory.
     name: Vec<u8>,
-    place: &'p Place,
+    place: &'p ReadPosition,
     names: RedisNames,
     keymap: Keymap,
     strings: ExpiryLines,

@@ -55,7 +55,7 @@ impl<'d> BucketFiles<'d> {
             ) {
                 let files = reading.pass_by(&directory)?;
                 if files > 0 {
-                    reading.find(S3_SIDE_RECORDS_NOT_RESTORED, || {
+                    reading.record_finding(S3_SIDE_RECORDS_NOT_RESTORED, || {
                         Example::new(Some(path), None, format!("{files} files are left out"))
                     });
                 }

@@ -85,7 +85,7 @@ impl Objects {
             Ok(())
         })?;
         if let Some(odd) = odd {
-            reading.find(S3_ETAG_DIFFERS, || Example::new(Some(path.as_bytes()), None, odd));
+            reading.record_finding(S3_ETAG_DIFFERS, || Example::new(Some(path.as_bytes()), None, odd));
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::layout::sqs::entry::QueueEntry;
 use crate::layout::sqs::write::{QUEUE_FILE, is_orphan_directory, orphan_name};
 use crate::replay::reading::{DumpFile, Reading, Visit, emit};
 use crate::replay::value::ValueBuffer;
-use crate::replay::{Place, ReplayFault};
+use crate::replay::{ReadPosition, ReplayFault};
 use crate::segment::{Decoded, SegmentError, component, decode_component};
 use crate::verify::problem::ProblemKind;
 use ekv_files::{DumpPath, Error, Result};
@@ -29,7 +29,7 @@ const FIRST_GENERATION: u64 = 1;
 /// Replays queues, one after the other.
 pub(super) struct QueueReader<'a> {
     scope: &'a Scope,
-    place: &'a Place,
+    place: &'a ReadPosition,
     target: &'a mut dyn Consumer,
     visibility: Visibility,
     scratch: Arc<dyn Scratch>,
@@ -64,15 +64,15 @@ impl<'a> QueueReader<'a> {
     pub(super) fn read(&mut self, reading: &mut Reading<'_>, segment: &[u8]) -> Result<()> {
         let directory = DumpPath::new(&Entry::Scope(Protocol::Sqs, segment).path())?;
         let internals = Entry::In(segment, Inside::Sqs(QueueEntry::Internals));
-        let fate = if is_orphan_directory(segment) { Fate::OrphanPerhaps } else { Fate::Open };
+        let fate = if is_orphan_directory(segment) { QueueState::OrphanPerhaps } else { QueueState::Open };
         let mut visit = QueueFiles { reader: self, fate, segment, is_begun: false, has_internals: false };
         reading.show(&directory, &mut visit)?;
         let QueueFiles { fate, is_begun, has_internals, .. } = visit;
         if std::mem::take(&mut self.other_names) > 0 {
-            reading.find(SETTINGS_OF_ANOTHER_NAME, || Example::new(Some(segment), None, String::new()));
+            reading.record_finding(SETTINGS_OF_ANOTHER_NAME, || Example::new(Some(segment), None, String::new()));
         }
         match fate {
-            Fate::Selected(settings) => {
+            QueueState::Selected(settings) => {
                 if !is_begun {
                     self.begin(segment, &settings, Outline::default())?;
                 }
@@ -81,16 +81,16 @@ impl<'a> QueueReader<'a> {
                 }
                 self.emit(Event::End)
             }
-            Fate::Open => Err(without_settings(segment)),
-            Fate::OrphanPerhaps => {
+            QueueState::Open => Err(without_settings(segment)),
+            QueueState::OrphanPerhaps => {
                 if orphan_name(segment).is_none_or(|name| self.is_selected(&name)) {
                     let detail = || format!("sqs/{}", ekv_text::Percent(segment));
-                    reading.find(NOT_ENCODED_ORPHANS, || Example::new(None, None, detail()));
+                    reading.record_finding(NOT_ENCODED_ORPHANS, || Example::new(None, None, detail()));
                 }
                 if has_internals { reading.pass_by(&DumpPath::new(&internals.path())?).map(drop) } else { Ok(()) }
             }
-            Fate::NotSelected if has_internals => reading.leave_out(internals),
-            Fate::NotSelected => Ok(()),
+            QueueState::NotSelected if has_internals => reading.leave_out(internals),
+            QueueState::NotSelected => Ok(()),
         }
     }
 
@@ -163,10 +163,10 @@ impl<'a> QueueReader<'a> {
 }
 
 /// What becomes of a queue.
-enum Fate {
+enum QueueState {
     /// Its settings have not been seen.
     Open,
-    /// As [`Fate::Open`]; without settings it is what is left of a queue that is gone.
+    /// As [`QueueState::Open`]; without settings it is what is left of a queue that is gone.
     OrphanPerhaps,
     /// It is replayed.
     Selected(Box<Settings>),
@@ -184,7 +184,7 @@ fn without_settings(segment: &[u8]) -> Error {
 struct QueueFiles<'q, 'a> {
     reader: &'q mut QueueReader<'a>,
     segment: &'q [u8],
-    fate: Fate,
+    fate: QueueState,
     is_begun: bool,
     has_internals: bool,
 }
@@ -199,21 +199,21 @@ impl Visit for QueueFiles<'_, '_> {
         match (entry, &self.fate) {
             (Entry::In(segment, Inside::Sqs(QueueEntry::Settings)), _) => {
                 self.fate = match self.reader.settings(file, segment)? {
-                    Some(settings) => Fate::Selected(Box::new(settings)),
+                    Some(settings) => QueueState::Selected(Box::new(settings)),
                     None => {
                         file.leave_out();
-                        Fate::NotSelected
+                        QueueState::NotSelected
                     }
                 };
                 Ok(())
             }
             // Files come in the order of their names: the settings would have been seen.
-            (_, Fate::Open) => Err(without_settings(self.segment)),
-            (_, Fate::OrphanPerhaps | Fate::NotSelected) => {
+            (_, QueueState::Open) => Err(without_settings(self.segment)),
+            (_, QueueState::OrphanPerhaps | QueueState::NotSelected) => {
                 file.leave_out();
                 Ok(())
             }
-            (_, Fate::Selected(settings)) => {
+            (_, QueueState::Selected(settings)) => {
                 self.is_begun = true;
                 self.reader.messages(file, self.segment, settings)
             }

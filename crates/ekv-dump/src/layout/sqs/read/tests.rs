@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::manifest::{Adapters, Exclusions, Manifest};
 use crate::replay::tests::{Dump, manifest, options, scratch};
-use crate::replay::{Place, ReplayOptions, replay};
+use crate::replay::{ReadPosition, ReplayOptions, replay};
 
 const QUEUE: &str = "sqs/q/_queue.json";
 const MESSAGES: &str = "sqs/q/messages.jsonl";
@@ -19,7 +19,7 @@ const SETTINGS: &str = r#"{"format_version":1,"name":"q","visibility_timeout_sec
 
 /// Keeps what is said about queues and messages, and where it was said.
 struct Recorder<'p> {
-    place: &'p Place,
+    place: &'p ReadPosition,
     events: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Consumer for Recorder<'_> {
 }
 
 fn events(dump: &Dump, selection: Arc<Scope>) -> Result<Vec<String>> {
-    let place = Place::default();
+    let place = ReadPosition::default();
     let mut recorder = Recorder { place: &place, events: Vec::new() };
     let mut source = MemorySource::new(dump.entries.clone());
     let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), scope: selection, ..options() };
@@ -100,7 +100,7 @@ fn the_generation_is_the_stated_one_or_that_of_all_messages() {
 #[test]
 fn nothing_of_a_queue_is_handed_on_before_all_its_messages_make_sense() {
     let dump = with_messages(&[line("a", 1, 1), line("b", 2, 1).replace("\"body\":\"\"", "\"body\":{}")]).signed();
-    let place = Place::default();
+    let place = ReadPosition::default();
     let mut recorder = Recorder { place: &place, events: Vec::new() };
     let mut source = MemorySource::new(dump.entries.clone());
     let options = ReplayOptions { included: Map::only(&[Protocol::Sqs]), ..options() };

@@ -6,12 +6,12 @@ use ekv_files::Location;
 
 /// The file and line that are being read; shared with those who take the events, so that they can say where one came from.
 #[derive(Debug, Default)]
-pub struct Place {
+pub struct ReadPosition {
     path: RefCell<Vec<u8>>,
     line: Cell<Option<u64>>,
 }
 
-impl Place {
+impl ReadPosition {
     /// The file, and the line where one is known.
     pub fn location(&self) -> Location {
         let path = self.path.borrow();
