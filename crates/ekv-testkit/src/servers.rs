@@ -14,7 +14,7 @@ const REDIS_SERVER: &str = "redis-server";
 /// Set where no test may be left out.
 const NO_SKIPS: &str = "EKV_NO_SKIPS";
 /// How often another port is tried.
-const TRIES: usize = 20;
+pub(crate) const TRIES: usize = 20;
 
 /// Whether `program` is here; says so if it is not.
 ///
