@@ -2,6 +2,9 @@
 //!
 //! A server listens on a loopback port of its own. Where its program is missing a test may be left out, but not where `EKV_NO_SKIPS` is set.
 
+mod programs;
+mod torture;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -9,8 +12,9 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// Program of the server.
-const REDIS_SERVER: &str = "redis-server";
+pub use programs::ServerProgram;
+pub use torture::{TORTURE_KEYS, held, torture};
+
 /// Set where no test may be left out.
 const NO_SKIPS: &str = "EKV_NO_SKIPS";
 /// How often another port is tried.
@@ -52,9 +56,14 @@ impl RedisServer {
     /// # Panics
     /// If it does not come up; its log is said then.
     pub fn with(rdb: Option<&[u8]>, options: &[&str]) -> Option<RedisServer> {
-        if !is_available(REDIS_SERVER) {
-            return None;
-        }
+        Some(RedisServer::of(&ServerProgram::of_system()?, rdb, options))
+    }
+
+    /// The same with the program of another server.
+    ///
+    /// # Panics
+    /// As [`RedisServer::with`].
+    pub fn of(program: &ServerProgram, rdb: Option<&[u8]>, options: &[&str]) -> RedisServer {
         let folder = tempfile::tempdir().unwrap();
         if let Some(rdb) = rdb {
             std::fs::write(folder.path().join("dump.rdb"), rdb).unwrap();
@@ -62,7 +71,7 @@ impl RedisServer {
         let mut log = String::new();
         for _ in 0..TRIES {
             let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-            let mut command = Command::new(REDIS_SERVER);
+            let mut command = program.command();
             command.args([
                 "--bind",
                 "127.0.0.1",
@@ -81,7 +90,7 @@ impl RedisServer {
                 if log.ends_with("Ready to accept connections\n") || log.contains("Ready to accept connections tcp") {
                     // What it says later must go somewhere.
                     std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-                    return Some(RedisServer { child, port, folder });
+                    return RedisServer { child, port, folder };
                 }
             }
             child.wait().unwrap();
@@ -89,7 +98,7 @@ impl RedisServer {
                 break;
             }
         }
-        panic!("the server does not come up: {log}");
+        panic!("{} does not come up: {log}", program.name());
     }
 
     /// The port that it listens on, at 127.0.0.1.
@@ -125,11 +134,16 @@ pub struct RedisCluster(Vec<RedisServer>);
 impl RedisCluster {
     /// Starts so many servers that know each other; `None` as of [`RedisServer::start`].
     pub fn start(count: u16) -> Option<RedisCluster> {
+        Some(RedisCluster::of(&ServerProgram::of_system()?, count))
+    }
+
+    /// The same with the program of another server, of which the port of its bus can be chosen.
+    pub fn of(program: &ServerProgram, count: u16) -> RedisCluster {
         let mut servers = Vec::new();
         let mut buses = Vec::new();
         for _ in 0..count {
             let bus = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string();
-            servers.push(RedisServer::with(None, &["--cluster-enabled", "yes", "--cluster-port", &bus])?);
+            servers.push(RedisServer::of(program, None, &["--cluster-enabled", "yes", "--cluster-port", &bus]));
             buses.push(bus);
         }
         let first = servers[0].port().to_string();
@@ -153,7 +167,7 @@ impl RedisCluster {
                 std::thread::yield_now();
             }
         }
-        Some(RedisCluster(servers))
+        RedisCluster(servers)
     }
 
     /// Its servers.
@@ -210,6 +224,14 @@ impl Reply {
     }
 }
 
+/// What `TIME` answers, in Unix milliseconds.
+fn moment_ms(reply: Reply) -> u64 {
+    let numbers =
+        reply.array().into_iter().map(|part| String::from_utf8(part.bytes()).unwrap().parse::<u64>().unwrap());
+    let numbers: Vec<u64> = numbers.collect();
+    numbers[0] * 1000 + numbers[1] / 1000
+}
+
 /// A connection to a server that sends a command and waits for its reply.
 pub struct Client(BufReader<TcpStream>);
 
@@ -233,10 +255,29 @@ impl Client {
         self.reply()
     }
 
+    /// Expiry of a key in Unix milliseconds, if it has one. Servers before Redis 7 tell what is left: good to some milliseconds then.
+    pub fn expire_at_ms(&mut self, key: &[u8]) -> Option<u64> {
+        if let Reply::Integer(at_ms) = self.call(&[b"PEXPIRETIME", key]) {
+            return u64::try_from(at_ms).ok();
+        }
+        self.call(&[b"MULTI"]);
+        self.call(&[b"PTTL", key]);
+        self.call(&[b"TIME"]);
+        let replies = self.call(&[b"EXEC"]).array();
+        let left_ms = u64::try_from(replies[0].clone().integer()).ok()?;
+        Some(moment_ms(replies[1].clone()) + left_ms)
+    }
+
+    /// The clock of the server, in Unix milliseconds.
+    pub fn now_ms(&mut self) -> u64 {
+        moment_ms(self.call(&[b"TIME"]))
+    }
+
     fn reply(&mut self) -> Reply {
         let mut line = Vec::new();
         self.0.read_until(b'\n', &mut line).unwrap();
-        let text = String::from_utf8(line).unwrap();
+        // An error may repeat an argument.
+        let text = String::from_utf8_lossy(&line);
         let (kind, rest) = text.trim_end().split_at(1);
         let count = |rest: &str| rest.parse::<i64>().unwrap();
         match kind {

@@ -96,6 +96,28 @@ pub fn rdb_of_every_type() -> Vec<u8> {
         816b02 8001 0801 0001 0401 dfff02 0101 816602 817702 0601 ff 02 0909 00 ff 73ffd80cbdc85042")
 }
 
+/// Numbers at the borders of what packed encodings hold, and texts that look like numbers. Source: `docs/format/rdb.md`, section 1.6.
+pub const EDGE_NUMBERS: [&str; 18] = [
+    "-1",
+    "0",
+    "12",
+    "13",
+    "127",
+    "128",
+    "4095",
+    "-4096",
+    "4096",
+    "32767",
+    "-32768",
+    "8388607",
+    "-8388608",
+    "2147483647",
+    "9223372036854775807",
+    "007",
+    "-0",
+    "1.5",
+];
+
 /// Bytes from hexadecimal digits; blanks are skipped.
 pub fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();

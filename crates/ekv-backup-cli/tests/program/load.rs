@@ -1,6 +1,6 @@
 //! `load`: from backups into real servers.
 
-use ekv_testkit::fixtures::{ALL_3, REDIS_1, REDIS_2};
+use ekv_testkit::fixtures::REDIS_1;
 use ekv_testkit::redis::{RedisRecords, Wide, key, value};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use ekv_testkit::servers::{RedisCluster, RedisServer, Reply};
+use ekv_testkit::servers::{RedisServer, Reply};
 use ekv_testkit::{SnapshotBuilder, truth};
 
 use crate::support::{Room, Run};
@@ -46,32 +46,6 @@ fn get(server: &RedisServer, name: &str) -> Option<Vec<u8>> {
     match server.client().call(&[b"GET", name.as_bytes()]) {
         Reply::Bulk(bytes) => bytes,
         other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn truth_of_every_fixture_is_what_a_server_answers_after_load() {
-    let Some(server) = RedisServer::start() else { return };
-    let room = Room::new();
-    for (fixture, least) in [(REDIS_1, 150), (REDIS_2, 150), (ALL_3, 150)] {
-        let snapshot = fixture.compressed_path();
-        let truth = fixture.truth();
-        let dump = format!("{}.dump", fixture.name);
-        room.run(&["decode", snapshot.to_str().unwrap(), &dump]).assert_code(0);
-        for (source, method) in
-            [(snapshot.to_str().unwrap(), "auto"), (dump.as_str(), "auto"), (dump.as_str(), "commands")]
-        {
-            let mut client = server.client();
-            client.call(&[b"FLUSHALL"]);
-            let run = room.run(&["load", source, &url(&server), "--method", method, "--json"]);
-            let report = run.assert_code(0).json();
-            truth::compare_server(&mut client, truth::observation(&truth, "end")).assert_equal(least);
-            let count_of = |name: &str| report[name].as_u64().unwrap();
-            let sum: u64 = ["loaded", "existed", "expired", "empty", "failed"].into_iter().map(count_of).sum();
-            assert_eq!(count_of("sent"), sum);
-            assert_eq!(i64::try_from(count_of("loaded")).unwrap(), count(&server));
-            assert_eq!(report["verified"]["different"], 0);
-        }
     }
 }
 
@@ -197,31 +171,6 @@ fn full_target_ends_the_run_and_keeps_whole_keys() {
     for name in &names {
         assert!(get(&server, name).is_none_or(|found| found == value.as_bytes()));
     }
-}
-
-#[test]
-fn cluster_gets_every_key_on_the_node_that_has_its_slot() {
-    let Some(cluster) = RedisCluster::start(3) else { return };
-    let room = Room::new();
-    let snapshot = REDIS_1.compressed_path();
-    let source = snapshot.to_str().unwrap();
-    for method in ["auto", "commands"] {
-        cluster.servers().iter().for_each(|server| drop(server.client().call(&[b"FLUSHALL"])));
-        let target = url(&cluster.servers()[1]);
-        let run = room.run(&["load", source, &target, "--method", method, "--resume", "file", "--json"]);
-        let report = run.assert_code(0).json();
-        assert_eq!((&report["target"]["nodes"], &report["verified"]["different"]), (&3.into(), &0.into()));
-        let counts: Vec<i64> = cluster.servers().iter().map(count).collect();
-        assert_eq!(counts.iter().sum::<i64>(), report["loaded"].as_i64().unwrap());
-        assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
-        room.run(&["compare", source, &target]).assert_code(0).assert_says("no difference");
-        // A node of a cluster refuses keys of other slots, so that what is there is where it belongs.
-        let victim = cluster.servers()[2].client().call(&[b"RANDOMKEY"]).bytes();
-        cluster.servers()[2].client().call(&[b"UNLINK", &victim]);
-        let compared = room.run(&["compare", source, &target]);
-        assert_eq!(compared.assert_code(6).stdout.matches("\n").count(), 1, "{compared:?}");
-    }
-    room.run(&["load", source, &format!("{}/1", url(&cluster.servers()[0]))]).assert_code(1);
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod prepare_restore;
 mod reference;
 mod report;
 mod selections;
+mod servers;
 mod shells;
 mod signals;
 mod streams;

@@ -341,7 +341,7 @@ fn int24([a, b, c]: [u8; 3]) -> i64 {
 #[cfg(test)]
 mod tests {
     use ekv_model::InMemory;
-    use ekv_testkit::vectors::hex;
+    use ekv_testkit::vectors::{EDGE_NUMBERS, hex};
 
     use super::*;
 
@@ -378,33 +378,12 @@ mod tests {
         elements.into_iter().map(|text| String::from_utf8(text).unwrap()).collect()
     }
 
-    const EDGES: [&str; 18] = [
-        "-1",
-        "0",
-        "12",
-        "13",
-        "127",
-        "128",
-        "4095",
-        "-4096",
-        "4096",
-        "32767",
-        "-32768",
-        "8388607",
-        "-8388608",
-        "2147483647",
-        "9223372036854775807",
-        "007",
-        "-0",
-        "1.5",
-    ];
-
     #[test]
     fn ziplist_of_edge_values_is_that_of_redis_6() {
         let golden =
             "58000000 52000000 1200 00feff 03f1 02fd 02fe0d 03fe7f 03c08000 04c0ff0f 04c000f0 04c00010 04c0ff7f
             04c00080 04f0ffff7f 05f0000080 05d0ffffff7f 06e0ffffffffffffff7f 0a03303037 05022d30 0403312e35 ff";
-        assert_eq!(texts(Packing::Ziplist, golden), EDGES);
+        assert_eq!(texts(Packing::Ziplist, golden), EDGE_NUMBERS);
         assert_eq!(texts(Packing::Ziplist, "140000000f000000030000016103f202c02c01ff"), ["a", "1", "300"]);
         assert_eq!(texts(Packing::Ziplist, "0b0000000a0000000000ff"), [""; 0]);
     }
@@ -420,7 +399,7 @@ mod tests {
         bytes.extend([18, 0]);
         bytes.extend(packed);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(texts(Packing::Listpack, &hex), EDGES);
+        assert_eq!(texts(Packing::Listpack, &hex), EDGE_NUMBERS);
         assert_eq!(texts(Packing::Listpack, "0f0000000300 816102 0101 c12c02 ff"), ["a", "1", "300"]);
     }
 

@@ -12,9 +12,7 @@ const EXPIRY_TOLERANCE_MS: u64 = 3000;
 /// without elements, must not be there.
 pub fn compare_server(client: &mut Client, observation: &Value) -> Comparison {
     let mut comparison = Comparison::default();
-    let Reply::Array(time) = client.call(&[b"TIME"]) else { panic!("no time") };
-    let [Reply::Bulk(Some(seconds)), _] = &time[..] else { panic!("{time:?}") };
-    let now_ms = std::str::from_utf8(seconds).unwrap().parse::<u64>().unwrap() * 1000;
+    let now_ms = client.now_ms();
     for (key, wanted) in observation["redis"].as_object().unwrap() {
         let key = base64(&Value::from(key.as_str()));
         let name = key.escape_ascii().to_string();
@@ -40,7 +38,7 @@ pub fn compare_server(client: &mut Client, observation: &Value) -> Comparison {
         if !is_same(client, kind, &key, value) {
             comparison.differ(&name, format!("the value of the {kind} differs"));
         }
-        let expiry = u64::try_from(client.call(&[b"PEXPIRETIME", &key]).integer()).ok();
+        let expiry = client.expire_at_ms(&key);
         let is_near = match (expiry, about) {
             (Some(expiry), Some(about)) => expiry.abs_diff(about) < EXPIRY_TOLERANCE_MS,
             (expiry, about) => expiry == about,
