@@ -10,30 +10,37 @@
 //! | `served.rs` | how does a server show a key that came from here? |
 //! | `preflight.rs` | what is selected, and what of it cannot go? |
 //! | `keys.rs`, `compare.rs` | which keys has it, and what do they differ in? |
-//! | `checkpoint.rs` | how far has a load come, and may another run go on with it? |
+//! | `checkpoint.rs`, `marks.rs` | how far has a load come, and may another run go on with it? |
+//! | `ledger.rs`, `counts.rs`, `sample.rs` | what became of every thing, and which are read back? |
 //! | `load.rs` | how does it get there, and what became of every key? |
 //!
 //! Source: `docs/format/redis-live.md`, `docs/format/leave.md`.
 
 mod checkpoint;
 mod compare;
+mod counts;
 mod dynamodb;
 mod export;
 mod keys;
+mod ledger;
 mod load;
+mod marks;
 mod preflight;
 mod rdb;
 mod renames;
+mod sample;
 mod served;
 mod target;
 
 pub use compare::{ComparedServer, compare};
+pub use counts::{KindCount, Reason};
 pub use dynamodb::{ImportCompression, ImportOptions, ImportReport, ImportedTable};
 pub use ekv_live::{AddressError, Method, OnExists, ServerAddress};
 pub use ekv_rdb::BackLengths;
 pub use export::{ExportOptions, ExportReport, export_to_dynamodb, export_to_rdb};
-pub use load::{LoadOptions, LoadReport, LoadStopped, load};
-pub use preflight::{KindCount, Reason, Survey};
+pub use ledger::{LoadCounts, LoadStopped, Verified};
+pub use load::{LoadOptions, LoadReport, load};
+pub use preflight::Survey;
 pub use rdb::{RdbFileReport, RdbOptions, RdbTarget};
 pub use renames::{Renames, RenamesError};
 pub use target::{Password, ServerTarget, TargetReport};

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &CompareArguments, output: &mut Output) -> Result<E
     teller.finish(&all, &mut lines)?;
     lines.finish()?;
     if let Some(foreign) = &compared.foreign {
-        let keys = text::count(foreign.keys, "key is", "keys are");
+        let keys = text::count(foreign.count, "key is", "keys are");
         output.warning(format_args!("{keys} not compared: {}: {}", foreign.why, foreign.first.join(", ")));
     }
     let exit = end(&compared.compared, &options, read.allow_empty, output)?;

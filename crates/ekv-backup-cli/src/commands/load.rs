@@ -130,7 +130,7 @@ fn show(report: &LoadReport, out: &mut Page) {
         if target.keys_before == 0 { "empty".to_owned() } else { format!("holds {}", keys(target.keys_before)) };
     if let Some(survey) = survey.as_ref().filter(|_| report.dry_run) {
         let (count, bytes) = survey.kinds.iter().fold((0_u64, 0_u64), |(keys, bytes), kind| {
-            (keys.saturating_add(kind.keys), bytes.saturating_add(kind.bytes))
+            (keys.saturating_add(kind.count), bytes.saturating_add(kind.bytes))
         });
         let _ = writeln!(
             out,
@@ -166,22 +166,22 @@ fn show(report: &LoadReport, out: &mut Page) {
         counts.failed
     );
     if let Some(verified) = &report.verified {
-        let same = verified.keys.saturating_sub(verified.different);
-        let _ = writeln!(out, "  read back {}: {same} equal, {} different", keys(verified.keys), verified.different);
+        let same = verified.count.saturating_sub(verified.different);
+        let _ = writeln!(out, "  read back {}: {same} equal, {} different", keys(verified.count), verified.different);
     }
     reasons(&counts.reasons, out);
 }
 
 fn kinds(kinds: &[ekv_backup::leave::KindCount], out: &mut Page) {
-    let words: Vec<String> = kinds.iter().map(|kind| format!("{} {}", kind.kind, kind.keys)).collect();
+    let words: Vec<String> = kinds.iter().map(|kind| format!("{} {}", kind.kind, kind.count)).collect();
     if !words.is_empty() {
         let _ = writeln!(out, "  {}", words.join("  "));
     }
 }
 
 fn reasons(reasons: &[Reason], out: &mut Page) {
-    for Reason { why, keys, first } in reasons {
-        let _ = writeln!(out, "  lost: {}: {why}", text::count(*keys, "key", "keys"));
+    for Reason { why, count, first } in reasons {
+        let _ = writeln!(out, "  lost: {}: {why}", text::count(*count, "key", "keys"));
         for name in first {
             let _ = writeln!(out, "    {name}");
         }

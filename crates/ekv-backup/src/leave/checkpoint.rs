@@ -1,15 +1,14 @@
-//! How far a load has come, in a file from which it goes on. Source: `docs/format/redis-live.md`, section 11.
+//! How far a load has come, in a file from which it goes on, whatever the target. Source: `docs/format/redis-live.md`, section 11.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, StagedFiles};
-use ekv_live::Servers;
 use ekv_model::{Class, Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
-use super::preflight::Kinds;
+use super::counts::Kinds;
 
 /// Version of the file.
 const FORMAT: u32 = 1;
@@ -18,7 +17,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Longest file that is read, in bytes.
 const LEN_MAX: u64 = 16 << 20;
 
-/// Keys by what became of them.
+/// Keys, items, objects or messages by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) loaded: u64,
@@ -35,21 +34,21 @@ impl Tally {
         [loaded, existed, expired, empty, failed].into_iter().fold(0, u64::saturating_add)
     }
 
-    pub(crate) fn add(&mut self, fate: KeyOutcome) {
+    pub(crate) fn add(&mut self, fate: ThingOutcome) {
         let count = match fate {
-            KeyOutcome::Loaded => &mut self.loaded,
-            KeyOutcome::Existed => &mut self.existed,
-            KeyOutcome::Expired => &mut self.expired,
-            KeyOutcome::Empty => &mut self.empty,
-            KeyOutcome::Failed => &mut self.failed,
+            ThingOutcome::Loaded => &mut self.loaded,
+            ThingOutcome::Existed => &mut self.existed,
+            ThingOutcome::Expired => &mut self.expired,
+            ThingOutcome::Empty => &mut self.empty,
+            ThingOutcome::Failed => &mut self.failed,
         };
         *count = count.saturating_add(1);
     }
 }
 
-/// What became of a key.
+/// What became of a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyOutcome {
+pub(crate) enum ThingOutcome {
     Loaded,
     Existed,
     Expired,
@@ -57,10 +56,10 @@ pub(crate) enum KeyOutcome {
     Failed,
 }
 
-/// A key that is done.
+/// A thing that is done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done {
-    pub(crate) fate: KeyOutcome,
+    pub(crate) fate: ThingOutcome,
     pub(crate) kind: Kind,
     pub(crate) elements: u64,
     pub(crate) bytes: u64,
@@ -77,8 +76,16 @@ pub(crate) struct Terms {
     pub(crate) policy: String,
     /// Address of the target.
     pub(crate) target: String,
-    /// Run ids of its nodes.
-    pub(crate) runs: BTreeMap<String, String>,
+}
+
+/// A part of the target that was met: a node, a table, a bucket, a queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Met {
+    /// What no other one has that is called the same, such as a run id, or the moment at which it was made.
+    pub(crate) id: String,
+    /// Whether the load made it, or met it without anything in it: what is in it is of this load.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_own: bool,
 }
 
 /// The file.
@@ -87,15 +94,17 @@ struct Document {
     format: u32,
     tool: String,
     terms: Terms,
+    /// The parts of the target by their names.
+    met: BTreeMap<String, Met>,
     /// Names the load on the target, as long as it is not done.
     mark: String,
-    /// Names the temporary keys of the last run.
+    /// Names what the last run leaves on the target for a while.
     run: String,
-    /// Keys before this one, in the order of the source, are done.
+    /// Things before this one, in the order of the source, are done.
     position: u64,
     /// What became of them.
     tally: Tally,
-    /// Those that were loaded: name of the kind, keys, elements, bytes.
+    /// Those that were loaded: name of the kind, things, elements, bytes.
     kinds: Vec<(String, u64, u64, u64)>,
 }
 
@@ -104,7 +113,7 @@ pub(crate) struct Checkpoint {
     path: PathBuf,
     document: Document,
     kinds: Kinds,
-    /// Keys behind the position.
+    /// Things behind the position.
     window: VecDeque<Option<Done>>,
     written: Option<Duration>,
     failed: Option<Error>,
@@ -132,6 +141,7 @@ impl Checkpoint {
                 format: FORMAT,
                 tool: crate::report::program(),
                 terms,
+                met: BTreeMap::new(),
                 mark: run.to_owned(),
                 run: run.to_owned(),
                 position: 0,
@@ -151,7 +161,7 @@ impl Checkpoint {
                 "it is of another load: {what} was {before}, and is {now}; without --resume a load begins anew"
             ))
         };
-        let Terms { source, selection, policy, target, runs } = &document.terms;
+        let Terms { source, selection, policy, target } = &document.terms;
         for (what, before, now) in [
             ("the source", source, &terms.source),
             ("the selection", selection, &terms.selection),
@@ -160,15 +170,6 @@ impl Checkpoint {
         ] {
             if before != now {
                 return Err(of_another(what, before, now));
-            }
-        }
-        for (place, before) in runs {
-            if let Some(now) = terms.runs.get(place).filter(|now| *now != before) {
-                let text = format!(
-                    "{place} was started anew since (run id {before}, now {now}): it may have lost what it had acknowledged. Begin anew, with \
-                     --on-exists replace and without --resume"
-                );
-                return Err(refuse(text));
             }
         }
         let before = std::mem::replace(&mut document.run, run.to_owned());
@@ -186,7 +187,7 @@ impl Checkpoint {
         Checkpoint { path, document, kinds, window: VecDeque::new(), written: None, failed: None }
     }
 
-    /// Keys before this one are done.
+    /// Things before this one are done.
     pub(crate) fn position(&self) -> u64 {
         self.document.position
     }
@@ -196,43 +197,31 @@ impl Checkpoint {
         (self.document.tally, self.kinds.clone())
     }
 
-    /// Puts the mark of this load on every node.
-    ///
-    /// # Errors
-    /// Of the connections.
-    pub(crate) fn put_mark(&self, servers: &mut Servers) -> Result<()> {
-        for (place, key) in self.marks(servers) {
-            servers.connect(&place)?.ask(&[b"SET", &key, self.document.mark.as_bytes()])?;
-        }
-        Ok(())
+    /// Names the load on the target, as long as it is not done.
+    pub(crate) fn mark(&self) -> &str {
+        &self.document.mark
     }
 
-    /// Compares the marks: whoever emptied a node took its mark as well.
-    ///
-    /// # Errors
-    /// A mark that is not there; of the connections.
-    pub(crate) fn check_mark(&self, servers: &mut Servers) -> Result<()> {
-        for (place, key) in self.marks(servers) {
-            let reply = servers.connect(&place)?.ask(&[b"GET", &key])?;
-            if reply != ekv_live::Reply::Bulk(self.document.mark.clone().into_bytes()) {
-                let text = format!(
-                    "{}: {place} was emptied since, or has lost what it had acknowledged. Begin anew, with --on-exists replace and without --resume",
-                    self.path.display()
-                );
-                return Err(Error::new(Class::Environment, text));
-            }
-        }
-        Ok(())
+    /// The parts of the target that this load has met so far, by their names.
+    pub(crate) fn met(&self) -> &BTreeMap<String, Met> {
+        &self.document.met
     }
 
-    /// Removes the marks and the file: there is nothing to go on with.
+    /// The load meets a part of the target.
+    pub(crate) fn meet(&mut self, name: String, met: Met) {
+        self.document.met.insert(name, met);
+    }
+
+    /// An error about the file.
+    pub(crate) fn refuse(&self, text: &str) -> Error {
+        Error::new(Class::Environment, format!("{}: {text}", self.path.display()))
+    }
+
+    /// Removes the file: there is nothing to go on with.
     ///
     /// # Errors
-    /// Of the connections, and of the system.
-    pub(crate) fn finish(self, servers: &mut Servers) -> Result<()> {
-        for (place, key) in self.marks(servers) {
-            servers.connect(&place)?.ask(&[b"UNLINK", &key])?;
-        }
+    /// Of the system.
+    pub(crate) fn remove(self) -> Result<()> {
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 let text =
@@ -243,12 +232,7 @@ impl Checkpoint {
         }
     }
 
-    fn marks(&self, servers: &Servers) -> Vec<(ekv_live::Endpoint, Vec<u8>)> {
-        let mark = |slot| format!("ekv-load:{{{}}}:mark:{}", ekv_live::tag(slot), self.document.mark).into_bytes();
-        servers.slots().into_iter().map(|(place, slot)| (place, mark(slot))).collect()
-    }
-
-    /// A key is done, in any order; the file is written each second.
+    /// A thing is done, in any order; the file is written each second.
     pub(crate) fn done(&mut self, number: u64, done: Done, now: Duration) {
         let Some(at) = number.checked_sub(self.document.position).and_then(|at| usize::try_from(at).ok()) else {
             return;
@@ -263,7 +247,7 @@ impl Checkpoint {
             self.window.pop_front();
             self.document.position = self.document.position.saturating_add(1);
             self.document.tally.add(done.fate);
-            if done.fate == KeyOutcome::Loaded {
+            if done.fate == ThingOutcome::Loaded {
                 self.kinds.add(done.kind, done.elements, done.bytes);
             }
         }
@@ -286,7 +270,7 @@ impl Checkpoint {
     /// Of the system.
     pub(crate) fn write(&mut self) -> Result<()> {
         let kinds = self.kinds.report().into_iter();
-        self.document.kinds = kinds.map(|kind| (kind.kind.to_owned(), kind.keys, kind.elements, kind.bytes)).collect();
+        self.document.kinds = kinds.map(|kind| (kind.kind.to_owned(), kind.count, kind.elements, kind.bytes)).collect();
         let text = serde_json::to_vec_pretty(&self.document).map_err(|error| Error::new(Class::WriteIo, error))?;
         let options = DirOptions { existing: ExistingTarget::Replace, fsync: Fsync::File };
         let mut stage = StagedFiles::create(&[&self.path], options)?;
@@ -303,12 +287,11 @@ mod tests {
     use super::*;
 
     fn terms() -> Terms {
-        let runs = BTreeMap::from([("a:1".to_owned(), "r1".to_owned())]);
         let text = |text: &str| text.to_owned();
-        Terms { source: text("s"), selection: text("everything"), policy: text("fail"), target: text("t"), runs }
+        Terms { source: text("s"), selection: text("everything"), policy: text("fail"), target: text("t") }
     }
 
-    const DONE: Done = Done { fate: KeyOutcome::Loaded, kind: Kind::String, elements: 0, bytes: 5 };
+    const DONE: Done = Done { fate: ThingOutcome::Loaded, kind: Kind::String, elements: 0, bytes: 5 };
 
     #[test]
     fn position_is_behind_the_last_key_whose_predecessors_are_all_done() {
@@ -320,13 +303,16 @@ mod tests {
             checkpoint.done(number, DONE, Duration::ZERO);
             assert_eq!(checkpoint.position(), position);
         }
-        checkpoint.done(5, Done { fate: KeyOutcome::Failed, ..DONE }, Duration::ZERO);
+        checkpoint.done(5, Done { fate: ThingOutcome::Failed, ..DONE }, Duration::ZERO);
+        let met = Met { id: "i".to_owned(), is_own: true };
+        checkpoint.meet("table".to_owned(), met.clone());
         checkpoint.write().unwrap();
         let (again, before) = Checkpoint::open(path, terms(), "two").unwrap();
         assert_eq!((again.position(), before.as_deref()), (4, Some("one")));
+        assert_eq!(again.met().get("table"), Some(&met));
         let (tally, kinds) = again.state();
         assert_eq!((tally.loaded, tally.sum()), (4, 4));
-        assert_eq!((kinds.report()[0].keys, kinds.report()[0].bytes), (4, 20));
+        assert_eq!((kinds.report()[0].count, kinds.report()[0].bytes), (4, 20));
     }
 
     #[test]
@@ -334,13 +320,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c");
         Checkpoint::open(path.clone(), terms(), "one").unwrap().0.write().unwrap();
-        let runs = BTreeMap::from([("a:1".to_owned(), "r2".to_owned())]);
         for (other, what) in [
             (Terms { source: "x".to_owned(), ..terms() }, "the source was s, and is x"),
             (Terms { selection: "x".to_owned(), ..terms() }, "the selection was everything, and is x"),
             (Terms { policy: "x".to_owned(), ..terms() }, "how it is written was fail, and is x"),
             (Terms { target: "x".to_owned(), ..terms() }, "the target was t, and is x"),
-            (Terms { runs, ..terms() }, "a:1 was started anew"),
         ] {
             let error = Checkpoint::open(path.clone(), other, "two").map(|_| ()).unwrap_err();
             assert!(error.to_string().contains(what), "{error}");

@@ -7,8 +7,9 @@ use ekv_live::is_same_time;
 use ekv_model::redis::Event;
 use ekv_model::{Class, Consumer, Error, Event as AnyEvent, Findings, Kind, Result, Scope};
 
+use super::counts::Reason;
 use super::keys::pour_keys;
-use super::preflight::{Reason, address};
+use super::preflight::address;
 use super::renames::Renames;
 use super::served::Served;
 use super::target::{ServerTarget, TargetReport};
@@ -62,7 +63,7 @@ pub fn compare(
         let keys = pour_keys(&mut opened, &scope, renames, &mut served, scratch, progress)?;
         foreign = keys.foreign.first().map(|(_, kind)| Reason {
             why: format!("keys of types that no backup has, such as {kind}"),
-            keys: keys.foreign_count,
+            count: keys.foreign_count,
             first: keys.foreign.iter().map(|(name, _)| address(name)).collect(),
         });
         Ok(Look::of_server(keys.keys))

@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ekv_adapters::redis::Expired;
 use ekv_live::{
@@ -20,9 +19,13 @@ use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
 use serde::Serialize;
 
-use super::checkpoint::{Checkpoint, Done, KeyOutcome, Tally, Terms};
-use super::preflight::{KindCount, Kinds, Reason, Reasons, Survey, Surveyor, address, shifted};
+use super::checkpoint::{Checkpoint, Done, Terms, ThingOutcome};
+use super::counts::Reason;
+use super::ledger::{Ledger, LoadCounts, Verified, stopped};
+use super::marks;
+use super::preflight::{Survey, Surveyor, address, shifted};
 use super::renames::Renames;
+use super::sample::Sample;
 use super::served::AsServed;
 use super::target::{Opened, ServerTarget, TargetReport};
 use crate::progress::{Phase, Progress};
@@ -117,58 +120,6 @@ impl LoadReport {
     }
 }
 
-/// What became of the keys of a load: the first is the sum of all others.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct LoadCounts {
-    /// Keys that were selected.
-    pub sent: u64,
-    /// They are there, whole.
-    pub loaded: u64,
-    /// The target had them and keeps what it had.
-    pub existed: u64,
-    /// They have expired by the clock of the target.
-    pub expired: u64,
-    /// Hashes, lists, sets and sorted sets without an element: no server has those.
-    pub empty: u64,
-    /// They could not be written.
-    pub failed: u64,
-    /// What was loaded, by kind.
-    pub kinds: Vec<KindCount>,
-    /// Why keys could not be written.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<Reason>,
-}
-
-/// What came of reading keys back.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Verified {
-    /// Keys that were read back.
-    pub keys: u64,
-    /// Of these, keys that had expired meanwhile.
-    pub expired: u64,
-    /// Of these, keys that are different, or gone.
-    pub different: u64,
-    /// Addresses of the first ones of those.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub first: Vec<String>,
-}
-
-/// A load that ended before its end. What is there stays, and every key of it is whole.
-#[derive(Debug, thiserror::Error)]
-#[error("{cause}; {loaded} of {sent} keys that were looked at are on the target, each of them whole{}{}", if *.failed == 0 { String::new() } else { format!(", and {} could not be written", .failed) }, if *.is_resumable { "; the same command goes on from here" } else { "" })]
-pub struct LoadStopped {
-    /// Why.
-    pub cause: String,
-    /// Keys that are there.
-    pub loaded: u64,
-    /// Keys that were looked at.
-    pub sent: u64,
-    /// Keys that could not be written.
-    pub failed: u64,
-    /// Whether another run can go on from here.
-    pub is_resumable: bool,
-}
-
 /// Writes what is selected of `source` into a running server.
 ///
 /// The source is read twice, first without writing anything, unless the options say otherwise. Memory is bounded; scratch space for collections of
@@ -234,9 +185,9 @@ pub fn load(
         if options.is_strict
             && let Some(reason) = survey.refused.first()
         {
-            let Reason { why, keys, first } = reason;
+            let Reason { why, count, first } = reason;
             let text =
-                format!("--strict: {keys} keys cannot go: {why}; first: {}; nothing was written", first.join(", "));
+                format!("--strict: {count} keys cannot go: {why}; first: {}; nothing was written", first.join(", "));
             return Err(Error::new(Class::Data, text));
         }
         report.survey = Some(survey);
@@ -247,19 +198,20 @@ pub fn load(
     let mut ledger = Ledger::default();
     let mut position = 0;
     if let Some(file) = &options.resume {
-        let terms = terms(source, target, options, &events, &mut opened)?;
+        let terms = terms(source, target, options, &events)?;
         let (mut checkpoint, before) = Checkpoint::open(file.clone(), terms, &run)?;
+        marks::meet_nodes(&mut checkpoint, &mut opened.servers)?;
         position = checkpoint.position();
         match before {
             None => {
                 checkpoint.write()?;
-                checkpoint.put_mark(&mut opened.servers)?;
+                marks::put(&checkpoint, &mut opened.servers)?;
             }
             Some(before) => {
                 // Where nothing is taken for done nothing can have been lost.
                 match position {
-                    0 => checkpoint.put_mark(&mut opened.servers)?,
-                    _ => checkpoint.check_mark(&mut opened.servers)?,
+                    0 => marks::put(&checkpoint, &mut opened.servers)?,
+                    _ => marks::check(&checkpoint, &mut opened.servers)?,
                 }
                 opened.servers.remove_matching(&format!("ekv-load:{{*}}:{before}:*"))?;
                 report.resumed_after = Some(checkpoint.position());
@@ -322,17 +274,18 @@ pub fn load(
         Ok(look) => look,
         Err(error) => {
             let kept = checkpoint.as_mut().map_or(Ok(()), Checkpoint::write);
-            return Err(stopped(error, &counts, options.resume.is_some()).after_cleaning_up(kept));
+            return Err(stopped(error, "keys", &counts, options.resume.is_some()).after_cleaning_up(kept));
         }
     };
     if ledger.tally.sum() != sent {
         let text = format!(
             "{sent} keys were looked at, and what became of them does not add up: please report this as a defect"
         );
-        return Err(stopped(Error::new(Class::WriteIo, text), &counts, false));
+        return Err(stopped(Error::new(Class::WriteIo, text), "keys", &counts, false));
     }
     if let Some(checkpoint) = checkpoint {
-        checkpoint.finish(&mut servers)?;
+        marks::remove(&checkpoint, &mut servers)?;
+        checkpoint.remove()?;
     }
     if sent == 0 && !options.allow_empty {
         return Err(nothing(&events));
@@ -345,7 +298,7 @@ pub fn load(
         progress.begin(Phase::ReadBack, None);
         let now_ms = || identity.time_ms.saturating_add(u64::try_from(clock.now().as_millis()).unwrap_or(u64::MAX));
         let mut verified = Verified::default();
-        for row in sample.into_inner().rows {
+        for row in sample.into_inner().into_rows() {
             row.verify(&mut servers, version, &scratch, now_ms(), &mut verified)?;
         }
         report.verified = Some(verified);
@@ -366,72 +319,21 @@ fn nothing(events: &EventOptions) -> Error {
     }
 }
 
-fn stopped(error: Error, counts: &LoadCounts, is_resumable: bool) -> Error {
-    use std::error::Error as _;
-    let mut cause = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        cause = format!("{cause}: {inner}");
-        source = inner.source();
-    }
-    let LoadCounts { loaded, sent, failed, .. } = *counts;
-    Error::new(error.class(), LoadStopped { cause, loaded, sent, failed, is_resumable })
-}
-
 /// On which terms a load goes on.
-fn terms(
-    source: &mut Source,
-    target: &ServerTarget,
-    options: &LoadOptions,
-    events: &EventOptions,
-    opened: &mut Opened,
-) -> Result<Terms> {
-    // Every node is met, so that each has its run id.
-    for place in opened.servers.places() {
-        opened.servers.connect(&place)?;
-    }
+fn terms(source: &mut Source, target: &ServerTarget, options: &LoadOptions, events: &EventOptions) -> Result<Terms> {
     let LoadOptions { on_exists, renames, .. } = options;
     Ok(Terms {
         source: source.identity()?,
         selection: events.scope.describe(&events.adapters),
         policy: format!("on-exists {on_exists:?}, renames {:?}", renames.describe()).to_lowercase(),
         target: target.address.to_string(),
-        runs: opened.servers.runs().iter().map(|(place, run)| (place.to_string(), run.clone())).collect(),
     })
-}
-
-/// What became of the keys so far.
-#[derive(Default)]
-struct Ledger {
-    tally: Tally,
-    kinds: Kinds,
-    reasons: Reasons,
-    checkpoint: Option<Checkpoint>,
-}
-
-impl Ledger {
-    /// A key is done.
-    fn done(&mut self, number: u64, done: Done, now: Duration) {
-        self.tally.add(done.fate);
-        if done.fate == KeyOutcome::Loaded {
-            self.kinds.add(done.kind, done.elements, done.bytes);
-        }
-        if let Some(checkpoint) = &mut self.checkpoint {
-            checkpoint.done(number, done, now);
-        }
-    }
-
-    fn counts(&self, sent: u64) -> LoadCounts {
-        let Tally { loaded, existed, expired, empty, failed } = self.tally;
-        let (kinds, reasons) = (self.kinds.report(), self.reasons.report());
-        LoadCounts { sent, loaded, existed, expired, empty, failed, kinds, reasons }
-    }
 }
 
 /// Takes what the sender tells.
 struct Books<'b> {
     ledger: &'b RefCell<Ledger>,
-    sample: &'b RefCell<Sample>,
+    sample: &'b RefCell<Sample<Row>>,
     clock: &'b dyn Clock,
 }
 
@@ -440,12 +342,12 @@ impl Account for Books<'_> {
         let Settled { number, kind, name, elements, bytes, outcome } = settled;
         let mut ledger = self.ledger.borrow_mut();
         let fate = match outcome {
-            Outcome::Loaded => KeyOutcome::Loaded,
-            Outcome::Existed => KeyOutcome::Existed,
-            Outcome::Expired => KeyOutcome::Expired,
+            Outcome::Loaded => ThingOutcome::Loaded,
+            Outcome::Existed => ThingOutcome::Existed,
+            Outcome::Expired => ThingOutcome::Expired,
             Outcome::Failed(why) => {
-                ledger.reasons.add(why, name);
-                KeyOutcome::Failed
+                ledger.reasons.add(why, || address(name));
+                ThingOutcome::Failed
             }
         };
         let done = Done { fate, kind: *kind, elements: *elements, bytes: *bytes };
@@ -456,52 +358,10 @@ impl Account for Books<'_> {
     }
 }
 
-/// Keys that are chosen at random as they pass by, each with the same chance.
-struct Sample {
-    most: u64,
-    seen: u64,
-    state: u64,
-    rows: Vec<Row>,
-}
-
 /// What a key must be when it is read back.
 struct Row {
-    number: u64,
     name: Vec<u8>,
     fingerprint: Fingerprint,
-}
-
-impl Sample {
-    fn new(most: u64, seed: u64) -> Self {
-        Sample { most, seen: 0, state: seed | 1, rows: Vec::new() }
-    }
-
-    /// The place that the next key gets, if it is chosen.
-    fn choose(&mut self) -> Option<usize> {
-        self.seen = self.seen.saturating_add(1);
-        if self.most == 0 {
-            return None;
-        }
-        // Xorshift64: any order will do.
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        let place = if self.seen <= self.most { self.seen.saturating_sub(1) } else { self.state % self.seen };
-        usize::try_from(place).ok().filter(|_| place < self.most)
-    }
-
-    fn put(&mut self, place: usize, row: Row) {
-        match self.rows.get_mut(place) {
-            Some(slot) => *slot = row,
-            None => self.rows.push(row),
-        }
-    }
-
-    fn forget(&mut self, number: u64) {
-        if self.most > 0 {
-            self.rows.retain(|row| row.number != number);
-        }
-    }
 }
 
 impl Row {
@@ -520,7 +380,7 @@ impl Row {
             reader.read(&[&self.name], consumer)?;
             Ok(())
         })?;
-        verified.keys = verified.keys.saturating_add(1);
+        verified.count = verified.count.saturating_add(1);
         let is_same = theirs.as_ref().is_some_and(|theirs| {
             theirs.value == self.fingerprint.value
                 && is_same_time(theirs.expire_at_ms, self.fingerprint.expire_at_ms, version)
@@ -532,10 +392,7 @@ impl Row {
             verified.expired = verified.expired.saturating_add(1);
             return Ok(());
         }
-        verified.different = verified.different.saturating_add(1);
-        if verified.first.len() < 20 {
-            verified.first.push(address(&self.name));
-        }
+        verified.differs(|| address(&self.name));
         Ok(())
     }
 }
@@ -544,7 +401,7 @@ impl Row {
 struct Loading<'l> {
     sender: Sender<'l>,
     ledger: &'l RefCell<Ledger>,
-    sample: &'l RefCell<Sample>,
+    sample: &'l RefCell<Sample<Row>>,
     clock: &'l dyn Clock,
     options: &'l LoadOptions,
     shift_ms: u64,
@@ -569,7 +426,7 @@ impl Loading<'_> {
     }
 
     /// A key is done that is not sent.
-    fn leave_out(&mut self, number: u64, kind: Kind, fate: KeyOutcome) {
+    fn leave_out(&mut self, number: u64, kind: Kind, fate: ThingOutcome) {
         let done = Done { fate, kind, elements: 0, bytes: 0 };
         self.ledger.borrow_mut().done(number, done, self.clock.now());
     }
@@ -600,8 +457,8 @@ impl Loading<'_> {
         if let Some(place) = place {
             let fingerprint = AsServed.fingerprint(&mut |consumer| Ok(key.feed(consumer)?))?;
             if let Some(fingerprint) = fingerprint {
-                let row = Row { number: key.number, name: key.name.clone(), fingerprint };
-                self.sample.borrow_mut().put(place, row);
+                let row = Row { name: key.name.clone(), fingerprint };
+                self.sample.borrow_mut().put(place, key.number, row);
             }
         }
         Ok(self.sender.push(key)?)
@@ -623,9 +480,9 @@ impl Consumer for Loading<'_> {
                         }
                         Err(_) => {
                             if let Some(number) = self.next_number()? {
-                                self.leave_out(number, Kind::Hll, KeyOutcome::Failed);
+                                self.leave_out(number, Kind::Hll, ThingOutcome::Failed);
                                 let why = "HyperLogLogs whose members cannot be read";
-                                self.ledger.borrow_mut().reasons.add(why, key);
+                                self.ledger.borrow_mut().reasons.add(why, || address(key));
                             }
                             Ok(())
                         }
@@ -647,7 +504,7 @@ impl Consumer for Loading<'_> {
                 let (draft, is_in_doubt) = (draft.finish()?, self.is_in_doubt);
                 let kind = draft.kind();
                 if draft.elements() == 0 && !matches!(kind, CollectionKind::Stream { .. }) {
-                    self.leave_out(number, kind.into(), KeyOutcome::Empty);
+                    self.leave_out(number, kind.into(), ThingOutcome::Empty);
                     return Ok(());
                 }
                 let name = self.options.renames.apply(&name);

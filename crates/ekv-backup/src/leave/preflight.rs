@@ -1,103 +1,24 @@
 //! Looks at everything that is selected before the first key is written: how much it is, and what of it cannot go.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ekv_live::STRING_LEN_MAX;
 use ekv_model::redis::{CollectionKind, Element, Event, ScalarKind};
-use ekv_model::{Body, Class, Consumer, Error, Event as AnyEvent, Kind, Name, Protocol, Result, payload};
+use ekv_model::{Body, Class, Consumer, Error, Event as AnyEvent, Name, Protocol, Result, payload};
 use ekv_rdb::hll::Registers;
 use ekv_spill::{Scratch, Sorter};
 use serde::Serialize;
 
+use super::counts::{KindCount, Kinds, NAME_LEN_MAX, Reason, Reasons};
 use super::renames::{Renames, RenamesError};
 use crate::losses::scratch_error;
 
-/// Names that are told of each reason.
-const NAMES_MAX: usize = 20;
 /// Memory for finding names that would be the same, in bytes.
 const SORT_BUDGET: usize = 8 << 20;
 /// What a key takes on a server beside its payload, in bytes, by and large.
 const KEY_OVERHEAD: u64 = 90;
 /// What an element takes beside its payload, in bytes, by and large.
 const ELEMENT_OVERHEAD: u64 = 16;
-
-/// Keys of a kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct KindCount {
-    /// Its name, as `--type` has it.
-    pub kind: &'static str,
-    /// Keys.
-    pub keys: u64,
-    /// Elements of collections.
-    pub elements: u64,
-    /// Payload in bytes.
-    pub bytes: u64,
-}
-
-/// Keys that have something in common, mostly why they did not arrive.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Reason {
-    /// What.
-    pub why: String,
-    /// How many keys.
-    pub keys: u64,
-    /// Addresses of the first ones.
-    pub first: Vec<String>,
-}
-
-/// Counts by kind.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Kinds([(u64, u64, u64); Kind::ALL.len()]);
-
-impl Kinds {
-    pub(crate) fn add(&mut self, kind: Kind, elements: u64, bytes: u64) {
-        self.add_many(kind, 1, elements, bytes);
-    }
-
-    pub(crate) fn add_many(&mut self, kind: Kind, count: u64, elements: u64, bytes: u64) {
-        let at = Kind::ALL.iter().position(|one| *one == kind);
-        if let Some((keys, own_elements, own_bytes)) = at.and_then(|at| self.0.get_mut(at)) {
-            *keys = keys.saturating_add(count);
-            *own_elements = own_elements.saturating_add(elements);
-            *own_bytes = own_bytes.saturating_add(bytes);
-        }
-    }
-
-    pub(crate) fn report(&self) -> Vec<KindCount> {
-        let counts = Kind::ALL.iter().zip(self.0).filter(|(_, (keys, ..))| *keys > 0);
-        counts.map(|(kind, (keys, elements, bytes))| KindCount { kind: kind.name(), keys, elements, bytes }).collect()
-    }
-}
-
-/// Reasons with the keys that they concern. Memory: their number, which is small, and 20 names of each.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Reasons(BTreeMap<String, (u64, Vec<String>)>);
-
-/// Most reasons that are told apart.
-const REASONS_MAX: usize = 100;
-/// Longest name that is told, in characters.
-const NAME_LEN_MAX: usize = 400;
-
-impl Reasons {
-    pub(crate) fn add(&mut self, why: &str, key: &[u8]) {
-        let why = if self.0.len() >= REASONS_MAX && !self.0.contains_key(why) { "other reasons" } else { why };
-        let (keys, first) = self.0.entry(why.to_owned()).or_default();
-        *keys = keys.saturating_add(1);
-        if first.len() < NAMES_MAX {
-            first.push(address(key));
-        }
-    }
-
-    pub(crate) fn report(&self) -> Vec<Reason> {
-        let reason = |(why, (keys, first)): (&String, &(u64, Vec<String>))| Reason {
-            why: why.clone(),
-            keys: *keys,
-            first: first.clone(),
-        };
-        self.0.iter().map(reason).collect()
-    }
-}
 
 /// The address of a key, shortened.
 pub(crate) fn address(key: &[u8]) -> String {
@@ -125,7 +46,7 @@ pub struct Survey {
 impl Survey {
     /// Keys that no server takes.
     pub fn refused_keys(&self) -> u64 {
-        self.refused.iter().fold(0, |sum, reason| sum.saturating_add(reason.keys))
+        self.refused.iter().fold(0, |sum, reason| sum.saturating_add(reason.count))
     }
 }
 
@@ -191,7 +112,7 @@ impl<'r> Surveyor<'r> {
             return Ok(());
         }
         if let Some(problem) = problem {
-            self.reasons.add(problem, key);
+            self.reasons.add(problem, || address(key));
             return Ok(());
         }
         let len = u64::try_from(key.len()).unwrap_or(u64::MAX);
