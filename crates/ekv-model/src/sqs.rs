@@ -7,38 +7,18 @@
 mod owned;
 mod step;
 
+use std::collections::BTreeMap;
+
 use crate::Body;
 
-pub use owned::{OwnedMessage, OwnedQueue};
+pub use owned::OwnedMessage;
 
-/// A tag of a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tag<'a> {
-    /// Name.
-    pub name: &'a str,
-    /// Value.
-    pub value: &'a str,
-}
+/// Rate limits of a queue in the order of [`Throttle::NAMES`]: decimal numbers as they are stored, empty where nothing is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Throttle(pub [String; Throttle::NAMES.len()]);
 
-/// Rate limits of a queue: decimal numbers as they are stored, empty where nothing is stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Throttle<'a> {
-    /// Burst of sends.
-    pub send_capacity: &'a str,
-    /// Sends per second.
-    pub send_refill_per_second: &'a str,
-    /// Burst of receives.
-    pub recv_capacity: &'a str,
-    /// Receives per second.
-    pub recv_refill_per_second: &'a str,
-    /// Burst of other requests.
-    pub default_capacity: &'a str,
-    /// Other requests per second.
-    pub default_refill_per_second: &'a str,
-}
-
-impl<'a> Throttle<'a> {
-    /// The names of the limits.
+impl Throttle {
+    /// The names of the limits: bursts, and what is allowed per second, of sends, receives and other requests.
     pub const NAMES: [&'static str; 6] = [
         "send_capacity",
         "send_refill_per_second",
@@ -48,38 +28,19 @@ impl<'a> Throttle<'a> {
         "default_refill_per_second",
     ];
 
-    /// The limits in the order of [`Throttle::NAMES`].
-    pub fn of([send, send_refill, recv, recv_refill, default, default_refill]: [&'a str; 6]) -> Self {
-        Throttle {
-            send_capacity: send,
-            send_refill_per_second: send_refill,
-            recv_capacity: recv,
-            recv_refill_per_second: recv_refill,
-            default_capacity: default,
-            default_refill_per_second: default_refill,
-        }
-    }
-
     /// Each limit with its name.
-    pub fn named(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        Self::NAMES.into_iter().zip([
-            self.send_capacity,
-            self.send_refill_per_second,
-            self.recv_capacity,
-            self.recv_refill_per_second,
-            self.default_capacity,
-            self.default_refill_per_second,
-        ])
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        Self::NAMES.into_iter().zip(self.0.iter().map(String::as_str))
     }
 }
 
 /// A queue; strings are empty and numbers 0 where nothing is stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Queue<'a> {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
     /// The name under which the server finds the queue; not empty.
-    pub name: &'a [u8],
+    pub name: Vec<u8>,
     /// The name that the settings carry; may be empty.
-    pub stored_name: &'a str,
+    pub stored_name: String,
     /// Number of the queue's present life: purging it begins a new one.
     pub generation: u64,
     /// Generation with which the queue was created.
@@ -101,11 +62,11 @@ pub struct Queue<'a> {
     /// Longest message, in bytes.
     pub maximum_message_size: i64,
     /// Where messages go that were received too often: JSON text.
-    pub redrive_policy: &'a str,
+    pub redrive_policy: String,
     /// Which queues may send their failed messages here: JSON text.
-    pub redrive_allow_policy: &'a str,
-    /// Tags, by name in ascending byte order.
-    pub tags: &'a [Tag<'a>],
+    pub redrive_allow_policy: String,
+    /// Tags by name.
+    pub tags: BTreeMap<String, String>,
     /// Last purge, in Unix milliseconds.
     pub last_purged_at_ms: i64,
     /// Creation, in Unix milliseconds.
@@ -113,13 +74,13 @@ pub struct Queue<'a> {
     /// Last change of the settings, in Unix milliseconds.
     pub last_modified_at_ms: i64,
     /// Rate limits.
-    pub throttle: Throttle<'a>,
+    pub throttle: Throttle,
     /// Partitions of a FIFO queue; 0 and 1 mean that it has none.
     pub partition_count: u32,
     /// `perQueue` or `perMessageGroupId`.
-    pub fifo_throughput_limit: &'a str,
+    pub fifo_throughput_limit: String,
     /// `queue` or `messageGroup`.
-    pub deduplication_scope: &'a str,
+    pub deduplication_scope: String,
     /// Last sequence number that the queue gave out, also if that message is gone.
     pub last_sequence_number: Option<u64>,
 }
@@ -192,7 +153,7 @@ pub struct SideRecord<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A queue begins.
-    Queue(&'a Queue<'a>),
+    Queue(&'a Queue),
     /// What is left of a queue without settings, or with unreadable ones, begins.
     Orphan {
         /// Name of the queue, not empty.

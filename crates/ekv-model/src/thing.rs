@@ -275,7 +275,7 @@ mod tests {
             partition: None,
             commit_ts: 0,
         };
-        let queue = sqs::Queue { name: b"q", ..sqs::Queue::default() };
+        let queue = sqs::Queue { name: b"q".to_vec(), ..sqs::Queue::default() };
         let events = [
             sqs::Event::Queue(&queue),
             sqs::Event::Message(&message),

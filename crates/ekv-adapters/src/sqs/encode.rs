@@ -111,12 +111,12 @@ impl Encoder {
         }
     }
 
-    fn begin(&mut self, sink: &mut dyn RecordSink, queue: &Queue<'_>) -> Result<()> {
+    fn begin(&mut self, sink: &mut dyn RecordSink, queue: &Queue) -> Result<()> {
         let Encoder { scratch, options, open, text, findings, .. } = self;
         match settings::check(queue) {
             Ok(()) => {}
             Err(odd) if !options.stored.settings || odd == EncodeFault::NoName => return Err(fault(odd)),
-            Err(odd) => findings.record(ODD_SETTINGS, || Example::new(Some(queue.name), None, odd.to_string())),
+            Err(odd) => findings.record(ODD_SETTINGS, || Example::new(Some(&queue.name), None, odd.to_string())),
         }
         let (generation, stated) = match options.reference_bytes {
             true => (FIRST_GENERATION, None),
@@ -124,7 +124,7 @@ impl Encoder {
         };
         let last_sequence_number = stated.filter(|_| queue.fifo).unwrap_or(0);
         settings::put(queue, generation, *options, text).map_err(fault)?;
-        let name = queue.name.to_vec();
+        let name = queue.name.clone();
         let record = |record| Key::Queue { record, queue: name.clone() }.to_bytes();
         sink.put(&record(QueueRecord::Settings), &[Body::Inline(text)])?;
         sink.put(&record(QueueRecord::Generation), &[Body::Inline(generation.to_string().as_bytes())])?;
@@ -133,7 +133,7 @@ impl Encoder {
             generation,
             is_fifo: queue.fifo,
             is_content_based: queue.content_based_deduplication,
-            rule: PartitionRule::of(queue.partition_count, queue.fifo_throughput_limit),
+            rule: PartitionRule::of(queue.partition_count, &queue.fifo_throughput_limit),
             last_sequence_number,
             may_be_elsewhere: options.stored.partitions,
             dedup: DedupRows::new(scratch),
@@ -300,12 +300,12 @@ pub(crate) fn message_key_len(queue: &[u8], message_id: &str) -> usize {
 }
 
 /// Refuses settings that no server accepts from clients.
-pub(crate) fn check_settings(queue: &Queue<'_>) -> Result<(), EncodeFault> {
+pub(crate) fn check_settings(queue: &Queue) -> Result<(), EncodeFault> {
     settings::check(queue)
 }
 
 /// Whether a server reads the settings of a queue back.
-pub(crate) fn settings_fit(queue: &Queue<'_>) -> bool {
+pub(crate) fn settings_fit(queue: &Queue) -> bool {
     settings::put(queue, queue.generation, EncodeOptions::default(), &mut Vec::new()).is_ok()
 }
 

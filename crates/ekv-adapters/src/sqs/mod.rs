@@ -35,7 +35,7 @@ use ekv_snapshot::{Range, StoredValue, Visible};
 use decoder::Decoder;
 use keys::{Form, put_queue_prefix, queue_name};
 use messages::Wanted;
-use queue::Settings;
+use partitions::PartitionRule;
 
 use crate::adapter::Adapter;
 use crate::{Family, Outcome, Owner, Run};
@@ -107,8 +107,8 @@ impl Decoder {
         if keys.is_nothing() {
             return Ok(());
         }
-        let settings = match Settings::read(&found.body)? {
-            Ok(settings) => settings,
+        let mut queue = match queue::read(&found.body, &name)? {
+            Ok(queue) => queue,
             Err(detail) => {
                 run.record_finding(findings::INVALID_QUEUE_META, &name, at, || detail);
                 run.account(Family::SqsQueue, Outcome::Lost, 1)?;
@@ -116,26 +116,26 @@ impl Decoder {
                 return self.remains(run, text, &name, Outcome::Lost, &keys);
             }
         };
-        if !settings.name().is_empty() && settings.name().as_bytes() != name {
+        if !queue.stored_name.is_empty() && queue.stored_name.as_bytes() != name {
             run.record_finding(findings::NAME_MISMATCH, &name, at, || {
-                format!("the settings say \"{}\"", settings.name().chars().take(80).collect::<String>())
+                format!("the settings say \"{}\"", queue.stored_name.chars().take(80).collect::<String>())
             });
         }
-        if let Err(odd) = encode::check_settings(&settings.queue(&name, &[], None)) {
+        if let Err(odd) = encode::check_settings(&queue) {
             run.record_finding(findings::ODD_SETTINGS, &name, at, || odd.to_string());
         }
-        let wanted = Wanted::Live { generation: settings.generation(), rule: settings.partition_rule() };
+        let rule = PartitionRule::of(queue.partition_count, &queue.fifo_throughput_limit);
+        let wanted = Wanted::Live { generation: queue.generation, rule };
         let (sorter, passed) = self.messages.collect(run, &mut self.owners, text, wanted, &keys)?;
         if sorter.is_empty() && !keys.has_scope() {
             return Ok(());
         }
-        self.check_generation(run, text, &name, settings.generation())?;
-        let last_sequence_number = self.last_sequence_number(run, text, &name)?;
-        let tags = settings.tags();
-        run.emit(ModelEvent::Sqs(Event::Queue(&settings.queue(&name, &tags, last_sequence_number))))?;
+        self.check_generation(run, text, &name, queue.generation)?;
+        queue.last_sequence_number = self.last_sequence_number(run, text, &name)?;
+        run.emit(ModelEvent::Sqs(Event::Queue(&queue)))?;
         if passed.stale > 0 {
             run.record_finding(findings::STALE_GENERATION, &name, None, || {
-                format!("{} messages outside generation {}", passed.stale, settings.generation())
+                format!("{} messages outside generation {}", passed.stale, queue.generation)
             });
         }
         if passed.unreachable > 0 {

@@ -1,11 +1,10 @@
 //! The settings of a queue. Source: `docs/format/sqs.md`, section 2.1.
 
 use ekv_model::ByteSource;
-use ekv_model::sqs::{OwnedQueue, Queue, Tag, Throttle};
+use ekv_model::sqs::{Queue, Throttle};
 use ekv_snapshot::StoredValue;
 use ekv_text::json::JsonFault;
 
-use super::partitions::PartitionRule;
 use crate::json::{JsonError, JsonReader, JsonResult, is_name};
 
 /// What the value begins with.
@@ -13,102 +12,65 @@ pub(super) const MAGIC: &[u8] = &[0x00, b'S', b'Q', 0x01];
 /// Longest settings, in bytes; real ones have less than 100 KiB.
 pub(super) const SETTINGS_LEN_MAX: usize = 4 << 20;
 
-/// Settings as they are stored.
-#[derive(Debug, Default)]
-pub(super) struct Settings(OwnedQueue);
+/// Reads a value as the settings of the queue `name`; a fault says what a person needs to know.
+pub(super) fn read(value: &StoredValue<'_>, name: &[u8]) -> ekv_model::Result<Result<Queue, String>> {
+    if !value.head().starts_with(MAGIC) {
+        return Ok(Err("the value does not begin as settings do".to_owned()));
+    }
+    if value.len() > u64::try_from(SETTINGS_LEN_MAX).unwrap_or(u64::MAX) {
+        return Ok(Err(format!("settings of {} bytes, more than the limit of {SETTINGS_LEN_MAX}", value.len())));
+    }
+    match read_json(&value.after(MAGIC.len())) {
+        Ok(queue) => Ok(Ok(Queue { name: name.to_owned(), ..queue })),
+        Err(JsonError::Fault(fault)) => Ok(Err(fault.to_string())),
+        Err(JsonError::Read(error)) => Err(error),
+    }
+}
 
-impl Settings {
-    /// Reads a value; a fault says what a person needs to know.
-    pub(super) fn read(value: &StoredValue<'_>) -> ekv_model::Result<Result<Settings, String>> {
-        if !value.head().starts_with(MAGIC) {
-            return Ok(Err("the value does not begin as settings do".to_owned()));
+fn read_json(json: &dyn ByteSource) -> JsonResult<Queue> {
+    let mut reader = JsonReader::new(json);
+    let mut queue = Queue::default();
+    reader.object(|reader, name| member(&mut queue, reader, name))?;
+    reader.end()?;
+    Ok(queue)
+}
+
+fn member(queue: &mut Queue, reader: &mut JsonReader<'_>, name: &str) -> JsonResult<()> {
+    let is = |field| is_name(name, field);
+    match () {
+        () if is("name") => queue.stored_name = text(reader)?,
+        () if is("generation") => queue.generation = reader.u64()?,
+        () if is("incarnation") => queue.incarnation = reader.u64()?,
+        () if is("created_at_hlc") => queue.created_at_hlc = reader.u64()?,
+        () if is("is_fifo") => queue.fifo = reader.boolean()?,
+        () if is("content_based_dedup") => queue.content_based_deduplication = reader.boolean()?,
+        () if is("visibility_timeout_seconds") => queue.visibility_timeout_seconds = reader.i64()?,
+        () if is("message_retention_seconds") => queue.message_retention_seconds = reader.i64()?,
+        () if is("delay_seconds") => queue.delay_seconds = reader.i64()?,
+        () if is("receive_message_wait_seconds") => queue.receive_message_wait_seconds = reader.i64()?,
+        () if is("maximum_message_size") => queue.maximum_message_size = reader.i64()?,
+        () if is("redrive_policy") => queue.redrive_policy = text(reader)?,
+        () if is("redrive_allow_policy") => queue.redrive_allow_policy = text(reader)?,
+        () if is("tags") => {
+            queue.tags.clear();
+            reader.object(|reader, tag| {
+                queue.tags.insert(tag.to_owned(), text(reader)?);
+                Ok(())
+            })?;
         }
-        if value.len() > u64::try_from(SETTINGS_LEN_MAX).unwrap_or(u64::MAX) {
-            return Ok(Err(format!("settings of {} bytes, more than the limit of {SETTINGS_LEN_MAX}", value.len())));
+        () if is("last_purged_at_millis") => queue.last_purged_at_ms = reader.i64()?,
+        () if is("created_at_millis") => queue.created_at_ms = reader.i64()?,
+        () if is("last_modified_at_millis") => queue.last_modified_at_ms = reader.i64()?,
+        () if is("throttle") => {
+            queue.throttle = Throttle::default();
+            reader.object(|reader, name| read_limit(&mut queue.throttle.0, reader, name))?;
         }
-        match Settings::read_json(&value.after(MAGIC.len())) {
-            Ok(settings) => Ok(Ok(settings)),
-            Err(JsonError::Fault(fault)) => Ok(Err(fault.to_string())),
-            Err(JsonError::Read(error)) => Err(error),
-        }
+        () if is("partition_count") => queue.partition_count = reader.u32()?,
+        () if is("fifo_throughput_limit") => queue.fifo_throughput_limit = text(reader)?,
+        () if is("deduplication_scope") => queue.deduplication_scope = text(reader)?,
+        () => reader.skip()?,
     }
-
-    fn read_json(json: &dyn ByteSource) -> JsonResult<Settings> {
-        let mut reader = JsonReader::new(json);
-        let mut settings = Settings::default();
-        reader.object(|reader, name| settings.member(reader, name))?;
-        reader.end()?;
-        Ok(settings)
-    }
-
-    fn member(&mut self, reader: &mut JsonReader<'_>, name: &str) -> JsonResult<()> {
-        let Settings(queue) = self;
-        let is = |field| is_name(name, field);
-        match () {
-            () if is("name") => queue.stored_name = text(reader)?,
-            () if is("generation") => queue.generation = reader.u64()?,
-            () if is("incarnation") => queue.incarnation = reader.u64()?,
-            () if is("created_at_hlc") => queue.created_at_hlc = reader.u64()?,
-            () if is("is_fifo") => queue.fifo = reader.boolean()?,
-            () if is("content_based_dedup") => queue.content_based_deduplication = reader.boolean()?,
-            () if is("visibility_timeout_seconds") => queue.visibility_timeout_seconds = reader.i64()?,
-            () if is("message_retention_seconds") => queue.message_retention_seconds = reader.i64()?,
-            () if is("delay_seconds") => queue.delay_seconds = reader.i64()?,
-            () if is("receive_message_wait_seconds") => queue.receive_message_wait_seconds = reader.i64()?,
-            () if is("maximum_message_size") => queue.maximum_message_size = reader.i64()?,
-            () if is("redrive_policy") => queue.redrive_policy = text(reader)?,
-            () if is("redrive_allow_policy") => queue.redrive_allow_policy = text(reader)?,
-            () if is("tags") => {
-                queue.tags.clear();
-                reader.object(|reader, tag| {
-                    queue.tags.insert(tag.to_owned(), text(reader)?);
-                    Ok(())
-                })?;
-            }
-            () if is("last_purged_at_millis") => queue.last_purged_at_ms = reader.i64()?,
-            () if is("created_at_millis") => queue.created_at_ms = reader.i64()?,
-            () if is("last_modified_at_millis") => queue.last_modified_at_ms = reader.i64()?,
-            () if is("throttle") => {
-                queue.throttle = Default::default();
-                reader.object(|reader, name| read_limit(&mut queue.throttle, reader, name))?;
-            }
-            () if is("partition_count") => queue.partition_count = reader.u32()?,
-            () if is("fifo_throughput_limit") => queue.fifo_throughput_limit = text(reader)?,
-            () if is("deduplication_scope") => queue.deduplication_scope = text(reader)?,
-            () => reader.skip()?,
-        }
-        Ok(())
-    }
-
-    /// The number of the queue's present life; 0 if none is stored.
-    pub(super) fn generation(&self) -> u64 {
-        self.0.generation
-    }
-
-    /// The name in the settings; may be empty.
-    pub(super) fn name(&self) -> &str {
-        &self.0.stored_name
-    }
-
-    /// How messages are spread over partitions.
-    pub(super) fn partition_rule(&self) -> PartitionRule {
-        PartitionRule::of(self.0.partition_count, &self.0.fifo_throughput_limit)
-    }
-
-    /// The tags, for [`Settings::queue`].
-    pub(super) fn tags(&self) -> Vec<Tag<'_>> {
-        self.0.tags()
-    }
-
-    /// The queue as an event has it.
-    pub(super) fn queue<'a>(
-        &'a self,
-        name: &'a [u8],
-        tags: &'a [Tag<'a>],
-        last_sequence_number: Option<u64>,
-    ) -> Queue<'a> {
-        Queue { last_sequence_number, ..self.0.event(name, tags) }
-    }
+    Ok(())
 }
 
 /// Reads a member of the object with the rate limits.

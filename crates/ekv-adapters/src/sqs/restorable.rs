@@ -24,9 +24,9 @@ impl Restores for Queues {
         }
         match own {
             Event::Queue(queue) => {
-                self.queue = queue.name.to_vec();
+                self.queue = queue.name.clone();
                 if let Some(why) = queue_fault(queue) {
-                    passing.leave_out(queue.name, || why);
+                    passing.leave_out(&queue.name, || why);
                     self.is_skipped = true;
                     return Ok(());
                 }
@@ -42,8 +42,8 @@ impl Restores for Queues {
     }
 }
 
-fn queue_fault(queue: &Queue<'_>) -> Option<String> {
-    if !fits(message_key_len(queue.name, "")) {
+fn queue_fault(queue: &Queue) -> Option<String> {
+    if !fits(message_key_len(&queue.name, "")) {
         return Some(long_key("queue name", queue.name.len()));
     }
     (!settings_fit(queue)).then(|| "its settings are longer than a server reads".to_owned())

@@ -13,7 +13,7 @@ impl Digester<'_> {
     pub(super) fn sqs(&mut self, event: &Event<'_>) -> Result<()> {
         match event {
             Event::Queue(queue) => {
-                self.set_scope(queue.name);
+                self.set_scope(&queue.name);
                 self.sequence = (queue.fifo, queue.last_sequence_number.unwrap_or(0));
                 let mut canonical = Canonical::of("sqs queue");
                 canonical.queue(queue);
@@ -89,9 +89,9 @@ impl Aspects {
 }
 
 impl Canonical {
-    pub(super) fn queue(&mut self, queue: &Queue<'_>) {
-        match queue.stored_name {
-            "" => self.text(&String::from_utf8_lossy(queue.name)),
+    pub(super) fn queue(&mut self, queue: &Queue) {
+        match queue.stored_name.as_str() {
+            "" => self.text(&String::from_utf8_lossy(&queue.name)),
             stored => self.text(stored),
         }
         self.flag(queue.fifo);
@@ -101,13 +101,13 @@ impl Canonical {
         self.signed(queue.delay_seconds);
         self.signed(queue.receive_message_wait_seconds);
         self.signed(queue.maximum_message_size);
-        self.texts([queue.redrive_policy, queue.redrive_allow_policy]);
-        self.texts([queue.fifo_throughput_limit, queue.deduplication_scope]);
+        self.texts([&queue.redrive_policy, &queue.redrive_allow_policy]);
+        self.texts([&queue.fifo_throughput_limit, &queue.deduplication_scope]);
         self.number(queue.partition_count.into());
     }
 
     /// False if nothing of it is set. The generation alone is nothing that a client sees.
-    fn queue_extension(&mut self, queue: &Queue<'_>) -> bool {
+    fn queue_extension(&mut self, queue: &Queue) -> bool {
         // A dump does not say a limit of 0, which is none.
         let is_set = |limit: &str| limit.parse::<f64>().is_ok_and(|limit| limit != 0.0);
         let limits: Vec<_> = queue.throttle.named().filter(|(_, limit)| is_set(limit)).collect();
@@ -117,7 +117,7 @@ impl Canonical {
         self.number(queue.created_at_hlc);
         times.into_iter().for_each(|time| self.signed(time));
         self.len(queue.tags.len());
-        queue.tags.iter().for_each(|tag| self.texts([tag.name, tag.value]));
+        queue.tags.iter().for_each(|(name, value)| self.texts([name, value]));
         self.len(limits.len());
         limits.iter().for_each(|(name, limit)| self.texts([name, limit]));
         let is_stored = queue.incarnation != 0 || queue.created_at_hlc != 0 || times != [0; 3];

@@ -1,5 +1,7 @@
 //! What the reference encoder keeps of an event. Source: `docs/format/sqs.md`, section 6.
 
+use std::collections::BTreeMap;
+
 use ekv_model::sqs::{Event as SqsEvent, Message, Queue, Throttle};
 use ekv_model::{Consumer, Event, Result};
 
@@ -19,13 +21,13 @@ impl Consumer for Stored<'_> {
                     generation: 1,
                     incarnation: 0,
                     created_at_hlc: 0,
-                    tags: &[],
+                    tags: BTreeMap::new(),
                     last_purged_at_ms: 0,
                     created_at_ms: 0,
                     last_modified_at_ms: 0,
                     throttle: Throttle::default(),
                     last_sequence_number: None,
-                    ..*queue
+                    ..queue.clone()
                 };
                 self.consumer.event(Event::Sqs(SqsEvent::Queue(&queue)))
             }

@@ -1,6 +1,6 @@
 //! What the events are to those who look for names and sizes.
 
-use super::{Event, OwnedQueue};
+use super::Event;
 use crate::dynamodb::KeyForms;
 use crate::payload::message_len;
 use crate::step::{Extent, Step, ThingKey};
@@ -13,7 +13,7 @@ impl<'a> Event<'a> {
     pub(crate) fn step(&self) -> Step<'a> {
         let scope = |name, is_gone| Step::Scope { name, forms: KeyForms::Uniform, is_gone };
         match *self {
-            Event::Queue(queue) => scope(queue.name, false),
+            Event::Queue(queue) => scope(&queue.name, false),
             Event::Orphan { name } => scope(name, true),
             Event::Message(message) => Step::Thing {
                 number: None,
@@ -30,14 +30,16 @@ impl<'a> Event<'a> {
 
     /// The beginning of a queue, to be given again.
     pub(crate) fn keep(&self) -> Option<Kept> {
-        let (queue, name) = match self {
-            Event::Queue(queue) => (Some(OwnedQueue::from(*queue)), queue.name.to_owned()),
-            Event::Orphan { name } => (None, (*name).to_owned()),
-            _ => return None,
-        };
-        Some(Box::new(move |take| match queue {
-            Some(queue) => take(Event::Queue(&queue.event(&name, &queue.tags()))),
-            None => take(Event::Orphan { name: &name }),
-        }))
+        match *self {
+            Event::Queue(queue) => {
+                let queue = queue.clone();
+                Some(Box::new(move |take| take(Event::Queue(&queue))))
+            }
+            Event::Orphan { name } => {
+                let name = name.to_owned();
+                Some(Box::new(move |take| take(Event::Orphan { name: &name })))
+            }
+            _ => None,
+        }
     }
 }

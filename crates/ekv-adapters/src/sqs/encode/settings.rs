@@ -12,8 +12,9 @@ use crate::sqs::queue::{MAGIC, SETTINGS_LEN_MAX};
 const PARTITION_COUNT_MAX: u32 = 32;
 
 /// Refuses settings that no server would have accepted.
-pub(super) fn check(queue: &Queue<'_>) -> Result<(), EncodeFault> {
-    let Queue { partition_count, fifo_throughput_limit: limit, deduplication_scope: scope, .. } = *queue;
+pub(super) fn check(queue: &Queue) -> Result<(), EncodeFault> {
+    let (partition_count, limit, scope) =
+        (queue.partition_count, queue.fifo_throughput_limit.as_str(), queue.deduplication_scope.as_str());
     let has_partitions = PartitionRule::of(partition_count, limit).has_partitions();
     if queue.name.is_empty() {
         return Err(EncodeFault::NoName);
@@ -49,7 +50,7 @@ pub(super) fn check(queue: &Queue<'_>) -> Result<(), EncodeFault> {
 
 /// Writes the value of the settings record into `out`.
 pub(super) fn put(
-    queue: &Queue<'_>,
+    queue: &Queue,
     generation: u64,
     options: EncodeOptions,
     out: &mut Vec<u8>,
@@ -58,8 +59,8 @@ pub(super) fn put(
     out.extend_from_slice(MAGIC);
     let has_all = !options.reference_bytes;
     let mut object = begin_object(out);
-    match queue.stored_name {
-        "" => object.text("name", &String::from_utf8_lossy(queue.name)),
+    match queue.stored_name.as_str() {
+        "" => object.text("name", &String::from_utf8_lossy(&queue.name)),
         stored => object.text("name", stored),
     }
     object.number("generation", generation);
@@ -74,24 +75,24 @@ pub(super) fn put(
     object.number("delay_seconds", queue.delay_seconds);
     object.number("receive_message_wait_seconds", queue.receive_message_wait_seconds);
     object.number("maximum_message_size", queue.maximum_message_size);
-    object.some_text("redrive_policy", queue.redrive_policy);
-    object.some_text("redrive_allow_policy", queue.redrive_allow_policy);
+    object.some_text("redrive_policy", &queue.redrive_policy);
+    object.some_text("redrive_allow_policy", &queue.redrive_allow_policy);
     if has_all {
         put_extension(queue, &mut object);
     }
     object.some_number("partition_count", queue.partition_count);
-    object.some_text("fifo_throughput_limit", queue.fifo_throughput_limit);
-    object.some_text("deduplication_scope", queue.deduplication_scope);
+    object.some_text("fifo_throughput_limit", &queue.fifo_throughput_limit);
+    object.some_text("deduplication_scope", &queue.deduplication_scope);
     object.end();
     let len = out.len();
     if len > SETTINGS_LEN_MAX { Err(EncodeFault::LongSettings { len, len_max: SETTINGS_LEN_MAX }) } else { Ok(()) }
 }
 
 /// What the reference leaves out.
-fn put_extension(queue: &Queue<'_>, object: &mut ObjectText<'_>) {
+fn put_extension(queue: &Queue, object: &mut ObjectText<'_>) {
     if !queue.tags.is_empty() {
         object.open("tags");
-        queue.tags.iter().for_each(|tag| object.text(tag.name, tag.value));
+        queue.tags.iter().for_each(|(name, value)| object.text(name, value));
         object.close();
     }
     object.some_number("last_purged_at_millis", queue.last_purged_at_ms);

@@ -52,7 +52,7 @@ fn message(message_id: &str) -> Message<'_> {
 
 #[test]
 fn events_without_meaning_are_refused() {
-    let queue = Queue { name: b"q", ..Queue::default() };
+    let queue = Queue { name: b"q".to_vec(), ..Queue::default() };
     let (queue, orphan) = (Event::Queue(&queue), Event::Orphan { name: b"o" });
     let message = message("m");
     for events in [
@@ -80,7 +80,7 @@ fn names_and_ids_must_be_there() {
     let nameless = Queue::default();
     let error = encode_all(&[Event::Queue(&nameless)], EncodeOptions::default()).unwrap_err();
     assert_eq!(error.to_string(), "the queue has no name");
-    let queue = Queue { name: b"q", ..Queue::default() };
+    let queue = Queue { name: b"q".to_vec(), ..Queue::default() };
     let message = message("");
     let events = [Event::Queue(&queue), Event::Message(&message)];
     let error = encode_all(&events, EncodeOptions::default()).unwrap_err();
@@ -90,14 +90,14 @@ fn names_and_ids_must_be_there() {
 #[test]
 fn settings_that_no_server_could_read_back_are_refused() {
     let long = "k".repeat(5 << 20);
-    let queue = Queue { name: b"q", redrive_policy: &long, ..Queue::default() };
+    let queue = Queue { name: b"q".to_vec(), redrive_policy: long, ..Queue::default() };
     let error = encode_all(&[Event::Queue(&queue)], EncodeOptions::default()).unwrap_err();
     assert!(error.to_string().ends_with("bytes, the limit is 4194304"), "{error}");
 }
 
 #[test]
 fn standard_queues_have_no_rows_of_fifo_queues_and_times_before_1970_are_0_in_keys() {
-    let queue = Queue { name: b"q", last_sequence_number: Some(9), ..Queue::default() };
+    let queue = Queue { name: b"q".to_vec(), last_sequence_number: Some(9), ..Queue::default() };
     let message = message("m");
     let events = [Event::Queue(&queue), Event::Message(&message), Event::End];
     for (options, visible_at_ms) in

@@ -44,7 +44,7 @@ impl Consumer for Log {
             Event::DynamoDb(ekv_model::dynamodb::Event::ItemBegin { key, .. }) => self.name(key.hash.bytes),
             Event::S3(ekv_model::s3::Event::Begin(bucket)) => self.enter(bucket.name.as_bytes()),
             Event::S3(ekv_model::s3::Event::Object(object)) => self.name(object.key),
-            Event::Sqs(ekv_model::sqs::Event::Queue(queue)) => self.enter(queue.name),
+            Event::Sqs(ekv_model::sqs::Event::Queue(queue)) => self.enter(&queue.name),
             Event::Sqs(ekv_model::sqs::Event::Message(message)) => self.name(message.message_id.as_bytes()),
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use ekv_adapters::Encoder;
 use ekv_adapters::sqs::keys::{Key, MessageKey, MessageRow, Subject};
-use ekv_model::sqs::{Attribute, Event, Message, Queue, Tag, Throttle};
+use ekv_model::sqs::{Attribute, Event, Message, Queue, Throttle};
 use ekv_model::{Body, Consumer, Event as ModelEvent};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -133,7 +133,6 @@ fn records_of(name: &str, settings: &Settings, messages: &[Sent]) -> Records {
     let scratch = scratch();
     let mut encoder = Encoder::new(&mut records, &scratch);
     let mut emit = |event: Event<'_>| encoder.event(ModelEvent::Sqs(event)).unwrap();
-    let tags: Vec<_> = settings.tags.iter().map(|(name, value)| Tag { name, value }).collect();
     let (partition_count, fifo_throughput_limit) = match settings.kind {
         Kind::Standard | Kind::Fifo => (0, ""),
         Kind::PerQueue(count) => (count, "perQueue"),
@@ -141,8 +140,8 @@ fn records_of(name: &str, settings: &Settings, messages: &[Sent]) -> Records {
     };
     let [a, b, c, d, e, f] = settings.numbers;
     emit(Event::Queue(&Queue {
-        name: name.as_bytes(),
-        stored_name: name,
+        name: name.as_bytes().to_vec(),
+        stored_name: name.to_owned(),
         generation: settings.generation,
         incarnation: settings.generation,
         fifo: !matches!(settings.kind, Kind::Standard),
@@ -153,11 +152,14 @@ fn records_of(name: &str, settings: &Settings, messages: &[Sent]) -> Records {
         receive_message_wait_seconds: d,
         maximum_message_size: e,
         created_at_ms: f,
-        redrive_policy: &settings.policy,
-        tags: &tags,
-        throttle: Throttle { recv_capacity: settings.capacity, ..Throttle::default() },
+        redrive_policy: settings.policy.clone(),
+        tags: settings.tags.clone().into_iter().collect(),
+        throttle: Throttle(
+            Throttle::NAMES
+                .map(|name| if name == "recv_capacity" { settings.capacity.to_owned() } else { String::new() }),
+        ),
         partition_count,
-        fifo_throughput_limit,
+        fifo_throughput_limit: fifo_throughput_limit.to_owned(),
         last_sequence_number: settings.last_sequence_number,
         ..Queue::default()
     }));

@@ -134,7 +134,7 @@ impl<'a> QueueReader<'a> {
         };
         let reading_at = self.place.location().path;
         self.place.enter_file(&QueueEntry::Settings.path(segment));
-        self.emit(Event::Queue(&settings.queue(generation, &settings.tags())))?;
+        self.emit(Event::Queue(&settings.queue(generation)))?;
         if let Some(path) = reading_at {
             self.place.enter_file(&path);
         }

@@ -2,7 +2,7 @@
 
 use ekv_files::Result;
 use ekv_model::ByteSource;
-use ekv_model::sqs::{OwnedQueue, Queue, Tag, Throttle};
+use ekv_model::sqs::{Queue, Throttle};
 
 use crate::json::{JsonReader, Refuse as _};
 use crate::replay::ReplayFault;
@@ -54,7 +54,7 @@ const A_STRING: &str = "a string";
 /// The settings of a queue.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
-    stored: OwnedQueue,
+    stored: Queue,
     /// The name of the queue, where its settings have another one.
     own_name: Option<Vec<u8>>,
 }
@@ -113,7 +113,7 @@ impl Settings {
             "last_modified_at_millis" => queue.last_modified_at_ms = reader.i64(SIGNED)?,
             "throttle" => reader.object_with_optional(LIMITS, &Throttle::NAMES, 0, |reader, limit| {
                 let number = reader.number(A_LIMIT)?;
-                if let Some(slot) = queue.throttle.get_mut(limit) {
+                if let Some(slot) = queue.throttle.0.get_mut(limit) {
                     *slot = number;
                 }
                 Ok(())
@@ -143,13 +143,8 @@ impl Settings {
         self.stored.generation
     }
 
-    /// The tags, for [`Settings::queue`].
-    pub(super) fn tags(&self) -> Vec<Tag<'_>> {
-        self.stored.tags()
-    }
-
     /// The queue as an event has it.
-    pub(super) fn queue<'a>(&'a self, generation: u64, tags: &'a [Tag<'a>]) -> Queue<'a> {
-        Queue { generation, ..self.stored.event(self.queue_name(), tags) }
+    pub(super) fn queue(&self, generation: u64) -> Queue {
+        Queue { generation, name: self.queue_name().to_owned(), ..self.stored.clone() }
     }
 }

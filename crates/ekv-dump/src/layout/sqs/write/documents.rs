@@ -12,9 +12,9 @@ use crate::layout::options::SqsVisibility;
 use crate::layout::value::{flush_if_full, push_base64, push_value};
 
 /// Appends `_queue.json`.
-pub(super) fn push_queue(queue: &Queue<'_>, extended: bool, out: &mut Vec<u8>) {
-    let name = match queue.stored_name {
-        "" => String::from_utf8_lossy(queue.name),
+pub(super) fn push_queue(queue: &Queue, extended: bool, out: &mut Vec<u8>) {
+    let name = match queue.stored_name.as_str() {
+        "" => String::from_utf8_lossy(&queue.name),
         stored => stored.into(),
     };
     let mut object = ObjectText::begin(Style::Pretty, EscapeMode::Html, out);
@@ -27,11 +27,11 @@ pub(super) fn push_queue(queue: &Queue<'_>, extended: bool, out: &mut Vec<u8>) {
     object.number("delay_seconds", queue.delay_seconds);
     object.some_number("receive_message_wait_seconds", queue.receive_message_wait_seconds);
     object.some_number("maximum_message_size", queue.maximum_message_size);
-    object.some_text("redrive_policy", queue.redrive_policy);
-    object.some_text("redrive_allow_policy", queue.redrive_allow_policy);
+    object.some_text("redrive_policy", &queue.redrive_policy);
+    object.some_text("redrive_allow_policy", &queue.redrive_allow_policy);
     object.some_number("partition_count", queue.partition_count);
-    object.some_text("fifo_throughput_limit", queue.fifo_throughput_limit);
-    object.some_text("deduplication_scope", queue.deduplication_scope);
+    object.some_text("fifo_throughput_limit", &queue.fifo_throughput_limit);
+    object.some_text("deduplication_scope", &queue.deduplication_scope);
     if extended {
         push_extension(queue, &mut object);
     }
@@ -39,15 +39,13 @@ pub(super) fn push_queue(queue: &Queue<'_>, extended: bool, out: &mut Vec<u8>) {
 }
 
 /// What the reference decoder leaves out.
-fn push_extension(queue: &Queue<'_>, object: &mut ObjectText<'_>) {
+fn push_extension(queue: &Queue, object: &mut ObjectText<'_>) {
     object.some_number("generation", queue.generation);
     object.some_number("incarnation", queue.incarnation);
     object.some_number("created_at_hlc", queue.created_at_hlc);
     if !queue.tags.is_empty() {
         object.open("tags");
-        for tag in queue.tags {
-            object.text(tag.name, tag.value);
-        }
+        queue.tags.iter().for_each(|(name, value)| object.text(name, value));
         object.close();
     }
     object.some_number("last_purged_at_millis", queue.last_purged_at_ms);

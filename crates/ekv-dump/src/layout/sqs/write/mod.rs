@@ -86,8 +86,8 @@ impl Queues {
         Queues { options, ..Queues::default() }
     }
 
-    fn queue(&mut self, writer: &mut DumpWriter, queue: &Queue<'_>) -> Result<()> {
-        let mut files = QueueFiles::new(&component(queue.name))?;
+    fn queue(&mut self, writer: &mut DumpWriter, queue: &Queue) -> Result<()> {
+        let mut files = QueueFiles::new(&component(&queue.name))?;
         files.path.push(QUEUE_FILE.as_bytes())?;
         self.out.clear();
         push_queue(queue, self.options.extended, &mut self.out);
@@ -96,7 +96,7 @@ impl Queues {
         files.path.truncate(files.directory_len);
         self.open = Some(files);
         // The manifest is text; servers take no other names.
-        match std::str::from_utf8(queue.name) {
+        match std::str::from_utf8(&queue.name) {
             Ok(name) => self.names.push(name, &writer.scratch()),
             Err(_) => Ok(()),
         }
