@@ -33,6 +33,9 @@ pub(crate) enum Error {
     #[error("{count} rows of {} do not agree with the code; they are listed above", path.display())]
     Findings { count: usize, path: PathBuf },
     #[cfg(feature = "checks")]
+    #[error("the documents name {count} things that are not there; they are listed above")]
+    Documents { count: usize },
+    #[cfg(feature = "checks")]
     #[error("{count} uses between crates or files are not as they should be; they are listed above")]
     Rooms { count: usize },
     #[cfg(feature = "checks")]

@@ -30,11 +30,12 @@ usage: cargo xtask TASK
                  run fuzz targets (needs a C++ compiler), N seconds each; --pack keeps the minimised corpus, FILEs are run once instead
   licences       check the licence and the source of every dependency against deny.toml
   findings       check that docs/findings.md lists every finding of the code
+  documents      check that the files, folders and items of code that the documents name are there
   rooms          check that crates depend on each other one way, and no files of a crate in a circle
   cross          check that the libraries compile for the other platforms
   oldest         check that everything compiles with the oldest Rust version that Cargo.toml names
   toy            put a fifth protocol into a copy of the workspace, count the files that it touches, compile and test it
-  ci             all checks: format, licences, findings, rooms, lints, fuzz targets, documentation, cross, oldest, toy, tests
+  ci             all checks: format, licences, findings, documents, rooms, lints, fuzz targets, documentation, cross, oldest, toy, tests
 ";
 
 fn main() -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{cross, findings, licences, oldest, rooms, toy};
+use super::{cross, documents, findings, licences, oldest, rooms, toy};
 use crate::command::Command;
 use crate::error::Error;
 use crate::suite;
@@ -11,10 +11,11 @@ use crate::workspace::Workspace;
 type Check = fn() -> Result<(), Error>;
 
 /// The checks in their order: the quick ones first, the tests last, so that a run ends with their result.
-const CHECKS: [(&str, Check); 11] = [
+const CHECKS: [(&str, Check); 12] = [
     ("format", format),
     ("licences", licences::run),
     ("findings", findings::run),
+    ("documents", documents::run),
     ("rooms", rooms::run),
     ("lints", lints),
     ("fuzz targets", fuzz_targets),

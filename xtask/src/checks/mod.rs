@@ -2,6 +2,7 @@
 
 mod ci;
 mod cross;
+mod documents;
 mod findings;
 mod licences;
 mod oldest;
@@ -16,6 +17,7 @@ use crate::error::{Error, takes_no_arguments};
 pub(crate) fn run(task: &str, rest: &[String]) -> Result<(), Error> {
     let check = match task {
         "licences" => licences::run,
+        "documents" => documents::run,
         "findings" => findings::run,
         "rooms" => rooms::run,
         "cross" => cross::run,
