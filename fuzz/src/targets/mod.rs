@@ -12,6 +12,7 @@ mod names;
 mod nodes;
 mod offload;
 mod raft;
+mod rdb;
 mod records;
 mod spill;
 mod sst;
@@ -52,6 +53,7 @@ pub const ALL: &[Target] = &[
     Target { name: "peers", run: raft::run_peers, seeds: seeds::peers, len_max: 2048 },
     Target { name: "encryption", run: encryption::run, seeds: encryption::seeds, len_max: 1024 },
     Target { name: "offload", run: offload::run, seeds: offload::seeds, len_max: 2048 },
+    Target { name: "rdb", run: rdb::run, seeds: rdb::seeds, len_max: 4096 },
     Target { name: "sst", run: sst::run, seeds: sst::seeds, len_max: 8192 },
     Target { name: "spill", run: spill::run, seeds: Vec::new, len_max: 4096 },
 ];
