@@ -38,7 +38,12 @@ fn tests(args: &[String]) -> Result<Command, Error> {
     let all: &[&str] = if names_packages { &[] } else { &["--workspace"] };
     let test = workspace.command("cargo").args(["test", "--locked", "--no-fail-fast"]).args(all.iter().copied());
     let emulators = tools::emulators(&workspace).display().to_string();
-    Ok(test.args(args.iter().cloned()).env(tools::NO_SKIPS, "1").env(tools::EMULATORS_VARIABLE, emulators))
+    let test = test.args(args.iter().cloned()).env(tools::NO_SKIPS, "1").env(tools::EMULATORS_VARIABLE, emulators);
+    let servers = tools::servers(&workspace)?.map(|servers| servers.display().to_string());
+    Ok(match servers {
+        Some(servers) => test.env(tools::SERVERS_VARIABLE, servers),
+        None => test,
+    })
 }
 
 #[cfg(test)]

