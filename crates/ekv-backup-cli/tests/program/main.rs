@@ -15,6 +15,7 @@ mod escaping;
 mod exit_codes;
 mod export;
 mod first_run;
+mod guide;
 mod help;
 mod input;
 mod kept_index;
