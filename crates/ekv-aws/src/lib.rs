@@ -17,7 +17,7 @@ mod encoding;
 mod endpoint;
 mod error;
 mod fault;
-#[cfg(not(target_family = "wasm"))]
+#[cfg(all(feature = "http", not(target_family = "wasm")))]
 mod http;
 mod json_call;
 mod pace;
@@ -37,7 +37,7 @@ pub use encoding::{encode_path, encode_query_part};
 pub use endpoint::{Endpoint, Service};
 pub use error::{Error, Result};
 pub use fault::{Fault, FaultKind};
-#[cfg(not(target_family = "wasm"))]
+#[cfg(all(feature = "http", not(target_family = "wasm")))]
 pub use http::HttpWire;
 pub use pace::Pace;
 pub use request::{Content, Method, Reopen, Request, SignedRequest};

@@ -1,6 +1,7 @@
 //! The command line: every option is declared here, once.
 
 mod archive;
+mod aws;
 mod bytes;
 mod cache;
 mod checking;
@@ -33,6 +34,7 @@ use ekv_text::{Line, is_shown_as_it_is};
 pub(crate) use archive::{
     CompressionArguments, CompressionRule, LimitArguments, PackArguments, PartArguments, UnpackArguments,
 };
+pub(crate) use aws::AwsArguments;
 pub(crate) use cache::{CacheArguments, IndexArguments};
 pub(crate) use checking::CheckingArguments;
 pub(crate) use checksums::ChecksumsArguments;

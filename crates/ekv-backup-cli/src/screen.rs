@@ -55,6 +55,7 @@ impl Progress for Screen {
             Phase::WritePayload => ("writing the payload", true),
             Phase::SelfTest => ("decoding it again", false),
             Phase::Copy => ("copying the payload", true),
+            Phase::Load => ("loading", false),
             Phase::ReadBack => ("reading it back", true),
             _ => ("working", false),
         };
@@ -63,6 +64,10 @@ impl Progress for Screen {
             // What does not fit into the line would be drawn on a second one again and again.
             (_, Some(_)) if columns < WIDE_COLUMNS => "{percent:>3}% {wide_msg}",
             (_, None) if columns < WIDE_COLUMNS => "{spinner} {wide_msg}",
+            (false, Some(_)) if phase == Phase::Load => {
+                "{msg} {human_pos}/{human_len} [{wide_bar}] {per_sec}, {eta} left"
+            }
+            (false, None) if phase == Phase::Load => "{msg} {human_pos} {per_sec} {elapsed}",
             (true, Some(_)) => "{msg} {bytes}/{total_bytes} [{wide_bar}] {eta}",
             (true, None) => "{msg} {bytes} {spinner}",
             (false, Some(_)) => "{msg} {human_pos}/{human_len} records [{wide_bar}] {eta}",

@@ -28,6 +28,8 @@ pub enum Phase {
     SelfTest,
     /// Copying a payload into a new data directory, and checking it. Counted in bytes.
     Copy,
+    /// Writing into another store. Counted in keys, items, objects or messages.
+    Load,
     /// Reading a new payload or data directory before it gets its name. Counted in bytes.
     ReadBack,
 }

@@ -131,7 +131,7 @@ fn parse_databases(text: &str) -> Result<(u32, u32), String> {
         .ok_or_else(|| "expected two numbers of databases, the second below 16, as in 3=0".to_owned())
 }
 
-fn parse_rename(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_rename(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.to_owned(), new.to_owned())),
         _ => Err("expected OLD=NEW".to_owned()),

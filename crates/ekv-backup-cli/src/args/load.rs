@@ -1,13 +1,15 @@
 //! Options of `load`, and of whatever reaches a running server.
 
 use std::ffi::OsString;
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use ekv_backup::leave::{Method, OnExists, ServerAddress};
+use ekv_backup::leave::{AwsOnExists, AwsService, Capacity, Destination, Method, OnExists, Verify};
 
-use super::{FirstArguments, ReadArguments, ScopeArguments, non_empty_text, with_names};
+use super::aws::parse_capacity;
+use super::export::parse_rename;
+use super::{AwsArguments, FirstArguments, ReadArguments, ScopeArguments, non_empty_text, with_names};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -18,16 +20,23 @@ Examples:
   ekv-backup load /var/lib/elastickv/n1 redis://127.0.0.1:7001     a cluster: any node
   ekv-backup load dump redis://127.0.0.1 --rename-prefix user:=restored:user:
   ekv-backup load dump redis://127.0.0.1 --rate 5000 --on-exists replace
+  ekv-backup load dump dynamodb: --region eu-central-1 --profile work --dry-run
+  ekv-backup load dump dynamodb: --table users --rename users=users-restored
+  ekv-backup load dump dynamodb: --endpoint-url http://127.0.0.1:4566 --region us-east-1
 
+redis://, rediss://, unix: takes Redis keys, dynamodb: items with their tables.
 Clients of the target see each key whole or not at all, but they see the load grow
 key by key. What cannot go is told before the first key is written (--strict: then
 nothing is). Expired keys, by the clock of the target, are not sent.
 
 A run that ends early (exit code 4, or 3 if the target is full) leaves the keys
 that were written, each whole. With --resume FILE the same command goes on from
-there; without it, run it again with --on-exists replace or skip.";
+there; without it, run it again with --on-exists replace or skip.
 
-/// Write the Redis keys of a backup into a running Redis or Valkey server, or a cluster.
+Credentials of AWS come from where the AWS CLI takes them. For tables of many
+gigabytes `export --format dynamodb-import` is the cheaper way.";
+
+/// Write what a backup holds into a running service: Redis, Valkey, DynamoDB.
 ///
 /// SOURCE is looked at as a whole first; then strings go by SET, small collections by RESTORE, large ones in pieces under another name that is replaced in
 /// one step at the end. A HyperLogLog becomes the registers that PFADD would have made of its members: from then on it is an estimate. Keys that
@@ -40,26 +49,34 @@ pub(crate) struct LoadArguments {
     /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
-    #[arg(value_name = "TARGET", help = "redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH; of a cluster any node")]
-    pub(crate) target: ServerAddress,
+    #[arg(value_name = "TARGET", help = TARGET_HELP)]
+    pub(crate) target: Destination,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
+    #[command(flatten)]
+    pub(crate) aws: AwsArguments,
 
-    /// What happens to keys that the target has already
+    /// What happens to things that the target has already
     ///
     /// fail: the run ends at the first one, which stays as it is. skip: they stay as they are, and are counted. replace: they are replaced, each in
-    /// one step.
+    /// one step. append: messages are sent behind those that are in a queue.
     #[arg(long, value_name = "RULE", value_enum, default_value_t = OnExistsRule::Fail, help_heading = "How it is written")]
     pub(crate) on_exists: OnExistsRule,
     /// How collections are written
     ///
     /// auto: small ones by RESTORE, and by commands where the target does not take that (an access list, an older version). commands: all by
     /// commands, which is slower. restore: as auto, but a target that does not take RESTORE is refused.
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = MethodRule::Auto, help_heading = "How it is written")]
-    pub(crate) method: MethodRule,
-    /// Most keys per second
-    #[arg(long, value_name = "N", help_heading = "How it is written")]
-    pub(crate) rate: Option<NonZeroU64>,
+    #[arg(long, value_name = "HOW", value_enum, help_heading = "How it is written")]
+    pub(crate) method: Option<MethodRule>,
+    /// Most keys, items, objects or messages per second: 500, or 500/s
+    #[arg(long, value_name = "N", value_parser = parse_rate, help_heading = "How it is written")]
+    pub(crate) rate: Option<NonZeroU32>,
+    /// Call a table, bucket or queue otherwise: --rename users=users-restored; may be given more than once
+    #[arg(long, value_name = "OLD=NEW", value_parser = parse_rename, help_heading = "How it is written")]
+    pub(crate) rename: Vec<(String, String)>,
+    /// Capacity of new tables for reading and writing, in units per second; else they are billed by request
+    #[arg(long, value_name = "R:W", value_parser = parse_capacity, help_heading = "How it is written")]
+    pub(crate) capacity: Option<Capacity>,
     /// Write keys that begin with OLD under names that begin with NEW; may be given more than once, the first that fits counts
     ///
     /// Two keys that would get one name are an error before anything is written.
@@ -94,11 +111,11 @@ pub(crate) struct LoadArguments {
     /// loaded if it is what the backup has.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = "How it is written")]
     pub(crate) resume: Option<PathBuf>,
-    /// How many keys are read back and compared at the end: none, or sample:N chosen at random among those that were written
+    /// What is read back and compared at the end: none, count, list, full, or sample:N chosen at random among what was written [default: sample:1000]
     ///
-    /// `compare` reads back everything.
-    #[arg(long, value_name = "HOW", default_value = "sample:1000", value_parser = parse_verify, help_heading = "How it is written")]
-    pub(crate) verify: u64,
+    /// redis: none, sample:N. dynamodb: none, count, sample:N, full. `compare` reads back everything.
+    #[arg(long, value_name = "HOW", value_parser = parse_verify, help_heading = "How it is written")]
+    pub(crate) verify: Option<Verify>,
 
     #[command(flatten)]
     pub(crate) scope: ScopeArguments,
@@ -122,14 +139,28 @@ pub(crate) enum OnExistsRule {
     Fail,
     Skip,
     Replace,
+    Append,
 }
 
-impl From<OnExistsRule> for OnExists {
+impl OnExistsRule {
+    /// For Redis keys, of which nothing is ever merged.
+    pub(crate) fn of_keys(self) -> Option<OnExists> {
+        match self {
+            OnExistsRule::Fail => Some(OnExists::Fail),
+            OnExistsRule::Skip => Some(OnExists::Skip),
+            OnExistsRule::Replace => Some(OnExists::Replace),
+            OnExistsRule::Append => None,
+        }
+    }
+}
+
+impl From<OnExistsRule> for AwsOnExists {
     fn from(rule: OnExistsRule) -> Self {
         match rule {
-            OnExistsRule::Fail => OnExists::Fail,
-            OnExistsRule::Skip => OnExists::Skip,
-            OnExistsRule::Replace => OnExists::Replace,
+            OnExistsRule::Fail => AwsOnExists::Fail,
+            OnExistsRule::Skip => AwsOnExists::Skip,
+            OnExistsRule::Replace => AwsOnExists::Replace,
+            OnExistsRule::Append => AwsOnExists::Append,
         }
     }
 }
@@ -155,14 +186,47 @@ impl From<MethodRule> for Method {
 /// Most keys that are kept to be read back.
 const VERIFIED_MAX: u64 = 10_000;
 
-fn parse_verify(text: &str) -> Result<u64, String> {
-    let count = match text {
-        "none" => Some(0),
-        text => text.strip_prefix("sample:").and_then(|count| count.parse().ok()),
-    };
-    count
-        .filter(|count| *count <= VERIFIED_MAX)
-        .ok_or_else(|| format!("expected none or sample:N, N up to {VERIFIED_MAX}"))
+fn parse_verify(text: &str) -> Result<Verify, String> {
+    let expected = || format!("expected none, count, list, full or sample:N, N up to {VERIFIED_MAX}");
+    let sample = |text: &str| text.strip_prefix("sample:")?.parse().ok().filter(|count| *count <= VERIFIED_MAX);
+    match text {
+        "none" => Ok(Verify::None),
+        "count" => Ok(Verify::Count),
+        "list" => Ok(Verify::List),
+        "full" => Ok(Verify::Full),
+        text => sample(text).map(Verify::Sample).ok_or_else(expected),
+    }
+}
+
+fn parse_rate(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    number.parse().map_err(|_| "expected a number per second, such as 500 or 500/s".to_owned())
+}
+
+const TARGET_HELP: &str = "redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH, of a cluster any node; or dynamodb:";
+
+impl LoadArguments {
+    /// Options that were given and say nothing about the target.
+    pub(crate) fn misplaced(&self) -> Vec<&'static str> {
+        let given = |options: &[(&'static str, bool)]| {
+            options.iter().filter(|(_, is_given)| *is_given).map(|(option, _)| *option).collect::<Vec<_>>()
+        };
+        match &self.target {
+            Destination::Redis(_) => {
+                let own = [("--rename", !self.rename.is_empty()), ("--capacity", self.capacity.is_some())];
+                self.aws.given().chain(given(&own)).collect()
+            }
+            Destination::Aws(service) => given(&[
+                ("--password-file", self.server.password_file.is_some()),
+                ("--method", self.method.is_some()),
+                ("--rename-prefix", !self.rename_prefix.is_empty()),
+                ("--shift-expiry", self.shift_expiry),
+                ("--require-empty", self.require_empty),
+                ("--allow-eviction", self.allow_eviction),
+                ("--capacity", self.capacity.is_some() && *service != AwsService::DynamoDb),
+            ]),
+        }
+    }
 }
 
 const COMPARE_AFTER_HELP: &str = "\
@@ -170,11 +234,12 @@ Examples:
   ekv-backup compare dump redis://127.0.0.1:6379
   ekv-backup compare snapshot.fsm redis://127.0.0.1:6379 --prefix user: --json
   ekv-backup compare dump redis://127.0.0.1 --rename-prefix user:=restored:user: -q && echo the same
+  ekv-backup compare dump dynamodb: --region eu-central-1 --table users --rename users=users-restored
 
-Marks: + only the server has it, - only the backup has it, ~ another value, E another
-expiry only, T another type. The names are those on the server.";
+Marks: + only the target has it, - only the backup has it, ~ another value, E another
+expiry only, T another type, M another table. The names are those on the target.";
 
-/// Compare the Redis keys of a backup with what a running server has.
+/// Compare a backup with what a running service has: Redis, Valkey, DynamoDB.
 ///
 /// Every selected key of both is read; type, value and expiry count. No difference are: keys that have expired meanwhile, collections without elements, the
 /// sign of a zero score, and how a HyperLogLog is stored, as long as its registers are the same. What is read of a server is not one moment: keys that
@@ -185,10 +250,15 @@ pub(crate) struct CompareArguments {
     /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
-    #[arg(value_name = "TARGET", help = "redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH; of a cluster any node")]
-    pub(crate) target: ServerAddress,
+    #[arg(value_name = "TARGET", help = TARGET_HELP)]
+    pub(crate) target: Destination,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
+    #[command(flatten)]
+    pub(crate) aws: AwsArguments,
+    /// A table, bucket or queue is called otherwise there: --rename users=users-restored; may be given more than once
+    #[arg(long, value_name = "OLD=NEW", value_parser = parse_rename, help_heading = "What is selected")]
+    pub(crate) rename: Vec<(String, String)>,
     /// Keys that begin with OLD are called NEW there; may be given more than once, the first that fits counts
     #[arg(long, value_name = "OLD=NEW", value_parser = non_empty_text(), help_heading = "What is selected")]
     pub(crate) rename_prefix: Vec<OsString>,
@@ -199,4 +269,20 @@ pub(crate) struct CompareArguments {
     pub(crate) scope: ScopeArguments,
     #[command(flatten)]
     pub(crate) read: ReadArguments,
+}
+
+impl CompareArguments {
+    /// Options that were given and say nothing about the target.
+    pub(crate) fn misplaced(&self) -> Vec<&'static str> {
+        match &self.target {
+            Destination::Redis(_) => {
+                let rename = (!self.rename.is_empty()).then_some("--rename");
+                self.aws.given().chain(rename).collect()
+            }
+            Destination::Aws(_) => {
+                let password = self.server.password_file.is_some().then_some("--password-file");
+                password.into_iter().chain((!self.rename_prefix.is_empty()).then_some("--rename-prefix")).collect()
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! `compare`.
+//! `compare` with a Redis server.
 
-use ekv_backup::leave::{Renames, compare};
+use ekv_backup::leave::{Renames, ServerAddress, compare};
 use ekv_backup::see::{DiffOptions, Difference, Source};
 use ekv_backup::{Class, Error, EventOptions, Protocol};
 
@@ -12,7 +12,8 @@ use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::Output;
 
-pub(crate) fn run(arguments: &CompareArguments, output: &mut Output) -> Result<Exit, Error> {
+/// With a server or cluster.
+pub(crate) fn run(arguments: &CompareArguments, address: &ServerAddress, output: &mut Output) -> Result<Exit, Error> {
     let adapters = [Protocol::Redis];
     let read = read_options(&arguments.read)?;
     let scope = arguments.scope.scope(&adapters, &arguments.source, read.allow_empty)?;
@@ -24,7 +25,7 @@ pub(crate) fn run(arguments: &CompareArguments, output: &mut Output) -> Result<E
         first_only: output.is_quiet(),
         resources: read.resources.clone(),
     };
-    let target = target(&arguments.target, &arguments.server, output)?;
+    let target = target(address, &arguments.server, output)?;
     let mut lines = output.lines()?;
     let mut source = Source::open(&arguments.source, &read, output.screen())?;
     if let Some(selection) = source.selection() {

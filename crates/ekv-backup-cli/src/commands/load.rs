@@ -1,9 +1,12 @@
-//! `load`.
+//! `load` into a Redis server.
 
 use std::io::Read as _;
+use std::num::NonZeroU64;
 use std::path::Path;
 
-use ekv_backup::leave::{LoadOptions, LoadReport, Password, Reason, Renames, ServerAddress, ServerTarget, load};
+use ekv_backup::leave::{
+    LoadOptions, LoadReport, Method, Password, Reason, Renames, ServerAddress, ServerTarget, Verify, load,
+};
 use ekv_backup::see::Source;
 use ekv_backup::{Class, Error, EventOptions, Protocol};
 
@@ -18,16 +21,37 @@ const PASSWORD_VARIABLE: &str = "EKV_REDIS_PASSWORD";
 /// Longest password, in bytes.
 const PASSWORD_LEN_MAX: u64 = 64 << 10;
 
-pub(crate) fn run(arguments: &LoadArguments, output: &mut Output) -> Result<Exit, Error> {
+/// Keys that are read back unless the user says otherwise.
+const VERIFIED: u64 = 1000;
+
+fn usage(text: String) -> Error {
+    Error::new(Class::Environment, text)
+}
+
+/// Into a server or cluster.
+pub(crate) fn run(arguments: &LoadArguments, address: &ServerAddress, output: &mut Output) -> Result<Exit, Error> {
     let adapters = [Protocol::Redis];
     let read = read_options(&arguments.read)?;
     let scope = arguments.scope.scope(&adapters, &arguments.source, read.allow_empty)?;
+    let on_exists = arguments.on_exists.of_keys();
+    let verify = match arguments.verify {
+        None => VERIFIED,
+        Some(Verify::None) => 0,
+        Some(Verify::Sample(count)) => count,
+        Some(_) => {
+            return Err(usage(
+                "--verify for a Redis server: none or sample:N; compare reads back everything".to_owned(),
+            ));
+        }
+    };
     let renames = Renames::parse(arguments.rename_prefix.iter().map(|rule| rule.as_encoded_bytes()));
     let options = LoadOptions {
         events: EventOptions { scope: arguments.first.of(scope), ..EventOptions::of(adapters) },
-        on_exists: arguments.on_exists.into(),
-        method: arguments.method.into(),
-        rate: arguments.rate,
+        on_exists: on_exists.ok_or_else(|| {
+            usage("--on-exists append is for queues: nothing is merged with a key that is there".to_owned())
+        })?,
+        method: arguments.method.map_or(Method::Auto, Method::from),
+        rate: arguments.rate.map(NonZeroU64::from),
         renames: renames.map_err(|error| Error::new(Class::Environment, error))?,
         requires_empty: arguments.require_empty,
         allows_eviction: arguments.allow_eviction,
@@ -35,13 +59,13 @@ pub(crate) fn run(arguments: &LoadArguments, output: &mut Output) -> Result<Exit
         has_preflight: !arguments.no_preflight,
         is_dry_run: arguments.dry_run,
         is_strict: arguments.strict,
-        verify: arguments.verify,
+        verify,
         allow_empty: read.allow_empty,
         resources: read.resources.clone(),
         resume: arguments.resume.clone(),
         seed: seed(),
     };
-    let target = target(&arguments.target, &arguments.server, output)?;
+    let target = target(address, &arguments.server, output)?;
     let mut source = Source::open(&arguments.source, &read, output.screen())?;
     if options.shifts_expiry {
         output.note("--shift-expiry: keys expire later on the target than they would have where they come from");
@@ -86,7 +110,7 @@ fn password_in(file: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// A number that is another one in each run.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher as _, Hasher as _};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
@@ -149,7 +173,7 @@ fn show(report: &LoadReport, out: &mut Page) {
             survey.empty
         );
         let _ = writeln!(out, "  memory on the target   about {}", text::bytes(survey.memory_estimate));
-        reasons(&survey.refused, out);
+        reasons(&survey.refused, ("key", "keys"), out);
         return;
     }
     let bytes = counts.kinds.iter().fold(0_u64, |sum, kind| sum.saturating_add(kind.bytes));
@@ -169,7 +193,7 @@ fn show(report: &LoadReport, out: &mut Page) {
         let same = verified.count.saturating_sub(verified.different);
         let _ = writeln!(out, "  read back {}: {same} equal, {} different", keys(verified.count), verified.different);
     }
-    reasons(&counts.reasons, out);
+    reasons(&counts.reasons, ("key", "keys"), out);
 }
 
 fn kinds(kinds: &[ekv_backup::leave::KindCount], out: &mut Page) {
@@ -179,9 +203,10 @@ fn kinds(kinds: &[ekv_backup::leave::KindCount], out: &mut Page) {
     }
 }
 
-fn reasons(reasons: &[Reason], out: &mut Page) {
+/// Why things are not there.
+pub(crate) fn reasons(reasons: &[Reason], (one, several): (&str, &str), out: &mut Page) {
     for Reason { why, count, first } in reasons {
-        let _ = writeln!(out, "  lost: {}: {why}", text::count(*count, "key", "keys"));
+        let _ = writeln!(out, "  lost: {}: {why}", text::count(*count, one, several));
         for name in first {
             let _ = writeln!(out, "    {name}");
         }

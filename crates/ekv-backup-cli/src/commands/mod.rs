@@ -1,5 +1,6 @@
 //! One file per command: options in, library call, report out.
 
+pub(crate) mod aws;
 pub(crate) mod checksums;
 pub(crate) mod clean;
 pub(crate) mod compare;
@@ -13,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod index;
 pub(crate) mod inspect;
 pub(crate) mod keys;
+pub(crate) mod leave;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod pack;

@@ -1,0 +1,55 @@
+//! The services of AWS, each by its own code.
+
+use std::collections::BTreeMap;
+
+use ekv_model::{Class, Error, Result};
+
+use super::aws::{AwsAccess, AwsCompared, AwsLoadOptions, AwsLoadReport};
+use super::destination::AwsService;
+use crate::progress::Progress;
+use crate::see::{DiffOptions, Difference, Source};
+
+/// Writes what is selected of `source` into a service.
+///
+/// The source is read twice, first without writing anything, unless the options say otherwise. Memory is bounded: what is under way has at most
+/// 64 MiB.
+///
+/// # Errors
+/// A build without the feature `aws`; a service that cannot be asked, or does not take what is needed; nothing selected; with `is_strict` what
+/// cannot go. Once something is written: [`super::LoadStopped`].
+#[allow(unused_variables, reason = "the services come one by one")]
+pub fn load_into_service(
+    source: &mut Source,
+    service: AwsService,
+    access: &AwsAccess,
+    options: &AwsLoadOptions,
+    progress: &dyn Progress,
+) -> Result<AwsLoadReport> {
+    match service {
+        AwsService::DynamoDb | AwsService::S3 | AwsService::Sqs => Err(not_yet(service)),
+    }
+}
+
+/// Compares what `options` select of `source` with what a service has under the same names, or under those that `renames` make of them, and calls
+/// `take` with each difference in the order of the names there.
+///
+/// # Errors
+/// As [`load_into_service`]; those of `take`, which may end with [`crate::see::Enough`].
+#[allow(unused_variables, reason = "the services come one by one")]
+pub fn compare_with_service(
+    source: &mut Source,
+    service: AwsService,
+    access: &AwsAccess,
+    renames: &BTreeMap<String, String>,
+    options: &DiffOptions,
+    take: &mut dyn FnMut(&Difference) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<AwsCompared> {
+    match service {
+        AwsService::DynamoDb | AwsService::S3 | AwsService::Sqs => Err(not_yet(service)),
+    }
+}
+
+fn not_yet(service: AwsService) -> Error {
+    Error::new(Class::Environment, format!("{service} is no target of this version"))
+}
