@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Consumer, Event, Example, Finding, Findings, LossLog, Monitor, Result, Scope};
+use ekv_model::{Consumer, Event, Example, FileOffset, Finding, Findings, LossLog, Monitor, Result, Scope};
 use ekv_snapshot::{CommitTs, FamilyTotals, View};
 use ekv_spill::Scratch;
 
@@ -160,10 +160,13 @@ impl<'a> Run<'a> {
         &mut self,
         finding: Finding,
         key: &[u8],
-        byte_offset: Option<u64>,
+        at: Option<FileOffset>,
         detail: impl FnOnce() -> String,
     ) {
-        self.findings.record(finding, || Example::new(Some(key), byte_offset, detail()));
+        self.findings.record(finding, || {
+            let byte_offset = at.and_then(|at| at.byte_offset);
+            Example::new(Some(key), byte_offset, detail()).in_file(at.map(|at| at.file))
+        });
     }
 
     /// Notes a finding that occurred `count` times, without examples.

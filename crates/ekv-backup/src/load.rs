@@ -137,7 +137,13 @@ impl<'a> Loader<'a> {
         index.filter(|_| self.options.at.is_none() || self.options.estimates)
     }
 
-    fn loaded(self, snapshots: Vec<LoadedSnapshot>, notes: Vec<String>) -> Loaded {
+    fn loaded(self, mut snapshots: Vec<LoadedSnapshot>, notes: Vec<String>) -> Loaded {
+        if snapshots.len() > 1 {
+            for (number, snapshot) in (0..).zip(&mut snapshots) {
+                snapshot.file = snapshot.file.clone().numbered(number);
+            }
+            self.losses.name_snapshots(snapshots.iter().map(|snapshot| snapshot.place.clone()).collect());
+        }
         Loaded {
             snapshots,
             notes,

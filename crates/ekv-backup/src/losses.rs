@@ -33,6 +33,8 @@ pub(crate) struct LossFile {
 
 struct State {
     lines: Spool,
+    /// The snapshots that are read together, by number; none where there is one.
+    snapshots: Vec<Option<String>>,
     /// How many losses of each kind were noted, by name.
     counts: BTreeMap<&'static str, u64>,
     line: Vec<u8>,
@@ -49,12 +51,18 @@ impl LossFile {
     fn of_snapshot(scratch: &Arc<dyn Scratch>, snapshot: Option<String>) -> Arc<Self> {
         let state = State {
             lines: Spool::new(Arc::clone(scratch), MEMORY_LEN_MAX),
+            snapshots: Vec::new(),
             counts: BTreeMap::new(),
             line: Vec::new(),
             router: Router::default(),
             failed: None,
         };
         Arc::new(LossFile { scratch: Arc::clone(scratch), snapshot, state: Mutex::new(state) })
+    }
+
+    /// Names the snapshots that are read together, in their order.
+    pub(crate) fn name_snapshots(&self, snapshots: Vec<Option<String>>) {
+        self.with(|state| state.snapshots = snapshots);
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -89,6 +97,7 @@ impl LossFile {
     pub(crate) fn fork(&self) -> Result<Arc<Self>> {
         let fork = self.another(None);
         let (lines, counts) = self.with(|state| state.take(&self.scratch)).map_err(scratch_error)?;
+        fork.name_snapshots(self.with(|state| state.snapshots.clone()));
         for log in [self, &fork] {
             log.with(|state| {
                 state.counts.clone_from(&counts);
@@ -163,7 +172,11 @@ impl LossLog for LossFile {
                 adapter: state.adapter(finding, what).map(Into::into),
                 key: key.map(LossKey::from),
                 address: key.and_then(|key| culprit::address(&state.router, finding.name, key)).map(Into::into),
-                snapshot: self.snapshot.as_deref().filter(|_| what.byte_offset.is_some()).map(Into::into),
+                snapshot: match what.file {
+                    Some(file) => state.snapshots.get(usize::from(file)).and_then(Option::as_deref),
+                    None => self.snapshot.as_deref().filter(|_| what.byte_offset.is_some()),
+                }
+                .map(Into::into),
                 byte_offset: what.byte_offset,
                 detail: what.detail.as_str().into(),
                 count,
@@ -343,8 +356,11 @@ pub(crate) fn dump_loss_of(source: &mut dyn ScopedSource, account: &Account, nam
 fn line(loss: &Loss<'_>) -> String {
     let key = loss.key.as_ref().map(|key| culprit::shown(&loss.finding, &key.to_bytes()));
     let key = key.map(|key| format!(" {key}:"));
-    let file = loss.snapshot.as_ref().map(|file| format!(" of {file}")).unwrap_or_default();
-    let at = loss.byte_offset.map(|at| format!(" (byte offset {at}{file})"));
+    let at = match (loss.byte_offset, &loss.snapshot) {
+        (Some(at), Some(file)) => Some(format!(" (byte offset {at} of {file})")),
+        (Some(at), None) => Some(format!(" (byte offset {at})")),
+        (None, file) => file.as_ref().map(|file| format!(" (of {file})")),
+    };
     let count = (loss.count > 1).then(|| format!(" ({} times)", loss.count));
     let [key, at, count] = [key, at, count].map(Option::unwrap_or_default);
     format!("{}:{key} {}{at}{count}", loss.finding, loss.detail)

@@ -33,7 +33,7 @@ pub struct Loss<'a> {
     /// The address of the thing, table, bucket or queue that the key tells, if it tells one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Cow<'a, str>>,
-    /// The snapshot file of the byte offset, seen from the data directory, where several were read and it is known.
+    /// The snapshot file that it is of, seen from the data directory, where several were read and it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Cow<'a, str>>,
     /// Byte offset in the input, if there is one.

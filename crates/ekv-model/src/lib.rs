@@ -38,7 +38,7 @@ pub use error::{Class, Error, Result};
 pub use glob::Glob;
 pub use monitor::{Cancelled, Monitor, NoMonitor};
 pub use protocol::{Kind, Map, Protocol};
-pub use report::{Example, Finding, FindingTotals, Findings, LossLog, Severity};
+pub use report::{Example, FileOffset, Finding, FindingTotals, Findings, LossLog, Severity};
 pub use scope::{Filtered, Keys, Narrowing, Scope, Unmatched, item_parts};
 pub use step::{Extent, Step, ThingKey};
 pub use thing::{Size, Thing, Things};

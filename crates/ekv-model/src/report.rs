@@ -80,6 +80,15 @@ macro_rules! findings {
     };
 }
 
+/// Where a record lies in one of the files that are read together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileOffset {
+    /// Number of the file, in the order in which they were given.
+    pub file: u16,
+    /// Byte offset of the record; `None` if the file as it was given has no such record.
+    pub byte_offset: Option<u64>,
+}
+
 /// One occurrence of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
@@ -87,6 +96,8 @@ pub struct Example {
     pub key: Option<Vec<u8>>,
     /// Byte offset in the input, if there is one.
     pub byte_offset: Option<u64>,
+    /// Which of several files that is, if it is known: its number in the order in which they were given.
+    pub file: Option<u16>,
     /// Details: numbers, what was expected, what was kept.
     pub detail: String,
     /// The adapter whose data it is, if neither the name of the finding nor the key says so.
@@ -96,7 +107,13 @@ pub struct Example {
 impl Example {
     /// An occurrence, with its whole key.
     pub fn new(key: Option<&[u8]>, byte_offset: Option<u64>, detail: String) -> Self {
-        Example { key: key.map(<[u8]>::to_vec), byte_offset, detail, adapter: None }
+        Example { key: key.map(<[u8]>::to_vec), byte_offset, file: None, detail, adapter: None }
+    }
+
+    /// The same in one of several files.
+    #[must_use]
+    pub fn in_file(self, file: Option<u16>) -> Self {
+        Example { file, ..self }
     }
 
     /// The same of data of an adapter.

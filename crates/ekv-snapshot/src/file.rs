@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
+use ekv_model::FileOffset;
 use ekv_spill::SparseIndex;
 
 use crate::entry::lengths;
@@ -27,13 +28,15 @@ pub struct RecordFile {
     /// The user keys, if the records hold [`SharedKey`]s in the place of their raw keys.
     keys: Option<Input>,
     is_overlay: bool,
+    /// Which of the files that are read together it is, or adds to.
+    number: u16,
     /// Of the input, before pass 1.
     stamp: Option<Stamp>,
 }
 
 impl RecordFile {
     pub(crate) fn new(input: Input, start: u64, end: u64, index: SparseIndex) -> Self {
-        RecordFile { input, start, end, index: Arc::new(index), keys: None, is_overlay: false, stamp: None }
+        RecordFile { input, start, end, index: Arc::new(index), keys: None, is_overlay: false, number: 0, stamp: None }
     }
 
     /// The same file, whose records hold [`SharedKey`]s of these keys.
@@ -72,6 +75,12 @@ impl RecordFile {
     #[must_use]
     pub(crate) fn into_overlay(self) -> Self {
         RecordFile { is_overlay: true, ..self }
+    }
+
+    /// The same file as one of several that are read together, by its number.
+    #[must_use]
+    pub fn numbered(self, number: u16) -> Self {
+        RecordFile { number, ..self }
     }
 
     /// The same records, read by way of another input.
@@ -277,6 +286,12 @@ impl Cursor {
     /// Byte offset of the current record in the snapshot.
     pub(crate) fn byte_offset(&self) -> u64 {
         self.at
+    }
+
+    /// Where the current record lies, as users know the file.
+    pub(crate) fn file_offset(&self) -> FileOffset {
+        let RecordFile { is_overlay, number, .. } = self.file;
+        FileOffset { file: number, byte_offset: (!is_overlay).then_some(self.at) }
     }
 
     /// The stored value, value header included.

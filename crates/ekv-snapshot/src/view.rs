@@ -16,6 +16,8 @@ pub(crate) use lookup::seek_version;
 pub use range_scan::{Mark, RangeScan};
 pub use version_scan::{Version, VersionKind, VersionScan};
 
+use ekv_model::FileOffset;
+
 use crate::file::{Cursor, RecordFile};
 use crate::format::{NEWEST_ALWAYS_PREFIX, TS_LEN};
 use crate::record::{StoredValue, ValueHeader, split_raw_key};
@@ -76,8 +78,8 @@ pub struct Visible<'a> {
     pub commit_ts: CommitTs,
     /// Its body, without value header.
     pub body: StoredValue<'a>,
-    /// Byte offset of the entry in its snapshot.
-    pub byte_offset: u64,
+    /// Where the entry lies.
+    pub byte_offset: FileOffset,
     /// The value header does not parse: what the version says is unknown, and the body is empty. Only point reads return such versions.
     pub is_damaged: bool,
 }
@@ -271,7 +273,7 @@ pub(crate) fn shows(cursor: &Cursor, read_ts: CommitTs) -> Shows {
 
 fn visible(cursor: &Cursor) -> Option<Visible<'_>> {
     let (user_key, commit_ts) = split_raw_key(cursor.raw_key())?;
-    let byte_offset = cursor.byte_offset();
+    let byte_offset = cursor.file_offset();
     Some(Visible { user_key, commit_ts, body: cursor.value().without_header(), byte_offset, is_damaged: false })
 }
 

@@ -1,6 +1,6 @@
 //! Items whose table has no schema. Source: `docs/format/dynamodb.md`, sections 3 and 5.
 
-use ekv_model::{Protocol, Result};
+use ekv_model::{FileOffset, Protocol, Result};
 use ekv_snapshot::{Range, RangeScan};
 
 use super::findings;
@@ -77,7 +77,7 @@ fn rest_of_table(run: &mut Run<'_>, scan: &mut RangeScan, table: &[u8], name: &s
 }
 
 /// Counts an item whose key does not parse.
-pub(super) fn malformed(run: &mut Run<'_>, user_key: &[u8], byte_offset: u64) -> Result<()> {
+pub(super) fn malformed(run: &mut Run<'_>, user_key: &[u8], byte_offset: FileOffset) -> Result<()> {
     run.record_finding(findings::MALFORMED_KEY, user_key, Some(byte_offset), || {
         "an item key needs table, generation and primary key".to_owned()
     });

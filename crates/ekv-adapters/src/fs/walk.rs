@@ -1,7 +1,7 @@
 //! The tree, from its root. Source: `docs/format/fs.md`, sections 4 and 5.
 
 use ekv_model::fs::{Entry as Named, Event, PATH_LEN_MAX, ROOT, ROOT_PATH};
-use ekv_model::{Event as ModelEvent, Kind, Protocol, Result};
+use ekv_model::{Event as ModelEvent, FileOffset, Kind, Protocol, Result};
 use ekv_snapshot::{Lookup, Range, RangeScan};
 use ekv_spill::Sorter;
 
@@ -66,6 +66,7 @@ enum Position {
 struct Found {
     name: Vec<u8>,
     entry: Option<Entry>,
+    at: FileOffset,
 }
 
 /// An inode that was looked up.
@@ -244,22 +245,28 @@ impl Walk<'_, '_> {
             return Ok(false);
         }
         let Some(entry) = &found.entry else {
-            run.record_finding(findings::INVALID_ENTRY, path, None, || format!("in the directory {directory:016x}"));
+            run.record_finding(findings::INVALID_ENTRY, path, Some(found.at), || {
+                format!("in the directory {directory:016x}")
+            });
             return lose_entry(run);
         };
         let child = entry.inode;
         if !keys::is_legal(&found.name) {
-            run.record_finding(findings::ILLEGAL_NAME, path, None, || format!("in the directory {directory:016x}"));
+            run.record_finding(findings::ILLEGAL_NAME, path, Some(found.at), || {
+                format!("in the directory {directory:016x}")
+            });
             return lose_entry(run);
         }
         if path.len() > PATH_LEN_MAX {
-            run.record_finding(findings::LONG_PATH, path, None, || format!("{} bytes, inode {child:016x}", path.len()));
+            run.record_finding(findings::LONG_PATH, path, Some(found.at), || {
+                format!("{} bytes, inode {child:016x}", path.len())
+            });
             return lose_entry(run);
         }
         let (inode, commit_ts) = match self.look_up(run, child, path)? {
             Looked::Sound(inode, commit_ts) => (inode, commit_ts),
             Looked::Missing => {
-                run.record_finding(findings::DANGLING_ENTRY, path, None, || format!("inode {child:016x}"));
+                run.record_finding(findings::DANGLING_ENTRY, path, Some(found.at), || format!("inode {child:016x}"));
                 return lose_entry(run);
             }
             Looked::Lost => return lose_entry(run),
@@ -276,7 +283,7 @@ impl Walk<'_, '_> {
             None => Met::First { names: 1 },
         };
         if inode.is_directory() && met == Met::Again {
-            run.record_finding(findings::DIRECTORY_LOOP, path, None, || format!("inode {child:016x}"));
+            run.record_finding(findings::DIRECTORY_LOOP, path, Some(found.at), || format!("inode {child:016x}"));
             return lose_entry(run);
         }
         if entry.kind != inode.kind {
@@ -461,7 +468,7 @@ fn next_found(entries: &mut RangeScan) -> Result<Option<Found>> {
                 Err(JsonError::Read(error)) => return Err(error),
                 Err(JsonError::Fault(_)) => None,
             };
-            return Ok(Some(Found { name, entry }));
+            return Ok(Some(Found { name, entry, at: found.byte_offset }));
         }
     }
     Ok(None)

@@ -1,7 +1,7 @@
 //! What all collections share: expiry, fate, and the events around their elements.
 
 use ekv_model::redis::{CollectionKind, CollectionSize, Element, Event};
-use ekv_model::{Event as ModelEvent, Finding, Result};
+use ekv_model::{Event as ModelEvent, FileOffset, Finding, Result};
 use ekv_snapshot::{Lookup, Visible};
 
 use super::expiry::{ExpiryIndex, ExpiryVerdict, judge};
@@ -14,18 +14,18 @@ use crate::{Family, Run};
 #[derive(Debug)]
 pub(super) struct Damage {
     finding: Finding,
-    byte_offset: u64,
+    at: FileOffset,
     detail: String,
 }
 
 impl Damage {
-    pub(super) fn at(byte_offset: u64, finding: Finding, detail: impl Into<String>) -> Self {
-        Damage { finding, byte_offset, detail: detail.into() }
+    pub(super) fn at(at: FileOffset, finding: Finding, detail: impl Into<String>) -> Self {
+        Damage { finding, at, detail: detail.into() }
     }
 
     /// Notes the loss of `key`.
     pub(super) fn note(&self, run: &mut Run<'_>, key: &[u8]) {
-        run.record_finding(self.finding, key, Some(self.byte_offset), || self.detail.clone());
+        run.record_finding(self.finding, key, Some(self.at), || self.detail.clone());
     }
 }
 
@@ -96,7 +96,9 @@ impl CollectionExpiry {
                     Some(at_ms)
                 }
                 None => {
-                    run.record_finding(findings::INVALID_TTL_VALUE, key, None, || "the key is left out".to_owned());
+                    run.record_finding(findings::INVALID_TTL_VALUE, key, Some(row.at), || {
+                        "the key is left out".to_owned()
+                    });
                     return Ok(CollectionFate::Damaged);
                 }
             },

@@ -1,6 +1,6 @@
 //! The expiry index, joined by lookups that ascend with the keys they serve. Source: `docs/format/redis.md`, sections 2.3 and 4.
 
-use ekv_model::Result;
+use ekv_model::{FileOffset, Result};
 use ekv_snapshot::Lookup;
 
 use super::findings;
@@ -15,6 +15,8 @@ pub(crate) struct IndexRow {
     pub(crate) at_ms: Option<u64>,
     /// Commit timestamp of the record.
     pub(crate) commit_ts: u64,
+    /// Where it lies.
+    pub(crate) at: FileOffset,
 }
 
 /// Finds the index record of a key and accounts for it.
@@ -34,7 +36,7 @@ impl ExpiryIndex {
         let Some(lookup) = &mut self.lookup else { return Ok(None) };
         put_plain(&mut self.user_key, Family::RedisExpiry.prefix(), key);
         let Some(found) = lookup.get(&self.user_key)? else { return Ok(None) };
-        let row = IndexRow { at_ms: parse_expiry(&found.body), commit_ts: found.commit_ts.0 };
+        let row = IndexRow { at_ms: parse_expiry(&found.body), commit_ts: found.commit_ts.0, at: found.byte_offset };
         // A record with a damaged value header is not among the visible ones that are accounted for.
         run.account(Family::RedisExpiry, Outcome::Joined, u64::from(!found.is_damaged))?;
         Ok(Some(row))

@@ -1,8 +1,8 @@
 //! Lists: a window over numbered items, moved by length records. Source: `docs/format/redis.md`, sections 2.6 and 5.4.
 
-use ekv_model::Result;
 use ekv_model::payload::element_len;
 use ekv_model::redis::{CollectionKind, CollectionSize, Element};
+use ekv_model::{FileOffset, Result};
 use ekv_snapshot::{Lookup, Range, RangeScan, Visible};
 
 use super::collection::{CollectionExpiry, CollectionFate, Damage, Seen, begin, element, end};
@@ -139,7 +139,7 @@ impl Lists<'_> {
     }
 
     /// Emits or accounts for a list, its length records and the items in its window; returns the outcome of its metadata.
-    fn list(&mut self, run: &mut Run<'_>, key: &[u8], base: Option<Base>, at: u64) -> Result<Outcome> {
+    fn list(&mut self, run: &mut Run<'_>, key: &[u8], base: Option<Base>, at: FileOffset) -> Result<Outcome> {
         let fold = fold(&mut self.deltas, &mut self.fold_key, key, base)?;
         let fate = self.fate(run, key, &fold)?;
         if let Ok(expire_at_ms) = fate {
@@ -329,7 +329,7 @@ fn delta_rest<'f>(found: &Visible<'f>) -> Option<&'f [u8]> {
 fn fold(deltas: &mut RangeScan, prefix: &mut Vec<u8>, key: &[u8], base: Option<Base>) -> Result<Fold> {
     let seen = base.as_ref().map(|base| base.seen).unwrap_or_default();
     let mut fold = Fold { has_base: base.is_some(), seen, ..Fold::default() };
-    let (mut head, mut len, mut last_at) = (0_i128, 0_i128, 0);
+    let (mut head, mut len, mut last_at) = (0_i128, 0_i128, FileOffset::default());
     match base.map(|base| base.meta) {
         Some(Ok(meta)) => {
             (head, len) = (meta.head.into(), meta.len.into());

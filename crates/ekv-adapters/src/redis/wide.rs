@@ -3,9 +3,9 @@
 //! Source: `docs/format/redis.md`, sections 2.5, 2.7, 3 to 5. All families of a kind put a counted Redis key behind their prefix,
 //! so that the records of one key are neighbours in each of them and keys come in the same order in all of them.
 
-use ekv_model::Result;
 use ekv_model::payload::element_len;
 use ekv_model::redis::Element;
+use ekv_model::{FileOffset, Result};
 use ekv_snapshot::{Lookup, Mark, Range, RangeScan, StoredValue};
 use ekv_spill::Sorter;
 
@@ -59,7 +59,7 @@ fn behind_deltas(run: &mut Run<'_>, kind: &WideKind) -> Result<()> {
 }
 
 /// Notes and accounts for an element or metadata record whose Redis key cannot be read.
-fn unreadable(run: &mut Run<'_>, family: Family, rest: &[u8], byte_offset: u64) -> Result<()> {
+fn unreadable(run: &mut Run<'_>, family: Family, rest: &[u8], byte_offset: FileOffset) -> Result<()> {
     run.record_finding(findings::INVALID_KEY, rest, Some(byte_offset), || {
         format!("{} key does not parse", family.name())
     });

@@ -150,7 +150,8 @@ impl Chunks {
         };
         plan.used.references = plan.used.references.saturating_add(1);
         let Some(reference) = ChunkRef::read(&found.body)? else {
-            return Ok(Err(format!("the reference to its content, at byte {}, does not parse", found.byte_offset)));
+            let at = found.byte_offset.byte_offset.map(|at| format!(", at byte {at},")).unwrap_or_default();
+            return Ok(Err(format!("the reference to its content{at} does not parse")));
         };
         if let Some(size) = size.filter(|size| *size != reference.size_bytes) {
             return Ok(Err(format!("its reference says {} bytes, the record says {size}", reference.size_bytes)));

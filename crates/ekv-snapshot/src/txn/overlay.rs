@@ -266,6 +266,6 @@ impl GroupOverlay {
         let input = self.writer.finish(format!("{snapshot} (writes of committed transactions)"))?;
         let options = ScanOptions { raw_key_len_max: u64::MAX, ..ScanOptions::default() };
         let (_, file) = scan(&input, &options, &mut OneFamily, work.scratch, &NoMonitor)?;
-        Ok(Some(file.into_overlay()))
+        Ok(Some(file.into_overlay().numbered(self.group)))
     }
 }

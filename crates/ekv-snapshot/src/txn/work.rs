@@ -203,7 +203,9 @@ impl<'w> Work<'w> {
         detail: impl FnOnce(&TxnGroup) -> String,
     ) {
         let Some(group) = self.groups.get(usize::from(lock.group)) else { return };
-        self.findings.record(finding, || Example::new(Some(&lock.user_key), Some(lock.byte_offset), detail(group)));
+        self.findings.record(finding, || {
+            Example::new(Some(&lock.user_key), Some(lock.byte_offset), detail(group)).in_file(Some(lock.group))
+        });
     }
 }
 

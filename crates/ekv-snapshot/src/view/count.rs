@@ -50,7 +50,7 @@ impl View {
             if origin == Origin::Unowned {
                 counts.findings.record(findings::UNOWNED, || {
                     let detail = format!("committed at {}", record.commit_ts);
-                    Example::new(Some(record.user_key), Some(record.byte_offset), detail)
+                    Example::new(Some(record.user_key), record.byte_offset.byte_offset, detail)
                 });
             }
             monitor.advance(1)?;

@@ -3,7 +3,8 @@
 use std::fs;
 
 use ekv_backup::{
-    Choice, Class, Completeness, DecodeOptions, NoProgress, ReadOptions, Resources, Status, decode, inspect, verify,
+    Choice, Class, CommandError, Completeness, DecodeOptions, NoProgress, ReadOptions, Resources, Status, decode,
+    inspect, verify,
 };
 use ekv_testkit::SnapshotBuilder;
 
@@ -66,6 +67,45 @@ fn loss_says_in_which_of_several_snapshots_its_byte_offset_is() {
     assert!(said == read && said[1].as_deref() == Some("group-2/fsm-snap/0000000000000001.fsm"), "{said:?} {read:?}");
     fs::remove_dir_all(node.path().join("group-2")).unwrap();
     assert_eq!(places(&node).0, [None]);
+}
+
+#[test]
+fn losses_that_adapters_and_transactions_find_say_of_which_of_several_snapshots_they_are() {
+    let node = Node::new();
+    let (a, z) = (string("a"), string("z"));
+    let broken = b"\xff\x01";
+    node.add(1, 1, &group_1().put(&string("b"), 100, broken).put(b"!txn|cmt|bad", 300, b"\x01"));
+    let commit = [b"!txn|cmt|", &a[..], &200_u64.to_be_bytes()].concat();
+    node.add(1, 2, &group_1().put(&string("b"), 100, broken).put(&commit, 300, b"\x01"));
+    let group_2 = group_2().put(&string("y"), 100, broken).prepare(&z, 200, &a, Some(&stored("new")));
+    node.add(2, 1, &group_2);
+    let expected = |report: &serde_json::Value| {
+        let of = |loss: &serde_json::Value, name: &str| loss[name].as_str().unwrap_or_default().to_owned();
+        let lost = report.as_array().unwrap().iter();
+        lost.map(|loss| (of(loss, "finding"), of(loss, "key"), of(loss, "snapshot"))).collect::<Vec<_>>()
+    };
+    let in_group = |group: u64, index: u64| format!("group-{group}/fsm-snap/{index:016}.fsm");
+    let report = node.try_decode(&DecodeOptions::default()).unwrap();
+    let lost = [
+        ("txn_damaged_record", "!redis|str|z", in_group(2, 1)),
+        ("redis_invalid_string_value", "b", in_group(1, 2)),
+        ("redis_invalid_string_value", "y", in_group(2, 1)),
+    ];
+    let lost: Vec<_> = lost.map(|(finding, key, file)| (finding.to_owned(), key.to_owned(), file)).into();
+    assert_eq!(expected(&serde_json::to_value(&report.lost).unwrap()), lost);
+    let lines = fs::read_to_string(node.dump().join(LOSSES_FILE)).unwrap();
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(expected(&lines.into()), lost);
+    fs::remove_dir_all(node.dump()).unwrap();
+    let error = node.try_decode(&strict()).unwrap_err();
+    let Some(CommandError::Strict { lost: told, .. }) = error.get_ref().downcast_ref() else { panic!("{error}") };
+    assert_eq!(expected(&serde_json::to_value(told.as_ref()).unwrap()), lost);
+    assert!(told.first(9).unwrap()[1].contains(" of group-1/fsm-snap/0000000000000002.fsm)"));
+
+    // Of one snapshot there is nothing to tell.
+    fs::remove_dir_all(node.path().join("group-1")).unwrap();
+    let report = node.try_decode(&DecodeOptions::default()).unwrap();
+    assert!(expected(&serde_json::to_value(&report.lost).unwrap()).iter().all(|(_, _, file)| file.is_empty()));
 }
 
 fn group_1() -> SnapshotBuilder {
