@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ekv_dump::verify::{Relisting, relist};
 use ekv_files::checksums::CHECKSUMS_FILE;
-use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy, StagedFiles};
+use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, LeftoverState, Privacy, StagedFiles};
 use ekv_model::Result;
 use ekv_spill::Spool;
 use serde::Serialize;
@@ -67,6 +67,9 @@ pub struct ChecksumsReport {
 /// is in the report.
 pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progress) -> Result<ChecksumsReport> {
     let scratch = options.resources.scratch();
+    if !options.dry_run {
+        remove_leftovers(dump);
+    }
     let mut source = open_directory(dump, &scratch, &options.resources)?;
     let target = dump.join(CHECKSUMS_FILE);
     // The staging directory lies in the dump: it is made once it is known that there is something to write.
@@ -102,4 +105,12 @@ pub fn checksums(dump: &Path, options: &ChecksumsOptions, progress: &dyn Progres
         report.warnings = published.warnings.iter().map(ToString::to_string).collect();
     }
     Ok(report)
+}
+
+/// Removes what stopped runs of this function left in the dump. What stays is found by the checks.
+fn remove_leftovers(dump: &Path) {
+    let found = ekv_files::sink::leftovers(dump).unwrap_or_default();
+    for leftover in found.iter().filter(|leftover| leftover.state() == LeftoverState::Abandoned) {
+        let _ = leftover.remove();
+    }
 }

@@ -7,6 +7,19 @@ pub use ekv_text::Shown as Escaped;
 /// Longest path component, in bytes.
 pub const COMPONENT_LEN_MAX: usize = 255;
 
+/// What marks the name of a staging directory; so many hex digits follow.
+pub(crate) const STAGING_MARK: &[u8] = b".ekv-staging-";
+pub(crate) const STAGING_HEX_LEN: usize = 16;
+
+/// Whether a name is that of the private directory in which something grows before it gets the name of any target:
+/// `.TARGET.ekv-staging-<16 hex digits>`, `.TARGET` only where there is room.
+pub fn is_staging_name(name: &[u8]) -> bool {
+    let Some((head, hex)) = name.split_last_chunk::<STAGING_HEX_LEN>() else { return false };
+    let is_hex = hex.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let base = head.strip_suffix(STAGING_MARK);
+    is_hex && base.is_some_and(|base| base.is_empty() || (base.len() > 1 && base.starts_with(b".")))
+}
+
 /// A path relative to the root of a dump, valid by construction.
 ///
 /// One or more components, joined by `/`. No component is empty, `.` or `..`, holds `/` or NUL, or is longer than

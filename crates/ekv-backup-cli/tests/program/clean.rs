@@ -80,3 +80,29 @@ fn leftover_of_another_run_does_not_disturb_the_next_one() {
     room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
     room.run(&["verify", "dump"]).assert_code(0);
 }
+
+/// A run of `checksums` works inside of the dump: what a killed one leaves must not look like damage.
+#[test]
+fn staging_directory_in_a_dump_is_told_as_what_it_is_and_removed_by_the_next_run_of_checksums() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+    let sound = room.tree("dump");
+    let staging = "dump/.CHECKSUMS.ekv-staging-0123456789abcdef";
+    let leave = || {
+        leave(&room, staging);
+        room.write(&format!("{staging}/tree/CHECKSUMS"), b"half of a f");
+    };
+    leave();
+    let told = ".CHECKSUMS.ekv-staging-0123456789abcdef: a run of ekv-backup checksums is using it, or was stopped and left it";
+    let run = room.run(&["verify", "dump"]);
+    run.assert_code(2).assert_says(told);
+    assert_eq!(run.stderr.matches("problem: ").count(), 1, "{run:?}");
+    room.run(&["encode", "dump", "out.fsm"]).assert_code(2).assert_says(told);
+    room.run(&["pack", "dump", "dump.tar"]).assert_code(2).assert_says(told);
+    room.run(&["checksums", "dump", "--dry-run"]).assert_code(2).assert_says(told);
+    room.run(&["checksums", "dump"]).assert_code(0);
+    assert_eq!(room.tree("dump"), sound);
+    leave();
+    room.run(&["clean", "dump"]).assert_code(0);
+    assert_eq!(room.tree("dump"), sound);
+}

@@ -450,6 +450,9 @@ impl Shown<'_, '_> {
 
 impl Visitor for Shown<'_, '_> {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        if let Some(kind) = ProblemKind::left_by_run(path.as_bytes()) {
+            return Err(Error::from(kind).at(path.as_bytes()));
+        }
         let shown = self.allowed(Entry::of_directory(path.as_bytes())).and_then(|entry| {
             self.books.notes.scopes.note(entry)?;
             self.visit.directory(path, entry)

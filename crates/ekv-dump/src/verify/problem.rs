@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use crate::s3_name::UnnaturalKey;
 use crate::segment::SegmentError;
 use ekv_files::archive::IndexFault;
-use ekv_files::path::Escaped;
+use ekv_files::path::{Escaped, is_staging_name};
 use ekv_files::source::{Refusal, is_apple_double};
 
 /// Problems that are kept.
@@ -123,6 +123,9 @@ pub enum ProblemKind {
         /// What may lie there.
         expected: &'static str,
     },
+    /// The staging directory of a run of `checksums`.
+    #[error("a run of ekv-backup checksums is using it, or was stopped and left it: ekv-backup clean DUMP removes it")]
+    LeftByRun,
     /// Something that the manifest says was left out.
     #[error("the manifest says that this was left out, yet it is there")]
     NotIncluded,
@@ -260,6 +263,11 @@ impl ProblemKind {
             cause = error.source();
         }
         ProblemKind::Line { message }
+    }
+
+    /// What is wrong with a staging directory, or anything in it.
+    pub(crate) fn left_by_run(path: &[u8]) -> Option<Self> {
+        path.split(|byte| *byte == b'/').next().is_some_and(is_staging_name).then_some(ProblemKind::LeftByRun)
     }
 
     /// A file that CHECKSUMS does not list.

@@ -42,6 +42,8 @@ struct Collected {
     scopes: Scopes,
     lists: Lists,
     problems: Problems,
+    /// The staging directory that was met last.
+    left_by_run: Vec<u8>,
 }
 
 /// What the walk brought together.
@@ -68,6 +70,7 @@ impl<'a> Walk<'a> {
             scopes: Scopes::new(scratch, memory_budget / 10),
             lists: Lists::default(),
             problems: Problems::default(),
+            left_by_run: Vec::new(),
         };
         Walk { collected, monitor, buffer: Vec::new() }
     }
@@ -93,10 +96,16 @@ impl<'a> Walk<'a> {
 
 impl Visitor for Walk<'_> {
     fn directory(&mut self, path: &DumpPath) -> Result<()> {
+        if self.collected.is_left_by_run(path.as_bytes()) {
+            return Ok(());
+        }
         self.collected.entries.add_directory(path.as_bytes())
     }
 
     fn file(&mut self, path: &DumpPath, content: &mut dyn Read) -> Result<()> {
+        if self.collected.is_left_by_run(path.as_bytes()) {
+            return Ok(());
+        }
         let reader = HashingReader::new(content, self.monitor);
         self.collected.read_file(path.as_bytes(), reader, &mut self.buffer).map_err(|error| error.at(path.as_bytes()))
     }
@@ -105,6 +114,9 @@ impl Visitor for Walk<'_> {
         let path = path.as_bytes();
         if path == MANIFEST_FILE.as_bytes() || path == CHECKSUMS_FILE.as_bytes() {
             return Err(Error::from(SourceError::Refused(refusal)).at(path));
+        }
+        if self.collected.is_left_by_run(path) {
+            return Ok(());
         }
         self.collected.problems.add(path, ProblemKind::Refused(refusal));
         self.collected.entries.add_refused(path)
@@ -117,6 +129,17 @@ impl Visitor for Walk<'_> {
 }
 
 impl Collected {
+    /// Whether something is, or lies in, a staging directory, which is one problem and no part of the dump.
+    fn is_left_by_run(&mut self, path: &[u8]) -> bool {
+        let Some(kind) = ProblemKind::left_by_run(path) else { return false };
+        let directory = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+        if self.left_by_run != directory {
+            self.left_by_run = directory.to_vec();
+            self.problems.add(directory, kind);
+        }
+        true
+    }
+
     fn read_file(&mut self, path: &[u8], reader: HashingReader<'_>, buffer: &mut Vec<u8>) -> Result<()> {
         let entry = Entry::of_file(path).ok();
         let (digest, len) = match entry.filter(|entry| says_something(*entry)) {

@@ -247,3 +247,28 @@ fn device_as_target_is_refused_and_not_written_to() {
         run.assert_code(1).assert_says("/dev/full");
     }
 }
+
+/// Append-only directories, immutable files, sticky directories of others: some or all removals fail.
+#[test]
+fn checksums_where_nothing_may_be_removed_leaves_a_whole_file_and_says_what_stays() {
+    let inject =
+        ["unlinkat:error=EPERM", "unlinkat:error=EPERM:when=2+", "unlinkat,renameat2,renameat,rename:error=EPERM"];
+    if !strace::is_available() {
+        return;
+    }
+    for (inject, code) in inject.into_iter().zip([0, 0, 4]) {
+        let room = Room::with_small_snapshot();
+        room.run(&["decode", "snapshot.fsm", "dump"]).assert_code(0);
+        let file = "dump/redis/db_0/strings/a.bin";
+        room.write(file, b"edited");
+        let old = fs::read(room.path("dump/CHECKSUMS")).unwrap();
+        let run = strace::run_with(&room, &format!("inject={inject}"), &["checksums", "dump"]);
+        run.assert_code(code).assert_says("cannot remove dump/.CHECKSUMS.ekv-staging-");
+        let new = fs::read(room.path("dump/CHECKSUMS")).unwrap();
+        assert_eq!(new == old, code != 0, "{inject}: {run:?}");
+        // Once removing is possible, the same command ends well.
+        room.run(&["checksums", "dump"]).assert_code(0);
+        room.run(&["verify", "dump"]).assert_code(0);
+        assert_ne!(fs::read(room.path("dump/CHECKSUMS")).unwrap(), old);
+    }
+}

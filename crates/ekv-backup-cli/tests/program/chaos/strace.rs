@@ -98,7 +98,12 @@ fn counts<A: AsRef<OsStr>>(room: &Room, names: &[&str], words: &[A]) -> BTreeMap
 
 /// Runs the program; the first thread that comes to `call` meets `effect` instead, such as `signal=KILL` or `error=EIO`.
 pub(super) fn run<A: AsRef<OsStr>>(room: &Room, call: &Call, effect: &str, words: &[A]) -> Run {
-    let trace = format!("trace={}", call.name);
-    let inject = format!("inject={}:{effect}:when={}", call.name, call.nth);
-    end_of(traced(room, &["-o", "/dev/null", "-e", &trace, "-e", &inject], words).spawn().unwrap())
+    run_with(room, &format!("inject={}:{effect}:when={}", call.name, call.nth), words)
+}
+
+/// Runs the program with this `inject=` of `strace`.
+pub(super) fn run_with<A: AsRef<OsStr>>(room: &Room, inject: &str, words: &[A]) -> Run {
+    let names = inject.trim_start_matches("inject=").split(':').next().unwrap_or_default();
+    let trace = format!("trace={names}");
+    end_of(traced(room, &["-o", "/dev/null", "-e", &trace, "-e", inject], words).spawn().unwrap())
 }

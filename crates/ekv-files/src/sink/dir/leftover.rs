@@ -18,10 +18,10 @@ use super::place::{below, io_error};
 use super::privacy;
 use super::remove::MadeBy;
 use super::replacing::{self, Settled, Word};
-use super::staging::{is_lock_unsupported, is_staging_name, remove_whole};
+use super::staging::{is_lock_unsupported, remove_whole};
 use super::sys::{Access, Native, Stat, System, has_errno};
 use super::target::{Target, is_empty};
-use crate::path::{COMPONENT_LEN_MAX, Escaped, check_component};
+use crate::path::{COMPONENT_LEN_MAX, Escaped, check_component, is_staging_name};
 use crate::sink::{LeftoverState, SinkError, SinkOperation};
 use crate::{Error, ErrorKind, Result};
 

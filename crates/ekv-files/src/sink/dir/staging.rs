@@ -16,15 +16,9 @@ use super::privacy;
 use super::remove::{MadeBy, remove_content};
 use super::sys::{Access, At, FileId, Stat, System, has_errno, write_fully};
 use super::target::{Target, is_empty};
-use crate::path::COMPONENT_LEN_MAX;
+use crate::path::{COMPONENT_LEN_MAX, STAGING_HEX_LEN as HEX_LEN, STAGING_MARK as MARK};
 use crate::sink::{Privacy, SinkError, SinkOperation};
 use crate::{Error, Result};
-
-/// What marks the name of a staging directory; 16 hex digits follow.
-const MARK: &[u8] = b".ekv-staging-";
-
-/// Hex digits at the end of the name.
-const HEX_LEN: usize = 16;
 
 /// Attempts to find an unused name.
 const NAME_ATTEMPTS: u32 = 16;
@@ -252,14 +246,6 @@ fn staging_name(base: &[u8], random: u64) -> Vec<u8> {
     name
 }
 
-/// Whether a name is one that [`staging_name`] gives for any target.
-pub(super) fn is_staging_name(name: &[u8]) -> bool {
-    let Some((head, hex)) = name.split_last_chunk::<HEX_LEN>() else { return false };
-    let is_hex = hex.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let base = head.strip_suffix(MARK);
-    is_hex && base.is_some_and(|base| base.is_empty() || (base.len() > 1 && base.starts_with(b".")))
-}
-
 /// Whether an error says that the file system has no locks.
 pub(super) fn is_lock_unsupported(error: &io::Error) -> bool {
     has_errno(error, &[Errno::NOLCK, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::INVAL])
@@ -303,6 +289,7 @@ impl<S: System> Scratch for StagingScratch<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::is_staging_name;
 
     #[test]
     fn staging_names_are_recognised_and_others_are_not() {
