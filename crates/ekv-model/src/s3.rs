@@ -26,7 +26,7 @@ pub struct Bucket<'a> {
 }
 
 /// What is recorded about a bucket; strings are empty where nothing is recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BucketRecord<'a> {
     /// Creation time (HLC); 0 if unknown.
     pub created_at_hlc: u64,

@@ -17,6 +17,7 @@ mod faulty_input;
 mod files;
 pub mod fixtures;
 mod folding_sink;
+pub mod fs;
 #[allow(clippy::as_conversions, reason = "lengths of tests fit")]
 mod indexed_archive;
 mod reading;

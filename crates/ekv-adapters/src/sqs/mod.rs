@@ -44,6 +44,10 @@ pub use encode::EncodeFault;
 
 pub use options::{Options, StoredOddities};
 
+/// Longest name that is no UTF-8, in bytes; a server takes letters, digits, `-`, `_` and `.`, of which 80 at most. Longer ones have no directory that
+/// tells them, nor has `_queue.json` a place for them.
+const OPAQUE_NAME_LEN_MAX: usize = 80;
+
 /// The adapter of the protocol.
 pub(crate) const ADAPTER: Adapter = Adapter {
     decode: |run, options| decode(run, &options.sqs),
@@ -107,7 +111,13 @@ impl Decoder {
         if keys.is_nothing() {
             return Ok(());
         }
-        let mut queue = match queue::read(&found.body, &name)? {
+        let queue = match queue::read(&found.body, &name)? {
+            Ok(_) if name.len() > OPAQUE_NAME_LEN_MAX && std::str::from_utf8(&name).is_err() => {
+                Err("a name of more than 80 bytes that is no UTF-8 has no form in a dump".to_owned())
+            }
+            queue => queue,
+        };
+        let mut queue = match queue {
             Ok(queue) => queue,
             Err(detail) => {
                 run.record_finding(findings::INVALID_QUEUE_META, &name, at, || detail);
@@ -116,7 +126,8 @@ impl Decoder {
                 return self.remains(run, text, &name, Outcome::Lost, &keys);
             }
         };
-        if !queue.stored_name.is_empty() && queue.stored_name.as_bytes() != name {
+        let is_text = std::str::from_utf8(&name).is_ok();
+        if queue.stored_name.as_bytes() != name && !(queue.stored_name.is_empty() && is_text) {
             run.record_finding(findings::NAME_MISMATCH, &name, at, || {
                 format!("the settings say \"{}\"", queue.stored_name.chars().take(80).collect::<String>())
             });

@@ -39,7 +39,7 @@ use reading::{DumpFile, Reading, Visit};
 
 pub use crate::layout::fs::read::findings::ORPHANS_NOT_RESTORED as FS_ORPHANS_NOT_RESTORED;
 pub use crate::layout::s3::read::findings::{S3_ETAG_DIFFERS, S3_SIDE_RECORDS_NOT_RESTORED};
-pub use crate::layout::sqs::read::findings::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
+pub use crate::layout::sqs::read::findings::{NOT_ENCODED_ORPHANS, REPEATED_IDS, SETTINGS_OF_ANOTHER_NAME};
 pub use fault::ReplayFault;
 pub use read_position::ReadPosition;
 pub use reading::{Checking, ReadTotals, ReplayOptions, Replayed};

@@ -8,33 +8,7 @@ use ekv_testkit::SnapshotBuilder;
 
 use crate::trip::{COMMIT_TS, Dump, Mode};
 
-pub(crate) const ROOT: u64 = 1;
-
-pub(crate) fn id_key(prefix: &str, id: u64) -> Vec<u8> {
-    [prefix.as_bytes(), &id.to_be_bytes()].concat()
-}
-
-pub(crate) fn chunk_key(home: u64, inode: u64, index: u64) -> Vec<u8> {
-    [&id_key("!fs|chk|", home)[..], &inode.to_be_bytes(), &index.to_be_bytes()].concat()
-}
-
-pub(crate) fn dir_key(directory: u64, name: &[u8]) -> Vec<u8> {
-    let mut key = id_key("!fs|dir|", directory);
-    for byte in name {
-        key.push(*byte);
-        if *byte == 0 {
-            key.push(0xff);
-        }
-    }
-    [key.as_slice(), &[0, 0]].concat()
-}
-
-/// What is stored of an inode; fields can be replaced in the text.
-pub(crate) fn inode(id: u64, parent: u64, kind: &str, size: u64, nlink: u32) -> String {
-    format!(
-        r#"{{"inode":{id},"parent":{parent},"type":"{kind}","mode":420,"uid":1,"gid":2,"size":{size},"atime_nsec":1,"mtime_nsec":-2,"ctime_nsec":3,"chunk_size":4194304,"home_slot":{id},"epoch":1,"nlink":{nlink},"generation":1}}"#
-    )
-}
+pub(crate) use ekv_testkit::fs::{ROOT, chunk_key, dir_key, id_key, inode};
 
 /// Rows of a file system, of which the last of a key counts.
 #[derive(Clone, Debug, Default)]

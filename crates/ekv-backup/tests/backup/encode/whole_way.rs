@@ -1,7 +1,7 @@
 //! What decodes can be restored: every oddity that an adapter can find goes the whole way, from a snapshot to a dump, to a payload and to a
 //! dump again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use base64::Engine as _;
@@ -9,12 +9,14 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ekv_adapters::{dynamodb, redis, s3, sqs};
 use ekv_backup::restore::{PrepareOptions, RestoreTarget, restore};
 use ekv_backup::{
-    Class, DecodeReport, DirOptions, DumpTarget, EncodeOptions, EncodeRefusal, EncodeReport, Fsync, NoProgress, decode,
+    Class, DecodeReport, DirOptions, DumpTarget, EncodeOptions, EncodeRefusal, EncodeReport, Fsync, NoProgress,
+    Protocol, decode,
 };
 use ekv_dump::losses::Loss;
 use ekv_model::dynamodb::{KeyType, KeyValue, put_sort_key};
 use ekv_model::redis::StreamId;
 use ekv_testkit::SnapshotBuilder;
+use ekv_testkit::fs::{ROOT, chunk_key, dir_key, id_key, inode};
 use ekv_testkit::redis::{Wide, key, value};
 use md5::{Digest, Md5};
 
@@ -183,9 +185,90 @@ fn join(parts: impl IntoIterator<Item = Records>) -> Records {
     parts.into_iter().flatten().collect()
 }
 
+/// A root with a file, and these records; of several with one key the last counts.
+fn tree(more: Records) -> Records {
+    let root = homed_inode(ROOT, &inode(ROOT, ROOT, "directory", 0, 2));
+    join([root, named_inode(2, &file_inode(2, 4), b"file"), records![chunk_key(2, 2, 0) => b"body"], more])
+}
+
+/// A file or directory as this text says, with its home, and with a name in the root.
+fn named_inode(id: u64, text: &str, name: &[u8]) -> Records {
+    let kind = if text.contains(r#""type":"directory""#) { "directory" } else { "file" };
+    let entry = records![dir_key(ROOT, name) => format!(r#"{{"inode":{id},"type":"{kind}"}}"#)];
+    join([homed_inode(id, text), entry])
+}
+
+fn homed_inode(id: u64, text: &str) -> Records {
+    let home = format!(r#"{{"home_slot":{id},"state":"active","epoch":1}}"#);
+    records![id_key("!fs|ino|", id) => text, id_key("!fs|home|", id) => home]
+}
+
+fn file_inode(id: u64, size: u64) -> String {
+    inode(id, ROOT, "file", size, 1)
+}
+
+/// Records of a file system in which the adapter finds `finding`.
+fn fs_oddity_of(finding: &str) -> Records {
+    match finding {
+        "fs_dangling_entry" => records![dir_key(ROOT, b"v") => r#"{"inode":99,"type":"file"}"#],
+        "fs_invalid_entry" => records![dir_key(ROOT, b"v") => "bad"],
+        "fs_invalid_inode" => named_inode(9, "bad", b"v"),
+        "fs_inode_mismatch" => named_inode(9, &file_inode(8, 0), b"v"),
+        "fs_illegal_name" => named_inode(9, &file_inode(9, 0), b".."),
+        "fs_path_too_long" => {
+            // Each of these names is one that a server restores.
+            let name = [b'v'; LIMIT - 100];
+            let directory = |id| inode(id, id - 1, "directory", 0, 3);
+            let deeper = (10..14_u64).flat_map(|id| {
+                let entry = format!(r#"{{"inode":{id},"type":"directory"}}"#);
+                join([homed_inode(id, &directory(id)), records![dir_key(id - 1, &name) => entry]])
+            });
+            let deepest = records![dir_key(13, &name) => r#"{"inode":14,"type":"file"}"#];
+            join([
+                named_inode(9, &inode(9, ROOT, "directory", 0, 3), b"v"),
+                deeper.collect(),
+                homed_inode(14, &inode(14, 13, "file", 0, 1)),
+                deepest,
+            ])
+        }
+        "fs_directory_loop" => {
+            let entry = records![dir_key(9, b"again") => r#"{"inode":9,"type":"directory"}"#];
+            join([named_inode(9, &inode(9, ROOT, "directory", 0, 2), b"v"), entry])
+        }
+        "fs_root_not_directory" => homed_inode(ROOT, &inode(ROOT, ROOT, "file", 0, 1)),
+        "fs_damaged_chunk" => named_inode(9, &file_inode(9, 4), b"v"),
+        "fs_type_mismatch" => {
+            let entry = records![dir_key(ROOT, b"v") => r#"{"inode":9,"type":"directory"}"#];
+            join([homed_inode(9, &file_inode(9, 0)), entry])
+        }
+        "fs_unknown_type" => named_inode(9, &inode(9, ROOT, "socket", 0, 1), b"v"),
+        "fs_unknown_fields" => named_inode(9, &file_inode(9, 0).replace('}', r#","xattr":{"a":[1]}}"#), b"v"),
+        "fs_parent_mismatch" => named_inode(9, &inode(9, 77, "file", 0, 1), b"v"),
+        "fs_odd_mode" => named_inode(9, &file_inode(9, 0).replace(r#""mode":420"#, r#""mode":4294967295"#), b"v"),
+        "fs_nlink_mismatch" => named_inode(9, &inode(9, ROOT, "file", 0, 5), b"v"),
+        "fs_home_mismatch" => {
+            let mut records = named_inode(9, &file_inode(9, 0), b"v");
+            records.remove(1);
+            records
+        }
+        "fs_ignored_chunks" => {
+            join([named_inode(9, &file_inode(9, 1), b"v"), records![chunk_key(9, 9, 5) => b"beyond"]])
+        }
+        "fs_directory_size" => named_inode(9, &inode(9, ROOT, "directory", 7, 2), b"v"),
+        "fs_unlinked_open" => homed_inode(9, &inode(9, ROOT, "file", 0, 0).replace('}', r#","orphaned":true}"#)),
+        "fs_lost_inode" => homed_inode(9, &file_inode(9, 0)),
+        "fs_orphan_chunks" => records![chunk_key(9, 9, 0) => b"of nobody"],
+        "fs_malformed_key" => records![b"!fs|dir|v" => b"{}"],
+        "fs_usage_mismatch" => records![b"!fs|usage" => r#"{"files":9,"bytes":4}"#],
+        other => panic!("no records with {other}: every finding of an adapter must be taken the whole way"),
+    }
+}
+
 /// Records in which an adapter finds `finding`.
 fn oddity_of(finding: &str) -> Records {
     match finding {
+        "fs_root_missing" => named_inode(2, &file_inode(2, 0), b"file"),
+        _ if finding.starts_with("fs_") => tree(fs_oddity_of(finding)),
         "redis_invalid_string_value" => records![key::string(b"v") => b"\xff\x01"],
         "redis_invalid_hll_value" => records![key::hll(b"v") => b"\xff\x02"],
         "redis_invalid_ttl_value" => records![Wide::Set.element(b"v", b"m") => b"", key::expiry(b"v") => b"bad"],
@@ -301,7 +384,12 @@ fn oddity_of(finding: &str) -> Records {
             join([bucket("v"), incomplete, object("v", 1, "a", b"moved", None)])
         }
         "s3_malformed_key" => records![b"!s3|obj|head|bad" => b"{}"],
-        "s3_bucket_meta_missing" => join([object("v", 1, "k", b"body", None), object("v w", 1, "k", b"body", None)]),
+        "s3_bucket_meta_missing" => join([
+            object("v", 1, "k", b"body", None),
+            object("v w", 1, "k", b"body", None),
+            // Its directory does not tell its name.
+            object(&"v".repeat(300), 1, "k", b"body", None),
+        ]),
         "s3_stale_generation_objects" => join([bucket("v"), object("v", 9, "k", b"body", None)]),
         "s3_orphan_chunks" => {
             join([bucket("v"), records![object_key("!s3|blob|", "v", 1, "k", &chunk_tail()) => b"body"]])
@@ -349,7 +437,16 @@ fn oddity_of(finding: &str) -> Records {
             let mut records = queue("another name", "");
             records[0].0 = format!("!sqs|queue|meta|{}", b64u("v")).into_bytes();
             records[1].0 = format!("!sqs|queue|gen|{}", b64u("v")).into_bytes();
-            join([records, records![message_key("v", 1, "m") => message("m", "")]])
+            let mut others = Vec::new();
+            // Directories that tell the name, and one that does not; settings with a name that no directory tells.
+            for (name, stored) in [(&b"\xff"[..], ""), (&[b'v'; 300], "short"), (b"w", &*"long".repeat(80))] {
+                let mut rows = queue(stored, "");
+                for (row, family) in rows.iter_mut().zip(["meta", "gen"]) {
+                    row.0 = format!("!sqs|queue|{family}|{}", URL_SAFE_NO_PAD.encode(name)).into_bytes();
+                }
+                others.extend(rows);
+            }
+            join([records, others, records![message_key("v", 1, "m") => message("m", "")]])
         }
         "sqs_message_id_mismatch" => join([
             queue("v", ""),
@@ -388,6 +485,9 @@ fn differing_files(finding: &str) -> &'static [&'static str] {
         ],
         // Left out: no table of today holds it.
         "ddb_key_no_number" => &["dynamodb/v/items/no%20number.json"],
+        "fs_unknown_type" => &["fs/fs_0/entries.jsonl", "fs/fs_0/tree/v"],
+        // How many names lead to something is counted again; chunks get the size that servers take, modes the bits.
+        _ if finding.starts_with("fs_") => &["fs/fs_0/entries.jsonl"],
         // 0 would mean that it never expires.
         "redis_zero_expiry" => &["redis/db_0/sets/v.json"],
         _ => &[],
@@ -411,11 +511,20 @@ struct Journey {
     encoded: EncodeReport,
 }
 
-/// Decodes the records beside the witnesses, verifies, encodes with the self test and decodes again.
+/// Decodes the records beside the witnesses, verifies, encodes with the self test and decodes again. Of several records with one key the last counts.
 fn take(context: &str, odd: Records) -> Journey {
+    take_with_damage(context, odd, &[])
+}
+
+/// As [`take`], with records under `damaged` of which no reader can tell the value.
+fn take_with_damage(context: &str, odd: Records, damaged: &[Vec<u8>]) -> Journey {
     let mut snapshot = SnapshotBuilder::new();
-    for (user_key, value) in witnesses().into_iter().chain(odd) {
+    let records: BTreeMap<_, _> = witnesses().into_iter().chain(odd).collect();
+    for (user_key, value) in records {
         snapshot = snapshot.put(&user_key, T, &value);
+    }
+    for user_key in damaged {
+        snapshot = snapshot.version(user_key, T, 0x80, 0, b"");
     }
     let room = Room::new();
     fs::write(room.path("snapshot.fsm"), snapshot.build()).unwrap();
@@ -457,19 +566,97 @@ impl Journey {
 
 #[test]
 fn every_finding_of_every_adapter_leaves_a_dump_that_can_be_restored() {
-    let findings = [redis::findings::ALL, dynamodb::findings::ALL, s3::findings::ALL, sqs::findings::ALL].concat();
+    let findings = Protocol::ALL.iter().flat_map(|protocol| match protocol {
+        Protocol::Redis => redis::findings::ALL,
+        Protocol::DynamoDb => dynamodb::findings::ALL,
+        Protocol::S3 => s3::findings::ALL,
+        Protocol::Sqs => sqs::findings::ALL,
+        Protocol::Fs => ekv_adapters::fs::findings::ALL,
+    });
     for finding in findings {
         let name = finding.name;
-        let journey = take(name, oddity_of(name));
+        let damaged = if name == "fs_damaged_chunk" { vec![chunk_key(9, 9, 0)] } else { Vec::new() };
+        let journey = take_with_damage(name, oddity_of(name), &damaged);
         let found = &journey.decoded.books.findings;
         assert!(found.iter().any(|found| found.name == name), "{name}: the records hold {found:?} instead");
-        let left_out = u64::from(name == "ddb_key_no_number");
+        let left_out = u64::from(["ddb_key_no_number", "fs_unknown_type"].contains(&name));
         assert_eq!(journey.encoded.payload.not_restorable, left_out, "{name}: {:?}", journey.encoded.warnings);
         let allowed = differing_files(name);
         let differing = journey.differing();
         let named = differing.iter().all(|path| allowed.contains(&path.as_str()));
         assert!(named, "{name}: {differing:?} come back otherwise");
     }
+}
+
+/// Nothing in a dump would tell the name.
+#[test]
+fn queue_whose_name_is_long_and_no_text_is_a_named_loss() {
+    let name = [0xff; 81];
+    let mut records = queue("v", "");
+    for (row, family) in records.iter_mut().zip(["meta", "gen"]) {
+        row.0 = format!("!sqs|queue|{family}|{}", URL_SAFE_NO_PAD.encode(name)).into_bytes();
+    }
+    let journey = take("name", records);
+    assert_eq!(journey.decoded.losses, 1, "{:?}", journey.decoded.books.findings);
+    assert!(journey.decoded.lost.first(1).unwrap()[0].starts_with("sqs_invalid_queue_meta: "));
+    assert_eq!(journey.differing(), BTreeSet::new());
+}
+
+/// `encode` refused the second message, and with it everything.
+#[test]
+fn messages_of_two_generations_with_one_id_are_all_restored_where_the_queue_has_no_generation() {
+    let settings = |more: &str| {
+        let mut records = queue("v.fifo", &format!(r#","is_fifo":true{more}"#));
+        let text = String::from_utf8(records[0].1.clone()).unwrap().replace(r#""generation":1,"#, "");
+        records[0].1 = text.into_bytes();
+        records.remove(1);
+        records
+    };
+    let sent = |generation: u64, id: &str, ms: u64| {
+        let value = String::from_utf8(message(id, r#","message_group_id":"g""#)).unwrap();
+        let value = value.replace(r#""send_timestamp_millis":7"#, &format!(r#""send_timestamp_millis":{ms}"#));
+        let value = value.replace(r#""queue_generation":1"#, &format!(r#""queue_generation":{generation}"#));
+        records![message_key("v.fifo", generation, id) => value]
+    };
+    let odd = join([settings(""), sent(1, "m", 9), sent(2, "m", 7), sent(2, "n", 8), sent(3, "m", 6), sent(3, "o", 5)]);
+    let journey = take("generations", odd);
+    assert_eq!(journey.decoded.losses, 0);
+    assert!(journey.warns("sqs_message_ids_repeated"), "{:?}", journey.encoded.warnings);
+    assert_eq!(journey.differing(), BTreeSet::from(["sqs/v.fifo/messages.jsonl".to_owned()]));
+    let lines = |dump: &str| {
+        let text = String::from_utf8(journey.room.bytes(&format!("{dump}/sqs/v.fifo/messages.jsonl"))).unwrap();
+        let id = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["message_id"].clone();
+        text.lines().map(|line| id(line).as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("dump"), ["o", "m", "m", "n", "m"]);
+    assert_eq!(lines("again"), ["o", "m", "m-2", "n", "m-1"]);
+
+    // The same where the lines of a dump are not in order, as somebody may have edited them.
+    let path = journey.room.path("dump/sqs/v.fifo/messages.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.lines().rev().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let checked = ekv_backup::checksums(&journey.room.path("dump"), &Default::default(), &NoProgress).unwrap();
+    assert_eq!((checked.changed, checked.problem_count), (1, 0));
+    let accepting = EncodeOptions { accept_losses: true, ..options() };
+    journey.room.encode("dump", "reversed.fsm", &accepting).unwrap();
+    journey.room.decode("reversed.fsm", "reversed", &decode_options());
+    assert_eq!(lines("reversed"), ["o", "m-3", "m-2", "n", "m"]);
+}
+
+/// A bucket that is gone, of which uploads or chunks are left, and whose directory does not tell its name.
+#[test]
+fn remains_of_a_bucket_with_a_long_name_do_not_keep_the_rest_from_being_restored() {
+    let name = "v".repeat(300);
+    let chunk = records![object_key("!s3|blob|", &name, 1, "k", &chunk_tail()) => b"body"];
+    let records = witnesses().into_iter().chain(chunk);
+    let snapshot = records.fold(SnapshotBuilder::new(), |snapshot, (key, value)| snapshot.put(&key, T, &value));
+    let mut with_orphans = decode_options();
+    with_orphans.events.s3.include_orphans = true;
+    let room = Room::with_dump_of(&snapshot.build(), &with_orphans);
+    assert!(room.data("dump").keys().any(|path| path.contains("/_orphans/")), "{:?}", room.data("dump").keys());
+    room.assert_sound("dump");
+    let encoded = room.encode("dump", "out.fsm", &options()).unwrap();
+    assert!(encoded.warnings.iter().any(|warning| warning.starts_with("s3_side_records_not_restored: ")));
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(super) struct Bucket {
 }
 
 /// Reads the record of a bucket: its name and the text, which is empty where there is no record: then the directory tells the name.
-/// If the name is not selected, the file counts as not read.
+/// which may tell none either. If the name is not selected, the file counts as not read.
 pub(super) fn read(reading: &mut Reading<'_>, directory: &[u8]) -> Result<(String, Vec<u8>)> {
     let path = DumpPath::new(&BucketEntry::Record.path(directory))?;
     let (mut name, mut text) = (String::new(), Vec::new());
@@ -62,13 +62,7 @@ pub(super) fn read(reading: &mut Reading<'_>, directory: &[u8]) -> Result<(Strin
         Ok(())
     });
     match result {
-        Err(error) if error.is_missing() => match told_name(directory) {
-            Some(name) => Ok((name, Vec::new())),
-            None => {
-                let path = Entry::Scope(Protocol::S3, directory).path();
-                Err(Error::from(ProblemKind::BucketWithoutRecord).at(&path))
-            }
-        },
+        Err(error) if error.is_missing() => Ok((told_name(directory).unwrap_or_default(), Vec::new())),
         other => other.map(|()| (name, text)),
     }
 }
@@ -107,6 +101,10 @@ impl Bucket {
         if !self.has_record && keys.is_empty() {
             // What is left of a bucket that is gone.
             return Ok(());
+        }
+        if self.name.is_empty() {
+            let path = Entry::Scope(Protocol::S3, directory).path();
+            return Err(Error::from(ProblemKind::BucketWithoutRecord).at(&path));
         }
         let place = reading.place();
         place.enter_file(&BucketEntry::Record.path(directory));

@@ -6,7 +6,7 @@ mod paths;
 
 use ekv_files::sink::SinkError;
 use ekv_files::{DumpPath, Error, Result};
-use ekv_model::s3::{Bucket, Event, Object, OrphanChunk, UploadRecord};
+use ekv_model::s3::{Bucket, BucketRecord, Event, Object, OrphanChunk, UploadRecord};
 use ekv_model::{Body, Event as ModelEvent};
 use ekv_spill::Sorter;
 
@@ -15,7 +15,7 @@ use crate::keymap::{self, KEYMAP_FILE, KeymapKind};
 use crate::layout::scopes::ScopeNames;
 use crate::layout::write_files::{WriteFiles, Written};
 use crate::s3_name::{BUCKET_FILE, INCOMPLETE_UPLOADS_DIRECTORY, META_SUFFIX, UPLOAD_RECORDS_FILE, object_path};
-use crate::segment::component;
+use crate::segment::{component, has_fallback_shape};
 
 use paths::{PathAssigner, Paths};
 
@@ -85,6 +85,8 @@ struct BucketFiles {
     path: DumpPath,
     directory_len: usize,
     has_directory: bool,
+    /// Whether there is no record of the bucket, and its directory does not tell its name.
+    is_nameless: bool,
     naming: Naming,
     keymap: Option<Sorter>,
     has_meta_suffix_rename: bool,
@@ -110,6 +112,7 @@ impl BucketFiles {
             directory_len: path.len(),
             path,
             has_directory: false,
+            is_nameless: false,
             naming: Naming::Learning(Box::new(PathAssigner::new(writer.scratch()))),
             keymap: None,
             has_meta_suffix_rename: false,
@@ -119,7 +122,10 @@ impl BucketFiles {
     }
 
     fn bucket(&mut self, writer: &mut DumpWriter, bucket: &Bucket<'_>, extended: bool) -> Result<()> {
-        let Some(record) = &bucket.record else { return Ok(()) };
+        let Some(record) = &bucket.record else {
+            self.is_nameless = has_fallback_shape(&component(bucket.name.as_bytes()));
+            return Ok(());
+        };
         documents::push_bucket(bucket, record, extended, &mut self.buffer);
         self.path.push(BUCKET_FILE.as_bytes())?;
         self.write_buffer(writer)
@@ -135,6 +141,12 @@ impl BucketFiles {
     }
 
     fn object(&mut self, writer: &mut DumpWriter, object: &Object<'_>) -> Result<()> {
+        if std::mem::take(&mut self.is_nameless) {
+            // A record of its name alone: without it nobody could tell whose objects these are.
+            let name = self.name.clone();
+            let bucket = Bucket { name: &name, record: Some(BucketRecord::default()) };
+            self.bucket(writer, &bucket, false)?;
+        }
         let kind = self.kind_of(object.key)?;
         let object_path = object_path(object.key, kind);
         self.path.extend(&object_path)?;

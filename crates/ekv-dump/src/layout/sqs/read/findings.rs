@@ -13,3 +13,9 @@ pub const SETTINGS_OF_ANOTHER_NAME: Finding = Finding::warning(
     "sqs_queue_name_mismatch",
     "queues whose settings carry another name than their key, as the server had stored them; both are restored as they are",
 );
+
+/// Messages that no queue can hold beside each other under one id.
+pub const REPEATED_IDS: Finding = Finding::warning(
+    "sqs_message_ids_repeated",
+    "queues with messages of several generations that have one id: the later ones are restored with their generation added to it",
+);

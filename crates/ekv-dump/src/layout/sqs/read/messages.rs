@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ekv_files::{Error, Result};
 use ekv_model::sqs::{Event, OwnedMessage};
-use ekv_spill::{Scratch, Sorter};
+use ekv_spill::{Scratch, Sorted, Sorter};
 
 use super::message::{Visibility, put_place, read};
 use crate::json::{JsonReader, Position};
@@ -18,11 +18,15 @@ use crate::replay::value::ValueBuffer;
 const SORT_BUDGET: usize = 4 << 20;
 
 /// What a first look at a file told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(super) struct Outline {
     /// The generation that all messages have; `None` if they differ or there is none.
     pub(super) generation: Option<u64>,
     is_out_of_order: bool,
+    /// The lines of messages with the id of one of another generation, which get another id: key = line.
+    repeated: Option<Sorter>,
+    /// How many these are.
+    pub(super) repeated_count: u64,
 }
 
 /// Reads the messages of one queue.
@@ -43,7 +47,7 @@ impl Messages<'_> {
             let message = read(reader, self.visibility, &mut |_| Ok(()))?;
             place.clear();
             put_place(&message, &mut place);
-            places.push(&place, &position.line.to_be_bytes())?;
+            places.push(&place, &[position.line.to_be_bytes(), message.queue_generation.to_be_bytes()].concat())?;
             match &previous {
                 None => outline.generation = Some(message.queue_generation),
                 Some(previous) => {
@@ -54,8 +58,34 @@ impl Messages<'_> {
             previous = Some(message);
             Ok(())
         })?;
-        check_places(places)?;
+        self.check_places(places, &mut outline)?;
         Ok(outline)
+    }
+
+    /// Refuses two messages in one place, but where they had different generations: then all but the first get another id.
+    fn check_places(&self, places: Sorter, outline: &mut Outline) -> Result<()> {
+        let mut sorted = places.finish()?;
+        let mut previous = Vec::new();
+        let mut before: Option<(u64, u64)> = None;
+        while let Some((place, payload)) = sorted.next()? {
+            let (line, rest) = payload.split_first_chunk().unwrap_or((&[0; 8], &[]));
+            let generation = rest.first_chunk().map_or(0, |generation| u64::from_be_bytes(*generation));
+            match before {
+                Some((first_line, other)) if previous == place => {
+                    let line = u64::from_be_bytes(*line);
+                    if generation == other {
+                        return Err(Error::from(ReplayFault::MessageRepeated { first_line }).at_line(line));
+                    }
+                    outline.repeated.get_or_insert_with(|| self.sorter()).push(&line.to_be_bytes(), b"")?;
+                    outline.repeated_count = outline.repeated_count.saturating_add(1);
+                    before = Some((first_line, generation));
+                }
+                _ => before = Some((u64::from_be_bytes(*line), generation)),
+            }
+            previous.clear();
+            previous.extend_from_slice(place);
+        }
+        Ok(())
     }
 
     /// Hands every message to `emit`, with its line.
@@ -65,34 +95,40 @@ impl Messages<'_> {
         body: &mut ValueBuffer,
         emit: &mut dyn FnMut(Event<'_>, u64) -> Result<()>,
     ) -> Result<()> {
-        let mut one = |reader: &mut JsonReader<'_>, line: u64| {
+        let mut one = |reader: &mut JsonReader<'_>, line: u64, is_repeated: bool| {
             body.clear();
-            let message = read(reader, self.visibility, &mut |piece| body.push(piece))?;
+            let mut message = read(reader, self.visibility, &mut |piece| body.push(piece))?;
             body.seal()?;
+            if is_repeated {
+                message.message_id = format!("{}-{}", message.message_id, message.queue_generation);
+            }
             emit(Event::Message(&message.event(body.body(), &message.attributes())), line)
         };
+        let mut repeated = Repeated::new(outline.repeated)?;
         if !outline.is_out_of_order {
-            return self.for_each_line(|reader, position| one(reader, position.line));
+            return self.for_each_line(|reader, position| one(reader, position.line, repeated.take(position.line)?));
         }
-        let mut sorted = self.sort()?.finish()?;
+        let mut sorted = self.sort(repeated)?.finish()?;
         let mut reader = JsonReader::lines(self.content);
-        while let Some((_, place)) = sorted.next()? {
+        while let Some((_, payload)) = sorted.next()? {
+            let (place, is_repeated) = payload.split_first_chunk().unwrap_or((&[0; 16], &[]));
             let position = Position::from_bytes(place);
             reader.seek(position);
-            one(&mut reader, position.line)?;
+            one(&mut reader, position.line, is_repeated == [1])?;
         }
         Ok(())
     }
 
-    /// Sorts the places of the lines into the order of sending.
-    fn sort(&self) -> Result<Sorter> {
+    /// Sorts the places of the lines into the order of sending; behind each whether its message gets another id.
+    fn sort(&self, mut repeated: Repeated) -> Result<Sorter> {
         let mut lines = self.sorter();
         let mut order = Vec::new();
         self.for_each_line(|reader, position| {
             let message = read(reader, self.visibility, &mut |_| Ok(()))?;
             order.clear();
             message.put_order(&mut order);
-            Ok(lines.push(&order, &position.to_bytes())?)
+            let is_repeated = u8::from(repeated.take(position.line)?);
+            Ok(lines.push(&order, &[&position.to_bytes()[..], &[is_repeated]].concat())?)
         })?;
         Ok(lines)
     }
@@ -112,21 +148,31 @@ impl Messages<'_> {
     }
 }
 
-/// Refuses two messages in one place.
-fn check_places(places: Sorter) -> Result<()> {
-    let mut sorted = places.finish()?;
-    let mut previous = Vec::new();
-    let mut first_line = None;
-    while let Some((place, line)) = sorted.next()? {
-        let line = line.first_chunk().map_or(0, |line| u64::from_be_bytes(*line));
-        match first_line {
-            Some(first_line) if previous == place => {
-                return Err(Error::from(ReplayFault::MessageRepeated { first_line }).at_line(line));
-            }
-            _ => first_line = Some(line),
-        }
-        previous.clear();
-        previous.extend_from_slice(place);
+/// Goes through the lines whose messages get another id, together with all lines.
+struct Repeated {
+    lines: Option<Sorted>,
+    next: Option<u64>,
+}
+
+impl Repeated {
+    fn new(lines: Option<Sorter>) -> Result<Self> {
+        let mut repeated = Repeated { lines: lines.map(Sorter::finish).transpose()?, next: None };
+        repeated.pull()?;
+        Ok(repeated)
     }
-    Ok(())
+
+    fn pull(&mut self) -> Result<()> {
+        let line = self.lines.as_mut().map(Sorted::next).transpose()?.flatten();
+        self.next = line.and_then(|(line, _)| line.first_chunk()).map(|line| u64::from_be_bytes(*line));
+        Ok(())
+    }
+
+    /// Whether it is one of them. Lines come in their order.
+    fn take(&mut self, line: u64) -> Result<bool> {
+        let is_next = self.next == Some(line);
+        if is_next {
+            self.pull()?;
+        }
+        Ok(is_next)
+    }
 }

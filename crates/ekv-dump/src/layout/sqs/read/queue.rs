@@ -6,9 +6,9 @@ use ekv_model::sqs::Event;
 use ekv_model::{Consumer, Event as ModelEvent, Example, Protocol, Scope};
 use ekv_spill::Scratch;
 
-use super::findings::{NOT_ENCODED_ORPHANS, SETTINGS_OF_ANOTHER_NAME};
+use super::findings::{NOT_ENCODED_ORPHANS, REPEATED_IDS, SETTINGS_OF_ANOTHER_NAME};
 use super::message::Visibility;
-use super::messages::{Messages, Outline};
+use super::messages::Messages;
 use super::settings::{QUEUE_LEN_MAX, Settings};
 use super::side;
 use crate::entry::Entry;
@@ -37,6 +37,8 @@ pub(super) struct QueueReader<'a> {
     may_differ: bool,
     /// Queues whose settings have another name.
     other_names: u64,
+    /// Messages of the queue at hand that got another id.
+    repeated_ids: u64,
     /// The file at hand.
     content: ValueBuffer,
     /// The body or value at hand.
@@ -54,6 +56,7 @@ impl<'a> QueueReader<'a> {
             visibility: if is_kept { Visibility::Kept } else { Visibility::Reset },
             may_differ: reading.is_told(SETTINGS_OF_ANOTHER_NAME),
             other_names: 0,
+            repeated_ids: 0,
             content: ValueBuffer::new(&scratch),
             value: ValueBuffer::new(&scratch),
             scratch,
@@ -71,10 +74,15 @@ impl<'a> QueueReader<'a> {
         if std::mem::take(&mut self.other_names) > 0 {
             reading.record_finding(SETTINGS_OF_ANOTHER_NAME, || Example::new(Some(segment), None, String::new()));
         }
+        let repeated_ids = std::mem::take(&mut self.repeated_ids);
+        if repeated_ids > 0 {
+            let detail = || format!("{repeated_ids} messages");
+            reading.record_finding(REPEATED_IDS, || Example::new(Some(segment), None, detail()));
+        }
         match fate {
             QueueState::Selected(settings) => {
                 if !is_begun {
-                    self.begin(segment, &settings, Outline::default())?;
+                    self.begin(segment, &settings, None)?;
                 }
                 if has_internals {
                     reading.show(&DumpPath::new(&internals.path())?, &mut SideFiles { reader: self })?;
@@ -126,10 +134,10 @@ impl<'a> QueueReader<'a> {
         Ok(Some(settings).filter(|settings| self.is_selected(settings.queue_name())))
     }
 
-    /// Begins the queue: its settings are in the file beside the one that is being read.
-    fn begin(&mut self, segment: &[u8], settings: &Settings, outline: Outline) -> Result<()> {
+    /// Begins the queue: its settings are in the file beside the one that is being read, whose messages have the generation `common`.
+    fn begin(&mut self, segment: &[u8], settings: &Settings, common: Option<u64>) -> Result<()> {
         let generation = match settings.generation() {
-            0 => outline.generation.filter(|common| *common != 0).unwrap_or(FIRST_GENERATION),
+            0 => common.filter(|common| *common != 0).unwrap_or(FIRST_GENERATION),
             stated => stated,
         };
         let reading_at = self.place.location().path;
@@ -144,7 +152,8 @@ impl<'a> QueueReader<'a> {
     fn messages(&mut self, file: &mut DumpFile<'_>, segment: &[u8], settings: &Settings) -> Result<()> {
         self.content.fill_from(file)?;
         let outline = self.each_message().outline()?;
-        self.begin(segment, settings, outline)?;
+        self.repeated_ids = outline.repeated_count;
+        self.begin(segment, settings, outline.generation)?;
         let QueueReader { place, target, visibility, scratch, content, value, .. } = self;
         let messages = Messages { content, visibility: *visibility, scratch };
         messages.replay(outline, value, &mut |event, line| {

@@ -10,12 +10,14 @@ use ekv_text::json::{Base64Stream, EscapeMode, ObjectText, Style};
 use crate::DumpWriter;
 use crate::layout::options::SqsVisibility;
 use crate::layout::value::{flush_if_full, push_base64, push_value};
+use crate::segment::{component, has_fallback_shape};
 
-/// Appends `_queue.json`.
+/// Appends `_queue.json`. Where the directory does not tell the name of the queue, it is the name here, whatever the settings say.
 pub(super) fn push_queue(queue: &Queue, extended: bool, out: &mut Vec<u8>) {
+    let is_told = || !has_fallback_shape(&component(&queue.name));
     let name = match queue.stored_name.as_str() {
-        "" => String::from_utf8_lossy(&queue.name),
-        stored => stored.into(),
+        stored if !stored.is_empty() && is_told() => stored.into(),
+        _ => String::from_utf8_lossy(&queue.name),
     };
     let mut object = ObjectText::begin(Style::Pretty, EscapeMode::Html, out);
     object.number("format_version", 1);
