@@ -23,6 +23,7 @@ mod indexed_archive;
 mod reading;
 mod records;
 pub mod redis;
+pub mod remote;
 mod selection;
 pub mod servers;
 mod sink_conformance;
