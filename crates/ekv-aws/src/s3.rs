@@ -58,6 +58,8 @@ pub struct Listed {
     pub len: u64,
     /// Its entity tag, without quotes.
     pub etag: String,
+    /// When it was written, as the service says it: RFC 3339.
+    pub modified: String,
 }
 
 /// A page of a list.
@@ -328,13 +330,14 @@ pub fn list(client: &Client, bucket: &str, prefix: &str, next: Option<&str>) -> 
             "Contents/Key" => {
                 let key = if is_encoded { decoded(&text) } else { Some(text) };
                 let key = key.ok_or_else(|| Error::BadAnswer { call, reason: "a key that is no text".to_owned() })?;
-                page.objects.push(Listed { key, len: 0, etag: String::new() });
+                page.objects.push(Listed { key, len: 0, etag: String::new(), modified: String::new() });
             }
             field => {
                 if let Some(object) = page.objects.last_mut() {
                     match field {
                         "Contents/Size" => object.len = number(call, &text)?,
                         "Contents/ETag" => object.etag = unquoted(&text).to_owned(),
+                        "Contents/LastModified" => object.modified = text,
                         _ => {}
                     }
                 }

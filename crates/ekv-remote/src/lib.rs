@@ -10,6 +10,7 @@
 //! | `upload.rs` | how does a stream become an object? |
 //! | `download.rs`, `file.rs` | how is an object read, although answers break off? |
 //! | `s3.rs` | how does S3 do it? |
+//! | `shelf/` | which dumps are under a prefix, and which of them stay? |
 //! | `probe.rs` | does the store keep to "only if it is new"? |
 
 mod download;
@@ -17,11 +18,14 @@ mod error;
 mod file;
 mod probe;
 mod s3;
+pub mod shelf;
 mod upload;
 mod url;
 
 use std::io::Read;
 use std::ops::Range;
+
+use jiff::Timestamp;
 
 pub use download::Download;
 pub use error::{Error, Result};
@@ -59,6 +63,8 @@ pub struct Listed {
     pub key: String,
     /// What the store says of it.
     pub meta: Meta,
+    /// When it was written, where the store says so.
+    pub modified: Option<Timestamp>,
 }
 
 /// A part of an object to be.

@@ -120,7 +120,7 @@ impl Remote for S3Remote {
             let page = s3::list(&self.bucket.client, &self.bucket.name, prefix, next.as_deref());
             let page = page.map_err(|error| self.bucket.error(prefix, error))?;
             for object in page.objects {
-                if !take(Listed { key: object.key, meta: Meta { len: object.len, tag: object.etag } })? {
+                if !take(listed(object))? {
                     return Ok(());
                 }
             }
@@ -135,6 +135,11 @@ impl Remote for S3Remote {
         let deleted = s3::delete_object(&self.bucket.client, &self.bucket.name, key);
         deleted.map_err(|error| self.bucket.error(key, error))
     }
+}
+
+fn listed(object: s3::Listed) -> Listed {
+    let modified = object.modified.parse().ok();
+    Listed { key: object.key, meta: Meta { len: object.len, tag: object.etag }, modified }
 }
 
 struct S3Parts {

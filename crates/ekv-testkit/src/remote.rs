@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ekv_remote::{Error, Listed, Meta, Mode, PartTag, Parts, Remote, Result};
+use jiff::Timestamp;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +26,31 @@ pub struct MemoryRemote(Arc<Memory>);
 
 #[derive(Default)]
 struct Memory {
-    /// Content and tag by key.
-    objects: Mutex<BTreeMap<String, (Vec<u8>, String)>>,
+    /// By key.
+    objects: Mutex<BTreeMap<String, Object>>,
     /// Parts by the number of their upload.
     uploads: Mutex<BTreeMap<u64, BTreeMap<u32, Vec<u8>>>>,
     calls: AtomicU64,
     names: AtomicU64,
+    /// When what is written now is written.
+    now: Mutex<Option<Timestamp>>,
     /// Which call fails, counted from 1, and how.
     fault: Mutex<Option<(u64, RemoteFault)>>,
 }
 
+#[derive(Clone)]
+struct Object {
+    content: Vec<u8>,
+    tag: String,
+    modified: Option<Timestamp>,
+}
+
 impl MemoryRemote {
+    /// What is written from now on is written at this time.
+    pub fn set_now(&self, now: Timestamp) {
+        *self.0.now.lock().unwrap() = Some(now);
+    }
+
     /// From now on the `n`-th call, counted from 1, fails.
     pub fn fail(&self, n: u64, fault: RemoteFault) {
         self.0.calls.store(0, Ordering::SeqCst);
@@ -54,7 +69,7 @@ impl MemoryRemote {
 
     /// The content of an object.
     pub fn content(&self, key: &str) -> Option<Vec<u8>> {
-        self.0.objects.lock().unwrap().get(key).map(|(content, _)| content.clone())
+        self.0.objects.lock().unwrap().get(key).map(|object| object.content.clone())
     }
 
     /// The keys of all objects.
@@ -85,7 +100,8 @@ impl MemoryRemote {
             return Err(Error::Exists { place: self.place(key) });
         }
         let meta = Meta { len: content.len().try_into().unwrap(), tag: self.name().to_string() };
-        objects.insert(key.to_owned(), (content, meta.tag.clone()));
+        let modified = *self.0.now.lock().unwrap();
+        objects.insert(key.to_owned(), Object { content, tag: meta.tag.clone(), modified });
         Ok(meta)
     }
 
@@ -94,7 +110,7 @@ impl MemoryRemote {
     }
 }
 
-fn meta((content, tag): &(Vec<u8>, String)) -> Meta {
+fn meta(Object { content, tag, .. }: &Object) -> Meta {
     Meta { len: content.len().try_into().unwrap(), tag: tag.clone() }
 }
 
@@ -112,7 +128,8 @@ impl Remote for MemoryRemote {
         let is_cut = *self.0.fault.lock().unwrap() == Some((n, RemoteFault::Cut));
         let read = || {
             let objects = self.0.objects.lock().unwrap();
-            let (content, own) = objects.get(key).ok_or_else(|| Error::Missing { place: self.place(key) })?;
+            let Object { content, tag: own, .. } =
+                objects.get(key).ok_or_else(|| Error::Missing { place: self.place(key) })?;
             if own != tag {
                 return Err(Error::Changed { place: self.place(key) });
             }
@@ -146,7 +163,7 @@ impl Remote for MemoryRemote {
     fn list(&self, prefix: &str, take: &mut dyn FnMut(Listed) -> Result<bool>) -> Result<()> {
         let objects = self.call(prefix, || Ok(self.0.objects.lock().unwrap().clone()))?;
         for (key, object) in objects.iter().filter(|(key, _)| key.starts_with(prefix)) {
-            if !take(Listed { key: key.clone(), meta: meta(object) })? {
+            if !take(Listed { key: key.clone(), meta: meta(object), modified: object.modified })? {
                 return Ok(());
             }
         }

@@ -1,6 +1,8 @@
 //! Stores by what they must hold, and streams to and from them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, reason = "tests")]
 
+mod shelf;
+
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
