@@ -49,6 +49,7 @@ impl Options {
                 extended: is_set(6),
                 sqs_visibility: if is_set(4) { SqsVisibility::Keep } else { SqsVisibility::Reset },
                 holes_max: Some(1 << 16),
+                ..TreeOptions::default()
             },
             view: if is_set(7) { TxnView::Live } else { TxnView::Protocol },
         }

@@ -28,7 +28,7 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use ekv_backup::{Attempt, Protocol, ReadTime, Wanted, parse_age, shell};
+use ekv_backup::{Attempt, Class, Error, Protocol, ReadTime, Wanted, parse_age, shell};
 use ekv_text::{Line, is_shown_as_it_is};
 
 pub(crate) use archive::{
@@ -160,8 +160,11 @@ impl Command {
             Command::Export(export) => Some((&export.source, Wanted::Source)),
             Command::Compare(compare) => Some((&compare.source, Wanted::Source)),
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
+            // An archive of files is judged by whoever reads it.
+            Command::Encode(encode) if encode.read.fs_from_tar.is_some() => None,
+            Command::Restore(restore) if restore.read.fs_from_tar.is_some() => None,
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
-            Command::Restore(restore) => Some((&restore.dump, Wanted::Dump)),
+            Command::Restore(restore) => Some((either(&restore.dump, &None), Wanted::Dump)),
             Command::Unpack(unpack) => Some((either(&unpack.archive, &unpack.input), Wanted::Dump)),
             Command::Pack(pack) => Some((either(&pack.dump, &pack.input), Wanted::DumpDirectory)),
             Command::Checksums(checksums) => Some((either(&checksums.dump, &checksums.input), Wanted::DumpDirectory)),
@@ -233,14 +236,14 @@ impl Command {
             },
             Command::Inspect(inspect) => Attempt { checksum_option: checksum_option(&inspect.read), ..attempt },
             Command::Encode(encode) => Attempt {
-                target: Some(either(&encode.snapshot, &encode.output)),
+                target: encode.target(),
                 force: Some("a payload and its info file"),
                 has_parents: true,
                 reads_edited: true,
                 ..attempt
             },
             Command::Restore(restore) => {
-                Attempt { target: Some(&restore.data_dir), reads_edited: true, has_parents: true, ..attempt }
+                Attempt { target: restore.target(), reads_edited: true, has_parents: true, ..attempt }
             }
             Command::PrepareRestore(prepare) => Attempt {
                 target: Some(either(&prepare.data_dir, &prepare.data_dir_option)),
@@ -424,6 +427,17 @@ pub(crate) struct DecodeArguments {
         help_heading = "What is written"
     )]
     pub(crate) dynamodb_layout: DynamodbLayoutRule,
+    /// What the files of the file system lie in
+    ///
+    /// tree: files of their own in fs/fs_0/tree/, with modes, owners and times in fs/fs_0/entries.jsonl. tar: one archive, fs/fs_0/tree.tar, from
+    /// which tar unpacks them with modes, owners, times, holes and hard links.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = FsFormatRule::Tree, help_heading = "What is written")]
+    pub(crate) fs_format: FsFormatRule,
+    /// Let tree.tar have setuid and setgid bits
+    ///
+    /// Without it they are cleared: unpacked as root they would let programs run as somebody else. encode gives them back all the same.
+    #[arg(long, help_heading = "What is written")]
+    pub(crate) fs_special_bits: bool,
     /// Make every loss and everything unknown an error; nothing is published then
     ///
     /// Refused are: whatever would end with exit code 5 (damaged values, missing groups, an older state, data that no adapter decodes); a
@@ -683,6 +697,15 @@ pub(crate) enum BareKeysRule {
     Ignore,
 }
 
+/// See [`ekv_backup::FsFormat`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FsFormatRule {
+    /// Files of their own
+    Tree,
+    /// One archive
+    Tar,
+}
+
 /// See [`ekv_backup::Fsync`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FsyncRule {
@@ -919,6 +942,24 @@ fn parse_adapters(text: &str) -> Result<AdapterList, String> {
         adapter.ok_or_else(|| format!("{name}: unknown adapter name; known are {} and all", Protocol::in_words(", ")))
     };
     names.iter().map(known).collect::<Result<Vec<_>, _>>().map(AdapterList)
+}
+
+/// What is read and what is made: two arguments, or an archive of files as an option and one argument.
+pub(crate) fn source_and_target<'a>(
+    tar: &'a Option<PathBuf>,
+    [first, second]: [&'a Option<PathBuf>; 2],
+) -> Result<(&'a Path, &'a Path), Error> {
+    match (tar.as_deref(), first.as_deref(), second.as_deref()) {
+        (Some(tar), Some(target), None) | (Some(tar), None, Some(target)) => Ok((tar, target)),
+        (Some(_), Some(_), Some(_)) => {
+            let text = "--fs-from-tar FILE is what is read: no other source goes with it";
+            Err(Error::new(Class::Environment, text))
+        }
+        (Some(_), None, None) => {
+            Err(Error::new(Class::Environment, "--fs-from-tar FILE needs the name of what is to be made"))
+        }
+        (None, first, second) => Ok((first.unwrap_or(Path::new("")), second.unwrap_or(Path::new("")))),
+    }
 }
 
 /// An argument that is given by its place or as an option; the parser makes sure that it is given.

@@ -6,6 +6,7 @@
 //! | `payload.rs` | how do files become sorted records? |
 //! | `observed.rs` | what was there of all that was asked for? |
 //! | `self_test.rs`, `differences.rs` | does the payload decode to the dump that it was made from? |
+//! | `rdb.rs`, `fs_tar.rs` | how does something else become a dump first? |
 //! | `reference.rs` | what does the reference encoder keep? |
 //! | `stage.rs` | where does it grow before it has a name? |
 //! | `error.rs` | why is an encode refused? |
@@ -14,6 +15,7 @@
 
 mod differences;
 mod error;
+mod fs_tar;
 mod observed;
 mod options;
 mod payload;
@@ -47,6 +49,7 @@ use crate::selection::{joined, warnings_of};
 use differences::Differences;
 use payload::{Encoded, unmatched_warnings, write_payload};
 
+use fs_tar::open_tar_as_dump;
 use plan::Plan;
 use rdb::{AsDump, is_rdb, open_rdb_as_dump};
 use self_test::{Verdict, self_test, staged_input};
@@ -168,7 +171,7 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
     if missing.is_none() {
         StagedFiles::check_targets(&targets, options.sink)?;
     }
-    let mut source = open_source(dump, options, progress)?;
+    let (mut source, left_out) = open_source(dump, options, progress)?;
     let plan = plan(source.as_mut(), options)?;
     let parents = NewParents::create_missing(missing.filter(|_| !options.dry_run), options.sink.fsync)?;
     let stage = begin_stage(&targets, options.sink, options.dry_scratch())?;
@@ -185,21 +188,37 @@ pub fn encode(dump: &Path, snapshot: &Path, options: &EncodeOptions, progress: &
         published_by: published.method.name(),
         fsync: published.fsync.name(),
         privacy: published.privacy,
-        warnings: warnings(source.as_ref(), &plan, options, &encoded).into_iter().chain(left_behind).collect(),
+        warnings: left_out
+            .into_iter()
+            .chain(warnings(source.as_ref(), &plan, options, &encoded))
+            .chain(left_behind)
+            .collect(),
         lost: encoded.lost,
     })
 }
 
-/// Opens the dump that `dump` names; of an RDB file one is made in scratch space.
-fn open_source(dump: &Path, options: &EncodeOptions, progress: &dyn Progress) -> Result<Box<dyn ScopedSource>> {
-    match is_rdb(dump) {
-        true => {
-            let EncodeOptions { resources, last_commit_ts, strict, now, .. } = options;
-            let as_dump = AsDump { resources, last_commit_ts: *last_commit_ts, strict: *strict, now: *now };
-            open_rdb_as_dump(dump, &as_dump, progress)
-        }
-        false => open_dump(dump, &options.resources),
+/// Opens the dump that `dump` names; of an RDB file or an archive of files one is made in scratch space. Tells what that left out.
+fn open_source(
+    dump: &Path,
+    options: &EncodeOptions,
+    progress: &dyn Progress,
+) -> Result<(Box<dyn ScopedSource>, Option<String>)> {
+    let EncodeOptions { resources, last_commit_ts, strict, now, fs_tar, .. } = options;
+    if let Some(archive) = fs_tar {
+        let (source, skipped) = open_tar_as_dump(dump, *archive, options, progress)?;
+        let left_out = || {
+            format!("entries of the archive that no store can hold: {skipped}, left out as --fs-skip-unsupported says")
+        };
+        return Ok((source, (skipped > 0).then(left_out)));
     }
+    let source = match is_rdb(dump) {
+        true => {
+            let as_dump = AsDump { resources, last_commit_ts: *last_commit_ts, strict: *strict, now: *now };
+            open_rdb_as_dump(dump, &as_dump, progress)?
+        }
+        false => open_dump(dump, resources)?,
+    };
+    Ok((source, None))
 }
 
 /// A payload in a staging directory, which vanishes with it.
@@ -223,7 +242,7 @@ pub(crate) fn encode_unnamed(
     check_dump: &dyn Fn(&StoredManifest) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<UnnamedPayload> {
-    let mut source = open_source(dump, options, progress)?;
+    let (mut source, left_out) = open_source(dump, options, progress)?;
     let stored = read_manifest(source.as_mut(), &options.resources.scratch())?;
     check_dump(&stored)?;
     let plan = Plan::of(stored, source.as_mut(), options)?;
@@ -239,7 +258,7 @@ pub(crate) fn encode_unnamed(
     Ok(UnnamedPayload {
         payload,
         report,
-        warnings: warnings(source.as_ref(), &plan, options, &encoded),
+        warnings: left_out.into_iter().chain(warnings(source.as_ref(), &plan, options, &encoded)).collect(),
         lost: encoded.lost,
         stage,
     })

@@ -102,7 +102,7 @@ pub use ekv_adapters::sqs::Options as SqsOptions;
 pub use ekv_dump::manifest::DynamodbLayout;
 pub use ekv_dump::portable::PortableNames;
 pub use ekv_dump::replay::Checking;
-pub use ekv_dump::{SqsVisibility, TreeOptions};
+pub use ekv_dump::{FsFormat, FsTarOptions, SqsVisibility, TreeOptions};
 pub use ekv_files::archive::{ArchiveLimits, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
 pub use ekv_files::compressed::DEFAULT_EXPANSION_MAX;
 pub use ekv_files::sink::{DirOptions, ExistingTarget, Fsync, Privacy};

@@ -59,7 +59,7 @@ pub fn open(
     scratch: &Arc<dyn Scratch>,
     monitor: &dyn Monitor,
 ) -> Result<Opened> {
-    let spooling = Spooling { resources, scratch, monitor, is_rdb: false };
+    let spooling = Spooling { resources, scratch, monitor, is_other: false };
     let place = InputPlace::of(argument);
     if let (Ok(InputPlace::Directory | InputPlace::File), Some(place)) = (&place, StoreSelection::of(argument)) {
         return Ok(Opened::OffloadStore(place));
@@ -89,34 +89,34 @@ pub(crate) fn open_snapshot_stream(
     scratch: &Arc<dyn Scratch>,
     monitor: &dyn Monitor,
 ) -> Result<OpenedSnapshot> {
-    spool(stream, name, &Spooling { resources, scratch, monitor, is_rdb: false })
+    spool(stream, name, &Spooling { resources, scratch, monitor, is_other: false })
 }
 
-/// Opens an RDB file, which may be compressed.
+/// Opens a file of another kind, which may be compressed.
 ///
 /// # Errors
 /// As [`open`], but for its content.
-pub(crate) fn open_rdb(
+pub(crate) fn open_other(
     path: &Path,
     resources: &Resources,
     scratch: &Arc<dyn Scratch>,
     monitor: &dyn Monitor,
 ) -> Result<Input> {
-    open_file(path, &Spooling { resources, scratch, monitor, is_rdb: true }).map(|opened| opened.input)
+    open_file(path, &Spooling { resources, scratch, monitor, is_other: true }).map(|opened| opened.input)
 }
 
-/// Keeps an RDB file that comes as a stream, as [`open_snapshot_stream`] does a snapshot.
+/// Keeps a file of another kind that comes as a stream, as [`open_snapshot_stream`] does a snapshot.
 ///
 /// # Errors
 /// As [`open`], but for its content.
-pub(crate) fn open_rdb_stream(
+pub(crate) fn open_other_stream(
     stream: impl Read,
     name: &str,
     resources: &Resources,
     scratch: &Arc<dyn Scratch>,
     monitor: &dyn Monitor,
 ) -> Result<Input> {
-    spool(stream, name, &Spooling { resources, scratch, monitor, is_rdb: true }).map(|opened| opened.input)
+    spool(stream, name, &Spooling { resources, scratch, monitor, is_other: true }).map(|opened| opened.input)
 }
 
 fn open_file(path: &Path, spooling: &Spooling<'_>) -> Result<OpenedSnapshot> {

@@ -17,7 +17,7 @@ use crate::books::{Books, BooksReport, Header};
 use crate::completeness::{Completeness, Proof, choice};
 use crate::events::{NOTHING_MATCHES, Watched};
 use crate::losses::LossFile;
-use crate::open::{open_rdb, open_rdb_stream, too_many_bytes};
+use crate::open::{open_other, open_other_stream, too_many_bytes};
 use crate::pipe::Events;
 use crate::progress::{Phase, Progress};
 use crate::rdb_error::RdbError;
@@ -51,7 +51,7 @@ impl RdbFile {
     pub fn open(path: &Path, read: &ReadOptions, progress: &dyn Progress) -> Result<Self> {
         let scratch = read.resources.scratch();
         progress.begin(Phase::Check, None);
-        let input = open_rdb(path, &read.resources, &scratch, progress)?;
+        let input = open_other(path, &read.resources, &scratch, progress)?;
         RdbFile::check(input, read, scratch, progress)
     }
 
@@ -67,7 +67,7 @@ impl RdbFile {
     ) -> Result<Self> {
         let scratch = read.resources.scratch();
         progress.begin(Phase::Check, None);
-        let input = open_rdb_stream(stream, name, &read.resources, &scratch, progress)?;
+        let input = open_other_stream(stream, name, &read.resources, &scratch, progress)?;
         RdbFile::check(input, read, scratch, progress)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The truth files are described in `tests/data/README.md`; the layout of dumps in `docs/format/tree.md`.
 
+mod files;
 mod redis;
 mod served;
 mod services;
@@ -26,6 +27,8 @@ pub enum Kind {
     S3,
     /// Numbers of messages in SQS queues.
     Sqs,
+    /// Files and directories: kind, mode, owner, length, number of names, time of the last change, content.
+    Files,
 }
 
 /// The result of a comparison.
@@ -54,6 +57,8 @@ impl Comparison {
     }
 }
 
+#[cfg(unix)]
+pub use files::compare_unpacked;
 pub use served::compare_server;
 
 /// The observation with this label (`middle` or `end`).
@@ -70,6 +75,7 @@ pub fn compare(dump: &Path, observation: &Value, kinds: &[Kind]) -> Comparison {
             Kind::DynamoDb => services::compare_tables(dump, observation, &mut comparison),
             Kind::S3 => services::compare_buckets(dump, observation, &mut comparison),
             Kind::Sqs => services::compare_queues(dump, observation, &mut comparison),
+            Kind::Files => files::compare(dump, observation, &mut comparison),
         }
     }
     comparison

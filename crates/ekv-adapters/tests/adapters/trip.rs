@@ -8,7 +8,7 @@ use ekv_adapters::sqs::{self, Options};
 use ekv_adapters::{EncodeOptions, Encoder, Router, Run, fs};
 use ekv_dump::manifest::{Exclusions, Manifest, Origin, SnapshotOrigin};
 use ekv_dump::replay::{Checking, ReadPosition, ReplayOptions, Replayed, replay};
-use ekv_dump::{DumpWriter, SqsVisibility, TreeOptions, TreeTarget};
+use ekv_dump::{DumpWriter, FsFormat, SqsVisibility, TreeOptions, TreeTarget};
 use ekv_files::checksums::{CHECKSUMS_FILE, write_line};
 use ekv_files::sink::{MemoryDump, MemoryEntries, MemorySink};
 use ekv_files::source::MemorySource;
@@ -58,15 +58,21 @@ pub(crate) struct Mode {
     pub(crate) keeps_visibility: bool,
     pub(crate) has_side_records: bool,
     pub(crate) has_orphans: bool,
+    pub(crate) fs_format: FsFormat,
 }
 
 impl Mode {
-    pub(crate) const FULL: Mode =
-        Mode { extended: true, keeps_visibility: true, has_side_records: true, has_orphans: false };
+    pub(crate) const FULL: Mode = Mode {
+        extended: true,
+        keeps_visibility: true,
+        has_side_records: true,
+        has_orphans: false,
+        fs_format: FsFormat::Tree,
+    };
 
     fn tree_options(self) -> TreeOptions {
         let sqs_visibility = if self.keeps_visibility { SqsVisibility::Keep } else { SqsVisibility::Reset };
-        TreeOptions { extended: self.extended, sqs_visibility, ..TreeOptions::default() }
+        TreeOptions { extended: self.extended, sqs_visibility, fs_format: self.fs_format, ..TreeOptions::default() }
     }
 
     fn manifest(self, scopes: &ekv_dump::Scopes) -> Manifest {

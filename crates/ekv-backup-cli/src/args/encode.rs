@@ -1,12 +1,13 @@
 //! Options of `encode`, and those that say what is read of a dump.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, ValueEnum};
+use ekv_backup::Error;
 
 use super::{
     AdapterList, AdapterParser, FirstArguments, FsyncRule, LimitArguments, ScopeArguments, parse_bool,
-    parse_some_adapters, with_names,
+    parse_some_adapters, source_and_target, with_names,
 };
 
 const AFTER_HELP: &str = "\
@@ -14,6 +15,7 @@ Examples:
   ekv-backup encode dump restored.fsm               the whole dump
   ekv-backup encode dump users.fsm --adapter redis --prefix user:
   ekv-backup encode dump part.fsm s3:photos/2026/a%20b.jpg dynamodb:orders/
+  ekv-backup encode --fs-from-tar site.tar files.fsm   files of any tar archive
   ekv-backup prepare-restore restored.fsm /var/lib/elastickv/n1 \\
       --peers n1=10.0.0.1:50051 --fresh-cluster     make a node of it
 
@@ -36,10 +38,12 @@ refused with its file and line.";
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct EncodeArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input
-    #[arg(value_name = "DUMP", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
+    #[arg(value_name = "DUMP", required_unless_present_any = ["input", "fs_from_tar"],
+        conflicts_with_all = ["input", "output"])]
     pub(crate) dump: Option<PathBuf>,
     /// Payload to create; its directory must exist, or see --parents
-    #[arg(value_name = "SNAPSHOT", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
+    #[arg(value_name = "SNAPSHOT", required_unless_present_any = ["output", "fs_from_tar"],
+        conflicts_with_all = ["input", "output"])]
     pub(crate) snapshot: Option<PathBuf>,
 
     #[command(flatten)]
@@ -78,7 +82,7 @@ pub(crate) struct EncodeArguments {
     #[arg(long, value_name = "DIR", help_heading = "Names of the reference tool", requires = "output")]
     pub(crate) input: Option<PathBuf>,
     /// SNAPSHOT, as scripts for the reference tool name it
-    #[arg(long, value_name = "FILE", help_heading = "Names of the reference tool", requires = "input")]
+    #[arg(long, value_name = "FILE", help_heading = "Names of the reference tool")]
     pub(crate) output: Option<PathBuf>,
     /// The default: decode the payload again and compare; =false is --no-self-test
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
@@ -87,6 +91,19 @@ pub(crate) struct EncodeArguments {
     /// Accepted and without effect: scratch files lie beside SNAPSHOT and have no names
     #[arg(long, value_name = "DIR", help_heading = "Names of the reference tool")]
     pub(crate) scratch_root: Option<PathBuf>,
+}
+
+impl EncodeArguments {
+    /// What is read, and the payload to be made.
+    pub(crate) fn source_and_target(&self) -> Result<(&Path, &Path), Error> {
+        let by_option = self.input.is_some() || self.output.is_some();
+        let names = if by_option { [&self.input, &self.output] } else { [&self.dump, &self.snapshot] };
+        source_and_target(&self.read.fs_from_tar, names)
+    }
+
+    pub(crate) fn target(&self) -> Option<&Path> {
+        self.source_and_target().ok().map(|(_, target)| target)
+    }
 }
 
 /// What is read of a dump, and how it is encoded.
@@ -138,6 +155,16 @@ pub(crate) struct DumpReadArguments {
     /// Without it they are left out and named: a server would show them as regular files.
     #[arg(long, help_heading = "What is encoded")]
     pub(crate) fs_keep_unknown_types: bool,
+    /// Read a tar archive of files instead of a dump, such as tree.tar of a decode, and make a file system of it; - for standard input
+    ///
+    /// Any tar program may have made it. Files, directories and hard links are taken, with modes, owners, times and holes; names must be relative
+    /// and without `..`. What no store can hold, such as symbolic links, is refused. Same archive, same payload: the commit timestamp is the newest
+    /// time of a change in it, see --last-commit-ts.
+    #[arg(long, value_name = "FILE", help_heading = "What is encoded")]
+    pub(crate) fs_from_tar: Option<PathBuf>,
+    /// Leave out what no store can hold of the archive: symbolic links, devices, pipes, what has extended attributes; it is counted
+    #[arg(long, help_heading = "What is encoded", requires = "fs_from_tar")]
+    pub(crate) fs_skip_unsupported: bool,
     /// Memory for sorting records, in MiB; what does not fit goes to scratch files
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536),
         help_heading = "How it is written")]

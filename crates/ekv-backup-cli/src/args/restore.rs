@@ -1,10 +1,11 @@
 //! Options of `restore`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ekv_backup::Error;
 
-use super::{ClusterArguments, DumpReadArguments, with_names};
+use super::{ClusterArguments, DumpReadArguments, source_and_target, with_names};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -45,13 +46,24 @@ To prepare several members, or to keep the payload: `ekv-backup encode`, then
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct RestoreArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input
-    #[arg(value_name = "DUMP")]
-    pub(crate) dump: PathBuf,
+    #[arg(value_name = "DUMP", required_unless_present = "fs_from_tar")]
+    pub(crate) dump: Option<PathBuf>,
     /// Directory to create; its parent must exist (or see --parents), it must not
-    #[arg(value_name = "DATA_DIR")]
-    pub(crate) data_dir: PathBuf,
+    #[arg(value_name = "DATA_DIR", required_unless_present = "fs_from_tar")]
+    pub(crate) data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArguments,
     #[command(flatten)]
     pub(crate) read: DumpReadArguments,
+}
+
+impl RestoreArguments {
+    /// What is read, and the data directory to be made.
+    pub(crate) fn source_and_target(&self) -> Result<(&Path, &Path), Error> {
+        source_and_target(&self.read.fs_from_tar, [&self.dump, &self.data_dir])
+    }
+
+    pub(crate) fn target(&self) -> Option<&Path> {
+        self.source_and_target().ok().map(|(_, target)| target)
+    }
 }

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use ekv_backup::{
     BareKeys, Checking, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, EventOptions, Expired,
-    FsOptions, PortableNames, ReadOptions, RedisOptions, Resources, S3Options, SqsOptions, SqsVisibility, TreeOptions,
-    TxnView, Unowned, available_jobs, decode, parse_source_date_epoch, verify_within,
+    FsFormat, FsOptions, PortableNames, ReadOptions, RedisOptions, Resources, S3Options, SqsOptions, SqsVisibility,
+    TreeOptions, TxnView, Unowned, available_jobs, decode, parse_source_date_epoch, verify_within,
 };
 
 use crate::args::{
-    BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, PortableRule, ReadArguments, SnapshotArguments,
-    ViewRule, either,
+    BareKeysRule, DecodeArguments, DynamodbLayoutRule, ExpiredRule, FsFormatRule, PortableRule, ReadArguments,
+    SnapshotArguments, ViewRule, either,
 };
 use crate::commands::text::{self, Detail};
 use crate::commands::{keys, target, warn_of_privacy};
@@ -118,6 +118,10 @@ fn options(arguments: &DecodeArguments, snapshot: &Path) -> Result<DecodeOptions
             extended: arguments.extended,
             sqs_visibility: if arguments.preserve_sqs_visibility { SqsVisibility::Keep } else { SqsVisibility::Reset },
             holes_max: None,
+            fs_format: match arguments.fs_format {
+                FsFormatRule::Tree => FsFormat::Tree,
+                FsFormatRule::Tar => FsFormat::Tar { has_special_bits: arguments.fs_special_bits },
+            },
         },
         jobs: arguments.jobs.unwrap_or_else(available_jobs),
         portable_names: match arguments.portable_names {

@@ -3,18 +3,17 @@
 use std::path::Path;
 
 use ekv_backup::{
-    DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, LISTED_LOSSES_MAX, Losses, PayloadReport,
-    Protocol, WrittenForm, encode,
+    DirOptions, EncodeOptions, EncodeRefusal, Error, ExistingTarget, FsTarOptions, LISTED_LOSSES_MAX, Losses,
+    PayloadReport, Protocol, WrittenForm, encode,
 };
 
-use crate::args::{DumpReadArguments, EncodeArguments, FormRule, either};
+use crate::args::{DumpReadArguments, EncodeArguments, FormRule};
 use crate::commands::{fsync, of_dump, some_adapters, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page, first_of};
 
 pub(crate) fn run(arguments: &EncodeArguments, output: &mut Output) -> Result<Exit, Error> {
-    let dump = either(&arguments.dump, &arguments.input);
-    let snapshot = either(&arguments.snapshot, &arguments.output);
+    let (dump, snapshot) = arguments.source_and_target()?;
     target::check_payload_name(snapshot)?;
     let options = EncodeOptions {
         form: match arguments.form {
@@ -75,6 +74,10 @@ pub(crate) fn read_options(arguments: &DumpReadArguments, dump: &Path) -> Result
         strict: arguments.strict,
         reference_bytes: arguments.reference_bytes,
         keeps_unknown_types: arguments.fs_keep_unknown_types,
+        fs_tar: arguments
+            .fs_from_tar
+            .as_ref()
+            .map(|_| FsTarOptions { skips_unsupported: arguments.fs_skip_unsupported, ..FsTarOptions::default() }),
         accept_losses: arguments.accept_losses,
         allow_empty: arguments.allow_empty,
         resources: target::resources(&arguments.limits),

@@ -11,14 +11,15 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<Exit, Error> {
-    target::check_directory_name(&arguments.data_dir)?;
-    let encode = read_options(&arguments.read, &arguments.dump)?;
+    let (dump, data_dir) = arguments.source_and_target()?;
+    target::check_directory_name(data_dir)?;
+    let encode = read_options(&arguments.read, dump)?;
     let prepare = PrepareOptions {
         allow_future_timestamps: arguments.read.allow_future_timestamps,
         ..cluster_options(&arguments.cluster)
     };
-    let report = restore(&arguments.dump, &arguments.data_dir, &encode, &prepare, output.screen())
-        .inspect_err(|error| show_refusal(output, error))?;
+    let report =
+        restore(dump, data_dir, &encode, &prepare, output.screen()).inspect_err(|error| show_refusal(output, error))?;
     warn_of_privacy(output, report.prepared.privacy, &report.prepared.data_dir.display().to_string());
     for warning in &report.prepared.warnings {
         output.warning(warning);
@@ -27,7 +28,7 @@ pub(crate) fn run(arguments: &RestoreArguments, output: &mut Output) -> Result<E
     tell_what_is_left_out(output, &report.lost)?;
     let exit = exit(&report.encoded);
     output.result(exit, &report, |out| {
-        out.title(format_args!("Dump {}", arguments.dump.display()));
+        out.title(format_args!("Dump {}", dump.display()));
         let _ = writeln!(out);
         show_payload(&report.encoded, out);
         if report.prepared.dry_run {

@@ -14,6 +14,7 @@ mod endings;
 mod escaping;
 mod exit_codes;
 mod export;
+mod files;
 mod first_run;
 mod guide;
 mod help;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ekv_dump::FsTarOptions;
 use ekv_files::sink::DirOptions;
 use ekv_model::Scope;
 use ekv_snapshot::WrittenForm;
@@ -41,6 +42,8 @@ pub struct EncodeOptions {
     pub reference_bytes: bool,
     /// Whether files of types that no known server has become records as they are.
     pub keeps_unknown_types: bool,
+    /// What is read is no dump but a tar archive of files, of which these are taken.
+    pub fs_tar: Option<FsTarOptions>,
     /// What the info file calls the program.
     pub encoder_version: String,
     /// Whether a dump is encoded that was written with losses.
@@ -88,6 +91,7 @@ impl Default for EncodeOptions {
             strict: false,
             reference_bytes: false,
             keeps_unknown_types: false,
+            fs_tar: None,
             accept_losses: false,
             parents: false,
             allow_empty: false,

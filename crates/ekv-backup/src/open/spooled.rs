@@ -18,8 +18,8 @@ pub(super) struct Spooling<'a> {
     pub(super) resources: &'a Resources,
     pub(super) scratch: &'a Arc<dyn Scratch>,
     pub(super) monitor: &'a dyn Monitor,
-    /// Whether an RDB file is wanted, and no snapshot.
-    pub(super) is_rdb: bool,
+    /// Whether something other than a snapshot is wanted.
+    pub(super) is_other: bool,
 }
 
 impl Spooling<'_> {
@@ -47,10 +47,10 @@ impl Spooling<'_> {
         loop {
             buffer.clear();
             stream.by_ref().take(buffer_len).read_to_end(&mut buffer).map_err(&failed)?;
-            if let Some(what) = crate::advice::of_stream(&buffer).filter(|_| spool.is_empty() && !self.is_rdb) {
+            if let Some(what) = crate::advice::of_stream(&buffer).filter(|_| spool.is_empty() && !self.is_other) {
                 return Err(Error::new(ErrorKind::UnsupportedForm { what }).in_file(name));
             }
-            if spool.is_empty() && buffer.len() == BUFFER_LEN && !self.is_rdb {
+            if spool.is_empty() && buffer.len() == BUFFER_LEN && !self.is_other {
                 check_beginning(&buffer, name)?;
             }
             if spool.len().saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX)) > bytes_max {

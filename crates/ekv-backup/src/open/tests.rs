@@ -28,7 +28,7 @@ fn opened(path: &Path) -> OpenedSnapshot {
 
 /// Keeps a stream as standard input is kept.
 fn spooled_with(stream: impl Read, resources: &Resources, monitor: &dyn Monitor) -> Result<OpenedSnapshot> {
-    spool(stream, STANDARD_INPUT, &Spooling { resources, scratch: &scratch(), monitor, is_rdb: false })
+    spool(stream, STANDARD_INPUT, &Spooling { resources, scratch: &scratch(), monitor, is_other: false })
 }
 
 fn failure(path: &Path) -> Error {
@@ -183,7 +183,7 @@ fn stream_that_does_not_begin_like_a_snapshot_is_refused_before_anything_is_kept
         }
     }
     let scratch: Arc<dyn Scratch> = Arc::new(NoScratch);
-    let spooling = Spooling { resources: &Resources::DEFAULT, scratch: &scratch, monitor: &NoMonitor, is_rdb: false };
+    let spooling = Spooling { resources: &Resources::DEFAULT, scratch: &scratch, monitor: &NoMonitor, is_other: false };
     let error = spool(io::repeat(7), STANDARD_INPUT, &spooling).map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::UnknownMagic { .. }), "{error}");
     let header_of_later_servers = b"EKVTHLC9".chain(io::repeat(0));
@@ -328,7 +328,7 @@ mod compressed {
             let counted = Arc::new(CountedScratch::new());
             let scratch: Arc<dyn Scratch> = counted.clone();
             let resources = Resources { expansion_max, ..Resources::DEFAULT };
-            let spooling = Spooling { resources: &resources, scratch: &scratch, monitor: &NoMonitor, is_rdb: false };
+            let spooling = Spooling { resources: &resources, scratch: &scratch, monitor: &NoMonitor, is_other: false };
             let kept = spool(&compressed[..], STANDARD_INPUT, &spooling);
             let len = u64::try_from(compressed.len()).unwrap();
             let (allowed, whole) = ((len * expansion_max).max(EXPANSION_FREE_LEN), u64::try_from(bytes.len()).unwrap());

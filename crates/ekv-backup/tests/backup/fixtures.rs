@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use ekv_backup::{Class, DecodeOptions, DecodeReport, NoProgress, Phase, Progress, ReadTime, Result, decode, verify};
 use ekv_model::{Cancelled, Monitor};
 use ekv_snapshot::FooterPolicy;
-use ekv_testkit::fixtures::{ALL_3, ENC_7, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS, SSTI_5, data_dir};
+use ekv_testkit::fixtures::{ALL_3, ENC_7, FS_9, KnownSnapshot, REDIS_1, REDIS_2, SNAPSHOTS, SSTI_5, data_dir};
 use ekv_testkit::truth::{Kind, compare, observation};
 use ekv_testkit::{scan_as, seal};
 use serde_json::Value;
@@ -70,7 +70,9 @@ fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn kinds_of(known: &KnownSnapshot) -> &'static [Kind] {
-    if [ALL_3.name, SSTI_5.name, ENC_7.name].contains(&known.name) {
+    if known.name == FS_9.name {
+        &[Kind::Files]
+    } else if [ALL_3.name, SSTI_5.name, ENC_7.name].contains(&known.name) {
         &[Kind::Redis, Kind::DynamoDb, Kind::S3, Kind::Sqs]
     } else {
         &[Kind::Redis]
@@ -181,6 +183,63 @@ fn encrypted_values_become_what_the_server_answered_with_the_keys_and_losses_wit
     assert!(of_11 > 0 && of_13 > 0, "{of_11} and {of_13}");
     let some = keys_of_enc_7(&room, Some("13")).open().unwrap();
     assert_eq!(lost("some", &|options| options.read.keys = some.clone()), (0, of_13));
+}
+
+#[test]
+fn files_become_what_the_mount_showed() {
+    let room = Room::new(&FS_9);
+    let truth = FS_9.truth();
+    for (label, least) in [("end", 54), ("middle", 26)] {
+        let shown = observation(&truth, label);
+        let at: ReadTime = shown["unix_ms"].to_string().parse().unwrap();
+        let at = (label == "middle").then_some(at);
+        let report = room.decode(label, |options| options.read.at = at).unwrap();
+        assert_eq!(report.losses, 0);
+        compare(&room.dump(label), shown, kinds_of(&FS_9)).assert_equal(least);
+        assert_sound(&room.dump(label));
+    }
+}
+
+/// Makes a payload of a dump, decodes that, and tells whether the second dump has the same files.
+fn there_and_back(room: &Room, dump: &str) -> String {
+    let (payload, again) = (room.dump(&format!("{dump}.payload.fsm")), format!("{dump}.again"));
+    let sink = ekv_backup::DirOptions { fsync: ekv_backup::Fsync::None, ..ekv_backup::DirOptions::default() };
+    let options = ekv_backup::EncodeOptions { sink, ..ekv_backup::EncodeOptions::default() };
+    let report = ekv_backup::encode(&room.dump(dump), &payload, &options, &NoProgress).unwrap();
+    assert_eq!((report.payload.not_restorable, report.payload.self_test.matched), (0, true));
+    let back = Room { dir: tempfile::tempdir().unwrap(), snapshot: payload };
+    let report = back.decode("dump", |_| {}).unwrap();
+    assert_eq!(report.losses, 0, "{dump}");
+    let (mut before, mut after) = (tree(&room.dump(dump)), tree(&back.dump("dump")));
+    for own in ["MANIFEST.json", "CHECKSUMS"] {
+        assert!(before.remove(own).is_some() && after.remove(own).is_some());
+    }
+    let different: Vec<&String> =
+        before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect();
+    assert!(different.is_empty(), "{dump}: {different:?}");
+    fs::rename(back.dump("dump"), room.dump(&again)).unwrap();
+    again
+}
+
+#[cfg(unix)]
+#[test]
+fn whole_way_there_and_back_is_what_the_server_answered_at_either_moment() {
+    for (known, least) in [(SSTI_5, [125, 220]), (ENC_7, [105, 190]), (FS_9, [26, 54])] {
+        let room = Room::new(&known);
+        let truth = known.truth();
+        let keys = (known.name == ENC_7.name).then(|| keys_of_enc_7(&room, None).open().unwrap()).flatten();
+        for (label, least) in ["middle", "end"].into_iter().zip(least) {
+            let answered = observation(&truth, label);
+            let at: ReadTime = answered["unix_ms"].to_string().parse().unwrap();
+            room.decode(label, |options| {
+                options.read.at = (label == "middle").then_some(at);
+                options.read.keys = keys.clone();
+            })
+            .unwrap();
+            let again = there_and_back(&room, label);
+            compare(&room.dump(&again), answered, kinds_of(&known)).assert_equal(least);
+        }
+    }
 }
 
 #[test]

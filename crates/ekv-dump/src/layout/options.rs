@@ -13,6 +13,21 @@ pub struct TreeOptions {
     pub sqs_visibility: SqsVisibility,
     /// With more zeros than that, in bytes, a file is its stored parts alone; `None` = as the format says, more than 1 GiB.
     pub holes_max: Option<u64>,
+    /// What the files of a file system lie in.
+    pub fs_format: FsFormat,
+}
+
+/// What the files of a file system lie in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FsFormat {
+    /// Files of their own.
+    #[default]
+    Tree,
+    /// One tar archive. Source: `docs/format/fs.md`, section 8.
+    Tar {
+        /// Whether its entries have the setuid and setgid bits.
+        has_special_bits: bool,
+    },
 }
 
 /// What is said about messages in flight.

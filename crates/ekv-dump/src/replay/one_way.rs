@@ -54,28 +54,36 @@ impl ByteSource for OneWay<'_> {
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> ekv_model::Result<()> {
         let mut state = self.state.borrow_mut();
-        if offset != state.at {
+        if offset < state.at {
             return Err(ekv_model::Error::new(Class::Data, "the body of a file can be read once, from front to back"));
         }
+        while state.at < offset {
+            let ahead = usize::try_from(offset.saturating_sub(state.at)).unwrap_or(usize::MAX).min(CHUNK_LEN);
+            state.fill(&mut vec![0; ahead])?;
+        }
+        state.fill(buf)
+    }
+}
+
+impl State<'_> {
+    fn fill(&mut self, buf: &mut [u8]) -> ekv_model::Result<()> {
         let mut rest = buf;
         while !rest.is_empty() {
-            match state.read(rest) {
+            match self.read(rest) {
                 Ok(0) => {
-                    state.is_short = true;
+                    self.is_short = true;
                     return Err(ekv_model::Error::new(Class::Data, "the body is shorter than its metadata says"));
                 }
                 Ok(len) => rest = rest.split_at_mut_checked(len).unwrap_or_default().1,
                 Err(error) => {
-                    state.failure = Some(error);
+                    self.failure = Some(error);
                     return Err(ekv_model::Error::new(Class::Environment, "the body cannot be read"));
                 }
             }
         }
         Ok(())
     }
-}
 
-impl State<'_> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
         loop {
             match self.input.read(buf) {

@@ -10,10 +10,21 @@ const SIZE: Field = Field { start: 124, len: 12 };
 const MTIME: Field = Field { start: 136, len: 12 };
 const CHECKSUM: Field = Field { start: 148, len: 8 };
 const TYPE: Field = Field { start: 156, len: 1 };
+const LINK: Field = Field { start: 157, len: 100 };
 const MAGIC: Field = Field { start: 257, len: 8 };
 const DEV_MAJOR: Field = Field { start: 329, len: 8 };
 const DEV_MINOR: Field = Field { start: 337, len: 8 };
 const PREFIX: Field = Field { start: 345, len: 155 };
+
+/// Where GNU tar has the beginning of a map of a sparse file, whether more of it follows, and the length of the file.
+const SPARSE_RUNS: Field = Field { start: 386, len: 4 * SPARSE_RUN_LEN };
+const SPARSE_GOES_ON: Field = Field { start: 482, len: 1 };
+const SPARSE_FILE_LEN: Field = Field { start: 483, len: 12 };
+/// The same in a block that continues a map.
+const MORE_RUNS: Field = Field { start: 0, len: 21 * SPARSE_RUN_LEN };
+const MORE_GOES_ON: Field = Field { start: 504, len: 1 };
+/// Offset and length of a part of a sparse file, 12 bytes each.
+const SPARSE_RUN_LEN: usize = 24;
 
 /// `ustar` with the version of POSIX; what follows the name is the prefix.
 const POSIX_MAGIC: &[u8; 8] = b"ustar\x0000";
@@ -26,7 +37,13 @@ const FILE_MODE: u64 = 0o600;
 const DIRECTORY_MODE: u64 = 0o700;
 
 /// Largest size and time that 11 octal digits hold.
-pub(super) const OCTAL_11_MAX: u64 = (1 << 33) - 1;
+pub const OCTAL_11_MAX: u64 = (1 << 33) - 1;
+
+/// Largest owner and group that 7 octal digits hold.
+pub const OCTAL_7_MAX: u64 = (1 << 21) - 1;
+
+/// Longest name and longest target of a link in a header.
+pub const NAME_LEN_MAX: usize = NAME.len;
 
 /// Where a field lies in the block.
 struct Field {
@@ -66,9 +83,13 @@ impl Field {
 
 /// Kinds of entries that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A file.
     File,
+    /// A directory.
     Directory,
+    /// A further name of a file that came before.
+    Link,
     /// An extended header for the next entry.
     Extended,
 }
@@ -78,19 +99,20 @@ impl Kind {
         match self {
             Kind::File => b'0',
             Kind::Directory => b'5',
+            Kind::Link => b'1',
             Kind::Extended => b'x',
         }
     }
 }
 
 /// Makes headers: all that is the same in every header is written once.
-pub(super) struct HeaderMaker {
+pub struct HeaderMaker {
     template: Block,
 }
 
 impl HeaderMaker {
     /// Headers with this time, in Unix seconds, at most [`OCTAL_11_MAX`].
-    pub(super) fn new(modified_unix_s: u64) -> Self {
+    pub fn new(modified_unix_s: u64) -> Self {
         let mut template = [0; BLOCK_LEN];
         for field in [UID, GID, DEV_MAJOR, DEV_MINOR] {
             field.put_octal(&mut template, 0);
@@ -101,7 +123,7 @@ impl HeaderMaker {
     }
 
     /// A header without size and checksum; [`seal`] adds them. What does not fit into `name` and `prefix` is cut off.
-    pub(super) fn make(&self, kind: Kind, prefix: &[u8], name: &[u8]) -> Block {
+    pub fn make(&self, kind: Kind, prefix: &[u8], name: &[u8]) -> Block {
         let mut block = self.template;
         NAME.put(&mut block, name);
         PREFIX.put(&mut block, prefix);
@@ -111,8 +133,37 @@ impl HeaderMaker {
     }
 }
 
+/// Whose an entry is, and what may be done with it; each at most what its field holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u64,
+    /// Group.
+    pub gid: u64,
+    /// Time of the last change, in Unix seconds.
+    pub modified_unix_s: i64,
+}
+
+impl Attributes {
+    /// Writes them into a header. What does not fit, and times before 1970, are 0.
+    pub fn put(&self, block: &mut [u8]) {
+        let fitting = |number: u64, max: u64| if number > max { 0 } else { number };
+        MODE.put_octal(block, self.mode.into());
+        UID.put_octal(block, fitting(self.uid, OCTAL_7_MAX));
+        GID.put_octal(block, fitting(self.gid, OCTAL_7_MAX));
+        MTIME.put_octal(block, fitting(u64::try_from(self.modified_unix_s).unwrap_or(0), OCTAL_11_MAX));
+    }
+}
+
+/// Writes what an entry is a further name of; what does not fit is cut off.
+pub fn put_link(block: &mut [u8], target: &[u8]) {
+    LINK.put(block, target);
+}
+
 /// Adds size and checksum to a header. A size above [`OCTAL_11_MAX`] must be in an extended header and is 0 here.
-pub(super) fn seal(block: &mut [u8], size: u64) {
+pub fn seal(block: &mut [u8], size: u64) {
     SIZE.put_octal(block, if size > OCTAL_11_MAX { 0 } else { size });
     let sum = checksum(block);
     // Six digits, NUL, blank.
@@ -157,13 +208,16 @@ fn checksum(block: &[u8]) -> u64 {
 }
 
 /// A header as it was read.
-pub(super) struct Header<'b> {
+pub struct Header<'b> {
     block: &'b Block,
 }
 
 impl<'b> Header<'b> {
     /// Checks magic and checksum.
-    pub(super) fn parse(block: &'b Block) -> Result<Self, ArchiveFault> {
+    ///
+    /// # Errors
+    /// A block that is no header, or a damaged one.
+    pub fn parse(block: &'b Block) -> Result<Self, ArchiveFault> {
         match has_right_checksum(block) {
             true if has_magic(block) || is_old(block) => Ok(Header { block }),
             false if has_magic(block) => Err(ArchiveFault::HeaderChecksum),
@@ -171,17 +225,54 @@ impl<'b> Header<'b> {
         }
     }
 
-    pub(super) fn type_flag(&self) -> u8 {
+    /// The byte that says what the entry is.
+    pub fn type_flag(&self) -> u8 {
         TYPE.of(self.block).first().copied().unwrap_or_default()
     }
 
     /// Length of what follows, in bytes.
-    pub(super) fn size(&self) -> Result<u64, ArchiveFault> {
+    ///
+    /// # Errors
+    /// A number that is none, or negative.
+    pub fn size(&self) -> Result<u64, ArchiveFault> {
         number(SIZE.of(self.block))
     }
 
+    /// Whose the entry is; a field without digits is 0.
+    ///
+    /// # Errors
+    /// A number that is none.
+    pub fn attributes(&self) -> Result<Attributes, ArchiveFault> {
+        let of = |field: &Field, name| {
+            let bytes = field.of(self.block);
+            if bytes.iter().all(|byte| matches!(byte, b' ' | 0)) { Ok(0) } else { signed(bytes, name) }
+        };
+        let unsigned = |field, name| u64::try_from(of(field, name)?).map_err(|_| ArchiveFault::Number { field: name });
+        Ok(Attributes {
+            // Some programs write the bits of the type, too.
+            mode: u32::try_from(unsigned(&MODE, "mode")? & 0o7777).unwrap_or_default(),
+            uid: unsigned(&UID, "owner")?,
+            gid: unsigned(&GID, "group")?,
+            modified_unix_s: of(&MTIME, "time")?,
+        })
+    }
+
+    /// What the entry is a further name of, as far as the field holds it.
+    pub fn link(&self) -> &'b [u8] {
+        LINK.text_of(self.block)
+    }
+
+    /// Length of a sparse file of GNU tar, and its map as far as it is in this block.
+    ///
+    /// # Errors
+    /// A number that is none.
+    pub fn sparse(&self) -> Result<(u64, SparseBlock), ArchiveFault> {
+        let file_len = number(SPARSE_FILE_LEN.of(self.block))?;
+        Ok((file_len, SparseBlock::of(&SPARSE_RUNS, &SPARSE_GOES_ON, self.block)?))
+    }
+
     /// Appends the path.
-    pub(super) fn path(&self, out: &mut Vec<u8>) {
+    pub fn path(&self, out: &mut Vec<u8>) {
         if MAGIC.of(self.block) == POSIX_MAGIC {
             let prefix = PREFIX.text_of(self.block);
             if !prefix.is_empty() {
@@ -190,6 +281,34 @@ impl<'b> Header<'b> {
             }
         }
         out.extend_from_slice(NAME.text_of(self.block));
+    }
+}
+
+/// A piece of a map of a sparse file of GNU tar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SparseBlock {
+    /// Offset and length of each part, in bytes.
+    pub runs: Vec<(u64, u64)>,
+    /// Whether a block with more follows.
+    pub goes_on: bool,
+}
+
+impl SparseBlock {
+    /// Reads a block that continues a map.
+    ///
+    /// # Errors
+    /// A number that is none.
+    pub fn parse(block: &Block) -> Result<Self, ArchiveFault> {
+        SparseBlock::of(&MORE_RUNS, &MORE_GOES_ON, block)
+    }
+
+    fn of(runs: &Field, goes_on: &Field, block: &Block) -> Result<Self, ArchiveFault> {
+        let runs = runs.of(block).chunks_exact(SPARSE_RUN_LEN).take_while(|run| run.first() != Some(&0));
+        let runs = runs.map(|run| {
+            let (offset, len) = run.split_at_checked(SPARSE_RUN_LEN / 2).unwrap_or_default();
+            Ok((number(offset)?, number(len)?))
+        });
+        Ok(SparseBlock { runs: runs.collect::<Result<_, ArchiveFault>>()?, goes_on: goes_on.of(block) != [0] })
     }
 }
 
@@ -231,6 +350,16 @@ fn number(field: &[u8]) -> Result<u64, ArchiveFault> {
         Some((b'-', _)) => Err(ArchiveFault::NegativeSize),
         _ => octal(field).ok_or(NOT_A_NUMBER),
     }
+}
+
+/// A number that may be negative, in GNU's binary form: two's complement.
+fn signed(field: &[u8], name: &'static str) -> Result<i64, ArchiveFault> {
+    let wide = match field.split_first() {
+        // No field has more than 12 bytes.
+        Some((0xff, rest)) => Some(rest.iter().fold(-1_i128, |wide, byte| wide.wrapping_shl(8) | i128::from(*byte))),
+        _ => number(field).ok().map(i128::from),
+    };
+    wide.and_then(|wide| i64::try_from(wide).ok()).ok_or(ArchiveFault::Number { field: name })
 }
 
 /// Octal digits, with blanks before and blanks or NULs behind them.

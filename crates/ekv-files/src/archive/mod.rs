@@ -13,7 +13,8 @@
 //! | `stretches.rs`, `frame_header.rs`, `frame_scan.rs` | bytes of a file by position; what a frame says of itself; frames as they pass |
 //! | `options.rs`, `fault.rs`, `write_error.rs` | what is asked for, what is refused, why writing failed |
 //!
-//! [`crate::sink::ArchiveSink`] writes with these, [`crate::source::ArchiveSource`] and [`crate::source::IndexedArchive`] read.
+//! [`crate::sink::ArchiveSink`] writes with these, [`crate::source::ArchiveSource`] and [`crate::source::IndexedArchive`] read. Whoever writes or reads
+//! archives of other things than dumps has the headers ([`header`], [`pax`]).
 
 pub(crate) mod compress;
 pub(crate) mod decompress;
@@ -21,10 +22,10 @@ mod fault;
 pub(crate) mod frame;
 pub(crate) mod frame_header;
 pub(crate) mod frame_scan;
-mod header;
+pub mod header;
 pub(crate) mod names;
 mod options;
-mod pax;
+pub mod pax;
 pub(crate) mod reader;
 pub(crate) mod seekable;
 pub(crate) mod stretches;
@@ -35,16 +36,16 @@ pub use fault::{ArchiveFault, IndexFault};
 pub use options::{ArchiveLimits, ArchiveOptions, Compression, ZSTD_LEVEL_MAX, ZstdLevel};
 
 /// Everything in a tar archive begins at a multiple of this length, in bytes.
-const BLOCK_LEN: usize = 512;
+pub const BLOCK_LEN: usize = 512;
 
 /// One block.
-type Block = [u8; BLOCK_LEN];
+pub type Block = [u8; BLOCK_LEN];
 
 /// A block of zeros.
-const ZERO_BLOCK: Block = [0; BLOCK_LEN];
+pub const ZERO_BLOCK: Block = [0; BLOCK_LEN];
 
 /// Bytes from `len` to the next multiple of [`BLOCK_LEN`].
-fn padding_len(len: u64) -> usize {
+pub fn padding_len(len: u64) -> usize {
     let block_len = u64::try_from(BLOCK_LEN).unwrap_or(u64::MAX);
     usize::try_from(len.wrapping_neg() % block_len).unwrap_or_default()
 }

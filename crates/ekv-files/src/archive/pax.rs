@@ -3,7 +3,7 @@
 use super::ArchiveFault;
 
 /// Appends a record; its length counts its own digits.
-pub(super) fn push_record(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
+pub fn push_record(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
     // The blank, the equals sign and the line feed.
     let rest_len = key.len().saturating_add(value.len()).saturating_add(3);
     let mut len = rest_len;
@@ -36,13 +36,9 @@ pub(super) struct Extended {
 
 impl Extended {
     /// Reads all records.
-    pub(super) fn parse(mut records: &[u8]) -> Result<Self, ArchiveFault> {
+    pub(super) fn parse(records: &[u8]) -> Result<Self, ArchiveFault> {
         let mut extended = Extended::default();
-        while !records.is_empty() {
-            let (record, rest) = first_record(records).ok_or(ArchiveFault::ExtendedHeader)?;
-            extended.take(record)?;
-            records = rest;
-        }
+        for_each_record(records, &mut |record| extended.take(record))?;
         Ok(extended)
     }
 
@@ -71,7 +67,23 @@ fn set<T>(slot: &mut Option<T>, value: T) -> Result<(), ArchiveFault> {
 }
 
 /// A record as key and value.
-type Record<'r> = (&'r [u8], &'r [u8]);
+pub type Record<'r> = (&'r [u8], &'r [u8]);
+
+/// Calls `take` for each record of an extended header, in their order.
+///
+/// # Errors
+/// [`ArchiveFault::ExtendedHeader`] where no record is; the first error of `take`.
+pub fn for_each_record<'r, E: From<ArchiveFault>>(
+    mut records: &'r [u8],
+    take: &mut dyn FnMut(Record<'r>) -> Result<(), E>,
+) -> Result<(), E> {
+    while !records.is_empty() {
+        let (record, rest) = first_record(records).ok_or(ArchiveFault::ExtendedHeader)?;
+        take(record)?;
+        records = rest;
+    }
+    Ok(())
+}
 
 /// The first record, and what follows it.
 fn first_record(records: &[u8]) -> Option<(Record<'_>, &[u8])> {

@@ -1,6 +1,7 @@
 //! The examples of section 13, made by a real server.
 
 use ekv_adapters::EncodeOptions;
+use ekv_dump::FsFormat;
 use ekv_testkit::SnapshotBuilder;
 use sha2::{Digest, Sha256};
 
@@ -138,6 +139,39 @@ fn rows_of_a_server_become_the_documented_files_and_these_the_documented_payload
 }
 
 #[test]
+fn rows_of_a_server_become_the_documented_archive_and_this_the_documented_payload() {
+    let mode = |has_special_bits| Mode { fs_format: FsFormat::Tar { has_special_bits }, ..Mode::default() };
+    let (dump, _) = Dump::of_snapshot(snapshot(), mode(false));
+    let files = dump.files("fs/");
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["fs_0/tree.tar"]);
+    let archive = &files["fs_0/tree.tar"];
+    assert_eq!(
+        (archive.len(), sum(archive).as_str()),
+        (12_288, "b732fff9c78edd130749cf2cb43c8207aad8feb57f5d8415825e013b09d904b5")
+    );
+    let records = "29 mtime=1795366554.51807513\n30 atime=1795366524.212612092\n142 comment=ekv inode=0000000000000001 mode=0755 mtime_nsec=1795366554518075130 atime_nsec=1795366524212612092 ctime_nsec=1795366554518075130\n";
+    assert_eq!(&archive[512..512 + records.len()], records.as_bytes());
+    let payload = dump.payload_at(COMMIT_TS, EncodeOptions::default());
+    assert_eq!(
+        (payload.len(), sum(&payload).as_str()),
+        (3321, "aa9071bad858acd22df802235a46b7f2175e81bbf6569677d481c1e682a231bf")
+    );
+    let (special, _) = Dump::of_snapshot(snapshot(), mode(true));
+    assert_eq!(special.payload_at(COMMIT_TS, EncodeOptions::default()), payload);
+    let special = special.files("fs/").remove("fs_0/tree.tar").unwrap();
+    let modes = |archive: &[u8]| {
+        archive
+            .chunks(512)
+            .filter(|block| &block[257..262] == b"ustar")
+            .map(|block| block[100..107].to_vec())
+            .collect::<Vec<_>>()
+    };
+    let differing: Vec<_> =
+        modes(archive).into_iter().zip(modes(&special)).filter(|(plain, special)| plain != special).collect();
+    assert_eq!(differing, [(b"0000755".to_vec(), b"0004755".to_vec())]);
+}
+
+#[test]
 fn files_with_large_holes_are_their_stored_parts_and_where_these_lie() {
     use crate::fs::store::Store;
     let store = Store::new().file(2, R, b"far", (1 << 40) + 6, &[(262_144, b"\0\0\0\0\0f")]).file(
@@ -147,6 +181,7 @@ fn files_with_large_holes_are_their_stored_parts_and_where_these_lie() {
         1 << 62,
         &[(0, b"h")],
     );
+    store.assert_round_trip_as_archive();
     let dump = store.dump();
     let files = dump.files("fs/fs_0/packed/");
     let shown: Vec<_> =
@@ -169,5 +204,10 @@ fn fixture_of_a_real_server_is_written_again_byte_for_byte_and_its_payload_gives
     assert!(findings.iter().all(|(finding, _)| finding.severity < ekv_model::Severity::Loss), "{findings:?}");
     assert!(dump.rewritten(Mode::default()) == dump);
     let payload = dump.payload(EncodeOptions::default());
-    assert!(Dump::of_snapshot(payload, Mode::default()).0.files("fs/") == dump.files("fs/"));
+    assert!(Dump::of_snapshot(payload.clone(), Mode::default()).0.files("fs/") == dump.files("fs/"));
+    let mode = Mode { fs_format: FsFormat::Tar { has_special_bits: false }, ..Mode::default() };
+    let (archive, _) = Dump::of_snapshot(ekv_testkit::fixtures::read("fs-9.fsm"), mode);
+    assert_eq!(archive.problems(), [""; 0]);
+    assert!(archive.payload(EncodeOptions::default()) == payload);
+    assert!(Dump::of_snapshot(payload, mode).0.files("fs/") == archive.files("fs/"));
 }

@@ -5,4 +5,5 @@ mod golden;
 mod hostile;
 mod states;
 mod store;
+mod tar;
 mod trees;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ekv_adapters::EncodeOptions;
+use ekv_dump::FsFormat;
 use ekv_model::Findings;
 use ekv_testkit::SnapshotBuilder;
 
@@ -74,6 +75,18 @@ impl Store {
     pub(crate) fn findings(&self) -> Vec<(&'static str, u64)> {
         let (_, findings) = self.dump_in(Mode::default());
         findings.iter().map(|(finding, totals)| (finding.name, totals.count)).collect()
+    }
+
+    /// The same as an archive: it is sound, its payload is that of the files of their own, and its events make the same bytes again.
+    pub(crate) fn assert_round_trip_as_archive(&self) {
+        let mode = Mode { fs_format: FsFormat::Tar { has_special_bits: false }, ..Mode::default() };
+        let (dump, _) = self.dump_in(mode);
+        assert_eq!(dump.files("fs/").keys().collect::<Vec<_>>(), ["fs_0/tree.tar"]);
+        assert_eq!(dump.problems(), [""; 0]);
+        assert!(dump.rewritten(mode) == dump);
+        assert!(dump.payload(EncodeOptions::default()) == self.dump().payload(EncodeOptions::default()));
+        let again = Dump::of_snapshot(dump.payload(EncodeOptions::default()), mode);
+        assert!(again.0.files("fs/") == dump.files("fs/"));
     }
 
     /// Decodes, encodes and decodes again: the files are the same, and so are they when the events of the dump are written again.

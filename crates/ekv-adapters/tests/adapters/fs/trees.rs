@@ -39,6 +39,7 @@ fn every_name_of_one_byte_and_awkward_longer_ones_come_back() {
         store = store.file(id, ROOT, name, 8, &[(0, &id.to_be_bytes())]);
     }
     store.assert_round_trip();
+    store.assert_round_trip_as_archive();
     assert_eq!(store.findings(), []);
     let encoded = store.dump().encode();
     for (name, id) in names.iter().zip(2_u64..) {
@@ -60,6 +61,7 @@ fn deep_directories_take_time_in_proportion_and_no_stack() {
     assert!(longest <= 1023, "{longest}");
     assert_eq!(dump.files("fs/fs_0/deep/").values().filter(|content| content.as_slice() == b"deep").count(), 1);
     store.assert_round_trip();
+    store.assert_round_trip_as_archive();
     assert_eq!(store.findings(), []);
 }
 
@@ -241,5 +243,6 @@ proptest! {
         }
         prop_assert_eq!(store.findings(), []);
         store.assert_round_trip();
+    store.assert_round_trip_as_archive();
     }
 }

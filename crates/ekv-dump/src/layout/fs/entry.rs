@@ -11,6 +11,8 @@ use crate::verify::seen::{Seen, SeenScope};
 pub(super) const DIRECTORY: &[u8] = b"fs_0";
 /// One line for each name.
 pub(super) const LINES_FILE: &str = "entries.jsonl";
+/// All of it as one archive, instead of anything else but what no name leads to.
+pub(super) const ARCHIVE_FILE: &str = "tree.tar";
 /// The files and directories under their own names.
 pub(super) const TREE: &[u8] = b"tree";
 /// Those whose path would be too long.
@@ -41,6 +43,7 @@ pub(crate) const SCOPES: ScopeRow = ScopeRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry<'p> {
     Lines,
+    Archive,
     /// The directory `tree` or `deep`, or what is below.
     Named(&'p [u8]),
     /// The directory `packed`.
@@ -52,7 +55,8 @@ pub(crate) enum Entry<'p> {
     Orphans(&'p [u8]),
 }
 
-const IN_FILE_SYSTEM: Misplaced = Misplaced { expected: "entries.jsonl, or a directory: tree, deep, packed, orphans" };
+const IN_FILE_SYSTEM: Misplaced =
+    Misplaced { expected: "entries.jsonl or tree.tar, or a directory: tree, deep, packed, orphans" };
 const IN_PACKED: Misplaced = Misplaced { expected: "<inode>.bin and <inode>.map" };
 const IN_DEEP: Misplaced = Misplaced { expected: "files and directories that are named after their inode" };
 const IN_ORPHANS: Misplaced = Misplaced {
@@ -67,6 +71,7 @@ impl<'p> InScope<'p> for Entry<'p> {
     fn of_file(path: &'p [u8]) -> Result<Self, Misplaced> {
         match split_first(path) {
             (name, None) if name == LINES_FILE.as_bytes() => Ok(Entry::Lines),
+            (name, None) if name == ARCHIVE_FILE.as_bytes() => Ok(Entry::Archive),
             (TREE, Some(_)) => Ok(Entry::Named(path)),
             (DEEP, Some(rest)) if is_inode(split_first(rest).0) => Ok(Entry::Named(path)),
             (DEEP, Some(_)) => Err(IN_DEEP),
@@ -93,6 +98,7 @@ impl<'p> InScope<'p> for Entry<'p> {
     fn put_path(&self, put: &mut dyn FnMut(&[&[u8]])) {
         match *self {
             Entry::Lines => put(&[LINES_FILE.as_bytes()]),
+            Entry::Archive => put(&[ARCHIVE_FILE.as_bytes()]),
             Entry::Named(path) | Entry::Orphans(path) => put(&[path]),
             Entry::PackedFiles => put(&[PACKED]),
             Entry::PackedContent(inode) => put(&[PACKED, b"/", inode, CONTENT_END]),
@@ -102,18 +108,18 @@ impl<'p> InScope<'p> for Entry<'p> {
 
     fn role(&self) -> Role {
         match self {
-            Entry::Named(_) | Entry::PackedContent(_) => Role::Content,
+            Entry::Archive | Entry::Named(_) | Entry::PackedContent(_) => Role::Content,
             Entry::Lines | Entry::PackedMap(_) => Role::Metadata,
             Entry::PackedFiles | Entry::Orphans(_) => Role::Other,
         }
     }
 
     fn is_never_empty(&self) -> bool {
-        matches!(self, Entry::Lines)
+        matches!(self, Entry::Lines | Entry::Archive)
     }
 
     fn is_joined_by_text(&self) -> bool {
-        matches!(self, Entry::Lines | Entry::PackedMap(_))
+        matches!(self, Entry::Lines | Entry::Archive | Entry::PackedMap(_))
     }
 
     fn check(&self, rules: &Rules) -> Option<ProblemKind> {
@@ -124,12 +130,20 @@ impl<'p> InScope<'p> for Entry<'p> {
     }
 
     fn tells(&self) -> Option<Seen> {
-        matches!(self, Entry::Lines | Entry::Orphans(_)).then_some(Seen::OWN_RECORD)
+        match self {
+            Entry::Archive => Some(ARCHIVE),
+            Entry::Lines | Entry::Orphans(_) => Some(Seen::OWN_RECORD),
+            _ => None,
+        }
     }
 }
 
+/// The file system as one archive.
+const ARCHIVE: Seen = Seen::own(0);
+
 fn check_file_system(scope: &SeenScope<'_>, _: &Rules) -> Option<(Seen, ProblemKind)> {
-    (!scope.has(Seen::OWN_RECORD)).then_some((Seen::DIRECTORY, ProblemKind::Incomplete { name: LINES_FILE }))
+    let is_there = scope.has(Seen::OWN_RECORD) || scope.has(ARCHIVE);
+    (!is_there).then_some((Seen::DIRECTORY, ProblemKind::Incomplete { name: LINES_FILE }))
 }
 
 /// Whether a name is the number of an inode.

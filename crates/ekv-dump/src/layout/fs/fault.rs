@@ -1,6 +1,9 @@
 //! What is wrong with a dump of a file system. Source: `docs/format/fs.md`, sections 7 and 9.
 
+use ekv_files::archive::ArchiveFault;
 use ekv_files::path::Escaped;
+
+use super::tar::fault::TarFault;
 
 /// Why lines and files of a file system make no sense, beyond the JSON of a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +115,23 @@ pub enum FsFault {
         /// Length of the file in bytes.
         size: u64,
     },
+    /// A header of an archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveFault),
+    /// Something in an archive that has no place in a file system.
+    #[error(transparent)]
+    Tar(#[from] TarFault),
+    /// The same of the entry with this path.
+    #[error("{}: {fault}", Escaped(.path))]
+    TarEntry {
+        /// Its path in the archive.
+        path: Vec<u8>,
+        /// What is wrong with it.
+        fault: TarFault,
+    },
+    /// Both forms of a file system.
+    #[error("there are tree.tar and entries.jsonl: a dump has one of them")]
+    TwoForms,
     /// A map of other parts than there are.
     #[error("the parts have {found} bytes, but the map says {stated}")]
     Parts {

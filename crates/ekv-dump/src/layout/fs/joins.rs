@@ -14,6 +14,7 @@ use super::fault::FsFault;
 use super::line::{LINE_LEN_MAX, Line};
 use super::map::read_map;
 use super::order::Order;
+use super::tar::read::{FsTar, FsTarOptions};
 use crate::layout::in_scope::InScope as _;
 use crate::layout::inside::Inside;
 use crate::verify::joins::{Joins, Notes};
@@ -45,6 +46,9 @@ pub(super) struct Files {
     scratch: Arc<dyn Scratch>,
     /// Whether there are lines that cannot be relied on: then nothing is said of places.
     has_bad_lines: bool,
+    /// Which of the two forms there are.
+    has_lines: bool,
+    has_archive: bool,
 }
 
 impl Files {
@@ -53,6 +57,8 @@ impl Files {
             sorter: Sorter::new(Arc::clone(scratch), memory_budget),
             scratch: Arc::clone(scratch),
             has_bad_lines: false,
+            has_lines: false,
+            has_archive: false,
         }
     }
 
@@ -66,7 +72,7 @@ impl Files {
 
     fn read_lines(&mut self, input: &mut dyn BufRead) -> Result<()> {
         let mut order = Order::new(&self.scratch);
-        self.has_bad_lines = true;
+        (self.has_bad_lines, self.has_lines) = (true, true);
         for_each_line(input, &mut |number, offset, line| {
             let placed = order.take(line, number, offset)?;
             let numbers = [number, line.size];
@@ -86,6 +92,12 @@ impl Files {
         Ok(())
     }
 
+    fn read_archive(&mut self, input: &mut dyn BufRead) -> Result<()> {
+        self.has_archive = true;
+        let options = FsTarOptions { must_be_in_order: true, ..FsTarOptions::default() };
+        FsTar::read(input, options, &self.scratch).map(|_| ())
+    }
+
     fn read_map(&mut self, inode: &[u8], input: &mut dyn BufRead) -> Result<()> {
         let (mut len, mut end) = (0_u64, 0);
         read_map(input, u64::MAX, &mut |run| {
@@ -100,7 +112,10 @@ impl Files {
 
     /// What of a directory that a line or file tells is known before anything is compared.
     fn check_all(self, problems: &mut Problems) -> Result<()> {
-        let Files { sorter, has_bad_lines, .. } = self;
+        let Files { sorter, has_bad_lines, has_lines, has_archive, .. } = self;
+        if has_lines && has_archive {
+            problems.add(&Entry::Archive.path(FS_0), ProblemKind::line(&FsFault::TwoForms));
+        }
         if has_bad_lines {
             return Ok(());
         }
@@ -180,6 +195,7 @@ impl Joins for Files {
     fn read(&mut self, scope: &[u8], entry: Inside<'_>, input: &mut dyn BufRead, notes: Notes<'_>) -> Result<()> {
         let read = match entry {
             Inside::Fs(Entry::Lines) if scope == FS_0 => self.read_lines(input),
+            Inside::Fs(Entry::Archive) => self.read_archive(input),
             Inside::Fs(Entry::PackedMap(inode)) => self.read_map(inode, input),
             _ => return Ok(()),
         };

@@ -13,7 +13,7 @@ use crate::layout::in_scope::decimal;
 const LINE_LEN_MAX: usize = 41;
 
 /// A part of a file that is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) offset: u64,
     pub(super) len: u64,

@@ -8,9 +8,12 @@
 //! | `order.rs` | what the lines must be together |
 //! | `map.rs` | where in a file its stored parts lie |
 //! | `write.rs`, `tree.rs` | events to files |
+//! | `content.rs` | the content of files, as they lie there |
 //! | `joins.rs` | lines and files compared |
+//! | `tar/` | the file system as one archive instead, both ways |
 //! | `read/` | files to events |
 
+mod content;
 pub(crate) mod entry;
 pub(crate) mod fault;
 mod joins;
@@ -19,6 +22,7 @@ mod map;
 mod order;
 mod places;
 pub(crate) mod read;
+pub(crate) mod tar;
 mod tree;
 mod write;
 

@@ -5,12 +5,13 @@ use ekv_model::fs::{Entry, Event, FILE_SYSTEM, Inode, Sparse};
 use ekv_model::{Body, Event as ModelEvent};
 use ekv_spill::Spool;
 
-use super::entry::{CONTENT_END, DIRECTORY, LINES_FILE, MAP_END, ORPHAN_CHUNKS, ORPHANS};
+use super::entry::{ARCHIVE_FILE, CONTENT_END, DIRECTORY, LINES_FILE, MAP_END, ORPHAN_CHUNKS, ORPHANS};
 use super::line::{push_line, push_orphan};
 use super::places::{Places, packed};
+use super::tar::write::TarWriter;
 use super::tree::{HOLES_MAX, write_parts, write_whole};
 use crate::DumpWriter;
-use crate::layout::options::TreeOptions;
+use crate::layout::options::{FsFormat, TreeOptions};
 use crate::layout::scopes::ScopeNames;
 use crate::layout::write_files::{WriteFiles, Written};
 
@@ -22,6 +23,8 @@ pub(super) struct FileSystem {
     /// Most zeros that a file is written with, in bytes.
     holes_max: u64,
     places: Places,
+    /// Where it all goes instead, if it becomes an archive.
+    archive: Option<TarWriter>,
     lines: Option<Spool>,
     orphan_lines: Option<Spool>,
     has_begun: bool,
@@ -32,6 +35,13 @@ impl WriteFiles for FileSystem {
     fn event(&mut self, writer: &mut DumpWriter, event: ModelEvent<'_>) -> Result<()> {
         let ModelEvent::Fs(event) = event else { return Ok(()) };
         self.has_begun = true;
+        let event = match &mut self.archive {
+            Some(archive) => match put_into(archive, writer, event)? {
+                Some(event) => event,
+                None => return Ok(()),
+            },
+            None => event,
+        };
         match event {
             Event::Directory(entry) | Event::Passage(entry) => {
                 self.places.go_to(entry.parent);
@@ -58,6 +68,9 @@ impl WriteFiles for FileSystem {
     }
 
     fn finish(&mut self, writer: &mut DumpWriter) -> Result<Written> {
+        if let Some(archive) = &mut self.archive {
+            archive.end(writer)?;
+        }
         let files = [(self.lines.take(), vec![]), (self.orphan_lines.take(), [ORPHANS, b"/"].concat())];
         for (lines, directory) in files {
             if let Some(lines) = lines {
@@ -76,6 +89,10 @@ impl FileSystem {
         FileSystem {
             holes_max: options.holes_max.unwrap_or(HOLES_MAX),
             places: Places::default(),
+            archive: match options.fs_format {
+                FsFormat::Tree => None,
+                FsFormat::Tar { has_special_bits } => Some(TarWriter::new(has_special_bits)),
+            },
             lines: None,
             orphan_lines: None,
             has_begun: false,
@@ -123,6 +140,24 @@ impl FileSystem {
         self.line.clear();
         Ok(())
     }
+}
+
+/// Writes what has a name into the archive; gives back what has none, before which it ends.
+fn put_into<'e>(archive: &mut TarWriter, writer: &mut DumpWriter, event: Event<'e>) -> Result<Option<Event<'e>>> {
+    match event {
+        Event::Orphan(..) | Event::OrphanChunk { .. } | Event::End => {
+            archive.end(writer)?;
+            return Ok(Some(event));
+        }
+        _ => archive.begin(writer, &in_file_system(&[ARCHIVE_FILE.as_bytes()])?)?,
+    }
+    match event {
+        Event::Directory(entry) | Event::Passage(entry) => archive.directory(writer, &entry)?,
+        Event::File(entry, content) => archive.file(writer, &entry, content)?,
+        Event::Link(entry) => archive.link(writer, &entry)?,
+        Event::Orphan(..) | Event::OrphanChunk { .. } | Event::End => {}
+    }
+    Ok(None)
 }
 
 /// Writes the stored parts of a file, and where they lie.

@@ -2,7 +2,6 @@
 //!
 //! The lines are read twice: nothing may be handed on before all of them make a tree. Then each file is read where its line says.
 
-mod content;
 pub(crate) mod findings;
 
 use std::io::{BufReader, Read as _};
@@ -15,14 +14,17 @@ use ekv_spill::{Sorter, Spool, Spooled};
 
 use findings::ORPHANS_NOT_RESTORED;
 
-use super::entry::{CONTENT_END, DIRECTORY as FS_0, Entry as Own, LINES_FILE, MAP_END, ORPHANS};
+use super::content::{read_packed, read_whole};
+use super::entry::{ARCHIVE_FILE, CONTENT_END, DIRECTORY as FS_0, Entry as Own, LINES_FILE, MAP_END, ORPHANS};
 use super::fault::FsFault;
 use super::joins::for_each_line;
 use super::line::{LINE_LEN_MAX, Line};
 use super::order::{FirstLines, Order, Placed, first_line};
+use super::tar::read::{FsTar, FsTarOptions};
 use crate::entry::Entry;
 use crate::layout::in_scope::InScope as _;
 use crate::layout::inside::Inside;
+use crate::replay::one_way::OneWay;
 use crate::replay::reading::{DumpFile, Reading, Visit, emit};
 use crate::verify::problem::ProblemKind;
 
@@ -42,7 +44,10 @@ fn read_file_system(reading: &mut Reading<'_>, scope: &[u8], target: &mut dyn Co
     if reading.scope().keys_in(Protocol::Fs, SCOPE).is_nothing() {
         return reading.leave_out(Entry::Scope(Protocol::Fs, scope));
     }
-    let Around { paths: present, has_orphans } = look_around(reading, scope)?;
+    let Around { paths: present, has_orphans, has_archive } = look_around(reading, scope)?;
+    if has_archive {
+        return read_archive(reading, present, target);
+    }
     let Some(lines) = read_lines(reading, &own_path(&[LINES_FILE.as_bytes()])?)? else {
         // What no name leads to may be all there is.
         return match has_orphans && present.is_empty() {
@@ -66,7 +71,7 @@ fn own_path(pieces: &[&[u8]]) -> Result<DumpPath> {
 
 /// Looks at what lies in the directory of the file system.
 fn look_around(reading: &mut Reading<'_>, scope: &[u8]) -> Result<Around> {
-    let mut around = Around { paths: reading.sorter(), has_orphans: false };
+    let mut around = Around { paths: reading.sorter(), has_orphans: false, has_archive: false };
     reading.show_below(&DumpPath::new(&Entry::Scope(Protocol::Fs, scope).path())?, &mut around)?;
     if around.has_orphans {
         let path = own_path(&[ORPHANS])?;
@@ -80,6 +85,7 @@ struct Around {
     /// Paths of all directories and files with content.
     paths: Sorter,
     has_orphans: bool,
+    has_archive: bool,
 }
 
 impl Visit for Around {
@@ -103,6 +109,7 @@ impl Visit for Around {
             Own::Named(path) => self.paths.push(path, IS_FILE)?,
             Own::PackedContent(inode) => self.paths.push(&[b"packed/", inode, CONTENT_END].concat(), IS_FILE)?,
             Own::PackedMap(inode) => self.paths.push(&[b"packed/", inode, MAP_END].concat(), IS_FILE)?,
+            Own::Archive => self.has_archive = true,
             Own::Lines | Own::PackedFiles => {}
         }
         file.pass_over();
@@ -133,6 +140,33 @@ fn read_lines(reading: &mut Reading<'_>, path: &DumpPath) -> Result<Option<Spool
         Err(error) if error.is_missing() => Ok(None),
         read => read.map(|()| lines),
     }
+}
+
+/// Hands on what is in the archive, which is read twice: nothing may be handed on before its entries make a tree.
+fn read_archive(reading: &mut Reading<'_>, present: Sorter, target: &mut dyn Consumer) -> Result<()> {
+    let path = own_path(&[ARCHIVE_FILE.as_bytes()])?;
+    if !present.is_empty() || reading.peek(&own_path(&[LINES_FILE.as_bytes()])?).is_ok() {
+        return Err(Error::from(FsFault::TwoForms).at(path.as_bytes()));
+    }
+    let (scope, scratch, place) = (reading.scope(), reading.scratch(), reading.place());
+    let keys = scope.keys_in(Protocol::Fs, SCOPE);
+    let selected = Selected { scope, keys: &keys };
+    let options = FsTarOptions { must_be_in_order: true, ..FsTarOptions::default() };
+    // What is wrong with it is told below: reading it as one of the files of the dump tells whether it was changed.
+    let mut tar = Some(reading.peek(&path).and_then(|mut file| FsTar::read(&mut file, options, &scratch)));
+    reading.read_file(&path, &mut |file| {
+        let tar = match tar.take() {
+            Some(Ok(tar)) => tar,
+            Some(Err(error)) => return FsTar::read(file, options, &scratch).and(Err(error)),
+            None => return Ok(()),
+        };
+        let mut watch = |_: &[u8]| {};
+        let archive = OneWay::new(file, u64::MAX, &mut watch);
+        let taken = tar.emit(&archive, &|path| selected.takes(Kind::File, path), &mut |event| {
+            emit(target, place, ModelEvent::Fs(event))
+        });
+        archive.finish(taken).map(|_| ())
+    })
 }
 
 /// Checks that the lines make a tree, and that every file has one and every line its file.
@@ -235,8 +269,8 @@ impl Files<'_, '_, '_> {
         let target = &mut *self.target;
         let mut take = |content: &dyn Sparse| emit(target, place, ModelEvent::Fs(Event::File(entry, content)));
         match paths.as_slice() {
-            [parts, map] => content::read_packed(self.reading, [parts, map], entry.inode.size, &mut take),
-            [path] => content::read_whole(self.reading, path, entry.inode.size, number, &mut take),
+            [parts, map] => read_packed(self.reading, [parts, map], entry.inode.size, &mut take),
+            [path] => read_whole(self.reading, path, entry.inode.size, number, &mut take),
             _ => Ok(()),
         }
     }

@@ -5,11 +5,11 @@ use std::io::{BufReader, Read as _};
 use ekv_files::source::read_error;
 use ekv_files::{DumpPath, Result};
 use ekv_model::fs::Sparse;
-use ekv_model::{Body, ByteSource};
+use ekv_model::{Body, ByteSource, Class};
 use ekv_spill::{Spool, Spooled};
 
-use crate::layout::fs::fault::FsFault;
-use crate::layout::fs::map::{Run, read_map};
+use super::fault::FsFault;
+use super::map::{Run, read_map};
 use crate::replay::one_way::OneWay;
 use crate::replay::reading::Reading;
 
@@ -19,12 +19,14 @@ const INLINE_LEN_MAX: u64 = 1 << 20;
 const MAP_BUDGET: usize = 64 << 10;
 /// Bytes of a part of a file in a map that is kept: offset and length.
 const RUN_LEN: usize = 16;
+/// Parts that are looked up at once.
+const RUNS_AT_ONCE: usize = 256;
 
 /// Takes the content of a file.
 type Take<'t> = &'t mut dyn FnMut(&dyn Sparse) -> Result<()>;
 
 /// A file of which every byte is there.
-struct Whole<'w>(Body<'w>);
+pub(super) struct Whole<'w>(pub(super) Body<'w>);
 
 impl Sparse for Whole<'_> {
     fn stored_len(&self) -> u64 {
@@ -83,7 +85,8 @@ pub(super) fn read_packed(
     reading.read_file(parts, &mut |file| {
         let mut watch = |_: &[u8]| {};
         let content = OneWay::new(file, stored_len, &mut watch);
-        let taken = take(&Packed { runs: &runs, content: &content });
+        let count = runs.len() / u64::try_from(RUN_LEN).unwrap_or(1);
+        let taken = take(&Packed { runs: &runs, first: 0, count, stored_len, content: &content, start: 0 });
         match content.finish(taken)? {
             found if found == stored_len => Ok(()),
             found => Err(FsFault::Parts { found, stated: stored_len }.into()),
@@ -92,26 +95,41 @@ pub(super) fn read_packed(
 }
 
 /// A file of which only the stored parts are there, one behind the other.
-struct Packed<'p> {
-    runs: &'p Spooled,
-    content: &'p dyn ByteSource,
+pub(super) struct Packed<'p> {
+    /// Offset and length of parts of files, each a little-endian `u64`.
+    pub(super) runs: &'p Spooled,
+    /// Which of these rows are of this file.
+    pub(super) first: u64,
+    pub(super) count: u64,
+    pub(super) stored_len: u64,
+    pub(super) content: &'p dyn ByteSource,
+    /// Where in the content the first part begins.
+    pub(super) start: u64,
 }
 
 impl Sparse for Packed<'_> {
     fn stored_len(&self) -> u64 {
-        self.content.len()
+        self.stored_len
     }
 
     fn for_each_part(&self, take: &mut dyn FnMut(u64, Body<'_>) -> ekv_model::Result<()>) -> ekv_model::Result<()> {
-        let (mut start, mut row) = (0_u64, [0; RUN_LEN]);
-        let rows = self.runs.len() / u64::try_from(RUN_LEN).unwrap_or(1);
-        let mut reader = BufReader::new(self.runs.reader());
-        for _ in 0..rows {
-            reader.read_exact(&mut row).map_err(|error| ekv_model::Error::new(ekv_model::Class::Environment, error))?;
-            let [offset, len] = halves(row);
-            let part = Part { content: self.content, start, len };
-            take(offset, Body::Streamed(&part))?;
-            start = start.saturating_add(len);
+        let (mut start, mut row) = (self.start, [0; RUN_LEN]);
+        let mut rows = vec![0; RUNS_AT_ONCE * RUN_LEN];
+        let mut at = self.first.saturating_mul(u64::try_from(RUN_LEN).unwrap_or(u64::MAX));
+        let mut left = self.count;
+        while left > 0 {
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(RUNS_AT_ONCE);
+            rows.truncate(count.saturating_mul(RUN_LEN));
+            self.runs.read_at(at, &mut rows).map_err(|error| ekv_model::Error::new(Class::Environment, error))?;
+            at = at.saturating_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+            left = left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
+            for piece in rows.chunks_exact(RUN_LEN) {
+                row.copy_from_slice(piece);
+                let [offset, len] = halves(row);
+                let part = Part { content: self.content, start, len };
+                take(offset, Body::Streamed(&part))?;
+                start = start.saturating_add(len);
+            }
         }
         Ok(())
     }
@@ -124,10 +142,10 @@ fn halves(row: [u8; RUN_LEN]) -> [u64; 2] {
 }
 
 /// A part of a content.
-struct Part<'p> {
-    content: &'p dyn ByteSource,
-    start: u64,
-    len: u64,
+pub(super) struct Part<'p> {
+    pub(super) content: &'p dyn ByteSource,
+    pub(super) start: u64,
+    pub(super) len: u64,
 }
 
 impl ByteSource for Part<'_> {
