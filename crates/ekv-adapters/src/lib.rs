@@ -35,6 +35,7 @@ pub use adapter::{AdapterOptions, Subject};
 pub use encode::Encoder;
 pub use encode_error::{EncodeError, EncodeOptions};
 pub use family::{Family, Owner, Role, Router};
+pub use protobuf::is_utf8_body;
 pub use restorable::Restorable;
 pub use route::{RoutesBelow, is_exempt, route_key, routes_below};
 pub use run::Run;

@@ -178,8 +178,11 @@ pub(crate) fn is_utf8(value: &StoredValue<'_>) -> Result<bool> {
     is_utf8_body(&value.body())
 }
 
-/// As [`is_utf8`], for the body of an event.
-pub(crate) fn is_utf8_body(body: &Body<'_>) -> Result<bool> {
+/// Whether a value is UTF-8, as the texts of streams must be.
+///
+/// # Errors
+/// Of reading it.
+pub fn is_utf8_body(body: &Body<'_>) -> Result<bool> {
     if let Body::Inline(bytes) = body {
         return Ok(std::str::from_utf8(bytes).is_ok());
     }

@@ -19,6 +19,7 @@ mod prepare_restore;
 mod report;
 mod restore;
 mod scope;
+mod server;
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
@@ -45,12 +46,13 @@ pub(crate) use get::GetArguments;
 pub(crate) use history::HistoryArguments;
 pub(crate) use keys::KeyArguments;
 pub(crate) use list::ListArguments;
-pub(crate) use load::{CompareArguments, LoadArguments, ServerArguments};
+pub(crate) use load::{CompareArguments, LoadArguments};
 pub(crate) use offload::OffloadArguments;
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 pub(crate) use report::ReportArguments;
 pub(crate) use restore::RestoreArguments;
 pub(crate) use scope::{FirstArguments, ScopeArguments};
+pub(crate) use server::ServerArguments;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -175,6 +177,28 @@ impl Command {
 }
 
 impl Command {
+    /// How snapshots, and what else is a source, are read.
+    fn reading(&self) -> Option<&SnapshotArguments> {
+        Some(match self {
+            Command::Decode(decode) => &decode.read.snapshot,
+            Command::Inspect(inspect) => &inspect.read.snapshot,
+            Command::Ls(list) => &list.read.snapshot,
+            Command::Get(get) => &get.read.snapshot,
+            Command::History(history) => &history.snapshot,
+            Command::Diff(diff) => &diff.snapshot,
+            Command::Report(report) => &report.read.snapshot,
+            Command::Load(load) => &load.read.snapshot,
+            Command::Compare(compare) => &compare.read.snapshot,
+            Command::Export(export) => &export.read.snapshot,
+            _ => return None,
+        })
+    }
+
+    /// How running servers are reached.
+    pub(crate) fn server(&self) -> Option<&ServerArguments> {
+        self.reading().map(|snapshot| &snapshot.server)
+    }
+
     /// Its name on the command line.
     pub(crate) fn verb(&self) -> &'static str {
         match self {
@@ -205,36 +229,28 @@ impl Command {
 
     /// What is attempted, for advice when it fails.
     pub(crate) fn attempt(&self) -> Attempt<'_> {
-        let attempt = Attempt { input: self.input().map(|(input, _)| input), ..Attempt::default() };
-        let checksum_option = |read: &ReadArguments| read.snapshot.require_checksum.then_some("--require-checksum");
+        let requires_checksum = self.reading().is_some_and(|snapshot| snapshot.require_checksum);
+        let checksum_option = requires_checksum.then_some("--require-checksum");
+        let attempt = Attempt { input: self.input().map(|(input, _)| input), checksum_option, ..Attempt::default() };
         match self {
             Command::Decode(decode) => Attempt {
                 target: Some(either(&decode.dump, &decode.output)),
                 force: Some("a dump or an empty directory, or one archive by another"),
                 has_parents: true,
-                checksum_option: checksum_option(&decode.read).or(decode.strict.then_some("--strict")),
+                checksum_option: checksum_option.or(decode.strict.then_some("--strict")),
                 ..attempt
             },
-            Command::Ls(list) => Attempt { checksum_option: checksum_option(&list.read), ..attempt },
-            Command::Get(get) => {
-                Attempt { checksum_option: checksum_option(&get.read), target: get.output.as_deref(), ..attempt }
+            Command::Get(get) => Attempt { target: get.output.as_deref(), ..attempt },
+            Command::Report(report) => {
+                Attempt { target: report.html.as_deref(), force: Some("a page, or another regular file"), ..attempt }
             }
-            Command::Report(report) => Attempt {
-                target: report.html.as_deref(),
-                force: Some("a page, or another regular file"),
-                checksum_option: checksum_option(&report.read),
-                ..attempt
-            },
-            Command::Compare(compare) => Attempt { checksum_option: checksum_option(&compare.read), ..attempt },
-            Command::Load(load) => Attempt { checksum_option: checksum_option(&load.read), ..attempt },
             Command::Export(export) => Attempt {
                 target: Some(&export.target),
                 force: Some("an empty directory, or an RDB file by another"),
                 has_parents: true,
-                checksum_option: checksum_option(&export.read).or(export.strict.then_some("--strict")),
+                checksum_option: checksum_option.or(export.strict.then_some("--strict")),
                 ..attempt
             },
-            Command::Inspect(inspect) => Attempt { checksum_option: checksum_option(&inspect.read), ..attempt },
             Command::Encode(encode) => Attempt {
                 target: encode.target(),
                 force: Some("a payload and its info file"),
@@ -338,6 +354,8 @@ pub(crate) struct SnapshotArguments {
     #[command(flatten)]
     pub(crate) keys: KeyArguments,
     #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    #[command(flatten)]
     pub(crate) offload: OffloadArguments,
     #[command(flatten)]
     pub(crate) limits: LimitArguments,
@@ -366,6 +384,7 @@ Examples:
   ekv-backup decode snapshot.fsm users --prefix user: --type hash
   ekv-backup decode snapshot.fsm part s3:photos/2026/a.jpg dynamodb:orders/
   ekv-backup decode snapshot.fsm new --changed-after 2026-11-22T00:00:00Z
+  ekv-backup decode redis://127.0.0.1:6379 dump     a running Redis or Valkey, or x.rdb
 
 A dump is complete or absent: files are written into a private directory beside
 DUMP, which gets its name in one step at the end. Ctrl-C stops and leaves
@@ -375,14 +394,14 @@ nothing behind; another one, two seconds later, stops at once, and
 A snapshot holds what was applied up to its Raft index; later writes are in the
 node's log only.";
 
-/// Turn a snapshot into a dump: a directory of plain files, or an archive of one.
+/// Turn a snapshot, or what Redis and Valkey hold, into a dump: a directory of plain files, or an archive of one.
 ///
 /// One file per Redis string, JSON for collections, MANIFEST.json with the account of every record, and CHECKSUMS, which
 /// `sha256sum -c` accepts. The snapshot is checked as a whole before the first file is created.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DECODE_AFTER_HELP, after_long_help = with_names(DECODE_AFTER_HELP))]
 pub(crate) struct DecodeArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, offload store, RDB file of Redis or Valkey, or - for standard input
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, offload store, RDB file of Redis or Valkey, running server of these (redis://HOST, unix:PATH), or - for standard input
     #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
     pub(crate) snapshot: Option<PathBuf>,
     /// Directory to create, archive if it ends in .tar, .tar.zst or .tzst, or - for a tar stream; the parent must exist
@@ -544,6 +563,10 @@ pub(crate) struct DecodeArguments {
     pub(crate) rename_collisions: bool,
 }
 
+/// What a source may be.
+const SOURCE_HELP: &str = "Snapshot (.fsm, also compressed), data directory of a node, offload store, dump, archive of a dump, RDB file, running Redis or \
+    Valkey server (redis://HOST, unix:PATH), or - for standard input";
+
 /// What the help of a command says about names.
 const NAMES: &str = "\
 Names, as every command reads and prints them; %HH is a byte:
@@ -606,7 +629,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = INSPECT_AFTER_HELP, after_long_help = with_names(INSPECT_AFTER_HELP))]
 pub(crate) struct InspectArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, RDB file of Redis or Valkey, or - for standard input
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, RDB file of Redis or Valkey, running server of these, or - for standard input
     #[arg(value_name = "SNAPSHOT")]
     pub(crate) snapshot: PathBuf,
     /// Adapters whose data is looked at: dynamodb, s3, redis, sqs, fs, or all; comma-separated

@@ -44,6 +44,7 @@ fn work() -> Exit {
 }
 
 fn run(arguments: &Arguments, output: &mut Output) -> Exit {
+    commands::server::warn_of_plain_text(&arguments.command, output);
     let outcome = match &arguments.command {
         Command::Decode(decode) => commands::decode::run(decode, output),
         Command::Verify(verify) => commands::verify::run(verify, output),

@@ -9,6 +9,7 @@ use ekv_snapshot::ErrorKind;
 use crate::input_place::InputPlace;
 use crate::open::kind::Kind;
 use crate::rdb_error::RdbError;
+use crate::server::ServerTarget;
 use crate::{CommandError, shell};
 
 /// What a command takes.
@@ -34,6 +35,12 @@ const ENTRY_COUNT_MAX: usize = 10_000;
 ///
 /// Looks at its name and its first bytes, or at the names in a directory. `None` if it seems to be what was wanted, or nobody knows what it is.
 pub fn advice(argument: &Path, wanted: Wanted, verb: &str) -> Option<String> {
+    if ServerTarget::address_in(argument).is_some() {
+        let is_source = matches!(wanted, Wanted::Snapshot | Wanted::Source);
+        let server = shell::path(argument);
+        return (!is_source)
+            .then(|| format!("make a dump of what the server holds first: ekv-backup decode {server} DUMP"));
+    }
     if let Some(advice) = name_advice(argument) {
         return Some(advice);
     }
@@ -121,6 +128,7 @@ pub fn name_advice(argument: &Path) -> Option<String> {
         }
         let url = shell::quote(argument.as_os_str());
         return Some(match scheme.to_ascii_lowercase().as_str() {
+            "redis" | "rediss" => format!("a running server is written to by load: ekv-backup load SOURCE {url}"),
             "s3" => format!(
                 "files are read and written, not URLs; through a pipe: aws s3 cp {url} - | ekv-backup COMMAND - …, or: ekv-backup COMMAND … - | \
                  aws s3 cp - {url}"

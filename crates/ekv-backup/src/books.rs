@@ -8,7 +8,8 @@ use crate::completeness::Completeness;
 use crate::contents::Contents;
 use crate::losses::Losses;
 use crate::report::{
-    Accounts, FamilyReport, FindingReport, NamesReport, PrefixReport, RdbReport, SnapshotReport, TransactionsReport,
+    Accounts, FamilyReport, FindingReport, NamesReport, PrefixReport, RdbReport, ServerReport, SnapshotReport,
+    TransactionsReport,
 };
 
 /// What is known of a source before its first event.
@@ -44,12 +45,15 @@ pub struct Books {
 /// The account of a run, as MANIFEST.json carries it under `ekv_backup`.
 #[derive(Debug, Serialize)]
 pub struct BooksReport {
-    /// What was read, if it is no snapshot: `rdb`.
+    /// What was read, if it is no snapshot: `rdb`, `server`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_kind: Option<&'static str>,
     /// The RDB file that was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rdb: Option<RdbReport>,
+    /// The running server that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerReport>,
     /// Whether everything is there that was asked for, and what that rests on.
     pub completeness: Completeness,
     /// The filters that were given; absent if everything was taken.

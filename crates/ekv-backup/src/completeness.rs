@@ -172,8 +172,8 @@ impl Completeness {
         }
     }
 
-    /// Of an RDB file, which shows one moment.
-    pub(crate) fn of_rdb(
+    /// Of keys that lie in no store.
+    pub(crate) fn of_keys(
         found: &Findings,
         by_choice: Vec<Choice>,
         holds_data: bool,

@@ -1,4 +1,4 @@
-//! `decode`: from a snapshot or an RDB file to a dump.
+//! `decode`: from a snapshot, an RDB file or a running server to a dump.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use crate::progress::Progress;
 use crate::rdb::RdbEvents;
 use crate::report::program;
 use crate::see::Source;
+use crate::server::ServerEvents;
 use crate::{CommandError, DumpTarget, Protocol, Store, time};
 
 /// What a decode should do.
@@ -111,7 +112,7 @@ pub struct DecodeReport {
     pub lost: Losses,
 }
 
-/// Decodes what `input` names, a snapshot, a node's data directory or an RDB file, into a new dump at `target`.
+/// Decodes what `input` names, a snapshot, a node's data directory, an RDB file or a running server, into a new dump at `target`.
 ///
 /// The snapshot is read once and checked before anything is created; then records become files in a private place, which get their name in
 /// one step, or go into a stream. Cost: fixed memory, whatever the snapshot holds.
@@ -158,6 +159,12 @@ pub fn decode(
             let scope = &options.events.scope;
             let nothing = is_narrowed(options).then(|| nothing_matches(options, scope.hint()));
             let mut events = RdbEvents::of(&file, &options.events)?;
+            let named = Named { input, cluster_id: None, nothing };
+            write(&mut events, target, named, options, progress).map(|dump| report(dump, Vec::new()))
+        }
+        Source::Server(mut server) => {
+            let nothing = is_narrowed(options).then(|| nothing_matches(options, options.events.scope.hint()));
+            let mut events = ServerEvents::of(&mut server, &options.events)?;
             let named = Named { input, cluster_id: None, nothing };
             write(&mut events, target, named, options, progress).map(|dump| report(dump, Vec::new()))
         }

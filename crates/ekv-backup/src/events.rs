@@ -219,6 +219,7 @@ impl<'s> StoreEvents<'s> {
         BooksReport {
             source_kind: None,
             rdb: None,
+            server: None,
             completeness: Completeness::of(loaded, state, read, found, Some((tally, &self.options.adapters))),
             records: Accounts::new(&snapshots, &families),
             selection: self.options.scope.is_narrowed().then(|| self.options.scope.describe(&self.options.adapters)),

@@ -2,24 +2,26 @@
 
 use std::path::Path;
 
-use ekv_model::{Consumer, Event, Result};
+use ekv_model::Result;
 use serde::Serialize;
 
 use crate::available::{AvailableSnapshot, available};
 use crate::contents::Contents;
 use crate::decode::has_damage;
 use crate::dump_output::DumpBooks;
+use crate::imports::Nowhere;
 use crate::input_place::InputPlace;
 use crate::loaded::ReadOptions;
 use crate::offload::StoreListing;
-use crate::pipe::Events;
+use crate::pipe::{Books, Events};
 use crate::progress::{Phase, Progress};
-use crate::rdb::{RdbEvents, RdbFile};
+use crate::rdb::RdbEvents;
 use crate::report::{
-    Accounts, FamilyReport, FindingReport, PrefixReport, RdbReport, SnapshotReport, TransactionsReport, findings,
-    prefixes,
+    Accounts, FamilyReport, FindingReport, PrefixReport, RdbReport, ServerReport, SnapshotReport, TransactionsReport,
+    findings, prefixes,
 };
 use crate::see::Source;
+use crate::server::ServerEvents;
 use crate::{BooksReport, CommandError, Completeness, EventOptions, StoreEvents};
 
 /// What [`inspect`] learned.
@@ -55,6 +57,9 @@ pub struct Inspection {
     /// The RDB file that was read, if it is no snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rdb: Option<RdbReport>,
+    /// The running server, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerReport>,
     /// What the RDB file holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contents: Option<Contents>,
@@ -100,7 +105,8 @@ pub fn inspect_part(
 ) -> Result<Inspection> {
     let store = match Source::open_but_dump(input, read, progress)? {
         Source::Store(store) => store,
-        Source::Rdb(file) => return inspect_rdb(&file, read, events, progress),
+        Source::Rdb(file) => return inspect_keys(&mut RdbEvents::of(&file, events)?, read, progress),
+        Source::Server(mut server) => return inspect_keys(&mut ServerEvents::of(&mut server, events)?, read, progress),
         Source::Dump(_) => return Err(CommandError::IsDump { path: input.display().to_string() }.into()),
     };
     let snapshots = store.state.reports(&store.loaded);
@@ -122,6 +128,7 @@ pub fn inspect_part(
         findings: findings(&store.findings()),
         store: store.loaded.listing.clone(),
         rdb: None,
+        server: None,
         contents: None,
         selected: None,
     };
@@ -139,16 +146,15 @@ pub fn inspect_part(
     Ok(Inspection { completeness, records, families, findings, selected, ..inspection })
 }
 
-/// What an RDB file holds: its keys are read once more, so that everything that a decode would tell is known.
-fn inspect_rdb(
-    file: &RdbFile,
+/// What a source without versions holds: its keys are read, so that everything that a decode would tell is known.
+fn inspect_keys(
+    events: &mut dyn Events<Books = Books>,
     read: &ReadOptions,
-    events: &EventOptions,
     progress: &dyn Progress,
 ) -> Result<Inspection> {
-    let books = RdbEvents::of(file, events)?.pour(&mut Nowhere, Phase::Look, &read.resources.scratch(), progress)?;
+    let books = events.pour(&mut Nowhere, Phase::Look, &read.resources.scratch(), progress)?;
     let (has_lost, contents) = (books.has_lost(), books.contents);
-    let BooksReport { completeness, records, findings, rdb, selection, transactions, .. } = books.report;
+    let BooksReport { completeness, records, findings, rdb, server, selection, transactions, .. } = books.report;
     let selected = selection.map(|filters| {
         let is_nothing = contents.is_empty() && !has_lost;
         SelectedReport { filters, contents: contents.clone(), is_nothing }
@@ -166,16 +172,8 @@ fn inspect_rdb(
         findings,
         store: None,
         rdb,
+        server,
         contents: selected.is_none().then_some(contents),
         selected,
     })
-}
-
-/// A consumer that keeps nothing.
-struct Nowhere;
-
-impl Consumer for Nowhere {
-    fn event(&mut self, _: Event<'_>) -> Result<()> {
-        Ok(())
-    }
 }

@@ -50,6 +50,7 @@ mod encode;
 mod error;
 mod events;
 mod groups;
+mod imports;
 mod index;
 mod index_cache;
 mod input_place;
@@ -76,6 +77,7 @@ mod resources;
 pub mod restore;
 pub mod see;
 mod selection;
+pub mod server;
 pub mod shell;
 mod snapshot_times;
 mod state;
@@ -131,7 +133,7 @@ pub use rdb_error::RdbError;
 pub use remedy::Attempt;
 pub use report::{
     Accounts, DataKeyReport, ExampleReport, FamilyReport, FindingReport, Moment, NamesReport, OutcomeReport,
-    PrefixReport, RdbReport, SnapshotReport, Text, TransactionsReport,
+    PrefixReport, RdbReport, ServerReport, SnapshotReport, Text, TransactionsReport,
 };
 pub use resources::Resources;
 pub use store::Store;

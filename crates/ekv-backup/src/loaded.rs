@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ekv_model::{Finding, Findings, Result};
+use ekv_rdb::FieldExpiry;
 use ekv_snapshot::txn::TxnView;
 use ekv_snapshot::{CommitTs, DataKeys, FamilyTotals, Form, RecordFile, Scan, View};
 
 use crate::index_cache::{IndexCache, IndexUse};
 use crate::losses::LossFile;
 use crate::offload::{OffloadChoice, OffloadReport, StoreListing};
+use crate::server::ServerAccess;
 use crate::snapshot_times::Answerable;
 use crate::{CommandError, ReadTime, Resources};
 
@@ -60,6 +62,10 @@ pub struct ReadOptions {
     pub looks_for_rebadged: bool,
     /// Which snapshots of an offload store are read.
     pub offload: OffloadChoice,
+    /// How running servers are reached, where one is named.
+    pub server: ServerAccess,
+    /// What happens to hashes of Redis and Valkey whose fields expire one by one.
+    pub field_expiry: FieldExpiry,
     /// What reading may take.
     pub resources: Resources,
 }

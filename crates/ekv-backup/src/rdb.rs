@@ -3,33 +3,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ekv_adapters::redis::Expired;
-use ekv_adapters::{Family, Outcome, Tally};
-use ekv_model::{
-    ByteSource, Class, Consumer, Error, Event, Example, Filtered, Finding, Findings, Keys, Kind, LossLog, Result, redis,
-};
-use ekv_rdb::{Checked, FaultAt, FieldExpiry, Taker};
-use ekv_snapshot::txn::TxnTotals;
+use ekv_model::{ByteSource, Class, Consumer, Error, Result};
+use ekv_rdb::{Checked, FaultAt, FieldExpiry};
 use ekv_snapshot::{CommitTs, Input};
 use ekv_spill::Scratch;
 
-use crate::books::{Books, BooksReport, Header};
-use crate::completeness::{Completeness, Proof, choice};
-use crate::events::{NOTHING_MATCHES, Watched};
-use crate::losses::LossFile;
+use crate::books::{Books, Header};
+use crate::completeness::Proof;
+use crate::imports::{Import, Origin};
 use crate::open::{open_other, open_other_stream, too_many_bytes};
 use crate::pipe::Events;
 use crate::progress::{Phase, Progress};
 use crate::rdb_error::RdbError;
-use crate::report::{Accounts, NamesReport, RdbReport, findings};
+use crate::report::RdbReport;
 use crate::time::format_unix_ms;
-use crate::{CommandError, EventOptions, Protocol, ReadOptions};
+use crate::{CommandError, EventOptions, ReadOptions};
 
 /// What MANIFEST.json calls the kind of source.
-pub(crate) const SOURCE_KIND: &str = "rdb";
-
-/// Keys that had expired at the moment of the file, where those are not wanted.
-const EXPIRED_KEYS: Finding = Finding::info("rdb_expired_keys", "keys that had expired at the moment of the RDB file");
+const SOURCE_KIND: &str = "rdb";
 
 /// An RDB file of which every byte has been seen: its structure is sound and its checksum is right.
 pub struct RdbFile {
@@ -96,13 +87,7 @@ impl RdbFile {
                 return Err(CommandError::TooOld { file: file(), end, limit }.into());
             }
         }
-        Ok(RdbFile { input, checked, moment, field_expiry: FieldExpiry::default(), scratch })
-    }
-
-    /// What happens to hashes whose fields expire one by one.
-    #[must_use]
-    pub fn with_field_expiry(self, field_expiry: FieldExpiry) -> Self {
-        RdbFile { field_expiry, ..self }
+        Ok(RdbFile { input, checked, moment, field_expiry: read.field_expiry, scratch })
     }
 
     /// Makes sure that the moment is known.
@@ -204,32 +189,6 @@ impl<'f> RdbEvents<'f> {
         }
         Ok(RdbEvents { file, options })
     }
-
-    fn report(&self, found: &Findings, counts: Counts) -> BooksReport {
-        let RdbEvents { file, options } = self;
-        let rows: [(&str, u64, [&str; 2]); 2] = [
-            ("filters", counts.left_out, ["key that was not selected", "keys that were not selected"]),
-            ("--expired", counts.expired, ["key that had expired", "keys that had expired"]),
-        ];
-        let rows = rows.into_iter().filter(|(_, count, _)| *count > 0);
-        let by_choice = rows.map(|(option, count, what)| choice(option, count, what)).collect();
-        let moment = file.moment.unwrap_or_default();
-        BooksReport {
-            source_kind: Some(SOURCE_KIND),
-            rdb: Some(file.report()),
-            completeness: Completeness::of_rdb(found, by_choice, file.checked.keys > 0, file.proof(), moment),
-            selection: options.scope.is_narrowed().then(|| options.scope.describe(&options.adapters)),
-            snapshots: Vec::new(),
-            records: Accounts::new(&[], &[]),
-            families: Vec::new(),
-            unknown_prefixes: Vec::new(),
-            transactions: TxnTotals::default().into(),
-            findings: findings(found),
-            listed_losses: None,
-            listed_scopes: None,
-            names_not_portable: NamesReport::default(),
-        }
-    }
 }
 
 impl Events for RdbEvents<'_> {
@@ -248,115 +207,22 @@ impl Events for RdbEvents<'_> {
     ) -> Result<Books> {
         let RdbEvents { file, options } = *self;
         progress.begin(phase, Some(file.checked.keys));
-        let losses = LossFile::new(&file.scratch);
-        let log: Arc<dyn LossLog> = Arc::<LossFile>::clone(&losses);
-        let now_ms = file.moment.unwrap_or_default().unix_ms();
-        let mut watched = Watched::new(consumer, &options.scope);
-        let mut filtered = Filtered::new(&options.scope, now_ms, &mut watched);
-        let mut taking = Taking {
-            consumer: &mut filtered,
-            selection: Selection { options, open: None },
-            drops_until_ms: (options.redis.expired == Expired::Drop && file.moment.is_some()).then_some(now_ms),
-            is_passing: false,
-            keys: 0,
-            counts: Counts::default(),
-            progress,
-        };
-        let mut found = unchanged(&file.input, || {
-            let found = Findings::with_log(Some(log));
-            ekv_rdb::read(&Bytes(&file.input), scratch, file.field_expiry, found, &mut taking)
+        let import = Import { options, moment: file.moment, scratch: &file.scratch, progress };
+        let imported = import.run(consumer, &mut |found, taking| {
+            let mut found = unchanged(&file.input, || {
+                ekv_rdb::read(&Bytes(&file.input), scratch, file.field_expiry, found, taking)
+            })?;
+            found.merge(file.checked.findings.clone());
+            Ok(found)
         })?;
-        let counts = taking.counts;
-        let beyond_limit = filtered.beyond_limit();
-        let Watched { consumer, unmatched, census, .. } = watched;
-        if unmatched.things() > 0 {
-            for filter in unmatched.filters() {
-                found.record(NOTHING_MATCHES, || Example::new(None, None, filter.to_owned()));
-            }
-        }
-        found.record_many(EXPIRED_KEYS, counts.expired);
-        found.merge(file.checked.findings.clone());
-        found.merge(consumer.findings());
-        let losses = losses.finish(&found)?;
-        let mut tally = Tally::default();
-        tally.add(Family::RedisString, Outcome::Lost, losses.count());
-        let (report, contents) = (self.report(&found, counts), census.finish(beyond_limit));
-        Ok(Books { report, tally, findings: found, contents, losses })
-    }
-}
-
-/// What becomes of keys that are not handed on.
-#[derive(Clone, Copy, Default)]
-struct Counts {
-    left_out: u64,
-    expired: u64,
-}
-
-/// Which keys are wanted by their names and types.
-struct Selection<'o> {
-    options: &'o EventOptions,
-    /// The database at hand.
-    open: Option<(u32, Keys<'o>)>,
-}
-
-impl Selection<'_> {
-    fn takes(&mut self, database: u32, key: &[u8], kind: Option<Kind>) -> bool {
-        let EventOptions { scope, adapters, .. } = self.options;
-        if !adapters.contains(&Protocol::Redis)
-            || !kind.map_or(scope.includes(Protocol::Redis), |kind| scope.includes_kind(kind))
-        {
-            return false;
-        }
-        if self.open.as_ref().is_none_or(|(open, _)| *open != database) {
-            self.open = Some((database, scope.keys_in(Protocol::Redis, database.to_string().as_bytes())));
-        }
-        self.open.as_ref().is_some_and(|(_, keys)| keys.contains(key))
-    }
-}
-
-/// Hands on what is selected and has not expired.
-struct Taking<'a, 'o> {
-    consumer: &'a mut dyn Consumer,
-    selection: Selection<'o>,
-    /// Keys that expire up to this moment have expired; Unix milliseconds.
-    drops_until_ms: Option<u64>,
-    is_passing: bool,
-    /// Keys that were not told of.
-    keys: u64,
-    counts: Counts,
-    progress: &'a dyn Progress,
-}
-
-impl Taker for Taking<'_, '_> {
-    fn wants(&mut self, database: u32, key: &[u8], kind: Option<Kind>) -> Result<bool> {
-        self.keys = self.keys.saturating_add(1);
-        let wants = self.selection.takes(database, key, kind);
-        self.counts.left_out = self.counts.left_out.saturating_add((!wants).into());
-        Ok(wants)
-    }
-
-    fn event(&mut self, database: u32, event: redis::Event<'_>) -> Result<()> {
-        let expiry = match &event {
-            redis::Event::Scalar { expiry, .. } => Some(expiry.map(|expiry| expiry.at_ms)),
-            redis::Event::Begin { expire_at_ms, .. } => Some(*expire_at_ms),
-            redis::Event::Element(_) | redis::Event::End => None,
+        let origin = Origin {
+            kind: SOURCE_KIND,
+            rdb: Some(file.report()),
+            server: None,
+            holds_data: file.checked.keys > 0,
+            proof: file.proof(),
+            moment: file.moment.unwrap_or_default(),
         };
-        if let Some(expire_at_ms) = expiry {
-            let has_expired = expire_at_ms.zip(self.drops_until_ms).is_some_and(|(at_ms, until_ms)| at_ms <= until_ms);
-            self.counts.expired = self.counts.expired.saturating_add(has_expired.into());
-            self.is_passing = !has_expired;
-        }
-        if !self.is_passing {
-            return Ok(());
-        }
-        self.consumer.event(Event::Redis { database, event })?;
-        if expiry.is_some() {
-            self.counts.left_out = self.counts.left_out.saturating_add(self.consumer.is_leaving_out().into());
-        }
-        Ok(())
-    }
-
-    fn passed(&mut self, _: u64) -> Result<()> {
-        Ok(self.progress.advance(std::mem::take(&mut self.keys))?)
+        imported.into_books(options, origin)
     }
 }

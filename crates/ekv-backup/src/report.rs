@@ -162,6 +162,29 @@ pub struct RdbReport {
     pub crc64: Option<String>,
 }
 
+/// What a running server is, and how it was read.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerReport {
+    /// Its address.
+    pub address: String,
+    /// `redis` or `valkey`.
+    pub software: String,
+    /// Its version.
+    pub version: String,
+    /// Nodes with keys; 1 if it is no cluster.
+    pub nodes: usize,
+    /// When the first key was asked for, by its own clock, as RFC 3339.
+    pub began: String,
+    /// When the last one had been read.
+    pub ended: String,
+    /// Whether all keys are of one moment: never.
+    pub is_one_moment: bool,
+    /// Keys that were asked for.
+    pub keys: u64,
+    /// Of these, keys that were not there any more.
+    pub gone: u64,
+}
+
 impl SnapshotReport {
     pub(crate) fn new(
         scan: &Scan,

@@ -214,6 +214,11 @@ impl Connection {
         Error::Refused { place: self.place.clone(), command: String::from_utf8_lossy(command).into_owned(), text }
     }
 
+    /// The error of a key that another node has.
+    pub(crate) fn resharding(&self) -> Error {
+        Error::Resharding { place: self.place.clone() }
+    }
+
     /// The error for a reply that its command never has.
     pub(crate) fn unexpected(&self, command: &str, reply: &Reply) -> Error {
         Error::Unexpected { place: self.place.clone(), command: command.to_owned(), reply: reply.shown() }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::redis::{CollectionKind, Element, Event, StreamId};
+use ekv_model::redis::{CollectionKind, CollectionSize, Element, Event, StreamId};
 use ekv_model::{Body, ByteSource, Consumer, Event as AnyEvent};
 use ekv_spill::{Scratch, Spool, Spooled};
 
@@ -122,13 +122,20 @@ impl Draft {
         }
     }
 
-    /// Hands all of it to `consumer`, as the key `key`.
+    /// Hands all of it to `consumer`, as the key `key` of a logical database, with its size at the beginning.
     ///
     /// # Errors
     /// Of the scratch file and of the consumer.
-    pub fn replay(&self, key: &[u8], expire_at_ms: Option<u64>, consumer: &mut dyn Consumer) -> Result<()> {
-        let mut put = |event: Event<'_>| consumer.event(AnyEvent::Redis { database: 0, event });
-        put(Event::Begin { kind: self.kind, key, expire_at_ms, commit_ts: 0, size: None })?;
+    pub fn replay(
+        &self,
+        database: u32,
+        key: &[u8],
+        expire_at_ms: Option<u64>,
+        consumer: &mut dyn Consumer,
+    ) -> Result<()> {
+        let mut put = |event: Event<'_>| consumer.event(AnyEvent::Redis { database, event });
+        let size = Some(CollectionSize { elements: self.elements, bytes: self.bytes });
+        put(Event::Begin { kind: self.kind, key, expire_at_ms, commit_ts: 0, size })?;
         let mut reader = self.reader();
         while let Some(element) = reader.next()? {
             put(Event::Element(element))?;

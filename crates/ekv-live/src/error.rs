@@ -82,6 +82,14 @@ pub enum Error {
         /// Who.
         place: Endpoint,
     },
+    /// Keys are on their way from one node to another.
+    #[error(
+        "slots of the cluster are being moved (seen at {place}): what is read meanwhile may lack keys; run this again when that is done"
+    )]
+    Resharding {
+        /// Where it was seen.
+        place: Endpoint,
+    },
     /// A scratch file.
     #[error(transparent)]
     Scratch(#[from] ekv_spill::Error),
@@ -94,9 +102,11 @@ impl Error {
     /// What it means to the user.
     pub fn class(&self) -> Class {
         match self {
-            Error::Connect { .. } | Error::Refused { .. } | Error::Malformed { .. } | Error::Exists { .. } => {
-                Class::Environment
-            }
+            Error::Connect { .. }
+            | Error::Refused { .. }
+            | Error::Malformed { .. }
+            | Error::Exists { .. }
+            | Error::Resharding { .. } => Class::Environment,
             Error::Stopped { is_full: true, .. } => Class::OutOfSpace,
             Error::Lost { .. } | Error::Unexpected { .. } | Error::Stopped { .. } | Error::OtherRun { .. } => {
                 Class::WriteIo

@@ -33,13 +33,13 @@ pub use clock::{Clock, SystemClock};
 pub use connection::{Connection, Reply};
 pub use draft::{Draft, DraftReader, DraftWriter, SMALL_LEN_MAX};
 pub use error::{Error, Result};
-pub use keys::{KeyReader, Unread};
+pub use keys::{KeyRead, KeyReader};
 pub use link::{Dial, Link, Patience, SystemDial};
 pub use scan::scan;
 pub use sender::{
     Account, Compare, Feed, Fingerprint, Key, Method, OnExists, Outcome, STRING_LEN_MAX, SendOptions, Sender, Settled,
     TEXT_LEN_MAX, Value, is_same_time,
 };
-pub use servers::{Access, Identity, Servers, identify, time_ms};
+pub use servers::{Access, Identity, Keyspace, Servers, identify, time_ms};
 pub use slots::{SLOTS, slot, tag};
-pub use wire::Malformed;
+pub use wire::{Malformed, put_argument, put_argument_len, put_command};

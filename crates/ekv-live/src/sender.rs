@@ -196,7 +196,7 @@ impl Key {
     pub fn feed(&self, consumer: &mut dyn Consumer) -> Result<()> {
         match &self.value {
             Value::Text(text) => feed_text(&self.name, Body::Inline(text), self.expire_at_ms, consumer),
-            Value::Elements(draft) => draft.replay(&self.name, self.expire_at_ms, consumer),
+            Value::Elements(draft) => draft.replay(0, &self.name, self.expire_at_ms, consumer),
         }
     }
 }
@@ -815,7 +815,7 @@ impl PayloadWriter {
     fn of(&mut self, draft: &Draft) -> Result<Payload> {
         let PayloadWriter { encoder, bytes } = self;
         let mut encoding = Encoding { encoder, encoded: None };
-        draft.replay(b"", None, &mut encoding)?;
+        draft.replay(0, b"", None, &mut encoding)?;
         bytes.clear();
         match encoding.encoded {
             Some(Encoded::Value(value)) if value.has_border() => Ok(Payload::Commands),

@@ -50,6 +50,34 @@ pub struct Identity {
     pub keys: u64,
     /// Its clock, in Unix milliseconds.
     pub time_ms: u64,
+    /// Logical databases that hold keys, in ascending order.
+    pub databases: Vec<Keyspace>,
+    /// Libraries of functions.
+    pub function_libraries: u64,
+}
+
+/// A logical database that holds keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keyspace {
+    /// Its number.
+    pub database: u32,
+    /// Its keys.
+    pub keys: u64,
+    /// Hashes whose fields expire one by one.
+    pub expiring_hashes: u64,
+}
+
+impl Keyspace {
+    /// A line of INFO: `db0` and `keys=1,expires=0,avg_ttl=0`, or more.
+    fn parse(name: &str, text: &str) -> Option<Keyspace> {
+        let database = name.strip_prefix("db")?.parse().ok()?;
+        let number = |wanted: &str| {
+            let values = text.split(',').filter_map(|pair| pair.split_once('='));
+            values.filter(|(name, _)| *name == wanted).find_map(|(_, value)| value.parse().ok())
+        };
+        let expiring = number("subexpiry").or_else(|| number("keys_with_volatile_items")).unwrap_or(0);
+        Some(Keyspace { database, keys: number("keys")?, expiring_hashes: expiring })
+    }
 }
 
 impl Identity {
@@ -84,6 +112,8 @@ pub fn identify(connection: &mut Connection) -> Result<Identity> {
             reply => return Err(connection.unexpected("DBSIZE", &reply)),
         },
     };
+    let mut databases: Vec<Keyspace> = info.iter().filter_map(|(name, text)| Keyspace::parse(name, text)).collect();
+    databases.sort_unstable_by_key(|keyspace| keyspace.database);
     Ok(Identity {
         software,
         version,
@@ -95,6 +125,8 @@ pub fn identify(connection: &mut Connection) -> Result<Identity> {
         eviction: get("maxmemory_policy"),
         keys,
         time_ms: time_ms(connection)?,
+        databases,
+        function_libraries: number("number_of_libraries"),
     })
 }
 
@@ -241,6 +273,38 @@ impl Servers {
         Ok(count)
     }
 
+    /// The logical database that connections are to.
+    pub fn database(&self) -> u32 {
+        self.access.database
+    }
+
+    /// Lets every connection from here on be one to this logical database.
+    pub fn select(&mut self, database: u32) {
+        self.access.database = database;
+    }
+
+    /// Makes sure that no slot of the cluster is on its way from one node to another, and none has been since the nodes were first asked: keys would
+    /// be missed that went from a node that is still to be read to one that has been.
+    ///
+    /// # Errors
+    /// [`Error::Resharding`]; as [`Servers::connect`].
+    pub fn check_settled(&mut self) -> Result<()> {
+        let Some(map) = self.map.clone() else { return Ok(()) };
+        for place in self.places() {
+            let mut connection = self.connect(&place)?;
+            let reply = connection.ask(&[b"CLUSTER", b"NODES"])?;
+            let Reply::Bulk(nodes) = &reply else { return Err(connection.unexpected("CLUSTER NODES", &reply)) };
+            let nodes = String::from_utf8_lossy(nodes);
+            // A node says of its own slots only which are on their way: `[93->-ID]`, `[77-<-ID]`.
+            let is_moving = nodes.lines().filter(|line| line.contains("myself")).any(|line| line.contains('['));
+            self.learn_map(&mut connection)?;
+            if is_moving || self.map.as_ref() != Some(&map) {
+                return Err(Error::Resharding { place });
+            }
+        }
+        Ok(())
+    }
+
     /// Whether it is a cluster.
     pub fn is_cluster(&self) -> bool {
         self.map.is_some()
@@ -333,6 +397,20 @@ mod tests {
     }
 
     #[test]
+    fn databases_are_read_from_the_lines_of_either_family() {
+        let keyspace = |database, keys, expiring_hashes| Some(Keyspace { database, keys, expiring_hashes });
+        for (name, text, expected) in [
+            ("db0", "keys=2,expires=1,avg_ttl=5", keyspace(0, 2, 0)),
+            ("db15", "keys=2,expires=1,avg_ttl=5,subexpiry=3", keyspace(15, 2, 3)),
+            ("db1", "keys=7,expires=0,avg_ttl=0,keys_with_volatile_items=4", keyspace(1, 7, 4)),
+            ("dbfilename", "keys=1", None),
+            ("db1", "expires=1", None),
+        ] {
+            assert_eq!(Keyspace::parse(name, text), expected);
+        }
+    }
+
+    #[test]
     fn versions_of_both_families_compare() {
         let identity = |software: &str, version: &str| Identity {
             software: software.to_owned(),
@@ -345,6 +423,8 @@ mod tests {
             eviction: String::new(),
             keys: 0,
             time_ms: 0,
+            databases: Vec::new(),
+            function_libraries: 0,
         };
         assert_eq!(identity("redis", "6.2.14").compatible(), (6, 2));
         assert_eq!(identity("valkey", "8.1.1").compatible(), (8, 1));

@@ -10,21 +10,21 @@ pub(crate) const BULK_LEN_MAX: u64 = 512 << 20;
 const ARRAY_LEN_MAX: i64 = 1 << 32;
 
 /// Begins a command of `count` arguments, its name among them.
-pub(crate) fn put_command(out: &mut Vec<u8>, count: usize) {
+pub fn put_command(out: &mut Vec<u8>, count: usize) {
     out.push(b'*');
     put_decimal(out, count);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Adds an argument.
-pub(crate) fn put_argument(out: &mut Vec<u8>, argument: &[u8]) {
+pub fn put_argument(out: &mut Vec<u8>, argument: &[u8]) {
     put_argument_len(out, argument.len());
     out.extend_from_slice(argument);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Begins an argument of `len` bytes, which its bytes and a CR LF follow.
-pub(crate) fn put_argument_len(out: &mut Vec<u8>, len: impl TryInto<u64>) {
+pub fn put_argument_len(out: &mut Vec<u8>, len: impl TryInto<u64>) {
     out.push(b'$');
     put_decimal(out, len);
     out.extend_from_slice(b"\r\n");

@@ -26,6 +26,8 @@ const SPARSE_LEN_MAX: usize = 3000;
 const HEADER_LEN: usize = 16;
 /// Bytes of the dense form behind the header.
 const DENSE_LEN: usize = REGISTERS * 6 / 8;
+/// Longest value that a server keeps, in bytes.
+const VALUE_LEN_MAX: u64 = 16 << 10;
 /// Bytes that are read ahead.
 const WINDOW_LEN: usize = 64 << 10;
 
@@ -107,6 +109,25 @@ impl Registers {
             1 => of_sparse(body),
             _ => None,
         }
+    }
+
+    /// Of a string that a server may keep as one; `None` if it is no HyperLogLog.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub fn of_string(body: Body<'_>) -> ekv_model::Result<Option<Registers>> {
+        if let Body::Inline(value) = body {
+            return Ok(Registers::of_value(value));
+        }
+        if body.len() > VALUE_LEN_MAX {
+            return Ok(None);
+        }
+        let mut value = Vec::new();
+        body.for_each_chunk(|chunk| {
+            value.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(Registers::of_value(&value))
     }
 
     /// Adds a member.

@@ -20,6 +20,7 @@ mod write;
 
 pub use crc::Crc64;
 pub use listpack::BackLengths;
+pub use read::findings;
 pub use read::{Checked, Fault, FaultAt, FieldExpiry, Form, Magic, Taker, check, read};
 pub use write::{Database, Encoded, Encoder, FileWriter, Refusal, RepeatedKey, SortedFile, Value, WrittenFile};
 

@@ -6,8 +6,8 @@ use clap::Args;
 use ekv_backup::ReadTime;
 
 use super::{
-    AdapterList, AdapterParser, CacheArguments, ExpiredRule, ScopeArguments, SnapshotArguments, parse_adapters,
-    with_names,
+    AdapterList, AdapterParser, CacheArguments, ExpiredRule, SOURCE_HELP, ScopeArguments, SnapshotArguments,
+    parse_adapters, with_names,
 };
 
 const AFTER_HELP: &str = "\
@@ -28,8 +28,7 @@ Without further options a Redis key that has expired counts as not there.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct DiffArguments {
-    /// Snapshot, data directory, dump, archive of a dump, or - for standard input
-    #[arg(value_name = "FIRST")]
+    #[arg(value_name = "FIRST", help = SOURCE_HELP)]
     pub(crate) first: PathBuf,
     /// What it is compared with; without it --at is given twice
     #[arg(value_name = "SECOND", required_unless_present = "at")]

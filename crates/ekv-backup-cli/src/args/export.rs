@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use ekv_backup::leave::BackLengths;
 
 use super::{
-    AdapterList, AdapterParser, FirstArguments, FsyncRule, ReadArguments, ScopeArguments, parse_some_adapters,
-    with_names,
+    AdapterList, AdapterParser, FirstArguments, FsyncRule, ReadArguments, SOURCE_HELP, ScopeArguments,
+    parse_some_adapters, with_names,
 };
 
 const AFTER_HELP: &str = "\
@@ -16,6 +16,7 @@ Examples:
   ekv-backup export dump.tar.zst part.rdb --prefix user: --exclude '*:tmp'
   ekv-backup export dump - --format rdb | ssh host 'cat > /var/lib/redis/dump.rdb'
   ekv-backup export old.rdb new.rdb redis:3/ --to-db 3=0
+  ekv-backup export dump - --format resp | redis-cli -h HOST --pipe
   ekv-backup export snapshot.fsm tables --format dynamodb-import --s3 s3://my-bucket/moved
   ekv-backup export dump.tar.zst tables --format dynamodb-import --table users --rename users=users-restored
   aws s3 cp tables s3://my-bucket/moved --recursive --exclude '*/import-table.json'
@@ -30,22 +31,27 @@ rdb: the Redis keys, as a file that Redis from 5 on and Valkey load when they
 start: stop the server, put the file where CONFIG GET dir and dbfilename say, with
 appendonly off, and start it; redis-check-rdb checks it. Keys that had expired at
 the moment of the backup stay behind. HyperLogLogs become what PFADD would have made
-of their members. The same keys are always the same bytes.";
+of their members. The same keys are always the same bytes.
 
-/// Make files of other stores of a backup: tables for DynamoDB to import, a file for Redis or Valkey to load.
+resp: the same keys as a RESTORE command each, for redis-cli --pipe and a server
+that runs, Redis from 5 on or Valkey, where load cannot be used; no cluster. A key
+that the server has is refused by it, unless --replace is given; redis-cli says how
+many were. The server does nothing else while it takes a large key: some 10 ms for
+each MB.";
+
+/// Make files of other stores of a backup: tables for DynamoDB to import, a file for Redis or Valkey to load, commands for redis-cli.
 ///
-/// The source may be a snapshot, a node, a dump, an archive or an RDB file; filters select a part of it. TARGET is there as a whole or not at all. The source
+/// The source may be a snapshot, a node, a dump, an archive, an RDB file or a running server; filters select a part of it. TARGET is there as a whole or not at all. The source
 /// is not changed.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct ExportArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, dump, archive of one, RDB file, or - for standard input
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
     pub(crate) source: PathBuf,
-    /// What is made; its parent must exist; - for an RDB file to standard output
+    /// What is made; its parent must exist; - for an RDB file or commands to standard output
     #[arg(value_name = "TARGET")]
     pub(crate) target: PathBuf,
-    /// What TARGET is; without it its ending says so: .rdb
+    /// What TARGET is; without it its ending says so: .rdb, .resp
     #[arg(long, value_name = "FORMAT", value_enum, help_heading = "What is written")]
     pub(crate) format: Option<FormatRule>,
     /// Call a table otherwise: --rename users=users-restored; may be given more than once
@@ -73,16 +79,19 @@ pub(crate) struct ExportArguments {
     #[arg(long, value_name = "HOW", value_enum, default_value_t = FsyncRule::Full, help_heading = "How it is written")]
     pub(crate) fsync: FsyncRule,
     /// Write keys that had expired, too: a server drops them when it loads the file, a replica or a reader of the file does not
-    #[arg(long, help_heading = "What becomes of keys (rdb)")]
+    #[arg(long, help_heading = "What becomes of keys (rdb, resp)")]
     pub(crate) keep_expired: bool,
     /// Put all expiries off by the age of the backup, so that what was to live for another hour then does so now
-    #[arg(long, conflicts_with = "keep_expired", help_heading = "What becomes of keys (rdb)")]
+    #[arg(long, conflicts_with = "keep_expired", help_heading = "What becomes of keys (rdb, resp)")]
     pub(crate) shift_expiry: bool,
     /// Write the keys of database FROM into database TO; may be repeated
-    #[arg(long, value_name = "FROM=TO", value_parser = parse_databases, help_heading = "What becomes of keys (rdb)")]
+    #[arg(long, value_name = "FROM=TO", value_parser = parse_databases, help_heading = "What becomes of keys (rdb, resp)")]
     pub(crate) to_db: Vec<(u32, u32)>,
-    /// The servers that will load the file, where they differ: streams with a text of 16378, 2097146 or 268435450 bytes
-    #[arg(long, value_name = "SERVER", value_enum, default_value_t = ServerRule::Redis, help_heading = "What becomes of keys (rdb)")]
+    /// Replace keys that the server has (resp); without it the server refuses them, and redis-cli counts that as errors
+    #[arg(long, help_heading = "What becomes of keys (rdb, resp)")]
+    pub(crate) replace: bool,
+    /// The servers that will load the file, where they differ (rdb): streams with a text of 16378, 2097146 or 268435450 bytes
+    #[arg(long, value_name = "SERVER", value_enum, default_value_t = ServerRule::Redis, help_heading = "What becomes of keys (rdb, resp)")]
     pub(crate) server: ServerRule,
     /// Adapters whose data leaves: dynamodb, s3, redis, sqs; comma-separated [default: those that the format has]
     #[arg(long, value_name = "LIST", value_parser = AdapterParser(parse_some_adapters), hide_possible_values = true,
@@ -103,6 +112,8 @@ pub(crate) enum FormatRule {
     DynamodbImport,
     /// A file that Redis and Valkey load when they start
     Rdb,
+    /// Commands for redis-cli --pipe
+    Resp,
 }
 
 /// See [`BackLengths`].

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CacheArguments, CheckingArguments, ExpiredRule, ReadArguments, non_empty_text, with_names};
+use super::{CacheArguments, CheckingArguments, ExpiredRule, ReadArguments, SOURCE_HELP, non_empty_text, with_names};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -26,8 +26,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct GetArguments {
-    /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, RDB file, or - for standard input
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
     pub(crate) source: PathBuf,
     /// What is printed: redis:0/user:1 (or user:1), dynamodb:TABLE/HASH/RANGE, s3:BUCKET/KEY, sqs:QUEUE/ID, fs:0/PATH
     #[arg(value_name = "ADDRESS", value_parser = non_empty_text())]

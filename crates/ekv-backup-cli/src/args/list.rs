@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use ekv_backup::see::SortBy;
 
 use super::{
-    AdapterList, AdapterParser, CacheArguments, CheckingArguments, ExpiredRule, ReadArguments, ScopeArguments,
-    parse_adapters, with_names,
+    AdapterList, AdapterParser, CacheArguments, CheckingArguments, ExpiredRule, ReadArguments, SOURCE_HELP,
+    ScopeArguments, parse_adapters, with_names,
 };
 
 const AFTER_HELP: &str = "\
@@ -29,8 +29,7 @@ Redis keys that had expired are not listed, as clients do not see them.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct ListArguments {
-    /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, RDB file, or - for standard input
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
     pub(crate) source: PathBuf,
     /// Adapters whose data is listed: dynamodb, s3, redis, sqs, fs, or all; comma-separated
     #[arg(long, value_name = "LIST", default_value = "all", value_parser = AdapterParser(parse_adapters),

@@ -1,4 +1,4 @@
-//! Options of `load`, and of whatever reaches a running server.
+//! Options of `load` and `compare`.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -9,7 +9,7 @@ use ekv_backup::leave::{AwsOnExists, AwsService, Capacity, Destination, Method, 
 
 use super::aws::parse_capacity;
 use super::export::parse_rename;
-use super::{AwsArguments, FirstArguments, ReadArguments, ScopeArguments, non_empty_text, with_names};
+use super::{AwsArguments, FirstArguments, ReadArguments, SOURCE_HELP, ScopeArguments, non_empty_text, with_names};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -46,13 +46,10 @@ gigabytes `export --format dynamodb-import` is the cheaper way.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct LoadArguments {
-    /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
     pub(crate) source: PathBuf,
     #[arg(value_name = "TARGET", help = TARGET_HELP)]
     pub(crate) target: Destination,
-    #[command(flatten)]
-    pub(crate) server: ServerArguments,
     #[command(flatten)]
     pub(crate) aws: AwsArguments,
 
@@ -123,14 +120,6 @@ pub(crate) struct LoadArguments {
     pub(crate) first: FirstArguments,
     #[command(flatten)]
     pub(crate) read: ReadArguments,
-}
-
-/// How a running server is reached.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct ServerArguments {
-    /// File with the password of the server, which may end with a line feed; else EKV_REDIS_PASSWORD counts
-    #[arg(long, value_name = "FILE", help_heading = "The server")]
-    pub(crate) password_file: Option<PathBuf>,
 }
 
 /// See [`OnExists`].
@@ -217,7 +206,6 @@ impl LoadArguments {
                 self.aws.given().chain(given(&own)).collect()
             }
             Destination::Aws(service) => given(&[
-                ("--password-file", self.server.password_file.is_some()),
                 ("--method", self.method.is_some()),
                 ("--rename-prefix", !self.rename_prefix.is_empty()),
                 ("--shift-expiry", self.shift_expiry),
@@ -247,13 +235,10 @@ expiry only, T another type, M another table. The names are those on the target.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = COMPARE_AFTER_HELP, after_long_help = with_names(COMPARE_AFTER_HELP))]
 pub(crate) struct CompareArguments {
-    /// Snapshot (.fsm, also compressed), data directory of a node, dump, archive of a dump, or - for standard input
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
     pub(crate) source: PathBuf,
     #[arg(value_name = "TARGET", help = TARGET_HELP)]
     pub(crate) target: Destination,
-    #[command(flatten)]
-    pub(crate) server: ServerArguments,
     #[command(flatten)]
     pub(crate) aws: AwsArguments,
     /// A table, bucket or queue is called otherwise there: --rename users=users-restored; may be given more than once
@@ -279,10 +264,7 @@ impl CompareArguments {
                 let rename = (!self.rename.is_empty()).then_some("--rename");
                 self.aws.given().chain(rename).collect()
             }
-            Destination::Aws(_) => {
-                let password = self.server.password_file.is_some().then_some("--password-file");
-                password.into_iter().chain((!self.rename_prefix.is_empty()).then_some("--rename-prefix")).collect()
-            }
+            Destination::Aws(_) => (!self.rename_prefix.is_empty()).then_some("--rename-prefix").into_iter().collect(),
         }
     }
 }

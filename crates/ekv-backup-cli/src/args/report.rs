@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ekv_backup::see::ReportOptions;
 
-use super::{AdapterList, AdapterParser, ReadArguments, ScopeArguments, parse_adapters, with_names};
+use super::{AdapterList, AdapterParser, ReadArguments, SOURCE_HELP, ScopeArguments, parse_adapters, with_names};
 
 const REPORT_AFTER_HELP: &str = "\
 Examples:
@@ -27,8 +27,7 @@ numbers but p50, p90 and p99 are exact; those are within 1.6 %.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = REPORT_AFTER_HELP, after_long_help = with_names(REPORT_AFTER_HELP))]
 pub(crate) struct ReportArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, dump, archive of one, RDB file, or - for standard input
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
     pub(crate) source: PathBuf,
     /// Write a page for a browser: one file that needs no network, and works without scripts
     ///

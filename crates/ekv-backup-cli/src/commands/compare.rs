@@ -1,13 +1,13 @@
 //! `compare` with a Redis server.
 
-use ekv_backup::leave::{Renames, ServerAddress, compare};
+use ekv_backup::leave::{Renames, compare};
 use ekv_backup::see::{DiffOptions, Difference, Source};
+use ekv_backup::server::{ServerAddress, ServerTarget};
 use ekv_backup::{Class, Error, EventOptions, Protocol};
 
 use crate::args::CompareArguments;
 use crate::commands::decode::read_options;
 use crate::commands::diff::{Sums, Teller, end};
-use crate::commands::load::target;
 use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &CompareArguments, address: &ServerAddress, output:
         first_only: output.is_quiet(),
         resources: read.resources.clone(),
     };
-    let target = target(address, &arguments.server, output)?;
+    let target = ServerTarget { address: address.clone(), access: read.server.clone() };
     let mut lines = output.lines()?;
     let mut source = Source::open(&arguments.source, &read, output.screen())?;
     if let Some(selection) = source.selection() {

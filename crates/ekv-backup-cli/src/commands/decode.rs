@@ -14,7 +14,7 @@ use crate::args::{
     SnapshotArguments, ViewRule, either,
 };
 use crate::commands::text::{self, Detail};
-use crate::commands::{keys, target, warn_of_privacy};
+use crate::commands::{keys, server, target, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -155,6 +155,8 @@ pub(crate) fn snapshot_options(arguments: &SnapshotArguments) -> Result<ReadOpti
         keys: keys::open(&arguments.keys)?,
         looks_for_rebadged: false,
         offload: arguments.offload.choice(),
+        server: server::access(&arguments.server)?,
+        field_expiry: arguments.server.field_ttl.into(),
         resources: target::resources(&arguments.limits),
         index: None,
         estimates: false,
@@ -170,6 +172,7 @@ fn not_before_ms(age: Duration) -> u64 {
 fn show(dump: &Path, report: &DecodeReport, is_compared: bool, with_families: bool, out: &mut Page) {
     text::snapshots(&report.books.snapshots, &report.books.completeness.rests_on, Detail::Short, out);
     text::rdb(report.books.rdb.as_ref(), out);
+    text::server(report.books.server.as_ref(), out);
     text::contents("Holds", &report.contents, out);
     let unasked = text::unasked(&report.books);
     if with_families {

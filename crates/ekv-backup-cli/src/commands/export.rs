@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use ekv_backup::leave::{
-    ExportOptions, ExportReport, ImportCompression, ImportOptions, ImportReport, RdbFileReport, RdbOptions, RdbTarget,
-    export_to_dynamodb, export_to_rdb,
+    ExportOptions, ExportReport, FileReport, FileTarget, ImportCompression, ImportOptions, ImportReport, KeysForm,
+    KeysOptions, export_keys, export_to_dynamodb,
 };
 use ekv_backup::{Class, DumpTarget, Error, EventOptions, Expired, Protocol, RedisOptions};
 
@@ -18,12 +18,13 @@ use crate::output::{Output, Page, first_of};
 pub(crate) fn run(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> {
     match format(arguments)? {
         ExportFormatRule::DynamodbImport => import(arguments, output),
-        ExportFormatRule::Rdb => rdb(arguments, output),
+        ExportFormatRule::Rdb => keys(arguments, KeysForm::Rdb, output),
+        ExportFormatRule::Resp => keys(arguments, KeysForm::Commands { replaces: arguments.replace }, output),
     }
 }
 
 /// What the ending of a name says.
-const ENDINGS: [(&str, ExportFormatRule); 1] = [(".rdb", ExportFormatRule::Rdb)];
+const ENDINGS: [(&str, ExportFormatRule); 2] = [(".rdb", ExportFormatRule::Rdb), (".resp", ExportFormatRule::Resp)];
 
 /// What is to be made: as asked, else as the name says.
 fn format(arguments: &ExportArguments) -> Result<ExportFormatRule, Error> {
@@ -32,35 +33,36 @@ fn format(arguments: &ExportArguments) -> Result<ExportFormatRule, Error> {
     arguments.format.or_else(by_name).ok_or_else(|| {
         let target = arguments.target.display();
         let text = format!(
-            "{target} does not say what is to be made: --format rdb or dynamodb-import, or a name that ends in .rdb"
+            "{target} does not say what is to be made: --format rdb, resp or dynamodb-import, or a name that ends in .rdb or .resp"
         );
         Error::new(Class::Environment, text)
     })
 }
 
-fn rdb(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> {
+fn keys(arguments: &ExportArguments, form: KeysForm, output: &mut Output) -> Result<Exit, Error> {
     let mut options = options(arguments, Protocol::Redis)?;
     let keeps_expired = arguments.keep_expired || options.events.scope.is_about_expired();
     let expired = if keeps_expired { Expired::Keep } else { Expired::Drop };
     options.events.redis = RedisOptions { expired, ..RedisOptions::default() };
-    let rdb = RdbOptions {
+    let file = KeysOptions {
+        form,
         shift_expiry_to_ms: arguments.shift_expiry.then(now_ms),
         databases: databases(&arguments.to_db)?,
         back_lengths: arguments.server.into(),
     };
     let target = if arguments.dry_run {
-        RdbTarget::DryRun(&arguments.target)
+        FileTarget::DryRun(&arguments.target)
     } else if target::is_standard_output(&arguments.target) {
         output.leave_standard_output_alone();
-        RdbTarget::Stream(Box::new(
+        FileTarget::Stream(Box::new(
             crate::output::standard_output().map_err(|error| Error::new(Class::WriteIo, error))?,
         ))
     } else {
         target::check_page_name(&arguments.target)?;
         let name = target::new_name(&arguments.target, arguments.force, arguments.fsync, false);
-        RdbTarget::File(&arguments.target, name.publication)
+        FileTarget::File(&arguments.target, name.publication)
     };
-    let report = export_to_rdb(&arguments.source, target, &rdb, &options, output.screen())?;
+    let report = export_keys(&arguments.source, target, &file, &options, output.screen())?;
     if let Some(privacy) = report.made.privacy {
         warn_of_privacy(output, privacy, &report.made.file);
     }
@@ -73,7 +75,7 @@ fn rdb(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> 
             text::digits(finding.count)
         ));
     }
-    Ok(told(&report, output, |out| show_rdb(&report.made, out)))
+    Ok(told(&report, output, |out| show_keys(&report.made, form, out)))
 }
 
 fn databases(given: &[(u32, u32)]) -> Result<BTreeMap<u32, u32>, Error> {
@@ -96,10 +98,14 @@ fn now_ms() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn show_rdb(report: &RdbFileReport, out: &mut Page) {
+fn show_keys(report: &FileReport, form: KeysForm, out: &mut Page) {
     text::contents("Selected", &report.contents, out);
-    text::title("RDB file", &report.file, report.dry_run, out);
+    let what = if form == KeysForm::Rdb { "RDB file" } else { "Commands" };
+    text::title(what, &report.file, report.dry_run, out);
     let _ = writeln!(out, "  {}, {}", text::count(report.written, "key", "keys"), text::bytes(report.bytes));
+    if form != KeysForm::Rdb && !report.dry_run {
+        let _ = writeln!(out, "  next: redis-cli -h HOST --pipe < {}", ekv_backup::shell::path(report.file.as_ref()));
+    }
 }
 
 fn import(arguments: &ExportArguments, output: &mut Output) -> Result<Exit, Error> {

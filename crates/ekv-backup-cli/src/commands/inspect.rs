@@ -43,6 +43,7 @@ fn show(report: &Inspection, with_families: bool, out: &mut Page) {
         text::offload_store(store, out);
     }
     text::rdb(report.rdb.as_ref(), out);
+    text::server(report.server.as_ref(), out);
     match &report.contents {
         Some(contents) => text::contents("Holds", contents, out),
         None => text::holdings(&report.families, out),

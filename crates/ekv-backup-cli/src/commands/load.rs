@@ -1,25 +1,17 @@
 //! `load` into a Redis server.
 
-use std::io::Read as _;
 use std::num::NonZeroU64;
-use std::path::Path;
 
-use ekv_backup::leave::{
-    LoadOptions, LoadReport, Method, Password, Reason, Renames, ServerAddress, ServerTarget, Verify, load,
-};
+use ekv_backup::leave::{LoadOptions, LoadReport, Method, Reason, Renames, Verify, load};
 use ekv_backup::see::Source;
+use ekv_backup::server::{ServerAddress, ServerTarget};
 use ekv_backup::{Class, Error, EventOptions, Protocol};
 
-use crate::args::{LoadArguments, ServerArguments};
+use crate::args::LoadArguments;
 use crate::commands::decode::read_options;
 use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::{Output, Page, first_of};
-
-/// Holds the password of the server where no file does.
-const PASSWORD_VARIABLE: &str = "EKV_REDIS_PASSWORD";
-/// Longest password, in bytes.
-const PASSWORD_LEN_MAX: u64 = 64 << 10;
 
 /// Keys that are read back unless the user says otherwise.
 const VERIFIED: u64 = 1000;
@@ -65,7 +57,7 @@ pub(crate) fn run(arguments: &LoadArguments, address: &ServerAddress, output: &m
         resume: arguments.resume.clone(),
         seed: seed(),
     };
-    let target = target(address, &arguments.server, output)?;
+    let target = ServerTarget { address: address.clone(), access: read.server.clone() };
     let mut source = Source::open(&arguments.source, &read, output.screen())?;
     if options.shifts_expiry {
         output.note("--shift-expiry: keys expire later on the target than they would have where they come from");
@@ -75,38 +67,6 @@ pub(crate) fn run(arguments: &LoadArguments, address: &ServerAddress, output: &m
     let exit = if report.is_whole() { Exit::Done } else { Exit::Losses };
     output.result(exit, &report, |out| show(&report, out));
     Ok(exit)
-}
-
-/// The server that an address names, with its password.
-pub(crate) fn target(
-    address: &ServerAddress,
-    arguments: &ServerArguments,
-    output: &Output,
-) -> Result<ServerTarget, Error> {
-    let password = match &arguments.password_file {
-        Some(file) => Some(password_in(file)?),
-        None => std::env::var_os(PASSWORD_VARIABLE).map(|text| text.as_encoded_bytes().to_vec()),
-    };
-    if password.is_some() && !address.is_tls && !address.place.is_local() {
-        output
-            .warning(format_args!("the password and all data go to {} in plain text: there is no TLS", address.place));
-    }
-    let password = password.filter(|password| !password.is_empty()).map(Password::new);
-    Ok(ServerTarget { address: address.clone(), password })
-}
-
-fn password_in(file: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |what: String| Error::new(Class::Environment, format!("{}: {what}", file.display()));
-    let mut password = Vec::new();
-    let opened = std::fs::File::open(file);
-    let read = opened.and_then(|opened| opened.take(PASSWORD_LEN_MAX).read_to_end(&mut password));
-    read.map_err(|error| failed(format!("cannot read the password in it: {error}")))?;
-    let line = password.strip_suffix(b"\n").unwrap_or(&password);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    match line.is_empty() || line.contains(&b'\n') {
-        true => Err(failed("expected one line, the password".to_owned())),
-        false => Ok(line.to_vec()),
-    }
 }
 
 /// A number that is another one in each run.

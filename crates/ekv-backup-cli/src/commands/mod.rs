@@ -21,6 +21,7 @@ pub(crate) mod pack;
 pub(crate) mod prepare_restore;
 pub(crate) mod report;
 pub(crate) mod restore;
+pub(crate) mod server;
 pub(crate) mod target;
 pub(crate) mod text;
 pub(crate) mod verify;

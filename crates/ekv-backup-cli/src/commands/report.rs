@@ -92,8 +92,9 @@ fn show(report: &Report, out: &mut Page) {
     match &report.account {
         Account::Snapshot(books) => {
             text::rdb(books.rdb.as_ref(), out);
+            text::server(books.server.as_ref(), out);
             text::snapshots(&books.snapshots, &books.completeness.rests_on, Detail::Short, out);
-            if books.rdb.is_none() {
+            if books.source_kind.is_none() {
                 text::accounts(&books.records, &text::unasked(books), out);
             }
             text::completeness(books, out);

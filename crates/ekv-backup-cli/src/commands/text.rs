@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use ekv_backup::{
     Accounts, BooksReport, Choice, Completeness, Contents, FamilyReport, FindingReport, Grounds, KindContents,
-    LossAccount, Missing, NamesReport, OutcomeReport, Proof, Protocol, RdbReport, ScopeContents, SnapshotReport,
-    StoreListing,
+    LossAccount, Missing, NamesReport, OutcomeReport, Proof, Protocol, RdbReport, ScopeContents, ServerReport,
+    SnapshotReport, StoreListing,
 };
 use ekv_text::shorten;
 
@@ -184,6 +184,22 @@ pub(crate) fn rdb(rdb: Option<&RdbReport>, out: &mut Page) {
     let _ = writeln!(out, "  keys          {}", digits(*keys));
 }
 
+/// What the running server is that was read, if one was.
+pub(crate) fn server(server: Option<&ServerReport>, out: &mut Page) {
+    let Some(server) = server else { return };
+    out.title(format_args!("Server {}", server.address));
+    let nodes = if server.nodes > 1 { format!(", {} nodes", server.nodes) } else { String::new() };
+    let _ = writeln!(out);
+    let _ = writeln!(out, "  software      {} {}{nodes}", server.software, server.version);
+    let _ = writeln!(out, "  read          {}", when_read(server));
+    let gone = if server.gone > 0 { format!(", {} of them gone by then", digits(server.gone)) } else { String::new() };
+    let _ = writeln!(out, "  keys          {}{gone}", digits(server.keys));
+}
+
+fn when_read(server: &ServerReport) -> String {
+    format!("from {} to {}, one key after the other: not one moment", server.began, server.ended)
+}
+
 /// How far the clock of a snapshot went, and how its keys are ordered.
 fn clock_and_order(snapshot: &SnapshotReport, out: &mut Page) {
     if let Some(ceiling) = &snapshot.ceiling_time {
@@ -357,7 +373,7 @@ pub(crate) fn completeness(books: &BooksReport, out: &mut Page) {
     if !found.holds_data {
         let _ = writeln!(out, "  it holds no data: {HOLDS_NO_DATA}");
     }
-    let _ = writeln!(out, "    {}", grounds(&found.rests_on, books.rdb.as_ref()));
+    let _ = writeln!(out, "    {}", grounds(&found.rests_on, books.rdb.as_ref(), books.server.as_ref()));
 }
 
 /// What was left out because somebody asked for that.
@@ -394,7 +410,10 @@ pub(crate) fn missing(missing: &Missing) -> String {
 }
 
 /// What the answer rests on, in a line.
-fn grounds(grounds: &Grounds, rdb: Option<&RdbReport>) -> String {
+fn grounds(grounds: &Grounds, rdb: Option<&RdbReport>, server: Option<&ServerReport>) -> String {
+    if let Some(server) = server {
+        return format!("read {}", when_read(server));
+    }
     let checksum = match grounds.checksum {
         Proof::Verified => "checksum verified",
         Proof::PartlyVerified => "not every snapshot has a checksum",

@@ -30,6 +30,7 @@ mod prepare_restore;
 mod reference;
 mod report;
 mod selections;
+mod server;
 mod servers;
 mod shells;
 mod signals;

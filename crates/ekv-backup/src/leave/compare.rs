@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use ekv_adapters::redis::Expired;
-use ekv_live::is_same_time;
+use ekv_live::{KeyRead, is_same_time};
 use ekv_model::redis::Event;
-use ekv_model::{Class, Consumer, Error, Event as AnyEvent, Findings, Kind, Result, Scope};
+use ekv_model::{Class, Consumer, Error, Event as AnyEvent, Findings, Kind, Narrowing, Protocol, Result, Scope};
 
-use super::counts::Reason;
-use super::keys::pour_keys;
+use super::counts::{Reason, Reasons};
+use super::one_database::OneDatabase;
 use super::preflight::address;
 use super::renames::Renames;
 use super::served::Served;
-use super::target::{ServerTarget, TargetReport};
 use crate::progress::{Phase, Progress};
 use crate::see::{Change, Compared, DiffOptions, Difference, Look, Source, diff_side, diff_sides};
+use crate::server::{Names, ServerTarget, TargetReport, pour_keys};
 
 /// What came of a comparison with a server.
 pub struct ComparedServer {
@@ -51,25 +51,41 @@ pub fn compare(
     let mut events = options.events.clone();
     events.redis.expired = Expired::Keep;
     let scope = Arc::clone(&events.scope);
+    let mut database = 0;
     let first = diff_side(options, &mut |fingers, scratch| {
-        source.look(&events, &mut Served::new(fingers, renames), scratch, progress)
+        let mut served = Served::new(fingers, renames);
+        let mut one = OneDatabase::new(&mut served);
+        let look = source.look(&events, &mut one, scratch, progress)?;
+        database = one.database().unwrap_or(0);
+        Ok(look)
     })?;
-    let mut foreign = None;
+    let selected = scope.keys_in(Protocol::Redis, database.to_string().as_bytes());
+    let mut foreign = Reasons::default();
+    let version = opened.identity.compatible();
     progress.begin(Phase::Look, Some(opened.report.keys_before));
     let second = diff_side(options, &mut |fingers, scratch| {
         let as_they_are = Renames::default();
         let mut kinds = OfKinds { scope: &scope, consumer: fingers, is_passing: true };
         let mut served = Served::new(&mut kinds, &as_they_are);
-        let keys = pour_keys(&mut opened, &scope, renames, &mut served, scratch, progress)?;
-        foreign = keys.foreign.first().map(|(_, kind)| Reason {
-            why: format!("keys of types that no backup has, such as {kind}"),
-            count: keys.foreign_count,
-            first: keys.foreign.iter().map(|(name, _)| address(name)).collect(),
-        });
-        Ok(Look::of_server(keys.keys))
+        let mut keys = 0_u64;
+        let mut told = |name: &[u8], read: &KeyRead| {
+            if let KeyRead::Foreign(kind) = read {
+                foreign.add("keys of types that no backup has", || format!("{} ({kind})", address(name)));
+            }
+            keys = keys.saturating_add(u64::from(matches!(read, KeyRead::Whole { .. })));
+            Ok(progress.advance(1)?)
+        };
+        let names = Names {
+            database: opened.servers.database(),
+            narrowing: if renames.is_empty() { selected.narrowing() } else { Narrowing::All },
+            is_selected: &mut |name| renames.origins(name).any(|origin| selected.contains(&origin)),
+            version,
+            field_expiry: None,
+        };
+        pour_keys(&mut opened.servers, names, &mut served, &mut told, scratch)?;
+        Ok(Look::of_server(keys))
     })?;
     let now_ms = ekv_live::time_ms(&mut opened.connection)?;
-    let version = opened.identity.compatible();
     let expiry = |side: &Option<crate::see::Side>| side.as_ref().and_then(|side| side.expire_at_ms);
     let mut is_told = |difference: &Difference| {
         let (before, after) = (expiry(&difference.before), expiry(&difference.after));
@@ -80,7 +96,7 @@ pub fn compare(
         }
     };
     let compared = diff_sides(first, second, options, &mut is_told, take)?;
-    Ok(ComparedServer { compared, target: opened.report, foreign })
+    Ok(ComparedServer { compared, target: opened.report, foreign: foreign.report().into_iter().next() })
 }
 
 /// Lets keys of selected types pass.

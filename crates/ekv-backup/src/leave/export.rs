@@ -15,7 +15,7 @@ use ekv_spill::Scratch;
 use serde::Serialize;
 
 use super::dynamodb::{ImportOptions, ImportOutput, ImportReport};
-use super::rdb::{RdbFileReport, RdbOptions, RdbOutput, RdbTarget};
+use super::keys_file::{FileReport, FileTarget, KeysOptions, KeysOutput};
 use crate::loaded::ReadOptions;
 use crate::overlap::refuse_overlap;
 use crate::pipe::{self, Events, Header, Output};
@@ -89,25 +89,26 @@ pub fn export_to_dynamodb(
     run(input, options, |_| ImportOutput::create(target, import, resources), progress)
 }
 
-/// Writes an RDB file, which Redis and Valkey load when they start. Cost: scratch space for all keys, twice that for what is sorted.
+/// Writes an RDB file, which Redis and Valkey load when they start, or commands for `redis-cli --pipe`. Cost: scratch space for all keys, twice that
+/// for what is sorted.
 ///
 /// # Errors
 /// As [`export_to_dynamodb`].
-pub fn export_to_rdb(
+pub fn export_keys(
     input: &Path,
-    target: RdbTarget<'_>,
-    rdb: &RdbOptions,
+    target: FileTarget<'_>,
+    rdb: &KeysOptions,
     options: &ExportOptions,
     progress: &dyn Progress,
-) -> Result<ExportReport<RdbFileReport>> {
-    if let RdbTarget::File(path, _) | RdbTarget::DryRun(path) = &target {
+) -> Result<ExportReport<FileReport>> {
+    if let FileTarget::File(path, _) | FileTarget::DryRun(path) = &target {
         refuse_overlap(&[input], &[path])?;
     }
-    if let RdbTarget::File(path, publication) = &target {
+    if let FileTarget::File(path, publication) = &target {
         StagedFiles::check_targets(&[path], *publication)?;
     }
     let scratch = options.read.resources.scratch();
-    let begin = |header: &Header| Ok(RdbOutput::new(target, rdb, ekv_snapshot::CommitTs(header.read_ts), &scratch));
+    let begin = |header: &Header| Ok(KeysOutput::new(target, rdb, ekv_snapshot::CommitTs(header.read_ts), &scratch));
     run(input, options, begin, progress)
 }
 
@@ -177,7 +178,7 @@ impl Events for Looked<'_> {
         progress: &dyn Progress,
     ) -> Result<Look> {
         let mut look = self.source.look(self.options, consumer, scratch, progress)?;
-        if matches!(self.source, Source::Store(_) | Source::Rdb(_)) {
+        if !matches!(self.source, Source::Dump(_)) {
             // What a store lost is among its findings.
             look.lost_count = 0;
             look.lost.clear();

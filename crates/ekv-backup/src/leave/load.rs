@@ -23,13 +23,14 @@ use super::checkpoint::{Checkpoint, Done, Terms, ThingOutcome};
 use super::counts::Reason;
 use super::ledger::{Ledger, LoadCounts, Verified, stopped};
 use super::marks;
+use super::one_database::OneDatabase;
 use super::preflight::{Survey, Surveyor, address, shifted};
 use super::renames::Renames;
 use super::sample::Sample;
 use super::served::AsServed;
-use super::target::{Opened, ServerTarget, TargetReport};
 use crate::progress::{Phase, Progress};
 use crate::see::Source;
+use crate::server::{Opened, ServerTarget, TargetReport};
 use crate::{CommandError, EventOptions, Resources};
 
 /// Longest name of a key that is verified by being read back, in bytes.
@@ -170,11 +171,11 @@ pub fn load(
         let look = match options.is_dry_run {
             true => {
                 let mut asking = Asking::new(&mut surveyor, &mut opened, &options.renames);
-                let look = source.look(&events, &mut asking, &scratch, progress)?;
+                let look = source.look(&events, &mut OneDatabase::new(&mut asking), &scratch, progress)?;
                 report.already_there = Some(asking.finish()?);
                 look
             }
-            false => source.look(&events, &mut surveyor, &scratch, progress)?,
+            false => source.look(&events, &mut OneDatabase::new(&mut surveyor), &scratch, progress)?,
         };
         let survey = surveyor.finish()?;
         (report.source_losses, report.source_lost) = (look.lost_count, look.lost);
@@ -257,7 +258,7 @@ pub fn load(
         is_in_doubt: report.resumed_after.is_some(),
         open: None,
     };
-    let poured = source.look(&events, &mut loading, &scratch, progress);
+    let poured = source.look(&events, &mut OneDatabase::new(&mut loading), &scratch, progress);
     let done = match poured {
         Ok(look) => loading.sender.settle().map(|()| look).map_err(Error::from),
         Err(error) => {

@@ -3,13 +3,10 @@
 use ekv_live::{Compare, Feed, Fingerprint};
 use ekv_model::redis::{CollectionKind, Element, Event, ScalarKind};
 use ekv_model::{Body, Consumer, Event as AnyEvent, Findings, Result};
-use ekv_rdb::hll::{MAGIC, Registers};
+use ekv_rdb::hll::Registers;
 
 use super::renames::Renames;
 use crate::digest::Aspects;
-
-/// Longest string that may be a HyperLogLog of a server, in bytes.
-const HLL_LEN_MAX: u64 = 16 << 10;
 
 /// Passes keys on in the form that a server and a backup have in common: of a HyperLogLog its registers, of scores no negative zero, no empty
 /// collections but streams, all in database 0, and under the names of the target.
@@ -83,16 +80,7 @@ impl Consumer for Served<'_> {
 fn registers(kind: ScalarKind, body: Body<'_>) -> Result<Option<Vec<u8>>> {
     match kind {
         ScalarKind::Hll => Ok(Registers::of_members(body).ok().map(|registers| registers.to_value())),
-        ScalarKind::String if body.len() > HLL_LEN_MAX => Ok(None),
-        ScalarKind::String => {
-            let mut value = Vec::new();
-            body.for_each_chunk(|chunk| {
-                value.extend_from_slice(chunk);
-                Ok(())
-            })?;
-            let registers = value.starts_with(MAGIC).then(|| Registers::of_value(&value)).flatten();
-            Ok(registers.map(|registers| registers.to_value()))
-        }
+        ScalarKind::String => Ok(Registers::of_string(body)?.map(|registers| registers.to_value())),
     }
 }
 

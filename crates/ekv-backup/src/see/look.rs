@@ -101,7 +101,7 @@ impl Source {
     /// What is known to have made a thing unreadable that `look` did not meet, in a line.
     pub(crate) fn loss_of(&mut self, name: &Name, look: &Look) -> Option<String> {
         match (self, &look.losses) {
-            (Source::Store(_) | Source::Rdb(_), losses) => losses.as_ref()?.of(name),
+            (Source::Store(_) | Source::Rdb(_) | Source::Server(_), losses) => losses.as_ref()?.of(name),
             (Source::Dump(dump), _) => dump.loss_of(name),
         }
     }

@@ -169,7 +169,7 @@ impl Account {
 }
 
 /// Why a dump has no versions.
-const ONE_VERSION: &str = "a dump holds one version of everything, and so does an RDB file: for versions and commits, name a snapshot or a node";
+const ONE_VERSION: &str = "a dump, an RDB file and a running server have one version of everything: for versions and commits, name a snapshot or a node";
 /// Why a selection has no versions.
 const SELECTED: &str = "versions are counted of everything only: leave the filters out";
 
@@ -199,7 +199,7 @@ pub fn report(input: &Path, options: &ReportOptions, progress: &dyn Progress) ->
     }
     let (account, found) = account(books, &source, options);
     let (versions, versions_missing) = match &source {
-        Source::Dump(_) | Source::Rdb(_) => (None, Some(ONE_VERSION)),
+        Source::Dump(_) | Source::Rdb(_) | Source::Server(_) => (None, Some(ONE_VERSION)),
         Source::Store(_) if options.events.is_narrowed() => (None, Some(SELECTED)),
         Source::Store(store) => (Some(count_versions(store, entries(&account), *top, &scratch, progress)?), None),
     };
@@ -219,7 +219,7 @@ pub fn report(input: &Path, options: &ReportOptions, progress: &dyn Progress) ->
 fn notes(source: &Source) -> Vec<String> {
     match source {
         Source::Store(store) => Store::notes(store),
-        Source::Dump(_) | Source::Rdb(_) => Vec::new(),
+        Source::Dump(_) | Source::Rdb(_) | Source::Server(_) => Vec::new(),
     }
 }
 
@@ -239,7 +239,7 @@ fn account(books: SourceBooks, source: &Source, options: &ReportOptions) -> (Acc
         (SourceBooks::Dump(replayed), source) => {
             let account = match source {
                 Source::Dump(dump) => dump.manifest().account.clone(),
-                Source::Store(_) | Source::Rdb(_) => Default::default(),
+                Source::Store(_) | Source::Rdb(_) | Source::Server(_) => Default::default(),
             };
             let EventOptions { scope, adapters, .. } = &options.events;
             let dump = DumpAccount {

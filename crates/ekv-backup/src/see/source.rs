@@ -1,4 +1,4 @@
-//! A snapshot, a node's data directory, a dump, an archive or an RDB file: told apart by what is there, read in one way.
+//! A snapshot, a node's data directory, a dump, an archive, an RDB file or a running server: told apart by what is there, read in one way.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -24,6 +24,7 @@ use crate::open::open_snapshot_stream;
 use crate::pipe::{Books, Events, Header};
 use crate::progress::{Phase, Progress};
 use crate::rdb::{RdbEvents, RdbFile};
+use crate::server::{LiveServer, ServerEvents, ServerTarget};
 use crate::time::{format_commit_ts, format_unix_ms};
 use crate::{CommandError, DumpEvents, EventOptions, Protocol, ReadTime, Store, StoreEvents, open_dump};
 
@@ -40,6 +41,8 @@ pub enum Source {
     Dump(Box<OpenDump>),
     /// An RDB file of Redis or Valkey: its structure and its checksum have proved sound.
     Rdb(Box<RdbFile>),
+    /// A running server of Redis or Valkey, which changes while it is read.
+    Server(Box<LiveServer>),
 }
 
 /// A dump of which the manifest has been read.
@@ -50,14 +53,15 @@ pub struct OpenDump {
 
 /// What became of everything that was read.
 pub enum SourceBooks {
-    /// Of a snapshot, a node or an RDB file.
+    /// Of a snapshot, a node, an RDB file or a running server.
     Store(Box<Books>),
     /// Of a dump.
     Dump(Box<Replayed>),
 }
 
 impl Source {
-    /// Opens what `input` names: a file, a directory, a pipe, or `-` for standard input. What it is, its content tells.
+    /// Opens what `input` names: a file, a directory, a pipe, or `-` for standard input, of which their content tells what it is; or a running
+    /// server by its address.
     ///
     /// # Errors
     /// As [`Store::open`] and [`open_dump`]; for a dump also a time to read at, since a dump holds one moment, and one that is older than
@@ -92,6 +96,9 @@ impl Source {
     }
 
     fn open_as(input: &Path, read: &ReadOptions, takes_dumps: bool, progress: &dyn Progress) -> Result<Source> {
+        if let Some(address) = ServerTarget::address_in(input) {
+            return Ok(Source::Server(Box::new(LiveServer::open(address, read)?)));
+        }
         let kind = || Kind::of_file(input).map(|(kind, _)| kind);
         match InputPlace::of(input) {
             Ok(InputPlace::Directory) if takes_dumps && input.join(MANIFEST_FILE).exists() => {
@@ -154,7 +161,7 @@ impl Source {
     /// Why all of an archive was read, where its index would have saved that; known in the end.
     pub fn index_note(&self) -> Option<String> {
         match self {
-            Source::Store(_) | Source::Rdb(_) => None,
+            Source::Store(_) | Source::Rdb(_) | Source::Server(_) => None,
             Source::Dump(dump) => index_note(dump.files.as_ref()),
         }
     }
@@ -170,7 +177,7 @@ impl Source {
                 let may_be_nothing = !Adapters::tells_of_nothing(*adapter) && (has_all || !other.has_data_of(*adapter));
                 manifest.adapters.has(*adapter) || may_be_nothing
             }
-            Source::Rdb(_) => *adapter == Protocol::Redis || !other.has_data_of(*adapter),
+            Source::Rdb(_) | Source::Server(_) => *adapter == Protocol::Redis || !other.has_data_of(*adapter),
         };
         Protocol::IN_DUMPS.into_iter().filter(|adapter| !held(adapter)).collect()
     }
@@ -180,14 +187,14 @@ impl Source {
         match self {
             Source::Store(store) => store.has_data_of(adapter),
             Source::Dump(dump) => !dump.manifest.manifest.adapters.scopes(adapter).is_empty(),
-            Source::Rdb(_) => adapter == Protocol::Redis,
+            Source::Rdb(_) | Source::Server(_) => adapter == Protocol::Redis,
         }
     }
 
     /// The filters with which it was made, if it is a part.
     pub fn selection(&self) -> Option<&str> {
         match self {
-            Source::Store(_) | Source::Rdb(_) => None,
+            Source::Store(_) | Source::Rdb(_) | Source::Server(_) => None,
             Source::Dump(dump) => dump.manifest.account.selection.as_deref(),
         }
     }
@@ -203,13 +210,13 @@ impl Source {
                 let time = format_commit_ts(CommitTs(dump.manifest.read_ts()));
                 Err(CommandError::OneMoment { time }.into())
             }
-            Source::Rdb(_) => Err(CommandError::NoVersions.into()),
+            Source::Rdb(_) | Source::Server(_) => Err(CommandError::NoVersions.into()),
         }
     }
 
-    /// The moment that it holds, if it is a dump or an RDB file.
+    /// The moment that it holds, if it is one without versions.
     pub fn moment_of_dump(&self) -> Option<CommitTs> {
-        matches!(self, Source::Dump(_) | Source::Rdb(_)).then(|| CommitTs(self.header().read_ts))
+        (!matches!(self, Source::Store(_))).then(|| CommitTs(self.header().read_ts))
     }
 
     /// The moment that is read, in Unix milliseconds.
@@ -222,6 +229,7 @@ impl Source {
         match self {
             Source::Store(store) => store.header(),
             Source::Rdb(file) => file.header(),
+            Source::Server(server) => server.header(),
             Source::Dump(dump) => {
                 let manifest = &dump.manifest.manifest;
                 Header {
@@ -237,8 +245,12 @@ impl Source {
     /// What tells it from other sources: of a dump the SHA-256 of CHECKSUMS, else its moment and its checksum.
     ///
     /// # Errors
-    /// CHECKSUMS that cannot be read.
+    /// CHECKSUMS that cannot be read; a running server, which is another one each time.
     pub(crate) fn identity(&mut self) -> Result<String> {
+        if let Source::Server(_) = self {
+            let text = "a running server changes, and nothing tells what of it was there before: decode it first, and go on with the dump";
+            return Err(ekv_model::Error::new(ekv_model::Class::Environment, text));
+        }
         if let Source::Dump(dump) = self {
             return Ok(format!("sha256:{}", hex(&dump.sum_of_checksums()?)));
         }
@@ -281,6 +293,10 @@ impl Source {
             }
             Source::Rdb(file) => {
                 let books = RdbEvents::of(file, options)?.pour(consumer, Phase::Look, scratch, progress)?;
+                Ok(SourceBooks::Store(Box::new(books)))
+            }
+            Source::Server(server) => {
+                let books = ServerEvents::of(server, options)?.pour(consumer, Phase::Look, scratch, progress)?;
                 Ok(SourceBooks::Store(Box::new(books)))
             }
             Source::Dump(dump) => {

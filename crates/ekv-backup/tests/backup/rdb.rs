@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use ekv_backup::leave::{ExportOptions, ExportReport, RdbFileReport, RdbOptions, RdbTarget, export_to_rdb};
+use ekv_backup::leave::{ExportOptions, ExportReport, FileReport, FileTarget, KeysOptions, export_keys};
 use ekv_backup::see::{DiffOptions, Source, diff};
 use ekv_backup::{
     Class, CommandError, DecodeOptions, DirOptions, EncodeOptions, EventOptions, Expired, NoProgress, Protocol,
@@ -33,9 +33,9 @@ fn options(read: ReadOptions) -> ExportOptions {
     ExportOptions { read, events, ..ExportOptions::default() }
 }
 
-fn exported(source: &Path, file: &Path, options: &ExportOptions) -> Result<ExportReport<RdbFileReport>> {
-    let target = RdbTarget::File(file, DirOptions::default());
-    export_to_rdb(source, target, &RdbOptions::default(), options, &NoProgress)
+fn exported(source: &Path, file: &Path, options: &ExportOptions) -> Result<ExportReport<FileReport>> {
+    let target = FileTarget::File(file, DirOptions::default());
+    export_keys(source, target, &KeysOptions::default(), options, &NoProgress)
 }
 
 fn differences(first: &Path, second: &Path, read: &ReadOptions) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 mod faults;
 mod links;
+mod reading;
 mod sending;
 
 use std::cell::{Cell, RefCell};
@@ -236,7 +237,7 @@ pub(super) fn print_of(key: &Key) -> Option<Fingerprint> {
             let expiry = key.expire_at_ms;
             Ok(crate::sender::feed_text(&key.name, Body::Inline(text), expiry, consumer)?)
         }
-        Value::Elements(draft) => Ok(draft.replay(&key.name, key.expire_at_ms, consumer)?),
+        Value::Elements(draft) => Ok(draft.replay(0, &key.name, key.expire_at_ms, consumer)?),
     };
     ByText.fingerprint(&mut feed).unwrap()
 }

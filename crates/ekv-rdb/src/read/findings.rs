@@ -1,4 +1,4 @@
-//! What is told of a file beside its keys.
+//! What is told of a file beside its keys, and of a running server.
 //!
 //! Source: `docs/format/rdb.md`, sections 1.8 and 5.
 
@@ -15,28 +15,33 @@ ekv_model::findings! {
         "rdb_aof_base",
         "the RDB file is the base of an append-only file: what was written after it is in other files beside it",
     );
-    pub(super) const SEVERAL_DATABASES: Finding = Finding::info(
-        "rdb_several_databases",
+    /// A key of another database than 0.
+    pub const SEVERAL_DATABASES: Finding = Finding::info(
+        "redis_several_databases",
         "keys of databases other than 0: a dump has them as db_<n>, and encode takes db_0 only",
     );
-    pub(super) const FUNCTIONS: Finding =
-        Finding::warning("rdb_functions", "libraries of functions, which a dump cannot hold: they are left out").fatal_if_strict();
+    /// A library of functions.
+    pub const FUNCTIONS: Finding =
+        Finding::warning("redis_functions", "libraries of functions, which a dump cannot hold: they are left out").fatal_if_strict();
     pub(super) const MODULE_AUX: Finding = Finding::warning(
         "rdb_module_aux",
         "data that a module keeps beside keys, which a dump cannot hold: they are left out",
     ).fatal_if_strict();
-    pub(super) const MODULE_VALUE: Finding =
-        Finding::loss("rdb_module_value", "a key whose type comes from a module, which only that module can read");
+    /// A key of a module.
+    pub const MODULE_VALUE: Finding =
+        Finding::loss("redis_module_value", "a key whose type comes from a module, which only that module can read");
     pub(super) const KEY_METADATA: Finding =
         Finding::warning("rdb_key_metadata", "what modules keep of a key, which a dump cannot hold: it is left out");
     pub(super) const SLOT_IMPORT: Finding =
         Finding::warning("rdb_slot_import", "slots were on their way from another node when the file was saved");
-    pub(super) const GROUPS: Finding = Finding::warning(
-        "rdb_groups_dropped",
+    /// A stream with consumer groups.
+    pub const GROUPS: Finding = Finding::warning(
+        "redis_groups_dropped",
         "consumer groups of a stream with what they have not acknowledged, which a dump cannot hold: they are left out",
     ).fatal_if_strict();
-    pub(super) const FIELD_EXPIRY: Finding = Finding::loss(
-        "rdb_field_expiry",
+    /// A hash whose fields expire one by one.
+    pub const FIELD_EXPIRY: Finding = Finding::loss(
+        "redis_field_expiry",
         "a hash whose fields expire one by one, which a dump cannot hold",
     );
     pub(super) const MALFORMED: Finding = Finding::loss("rdb_value_malformed", "a value that cannot be read");
@@ -53,9 +58,5 @@ ekv_model::findings! {
     pub(super) const NEGATIVE_EXPIRY: Finding = Finding::warning(
         "rdb_negative_expiry",
         "an expiry of -1: most servers keep such a key for ever, as it is here, others drop it",
-    );
-    pub(super) const OPAQUE_HLL: Finding = Finding::warning(
-        "redis_hll_opaque",
-        "a HyperLogLog of Redis, whose members nobody knows any more: it becomes a string, and PFCOUNT refuses it in elastickv",
     );
 }

@@ -2,7 +2,7 @@
 
 mod cursor;
 mod fault;
-mod findings;
+pub mod findings;
 mod gather;
 mod lzf;
 mod packed;

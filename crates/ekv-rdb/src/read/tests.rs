@@ -98,7 +98,7 @@ fn zset(members: &[(&str, f64)]) -> RedisValue {
 fn golden_file_reads_back_whole() {
     let (checked, keys, findings) = all(&rdb_of_every_type()).unwrap();
     assert_eq!((checked.keys, checked.keys_elsewhere, checked.has_checksum, checked.byte_count), (6, 1, true, 199));
-    assert_eq!(names(&checked.findings), ["rdb_several_databases"]);
+    assert_eq!(names(&checked.findings), ["redis_several_databases"]);
     assert!(names(&findings).is_empty());
     let of = |database, key: &[u8]| &keys[&(database, key.to_vec())];
     assert_eq!(of(0, b"s").value, RedisValue::String(b"\0v\xff".to_vec()));
@@ -174,7 +174,7 @@ fn streams_of_every_version_give_their_entries_and_tell_of_their_groups() {
     for (value_type, bytes) in cases {
         let record = [&[value_type, 1, b'k'][..], &hex(&bytes)].concat();
         let (_, keys, findings) = all(&file("REDIS0013", &record)).unwrap_or_else(|e| panic!("{value_type}: {e}"));
-        assert_eq!(names(&findings), ["rdb_groups_dropped"], "{value_type}: {findings:?}");
+        assert_eq!(names(&findings), ["redis_groups_dropped"], "{value_type}: {findings:?}");
         let detail = &findings.iter().next().unwrap().1.examples[0].detail;
         assert_eq!(detail, "groups: 1, entries not acknowledged: 1");
         let found = &keys[&(0, b"k".to_vec())].value;
@@ -196,7 +196,7 @@ fn hash_whose_fields_expire_is_lost_unless_their_expiries_may_be() {
         let bytes = file(magic, &[&[value_type, 1, b'k'][..], &hex(&bytes)].concat());
         let (_, keys, findings) = all(&bytes).unwrap();
         assert!(keys.is_empty());
-        assert_eq!(names(&findings), ["rdb_field_expiry"], "{value_type}");
+        assert_eq!(names(&findings), ["redis_field_expiry"], "{value_type}");
         let (_, keys, findings) = read_with(&bytes, FieldExpiry::Drop).unwrap();
         assert_eq!(keys.into_values().next().unwrap().value, hash(&[("a", "1"), ("b", "2")]), "{magic} {value_type}");
         assert_eq!(findings.count_of(ekv_model::Severity::Loss), 0);
@@ -214,9 +214,9 @@ fn everything_beside_keys_is_passed_and_told() {
         fd 0a000000 00 01 73 01 76 fcffffffffffffffff 00 01 6e 00"
     );
     let (checked, keys, findings) = all(&file("REDIS0013", &hex(&body))).unwrap();
-    assert_eq!(names(&checked.findings), ["rdb_functions", "rdb_key_metadata", "rdb_module_aux"]);
+    assert_eq!(names(&checked.findings), ["redis_functions", "rdb_key_metadata", "rdb_module_aux"]);
     assert_eq!((checked.server.as_deref(), checked.saved_at_s), (Some("Redis 7.0.1"), Some(123_456_789)));
-    assert_eq!(names(&findings), ["rdb_module_value", "rdb_negative_expiry"]);
+    assert_eq!(names(&findings), ["redis_module_value", "rdb_negative_expiry"]);
     assert_eq!(keys[&(0, b"s".to_vec())].expire_at_ms, Some(10_000));
     assert_eq!(keys[&(0, b"n".to_vec())].expire_at_ms, None);
     let slots = all(&file("VALKEY080", &hex("f3 01 61 01 05 06 00 01 6b 01 76"))).unwrap();
@@ -224,13 +224,13 @@ fn everything_beside_keys_is_passed_and_told() {
 }
 
 #[test]
-fn hyperloglog_of_a_server_becomes_a_string_and_is_told() {
+fn hyperloglog_of_a_server_becomes_a_string() {
     let value = crate::hll::Registers::default().to_value();
     let mut record = vec![0, 1, b'p'];
     push_string(&mut record, &value);
     let (_, keys, findings) = all(&file("REDIS0009", &record)).unwrap();
     assert_eq!(keys[&(0, b"p".to_vec())].value, RedisValue::String(value));
-    assert_eq!(names(&findings), ["redis_hll_opaque"]);
+    assert_eq!(names(&findings), [""; 0]);
 }
 
 #[test]

@@ -17,7 +17,6 @@ use super::records::Key;
 use super::skip::{Expiring, ValueType, module_name, score_of, score_text, skip_value, stream_end};
 use super::stream::entries;
 use super::string::{Held, load};
-use crate::hll;
 
 /// Bytes of a node of a list that hold one element as it is.
 const PLAIN_NODE: u64 = 1;
@@ -168,12 +167,8 @@ impl<'s> Values<'s> {
         emit: Emit<'_>,
     ) -> Result<Option<Lost>> {
         let body = self.held.string(cursor)?;
-        let is_hll = is_hll(body)?;
         let expiry = expire_at_ms.map(|at_ms| Expiry { at_ms, origin: ExpiryOrigin::Inline });
         emit(Event::Scalar { kind: ScalarKind::String, key: &key.bytes, body, expiry, commit_ts: 0 })?;
-        if is_hll {
-            self.tell(findings::OPAQUE_HLL, key, String::new());
-        }
         Ok(None)
     }
 
@@ -375,10 +370,4 @@ fn add(size: &mut CollectionSize, element: &Element<'_>) {
 
 fn begin<'e>(kind: CollectionKind, key: &'e Key, expire_at_ms: Option<u64>, size: CollectionSize) -> Event<'e> {
     Event::Begin { kind, key: &key.bytes, expire_at_ms, commit_ts: 0, size: Some(size) }
-}
-
-/// Whether a string is what a server keeps of a HyperLogLog.
-fn is_hll(body: Body<'_>) -> Result<bool> {
-    let Body::Inline(bytes) = body else { return Ok(false) };
-    Ok(bytes.starts_with(hll::MAGIC) && hll::Registers::of_value(bytes).is_some())
 }

@@ -38,6 +38,14 @@ pub enum Refusal {
         /// Its length in bytes.
         len: u64,
     },
+    /// More than a command takes.
+    #[error(
+        "its serialised form has {len} bytes, and a command takes at most {STRING_LEN_MAX}: load writes such a key in pieces"
+    )]
+    LongPayload {
+        /// Its length in bytes.
+        len: u64,
+    },
     /// The key is too long to be put in order.
     #[error("its name has {len} bytes, which are too many to be sorted")]
     LongKey {

@@ -78,22 +78,39 @@ impl Value {
         if self.tail.is_empty() { Ok(()) } else { f(&self.tail) }
     }
 
-    /// Appends what `RESTORE` takes: type, value, version, checksum. Cost: as many bytes as the value has.
+    /// Bytes of what `RESTORE` takes.
+    pub fn payload_len(&self) -> u64 {
+        self.byte_count().saturating_add(1 + 2 + 8)
+    }
+
+    /// Calls `f` with what `RESTORE` takes, piece by piece: type, value, version, checksum.
+    ///
+    /// # Errors
+    /// Those of scratch files and of `f`.
+    pub fn for_each_payload_chunk<E: From<ekv_spill::Error>>(
+        &self,
+        mut f: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut crc = Crc64::default();
+        let mut counted = |chunk: &[u8]| {
+            crc.update(chunk);
+            f(chunk)
+        };
+        counted(&[self.value_type])?;
+        self.for_each_chunk(&mut counted)?;
+        counted(&WRITTEN_VERSION.to_le_bytes())?;
+        f(&crc.value().to_le_bytes())
+    }
+
+    /// Appends what `RESTORE` takes. Cost: as many bytes as the value has.
     ///
     /// # Errors
     /// Those of scratch files.
     pub fn restore_payload(&self, to: &mut Vec<u8>) -> Result<()> {
-        let start = to.len();
-        to.push(self.value_type);
-        self.for_each_chunk(|chunk| -> Result<()> {
+        self.for_each_payload_chunk(|chunk| {
             to.extend_from_slice(chunk);
             Ok(())
-        })?;
-        to.extend_from_slice(&WRITTEN_VERSION.to_le_bytes());
-        let mut crc = Crc64::default();
-        crc.update(to.get(start..).unwrap_or_default());
-        to.extend_from_slice(&crc.value().to_le_bytes());
-        Ok(())
+        })
     }
 }
 

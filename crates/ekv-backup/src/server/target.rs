@@ -2,6 +2,8 @@
 //!
 //! Source: `docs/format/redis-live.md`, sections 1 and 2.
 
+use std::path::Path;
+
 use ekv_live::{Access, Connection, Identity, Reply, ServerAddress, Servers, SystemDial};
 use ekv_model::{Class, Error, Result};
 use serde::Serialize;
@@ -30,13 +32,22 @@ impl std::fmt::Debug for Password {
     }
 }
 
+/// How servers are reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerAccess {
+    /// ACL user of addresses that name none; `None` = the default one.
+    pub user: Option<String>,
+    /// The password, if one is needed.
+    pub password: Option<Password>,
+}
+
 /// A server or cluster, and how it is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTarget {
     /// Where it is.
     pub address: ServerAddress,
-    /// Its password, if it has one.
-    pub password: Option<Password>,
+    /// How it is reached.
+    pub access: ServerAccess,
 }
 
 /// What a server is, for reports.
@@ -68,12 +79,17 @@ pub(crate) struct Opened {
 }
 
 impl ServerTarget {
+    /// The address of a server in an argument, if it is one.
+    pub fn address_in(argument: &Path) -> Option<&str> {
+        argument.to_str().filter(|text| ServerAddress::is_one(text))
+    }
+
     /// Connects, and learns who it is.
     ///
     /// # Errors
     /// Nobody answers, or refuses; TLS, which this build does not have; a server that is too old, or is no server of keys.
     pub(crate) fn open(&self) -> Result<Opened> {
-        let ServerTarget { address, password } = self;
+        let ServerTarget { address, access: ServerAccess { user, password } } = self;
         if address.is_tls {
             return Err(usage(
                 "rediss:// needs TLS, which this build does not have: use a tunnel, such as ssh -L, and redis://",
@@ -81,7 +97,7 @@ impl ServerTarget {
         }
         let access = Access {
             dial: Box::new(SystemDial),
-            user: address.user.clone(),
+            user: address.user.clone().or_else(|| user.clone()),
             password: password.clone().map(|Password(bytes)| bytes),
             database: address.database.unwrap_or(0),
         };
@@ -132,6 +148,20 @@ impl ServerTarget {
 }
 
 impl Opened {
+    /// Makes sure that it has its data.
+    ///
+    /// # Errors
+    /// If it still reads them.
+    pub(crate) fn check_is_up(&self) -> Result<()> {
+        match self.identity.is_loading {
+            true => {
+                let text = format!("{}: it still reads its own data: wait until it is up", self.report.address);
+                Err(Error::new(Class::Environment, text))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Whether it may be written to.
     ///
     /// # Errors
@@ -148,9 +178,7 @@ impl Opened {
                 VERSION_MIN.0, VERSION_MIN.1
             ));
         }
-        if identity.is_loading {
-            return refuse("it still reads its own data: wait until it is up".to_owned());
-        }
+        self.check_is_up()?;
         if identity.role != "master" {
             return refuse(format!("it is a {}: name the master, which alone takes writes", identity.role));
         }

@@ -1,6 +1,7 @@
-//! An RDB file made of events. Source: `docs/format/rdb.md`, sections 1.4, 1.5 and 6.
+//! A file of Redis keys made of events: an RDB file (`docs/format/rdb.md`, sections 1.4, 1.5 and 6), or commands for `redis-cli --pipe`
+//! (`docs/format/redis-live.md`, section 13).
 //!
-//! Everything is gathered first, sorted: what cannot be carried over is known, and judged, before a byte of the file is written.
+//! Everything is gathered first: what cannot be carried over is known, and judged, before a byte of the file is written.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,11 +11,12 @@ use std::sync::Arc;
 use ekv_files::sink::{DirOptions, Privacy, Published, SinkError, SinkOperation, StagedFiles};
 use ekv_model::redis::{Event, ScalarKind};
 use ekv_model::{Consumer, Event as ModelEvent, Example, Finding, Findings, Result};
-use ekv_rdb::{BackLengths, Encoded, Encoder, Refusal, SortedFile};
+use ekv_rdb::{BackLengths, Encoded, Encoder, Refusal, SortedFile, Value};
 use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
 use serde::Serialize;
 
+use super::resp::Commands;
 use crate::contents::{Census, Contents};
 use crate::pipe::Output;
 use crate::see::Look;
@@ -27,7 +29,7 @@ const EXPIRY_MAX: u64 = i64::MAX.unsigned_abs();
 /// A score that is no number.
 const NAN_SCORE: Finding = Finding::loss(
     "rdb_nan_score",
-    "sorted sets with a score that is not a number: servers refuse the file or end when they load one, so that the key is left out",
+    "sorted sets with a score that is not a number: servers refuse it or end when they load it, so that the key is left out",
 );
 /// Something else that no server loads.
 const KEY_REFUSED: Finding = Finding::loss("rdb_key_refused", "keys that no server can load: they are left out");
@@ -52,12 +54,33 @@ const BORDER: Finding = Finding::warning(
     "streams with a text of 16378, 2097146 or 268435450 bytes, for which servers have two forms, and end when they load the other one: \
      --server says for which of them the file is",
 );
+/// As above, for a server that runs.
+const BORDER_SENT: Finding = Finding::loss(
+    "resp_listpack_border",
+    "streams with a text of 16378, 2097146 or 268435450 bytes, for which servers have two forms, and end when they get the other one: \
+     load writes them to any server",
+);
 /// As asked.
 const SHIFTED: Finding = Finding::info("rdb_expiry_shifted", "expiries that were put off, as asked (--shift-expiry)");
 
-/// What an RDB file is to be.
+/// The form of a file of keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeysForm {
+    /// An RDB file.
+    #[default]
+    Rdb,
+    /// Commands for `redis-cli --pipe`.
+    Commands {
+        /// Whether keys that the server has are replaced; else it refuses them.
+        replaces: bool,
+    },
+}
+
+/// What a file of keys is to be.
 #[derive(Clone, Debug, Default)]
-pub struct RdbOptions {
+pub struct KeysOptions {
+    /// Its form.
+    pub form: KeysForm,
     /// Whether all expiries are put off by the time from the moment of the source to this one; Unix milliseconds.
     pub shift_expiry_to_ms: Option<u64>,
     /// Databases that get another number.
@@ -66,8 +89,8 @@ pub struct RdbOptions {
     pub back_lengths: BackLengths,
 }
 
-/// Where an RDB file goes.
-pub enum RdbTarget<'o> {
+/// Where a file of keys goes.
+pub enum FileTarget<'o> {
     /// A new file, which is there as a whole or not at all.
     File(&'o Path, DirOptions),
     /// A stream, which messages call standard output.
@@ -76,9 +99,9 @@ pub enum RdbTarget<'o> {
     DryRun(&'o Path),
 }
 
-/// The RDB file that was written.
+/// The file that was written.
 #[derive(Clone, Debug, Serialize)]
-pub struct RdbFileReport {
+pub struct FileReport {
     /// Where it is.
     pub file: String,
     /// Whether nothing was created: the rest says what would be.
@@ -104,13 +127,49 @@ pub struct RdbFileReport {
 /// How messages name a stream.
 const STANDARD_OUTPUT: &str = "standard output";
 
-/// Gathers keys, sorted, and writes them at the end.
-pub(super) struct RdbOutput<'o> {
-    target: RdbTarget<'o>,
-    options: &'o RdbOptions,
+/// Keys that are to be written.
+enum Gathered {
+    Rdb(Box<SortedFile>),
+    Commands(Commands),
+}
+
+impl Gathered {
+    fn keys(&self) -> u64 {
+        match self {
+            Gathered::Rdb(file) => file.keys(),
+            Gathered::Commands(commands) => commands.keys(),
+        }
+    }
+
+    fn push(
+        &mut self,
+        database: u32,
+        key: &[u8],
+        expire_at_ms: Option<u64>,
+        value: &Value,
+    ) -> Result<Result<(), Refusal>> {
+        match self {
+            Gathered::Rdb(file) => file.push(database, key, expire_at_ms, value),
+            Gathered::Commands(commands) => commands.push(database, key, expire_at_ms, value),
+        }
+    }
+
+    /// Hands all bytes to `take`; how many they are.
+    fn finish(self, take: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+        match self {
+            Gathered::Rdb(file) => Ok(file.finish(take)?.byte_count),
+            Gathered::Commands(commands) => commands.finish(take),
+        }
+    }
+}
+
+/// Gathers keys, and writes them at the end.
+pub(super) struct KeysOutput<'o> {
+    target: FileTarget<'o>,
+    options: &'o KeysOptions,
     scratch: Arc<dyn Scratch>,
     encoder: Encoder,
-    file: SortedFile,
+    file: Gathered,
     census: Census,
     findings: Findings,
     shift_ms: u64,
@@ -119,21 +178,24 @@ pub(super) struct RdbOutput<'o> {
     expire_at_ms: Option<u64>,
 }
 
-impl<'o> RdbOutput<'o> {
+impl<'o> KeysOutput<'o> {
     pub(super) fn new(
-        target: RdbTarget<'o>,
-        options: &'o RdbOptions,
+        target: FileTarget<'o>,
+        options: &'o KeysOptions,
         moment: CommitTs,
         scratch: &Arc<dyn Scratch>,
     ) -> Self {
         let encoder = Encoder::new(Arc::clone(scratch)).with_back_lengths(options.back_lengths);
         let shift_ms = options.shift_expiry_to_ms.map_or(0, |now_ms| now_ms.saturating_sub(moment.unix_ms()));
-        RdbOutput {
+        KeysOutput {
             target,
             options,
             scratch: Arc::clone(scratch),
             encoder,
-            file: SortedFile::new(Arc::clone(scratch), SORT_LEN),
+            file: match options.form {
+                KeysForm::Rdb => Gathered::Rdb(Box::new(SortedFile::new(Arc::clone(scratch), SORT_LEN))),
+                KeysForm::Commands { replaces } => Gathered::Commands(Commands::new(scratch, replaces)),
+            },
             census: Census::default(),
             findings: Findings::default(),
             shift_ms,
@@ -157,6 +219,10 @@ impl<'o> RdbOutput<'o> {
         };
         if self.expire_at_ms == Some(0) {
             self.tell(ZERO_EXPIRY, String::new());
+            return Ok(());
+        }
+        if value.has_border() && matches!(self.file, Gathered::Commands(_)) {
+            self.tell(BORDER_SENT, String::new());
             return Ok(());
         }
         let is_shifted = self.options.shift_expiry_to_ms.is_some() && self.expire_at_ms.is_some();
@@ -185,7 +251,7 @@ impl<'o> RdbOutput<'o> {
     }
 }
 
-impl Consumer for RdbOutput<'_> {
+impl Consumer for KeysOutput<'_> {
     fn event(&mut self, event: ModelEvent<'_>) -> Result<()> {
         self.census.event(&event);
         let ModelEvent::Redis { database, event } = event else { return Ok(()) };
@@ -216,23 +282,23 @@ impl Consumer for RdbOutput<'_> {
     }
 }
 
-impl Output<Look> for RdbOutput<'_> {
-    type Published = RdbFileReport;
+impl Output<Look> for KeysOutput<'_> {
+    type Published = FileReport;
 
     fn scratch(&self) -> Arc<dyn Scratch> {
         Arc::clone(&self.scratch)
     }
 
-    fn finish(self, _: Look) -> Result<RdbFileReport> {
-        let RdbOutput { target, file, census, .. } = self;
+    fn finish(self, _: Look) -> Result<FileReport> {
+        let KeysOutput { target, file, census, .. } = self;
         let (name, dry_run) = match &target {
-            RdbTarget::File(path, _) => (path.display().to_string(), false),
-            RdbTarget::DryRun(path) => (path.display().to_string(), true),
-            RdbTarget::Stream(_) => (STANDARD_OUTPUT.to_owned(), false),
+            FileTarget::File(path, _) => (path.display().to_string(), false),
+            FileTarget::DryRun(path) => (path.display().to_string(), true),
+            FileTarget::Stream(_) => (STANDARD_OUTPUT.to_owned(), false),
         };
         let written = file.keys();
         let (bytes, published) = write(file, target)?;
-        Ok(RdbFileReport {
+        Ok(FileReport {
             file: name,
             dry_run,
             bytes,
@@ -250,24 +316,24 @@ impl Output<Look> for RdbOutput<'_> {
 }
 
 /// Writes the file; its length.
-fn write(keys: SortedFile, target: RdbTarget<'_>) -> Result<(u64, Option<Published>)> {
+fn write(keys: Gathered, target: FileTarget<'_>) -> Result<(u64, Option<Published>)> {
     Ok(match target {
-        RdbTarget::DryRun(_) => (keys.finish(|_| Ok(()))?.byte_count, None),
-        RdbTarget::Stream(mut stream) => {
+        FileTarget::DryRun(_) => (keys.finish(|_| Ok(()))?, None),
+        FileTarget::Stream(mut stream) => {
             let failed = |source| {
                 let (operation, path) = (SinkOperation::Write, STANDARD_OUTPUT.to_owned());
                 ekv_files::Error::new(SinkError::Io { operation, path, source })
             };
             let written = keys.finish(|piece| Ok(stream.write_all(piece).map_err(failed)?))?;
             stream.flush().map_err(failed)?;
-            (written.byte_count, None)
+            (written, None)
         }
-        RdbTarget::File(path, publication) => {
+        FileTarget::File(path, publication) => {
             let mut files = StagedFiles::create(&[path], publication)?;
             let begun = files.begin(0).map_err(ekv_model::Error::from);
             let written = begun.and_then(|()| keys.finish(|piece| Ok(files.write(piece)?)));
             match written.and_then(|written| Ok(files.end().map(|()| written)?)) {
-                Ok(written) => (written.byte_count, Some(files.publish()?)),
+                Ok(written) => (written, Some(files.publish()?)),
                 Err(error) => return Err(error.after_cleaning_up(files.abort())),
             }
         }
