@@ -380,11 +380,16 @@ Examples:
   ekv-backup decode old.fsm.zst dump                the same
   ekv-backup decode snapshot.fsm dump.tar.zst       one file instead of a directory
   ekv-backup decode snapshot.fsm - | ssh HOST tar -x
+  ekv-backup decode /var/lib/elastickv/n1 s3://backups/n1/2026-11-22.tar.zst
   ekv-backup decode snapshot.fsm dump --at 2026-11-22T15:33:50Z --adapter redis
   ekv-backup decode snapshot.fsm users --prefix user: --type hash
   ekv-backup decode snapshot.fsm part s3:photos/2026/a.jpg dynamodb:orders/
   ekv-backup decode snapshot.fsm new --changed-after 2026-11-22T00:00:00Z
   ekv-backup decode redis://127.0.0.1:6379 dump     a running Redis or Valkey, or x.rdb
+
+An object of a store is written in parts and appears as a whole, only if it is new.
+The environment says how the store is reached, as it does for the AWS CLI:
+AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL …
 
 A dump is complete or absent: files are written into a private directory beside
 DUMP, which gets its name in one step at the end. Ctrl-C stops and leaves
@@ -401,10 +406,10 @@ node's log only.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DECODE_AFTER_HELP, after_long_help = with_names(DECODE_AFTER_HELP))]
 pub(crate) struct DecodeArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, offload store, RDB file of Redis or Valkey, running server of these (redis://HOST, unix:PATH), or - for standard input
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, offload store, RDB file of Redis or Valkey, running server of these (redis://HOST, unix:PATH), object of a store (s3://BUCKET/KEY), or - for standard input
     #[arg(value_name = "SNAPSHOT", required_unless_present = "input", conflicts_with_all = ["input", "output"])]
     pub(crate) snapshot: Option<PathBuf>,
-    /// Directory to create, archive if it ends in .tar, .tar.zst or .tzst, or - for a tar stream; the parent must exist
+    /// Directory to create, archive if it ends in .tar, .tar.zst or .tzst, object of a store (s3://BUCKET/KEY), or - for a tar stream; the parent must exist
     #[arg(value_name = "DUMP", required_unless_present = "output", conflicts_with_all = ["input", "output"])]
     pub(crate) dump: Option<PathBuf>,
 
@@ -565,7 +570,7 @@ pub(crate) struct DecodeArguments {
 
 /// What a source may be.
 const SOURCE_HELP: &str = "Snapshot (.fsm, also compressed), data directory of a node, offload store, dump, archive of a dump, RDB file, running Redis or \
-    Valkey server (redis://HOST, unix:PATH), or - for standard input";
+    Valkey server (redis://HOST, unix:PATH), object of a store (s3://BUCKET/KEY), or - for standard input";
 
 /// What the help of a command says about names.
 const NAMES: &str = "\

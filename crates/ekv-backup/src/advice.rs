@@ -41,12 +41,16 @@ pub fn advice(argument: &Path, wanted: Wanted, verb: &str) -> Option<String> {
         return (!is_source)
             .then(|| format!("make a dump of what the server holds first: ekv-backup decode {server} DUMP"));
     }
+    // What is wrong with an object was said.
+    if matches!(InputPlace::of(argument), Ok(InputPlace::Object)) {
+        return None;
+    }
     if let Some(advice) = name_advice(argument) {
         return Some(advice);
     }
     match InputPlace::of(argument).ok()? {
         InputPlace::Directory => return of_directory(argument, wanted, verb),
-        InputPlace::StandardInput | InputPlace::Stream => return None,
+        InputPlace::StandardInput | InputPlace::Stream | InputPlace::Object => return None,
         InputPlace::File => {}
     }
     let name = shell::path(argument);
@@ -129,10 +133,7 @@ pub fn name_advice(argument: &Path) -> Option<String> {
         let url = shell::quote(argument.as_os_str());
         return Some(match scheme.to_ascii_lowercase().as_str() {
             "redis" | "rediss" => format!("a running server is written to by load: ekv-backup load SOURCE {url}"),
-            "s3" => format!(
-                "files are read and written, not URLs; through a pipe: aws s3 cp {url} - | ekv-backup COMMAND - …, or: ekv-backup COMMAND … - | \
-                 aws s3 cp - {url}"
-            ),
+            "s3" => format!("this does not go to an object store: write a file, and copy it: aws s3 cp FILE {url}"),
             "gs" => format!(
                 "files are read and written, not URLs; through a pipe: gcloud storage cat {url} | ekv-backup COMMAND - …"
             ),

@@ -14,7 +14,7 @@ use ekv_files::{DumpPath, ErrorKind};
 use ekv_model::Result;
 use ekv_spill::Scratch;
 
-use crate::input_place::{InputPlace, STANDARD_INPUT};
+use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};
 use crate::{CommandError, Resources};
 
 /// Opens a dump whose entries are read once, in any order: a directory, an archive, or `-` for an archive on standard input.
@@ -54,6 +54,7 @@ fn open_once(
     Ok(match place_of(dump)? {
         InputPlace::Directory => Box::new(open_directory(dump, scratch, resources)?),
         InputPlace::StandardInput => Box::new(NamedDump::open(dump, || open(Box::new(io::stdin().lock()), limits))?),
+        InputPlace::Object => Box::new(NamedDump::open(dump, || open(open_object(dump)?, limits))?),
         InputPlace::Stream | InputPlace::File => {
             Box::new(NamedDump::open(dump, || open(Box::new(open_file(dump)?), limits))?)
         }
@@ -73,6 +74,9 @@ pub fn open_dump(dump: &Path, resources: &Resources) -> Result<Box<dyn ScopedSou
         InputPlace::Directory => Box::new(open_directory(dump, &scratch, resources)?),
         InputPlace::StandardInput => {
             Box::new(NamedDump::open(dump, || IndexedArchive::spool(io::stdin().lock(), &scratch, limits))?)
+        }
+        InputPlace::Object => {
+            Box::new(NamedDump::open(dump, || IndexedArchive::spool(open_object(dump)?, &scratch, limits))?)
         }
         InputPlace::Stream | InputPlace::File => {
             Box::new(NamedDump::open(dump, || IndexedArchive::open(open_file(dump)?, &scratch, limits))?)
@@ -238,6 +242,11 @@ fn named(error: ekv_files::Error, name: &[u8]) -> ekv_files::Error {
 
 fn open_file(path: &Path) -> ekv_files::Result<File> {
     File::open(path).map_err(|source| cannot_open(path, source))
+}
+
+fn open_object(path: &Path) -> ekv_files::Result<Box<dyn Read>> {
+    let object = open_stream(path).map_err(|source| cannot_open(path, source))?;
+    Ok(object)
 }
 
 fn cannot_open(path: &Path, source: io::Error) -> ekv_files::Error {

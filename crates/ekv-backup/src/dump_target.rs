@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::Resources;
 use crate::new_parents::NewParents;
+use crate::object_store::ObjectName;
 use crate::overlap::refuse_overlap;
 
 /// How messages name a stream that is not written.
@@ -23,6 +24,8 @@ pub enum DumpTarget {
     Directory(NewName),
     /// An archive file.
     Archive(NewName, Compression),
+    /// An archive that becomes an object of a store.
+    Object(ObjectName, Compression),
     /// An archive that is written to a stream as it comes.
     Stream {
         /// The stream; written in large pieces.
@@ -75,12 +78,15 @@ impl DumpTarget {
     /// # Errors
     /// Those of [`refuse_overlap`], [`DirSink::check_target`] and [`StagedFiles::check_targets`].
     pub(crate) fn check(&self, inputs: &[&Path]) -> Result<()> {
+        if let DumpTarget::Object(name, _) = self {
+            return name.check();
+        }
         refuse_overlap(inputs, &[self.path().unwrap_or(Path::new("-"))])?;
         match self {
             DumpTarget::Directory(name) | DumpTarget::Archive(name, _) if name.missing_parent().is_some() => Ok(()),
             DumpTarget::Directory(name) => Ok(DirSink::check_target(&name.path, name.publication)?),
             DumpTarget::Archive(name, _) => Ok(StagedFiles::check_targets(&[name.path.as_path()], name.publication)?),
-            DumpTarget::Stream { .. } => Ok(()),
+            DumpTarget::Object(..) | DumpTarget::Stream { .. } => Ok(()),
             DumpTarget::DryRun(target) => target.check(inputs),
         }
     }
@@ -116,14 +122,20 @@ impl DumpTarget {
                 let scratch = resources.scratch_or(sink.scratch());
                 (Box::new(sink.with_scratch(scratch)), parents)
             }
+            DumpTarget::Object(name, compression) => {
+                let sink = ArchiveSink::whole(name.begin()?, &name.url.to_string(), &options(compression))?;
+                (Box::new(sink.with_scratch(resources.scratch())), NewParents::default())
+            }
             DumpTarget::Stream { output, name, compression } => {
                 let sink = ArchiveSink::stream(output, &name, &options(compression))?;
                 (Box::new(sink.with_scratch(resources.scratch())), NewParents::default())
             }
             DumpTarget::DryRun(target) => {
-                let place = target.path().map_or_else(|| STANDARD_OUTPUT.into(), |path| path.display().to_string());
+                let place = target.place();
                 let sink: Box<dyn Sink> = match *target {
-                    DumpTarget::Archive(_, compression) | DumpTarget::Stream { compression, .. } => {
+                    DumpTarget::Archive(_, compression)
+                    | DumpTarget::Object(_, compression)
+                    | DumpTarget::Stream { compression, .. } => {
                         Box::new(ArchiveSink::nowhere(&place, &options(compression), resources.scratch())?)
                     }
                     _ => Box::new(DrySink::new(place, resources.scratch())),
@@ -137,8 +149,18 @@ impl DumpTarget {
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             DumpTarget::Directory(name) | DumpTarget::Archive(name, _) => Some(&name.path),
-            DumpTarget::Stream { .. } => None,
+            DumpTarget::Object(..) | DumpTarget::Stream { .. } => None,
             DumpTarget::DryRun(target) => target.path(),
+        }
+    }
+
+    /// How messages name what nothing is made of.
+    fn place(&self) -> String {
+        match self {
+            DumpTarget::Directory(name) | DumpTarget::Archive(name, _) => name.path.display().to_string(),
+            DumpTarget::Object(name, _) => name.url.to_string(),
+            DumpTarget::Stream { .. } => STANDARD_OUTPUT.to_owned(),
+            DumpTarget::DryRun(target) => target.place(),
         }
     }
 }
@@ -160,6 +182,7 @@ impl fmt::Debug for DumpTarget {
         match self {
             DumpTarget::Directory(name) => f.debug_tuple("Directory").field(name).finish(),
             DumpTarget::Archive(name, compression) => f.debug_tuple("Archive").field(name).field(compression).finish(),
+            DumpTarget::Object(name, compression) => f.debug_tuple("Object").field(name).field(compression).finish(),
             DumpTarget::Stream { name, compression, .. } => {
                 f.debug_struct("Stream").field("name", name).field("compression", compression).finish_non_exhaustive()
             }

@@ -1,8 +1,10 @@
 //! Where the bytes of an argument come from.
 
 use std::fs::{File, FileType};
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
+
+use crate::object_store::ObjectName;
 
 /// The argument that means standard input.
 const STANDARD_INPUT_ARGUMENT: &str = "-";
@@ -21,6 +23,8 @@ pub(crate) enum InputPlace {
     Directory,
     /// A named pipe or a device: what a shell makes of `<(…)`, or `mkfifo`.
     Stream,
+    /// An object of a store.
+    Object,
     /// A regular file, or something that cannot be read.
     File,
 }
@@ -33,6 +37,9 @@ impl InputPlace {
     pub(crate) fn of(argument: &Path) -> io::Result<Self> {
         if argument.as_os_str() == STANDARD_INPUT_ARGUMENT {
             return Ok(InputPlace::StandardInput);
+        }
+        if ObjectName::of(argument)?.is_some() {
+            return Ok(InputPlace::Object);
         }
         let file_type = std::fs::metadata(argument)?.file_type();
         Ok(match file_type {
@@ -48,9 +55,12 @@ impl InputPlace {
 /// Opens a stream. A named pipe to which nobody writes yet is waited for, as every program does that reads one.
 ///
 /// # Errors
-/// The system's.
-pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
-    File::open(path)
+/// The system's, or those of the store.
+pub(crate) fn open_stream(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match ObjectName::of(path)? {
+        Some(object) => Box::new(object.read()?),
+        None => Box::new(File::open(path)?),
+    })
 }
 
 #[cfg(unix)]

@@ -17,11 +17,11 @@
 //!
 //! Source: `docs/format/redis-live.md`, `docs/format/leave.md`.
 
-mod aws;
+pub(crate) mod aws;
 mod checkpoint;
 mod compare;
 mod counts;
-mod destination;
+pub(crate) mod destination;
 mod dynamodb;
 mod export;
 mod keys_file;

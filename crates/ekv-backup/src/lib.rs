@@ -17,6 +17,7 @@
 //! | `groups.rs` | are all groups here? |
 //! | `contents.rs` | how many things were that? |
 //! | `completeness.rs` | is everything there that was asked for? |
+//! | `object_store.rs` | an archive or a snapshot on an object store |
 //! | `dump_target.rs`, `dump_source.rs` | a dump as a directory, an archive or a stream: where to, where from? |
 //! | `decode.rs`, `index.rs`, `inspect.rs`, `verify.rs`, `checksums.rs`, `pack.rs` | the commands |
 //! | `part.rs` | how does a part of a dump become a dump? |
@@ -61,6 +62,7 @@ mod load;
 mod loaded;
 mod losses;
 mod new_parents;
+mod object_store;
 mod offload;
 mod open;
 mod overlap;
@@ -123,6 +125,7 @@ pub use inspect::{Inspection, SelectedReport, inspect, inspect_part};
 pub use keys::KeyFiles;
 pub use loaded::{ReadOptions, Unowned};
 pub use losses::{LISTED_LOSSES_MAX, LossAccount, LossKindReport, Losses};
+pub use object_store::ObjectName;
 pub use offload::{OffloadChoice, OffloadReport, SnapshotName, StoreListing, StoreRow};
 pub use open::{Opened, OpenedSnapshot, open};
 pub use pack::{CopyReport, PublishedReport, pack, unpack};

@@ -69,7 +69,7 @@ pub fn open(
         Ok(InputPlace::StandardInput) => {
             spool(std::io::stdin().lock(), STANDARD_INPUT, &spooling).map(Opened::Snapshot)
         }
-        Ok(InputPlace::Stream) => {
+        Ok(InputPlace::Stream | InputPlace::Object) => {
             let name = argument.display().to_string();
             let stream = open_stream(argument).map_err(|e| Error::io("open the file", e).in_file(&name))?;
             spool(stream, &name, &spooling).map(Opened::Snapshot)

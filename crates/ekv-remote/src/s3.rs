@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ekv_aws::s3::{self, Attributes, Part, Put};
 use ekv_aws::{Client, Content, Done, FaultKind};
@@ -10,7 +11,7 @@ use ekv_aws::{Client, Content, Done, FaultKind};
 use crate::probe::random_name;
 use crate::{Error, Listed, Meta, Mode, PartTag, Parts, Remote, Result};
 
-/// Says of an object which run wrote it: an answer that was lost is made up for by asking.
+/// Says of an object which write of which run made it: an answer that was lost is made up for by asking.
 const RUN_HEADER: &str = "x-amz-meta-ekv-backup-run";
 
 /// A bucket.
@@ -24,17 +25,21 @@ struct Bucket {
     name: String,
     /// Names this run.
     run: String,
+    /// Writes so far.
+    writes: AtomicU64,
 }
 
 impl S3Remote {
     /// A bucket; nothing is asked yet.
     pub fn new(client: Client, bucket: impl Into<String>) -> Self {
-        S3Remote { bucket: Arc::new(Bucket { client, name: bucket.into(), run: random_name() }) }
+        S3Remote {
+            bucket: Arc::new(Bucket { client, name: bucket.into(), run: random_name(), writes: AtomicU64::new(0) }),
+        }
     }
 
     /// Requests that were sent so far.
     pub fn requests(&self) -> u64 {
-        self.bucket.client.sent.load(std::sync::atomic::Ordering::Relaxed)
+        self.bucket.client.sent.load(Ordering::Relaxed)
     }
 }
 
@@ -47,19 +52,24 @@ impl Bucket {
         Error::Service { place: self.place(key), source }
     }
 
-    fn attributes(&self, mode: Mode) -> Attributes {
-        Attributes { headers: vec![(RUN_HEADER.to_owned(), self.run.clone())], must_be_new: mode == Mode::Create }
+    /// A name that no other write has.
+    fn new_write(&self) -> String {
+        format!("{}-{}", self.run, self.writes.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn attributes(write: &str, mode: Mode) -> Attributes {
+        Attributes { headers: vec![(RUN_HEADER.to_owned(), write.to_owned())], must_be_new: mode == Mode::Create }
     }
 
     /// What became of a write whose answer is this. An object that an earlier try of the same request made is ours.
-    fn written(&self, key: &str, len: u64, done: ekv_aws::Result<Done<Put>>) -> Result<Meta> {
+    fn written(&self, key: &str, write: &str, len: u64, done: ekv_aws::Result<Done<Put>>) -> Result<Meta> {
         match done {
             Ok(Done { value: Put::Written { etag }, .. }) => Ok(Meta { len, tag: etag }),
             Ok(Done { value: Put::Exists, is_unsure: false }) => Err(Error::Exists { place: self.place(key) }),
             Ok(Done { value: Put::Exists, is_unsure: true }) => {
-                self.own(key)?.ok_or_else(|| Error::Exists { place: self.place(key) })
+                self.own(key, write)?.ok_or_else(|| Error::Exists { place: self.place(key) })
             }
-            Err(error) if error.is_unsure() => match self.own(key) {
+            Err(error) if error.is_unsure() => match self.own(key, write) {
                 Ok(Some(meta)) => Ok(meta),
                 _ => Err(self.error(key, error)),
             },
@@ -67,11 +77,11 @@ impl Bucket {
         }
     }
 
-    /// The object, if this run wrote it.
-    fn own(&self, key: &str) -> Result<Option<Meta>> {
+    /// The object, if this write made it.
+    fn own(&self, key: &str, write: &str) -> Result<Option<Meta>> {
         let object = s3::head_object(&self.client, &self.name, key).map_err(|error| self.error(key, error))?;
         let is_own =
-            |object: &s3::Object| object.headers.iter().any(|(name, value)| name == RUN_HEADER && *value == self.run);
+            |object: &s3::Object| object.headers.iter().any(|(name, value)| name == RUN_HEADER && value == write);
         Ok(object.filter(is_own).map(|object| Meta { len: object.len, tag: object.etag }))
     }
 }
@@ -103,15 +113,17 @@ impl Remote for S3Remote {
     fn put(&self, key: &str, bytes: &[u8], mode: Mode) -> Result<Meta> {
         let Bucket { client, name, .. } = self.bucket.as_ref();
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let done = s3::put_object(client, name, key, &self.bucket.attributes(mode), Content::Bytes(bytes));
-        self.bucket.written(key, len, done)
+        let write = self.bucket.new_write();
+        let done = s3::put_object(client, name, key, &Bucket::attributes(&write, mode), Content::Bytes(bytes));
+        self.bucket.written(key, &write, len, done)
     }
 
     fn begin(&self, key: &str, mode: Mode) -> Result<Box<dyn Parts>> {
         let Bucket { client, name, .. } = self.bucket.as_ref();
-        let upload = s3::create_upload(client, name, key, &self.bucket.attributes(mode));
+        let write = self.bucket.new_write();
+        let upload = s3::create_upload(client, name, key, &Bucket::attributes(&write, mode));
         let upload = upload.map_err(|error| self.bucket.error(key, error))?;
-        Ok(Box::new(S3Parts { bucket: Arc::clone(&self.bucket), key: key.to_owned(), upload, mode }))
+        Ok(Box::new(S3Parts { bucket: Arc::clone(&self.bucket), key: key.to_owned(), write, upload, mode }))
     }
 
     fn list(&self, prefix: &str, take: &mut dyn FnMut(Listed) -> Result<bool>) -> Result<()> {
@@ -145,6 +157,7 @@ fn listed(object: s3::Listed) -> Listed {
 struct S3Parts {
     bucket: Arc<Bucket>,
     key: String,
+    write: String,
     upload: String,
     mode: Mode,
 }
@@ -168,7 +181,7 @@ impl Parts for S3Parts {
         };
         let parts: Vec<Part> = parts.iter().map(of_part).collect();
         let done = s3::complete_upload(client, name, &self.key, &self.upload, &parts, self.mode == Mode::Create);
-        self.bucket.written(&self.key, len, done)
+        self.bucket.written(&self.key, &self.write, len, done)
     }
 
     fn abort(&self) -> Result<()> {

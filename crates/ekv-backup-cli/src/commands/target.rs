@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use ekv_backup::{
-    Class, Compression, DirOptions, DumpTarget, Error, ExistingTarget, NewName, Resources, ZstdLevel, name_advice,
+    Class, Compression, DirOptions, DumpTarget, Error, ExistingTarget, NewName, ObjectName, Resources, ZstdLevel,
+    name_advice,
 };
 use ekv_text::Shown;
 
@@ -143,6 +144,7 @@ pub(crate) fn compression_notes(arguments: CompressionArguments, target: &DumpTa
     let (path, compression) = match target {
         DumpTarget::Directory(name) => (name.path.as_path(), None),
         DumpTarget::Archive(name, compression) => (name.path.as_path(), Some(compression)),
+        DumpTarget::Object(name, compression) => (Path::new(&name.url.key), Some(compression)),
         DumpTarget::Stream { compression, .. } => (Path::new(STANDARD_OUTPUT), Some(compression)),
         DumpTarget::DryRun(target) => return compression_notes(arguments, target),
     };
@@ -186,6 +188,9 @@ pub(crate) fn new_name(path: &Path, force: bool, rule: FsyncRule, parents: bool)
 /// An archive or a directory: what the name says, unless a compression is asked for.
 pub(crate) fn dump(name: NewName, arguments: CompressionArguments) -> Result<DumpTarget, Error> {
     let CompressionArguments { compression: asked, level } = arguments;
+    if let Some(object) = object(&name, arguments)? {
+        return Ok(object);
+    }
     check_is_file_name(&name.path)?;
     if is_standard_output(&name.path) {
         return stream(compression(asked.unwrap_or(CompressionRule::None), level));
@@ -208,6 +213,9 @@ pub(crate) fn unless_dry(target: DumpTarget, dry_run: bool) -> DumpTarget {
 /// An archive, compressed unless its name or an option says something else.
 pub(crate) fn archive(name: NewName, arguments: CompressionArguments) -> Result<DumpTarget, Error> {
     let CompressionArguments { compression: asked, level } = arguments;
+    if let Some(object) = object(&name, arguments)? {
+        return Ok(object);
+    }
     check_is_file_name(&name.path)?;
     let rule = match asked {
         Some(rule) => rule,
@@ -217,6 +225,18 @@ pub(crate) fn archive(name: NewName, arguments: CompressionArguments) -> Result<
         true => stream(compression(rule, level)),
         false => Ok(DumpTarget::Archive(name, compression(rule, level))),
     }
+}
+
+/// An archive that becomes an object of a store, if the name is that of one.
+fn object(name: &NewName, arguments: CompressionArguments) -> Result<Option<DumpTarget>, Error> {
+    let object = ObjectName::of(&name.path).map_err(|error| Error::new(Class::Environment, error))?;
+    let Some(object) = object else { return Ok(None) };
+    let rule = match arguments.compression {
+        Some(rule) => rule,
+        None => by_name(&name.path)?.unwrap_or(CompressionRule::Zstd),
+    };
+    let object = ObjectName { existing: name.publication.existing, ..object };
+    Ok(Some(DumpTarget::Object(object, compression(rule, arguments.level))))
 }
 
 fn stream(compression: Compression) -> Result<DumpTarget, Error> {

@@ -24,6 +24,7 @@ mod keys;
 mod load;
 mod looking;
 mod nothing_lost;
+mod object_store;
 mod output;
 mod overlap;
 mod prepare_restore;

@@ -113,7 +113,7 @@ impl Source {
             Ok(InputPlace::StandardInput) => {
                 Source::of_stream(input, STANDARD_INPUT, io::stdin().lock(), read, takes_dumps, progress)
             }
-            Ok(InputPlace::Stream) => {
+            Ok(InputPlace::Stream | InputPlace::Object) => {
                 let name = input.display().to_string();
                 let stream = open_stream(input)
                     .map_err(|error| ekv_snapshot::Error::io("open the file", error).in_file(&name))?;

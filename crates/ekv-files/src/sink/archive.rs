@@ -58,6 +58,14 @@ impl ArchiveSink {
         Self::new(Output::Stream(output), place.to_owned(), Arc::new(SystemScratch::new()), options)
     }
 
+    /// Writes the archive to something that shows it as a whole, or not at all.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] if the compression is not available.
+    pub fn whole(output: Box<dyn WholeStream>, place: &str, options: &ArchiveOptions) -> Result<Self> {
+        Self::new(Output::Whole(output), place.to_owned(), Arc::new(SystemScratch::new()), options)
+    }
+
     /// Makes an archive of which nothing is kept: what it says of itself is that of a file at `place`.
     ///
     /// # Errors
@@ -189,6 +197,11 @@ impl Sink for ArchiveSink {
                 Ok(Published { archive_len, ..staged.publish()? })
             }
             Output::Nowhere => Ok(Published { archive_len, ..Published::nothing(&place) }),
+            Output::Whole(output) => {
+                let method = output.publish().map_err(|error| write_error(error.into(), &place))?;
+                let (fsync, privacy) = (Fsync::None, Privacy::Elsewhere);
+                Ok(Published { place, method, fsync, privacy, archive_len, warnings: Vec::new() })
+            }
             Output::Stream(mut output) => {
                 let flushed = output.flush();
                 flushed.map_err(|error| write_error(error.into(), &place))?;
@@ -205,16 +218,34 @@ impl Sink for ArchiveSink {
     }
 
     fn abort(self: Box<Self>) -> Result<()> {
-        match self.writer.into_output().into_output().output {
+        let ArchiveSink { writer, place, .. } = *self;
+        match writer.into_output().into_output().output {
             Output::File(staged) => staged.abort(),
+            Output::Whole(output) => output.abort().map_err(|error| write_error(error.into(), &place)),
             Output::Stream(_) | Output::Nowhere => Ok(()),
         }
     }
 }
 
+/// What is written like a stream and is to be seen as a whole, or not at all, such as an object of a store.
+pub trait WholeStream: Write + Send {
+    /// Lets it be seen; how.
+    ///
+    /// # Errors
+    /// If that fails; nothing is to be seen then.
+    fn publish(self: Box<Self>) -> io::Result<PublishMethod>;
+
+    /// Forgets what was written.
+    ///
+    /// # Errors
+    /// If something of it stays, which nobody sees.
+    fn abort(self: Box<Self>) -> io::Result<()>;
+}
+
 /// Where the bytes of the archive go.
 enum Output {
     File(Box<StagedFiles>),
+    Whole(Box<dyn WholeStream>),
     Stream(Box<dyn Write + Send>),
     Nowhere,
 }
@@ -241,6 +272,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Output::File(staged) => staged.write(bytes).map(|()| bytes.len()).map_err(io::Error::other),
+            Output::Whole(output) => output.write(bytes),
             Output::Stream(output) => output.write(bytes),
             Output::Nowhere => Ok(bytes.len()),
         }
@@ -249,6 +281,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Output::File(_) | Output::Nowhere => Ok(()),
+            Output::Whole(output) => output.flush(),
             Output::Stream(output) => output.flush(),
         }
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use ekv_spill::Scratch;
 
-pub use archive::ArchiveSink;
+pub use archive::{ArchiveSink, WholeStream};
 pub use dir::{DirSink, Leftover, StagedFiles, leftovers};
 pub use dry_run::DrySink;
 pub use error::{SinkError, SinkOperation};

@@ -78,6 +78,10 @@ pub enum PublishMethod {
     CreateExclusively,
     /// Written to a stream as it came.
     Stream,
+    /// An object of a store, which is to be seen as a whole and took the place of none.
+    NewObject,
+    /// The same, in place of an object if there was one.
+    ReplacedObject,
     /// Kept in memory.
     Memory,
     /// Not at all.
@@ -96,6 +100,8 @@ impl PublishMethod {
             PublishMethod::Replace => "rename over the old file",
             PublishMethod::CreateExclusively => "exclusive create of the final name",
             PublishMethod::Stream => "stream",
+            PublishMethod::NewObject => "created, not replaced",
+            PublishMethod::ReplacedObject => "in place of what was there",
             PublishMethod::Memory => "memory",
             PublishMethod::DryRun => "dry run",
         }

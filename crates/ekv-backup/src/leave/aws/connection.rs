@@ -70,7 +70,7 @@ impl AwsAccess {
             Some(region) => Some(region),
             None => region_of_profile(&Machine, self.profile.as_deref()).map_err(failed)?,
         };
-        let text = "no region: give --region, such as --region eu-central-1 (an emulator takes any), or set AWS_REGION";
+        let text = "no region: set AWS_REGION, such as AWS_REGION=eu-central-1 (an emulator takes any), or give --region to a command that has it";
         let region = named.ok_or_else(|| Error::new(Class::Environment, text))?;
         // It becomes part of a host name.
         match !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {

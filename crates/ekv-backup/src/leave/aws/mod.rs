@@ -13,9 +13,9 @@
 
 #![allow(dead_code, unused_imports, reason = "the services use it one by one")]
 
-mod access;
-mod connection;
-mod failure;
+pub(crate) mod access;
+pub(crate) mod connection;
+pub(crate) mod failure;
 mod machine;
 mod options;
 mod report;
