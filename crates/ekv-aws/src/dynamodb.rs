@@ -67,6 +67,9 @@ pub struct Index {
     pub key_schema: Vec<KeyPart>,
     /// What it copies.
     pub projection: Projection,
+    /// Capacity of an index of a new `PROVISIONED` table.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub provisioned_throughput: Option<Throughput>,
 }
 
 /// What an index copies.
@@ -101,7 +104,7 @@ pub struct NewTable {
 }
 
 /// Provisioned capacity, in units per second.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Throughput {
     /// For reading.
@@ -114,9 +117,12 @@ pub struct Throughput {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Page {
-    /// Its items.
+    /// Its items; none if they were only counted.
     #[serde(default)]
     pub items: Vec<Box<RawValue>>,
+    /// How many they are.
+    #[serde(default)]
+    pub count: u64,
     /// Where the next page begins; absent on the last one.
     #[serde(default)]
     pub last_evaluated_key: Option<Box<RawValue>>,
@@ -171,19 +177,13 @@ pub fn batch_write(client: &Client, table: &str, items: &[&str]) -> Result<Done<
     }
     let call = "BatchWriteItem";
     let puts = items.iter().map(|item| raw(call, format!(r#"{{"PutRequest":{{"Item":{item}}}}}"#)));
-    let mut left: Vec<Box<RawValue>> = puts.collect::<Result<_>>()?;
-    let mut is_unsure = false;
-    let mut rounds = 0_u32;
-    while !left.is_empty() {
+    let is_unsure = until_processed(client, call, puts.collect::<Result<_>>()?, |left| {
         let units = u32::try_from(left.len()).unwrap_or(u32::MAX);
         let question = written(call, &BTreeMap::from([("RequestItems", BTreeMap::from([(table, &left)]))]))?;
         let mut done = json_call::call::<Written>(client, call, TARGET, units, &question)?;
-        is_unsure |= done.is_unsure;
-        let sent = left.len();
-        left = done.value.unprocessed_items.remove(table).unwrap_or_default();
-        rounds = if left.len() < sent { 0 } else { rounds.saturating_add(1) };
-        wait_for_unprocessed(client, call, !left.is_empty(), rounds, is_unsure)?;
-    }
+        let left = done.value.unprocessed_items.remove(table).unwrap_or_default();
+        Ok(Done { value: left, is_unsure: done.is_unsure })
+    })?;
     Ok(Done { value: (), is_unsure })
 }
 
@@ -237,20 +237,17 @@ pub fn batch_get(client: &Client, table: &str, keys: &[&str]) -> Result<Vec<Box<
         unprocessed_keys: BTreeMap<String, Keys>,
     }
     let call = "BatchGetItem";
-    let mut left: Vec<Box<RawValue>> = keys.iter().map(|key| raw(call, (*key).to_owned())).collect::<Result<_>>()?;
+    let keys: Vec<Box<RawValue>> = keys.iter().map(|key| raw(call, (*key).to_owned())).collect::<Result<_>>()?;
     let mut items = Vec::new();
-    let mut rounds = 0_u32;
-    while !left.is_empty() {
-        let units = u32::try_from(left.len()).unwrap_or(u32::MAX);
-        let asked = left.len();
-        let ask = Keys { keys: left, consistent_read: true };
+    until_processed(client, call, keys, |keys| {
+        let units = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        let ask = Keys { keys, consistent_read: true };
         let question = written(call, &BTreeMap::from([("RequestItems", BTreeMap::from([(table, ask)]))]))?;
-        let mut got = json_call::call::<Got>(client, call, TARGET, units, &question)?.value;
+        let Done { value: mut got, is_unsure } = json_call::call::<Got>(client, call, TARGET, units, &question)?;
         items.append(&mut got.responses.remove(table).unwrap_or_default());
-        left = got.unprocessed_keys.remove(table).map(|keys| keys.keys).unwrap_or_default();
-        rounds = if left.len() < asked { 0 } else { rounds.saturating_add(1) };
-        wait_for_unprocessed(client, call, !left.is_empty(), rounds, false)?;
-    }
+        let left = got.unprocessed_keys.remove(table).map(|keys| keys.keys).unwrap_or_default();
+        Ok(Done { value: left, is_unsure })
+    })?;
     Ok(items)
 }
 
@@ -265,6 +262,8 @@ pub struct Scan<'a> {
     pub attributes: &'a [&'a str],
     /// Which part of how many.
     pub segment: Option<(u32, u32)>,
+    /// Whether items are counted, and not given.
+    pub is_count: bool,
 }
 
 /// Reads a page of a table, as it is after all writes before.
@@ -289,6 +288,8 @@ pub fn scan(client: &Client, table: &str, scan: &Scan<'_>) -> Result<Page> {
         projection_expression: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         expression_attribute_names: Option<BTreeMap<String, &'a str>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        select: Option<&'static str>,
     }
     let names: BTreeMap<String, &str> =
         scan.attributes.iter().enumerate().map(|(n, name)| (format!("#a{n}"), *name)).collect();
@@ -302,28 +303,37 @@ pub fn scan(client: &Client, table: &str, scan: &Scan<'_>) -> Result<Page> {
         total_segments: scan.segment.map(|(_, total)| total),
         projection_expression: (!names.is_empty()).then_some(projection),
         expression_attribute_names: (!names.is_empty()).then_some(names),
+        select: scan.is_count.then_some("COUNT"),
     };
     json_call::call(client, "Scan", TARGET, 1, &written("Scan", &question)?).map(|done| done.value)
 }
 
-/// The service did only part of a batch, which is how it throttles one.
-fn wait_for_unprocessed(
+/// Sends what is left of a batch until nothing is: a service that does only a part of one throttles it. `send` gives what it leaves; whether any
+/// of it may have been carried out twice is returned.
+fn until_processed(
     client: &Client,
     call: &'static str,
-    is_some_left: bool,
-    rounds: u32,
-    is_unsure: bool,
-) -> Result<()> {
-    if !is_some_left {
-        return Ok(());
+    batch: Vec<Box<RawValue>>,
+    mut send: impl FnMut(Vec<Box<RawValue>>) -> Result<Done<Vec<Box<RawValue>>>>,
+) -> Result<bool> {
+    let (mut left, mut is_unsure, mut rounds) = (batch, false, 0_u32);
+    while !left.is_empty() {
+        let sent = left.len();
+        let done = send(left)?;
+        is_unsure |= done.is_unsure;
+        left = done.value;
+        if left.is_empty() {
+            break;
+        }
+        rounds = if left.len() < sent { 0 } else { rounds.saturating_add(1) };
+        if rounds >= client.policy.tries_max {
+            let last = "the service leaves all of the batch unprocessed".to_owned();
+            return Err(Error::Exhausted { call, tries: rounds, last, is_unsure });
+        }
+        client.pace.throttled(&*client.clock);
+        client.clock.wait(client.policy.pause(rounds.saturating_add(1)));
     }
-    if rounds >= client.policy.tries_max {
-        let last = "the service leaves all of the batch unprocessed".to_owned();
-        return Err(Error::Exhausted { call, tries: rounds, last, is_unsure });
-    }
-    client.pace.throttled(&*client.clock);
-    client.clock.wait(client.policy.pause(rounds.saturating_add(1)));
-    Ok(())
+    Ok(is_unsure)
 }
 
 fn raw(call: &'static str, text: String) -> Result<Box<RawValue>> {

@@ -60,6 +60,7 @@ impl Comparison {
 #[cfg(unix)]
 pub use files::compare_unpacked;
 pub use served::compare_server;
+pub use services::are_same_items;
 
 /// The observation with this label (`middle` or `end`).
 pub fn observation<'t>(truth: &'t Value, label: &str) -> &'t Value {

@@ -73,6 +73,11 @@ fn tell(report: &AwsLoadReport, service: AwsService, output: &Output) {
     for note in &report.notes {
         output.note(note);
     }
+    if report.scopes_failed > 0 {
+        let protocol = service.protocol();
+        let what = text::count(report.scopes_failed, protocol.scope_word(), protocol.scopes_word());
+        output.loss_of_report(format_args!("{what} cannot be made on the target, nor can what is in them"));
+    }
     if report.counts.failed > 0 {
         output.loss_of_report(format_args!("{} could not be loaded", text::count(report.counts.failed, one, several)));
     }

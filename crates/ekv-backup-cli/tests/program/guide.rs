@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use ekv_testkit::aws::MiniStack;
 use ekv_testkit::fixtures;
 use ekv_testkit::servers::RedisServer;
 
@@ -146,6 +147,7 @@ impl Stage {
             }
             None => match need {
                 "redis-server" => self.add_redis(),
+                "ministack" => self.add_ministack(),
                 other => panic!("nobody knows how to run a page with {other}"),
             },
         }
@@ -174,6 +176,14 @@ impl Stage {
             ),
         );
         self.kept.push(Box::new(Restarted(self.bin().join("systemctl"), self.path())));
+        self.kept.push(Box::new(server));
+        true
+    }
+
+    /// DynamoDB, S3 and SQS at one port.
+    fn add_ministack(&mut self) -> bool {
+        let Some(server) = MiniStack::start() else { return false };
+        self.names.push(("127.0.0.1:4566".into(), format!("127.0.0.1:{}", server.port())));
         self.kept.push(Box::new(server));
         true
     }

@@ -22,6 +22,7 @@ mod input;
 mod kept_index;
 mod keys;
 mod load;
+mod load_dynamodb;
 mod looking;
 mod nothing_lost;
 mod object_store;

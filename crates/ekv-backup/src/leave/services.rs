@@ -6,6 +6,7 @@ use ekv_model::{Class, Error, Result};
 
 use super::aws::{AwsAccess, AwsCompared, AwsLoadOptions, AwsLoadReport};
 use super::destination::AwsService;
+use super::dynamodb;
 use crate::progress::Progress;
 use crate::see::{DiffOptions, Difference, Source};
 
@@ -17,7 +18,6 @@ use crate::see::{DiffOptions, Difference, Source};
 /// # Errors
 /// A build without the feature `aws`; a service that cannot be asked, or does not take what is needed; nothing selected; with `is_strict` what
 /// cannot go. Once something is written: [`super::LoadStopped`].
-#[allow(unused_variables, reason = "the services come one by one")]
 pub fn load_into_service(
     source: &mut Source,
     service: AwsService,
@@ -26,7 +26,8 @@ pub fn load_into_service(
     progress: &dyn Progress,
 ) -> Result<AwsLoadReport> {
     match service {
-        AwsService::DynamoDb | AwsService::S3 | AwsService::Sqs => Err(not_yet(service)),
+        AwsService::DynamoDb => dynamodb::load(source, access, options, progress),
+        AwsService::S3 | AwsService::Sqs => Err(not_yet(service)),
     }
 }
 
@@ -35,7 +36,6 @@ pub fn load_into_service(
 ///
 /// # Errors
 /// As [`load_into_service`]; those of `take`, which may end with [`crate::see::Enough`].
-#[allow(unused_variables, reason = "the services come one by one")]
 pub fn compare_with_service(
     source: &mut Source,
     service: AwsService,
@@ -45,8 +45,17 @@ pub fn compare_with_service(
     take: &mut dyn FnMut(&Difference) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<AwsCompared> {
+    if options.events.scope.has_limits() {
+        let text = "filters by size, expiry, time and number select things of a backup only: compare takes names, patterns and types";
+        return Err(Error::new(Class::Environment, text));
+    }
     match service {
-        AwsService::DynamoDb | AwsService::S3 | AwsService::Sqs => Err(not_yet(service)),
+        AwsService::DynamoDb => {
+            let connection = access.connect(service)?;
+            let compared = dynamodb::compare(source, &connection, renames, options, &mut |_| true, take, progress)?;
+            Ok(AwsCompared { compared, target: connection.report, notes: Vec::new() })
+        }
+        AwsService::S3 | AwsService::Sqs => Err(not_yet(service)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ekv_model::dynamodb::Number;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -40,6 +41,39 @@ fn normal_items(items: &[Value]) -> Vec<String> {
         .collect();
     normal.sort();
     normal
+}
+
+/// Whether a service that keeps numbers in a form of its own has the items that were seen.
+pub fn are_same_items(items: &[Value], wanted: &[Value]) -> bool {
+    let normal = |items: &[Value]| {
+        let mut items: Vec<Value> = items.to_vec();
+        items.iter_mut().for_each(by_value);
+        normal_items(&items)
+    };
+    normal(items) == normal(wanted)
+}
+
+/// Writes each number in one form, whatever form it has.
+fn by_value(value: &mut Value) {
+    let plain = |number: &mut Value| {
+        let text = number.as_str().unwrap();
+        let parsed = Number::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        *number =
+            format!("{}0.{}e{}", if parsed.is_negative { "-" } else { "" }, parsed.digits, parsed.magnitude).into();
+    };
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(by_value),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), &mut *value) {
+                    ("N", Value::String(_)) => plain(value),
+                    ("NS", Value::Array(members)) => members.iter_mut().for_each(plain),
+                    _ => by_value(value),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// An attribute value whose sets are sorted and whose binary values are plain base64.

@@ -11,8 +11,6 @@
 //!
 //! Source: `docs/format/leave.md`, section 2.
 
-#![allow(dead_code, unused_imports, reason = "the services use it one by one")]
-
 pub(crate) mod access;
 pub(crate) mod connection;
 pub(crate) mod failure;
@@ -29,6 +27,6 @@ pub use report::{AwsCompared, AwsLoadReport, AwsSurvey, AwsTarget, LoadedScope};
 pub(super) use {
     connection::Connection,
     failure::{failed, stopped_by_service},
-    run::{Run, Settling, check_renames, nothing, rename},
+    run::{Run, Settling, check_renames, rename},
     window::{Window, with_window},
 };

@@ -187,7 +187,7 @@ impl<'r> Run<'r> {
 }
 
 /// Nothing is selected.
-pub(crate) fn nothing(service: AwsService, events: &EventOptions) -> Error {
+fn nothing(service: AwsService, events: &EventOptions) -> Error {
     match events.is_selection() {
         true => {
             let hint = events.scope.hint();

@@ -2,13 +2,13 @@
 //!
 //! Source: `docs/format/leave.md`, section 3.1.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
 use ekv_files::sink::{Sink, SinkError};
 use ekv_files::{DumpPath, ErrorKind};
-use ekv_model::dynamodb::{Event as TableEvent, Index, KeySchema, Table};
+use ekv_model::dynamodb::{Event as TableEvent, Table};
 use ekv_model::{Consumer, Event, Example, Finding, Findings, Result, Things};
 use ekv_spill::Scratch;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use zstd::stream::write::Encoder;
 
 use super::item::{Built, ItemBuilder};
 use super::limits::{NUMBERS_REWRITTEN, REPEATS, TABLE};
-use super::table::check_table;
+use super::table::{check_table, new_table};
 use crate::decode::available_jobs;
 use crate::new_parents::NewParents;
 use crate::pack::PublishedReport;
@@ -360,47 +360,10 @@ fn request(table: &Table<'_>, name: &str, options: &ImportOptions) -> Value {
         "" => String::new(),
         prefix => format!("{prefix}/"),
     };
-    let mut parameters = json!({
-        "TableName": name,
-        "AttributeDefinitions": definitions(table),
-        "KeySchema": key_schema(&table.primary_key),
-        "BillingMode": "PAY_PER_REQUEST",
-    });
-    if let (false, Some(fields)) = (table.indexes.is_empty(), parameters.as_object_mut()) {
-        let indexes: Vec<Value> = table.indexes.iter().map(index).collect();
-        fields.insert("GlobalSecondaryIndexes".to_owned(), indexes.into());
-    }
     json!({
         "S3BucketSource": { "S3Bucket": bucket, "S3KeyPrefix": format!("{before}{name}/data-") },
         "InputFormat": "DYNAMODB_JSON",
         "InputCompressionType": options.compression.name(),
-        "TableCreationParameters": parameters,
+        "TableCreationParameters": new_table(table, name, None),
     })
-}
-
-/// The attributes that are keys; the service refuses definitions of others.
-fn definitions(table: &Table<'_>) -> Vec<Value> {
-    let schemas = std::iter::once(&table.primary_key).chain(table.indexes.iter().map(|index| &index.key_schema));
-    let used: BTreeSet<&str> = schemas.flat_map(|keys| [keys.hash_key, keys.range_key]).collect();
-    let used = table.attribute_definitions.iter().filter(|definition| used.contains(definition.name));
-    used.map(|definition| json!({ "AttributeName": definition.name, "AttributeType": definition.attribute_type }))
-        .collect()
-}
-
-fn key_schema(keys: &KeySchema<'_>) -> Vec<Value> {
-    let part = |name: &str, key_type: &str| json!({ "AttributeName": name, "KeyType": key_type });
-    let mut parts = vec![part(keys.hash_key, "HASH")];
-    if !keys.range_key.is_empty() {
-        parts.push(part(keys.range_key, "RANGE"));
-    }
-    parts
-}
-
-fn index(index: &Index<'_>) -> Value {
-    let mut projection = json!({ "ProjectionType": index.projection.projection_type });
-    let names = index.projection.non_key_attributes;
-    if let (false, Some(fields)) = (names.is_empty(), projection.as_object_mut()) {
-        fields.insert("NonKeyAttributes".to_owned(), json!(names));
-    }
-    json!({ "IndexName": index.name, "KeySchema": key_schema(&index.key_schema), "Projection": projection })
 }

@@ -172,7 +172,8 @@ impl ItemBuilder {
                     bytes.extend_from_slice(chunk);
                     Ok(())
                 })?;
-                self.set.members.push(bytes);
+                let is_number = self.set.kind == Some(SetKind::Number);
+                self.set.members.push(if is_number { limits::sent_text(&bytes).into_owned() } else { bytes });
             }
             Node::End if self.open.last() == Some(&OpenValue::Set) => {
                 self.open.pop();
@@ -191,6 +192,10 @@ impl ItemBuilder {
                     return Ok(Err(Unfit::TooDeep));
                 }
                 self.text.node(&mut self.json, node)?;
+            }
+            Node::Number(Body::Inline(text)) => {
+                let text = limits::sent_text(text);
+                self.text.node(&mut self.json, Node::Number(Body::Inline(&text)))?;
             }
             _ => self.text.node(&mut self.json, node)?,
         }

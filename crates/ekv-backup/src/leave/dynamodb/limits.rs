@@ -168,8 +168,18 @@ fn judge_number(number: &Number<'_>) -> Result<u64, Unfit> {
     }
 }
 
+/// The text of a number as it is sent: as it is, but the service takes none with white space.
+pub(crate) fn sent_text(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    let number = || std::str::from_utf8(text).ok().and_then(|text| Number::parse(text).ok());
+    match text.iter().any(u8::is_ascii_whitespace).then(number).flatten().filter(|number| judge_number(number).is_ok())
+    {
+        Some(number) => plain_text(&number).into_bytes().into(),
+        None => text.into(),
+    }
+}
+
 /// The text that the service gives back for a number in its range: no exponent, no zeros that say nothing.
-fn plain_text(number: &Number<'_>) -> String {
+pub(crate) fn plain_text(number: &Number<'_>) -> String {
     let digits = &*number.digits;
     let sign = if number.is_negative { "-" } else { "" };
     if digits.is_empty() {
@@ -235,6 +245,13 @@ mod tests {
         assert_eq!(checked("0e999"), Ok((1, true)));
         assert_eq!(checked("x"), Err(Unfit::NoNumber));
         assert_eq!(checked(&"1".repeat(5000)), Err(Unfit::NumberDigits));
+    }
+
+    #[test]
+    fn white_space_is_not_sent() {
+        for (text, sent) in [(" 7 ", "7"), ("1.5e 1", "15"), ("1.50", "1.50"), ("\t-2\n", "-2")] {
+            assert_eq!(&*sent_text(text.as_bytes()), sent.as_bytes(), "{text:?}");
+        }
     }
 
     #[test]
