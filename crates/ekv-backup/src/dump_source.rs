@@ -26,7 +26,7 @@ pub(crate) fn open_dump_once(
     scratch: &Arc<dyn Scratch>,
     resources: &Resources,
 ) -> Result<Box<dyn Source>> {
-    open_once(dump, scratch, resources, &|input, limits| ArchiveSource::new(input, limits))
+    open_once(dump, scratch, resources, &|input, limits| ArchiveSource::ahead(input, limits))
 }
 
 /// As [`open_dump_once`]; the index of an archive is compared with its entries, with so many bytes of memory for sorting.
@@ -42,7 +42,7 @@ pub(crate) fn open_dump_to_check(
 }
 
 /// Begins to read an archive.
-type OpenArchive<'o> = &'o dyn Fn(Box<dyn Read>, ArchiveLimits) -> ekv_files::Result<ArchiveSource<'static>>;
+type OpenArchive<'o> = &'o dyn Fn(Box<dyn Read + Send>, ArchiveLimits) -> ekv_files::Result<ArchiveSource<'static>>;
 
 fn open_once(
     dump: &Path,
@@ -53,7 +53,7 @@ fn open_once(
     let limits = resources.archive();
     Ok(match place_of(dump)? {
         InputPlace::Directory => Box::new(open_directory(dump, scratch, resources)?),
-        InputPlace::StandardInput => Box::new(NamedDump::open(dump, || open(Box::new(io::stdin().lock()), limits))?),
+        InputPlace::StandardInput => Box::new(NamedDump::open(dump, || open(Box::new(io::stdin()), limits))?),
         InputPlace::Object => Box::new(NamedDump::open(dump, || open(open_object(dump)?, limits))?),
         InputPlace::Stream | InputPlace::File => {
             Box::new(NamedDump::open(dump, || open(Box::new(open_file(dump)?), limits))?)
@@ -244,7 +244,7 @@ fn open_file(path: &Path) -> ekv_files::Result<File> {
     File::open(path).map_err(|source| cannot_open(path, source))
 }
 
-fn open_object(path: &Path) -> ekv_files::Result<Box<dyn Read>> {
+fn open_object(path: &Path) -> ekv_files::Result<Box<dyn Read + Send>> {
     let object = open_stream(path).map_err(|source| cannot_open(path, source))?;
     Ok(object)
 }

@@ -197,6 +197,10 @@ pub fn check_component(component: &[u8]) -> Result<(), PathError> {
     if component.len() > COMPONENT_LEN_MAX {
         return Err(PathError::LongComponent { len: component.len() });
     }
+    // Without an early end, so that many bytes are looked at at once.
+    if !component.iter().fold(false, |is_forbidden, byte| is_forbidden | (*byte == b'/') | (*byte == 0)) {
+        return Ok(());
+    }
     match component.iter().find(|byte| matches!(byte, b'/' | 0)) {
         Some(byte) => Err(PathError::ForbiddenByte { component: component.to_vec(), byte: *byte }),
         None => Ok(()),

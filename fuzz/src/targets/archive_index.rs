@@ -1,6 +1,6 @@
 //! The index of a compressed archive: whatever it says, nobody is shown anything but what the archive holds.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::{Arc, OnceLock};
 
 use ekv_files::archive::{ArchiveLimits, Compression, IndexFault, ZstdLevel};
@@ -57,7 +57,7 @@ pub(super) fn run(input: &[u8]) {
     let Ok(mut source) = IndexedArchive::open(file, &scratch, LIMITS) else { return };
 
     let mut checked = Seen::default();
-    let is_read = ArchiveSource::checking_index(&archive[..], LIMITS, &scratch, SORT_BUDGET)
+    let is_read = ArchiveSource::checking_index(io::Cursor::new(archive.clone()), LIMITS, &scratch, SORT_BUDGET)
         .and_then(|mut source| source.walk(&mut checked));
     assert!(
         is_read.is_err() || checked.entries == *entries,

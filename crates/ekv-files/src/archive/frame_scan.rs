@@ -2,10 +2,8 @@
 //!
 //! Source: RFC 8878, section 3.1.
 
-use std::cell::RefCell;
 use std::io::{self, Read};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ekv_spill::{Scratch, Spool};
 
@@ -207,13 +205,15 @@ fn len_u64(len: usize) -> u64 {
 /// Passes compressed data on, and looks at them.
 pub(crate) struct Scanning<R> {
     pub(crate) input: R,
-    pub(crate) scan: Rc<RefCell<FrameScan>>,
+    pub(crate) scan: Arc<Mutex<FrameScan>>,
 }
 
 impl<R: Read> Read for Scanning<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let len = self.input.read(buf)?;
-        self.scan.borrow_mut().pass(buf.get(..len).unwrap_or_default()).map_err(io::Error::other)?;
+        // Who looked before and panicked has spoilt nothing that is read again.
+        let mut scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
+        scan.pass(buf.get(..len).unwrap_or_default()).map_err(io::Error::other)?;
         Ok(len)
     }
 }

@@ -8,7 +8,7 @@
 //! | `pax.rs` | the records of extended headers, both directions |
 //! | `writer.rs` | entries to bytes, reproducibly |
 //! | `reader.rs` | bytes to entries, distrusting all of them |
-//! | `compress.rs`, `decompress.rs` | what lies around the tar; [`crate::compressed`] decompresses |
+//! | `compress.rs`, `decompress.rs`, `ahead.rs` | what lies around the tar; [`crate::compressed`] decompresses; a thread for that |
 //! | `frame.rs`, `seekable/`, `names/` | frames that can be read one by one, the table of where they lie, the index of names |
 //! | `stretches.rs`, `frame_header.rs`, `frame_scan.rs` | bytes of a file by position; what a frame says of itself; frames as they pass |
 //! | `options.rs`, `fault.rs`, `write_error.rs` | what is asked for, what is refused, why writing failed |
@@ -16,6 +16,7 @@
 //! [`crate::sink::ArchiveSink`] writes with these, [`crate::source::ArchiveSource`] and [`crate::source::IndexedArchive`] read. Whoever writes or reads
 //! archives of other things than dumps has the headers ([`header`], [`pax`]).
 
+pub(crate) mod ahead;
 pub(crate) mod compress;
 pub(crate) mod decompress;
 mod fault;

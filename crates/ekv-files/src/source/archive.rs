@@ -2,10 +2,8 @@
 //!
 //! Source: `docs/format/tree.md`, sections 9.2 and 9.3.
 
-use std::cell::RefCell;
 use std::io::Read;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ekv_spill::Scratch;
 
@@ -13,6 +11,7 @@ use super::folder::{Folder, Placed};
 use super::index_check::IndexCheck;
 use super::parents::Parents;
 use super::{Refusal, Source, Visitor};
+use crate::archive::ahead::Ahead;
 use crate::archive::decompress::TarStream;
 use crate::archive::frame_scan::{FrameScan, Scanning};
 use crate::archive::reader::{EntryKind, TarEntry, TarReader};
@@ -23,7 +22,7 @@ use crate::{DumpPath, Error, Result};
 ///
 /// Entries are shown in the order of the archive. It is for the visitor to find names that come twice, as a check of a dump does.
 pub struct ArchiveSource<'i> {
-    reader: Option<TarReader<TarStream<Box<dyn Read + 'i>>>>,
+    reader: Option<TarReader<Box<dyn Read + 'i>>>,
     check: Option<IndexCheck>,
 }
 
@@ -34,25 +33,43 @@ impl<'i> ArchiveSource<'i> {
     /// [`ArchiveFault::NotAnArchive`] if they are those of something else;
     /// [`SourceError::Io`](super::SourceError::Io) if they cannot be read.
     pub fn new(input: impl Read + 'i, limits: ArchiveLimits) -> Result<Self> {
-        let input: Box<dyn Read + 'i> = Box::new(input);
-        let reader = TarReader::new(TarStream::new(input, limits.expansion)?, limits);
-        Ok(ArchiveSource { reader: Some(reader), check: None })
+        Ok(ArchiveSource::of(Box::new(TarStream::new(input, limits.expansion)?), limits))
     }
 
-    /// The same, and compares the index of the archive, if it has one, with the entries when all were shown: a visitor is told of each difference.
+    /// As [`ArchiveSource::new`]; what is compressed is decompressed in a thread of its own, a few blocks of 512 KiB ahead.
+    ///
+    /// # Errors
+    /// As [`ArchiveSource::new`].
+    pub fn ahead(input: impl Read + Send + 'static, limits: ArchiveLimits) -> Result<Self> {
+        let stream = TarStream::new(input, limits.expansion)?;
+        let tar: Box<dyn Read> = match stream.is_plain() {
+            true => Box::new(stream),
+            false => match Ahead::start(stream) {
+                Ok(ahead) => Box::new(ahead),
+                Err(stream) => Box::new(stream),
+            },
+        };
+        Ok(ArchiveSource::of(tar, limits))
+    }
+
+    fn of(tar: Box<dyn Read + 'i>, limits: ArchiveLimits) -> Self {
+        ArchiveSource { reader: Some(TarReader::new(tar, limits)), check: None }
+    }
+
+    /// As [`ArchiveSource::ahead`], and compares the index of the archive, if it has one, with the entries when all were shown: a visitor is told of each difference.
     ///
     /// Cost: besides, `memory_budget` bytes for sorting the names of all entries.
     ///
     /// # Errors
     /// As [`ArchiveSource::new`].
     pub fn checking_index(
-        input: impl Read + 'i,
+        input: impl Read + Send + 'static,
         limits: ArchiveLimits,
         scratch: &Arc<dyn Scratch>,
         memory_budget: usize,
     ) -> Result<Self> {
-        let scan = Rc::new(RefCell::new(FrameScan::new(scratch)));
-        let source = Self::new(Scanning { input, scan: Rc::clone(&scan) }, limits)?;
+        let scan = Arc::new(Mutex::new(FrameScan::new(scratch)));
+        let source = Self::ahead(Scanning { input, scan: Arc::clone(&scan) }, limits)?;
         Ok(ArchiveSource { check: Some(IndexCheck::new(scan, scratch, memory_budget)), ..source })
     }
 }

@@ -2,9 +2,7 @@
 //!
 //! Source: `docs/format/tree.md`, section 9.3.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ekv_spill::{Scratch, Sorted, Sorter};
 
@@ -19,13 +17,13 @@ use crate::{DumpPath, Error, ErrorKind, Result};
 
 /// Collects the entries of an archive as it passes.
 pub(super) struct IndexCheck {
-    scan: Rc<RefCell<FrameScan>>,
+    scan: Arc<Mutex<FrameScan>>,
     entries: Sorter,
     scratch: Arc<dyn Scratch>,
 }
 
 impl IndexCheck {
-    pub(super) fn new(scan: Rc<RefCell<FrameScan>>, scratch: &Arc<dyn Scratch>, memory_budget: usize) -> Self {
+    pub(super) fn new(scan: Arc<Mutex<FrameScan>>, scratch: &Arc<dyn Scratch>, memory_budget: usize) -> Self {
         IndexCheck { scan, entries: Sorter::new(Arc::clone(scratch), memory_budget), scratch: Arc::clone(scratch) }
     }
 
@@ -42,7 +40,10 @@ impl IndexCheck {
 
     /// Tells of every difference, now that all has passed. An archive without an index has none.
     pub(super) fn finish(self, tar_len: u64, visitor: &mut dyn Visitor) -> Result<()> {
-        let Scanned { entries: frames, index, table, .. } = self.scan.borrow_mut().take();
+        let Scanned { entries: frames, index, table, .. } = {
+            let mut scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
+            scan.take()
+        };
         let index = index.into_reader()?;
         let mut magic = [0; MAGIC.len()];
         if index.read_at(0, &mut magic).is_err() || magic != *MAGIC {

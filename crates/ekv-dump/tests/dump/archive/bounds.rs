@@ -1,5 +1,6 @@
 //! Scratch space of archives: a multiple of their size, whatever is in them. The rows are those of SECURITY.md.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use ekv_dump::verify::verify;
@@ -60,8 +61,13 @@ fn scratch_space_is_a_multiple_of_the_size_of_an_archive_whatever_is_in_it() {
             let counted = Arc::new(CountedScratch::new());
             let scratch: Arc<dyn Scratch> = counted.clone();
             // Refused or not: it is the cost that counts.
-            let passed = ArchiveSource::checking_index(&bytes[..], ArchiveLimits::DEFAULT, &scratch, SORT_BUDGET)
-                .and_then(|mut source| verify(&mut source, &scratch, SORT_BUDGET, &NoMonitor));
+            let passed = ArchiveSource::checking_index(
+                Cursor::new(bytes.clone()),
+                ArchiveLimits::DEFAULT,
+                &scratch,
+                SORT_BUDGET,
+            )
+            .and_then(|mut source| verify(&mut source, &scratch, SORT_BUDGET, &NoMonitor));
             let passing = counted.bytes();
             let indexed = IndexedArchive::spool(&bytes[..], &scratch, ArchiveLimits::DEFAULT);
             let indexing = counted.bytes() - passing;

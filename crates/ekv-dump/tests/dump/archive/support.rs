@@ -1,6 +1,6 @@
 //! A small sound dump, and ways to make archives of it.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use ekv_dump::DumpWriter;
@@ -109,7 +109,7 @@ pub(crate) fn archive(compression: Compression) -> Vec<u8> {
 
 /// Checks an archive as it passes, its index too.
 pub(crate) fn check(archive: &[u8], limits: ArchiveLimits) -> Result<Verification> {
-    let mut source = ArchiveSource::checking_index(archive, limits, &scratch(), SORT_BUDGET)?;
+    let mut source = ArchiveSource::checking_index(io::Cursor::new(archive.to_vec()), limits, &scratch(), SORT_BUDGET)?;
     verify(&mut source, &scratch(), SORT_BUDGET, &NoMonitor)
 }
 
