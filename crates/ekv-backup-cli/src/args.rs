@@ -288,7 +288,7 @@ impl Command {
 pub(crate) struct ReadArguments {
     /// Read the store as it was at TIME, back to the retention limit
     ///
-    /// TIME is RFC 3339 (2026-11-22T15:02:51Z), an age ('2h ago', '1d 12h ago'), a Unix time in seconds or milliseconds (1795359771), or a
+    /// TIME is RFC 3339 (2026-11-22T15:02:51Z), an age ('2h ago', '1d 12h ago'), how long before the newest commit ('1d before the end'), a Unix time in seconds or milliseconds (1795359771), or a
     /// raw timestamp (hlc:117660697953894403). A time without fractions of a second means the end of that second, in either notation, and one with
     /// them the end of that millisecond: what was committed in it counts. Without it: the last commit in the snapshot. A time before the
     /// first commit, beyond the retention limit or more than 10 seconds after the end of the snapshot is refused; `inspect` shows which

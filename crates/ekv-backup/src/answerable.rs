@@ -104,6 +104,12 @@ pub(crate) fn is_newest_of_all(snapshots: &[LoadedSnapshot], read_ts: CommitTs) 
     snapshots.iter().filter(|snapshot| snapshot.is_data_group()).all(|snapshot| snapshot.answerable().newest == read_ts)
 }
 
+/// The newest commit of all groups.
+pub(crate) fn newest_of_all(snapshots: &[LoadedSnapshot]) -> CommitTs {
+    let groups = snapshots.iter().filter(|snapshot| snapshot.is_data_group());
+    groups.map(|snapshot| snapshot.answerable().newest).max().unwrap_or_default()
+}
+
 /// Warns about groups whose snapshot is much older than the newest one.
 pub(crate) fn warn_about_ends(snapshots: &[LoadedSnapshot], findings: &mut Findings) {
     let groups = || snapshots.iter().filter(|snapshot| snapshot.is_data_group());

@@ -25,7 +25,7 @@ pub enum CommandError {
     },
     /// A time that is not understood.
     #[error(
-        "cannot read the time {text:?}: {}expected RFC 3339 (2026-11-22T15:02:51Z), an age (2h ago), a Unix time (1795359771), or hlc:NUMBER",
+        "cannot read the time {text:?}: {}expected RFC 3339 (2026-11-22T15:02:51Z), an age (2h ago), for --at also 2h before the end, a Unix time (1795359771), or hlc:NUMBER",
         if *.lacks_zone { "it lacks a time zone, such as Z for UTC or +01:00; " } else { "" }
     )]
     Time {

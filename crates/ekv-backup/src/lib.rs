@@ -140,5 +140,5 @@ pub use report::{
 };
 pub use resources::Resources;
 pub use store::Store;
-pub use time::{ReadTime, format_commit_ts, format_unix_ms, parse_age, parse_source_date_epoch};
+pub use time::{AbsoluteTime, ReadTime, format_commit_ts, format_unix_ms, parse_age, parse_source_date_epoch};
 pub use verify::{VerifyReport, verify, verify_within};

@@ -128,7 +128,7 @@ impl<'a> Loader<'a> {
 
     /// The moment at which pass 1 counts. What is kept beyond this run is the newest state.
     fn counted_at(&self) -> Option<CommitTs> {
-        self.options.at.filter(|_| self.index().is_none()).map(ReadTime::commit_ts)
+        self.options.at.filter(|_| self.index().is_none()).and_then(ReadTime::absolute)
     }
 
     fn index(&self) -> Option<&IndexCache> {
@@ -416,7 +416,7 @@ impl Loader<'_> {
         index: u64,
         is_one_of_several: bool,
     ) -> Result<Option<(PathBuf, LoadedSnapshot, Found)>> {
-        let at = self.options.at.map(ReadTime::commit_ts);
+        let at = self.options.at.map(|at| at.commit_ts(taken.answerable().newest));
         let Some(at) = at.filter(|at| taken.is_data_group() && answerable::is_compacted(&taken.scan, *at)) else {
             return Ok(None);
         };

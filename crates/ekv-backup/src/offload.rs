@@ -6,7 +6,7 @@ use ekv_node::offload::{Listed, Manifest, OffloadStore, StoreSelection};
 use ekv_snapshot::{Error, ErrorKind, Result};
 use serde::Serialize;
 
-use crate::ReadTime;
+use crate::AbsoluteTime;
 
 /// Snapshots that an error lists.
 const LISTED_IN_ERROR: usize = 16;
@@ -19,7 +19,7 @@ pub struct OffloadChoice {
     /// The only snapshot.
     pub snapshot: Option<SnapshotName>,
     /// Only what was published up to this time.
-    pub published_before: Option<ReadTime>,
+    pub published_before: Option<AbsoluteTime>,
 }
 
 /// A snapshot in an offload store.

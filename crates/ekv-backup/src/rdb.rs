@@ -17,7 +17,7 @@ use crate::progress::{Phase, Progress};
 use crate::rdb_error::RdbError;
 use crate::report::RdbReport;
 use crate::time::format_unix_ms;
-use crate::{CommandError, EventOptions, ReadOptions};
+use crate::{CommandError, EventOptions, ReadOptions, ReadTime};
 
 /// What MANIFEST.json calls the kind of source.
 const SOURCE_KIND: &str = "rdb";
@@ -76,7 +76,7 @@ impl RdbFile {
         })?;
         let file = || input.name.clone();
         let saved = checked.saved_at_s.and_then(|seconds| CommitTs::last_of_ms(seconds.saturating_mul(1000)));
-        let moment = saved.or(read.at.map(|at| at.commit_ts()));
+        let moment = saved.or(read.at.and_then(ReadTime::absolute));
         if read.require_checksum && !checked.has_checksum {
             return Err(CommandError::NoRdbChecksum { file: file() }.into());
         }

@@ -12,6 +12,7 @@ use ekv_snapshot::txn::{ReadPoint, TxnGroup, TxnOptions, TxnState, TxnTotals, re
 use ekv_snapshot::{CommitTs, FamilyTotals, Group, Owner, Owners, Owns, RecordFile, View};
 use ekv_spill::Scratch;
 
+use crate::answerable;
 use crate::groups::{Groups, Holdings, LeftOut, compare_with_catalog};
 use crate::loaded::{Loaded, LoadedSnapshot, ReadOptions, Unowned};
 use crate::losses::LossFile;
@@ -19,7 +20,6 @@ use crate::ownership::Catalog;
 use crate::progress::{Phase, Progress};
 use crate::report::SnapshotReport;
 use crate::time::format_commit_ts;
-use crate::{ReadTime, answerable};
 use ekv_adapters::is_exempt;
 
 /// The visible state of everything that was loaded.
@@ -53,7 +53,7 @@ impl State {
         scratch: &Arc<dyn Scratch>,
         progress: &dyn Progress,
     ) -> Result<State> {
-        let at = options.at.map(ReadTime::commit_ts);
+        let at = options.at.map(|at| at.commit_ts(answerable::newest_of_all(&loaded.snapshots)));
         if let Some(at) = at {
             answerable::check(&loaded.snapshots, at)?;
         }

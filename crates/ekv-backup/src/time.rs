@@ -11,7 +11,7 @@ use jiff::{Span, SpanRelativeTo, Timestamp};
 
 use crate::CommandError;
 
-/// The moment at which versions are resolved.
+/// A moment, whatever is read.
 ///
 /// Written as RFC 3339, as a Unix time, as an age (`2h ago`), or as a raw timestamp, `hlc:NUMBER`. A bare number says by its size what it counts: seconds,
 /// milliseconds, microseconds, a raw timestamp or nanoseconds; these ranges do not meet between 1975 and 2286. A time without fractions of
@@ -22,26 +22,81 @@ use crate::CommandError;
 /// wall-clock time is that fuzzy.
 ///
 /// ```
-/// use ekv_backup::ReadTime;
-/// let a: ReadTime = "2026-11-22T15:02:51.025Z".parse()?;
-/// let b: ReadTime = "1795359771025".parse()?;
+/// use ekv_backup::AbsoluteTime;
+/// let a: AbsoluteTime = "2026-11-22T15:02:51.025Z".parse()?;
+/// let b: AbsoluteTime = "1795359771025".parse()?;
 /// assert_eq!(a, b);
-/// assert_eq!("hlc:117660697953894403".parse::<ReadTime>()?.commit_ts().unix_ms(), 1795359771025);
+/// assert_eq!("hlc:117660697953894403".parse::<AbsoluteTime>()?.commit_ts().unix_ms(), 1795359771025);
 /// # Ok::<(), ekv_backup::CommandError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadTime(CommitTs);
+pub struct AbsoluteTime(CommitTs);
 
-impl ReadTime {
-    /// The timestamp at which to read.
+impl AbsoluteTime {
+    /// The timestamp.
     pub fn commit_ts(self) -> CommitTs {
         self.0
     }
 }
 
+/// The moment at which versions are resolved: an [`AbsoluteTime`], or `1d before the end`, which is counted from the newest commit of what
+/// is read.
+///
+/// ```
+/// use ekv_backup::ReadTime;
+/// use ekv_snapshot::CommitTs;
+/// let end = CommitTs(117660697953894403);
+/// assert_eq!("1s before the end".parse::<ReadTime>()?.commit_ts(end).unix_ms(), end.unix_ms() - 1000);
+/// assert_eq!("1795359771025".parse::<ReadTime>()?.commit_ts(end).unix_ms(), 1795359771025);
+/// # Ok::<(), ekv_backup::CommandError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadTime {
+    /// This moment.
+    At(AbsoluteTime),
+    /// So many milliseconds before the newest commit.
+    BeforeEnd {
+        /// Milliseconds.
+        ms: u64,
+    },
+}
+
+impl ReadTime {
+    /// The timestamp, if it does not depend on what is read.
+    pub(crate) fn absolute(self) -> Option<CommitTs> {
+        match self {
+            ReadTime::At(time) => Some(time.commit_ts()),
+            ReadTime::BeforeEnd { .. } => None,
+        }
+    }
+
+    /// The timestamp at which to read what ends with `end`. A number of milliseconds before that means the last timestamp of the millisecond to
+    /// which it leads, and none at all the end itself.
+    pub fn commit_ts(self, end: CommitTs) -> CommitTs {
+        match self {
+            ReadTime::At(time) => time.commit_ts(),
+            ReadTime::BeforeEnd { ms: 0 } => end,
+            ReadTime::BeforeEnd { ms } => {
+                end.unix_ms().checked_sub(ms).and_then(CommitTs::last_of_ms).unwrap_or_default()
+            }
+        }
+    }
+}
+
 impl From<CommitTs> for ReadTime {
     fn from(moment: CommitTs) -> Self {
-        ReadTime(moment)
+        ReadTime::At(AbsoluteTime(moment))
+    }
+}
+
+impl FromStr for ReadTime {
+    type Err = CommandError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Some(age) = text.strip_suffix(" before the end") else { return text.parse().map(ReadTime::At) };
+        let ms = parse_age(age).ok().and_then(|age| u64::try_from(age.as_millis()).ok());
+        let fail = || CommandError::Time { text: text.to_owned(), lacks_zone: false };
+        ms.map(|ms| ReadTime::BeforeEnd { ms }).ok_or_else(fail)
     }
 }
 
@@ -56,7 +111,7 @@ const MICROSECONDS_END: u64 = 10_000_000_000_000_000;
 /// Bare numbers from [`MICROSECONDS_END`] up to here are raw timestamps, from 1974 to 2405; greater ones are nanoseconds, from 1998 on.
 const RAW_END: u64 = 900_000_000_000_000_000;
 
-impl FromStr for ReadTime {
+impl FromStr for AbsoluteTime {
     type Err = CommandError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -68,16 +123,16 @@ impl FromStr for ReadTime {
             let age = parse_age(age).map_err(|_| fail())?;
             let now_ms = u64::try_from(now().as_millisecond()).unwrap_or(0);
             let unix_ms = u64::try_from(age.as_millis()).ok().and_then(|age_ms| now_ms.checked_sub(age_ms));
-            return unix_ms.and_then(CommitTs::last_of_ms).map(ReadTime).ok_or_else(fail);
+            return unix_ms.and_then(CommitTs::last_of_ms).map(AbsoluteTime).ok_or_else(fail);
         }
         if let Some(number) = text.strip_prefix("hlc:") {
-            return number.parse().map(|ts| ReadTime(CommitTs(ts))).map_err(|_| fail());
+            return number.parse().map(|ts| AbsoluteTime(CommitTs(ts))).map_err(|_| fail());
         }
         let unix_ms = match text.parse::<u64>() {
             Ok(seconds) if seconds < SECONDS_END => seconds.saturating_mul(1000).saturating_add(LAST_MS_OF_SECOND),
             Ok(unix_ms) if unix_ms < MILLISECONDS_END => unix_ms,
             Ok(microseconds) if microseconds < MICROSECONDS_END => microseconds / 1000,
-            Ok(raw) if raw < RAW_END => return Ok(ReadTime(CommitTs(raw))),
+            Ok(raw) if raw < RAW_END => return Ok(AbsoluteTime(CommitTs(raw))),
             Ok(nanoseconds) => nanoseconds / 1_000_000,
             Err(_) => {
                 let moment = text.parse::<Timestamp>().ok().or_else(|| after_the_calendar(text)).ok_or_else(fail)?;
@@ -86,7 +141,7 @@ impl FromStr for ReadTime {
                 if has_fraction { unix_ms } else { unix_ms.saturating_add(LAST_MS_OF_SECOND) }
             }
         };
-        CommitTs::last_of_ms(unix_ms).map(ReadTime).ok_or_else(fail)
+        CommitTs::last_of_ms(unix_ms).map(AbsoluteTime).ok_or_else(fail)
     }
 }
 
@@ -159,11 +214,11 @@ mod tests {
     #[test]
     fn age_means_so_long_before_now() {
         let before = u64::try_from(now().as_millisecond()).unwrap();
-        let read: ReadTime = "1h 30m ago".parse().unwrap();
+        let read: AbsoluteTime = "1h 30m ago".parse().unwrap();
         let after = u64::try_from(now().as_millisecond()).unwrap();
         assert!((before..=after).contains(&(read.commit_ts().unix_ms() + 5_400_000)), "{read:?}");
         for text in ["ago", " ago", "soon ago", "-2h ago", "9000y ago", "2h"] {
-            assert!(text.parse::<ReadTime>().is_err(), "{text}");
+            assert!(text.parse::<AbsoluteTime>().is_err(), "{text}");
         }
     }
 
@@ -189,7 +244,7 @@ mod tests {
     fn time_without_a_zone_is_refused_as_such() {
         for (text, lacks_zone) in [("2026-11-22T15:33:50", true), ("2026-11-22", true), ("-5", false), ("soon", false)]
         {
-            let error = text.parse::<ReadTime>().unwrap_err().to_string();
+            let error = text.parse::<AbsoluteTime>().unwrap_err().to_string();
             assert_eq!(error.contains("lacks a time zone"), lacks_zone, "{error}");
         }
     }
@@ -198,28 +253,28 @@ mod tests {
     fn all_notations_of_a_moment_agree_and_nonsense_is_refused() {
         let expected = CommitTs(1_795_359_771_025 << 16 | 0xffff);
         for text in ["1795359771025", "2026-11-22T15:02:51.025Z", "2026-11-22T16:02:51.0259+01:00"] {
-            assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), expected, "{text}");
+            assert_eq!(text.parse::<AbsoluteTime>().unwrap().commit_ts(), expected, "{text}");
         }
         for text in ["117660697953894403", "hlc:117660697953894403"] {
-            assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), CommitTs(117_660_697_953_894_403), "{text}");
+            assert_eq!(text.parse::<AbsoluteTime>().unwrap().commit_ts(), CommitTs(117_660_697_953_894_403), "{text}");
         }
-        assert_eq!("hlc:45".parse::<ReadTime>().unwrap().commit_ts(), CommitTs(45));
+        assert_eq!("hlc:45".parse::<AbsoluteTime>().unwrap().commit_ts(), CommitTs(45));
         let second = CommitTs(1_795_359_771_999 << 16 | 0xffff);
         for text in ["1795359771", "2026-11-22T15:02:51Z", "2026-11-22T16:02:51+01:00", "2026-11-22T15:02:51.999Z"] {
-            assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), second, "{text}");
+            assert_eq!(text.parse::<AbsoluteTime>().unwrap().commit_ts(), second, "{text}");
         }
         let start = CommitTs(1_795_359_771_000 << 16 | 0xffff);
-        assert_eq!("2026-11-22T15:02:51.000Z".parse::<ReadTime>().unwrap().commit_ts(), start);
+        assert_eq!("2026-11-22T15:02:51.000Z".parse::<AbsoluteTime>().unwrap().commit_ts(), start);
         for text in ["1795359771025999", "1795359771025999999"] {
-            assert_eq!(text.parse::<ReadTime>().unwrap().commit_ts(), expected, "{text}");
+            assert_eq!(text.parse::<AbsoluteTime>().unwrap().commit_ts(), expected, "{text}");
         }
         for text in ["", "yesterday", "-5", "2026-11-22", "hlc:", "hlc:x", "1969-12-31T23:59:59Z", "1e12"] {
-            assert!(text.parse::<ReadTime>().is_err(), "{text}");
+            assert!(text.parse::<AbsoluteTime>().is_err(), "{text}");
         }
-        let last = "9999-12-31T23:59:59Z".parse::<ReadTime>().unwrap().commit_ts();
+        let last = "9999-12-31T23:59:59Z".parse::<AbsoluteTime>().unwrap().commit_ts();
         assert_eq!(format_commit_ts(last), "9999-12-30T21:59:59.999Z");
         for text in ["9999-12-31", "9999-12-31T23:59:59", "9999-12-32T23:59:59Z", "10000-01-01T00:00:00Z"] {
-            assert!(text.parse::<ReadTime>().is_err(), "{text}");
+            assert!(text.parse::<AbsoluteTime>().is_err(), "{text}");
         }
         assert_eq!(format_commit_ts(expected), "2026-11-22T15:02:51.025Z");
         assert_eq!(format_unix_ms(u64::MAX), "18446744073709551615 ms");

@@ -1,7 +1,7 @@
 //! Options about the server's offload store.
 
 use clap::Args;
-use ekv_backup::{OffloadChoice, ReadTime, SnapshotName};
+use ekv_backup::{AbsoluteTime, OffloadChoice, SnapshotName};
 
 /// Which snapshots of an offload store are read.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -17,7 +17,7 @@ pub(crate) struct OffloadArguments {
     pub(crate) offload_snapshot: Option<SnapshotName>,
     /// Read of an offload store what was published up to TIME, as the clock of whoever published it said
     #[arg(long, value_name = "TIME", help_heading = "Offload store")]
-    pub(crate) published_before: Option<ReadTime>,
+    pub(crate) published_before: Option<AbsoluteTime>,
 }
 
 impl OffloadArguments {

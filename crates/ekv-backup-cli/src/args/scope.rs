@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use ekv_backup::{Class, Error, Kind, Protocol, ReadTime, Scope, TextError, format_commit_ts};
+use ekv_backup::{AbsoluteTime, Class, Error, Kind, Protocol, Scope, TextError, format_commit_ts};
 
 use super::bytes::parse_bytes;
 use super::non_empty_text;
@@ -82,19 +82,19 @@ pub(crate) struct ScopeArguments {
     ///
     /// TIME is that of --at of decode: RFC 3339, a Unix time, or hlc:NUMBER. Without fractions of a second it means the end of that second.
     #[arg(long, value_name = "TIME", help_heading = HEADING)]
-    pub(crate) expires_before: Vec<ReadTime>,
+    pub(crate) expires_before: Vec<AbsoluteTime>,
     /// Take only Redis keys that expire after TIME
     #[arg(long, value_name = "TIME", help_heading = HEADING)]
-    pub(crate) expires_after: Vec<ReadTime>,
+    pub(crate) expires_after: Vec<AbsoluteTime>,
     /// Take only what was last changed at TIME or before; not from a dump, which does not say that
     ///
     /// The newest record of a thing that clients see counts: of a collection its newest element, length or expiry. What was deleted from it leaves
     /// no trace there.
     #[arg(long, value_name = "TIME", help_heading = HEADING)]
-    pub(crate) changed_before: Vec<ReadTime>,
+    pub(crate) changed_before: Vec<AbsoluteTime>,
     /// Take only what was last changed after TIME; not from a dump
     #[arg(long, value_name = "TIME", help_heading = HEADING)]
-    pub(crate) changed_after: Vec<ReadTime>,
+    pub(crate) changed_after: Vec<AbsoluteTime>,
     /// Take the addresses in FILE, one on each line; - is standard input
     ///
     /// At most 1,000,000 names and 64 MiB.
@@ -237,8 +237,8 @@ impl ScopeArguments {
         if self.only_expired {
             scope.only_expired();
         }
-        let hlc = |time: &ReadTime| (time.commit_ts().0, format!("hlc:{}", time.commit_ts()));
-        let unix = |time: &ReadTime| (time.commit_ts().unix_ms(), format_commit_ts(time.commit_ts()));
+        let hlc = |time: &AbsoluteTime| (time.commit_ts().0, format!("hlc:{}", time.commit_ts()));
+        let unix = |time: &AbsoluteTime| (time.commit_ts().unix_ms(), format_commit_ts(time.commit_ts()));
         self.expires_before.iter().map(unix).for_each(|(at_ms, text)| scope.add_expires_before(at_ms, text));
         self.expires_after.iter().map(unix).for_each(|(at_ms, text)| scope.add_expires_after(at_ms, text));
         self.changed_before.iter().map(hlc).for_each(|(ts, text)| scope.add_changed_before(ts, text));

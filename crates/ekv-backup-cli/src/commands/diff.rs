@@ -110,7 +110,7 @@ fn open_at(
         None => Source::open_beside(second, &read, output.screen())?,
     };
     for (source, which) in [(&first, "first"), (&second, "second")] {
-        if let Some(moment) = source.moment_of_dump().filter(|moment| *moment != at.commit_ts()) {
+        if let Some(moment) = source.moment_of_dump().filter(|moment| *moment != at.commit_ts(*moment)) {
             output.note(format_args!("the {which} is a dump of {}, and compared as it is", format_commit_ts(moment)));
         }
     }
