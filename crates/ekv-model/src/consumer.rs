@@ -43,6 +43,7 @@ impl<'a> Event<'a> {
     }
 
     /// What it is to those who look for names and sizes.
+    #[inline]
     pub fn step(&self) -> Step<'a> {
         match self {
             Event::Redis { database, event } => event.step(*database),

@@ -102,14 +102,19 @@ impl Things {
                     ThingKey::Plain(key) => self.set_key(key),
                     ThingKey::Item(key) => self.key = item_parts(&key, self.forms.unwrap_or(KeyForms::Mixed)),
                 }
-                let (bytes, elements) = match extent {
-                    Extent::Whole(bytes) => (bytes, None),
-                    Extent::Elements(_) => (0, Some(0)),
-                    Extent::Parts(_) => (0, None),
+                let elements = match extent {
+                    Extent::Whole(bytes) => {
+                        self.open = None;
+                        let Things { scope, key, .. } = self;
+                        let size = Size { bytes, elements: None };
+                        return Some(Thing { kind, scope, key, size, expire_at_ms, commit_ts });
+                    }
+                    Extent::Elements(_) => Some(0),
+                    Extent::Parts(_) => None,
                 };
-                let size = Size { bytes, elements };
+                let size = Size { bytes: 0, elements };
                 self.open = Some(OpenThing { kind, size, expire_at_ms, commit_ts, item: ItemMeter::default() });
-                if matches!(extent, Extent::Whole(_)) { self.end() } else { None }
+                None
             }
             (_, Step::Inside { is_end: true }) => self.end(),
             (Event::Redis { event: redis::Event::Element(element), .. }, _) => {

@@ -357,6 +357,15 @@ impl Cursor {
         Ok(self.current.is_some())
     }
 
+    /// Whether it is known, without moving, that no record begins with `user_key`: it would lie between where [`Cursor::seek`] went last and
+    /// the record to which that led.
+    pub(crate) fn has_passed_over(&self, user_key: &[u8]) -> bool {
+        let lies_before = |raw_key: &[u8]| user_key < raw_key.get(..user_key.len()).unwrap_or(raw_key);
+        self.is_at_target
+            && self.target.as_slice() <= user_key
+            && (self.current.is_none() || lies_before(self.raw_key()))
+    }
+
     /// Walks on over a few records; `true` if that led to `target`.
     fn walk_near(&mut self, target: &[u8]) -> Result<bool> {
         if self.current.is_none() || self.raw_key() > target {

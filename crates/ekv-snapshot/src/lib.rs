@@ -54,7 +54,7 @@ pub use restorable::{RestorablePayload, RestorableTotals};
 pub use scan::{Classify, FamilyTotals, FileTotals, OneFamily, Scan, ScanOptions, Watermarks, scan};
 pub use stream::{for_each_piece, len_u64};
 pub use view::{
-    Counts, Group, Lookup, Mark, Owner, Owners, Owns, Range, RangeScan, Version, VersionKind, VersionScan, View,
-    Visible, VisibleTotals, check_read_ts,
+    Counts, Group, IsWanted, Lasting, Lookup, Mark, Owner, Owners, Owns, Range, RangeScan, Version, VersionKind,
+    VersionScan, View, Visible, VisibleTotals, check_read_ts,
 };
 pub use writer::{Writer, Written, WrittenForm};

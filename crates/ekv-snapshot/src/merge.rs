@@ -72,7 +72,10 @@ impl Merge {
     }
 
     fn moved(&mut self, index: usize) {
-        self.order.moved(index, |index| raw_key(&self.cursors, index));
+        // One alone has no order.
+        if self.cursors.len() > 1 {
+            self.order.moved(index, |index| raw_key(&self.cursors, index));
+        }
     }
 
     /// Stops here: there is no current record any more.
@@ -101,7 +104,8 @@ impl Merge {
     }
 
     fn settle(&mut self) {
-        self.on = self.order.first().filter(|first| self.cursors.get(*first).is_some_and(Cursor::is_on_record));
+        let first = if self.cursors.len() == 1 { Some(0) } else { self.order.first() };
+        self.on = first.filter(|first| self.cursors.get(*first).is_some_and(Cursor::is_on_record));
     }
 }
 

@@ -6,11 +6,12 @@
 use crate::entry::{self, Entry, check_order, need, too_many_entries};
 use crate::format::{PAYLOAD_HEADER_LEN, PAYLOAD_MAGIC, RESTORABLE_RAW_KEY_LEN_MAX};
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
-use crate::resolver::{OpenKeys, common_prefix_len};
+use crate::resolver::OpenKeys;
 use crate::sequential::Sequential;
 use crate::stream::len_u64;
 use crate::{CommitTs, Error, ErrorKind, Input, Result, escape};
 use ekv_model::Monitor;
+use ekv_text::ordered::common_prefix_len;
 
 /// Longest piece in bytes, unless a key is longer.
 const PIECE_LEN: usize = 64 << 10;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ekv_model::{Findings, LossLog, Monitor};
 use ekv_spill::{Scratch, SparseIndex, SparseIndexBuilder};
+use ekv_text::ordered::common_prefix_len;
 
 use crate::encryption;
 use crate::entry::{self, Entry, check_order, need, too_many_entries};
@@ -17,7 +18,7 @@ use crate::footer::{blame, check_footer};
 use crate::format::{FOOTER_LEN, NEWEST_ALWAYS_PREFIX, PAYLOAD_HEADER_LEN, RAW_KEY_LEN_MAX, VALUE_HEADER_LEN};
 use crate::mvcc2::Transcoded;
 use crate::record::{UnversionedRow, ValueHeader, split_raw_key};
-use crate::resolver::{Resolver, Standing, common_prefix_len};
+use crate::resolver::{Resolver, Standing};
 use crate::sequential::Sequential;
 use crate::{CommitTs, DataKeys, Error, ErrorKind, FooterPolicy, Input, RecordFile, Result};
 

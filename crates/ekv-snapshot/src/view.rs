@@ -10,6 +10,7 @@ mod version_scan;
 
 use std::sync::Arc;
 
+pub use between::{IsWanted, Lasting};
 pub use count::{Counts, VisibleTotals};
 pub use lookup::Lookup;
 pub(crate) use lookup::seek_version;
@@ -90,13 +91,21 @@ pub struct Range {
     start: Vec<u8>,
     end: Option<Vec<u8>>,
     prefix: Vec<u8>,
+    /// Whether all raw keys that begin with `prefix` lie before its end.
+    ends_with_prefix: bool,
     user_key_len: Option<usize>,
 }
 
 impl Range {
     /// All user keys that begin with `prefix`.
     pub fn prefix(prefix: &[u8]) -> Range {
-        Range { start: prefix.to_vec(), end: successor(prefix), prefix: prefix.to_vec(), user_key_len: None }
+        Range {
+            start: prefix.to_vec(),
+            end: successor(prefix),
+            prefix: prefix.to_vec(),
+            ends_with_prefix: !prefix.is_empty(),
+            user_key_len: None,
+        }
     }
 
     /// All raw keys from `start` to before `end` (`None` = to the end).
@@ -118,6 +127,7 @@ impl Range {
     pub fn ending_before(mut self, end: &[u8]) -> Range {
         if self.holds(end) {
             self.end = Some(end.to_vec());
+            self.ends_with_prefix = false;
         }
         self
     }

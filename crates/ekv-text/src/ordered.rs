@@ -53,3 +53,45 @@ pub fn unescape(segment: &[u8]) -> Vec<u8> {
     }
     name
 }
+
+/// Length of the common prefix of two byte strings.
+pub fn common_prefix_len(a: &[u8], b: &[u8]) -> usize {
+    let mut len = 0_usize;
+    for (x, y) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        let difference = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if difference != 0 {
+            let equal_bytes = usize::try_from(difference.trailing_zeros() / u8::BITS).unwrap_or(0);
+            return len.saturating_add(equal_bytes);
+        }
+        len = len.saturating_add(8);
+    }
+    let rest = a.get(len..).unwrap_or(&[]).iter().zip(b.get(len..).unwrap_or(&[]));
+    len.saturating_add(rest.take_while(|(x, y)| x == y).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn common_prefix_is_the_longest_one(a in prop::collection::vec(0_u8..3, 0..40), b in prop::collection::vec(0_u8..3, 0..40)) {
+            let n = common_prefix_len(&a, &b);
+            prop_assert_eq!(&a[..n], &b[..n]);
+            prop_assert!(n == a.len() || n == b.len() || a[n] != b[n]);
+        }
+
+        #[test]
+        fn common_prefix_of_what_begins_alike_is_found_at_any_length(
+            front in prop::collection::vec(any::<u8>(), 0..40),
+            a in prop::collection::vec(any::<u8>(), 0..20),
+            b in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let rest = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+            let whole = common_prefix_len(&[&front[..], &a].concat(), &[&front[..], &b].concat());
+            prop_assert_eq!(whole, front.len() + rest);
+        }
+    }
+}

@@ -34,6 +34,8 @@ mod wide_kind;
 
 use ekv_model::{Kind, Protocol, Result};
 
+pub use wide_kind::element_family;
+
 pub use value::{EXPIRE_AT_MS_MAX, Form, TornHeader, has_inline_ttl, parse_form};
 
 use crate::adapter::Adapter;

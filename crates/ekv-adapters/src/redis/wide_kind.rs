@@ -1,7 +1,7 @@
 //! What tells hashes, sets and sorted sets apart. Source: `docs/format/redis.md`, sections 2.5 and 2.7.
 
-use ekv_model::Finding;
 use ekv_model::redis::{CollectionKind, Element};
+use ekv_model::{Finding, Kind};
 use ekv_snapshot::StoredValue;
 
 use super::findings;
@@ -52,6 +52,20 @@ pub(super) const ZSET: WideKind = WideKind {
     blob: Family::RedisZSetBlob,
     length_mismatch: findings::ZSET_LENGTH_MISMATCH,
 };
+
+/// The family whose records hold an element each of a collection of this kind; `None` if its elements depend on one another, or are no
+/// records of their own.
+///
+/// What such a collection is, is the sum of what it is with some of its elements and of the others, as long as there are some on either side.
+pub fn element_family(kind: Kind) -> Option<Family> {
+    let kind = match kind {
+        Kind::Hash => &HASH,
+        Kind::Set => &SET,
+        Kind::ZSet => &ZSET,
+        _ => return None,
+    };
+    Some(kind.elements)
+}
 
 impl WideKind {
     /// The element that a record holds; `None` if its value is damaged.

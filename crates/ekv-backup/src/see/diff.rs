@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use ekv_model::{Consumer, Event, Kind, Name, Protocol, Result, Step, Thing, ThingKey, Things};
+use ekv_model::{Consumer, Event, Kind, Name, Protocol, Result, Size, Step, Thing, ThingKey, Things};
 use ekv_spill::{Scratch, Sorted, Sorter};
 use ekv_text::hex::hex;
-use ekv_text::ordered::push_segment;
+use ekv_text::ordered::{push_segment, split_segment, unescape};
+use ekv_text::protobuf::{put_varint, read_varint};
 use ekv_text::{ByteCursor, shorten};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -123,7 +124,7 @@ pub struct Compared {
 ///
 /// Compared are type, value, expiry and what describes a thing, and the settings of tables, buckets and queues that every dump holds. Not
 /// compared: when something was committed, and how it is stored. Cost: both are read once and sorted. Memory is bounded; scratch space about
-/// 150 bytes and the address of each thing.
+/// 100 bytes and the name of each thing.
 ///
 /// # Errors
 /// As [`Source::look`]; those of `take`, which may end with [`Enough`].
@@ -174,21 +175,14 @@ pub(crate) fn diff_sides(
             (false, true) => Ordering::Greater,
             _ => rows.key.cmp(&others.key),
         };
-        let change = match order {
-            Ordering::Less => Some(Change::Removed),
-            Ordering::Greater => Some(Change::Added),
-            Ordering::Equal => rows.row.change_to(&others.row),
+        let difference = match order {
+            // Most things are the same on both sides, to the byte.
+            Ordering::Equal if rows.row == others.row => None,
+            _ => Row::difference(
+                order.is_le().then(|| rows.row()).transpose()?,
+                order.is_ge().then(|| others.row()).transpose()?,
+            ),
         };
-        let difference = change.map(|change| {
-            let of = if order == Ordering::Greater { &others } else { &rows };
-            Difference {
-                address: of.row.address.clone(),
-                scope: of.row.scope.clone(),
-                change,
-                before: order.is_le().then(|| rows.row.side()),
-                after: order.is_ge().then(|| others.row.side()),
-            }
-        });
         if let Some(difference) = difference.filter(|difference| is_told(difference)) {
             compared.differences = compared.differences.saturating_add(1);
             match take(&difference) {
@@ -222,11 +216,13 @@ pub(crate) fn diff_side(options: &DiffOptions, look: LookInto<'_>) -> Result<Dif
         things: Things::default(),
         aspects: Aspects::new(options.strict_sqs),
         sort_key: Vec::new(),
+        key: Vec::new(),
+        row: Vec::new(),
         rows: Sorter::new(Arc::clone(&scratch), SORT_BUDGET),
     };
     let look = look(&mut fingers, &scratch)?;
     let sorted = fingers.rows.finish().map_err(scratch_error)?;
-    Ok(DiffSide { rows: Rows { sorted, has_row: false, key: Vec::new(), row: Row::default() }, look })
+    Ok(DiffSide { rows: Rows { sorted, has_row: false, key: Vec::new(), row: Vec::new() }, look })
 }
 
 /// Makes a row of everything that passes by.
@@ -235,6 +231,9 @@ struct Fingers {
     aspects: Aspects,
     /// What the open item sorts by.
     sort_key: Vec<u8>,
+    /// The row that is made.
+    key: Vec<u8>,
+    row: Vec<u8>,
     rows: Sorter,
 }
 
@@ -250,53 +249,55 @@ impl Consumer for Fingers {
             }
             _ => None,
         };
-        if let (Some((protocol, scope)), Some(fingerprint)) = (scope, fingerprint) {
-            let name = Name { protocol, scope: scope.to_vec(), key: Vec::new() };
-            let row = Row { kind: SCOPE, fingerprint, address: name.to_string(), ..Row::default() };
-            self.things.event(&event);
-            return push(&mut self.rows, &row_key(protocol, scope, None), &row);
-        }
-        let Fingers { things, sort_key, rows, .. } = self;
-        match (things.event(&event), fingerprint) {
-            (Some(thing), Some(fingerprint)) => {
-                let Thing { kind, scope, key, size, expire_at_ms, .. } = thing;
+        let Fingers { things, sort_key, key, row, rows, .. } = self;
+        let thing = things.event(&event);
+        key.clear();
+        row.clear();
+        match (scope, thing, fingerprint) {
+            (Some((protocol, scope)), _, Some(fingerprint)) => {
+                put_key(protocol, scope, None, key);
+                Row { kind: SCOPE, fingerprint, ..Row::default() }.put(None, row);
+            }
+            (None, Some(thing), Some(fingerprint)) => {
+                let Thing { kind, scope, key: name, size, expire_at_ms, .. } = thing;
                 let own: &[u8] = match kind {
                     Kind::Item => sort_key,
-                    _ => key.first().map_or(&[], Vec::as_slice),
+                    _ => name.first().map_or(&[], Vec::as_slice),
                 };
+                put_key(kind.protocol(), scope, Some(own), key);
+                // Any other address is known from the key.
+                let has_address = kind == Kind::Item || own.len() > KEY_LEN_MAX;
+                let address = has_address.then(|| shorten(&thing.address().to_string(), ADDRESS_LEN_MAX));
                 let number = Kind::ALL.iter().position(|one| *one == kind).and_then(|at| u8::try_from(at).ok());
-                let row = Row {
-                    kind: number.unwrap_or(SCOPE),
-                    bytes: size.bytes,
-                    elements: size.elements,
-                    expire_at_ms,
-                    fingerprint,
-                    address: shorten(&thing.address().to_string(), ADDRESS_LEN_MAX),
-                    scope: String::new(),
-                };
-                push(rows, &row_key(kind.protocol(), scope, Some(own)), &row)
+                let Size { bytes, elements } = size;
+                Row { kind: number.unwrap_or(SCOPE), bytes, elements, expire_at_ms, fingerprint, ..Row::default() }
+                    .put(address.as_deref(), row);
             }
-            _ => Ok(()),
+            _ => return Ok(()),
         }
+        rows.push(key, row).map_err(scratch_error)
     }
 }
 
 /// What rows are sorted by: protocol, scope, the scope itself before what is in it, key.
-fn row_key(protocol: Protocol, scope: &[u8], key: Option<&[u8]>) -> Vec<u8> {
+fn put_key(protocol: Protocol, scope: &[u8], key: Option<&[u8]>, row_key: &mut Vec<u8>) {
     let number = Protocol::ALL.iter().position(|one| *one == protocol).and_then(|at| u8::try_from(at).ok());
-    let mut row_key = vec![number.unwrap_or(u8::MAX)];
-    push_segment(scope, &mut row_key);
-    let Some(key) = key else { return row_key };
+    row_key.push(number.unwrap_or(u8::MAX));
+    push_segment(scope, row_key);
+    let Some(key) = key else { return };
     row_key.push(1);
     row_key.extend_from_slice(key.get(..KEY_LEN_MAX).unwrap_or(key));
     if key.len() > KEY_LEN_MAX {
         row_key.extend_from_slice(&Sha256::digest(key));
     }
-    row_key
 }
 
-fn push(rows: &mut Sorter, key: &[u8], row: &Row) -> Result<()> {
-    rows.push(key, &row.to_bytes()).map_err(scratch_error)
+/// What [`put_key`] was given.
+fn name_of(row_key: &[u8]) -> Option<Name> {
+    let (number, rest) = row_key.split_first()?;
+    let (scope, rest) = split_segment(rest)?;
+    let key = rest.split_first().map(|(_, key)| key.to_vec()).into_iter().collect();
+    Some(Name { protocol: *Protocol::ALL.get(usize::from(*number))?, scope: unescape(scope), key })
 }
 
 /// What is kept of a thing, or of a table, bucket or queue.
@@ -313,33 +314,64 @@ struct Row {
     scope: String,
 }
 
+/// What a row has, in its second byte.
+const HAS_ELEMENTS: u8 = 1;
+const HAS_EXPIRY: u8 = 2;
+const HAS_VALUE: u8 = 4;
+const HAS_METADATA: u8 = 8;
+const HAS_ADDRESS: u8 = 16;
+
 impl Row {
-    fn to_bytes(&self) -> Vec<u8> {
-        let maybe = |number: Option<u64>| (u64::from(number.is_some()), number.unwrap_or(0));
-        let (elements, expiry) = (maybe(self.elements), maybe(self.expire_at_ms));
-        let mut bytes = vec![self.kind];
-        for number in [self.bytes, elements.0, elements.1, expiry.0, expiry.1] {
-            bytes.extend_from_slice(&number.to_be_bytes());
+    /// Appends the row, with its address if the key does not tell it. Equal rows have equal bytes.
+    fn put(&self, address: Option<&str>, out: &mut Vec<u8>) {
+        let Row { kind, bytes, elements, expire_at_ms, fingerprint: Fingerprint { value, metadata }, .. } = self;
+        let has = |flag: u8, has: bool| if has { flag } else { 0 };
+        let flags = has(HAS_ELEMENTS, elements.is_some())
+            | has(HAS_EXPIRY, expire_at_ms.is_some())
+            | has(HAS_VALUE, *value != Sum::default())
+            | has(HAS_METADATA, *metadata != Sum::default())
+            | has(HAS_ADDRESS, address.is_some());
+        out.extend_from_slice(&[*kind, flags]);
+        for number in [Some(*bytes), *elements, *expire_at_ms].into_iter().flatten() {
+            put_varint(number, out);
         }
-        bytes.extend_from_slice(&self.fingerprint.value);
-        bytes.extend_from_slice(&self.fingerprint.metadata);
-        bytes.extend_from_slice(self.address.as_bytes());
-        bytes
+        for (flag, sum) in [(HAS_VALUE, value), (HAS_METADATA, metadata)] {
+            if flags & flag != 0 {
+                out.extend_from_slice(sum);
+            }
+        }
+        out.extend_from_slice(address.unwrap_or_default().as_bytes());
     }
 
-    /// What [`Row::to_bytes`] wrote.
-    fn parse(bytes: &[u8]) -> Option<Row> {
+    /// What [`put_key`] and [`Row::put`] wrote.
+    fn parse(key: &[u8], bytes: &[u8]) -> Option<Row> {
         let mut cursor = ByteCursor::new(bytes);
-        let [kind] = *cursor.take::<1>()?;
-        let bytes = cursor.u64()?;
-        let mut maybe =
-            || Some((cursor.u64()?, cursor.u64()?)).map(|(is_some, number)| (is_some == 1).then_some(number));
-        let (elements, expire_at_ms) = (maybe()?, maybe()?);
-        let fingerprint = Fingerprint { value: *cursor.take()?, metadata: *cursor.take()? };
-        let address = std::str::from_utf8(cursor.rest()).ok()?.to_owned();
+        let [kind, flags] = *cursor.take::<2>()?;
+        let mut number = || read_varint(|| cursor.u8().ok_or(())).ok().flatten();
+        let bytes = number()?;
+        let elements = if flags & HAS_ELEMENTS != 0 { Some(number()?) } else { None };
+        let expire_at_ms = if flags & HAS_EXPIRY != 0 { Some(number()?) } else { None };
+        let mut sum = |flag| if flags & flag != 0 { cursor.take().copied() } else { Some(Sum::default()) };
+        let fingerprint = Fingerprint { value: sum(HAS_VALUE)?, metadata: sum(HAS_METADATA)? };
+        let address = match flags & HAS_ADDRESS != 0 {
+            true => std::str::from_utf8(cursor.rest()).ok()?.to_owned(),
+            false => shorten(&name_of(key)?.to_string(), ADDRESS_LEN_MAX),
+        };
         let slash = address.find('/').map_or(address.len(), |at| at.saturating_add(1));
         let scope = address.get(..slash).unwrap_or_default().to_owned();
         Some(Row { kind, bytes, elements, expire_at_ms, fingerprint, address, scope })
+    }
+
+    /// What the sides of a thing differ in.
+    fn difference(before: Option<Row>, after: Option<Row>) -> Option<Difference> {
+        let change = match (&before, &after) {
+            (Some(_), None) => Change::Removed,
+            (None, Some(_)) => Change::Added,
+            (before, after) => before.as_ref()?.change_to(after.as_ref()?)?,
+        };
+        let Row { address, scope, .. } = before.as_ref().or(after.as_ref())?.clone();
+        let side = |row: Option<Row>| row.as_ref().map(Row::side);
+        Some(Difference { address, change, scope, before: side(before), after: side(after) })
     }
 
     fn change_to(&self, after: &Row) -> Option<Change> {
@@ -371,7 +403,7 @@ struct Rows {
     sorted: Sorted,
     has_row: bool,
     key: Vec<u8>,
-    row: Row,
+    row: Vec<u8>,
 }
 
 impl Rows {
@@ -379,10 +411,15 @@ impl Rows {
         let next = self.sorted.next().map_err(scratch_error)?;
         self.has_row = next.is_some();
         if let Some((key, row)) = next {
-            self.row = Row::parse(row).ok_or_else(garbled_row)?;
-            self.key.clear();
-            self.key.extend_from_slice(key);
+            for (own, next) in [(&mut self.key, key), (&mut self.row, row)] {
+                own.clear();
+                own.extend_from_slice(next);
+            }
         }
         Ok(())
+    }
+
+    fn row(&self) -> Result<Row> {
+        Row::parse(&self.key, &self.row).ok_or_else(garbled_row)
     }
 }

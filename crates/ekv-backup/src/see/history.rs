@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use ekv_adapters::redis::element_family;
 use ekv_adapters::{AdapterOptions, Concern, Family, Router, Run, concerns, decode, ranges_of, subject};
-use ekv_model::{Class, Consumer, Error, Event, Name, Result, Scope, Severity, Step, Thing, Things};
+use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Result, Scope, Severity, Step, Thing, Things};
 use ekv_snapshot::{Classify as _, CommitTs, FamilyTotals, Range, VersionScan, View, len_u64};
 use ekv_spill::{Scratch, Sorter, Spool, Spooled};
 
@@ -249,6 +250,16 @@ impl<'n> Concerns<'n> {
 
 /// Commits that are told of one copy of the versions around them; of more, parts of it are copied again.
 const COMMITS_AT_ONCE: u64 = 16;
+/// Elements that are not worth to be left out of a copy.
+const FEW_ELEMENTS: u64 = 16;
+
+/// Elements of a collection that last throughout some time, and are not in the copy that is read of it.
+#[derive(Clone, Copy)]
+struct Lasting {
+    kind: &'static str,
+    bytes: u64,
+    elements: u64,
+}
 
 /// The store at earlier moments, as far as one thing is concerned.
 struct Past<'s> {
@@ -259,6 +270,8 @@ struct Past<'s> {
     view: View,
     families: Vec<FamilyTotals>,
     is_copy: bool,
+    /// What was left out of it.
+    lasting: Option<Lasting>,
     /// Whether states are compared.
     has_around: bool,
     scratch: Arc<dyn Scratch>,
@@ -274,11 +287,12 @@ impl<'s> Past<'s> {
             |totals: &FamilyTotals| FamilyTotals { visible: totals.visible.max(totals.records.min(1)), ..*totals };
         let families = store.state.families.iter().map(asked).collect();
         let (scope, view) = (Arc::new(scope), store.state.view.clone());
-        Ok(Past { store, name, scope, view, families, is_copy: false, has_around, scratch })
+        Ok(Past { store, name, scope, view, families, is_copy: false, lasting: None, has_around, scratch })
     }
 
     /// Tells the states at some of the commits. Where they are many, each is read of a copy of the few versions that count around its
-    /// time, so that none is resolved again from the newest or the oldest version.
+    /// time, so that none is resolved again from the newest or the oldest version; of a large collection, of a copy of what changes in
+    /// that time.
     fn tell(
         &self,
         commits: &Commits,
@@ -310,10 +324,61 @@ impl<'s> Past<'s> {
 
     /// What of it counts for readers from one commit to another.
     fn between(&self, oldest: u64, newest: u64, progress: &dyn Progress) -> Result<Self> {
+        let changes = match self.state_at(oldest, progress)? {
+            VersionState::There(before) if before.elements.is_some_and(|elements| elements > FEW_ELEMENTS) => {
+                self.changes_between(oldest, newest, &before, progress)?
+            }
+            _ => None,
+        };
+        match changes {
+            Some(changes) => Ok(changes),
+            None => Ok(self.copy_between(oldest, newest, None, progress)?.0),
+        }
+    }
+
+    /// The same without the elements that last throughout that time but for one, if those are independent of all others; `before` is
+    /// what the thing was at first.
+    fn changes_between(
+        &self,
+        oldest: u64,
+        newest: u64,
+        before: &ThingState,
+        progress: &dyn Progress,
+    ) -> Result<Option<Self>> {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == before.kind);
+        // What several groups own may be in either. Digests are no sums.
+        let is_alone = self.view.files().all(|(group, _)| group == 0) && !self.has_around;
+        let is_alone = is_alone && self.lasting.is_none_or(|lasting| lasting.kind == before.kind);
+        let Some(family) = kind.and_then(element_family).filter(|_| is_alone) else { return Ok(None) };
+        let (copy, left_out) = self.copy_between(oldest, newest, Some(family), progress)?;
+        if left_out == 0 {
+            return Ok(Some(copy));
+        }
+        let copy = Past { lasting: None, ..copy };
+        let VersionState::There(rest) = copy.state_at(oldest, progress)? else { return Ok(None) };
+        let difference = || {
+            let bytes = before.bytes.checked_sub(rest.bytes)?;
+            let elements = before.elements?.checked_sub(rest.elements?)?;
+            Some(Lasting { kind: before.kind, bytes, elements })
+        };
+        let lasting = difference().filter(|_| rest.kind == before.kind);
+        Ok(lasting.map(|lasting| Past { lasting: Some(lasting), ..copy }))
+    }
+
+    /// What of it counts for readers from one commit to another; of the records of `left_out` only the first one that lasts throughout,
+    /// and how many others there are.
+    fn copy_between(
+        &self,
+        oldest: u64,
+        newest: u64,
+        left_out: Option<Family>,
+        progress: &dyn Progress,
+    ) -> Result<(Self, u64)> {
         let ranges = if self.is_copy { vec![Range::default()] } else { ranges_of(&self.view, self.name)? };
         let mut families = vec![FamilyTotals::default(); self.families.len()];
         let mut concern = Concerns::of(self.name);
-        let mut is_wanted = |user_key: &[u8]| {
+        let mut lasting = 0_u64;
+        let mut is_wanted = |user_key: &[u8], lasts: ekv_snapshot::Lasting| {
             progress.advance(1)?;
             let (family, concern) = concern.of_record(user_key);
             // What is malformed may be a part of it.
@@ -322,12 +387,17 @@ impl<'s> Past<'s> {
             if let (true, Some(slot), Some(totals)) = (is_wanted, families.get_mut(number), self.families.get(number)) {
                 *slot = *totals;
             }
+            let is_own = concern == Some(Concern::Own);
+            if lasts == ekv_snapshot::Lasting::Throughout && is_own && left_out == Some(family) {
+                lasting = lasting.saturating_add(1);
+                return Ok(lasting == 1);
+            }
             Ok::<bool, Error>(is_wanted)
         };
         let view = &self.view;
         let view = view.between(CommitTs(oldest), CommitTs(newest), &ranges, &mut is_wanted, &self.scratch)?;
         let (scope, scratch) = (Arc::clone(&self.scope), Arc::clone(&self.scratch));
-        Ok(Past { view, families, is_copy: true, scope, scratch, ..*self })
+        Ok((Past { view, families, is_copy: true, scope, scratch, ..*self }, lasting.saturating_sub(1)))
     }
 
     /// What a reader at this commit saw.
@@ -345,7 +415,14 @@ impl<'s> Past<'s> {
         let (_, findings) = run.into_books();
         let lost = findings.iter().find(|(finding, _)| finding.severity == Severity::Loss);
         Ok(match (seen.state, lost) {
-            (Some(state), _) => VersionState::There(state),
+            (Some(mut state), _) => {
+                if let Some(Lasting { bytes, elements, .. }) = self.lasting.filter(|lasting| lasting.kind == state.kind)
+                {
+                    state.bytes = state.bytes.saturating_add(bytes);
+                    state.elements = state.elements.map(|own| own.saturating_add(elements));
+                }
+                VersionState::There(state)
+            }
             (None, Some((finding, _))) => VersionState::Damaged(format!("{}: {}", finding.name, finding.meaning)),
             (None, None) => VersionState::Deleted,
         })

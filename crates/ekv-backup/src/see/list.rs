@@ -1,6 +1,5 @@
 //! `ls`: which things are there. Source: `docs/format/tree.md`, section 20.1.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ekv_model::{Consumer, Event, Name, Result, Size, Step, Thing, Things};
@@ -165,9 +164,8 @@ pub fn list(
     progress: &dyn Progress,
 ) -> Result<(Look, u64, bool)> {
     let scratch = options.resources.scratch();
-    let mut lister = Lister {
+    let lines = Lines {
         options,
-        things: Things::default(),
         render,
         out,
         address: String::new(),
@@ -178,9 +176,11 @@ pub fn list(
         listed: 0,
         has_more: false,
     };
+    let mut lister = Lister { things: Things::default(), lines };
     let poured = source.look(&options.events, &mut lister, &scratch, progress)?;
-    lister.finish()?;
-    Ok((poured, lister.listed, lister.has_more))
+    let mut lines = lister.lines;
+    lines.finish()?;
+    Ok((poured, lines.listed, lines.has_more))
 }
 
 /// A scope that is being read.
@@ -191,8 +191,23 @@ struct OpenScope {
 }
 
 struct Lister<'o> {
-    options: &'o ListOptions,
     things: Things,
+    lines: Lines<'o>,
+}
+
+impl Consumer for Lister<'_> {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        let Lister { things, lines } = self;
+        if lines.options.scopes {
+            lines.enter(&event)?;
+        }
+        things.event(&event).map_or(Ok(()), |thing| lines.thing(&thing))
+    }
+}
+
+/// Makes lines of things, and gives them out.
+struct Lines<'o> {
+    options: &'o ListOptions,
     render: &'o mut dyn FnMut(Listed<'_>, &mut Vec<u8>),
     out: &'o mut dyn FnMut(&[u8]) -> Result<()>,
     address: String,
@@ -204,22 +219,7 @@ struct Lister<'o> {
     has_more: bool,
 }
 
-impl Consumer for Lister<'_> {
-    fn event(&mut self, event: Event<'_>) -> Result<()> {
-        let mut things = std::mem::take(&mut self.things);
-        if self.options.scopes {
-            self.enter(&event)?;
-        }
-        let taken = match things.event(&event) {
-            Some(thing) => self.thing(&thing),
-            None => Ok(()),
-        };
-        self.things = things;
-        taken
-    }
-}
-
-impl Lister<'_> {
+impl Lines<'_> {
     fn thing(&mut self, thing: &Thing<'_>) -> Result<()> {
         if self.options.scopes {
             if let Some(open) = &mut self.open {
@@ -228,21 +228,18 @@ impl Lister<'_> {
             }
             return Ok(());
         }
-        let mut address = std::mem::take(&mut self.address);
+        let Lines { address, line, render, sorter, options, .. } = self;
         address.clear();
         // Writing to a string cannot fail.
-        let _ = write!(address, "{}", thing.address());
-        self.line.clear();
-        (self.render)(Listed::Thing(Row { thing: *thing, address: &address }), &mut self.line);
-        let put = match (&mut self.sorter, self.options.sort) {
+        let _ = thing.address().write_to(address);
+        line.clear();
+        render(Listed::Thing(Row { thing: *thing, address }), line);
+        match (sorter, options.sort) {
             (Some(sorter), Some(by)) => {
-                let key = sort_key(by, self.options.reverse, thing, &address);
-                sorter.push(&key, &self.line).map_err(scratch_error)
+                sorter.push(&sort_key(by, options.reverse, thing, address), line).map_err(scratch_error)
             }
             _ => self.put(),
-        };
-        self.address = address;
-        put
+        }
     }
 
     /// Gives the line out, unless there have been enough.

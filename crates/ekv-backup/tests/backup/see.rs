@@ -741,6 +741,65 @@ fn history_of_many_versions_has_every_change_that_readers_saw() {
     assert_eq!(check_history(&open(&path, None), "k"), 275);
 }
 
+/// A key that is a large hash, set or sorted set most of the time: elements come, change and go, all of it goes or is another type for a while.
+fn restless_collection(wide: Wide, commits: usize) -> RedisRecords {
+    let element = |n: usize| wide.element(b"k", format!("element {}", n % 61).as_bytes());
+    let content = |n: usize| match wide {
+        Wide::ZSet => (n % 9).to_string().parse::<f64>().unwrap().to_be_bytes().to_vec(),
+        _ => vec![b'x'; n % 23],
+    };
+    let mut records = RedisRecords::new();
+    for n in 0..commits {
+        records = match n % 97 {
+            90 => records.put(key::string(b"k"), value::string(b"for a while a string", None)),
+            93 => records.delete(key::string(b"k")),
+            95 => records.put(wide.meta(b"k"), value::meta(3, u64::try_from(n).unwrap())),
+            96 if n % 2 == 0 => (0..61).fold(records, |records, n| records.delete(element(n))),
+            7 | 19 | 23 => records.delete(element(n * 5)),
+            31 => records.put(Wide::Set.element(b"k", b"of another type"), ""),
+            33 => records.delete(Wide::Set.element(b"k", b"of another type")),
+            _ => records.put(element(n * 3), content(n)),
+        };
+    }
+    records
+}
+
+#[test]
+fn history_of_a_large_collection_has_every_change_that_readers_saw() {
+    for wide in [Wide::Hash, Wide::Set, Wide::ZSet] {
+        let room = Room::new();
+        let path = room.path("large.fsm");
+        std::fs::write(&path, restless_collection(wide, 600).snapshot().build()).unwrap();
+        assert!(check_history(&open(&path, None), "k") > 550, "{wide:?}");
+    }
+}
+
+#[test]
+fn moment_before_the_end_is_counted_from_the_newest_commit_of_what_is_read() {
+    let room = Room::new();
+    let path = room.path("ages.fsm");
+    let at = |ms: u64| (1_795_359_405_983 + ms) << 16;
+    let snapshot = ekv_testkit::SnapshotBuilder::new()
+        .put(b"!redis|str|a", at(0), b"\xff\x01\x00old")
+        .put(b"!redis|str|b", at(1), b"\xff\x01\x00new")
+        .put(b"!redis|str|c", at(2), b"\xff\x01\x00newest");
+    std::fs::write(&path, snapshot.build()).unwrap();
+    let newest = open(&path, None).moment_ms();
+    let read = |text: &str| ReadOptions { at: Some(text.parse().unwrap()), ..ReadOptions::default() };
+    for ms in [0, 1, 2] {
+        let mut source = Source::open(&path, &read(&format!("{ms}ms before the end")), &NoProgress).unwrap();
+        assert_eq!(source.moment_ms(), newest - ms);
+        let same = Source::open(&path, &read(&format!("{}", newest - ms)), &NoProgress);
+        let rows = listed(&mut source);
+        assert_eq!(u64::try_from(rows.len()).unwrap(), 3 - ms);
+        assert_eq!(rows, listed(&mut same.unwrap()), "{ms}");
+    }
+    assert!(Source::open(&path, &read("1d before the end"), &NoProgress).is_err(), "nothing was committed then");
+    for text in ["before the end", "soon before the end", "-1h before the end", "1h before"] {
+        assert!(text.parse::<ReadTime>().is_err(), "{text}");
+    }
+}
+
 #[test]
 fn history_of_what_never_was_or_is_many_things_is_refused() {
     let room = Room::new();

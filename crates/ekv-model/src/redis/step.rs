@@ -4,6 +4,7 @@ use super::Event;
 use crate::step::{Extent, Step, ThingKey};
 
 impl<'a> Event<'a> {
+    #[inline]
     pub(crate) fn step(&self, database: u32) -> Step<'a> {
         let number = Some(database);
         match *self {

@@ -52,7 +52,18 @@ impl Unmatched {
     }
 
     /// Takes note of an event of something that is selected.
+    #[inline]
     pub fn saw(&mut self, event: &Event<'_>) {
+        // Most runs have no filter that could be met.
+        if self.filters.is_empty() && self.targets.is_empty() {
+            let is_counted = matches!(event.step(), Step::Scope { .. } | Step::Thing { .. });
+            self.things = self.things.saturating_add(u64::from(is_counted && event.protocol().is_some()));
+            return;
+        }
+        self.watch(event);
+    }
+
+    fn watch(&mut self, event: &Event<'_>) {
         let Some(protocol) = event.protocol() else { return };
         match event.step() {
             Step::Scope { name, forms, .. } => {
@@ -60,9 +71,7 @@ impl Unmatched {
                 self.scope_begins(protocol, name);
             }
             Step::Thing { number, key, .. } => {
-                // Most runs have no filter that could be met.
-                let is_watched = !self.filters.is_empty() || !self.targets.is_empty();
-                if let Some(number) = number.filter(|_| is_watched) {
+                if let Some(number) = number {
                     self.enter(number.to_string().as_bytes());
                 }
                 self.thing(protocol, &key);

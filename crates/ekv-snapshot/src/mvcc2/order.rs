@@ -6,10 +6,10 @@
 //! with the latter. So only the last open key, and those less than eight bytes shorter, can be next: at most eight.
 
 use ekv_spill::{Sorted, Spooled};
+use ekv_text::ordered::common_prefix_len;
 
 use crate::format::{TS_LEN, VALUE_HEADER_LEN};
 use crate::record_writer::BodyPlace;
-use crate::resolver::common_prefix_len;
 use crate::shared_key::SharedKey;
 use crate::stream::len_u64;
 use crate::{CommitTs, Error, ErrorKind, Result};

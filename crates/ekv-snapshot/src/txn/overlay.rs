@@ -2,6 +2,7 @@
 
 use ekv_model::NoMonitor;
 use ekv_spill::Sorter;
+use ekv_text::ordered::common_prefix_len;
 
 use super::keys::{self, INTENT, split_row_key};
 use super::locks::HeldLock;
@@ -12,7 +13,7 @@ use crate::file::Cursor;
 use crate::format::{FLAG_TOMBSTONE, VALUE_HEADER_LEN};
 use crate::record::split_raw_key;
 use crate::record_writer::{BodyPlace, RecordWriter};
-use crate::resolver::{OpenKeys, common_prefix_len};
+use crate::resolver::OpenKeys;
 use crate::view::{Shows, effective_read_ts, seek_version, shows};
 use crate::{CommitTs, OneFamily, RecordFile, Result, ScanOptions, scan};
 

@@ -3,20 +3,42 @@
 use std::sync::Arc;
 
 use ekv_spill::{Scratch, SparseIndexBuilder};
+use ekv_text::ordered::common_prefix_len;
 
 use super::{Group, Range, Shows, View, effective_read_ts, shows};
 use crate::merge::Merge;
 use crate::record::{UnversionedRow, split_raw_key};
 use crate::record_writer::RecordWriter;
-use crate::resolver::{Resolver, Standing, common_prefix_len};
+use crate::resolver::OpenKeys;
 use crate::{CommitTs, RecordFile, Result};
 
 /// Buffer of the cursors, in bytes.
 const WINDOW_LEN: usize = 128 << 10;
 
+/// What a version is to readers in some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// All of them see it.
+    Throughout,
+    /// Some of them do, or nobody can tell what it says.
+    Partly,
+}
+
+/// Whether a version of a user key goes into a copy.
+pub type IsWanted<'w, E> = &'w mut dyn FnMut(&[u8], Lasting) -> Result<bool, E>;
+
+/// What is known of a user key while its versions pass, the newest first.
+#[derive(Clone, Copy, Default)]
+struct Passed {
+    /// The version has passed that the first reader sees.
+    is_decided: bool,
+    /// A version has passed that came in that time.
+    has_changed: bool,
+}
+
 impl View {
     /// A copy of the versions that any reader from `oldest` to `newest` sees of the user keys in `ranges`, each of
-    /// all with one prefix, of which `is_wanted` says so. Read at a moment of that time, it shows of these keys what this view shows then, and costs as much as
+    /// all with one prefix, of which `is_wanted` says so. If it leaves nothing out, then, read at a moment of that time, it shows of these keys what this view shows then, and costs as much as
     /// they have changed in that time, not as often as they ever have.
     ///
     /// Cost: one read of these ranges, and scratch space for the versions that are copied.
@@ -28,7 +50,7 @@ impl View {
         oldest: CommitTs,
         newest: CommitTs,
         ranges: &[Range],
-        is_wanted: &mut dyn FnMut(&[u8]) -> Result<bool, E>,
+        is_wanted: IsWanted<'_, E>,
         scratch: &Arc<dyn Scratch>,
     ) -> Result<View, E> {
         let mut ranges: Vec<&Range> = ranges.iter().collect();
@@ -66,25 +88,38 @@ impl Copy {
         merge: &mut Merge,
         range: &Range,
         (oldest, newest): (CommitTs, CommitTs),
-        is_wanted: &mut dyn FnMut(&[u8]) -> Result<bool, E>,
+        is_wanted: IsWanted<'_, E>,
     ) -> Result<(), E> {
-        let mut resolver = Resolver::default();
+        let mut keys: OpenKeys<Passed> = OpenKeys::default();
         merge.seek(&range.start)?;
         while let Some(cursor) = merge.current().filter(|cursor| range.holds(cursor.raw_key())) {
             let raw_key = cursor.raw_key();
-            let common = common_prefix_len(raw_key, resolver.previous());
+            let common = common_prefix_len(raw_key, keys.previous());
             match split_raw_key(raw_key).filter(|_| UnversionedRow::of(raw_key).is_none()) {
-                None => resolver.pass(raw_key, common),
+                None => keys.pass(raw_key, common),
                 Some((user_key, commit_ts)) => {
                     let [oldest, newest] = [oldest, newest].map(|read_ts| effective_read_ts(user_key, read_ts));
-                    let standing = resolver.next(raw_key, common, commit_ts, oldest).standing;
-                    let is_seen = match standing {
-                        Standing::Newer => commit_ts <= newest,
-                        // What was deleted before is not there, with or without its deletion.
-                        Standing::Decides => !matches!(shows(cursor, oldest), Shows::Nothing),
-                        Standing::Older => false,
+                    let (decides, comes) = (commit_ts <= oldest, commit_ts > oldest && commit_ts <= newest);
+                    let next = |before: Option<Passed>| {
+                        let Passed { is_decided, has_changed } = before.unwrap_or_default();
+                        Passed { is_decided: is_decided | decides, has_changed: has_changed | comes }
                     };
-                    if is_seen && user_key.starts_with(&range.prefix) && is_wanted(user_key)? {
+                    let before = keys.update(raw_key, common, next).unwrap_or_default();
+                    let seen = match shows(cursor, oldest) {
+                        _ if comes => Some(Lasting::Partly),
+                        _ if before.is_decided || !decides => None,
+                        // What was deleted before is not there, with or without its deletion.
+                        Shows::Nothing => None,
+                        // It may have an expiry of the store.
+                        Shows::Body if !before.has_changed && matches!(shows(cursor, newest), Shows::Body) => {
+                            Some(Lasting::Throughout)
+                        }
+                        Shows::Body | Shows::Damage => Some(Lasting::Partly),
+                    };
+                    if let Some(lasting) = seen
+                        && user_key.starts_with(&range.prefix)
+                        && is_wanted(user_key, lasting)?
+                    {
                         self.index.offer(self.writer.output().len(), raw_key).map_err(crate::Error::from)?;
                         self.writer.stored(raw_key, &cursor.value())?;
                     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ekv_text::ordered::common_prefix_len;
+
 use super::{
     Group, Jump, Owner, Owners, Owns, Range, Shows, View, Visible, behind_longer_keys, effective_read_ts, shows,
     visible,
@@ -10,7 +12,7 @@ use crate::file::{Cursor, NEAR_RECORDS};
 use crate::key_heap::KeyHeap;
 use crate::merge::{Merge, MergeMark};
 use crate::record::{UnversionedRow, split_raw_key};
-use crate::resolver::{OpenKeys, Resolver, Standing, common_prefix_len};
+use crate::resolver::{OpenKeys, Resolver, Standing};
 use crate::{CommitTs, Error, ErrorKind, Result};
 
 /// A place in a [`RangeScan`].
@@ -211,6 +213,9 @@ impl RangeScan {
 
     /// Moves a group to its next record.
     fn step(&mut self, index: usize) -> Result<()> {
+        if let [only] = self.groups.as_mut_slice() {
+            return only.step();
+        }
         self.before_moving(index);
         if let Some(group) = self.groups.get_mut(index) {
             group.step()?;
@@ -353,11 +358,14 @@ impl GroupScan {
         let mut passed = 0;
         while let Some(cursor) = self.merge.current() {
             let raw_key = cursor.raw_key();
-            if !self.range.holds(raw_key) {
+            let common = common_prefix_len(raw_key, self.resolver.previous());
+            // As the record before, which was in the range, most have its prefix.
+            let prefix_len = self.range.prefix.len();
+            let has_prefix = self.range.ends_with_prefix && common > prefix_len;
+            if !has_prefix && !self.range.holds(raw_key) {
                 self.is_beyond = true;
                 break;
             }
-            let common = common_prefix_len(raw_key, self.resolver.previous());
             match split_raw_key(raw_key).filter(|_| UnversionedRow::of(raw_key).is_none()) {
                 None => self.resolver.pass(raw_key, common),
                 Some((user_key, _)) if self.range.user_key_len.is_some_and(|len| user_key.len() != len) => {
@@ -383,7 +391,7 @@ impl GroupScan {
                     let read_ts = effective_read_ts(user_key, self.read_ts);
                     let standing = self.resolver.next(raw_key, common, commit_ts, read_ts).standing;
                     if standing == Standing::Decides
-                        && user_key.starts_with(&self.range.prefix)
+                        && ((has_prefix && user_key.len() >= prefix_len) || user_key.starts_with(&self.range.prefix))
                         && matches!(shows(cursor, read_ts), Shows::Body)
                     {
                         self.is_unowned = self.owns.as_ref().is_some_and(|owns| !owns(user_key));

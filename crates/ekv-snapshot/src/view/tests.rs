@@ -561,15 +561,34 @@ proptest! {
         let scratch: Arc<dyn Scratch> = Arc::new(SystemScratch::new());
         let ranges: Vec<Range> = prefixes.iter().map(|prefix| Range::prefix(prefix)).collect();
         let is_wanted = |key: &[u8]| !key.len().is_multiple_of(3);
-        let mut wanted = |key: &[u8]| Ok::<bool, Error>(is_wanted(key));
+        let mut wanted = |key: &[u8], _| Ok::<bool, Error>(is_wanted(key));
         let (from, to) = (CommitTs(oldest), CommitTs(newest));
         let copy = view.between(from, to, &ranges, &mut wanted, &scratch).unwrap();
         // A copy of a copy holds as well.
         let middle = oldest.midpoint(newest);
-        let again = copy.between(from, CommitTs(middle), &[Range::default()], &mut |_| Ok::<bool, Error>(true), &scratch);
+        let again = copy.between(from, CommitTs(middle), &[Range::default()], &mut |_, _| Ok::<bool, Error>(true), &scratch);
         let again = again.unwrap();
         let is_in = |key: &[u8]| is_wanted(key) && prefixes.iter().any(|prefix| key.starts_with(prefix));
         let keys: Vec<Vec<u8>> = merged(&first, &second).into_keys().map(|(key, _)| key).collect();
+        // What lasts throughout may lie elsewhere: readers see the same of it at every moment.
+        let mut lasting = Vec::new();
+        let mut note = |key: &[u8], kind| {
+            lasting.extend((kind == Lasting::Throughout && is_in(key)).then(|| key.to_vec()));
+            Ok::<bool, Error>(is_wanted(key) && kind == Lasting::Partly)
+        };
+        let partly = view.between(from, to, &ranges, &mut note, &scratch).unwrap();
+        for read_ts in oldest..=newest {
+            let [shown, _] = shown_at(&partly, read_ts, &keys);
+            let [then, now] = [oldest, read_ts].map(|read_ts| shown_at(&view, read_ts, &lasting)[1].clone());
+            prop_assert_eq!(&then, &now, "lasting at {}", read_ts);
+            prop_assert_eq!(then.len(), lasting.len());
+            let mut all = [shown, then].concat();
+            all.sort();
+            let [mut expected, _] = shown_at(&view, read_ts, &keys);
+            expected.retain(|(key, ..)| is_in(key));
+            expected.sort();
+            prop_assert_eq!(all, expected, "with what lasts at {}", read_ts);
+        }
         for read_ts in oldest..=newest {
             let expected = shown_at(&view, read_ts, &keys).map(|mut shown| {
                 shown.retain(|(key, ..)| is_in(key));

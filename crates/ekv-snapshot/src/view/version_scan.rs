@@ -1,10 +1,12 @@
 //! All versions by range, whatever the read timestamp.
 
+use ekv_text::ordered::common_prefix_len;
+
 use super::Range;
 use crate::format::TS_LEN;
 use crate::merge::Merge;
 use crate::record::{StoredValue, UnversionedRow, ValueHeader, split_raw_key};
-use crate::resolver::{OpenKeys, common_prefix_len};
+use crate::resolver::OpenKeys;
 use crate::{CommitTs, RecordFile, Result};
 
 /// Buffer of the cursors, in bytes.
@@ -96,10 +98,10 @@ impl VersionScan {
                         Err(_) => VersionKind::Damaged,
                     };
                     // The record before lies at or above the place of the greatest timestamp: the key with eight zero bytes.
-                    let before = self.keys.previous().strip_prefix(user_key);
+                    let before = self.keys.previous().get(user_key.len()..).filter(|_| common >= user_key.len());
                     let covered = before.is_some_and(|rest| rest >= [0; TS_LEN].as_slice());
                     let newer = self.keys.update(raw_key, common, |_| kind);
-                    if user_key.starts_with(&self.range.prefix) {
+                    if self.range.prefix.is_empty() || user_key.starts_with(&self.range.prefix) {
                         self.on = Some(Standing { kind, newer, shadowed: newer.is_none() && covered });
                         break;
                     }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use ekv_model::{Result, Size};
 use ekv_spill::{Scratch, Sorted, Sorter};
+use ekv_text::ByteCursor;
+use ekv_text::protobuf::{put_varint, read_varint};
 use serde::Serialize;
 
-use crate::losses::scratch_error;
+use crate::losses::{garbled_row, scratch_error};
 
 /// Memory for rows that wait to be joined, and for sorting those that could not, in bytes.
 const MEMORY_LEN: usize = 4 << 20;
@@ -24,9 +26,6 @@ pub struct Totals {
     /// How many of them never expire.
     pub without_expiry: u64,
 }
-
-/// Bytes of totals in a row.
-const TOTALS_LEN: usize = 32;
 
 impl Totals {
     /// Of one thing.
@@ -55,19 +54,16 @@ impl Totals {
         }
     }
 
-    fn to_bytes(self) -> [u8; TOTALS_LEN] {
-        let mut bytes = [0; TOTALS_LEN];
-        let numbers = [self.keys, self.bytes, self.elements, self.without_expiry];
-        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
-            place.copy_from_slice(&number.to_le_bytes());
-        }
-        bytes
+    /// Appends them in a form that [`Totals::from_bytes`] reads.
+    fn put(&self, out: &mut Vec<u8>) {
+        let Totals { keys, bytes, elements, without_expiry } = *self;
+        [keys, bytes, elements, without_expiry].into_iter().for_each(|number| put_varint(number, out));
     }
 
-    fn from_bytes(bytes: &[u8]) -> Self {
-        let mut numbers = bytes.chunks_exact(8).map(|number| number.try_into().map_or(0, u64::from_le_bytes));
-        let mut next = || numbers.next().unwrap_or(0);
-        Totals { keys: next(), bytes: next(), elements: next(), without_expiry: next() }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut cursor = ByteCursor::new(bytes);
+        let mut next = || read_varint(|| cursor.u8().ok_or(())).ok().flatten();
+        Some(Totals { keys: next()?, bytes: next()?, elements: next()?, without_expiry: next()? })
     }
 }
 
@@ -160,8 +156,11 @@ impl Sums {
     }
 
     fn spill(&mut self) -> Result<()> {
+        let mut totals = Vec::new();
         for row in self.rows.drain(..) {
-            self.spilled.push(row.key(&self.keys), &row.totals.to_bytes()).map_err(scratch_error)?;
+            totals.clear();
+            row.totals.put(&mut totals);
+            self.spilled.push(row.key(&self.keys), &totals).map_err(scratch_error)?;
         }
         self.keys.clear();
         Ok(())
@@ -199,7 +198,7 @@ impl Sums {
 
 fn next_row(sorted: &mut Sorted) -> Result<Option<(&[u8], Totals)>> {
     let row = sorted.next().map_err(scratch_error)?;
-    Ok(row.map(|(key, totals)| (key, Totals::from_bytes(totals))))
+    row.map(|(key, totals)| Ok((key, Totals::from_bytes(totals).ok_or_else(garbled_row)?))).transpose()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ekv_model::{Kind, Part, Protocol, Result, Thing};
 use ekv_spill::Scratch;
 use ekv_text::hex::hex;
+use ekv_text::ordered::common_prefix_len;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -176,20 +177,17 @@ impl TreeBuilder {
             (_, [name]) => name,
             _ => &[],
         };
-        let common = name.iter().zip(&self.path).take_while(|(one, other)| one == other).count();
+        let common = common_prefix_len(name, &self.path);
         let kept = self.open.partition_point(|(len, _)| *len <= common);
         self.leave_to(kept.max(1))?;
         let from = self.open.last().map_or(0, |(len, _)| *len);
         self.path.truncate(from);
         let searched = name.get(from..name.len().min(PREFIX_LEN_MAX)).unwrap_or_default();
-        for (at, byte) in searched.iter().enumerate() {
-            if self.open.len() > self.options.depth {
-                break;
-            }
-            if self.is_separator.get(usize::from(*byte)) == Some(&true) {
-                self.open.push((from.saturating_add(at).saturating_add(1), Totals::default()));
-            }
-        }
+        let is_separator = |(_, byte): &(usize, &u8)| self.is_separator.get(usize::from(**byte)) == Some(&true);
+        let ends =
+            searched.iter().enumerate().filter(is_separator).map(|(at, _)| from.saturating_add(at).saturating_add(1));
+        let room = self.options.depth.saturating_add(1).saturating_sub(self.open.len());
+        self.open.extend(ends.take(room).map(|end| (end, Totals::default())));
         let end = self.open.last().map_or(0, |(len, _)| *len);
         self.path.extend_from_slice(name.get(from..end).unwrap_or_default());
         if let Some((_, last)) = self.open.last_mut() {
@@ -390,12 +388,14 @@ impl NodesReader {
             let is_scope = split_header(around).is_some_and(|(_, _, prefix)| prefix.is_empty());
             row.starts_with(around) && all.keys == totals.keys && !is_scope
         };
-        match self.last.take() {
-            Some(last) if is_all_of(&last) => {}
-            Some((key, totals)) => self.keep(&key, &totals),
-            None => {}
+        let last = self.last.take();
+        if let Some((key, totals)) = last.as_ref().filter(|last| !is_all_of(last)) {
+            self.keep(key, totals);
         }
-        self.last = Some((row.to_vec(), *totals));
+        let (mut key, _) = last.unwrap_or_default();
+        key.clear();
+        key.extend_from_slice(row);
+        self.last = Some((key, *totals));
     }
 
     fn keep(&mut self, key: &[u8], totals: &Totals) {

@@ -140,6 +140,7 @@ pub(super) fn count_versions(
         families: Family::ALL.iter().map(|_| Default::default()).collect(),
         overwritten: Sums::new(scratch),
         commits: Sums::new(scratch),
+        commit: (CommitTs(0), Totals::default()),
         first: None,
         last: None,
         user_key: Vec::new(),
@@ -174,8 +175,10 @@ struct Counter {
     router: Router,
     families: Vec<OfFamily>,
     overwritten: Sums,
-    /// By commit timestamp.
+    /// By commit timestamp, but for those at hand.
     commits: Sums,
+    /// The last commit timestamp, and what was counted of it at a stretch.
+    commit: (CommitTs, Totals),
     first: Option<CommitTs>,
     last: Option<CommitTs>,
     /// The last user key, the number of its family and, once it was needed, the row of what it belongs to.
@@ -212,7 +215,11 @@ impl Counter {
         if family.owner() != Owner::Store {
             self.first = Some(self.first.map_or(commit_ts, |first| first.min(commit_ts)));
             self.last = Some(self.last.map_or(commit_ts, |last| last.max(commit_ts)));
-            self.commits.add(&commit_ts.0.to_be_bytes(), &one)?;
+            if self.commit.0 != commit_ts {
+                self.end_commit()?;
+                self.commit.0 = commit_ts;
+            }
+            self.commit.1.add(&one);
         }
         if newer.is_some() {
             if self.row.is_empty() {
@@ -225,7 +232,14 @@ impl Counter {
         Ok(())
     }
 
-    fn finish(self, top: usize) -> Result<Versions> {
+    /// Adds what was counted of the last commit timestamp.
+    fn end_commit(&mut self) -> Result<()> {
+        let (commit_ts, totals) = std::mem::take(&mut self.commit);
+        if totals == Totals::default() { Ok(()) } else { self.commits.add(&commit_ts.0.to_be_bytes(), &totals) }
+    }
+
+    fn finish(mut self, top: usize) -> Result<Versions> {
+        self.end_commit()?;
         let Counter { families, overwritten, commits, first, last, .. } = self;
         let mut versions = Versions::default();
         for (family, OfFamily { all, older, deletions }) in Family::ALL.iter().zip(families) {
