@@ -29,6 +29,11 @@ impl Case {
         Case { goal: Some(Goal::TimeAtMost(ratio)), ..self }
     }
 
+    /// Ours shall take at most so many times as much time of the processor.
+    pub(super) fn cpu_at_most(self, ratio: f64) -> Self {
+        Case { goal: Some(Goal::CpuAtMost(ratio)), ..self }
+    }
+
     /// Ours shall get through at least so much of what the other gets through in the same time.
     pub(super) fn at_least_speed(self, ratio: f64) -> Self {
         Case { goal: Some(Goal::SpeedAtLeast(ratio)), ..self }

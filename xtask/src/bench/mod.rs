@@ -149,6 +149,8 @@ impl Bench<'_> {
         let (packed_out, packed_out2) = (tmpfs.path("out.tar.zst"), tmpfs.path("out2.tar.zst"));
         let loop_to = |target: &Path| baseline::command(listing, target);
         let cat = format!("cat {} > /dev/null", quoted(&input));
+        let look = |args: &[&str]| format!("{} > /dev/null", self.ours(args));
+        let inspect = look(&["inspect", &input]);
         let mut cases = vec![
             Case::new("directory, tmpfs", decode(&tmpfs_out, "none"), "create/write/close loop", loop_to(&tmpfs_out2))
                 .at_most(1.25)
@@ -216,8 +218,32 @@ impl Bench<'_> {
                 "zstd -d of it",
                 format!("zstd -q -d -c {} > /dev/null", quoted(&text(&packed))),
             ),
-            Case::new("inspect", format!("{} > /dev/null", self.ours(&["inspect", &input])), "cat", cat)
-                .at_least_speed(0.7),
+            Case::new("inspect", inspect.clone(), "cat", cat).at_least_speed(0.7),
+            Case::new("ls", look(&["ls", &input]), "inspect", inspect.clone()).cpu_at_most(1.6),
+            Case::new(
+                "ls of one key",
+                look(&["ls", &input, &input::address_of_a_string()]),
+                "inspect",
+                inspect.clone(),
+            )
+            .cpu_at_most(1.1),
+            Case::new(
+                "get of one key",
+                look(&["get", &input, &input::address_of_a_string()]),
+                "inspect",
+                inspect.clone(),
+            )
+            .cpu_at_most(1.1),
+            Case::new(
+                "history of one key",
+                look(&["history", &input, &input::address_of_a_string()]),
+                "inspect",
+                inspect.clone(),
+            )
+            .cpu_at_most(1.1),
+            Case::new("report", look(&["report", &input]), "inspect", inspect.clone()).cpu_at_most(2.5),
+            Case::new("diff", look(&["diff", &input, &input]), "inspect, twice", format!("{inspect}; {inspect}"))
+                .cpu_at_most(2.6),
             Case::new(
                 "encode",
                 self.ours(&["encode", &text(&dump), &text(&tmpfs_out), "--fsync", "none", "--no-self-test", "--quiet"]),

@@ -14,6 +14,8 @@ use super::memory::MemoryRow;
 pub(super) enum Goal {
     /// Our time by theirs, at most.
     TimeAtMost(f64),
+    /// Our time of the processor by theirs, at most.
+    CpuAtMost(f64),
     /// Their time by ours, at least.
     SpeedAtLeast(f64),
 }
@@ -31,14 +33,21 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// What is compared, of ours and of theirs, in seconds.
+    fn times(&self) -> [f64; 2] {
+        let is_of_processor = matches!(self.goal, Some(Goal::CpuAtMost(_)));
+        [self.ours, self.theirs].map(|side| if is_of_processor { side.user_s + side.system_s } else { side.wall_s })
+    }
+
     /// Our time by theirs.
     fn time_ratio(&self) -> f64 {
-        self.ours.wall_s / self.theirs.wall_s
+        let [ours, theirs] = self.times();
+        ours / theirs
     }
 
     fn reaches_goal(&self) -> Option<bool> {
         self.goal.map(|goal| match goal {
-            Goal::TimeAtMost(most) => self.time_ratio() <= most,
+            Goal::TimeAtMost(most) | Goal::CpuAtMost(most) => self.time_ratio() <= most,
             Goal::SpeedAtLeast(least) => 1.0 / self.time_ratio() >= least,
         })
     }
@@ -50,6 +59,7 @@ impl fmt::Display for Row {
         let goal = match self.goal {
             None => String::new(),
             Some(Goal::TimeAtMost(most)) => format!("time at most {most}"),
+            Some(Goal::CpuAtMost(most)) => format!("processor at most {most}"),
             Some(Goal::SpeedAtLeast(least)) => format!("speed {:.2}, at least {least}", 1.0 / ratio),
         };
         let verdict = match self.reaches_goal() {
@@ -58,10 +68,11 @@ impl fmt::Display for Row {
             Some(false) => "MISSED",
         };
         let peak_mib = self.ours.peak_kib / 1024;
+        let [ours, theirs] = self.times();
         write!(
             f,
             "{:<24} {:>8.3} s  {:>8.3} s  {ratio:>6.2}  {peak_mib:>5} MiB  {:<40} {goal} {verdict}",
-            self.name, self.ours.wall_s, self.theirs.wall_s, self.compared_with
+            self.name, ours, theirs, self.compared_with
         )
     }
 }
