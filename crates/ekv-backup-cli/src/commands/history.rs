@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &HistoryArguments, output: &mut Output) -> Result<E
     let retained = history(&source, &name, &read.resources, &mut take, output.screen())?;
     if !is_json {
         let last = match CommitTime::of(retained.since) {
-            None => "retained since 1970-01-01T00:00:00.000Z: nothing older was dropped".to_owned(),
+            None => "nothing was dropped: the store was never compacted".to_owned(),
             Some(since) => format!(
                 "retained since {}: of what was overwritten before, the server may have dropped versions",
                 since.time

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use ekv_testkit::SnapshotBuilder;
 use ekv_testkit::fixtures::ALL_3;
-use ekv_testkit::redis::key;
+use ekv_testkit::redis::{Wide, key};
 
 use crate::support::{Room, end_of};
 
@@ -117,6 +117,9 @@ fn damaged_value_is_told_and_damaged_snapshot_prints_nothing() {
     let get = room.run(&["get", "torn.fsm", "torn"]);
     get.assert_code(2).assert_says("redis:0/torn cannot be read: redis_invalid_string_value");
     assert_eq!(get.stdout, "");
+    // What it was is not known, which is not that it was deleted.
+    let history = room.run(&["history", "torn.fsm", "torn"]);
+    assert!(history.assert_code(5).stdout.contains("damaged   redis_invalid_string_value: "), "{history:?}");
     // What is damaged elsewhere does not concern it.
     assert_eq!(room.run(&["get", "torn.fsm", "plain"]).assert_code(0).stdout, "text");
     let mut bytes = fs::read(room.path("sound.fsm")).unwrap();
@@ -126,6 +129,32 @@ fn damaged_value_is_told_and_damaged_snapshot_prints_nothing() {
         let run = room.run(words);
         assert_eq!(run.assert_code(2).stdout, "");
     }
+}
+
+/// `history` said that a value was deleted which it could not read.
+#[test]
+fn version_that_cannot_be_read_is_not_told_as_a_deletion() {
+    let room = Room::new();
+    let (odd, field) = (key::string(b"odd"), |name: &[u8]| Wide::Hash.element(b"h", name));
+    let hlc = |ms: u64| (1_000_000 + ms) << 16;
+    let snapshot = SnapshotBuilder::new()
+        .put(&odd, hlc(1), &string(None, b"first"))
+        .version(&odd, hlc(2), 0x80, 0, b"unreadable")
+        .put(&odd, hlc(3), &string(None, b"third"))
+        .version(&odd, hlc(4), 0x80, 0, b"unreadable")
+        .put(&field(b"a"), hlc(1), b"1")
+        .version(&field(b"b"), hlc(2), 0x80, 0, b"unreadable")
+        .put(&field(b"a"), hlc(3), b"2")
+        .delete(&field(b"b"), hlc(4));
+    room.write("s.fsm", &snapshot.build());
+    let told = |name: &str, code: i32| {
+        let run = room.run(&["history", "s.fsm", name, "--json"]);
+        let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let change = |line: serde_json::Value| line["change"].as_str().map(str::to_owned);
+        run.assert_code(code).stdout.lines().map(line).filter_map(change).collect::<Vec<_>>()
+    };
+    assert_eq!(told("odd", 5), ["damaged", "written", "damaged", "written"]);
+    assert_eq!(told("h", 5), ["written", "damaged", "damaged", "written"]);
 }
 
 #[test]
@@ -388,7 +417,7 @@ fn history_tells_what_a_thing_was_at_every_commit() {
                     2026-11-22T15:34:24.597Z  hlc:117660822051028992  set              7 B  1 element\n\
                     2026-11-22T15:34:24.586Z  hlc:117660822050308096  deleted\n\
                     2026-11-22T15:34:24.560Z  hlc:117660822048604160  string      68.3 KiB\n\
-                    retained since 1970-01-01T00:00:00.000Z: nothing older was dropped\n";
+                    nothing was dropped: the store was never compacted\n";
     assert_eq!(run.assert_code(0).stdout, expected);
     let json = room.run(&["history", "all-3.fsm", "dynamodb:dropped/x", "--json"]);
     let first = "{\"address\":\"dynamodb:dropped/x\",\"commit\":{\"hlc\":117660827470594212,\"unix_ms\":1795361747293,\

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ekv_adapters::redis::element_family;
 use ekv_adapters::{AdapterOptions, Concern, Family, Router, Run, concerns, decode, ranges_of, subject};
 use ekv_model::{Class, Consumer, Error, Event, Kind, Name, Result, Scope, Severity, Step, Thing, Things};
-use ekv_snapshot::{Classify as _, CommitTs, FamilyTotals, Range, VersionScan, View, len_u64};
+use ekv_snapshot::{Classify as _, CommitTs, FamilyTotals, Range, VersionKind, VersionScan, View, len_u64};
 use ekv_spill::{Scratch, Sorter, Spool, Spooled};
 
 use super::source::Source;
@@ -16,6 +16,10 @@ use crate::{CommandError, Resources, Store};
 
 /// Memory for sorting the commits of a thing, in bytes.
 const SORT_BUDGET: usize = 4 << 20;
+
+/// Why a state is not known.
+const UNREADABLE: &str =
+    "a record of it is damaged, or encrypted with a data key that was not given (--encryption-keys with --kek-file)";
 
 /// A commit that made something of a thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +173,8 @@ struct Commits {
     rows: Spooled,
     /// Whether some are of something around it.
     has_around: bool,
+    /// The user keys of its own records with versions that cannot be read, each with its length before it.
+    unreadable: Spooled,
 }
 
 impl Commits {
@@ -177,6 +183,8 @@ impl Commits {
         let mut sorter = Sorter::new(Arc::clone(scratch), SORT_BUDGET);
         let mut concern = Concerns::of(name);
         let mut has_around = false;
+        let mut unreadable = Spool::new(Arc::clone(scratch), SORT_BUDGET);
+        let mut last_unreadable = Vec::new();
         let ranges = ranges_of(&store.state.view, name)?;
         for (group, file) in store.state.view.files() {
             let group = u64::try_from(group).unwrap_or(u64::MAX);
@@ -187,6 +195,11 @@ impl Commits {
                     let (_, Some(concern)) = concern.of_record(version.user_key) else { continue };
                     let is_own = concern == Concern::Own;
                     has_around |= !is_own;
+                    if is_own && version.kind == VersionKind::Damaged && last_unreadable != version.user_key {
+                        last_unreadable = version.user_key.to_vec();
+                        let row = [&len_u64(version.user_key).to_be_bytes()[..], version.user_key].concat();
+                        unreadable.write_all(&row).map_err(scratch_error)?;
+                    }
                     let commit = Commit { ts: version.commit_ts.0, is_own, is_staged: file.is_overlay(), group };
                     sorter.push(&(!commit.ts).to_be_bytes(), &commit.encode()).map_err(scratch_error)?;
                 }
@@ -215,7 +228,28 @@ impl Commits {
                 }
             }
         }
-        Ok(Commits { rows: rows.into_reader().map_err(scratch_error)?, has_around })
+        let [rows, unreadable] = [rows, unreadable].map(|spool| spool.into_reader().map_err(scratch_error));
+        Ok(Commits { rows: rows?, has_around, unreadable: unreadable? })
+    }
+
+    /// Whether one of its records cannot be read in a view.
+    fn has_unreadable(&self, view: &View) -> Result<bool> {
+        if self.unreadable.len() == 0 {
+            return Ok(false);
+        }
+        let (mut at, mut lookup) = (0_u64, view.lookup());
+        while at < self.unreadable.len() {
+            let mut len = [0; size_of::<u64>()];
+            self.unreadable.read_at(at, &mut len).map_err(scratch_error)?;
+            let mut user_key = vec![0; usize::try_from(u64::from_be_bytes(len)).map_err(|_| garbled_row())?];
+            at = at.saturating_add(len_u64(&len));
+            self.unreadable.read_at(at, &mut user_key).map_err(scratch_error)?;
+            at = at.saturating_add(len_u64(&user_key));
+            if lookup.get(&user_key)?.is_some_and(|found| found.is_damaged) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn count(&self) -> u64 {
@@ -304,7 +338,12 @@ impl<'s> Past<'s> {
         if count <= COMMITS_AT_ONCE {
             for number in numbers {
                 let commit = commits.get(number)?;
-                told.state(Some(commit), self.state_at(commit.ts, progress)?)?;
+                let is_unreadable = commits.has_unreadable(&self.store.state.view.reading_at(CommitTs(commit.ts)))?;
+                let state = match is_unreadable {
+                    true => VersionState::Damaged(UNREADABLE.to_owned()),
+                    false => self.state_at(commit.ts, progress)?,
+                };
+                told.state(Some(commit), state)?;
             }
             return Ok(());
         }
