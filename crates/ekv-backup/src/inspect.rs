@@ -112,7 +112,10 @@ pub fn inspect_part(
     let snapshots = store.state.reports(&store.loaded);
     let families = store.families();
     let available = match InputPlace::of(input) {
-        Ok(InputPlace::Directory) => available(input, &store.loaded, &store.scratch, progress)?,
+        // An offload store lists its own.
+        Ok(InputPlace::Directory) if store.loaded.listing.is_none() => {
+            available(input, &store.loaded, &store.scratch, progress)?
+        }
         _ => Vec::new(),
     };
     let inspection = Inspection {

@@ -105,7 +105,9 @@ fn not_found(path: &Path, unreadable: u64) -> Error {
     let mut reason = if name == FSM_DIR || name == SNAP_DIR {
         format!("this is the {name} folder of a group: name the directory above it, or one .fsm file")
     } else {
-        "looked for fsm-snap, snap or group-<number> in this directory and in the directories in it".to_owned()
+        "looked for fsm-snap, snap or group-<number> in this directory and in the directories in it; of an offload store the \
+         directory with groups and payloads is named"
+            .to_owned()
     };
     if unreadable > 0 {
         reason.push_str(&format!(" ({unreadable} of them may not be read)"));

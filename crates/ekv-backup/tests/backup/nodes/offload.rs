@@ -1,6 +1,6 @@
 //! The offload store of a real server with two groups, against what the server answered.
 
-use ekv_backup::{DecodeOptions, NoProgress, OffloadChoice, ReadOptions, decode};
+use ekv_backup::{DecodeOptions, NoProgress, OffloadChoice, ReadOptions, decode, inspect};
 use ekv_testkit::fixtures;
 use ekv_testkit::truth::{Kind, compare, observation};
 use serde_json::Value;
@@ -26,5 +26,18 @@ fn offload_store_decodes_to_what_its_server_answered_at_either_publication() {
             origin["manifest_key"].as_str().unwrap().starts_with("backups/prod/v1/groups/2/snapshots/"),
             "{origin}"
         );
+    }
+}
+
+/// It was taken for a node's data directory, and refused as one without a snapshot.
+#[test]
+fn inspect_of_an_offload_store_lists_what_is_in_it() {
+    let room = tempfile::tempdir().unwrap();
+    fixtures::unpack("offload-6.tar", room.path());
+    for place in ["store/backups/prod", "store/backups/prod/v1"] {
+        let inspected = inspect(&room.path().join(place), &ReadOptions::default(), &NoProgress).unwrap();
+        let report = serde_json::to_value(&inspected).unwrap();
+        assert_eq!(report["snapshots"].as_array().unwrap().len(), 2);
+        assert!(!report["store"].is_null() && inspected.available.is_empty(), "{report}");
     }
 }
