@@ -7,8 +7,8 @@ use ekv_model::Class;
 
 use crate::is_out_of_space;
 
-/// Longest record of a [`Sorter`](crate::Sorter), key and payload together, in bytes.
-pub const RECORD_LEN_MAX: usize = 16 * 1024 * 1024;
+/// Longest record of a [`Sorter`](crate::Sorter), key and payload together, in bytes. The line of a KEYMAP with a key of 16 MiB takes 22 MiB.
+pub const RECORD_LEN_MAX: usize = 32 * 1024 * 1024;
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use ekv_testkit::redis::{Wide, key, value};
 use ekv_testkit::{SnapshotBuilder, SstLayout};
 
 use crate::support::{Room, Run, end_of};
@@ -12,9 +13,17 @@ const ADDRESS_SPACE_MIB: u64 = 400;
 
 const PEERS: [&str; 3] = ["--peers", "n=127.0.0.1:50051", "--fresh-cluster"];
 
+/// What keys of 16 MiB may take besides, in MiB: 40 copies of one.
+const LONG_KEYS_MIB: u64 = 640;
+
 /// Runs the program within the limit.
 fn run(room: &Room, arguments: &[&str]) -> Run {
-    let script = format!("ulimit -v {}; exec \"$0\" \"$@\"", ADDRESS_SPACE_MIB << 10);
+    run_within(ADDRESS_SPACE_MIB, room, arguments)
+}
+
+/// Runs the program within a limit of its address space.
+fn run_within(mib: u64, room: &Room, arguments: &[&str]) -> Run {
+    let script = format!("ulimit -v {}; exec \"$0\" \"$@\"", mib << 10);
     let mut command = Command::new("sh");
     command.args(["-c", &script, env!("CARGO_BIN_EXE_ekv-backup")]).args(arguments).current_dir(room.path(""));
     // Each arena reserves address space, which is no memory.
@@ -138,6 +147,41 @@ fn manifest_of_any_size_is_read_in_the_same_memory() {
             let run = run(&room, command);
             run.assert_code(2);
             assert!(run.stderr.len() < 1 << 16, "a message of {} bytes", run.stderr.len());
+        }
+    }
+}
+
+/// Whatever looks at records has copies of a few keys; how many keys there are does not matter.
+#[test]
+fn keys_of_16_mib_take_a_fixed_number_of_copies_however_many_there_are() {
+    let room = Room::new();
+    let longest = |prefix: &[u8], byte: u8| [prefix, &vec![byte; (16 << 20) - prefix.len()][..]].concat();
+    let (string, field) = (key::string(b""), Wide::Hash.element(b"h", b""));
+    let build = |bytes: std::ops::Range<u8>| {
+        let with = |snapshot: SnapshotBuilder, byte: u8| {
+            snapshot.put(&longest(&string, byte), 20, &value::string(b"v", None)).put(&longest(&field, byte), 20, b"v")
+        };
+        bytes.fold(SnapshotBuilder::new(), with).build()
+    };
+    room.write("few.fsm", &build(b'a'..b'b'));
+    room.write("many.fsm", &build(b'a'..b'g'));
+    for name in ["few", "many"] {
+        let [snapshot, dump, payload] = ["fsm", "tar", "out.fsm"].map(|ending| format!("{name}.{ending}"));
+        let export = format!("{name}.rdb");
+        let commands: [(&[&str], i32); 9] = [
+            (&["decode", &snapshot, &dump, "--fsync", "none"], 0),
+            (&["verify", &dump], 0),
+            // They stay in the dump: no server restores such keys.
+            (&["encode", &dump, &payload, "--allow-empty", "--fsync", "none"], 5),
+            (&["inspect", &snapshot], 0),
+            (&["ls", &snapshot], 0),
+            (&["get", &snapshot, "redis:0/h"], 0),
+            (&["history", &snapshot, "redis:0/h"], 0),
+            (&["report", &snapshot], 0),
+            (&["export", &snapshot, &export], 0),
+        ];
+        for (command, code) in commands {
+            run_within(ADDRESS_SPACE_MIB + LONG_KEYS_MIB, &room, command).assert_code(code);
         }
     }
 }

@@ -733,11 +733,15 @@ fn values_that_no_server_accepts_from_clients_are_restored_as_they_were_stored()
 #[test]
 fn what_no_server_restores_stays_in_the_dump_by_name_and_everything_else_is_restored() {
     let long = |prefix: &str, behind: usize| vec![b'k'; LIMIT - prefix.len() - behind + 1];
+    let longest = |prefix: &str| vec![b'k'; (16 << 20) - prefix.len()];
     let fits = |prefix: &str, behind: usize| vec![b'k'; LIMIT - prefix.len() - behind];
     let long_name = String::from_utf8(long("", 0)).unwrap();
     let cases: Vec<(&str, u64, Records)> = vec![
         ("string", 1, records![key::string(&long("!redis|str|", 0)) => value::string(b"", None)]),
         ("string that fits", 0, records![key::string(&fits("!redis|str|", 0)) => value::string(b"", None)]),
+        // The longest key that a snapshot can have: its line in KEYMAP.jsonl is longer than itself.
+        ("longest string", 1, records![key::string(&longest("!redis|str|")) => value::string(b"", None)]),
+        ("longest field", 1, records![Wide::Hash.element(b"v", &longest("!hs|fld|12345")) => b"x"]),
         ("bare key", 1, records![long("!redis|str|", 0) => b"v"]),
         ("HyperLogLog", 1, records![key::hll(&long("!redis|hll|", 0)) => value::hll(b"", None)]),
         (
