@@ -250,6 +250,9 @@ impl Output {
     pub(crate) fn lines(&mut self) -> Result<Lines, Error> {
         self.is_result_printed = true;
         let file = standard_output().map_err(|error| Error::new(Class::WriteIo, error))?;
+        if is_printed_nowhere() {
+            self.note(PRINTED_NOWHERE);
+        }
         Ok(Lines {
             out: io::BufWriter::with_capacity(LINES_BUFFER_LEN, file),
             was_left: false,
@@ -260,9 +263,10 @@ impl Output {
     /// Bytes for standard output, in place of a result. A terminal takes text only.
     ///
     /// # Errors
-    /// If it cannot be written to.
+    /// If it is closed or cannot be written to.
     pub(crate) fn bytes(&mut self) -> Result<Box<dyn Write + Send>, Error> {
         self.is_result_printed = true;
+        refuse_nowhere("content")?;
         let file = standard_output().map_err(|error| Error::new(Class::WriteIo, error))?;
         Ok(match io::stdout().is_terminal() {
             true => Box::new(ForTerminal(file)),
@@ -504,7 +508,7 @@ const PRINTED_NOWHERE: &str =
 /// Whether standard output is the null device, opened for reading as well: so the runtime of this program opens it in place of a standard
 /// output that was closed. A shell opens it for writing only.
 #[cfg(unix)]
-pub(crate) fn is_printed_nowhere() -> bool {
+fn is_printed_nowhere() -> bool {
     use std::os::unix::fs::MetadataExt;
     let is_null = || {
         let (null, output) = (std::fs::metadata("/dev/null").ok()?, standard_output().ok()?.metadata().ok()?);
@@ -519,8 +523,24 @@ pub(crate) fn is_printed_nowhere() -> bool {
 
 /// Whether standard output is closed; not known here.
 #[cfg(not(unix))]
-pub(crate) fn is_printed_nowhere() -> bool {
+fn is_printed_nowhere() -> bool {
     false
+}
+
+/// Refuses to write where nothing is kept.
+///
+/// # Errors
+/// If standard output is closed; `what` would be written there.
+pub(crate) fn refuse_nowhere(what: &str) -> Result<(), Error> {
+    match is_printed_nowhere() {
+        false => Ok(()),
+        true => Err(Error::new(
+            Class::Environment,
+            format!(
+                "standard output is closed, or the null device: the {what} would be kept nowhere; redirect it to a file or a pipe"
+            ),
+        )),
+    }
 }
 
 /// How the program ends when its result cannot be printed.

@@ -235,7 +235,7 @@ impl<S: ScopedSource> ScopedSource for NamedDump<S> {
 fn named(error: ekv_files::Error, name: &[u8]) -> ekv_files::Error {
     let is_about_all = error.location().path.as_ref().is_none_or(Vec::is_empty);
     match error.kind() {
-        ErrorKind::Source(_) | ErrorKind::Archive(_) if is_about_all => error.at(name),
+        ErrorKind::Source(_) | ErrorKind::Archive(_) | ErrorKind::Path(_) if is_about_all => error.at(name),
         _ => error,
     }
 }

@@ -17,7 +17,7 @@ use ekv_spill::Scratch;
 use crate::Resources;
 use crate::input_place::{InputPlace, STANDARD_INPUT, open_stream};
 use spooled::Spooling;
-pub(crate) use spooled::too_many_bytes;
+pub(crate) use spooled::{too_many_bytes, too_many_keys};
 
 /// Folder of the snapshot files in a data directory; every file in it ends with a checksum footer.
 pub(crate) const FSM_FOLDER: &str = "fsm-snap";

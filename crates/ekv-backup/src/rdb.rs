@@ -11,7 +11,7 @@ use ekv_spill::Scratch;
 use crate::books::{Books, Header};
 use crate::completeness::Proof;
 use crate::imports::{Import, Origin};
-use crate::open::{open_other, open_other_stream, too_many_bytes};
+use crate::open::{open_other, open_other_stream, too_many_bytes, too_many_keys};
 use crate::pipe::Events;
 use crate::progress::{Phase, Progress};
 use crate::rdb_error::RdbError;
@@ -74,6 +74,9 @@ impl RdbFile {
                 Ok(progress.advance(offset.saturating_sub(before))?)
             })
         })?;
+        if let Some(max) = read.resources.entries_max.filter(|max| checked.keys > *max) {
+            return Err(ekv_snapshot::Error::new(too_many_keys(max)).in_file(&input.name).into());
+        }
         let file = || input.name.clone();
         let saved = checked.saved_at_s.and_then(|seconds| CommitTs::last_of_ms(seconds.saturating_mul(1000)));
         let moment = saved.or(read.at.and_then(ReadTime::absolute));

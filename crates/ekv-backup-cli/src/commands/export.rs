@@ -139,7 +139,8 @@ fn told<T: serde::Serialize>(report: &ExportReport<T>, output: &mut Output, show
     report.warnings.iter().for_each(|warning| output.warning(warning));
     if report.expired > 0 {
         let keys = text::count(report.expired, "Redis key", "Redis keys");
-        output.note(format_args!("{keys} had expired and stay behind"));
+        let verb = if report.expired == 1 { "stays" } else { "stay" };
+        output.note(format_args!("{keys} had expired and {verb} behind"));
     }
     let rest = ", which `decode` lists in LOSSES.jsonl";
     first_of(&report.lost, report.lost_count, rest, |line| output.warning(format_args!("missing: {line}")));
@@ -147,7 +148,7 @@ fn told<T: serde::Serialize>(report: &ExportReport<T>, output: &mut Output, show
         output.loss_of_report(format_args!("{}: {} ({})", finding.name, finding.meaning, text::digits(finding.count)));
     }
     output.result(exit, report, |out| {
-        let _ = writeln!(out, "State at {}", report.read_at);
+        let _ = writeln!(out, "State at {}", report.read_at.as_deref().unwrap_or("a time that the file does not say"));
         text::findings(&report.findings, out);
         show(out);
     });

@@ -113,7 +113,8 @@ pub(crate) fn tell_of_index(source: &Source, output: &Output) {
 pub(crate) fn tell(poured: &Look, output: &Output) {
     if poured.expired > 0 {
         let keys = text::count(poured.expired, "Redis key", "Redis keys");
-        output.note(format_args!("{keys} had expired and are passed over (--expired keep takes them)"));
+        let verb = if poured.expired == 1 { "is" } else { "are" };
+        output.note(format_args!("{keys} had expired and {verb} passed over (--expired keep takes them)"));
     }
     if poured.things > 0 {
         for filter in &poured.unmatched {

@@ -11,7 +11,7 @@ use ekv_text::Shown;
 
 use crate::args::{CompressionArguments, CompressionRule, FsyncRule, LimitArguments};
 use crate::commands::fsync;
-use crate::output::{is_printed_nowhere, standard_output};
+use crate::output::{refuse_nowhere, standard_output};
 
 /// The argument that means standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -246,12 +246,7 @@ fn stream(compression: Compression) -> Result<DumpTarget, Error> {
             "an archive is not for a terminal: redirect standard output to a file or a pipe",
         ));
     }
-    if is_printed_nowhere() {
-        return Err(Error::new(
-            Class::Environment,
-            "standard output is closed, or the null device: the archive would be kept nowhere; redirect it to a file or a pipe",
-        ));
-    }
+    refuse_nowhere("archive")?;
     let output = standard_output().map_err(|error| Error::new(Class::Environment, error))?;
     Ok(DumpTarget::Stream { output: Box::new(output), name: "standard output".to_owned(), compression })
 }

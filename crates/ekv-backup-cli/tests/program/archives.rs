@@ -92,6 +92,7 @@ fn limits_are_kept_by_every_command_that_reads() {
     room.run(&["decode", "snapshot.fsm", "dump.tar"]).assert_code(0);
     room.run(&["unpack", "dump.tar", "dump"]).assert_code(0);
     room.run(&["encode", "dump", "payload.fsm"]).assert_code(0);
+    room.run(&["export", "snapshot.fsm", "keys.rdb"]).assert_code(0);
     let names = room.names();
     let peers = ["--peers", "n=127.0.0.1:50051", "--fresh-cluster"];
     let with_peers = |command: &[&'static str]| [command, &peers].concat();
@@ -102,8 +103,14 @@ fn limits_are_kept_by_every_command_that_reads() {
     commands.extend([vec!["unpack", "dump.tar", "back"], vec!["pack", "dump", "x.tar"], vec!["checksums", "dump"]]);
     commands.extend([vec!["decode", "snapshot.fsm", "back"], vec!["inspect", "snapshot.fsm"]]);
     commands.push(with_peers(&["prepare-restore", "payload.fsm", "n"]));
+    for source in ["snapshot.fsm", "dump", "dump.tar", "keys.rdb"] {
+        commands.extend([vec!["ls", source], vec!["report", source], vec!["diff", source, "snapshot.fsm"]]);
+        commands.extend([vec!["export", source, "y.rdb"], vec!["load", source, "redis://127.0.0.1:1"]]);
+    }
+    commands.extend([vec!["history", "snapshot.fsm", "a"], vec!["index", "snapshot.fsm"], vec!["inspect", "keys.rdb"]]);
+    commands.extend([vec!["decode", "keys.rdb", "back"], vec!["encode", "keys.rdb", "x.fsm"]]);
     for command in commands {
-        for (limit, option) in [("64", "--max-bytes"), ("2", "--max-entries")] {
+        for (limit, option) in [("48", "--max-bytes"), ("2", "--max-entries")] {
             let run = room.run(&[&command[..], &[option, limit]].concat());
             run.assert_code(2).assert_says(&format!("{option} allows more"));
         }
@@ -303,4 +310,20 @@ fn killed_pack_leaves_nothing_that_looks_like_an_archive_and_clean_removes_what_
     assert!(!room.names().contains("back"));
     room.run(&["clean"]).assert_code(0);
     assert_eq!(room.names().into_iter().collect::<Vec<_>>(), ["dump.tar", "snapshot.fsm"]);
+}
+
+#[test]
+fn error_about_a_path_in_an_archive_names_the_archive() {
+    let room = Room::with_small_snapshot();
+    room.run(&["decode", "snapshot.fsm", "sound.tar"]).assert_code(0);
+    let sound = fs::read(room.path("sound.tar")).unwrap();
+    let mut header = tar::Header::new_ustar();
+    header.as_old_mut().name[..4].copy_from_slice(b"../x");
+    header.set_size(0);
+    header.set_cksum();
+    let odd = [&sound[..sound.len() - 1024], header.as_bytes(), &[0; 1024]].concat();
+    room.write("odd.tar", &odd);
+    for words in [&["verify", "odd.tar"][..], &["unpack", "odd.tar", "back"], &["encode", "odd.tar", "x.fsm"]] {
+        room.run(words).assert_code(2).assert_says("error: odd.tar, byte ");
+    }
 }

@@ -105,6 +105,11 @@ fn closed_standard_output_is_told() {
     for line in ["\"$0\" decode snapshot.fsm - >&-", "\"$0\" pack dump - >&-"] {
         run_shell(&room, line).assert_code(1).assert_says("the archive would be kept nowhere");
     }
+    for line in ["ls snapshot.fsm", "history snapshot.fsm a", "diff snapshot.fsm snapshot.fsm", "report snapshot.fsm"] {
+        let run = run_shell(&room, &format!("\"$0\" {line} >&-"));
+        run.assert_code(0).assert_says("standard output is closed, or the null device");
+    }
+    run_shell(&room, "\"$0\" get snapshot.fsm a >&-").assert_code(1).assert_says("the content would be kept nowhere");
     // A shell that throws the report away knows what it does.
     let run = run_shell(&room, "\"$0\" verify dump >/dev/null");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));

@@ -43,7 +43,8 @@ pub struct ExportOptions {
 #[derive(Clone, Debug, Serialize)]
 pub struct ExportReport<T> {
     /// The moment of the source.
-    pub read_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<String>,
     /// What was made of it.
     #[serde(flatten)]
     pub made: T,
@@ -120,7 +121,8 @@ fn run<O: Output<Look>>(
     progress: &dyn Progress,
 ) -> Result<ExportReport<O::Published>> {
     let mut source = Source::open(input, &options.read, progress)?;
-    let read_at = format_commit_ts(ekv_snapshot::CommitTs(source.header().read_ts));
+    let read_at = Some(source.header().read_ts).filter(|read_ts| *read_ts > 0);
+    let read_at = read_at.map(|read_ts| format_commit_ts(ekv_snapshot::CommitTs(read_ts)));
     let mut told = None;
     let mut events = Looked { source: &mut source, options: &options.events };
     let accept = |look: Look| {

@@ -73,6 +73,11 @@ pub(crate) fn too_many_bytes(max: u64) -> ErrorKind {
     ErrorKind::LimitExceeded { what: "bytes", max, option: "--max-bytes" }
 }
 
+/// The error for an input with more keys than `max`.
+pub(crate) fn too_many_keys(max: u64) -> ErrorKind {
+    ErrorKind::LimitExceeded { what: "keys", max, option: "--max-entries" }
+}
+
 fn refused(fault: CompressedFault) -> Error {
     Error::new(match fault {
         CompressedFault::Damaged { reason } => ErrorKind::Invalid { structure: "zstd stream", reason },
