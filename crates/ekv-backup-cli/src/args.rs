@@ -46,7 +46,7 @@ pub(crate) use get::GetArguments;
 pub(crate) use history::HistoryArguments;
 pub(crate) use keys::KeyArguments;
 pub(crate) use list::ListArguments;
-pub(crate) use load::{CompareArguments, LoadArguments};
+pub(crate) use load::{CompareArguments, LoadArguments, NanRule};
 pub(crate) use offload::OffloadArguments;
 pub(crate) use prepare_restore::{ClusterArguments, DurableRule, PrepareRestoreArguments};
 pub(crate) use report::ReportArguments;

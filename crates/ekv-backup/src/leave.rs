@@ -12,7 +12,7 @@
 //! | `preflight.rs` | what is selected, and what of it cannot go? |
 //! | `compare.rs` | what do a backup and a server differ in? |
 //! | `checkpoint.rs`, `marks.rs` | how far has a load come, and may another run go on with it? |
-//! | `ledger.rs`, `counts.rs`, `sample.rs` | what became of every thing, and which are read back? |
+//! | `ledger.rs`, `counts.rs`, `sample.rs`, `read_back.rs` | what became of every thing, and which are read back? |
 //! | `load.rs` | how does it get there, and what became of every key? |
 //!
 //! Source: `docs/format/redis-live.md`, `docs/format/leave.md`.
@@ -30,6 +30,7 @@ mod load;
 mod marks;
 mod one_database;
 mod preflight;
+mod read_back;
 mod renames;
 mod resp;
 mod sample;

@@ -12,9 +12,9 @@ mod keys;
 mod source;
 mod target;
 
-pub use ekv_live::{AddressError, ServerAddress};
+pub use ekv_live::{AddressError, ServerAddress, TlsOptions};
 pub use source::{LiveServer, ServerEvents};
 pub use target::{Password, ServerAccess, ServerTarget, TargetReport};
 
-pub(crate) use keys::{Names, pour_keys};
+pub(crate) use keys::{Names, Wanted, pour_keys};
 pub(crate) use target::Opened;

@@ -34,6 +34,8 @@ pub(crate) struct Builder<'b> {
     pub(crate) expire_at_ms: Option<u64>,
     /// Whether a key of this name is left as it is.
     pub(crate) is_new: bool,
+    /// Whether it is removed before this one is made, if it is not left.
+    pub(crate) replaces_first: bool,
 }
 
 /// Why no server can be given a collection by commands, if none can: what it would do with half of it is not tried.
@@ -89,11 +91,23 @@ impl Builder<'_> {
     /// # Errors
     /// Of the connection, and of scratch files.
     pub(crate) fn build(&self, connection: &mut Connection, draft: &Draft) -> Result<Verdict> {
-        if self.is_new && is_there(connection, self.name)? {
-            return Ok(Verdict::Exists);
+        if self.is_new {
+            match is_there(connection, self.name)? {
+                Ok(false) => {}
+                Ok(true) => return Ok(Verdict::Exists),
+                Err(verdict) => return Ok(verdict),
+            }
         }
-        if is_there(connection, self.temporary)? {
-            return Ok(Verdict::Foreign("a temporary name is taken".to_owned()));
+        match is_there(connection, self.temporary)? {
+            Ok(false) => {}
+            Ok(true) => return Ok(Verdict::Foreign("a temporary name is taken".to_owned())),
+            Err(verdict) => return Ok(verdict),
+        }
+        if self.replaces_first
+            && !self.is_new
+            && let Reply::Error(text) = connection.call(&[b"UNLINK", self.name])?
+        {
+            return Ok(verdict(&text));
         }
         let mut groups = Groups { connection, temporary: self.temporary, waiting: VecDeque::new(), failed: None };
         self.fill(&mut groups, draft)?;
@@ -345,9 +359,11 @@ fn transaction(connection: &mut Connection, commands: usize) -> Result<(Vec<Repl
     }
 }
 
-fn is_there(connection: &mut Connection, name: &[u8]) -> Result<bool> {
-    match connection.ask(&[b"EXISTS", name])? {
-        Reply::Integer(count) => Ok(count > 0),
+/// Whether there is a key of this name, or what the server says instead.
+fn is_there(connection: &mut Connection, name: &[u8]) -> Result<Result<bool, Verdict>> {
+    match connection.call(&[b"EXISTS", name])? {
+        Reply::Integer(count) => Ok(Ok(count > 0)),
+        Reply::Error(text) => Ok(Err(verdict(&text))),
         reply => Err(connection.unexpected("EXISTS", &reply)),
     }
 }

@@ -116,9 +116,14 @@ impl Error {
         }
     }
 
+    /// Whether the two sides do not trust each other, or do not speak TLS with each other.
+    pub fn is_of_trust(&self) -> bool {
+        matches!(self, Error::Connect { source, .. } | Error::Lost { source, .. } if source.kind() == io::ErrorKind::InvalidData)
+    }
+
     /// Whether another connection may succeed.
     pub(crate) fn is_of_connection(&self) -> bool {
-        matches!(self, Error::Connect { .. } | Error::Lost { .. })
+        matches!(self, Error::Connect { .. } | Error::Lost { .. }) && !self.is_of_trust()
     }
 }
 

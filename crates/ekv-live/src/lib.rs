@@ -2,7 +2,7 @@
 //!
 //! | module | question |
 //! |---|---|
-//! | `address.rs`, `link.rs` | where is a server, how do bytes get there and back? |
+//! | `address.rs`, `link.rs`, `tls.rs` | where is a server, how do bytes get there and back? |
 //! | `wire.rs`, `connection.rs` | what are commands and replies, how are many of them under way? |
 //! | `slots.rs`, `servers.rs` | which node of a cluster has a key, is a server still the same one? |
 //! | `draft.rs` | what is in a collection that is to be written? |
@@ -25,6 +25,8 @@ mod servers;
 mod slots;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 mod verdict;
 mod wire;
 
@@ -34,7 +36,7 @@ pub use connection::{Connection, Reply};
 pub use draft::{Draft, DraftReader, DraftWriter, SMALL_LEN_MAX};
 pub use error::{Error, Result};
 pub use keys::{KeyRead, KeyReader};
-pub use link::{Dial, Link, Patience, SystemDial};
+pub use link::{Dial, Link, Patience, SystemDial, TlsOptions};
 pub use scan::scan;
 pub use sender::{
     Account, Compare, Feed, Fingerprint, Key, Method, OnExists, Outcome, STRING_LEN_MAX, SendOptions, Sender, Settled,
@@ -42,4 +44,6 @@ pub use sender::{
 };
 pub use servers::{Access, Identity, Keyspace, Servers, identify, time_ms};
 pub use slots::{SLOTS, slot, tag};
+#[cfg(feature = "tls")]
+pub use tls::{TlsDial, TlsError};
 pub use wire::{Malformed, put_argument, put_argument_len, put_command};

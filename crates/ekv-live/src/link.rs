@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::Endpoint;
@@ -14,6 +15,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a write may wait before replies are looked at.
 const TURN: Duration = Duration::from_millis(20);
+/// So many turns may a session take to come about.
+#[cfg(feature = "tls")]
+pub(crate) const HANDSHAKE_TURNS_MAX: u32 = 500;
 /// So many turns without a byte in either direction are too many.
 pub(crate) const TURNS_MAX: u32 = 3000;
 
@@ -49,6 +53,17 @@ pub trait Dial {
     /// # Errors
     /// Of the system.
     fn dial(&self, place: &Endpoint) -> io::Result<Box<dyn Link>>;
+}
+
+/// Whom a client trusts, and what it shows to a server, where they speak TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// File with the certificates of authorities; `None` = those of the system.
+    pub authorities: Option<PathBuf>,
+    /// Files with the client's certificate, and those that lead to an authority, and with its private key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whether any certificate of a server is taken, whoever signed it and whatever it is for.
+    pub trusts_anybody: bool,
 }
 
 /// What sockets have in common.

@@ -3,7 +3,7 @@
 //! Source: `docs/format/redis-live.md`, sections 3 to 6.
 
 use std::collections::VecDeque;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,10 @@ pub const STRING_LEN_MAX: u64 = 512 << 20;
 const DELAYS_S: [u64; 6] = [1, 2, 4, 8, 16, 30];
 /// How long a server that will take writes later is waited for altogether.
 const WAIT_MAX: Duration = Duration::from_secs(600);
+/// Least bytes of commands that are under way to a server that lets others wait.
+const WINDOW_LEN_MIN: usize = 4 << 10;
+/// How often it is asked how long others wait.
+const GAUGE_EVERY: Duration = Duration::from_millis(100);
 /// Shortest pause to keep a rate.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 /// Names of ours that are tried.
@@ -74,6 +78,14 @@ pub struct SendOptions {
     pub run: String,
     /// Keys per second at most.
     pub rate: Option<NonZeroU64>,
+    /// Bytes per second at most.
+    pub bandwidth: Option<NonZeroU64>,
+    /// How long another client may have to wait for an answer; where it takes longer, less is under way at once.
+    pub latency_max: Option<Duration>,
+    /// Connections to each node; a key stays on one.
+    pub connections: NonZeroUsize,
+    /// Whether a large key that is there is removed before the new one is made, where keys are replaced: less memory, and a gap.
+    pub replaces_first: bool,
     /// Version of Redis that the target is compatible with.
     pub version: (u64, u64),
     /// The clock of the target when the run began, in Unix milliseconds.
@@ -180,6 +192,15 @@ impl Key {
         Settled { number: self.number, kind: self.kind, name: &self.name, elements, bytes, outcome }
     }
 
+    /// What is sent of it, by and large, in bytes.
+    fn sent_len(&self) -> u64 {
+        let value = match &self.value {
+            Value::Text(text) => u64::try_from(text.len()).unwrap_or(u64::MAX),
+            Value::Elements(draft) => draft.bytes(),
+        };
+        u64::try_from(self.name.len()).unwrap_or(u64::MAX).saturating_add(value)
+    }
+
     /// What it takes while it is under way, in bytes.
     fn len(&self) -> usize {
         let value = match &self.value {
@@ -213,12 +234,26 @@ pub(crate) fn feed_text(
     Ok(consumer.event(AnyEvent::Redis { database: 0, event })?)
 }
 
-/// One server, and what is under way to it.
+/// A connection to one server, and what is under way on it.
 struct Node {
     place: Endpoint,
+    /// Which of the connections to this server it is.
+    lane: usize,
     connection: Option<Connection>,
     flights: VecDeque<Key>,
     bytes: usize,
+    /// Bytes of commands that may be under way.
+    window: usize,
+    /// Where it is asked how long others wait, and when that was done.
+    gauge: Option<Connection>,
+    gauged: Option<Duration>,
+}
+
+impl Node {
+    /// Whether no more is under way than a part of the window.
+    fn is_within(&self, part: usize) -> bool {
+        self.flights.len() <= WINDOW_REPLIES / part && self.bytes <= self.window / part
+    }
 }
 
 /// How long was waited, and for how long more.
@@ -258,6 +293,7 @@ pub struct Sender<'a> {
     scratch: Arc<dyn Scratch>,
     began: Duration,
     sent: u64,
+    sent_len: u64,
     /// Whether any key was settled since this was last looked at.
     has_gone_on: bool,
     payload: PayloadWriter,
@@ -286,6 +322,7 @@ impl<'a> Sender<'a> {
             scratch: Arc::clone(scratch),
             began: clock.now(),
             sent: 0,
+            sent_len: 0,
             has_gone_on: false,
             payload: PayloadWriter { encoder: Encoder::new(Arc::clone(scratch)), bytes: Vec::new() },
             fell_back: options.method == Method::Commands,
@@ -312,7 +349,7 @@ impl<'a> Sender<'a> {
             self.settle_key(&key, Outcome::Expired);
             return Ok(());
         }
-        self.pace()?;
+        self.pace(key.sent_len());
         let is_apart = match &key.value {
             Value::Text(_) => false,
             Value::Elements(draft) => self.fell_back || draft.memory_len().is_none_or(|len| len > SMALL_LEN_MAX),
@@ -346,7 +383,7 @@ impl<'a> Sender<'a> {
             self.told(&settled(Outcome::Failed(why)));
             return Ok(());
         }
-        self.pace()?;
+        self.pace(body.len());
         self.settle()?;
         let is_new = self.options.on_exists != OnExists::Replace;
         let mut feed = |consumer: &mut dyn Consumer| Ok(feed_text(name, body, expire_at_ms, consumer)?);
@@ -486,25 +523,48 @@ impl<'a> Sender<'a> {
         if let Err(error) = flushed {
             self.lose(at, error);
         }
-        if self.is_full(at, 1) {
+        self.gauge(at);
+        if self.nodes.get(at).is_some_and(|node| !node.is_within(1)) {
             self.receive(at, 2);
         }
         Ok(())
     }
 
-    /// Whether more is under way to a node than a part of its window.
-    fn is_full(&self, at: usize, part: usize) -> bool {
-        self.nodes
-            .get(at)
-            .is_some_and(|node| node.flights.len() > WINDOW_REPLIES / part || node.bytes > WINDOW_LEN / part)
+    /// Asks a server, every now and then, how long others wait for an answer, and lets more or less be under way to it.
+    fn gauge(&mut self, at: usize) {
+        let Some(limit) = self.options.latency_max else { return };
+        let now = self.clock.now();
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        if node.gauged.is_some_and(|gauged| now.saturating_sub(gauged) < GAUGE_EVERY) {
+            return;
+        }
+        // What was gathered is part of what others wait for.
+        if let Some(Err(error)) = node.connection.as_mut().map(Connection::flush) {
+            return self.lose(at, error);
+        }
+        if node.gauge.is_none() {
+            node.gauge = self.servers.connect(&node.place).ok();
+        }
+        let asked = self.clock.now();
+        let Some(Ok(_)) = node.gauge.as_mut().map(|gauge| gauge.ask(&[b"PING"])) else {
+            node.gauge = None;
+            return;
+        };
+        let answered = self.clock.now();
+        node.gauged = Some(answered);
+        if answered.saturating_sub(asked) <= limit {
+            node.window = node.window.saturating_add(node.window / 10).min(WINDOW_LEN);
+        } else if node.window > WINDOW_LEN_MIN {
+            node.window = (node.window / 2).max(WINDOW_LEN_MIN);
+        } else {
+            self.receive(at, 0);
+            self.clock.sleep(limit);
+        }
     }
 
     /// Reads replies until no more is under way than a part of the window; 0 = nothing.
     fn receive(&mut self, at: usize, part: usize) {
-        let is_enough = |node: &Node| match part {
-            0 => node.flights.is_empty(),
-            part => node.flights.len() <= WINDOW_REPLIES / part && node.bytes <= WINDOW_LEN / part,
-        };
+        let is_enough = |node: &Node| if part == 0 { node.flights.is_empty() } else { node.is_within(part) };
         let flushed = self.nodes.get_mut(at).and_then(|node| node.connection.as_mut()).map(Connection::flush);
         if let Some(Err(error)) = flushed {
             return self.lose(at, error);
@@ -624,7 +684,7 @@ impl<'a> Sender<'a> {
             return Ok(());
         }
         let tag = tag(slot(&key.name));
-        let (on_exists, run) = (self.options.on_exists, self.options.run.clone());
+        let SendOptions { on_exists, replaces_first, run, .. } = self.options.clone();
         let mut temporaries: Vec<Vec<u8>> = Vec::new();
         let mut feed = |consumer: &mut dyn Consumer| Ok(key.feed(consumer)?);
         let outcome = self.insist(&key.name, key.is_in_doubt, &mut feed, &mut |connection| {
@@ -635,6 +695,7 @@ impl<'a> Sender<'a> {
                 name: &key.name,
                 expire_at_ms: key.expire_at_ms,
                 is_new: on_exists != OnExists::Replace,
+                replaces_first,
             };
             let built = builder.build(connection, draft);
             temporaries.push(temporary);
@@ -735,11 +796,23 @@ impl<'a> Sender<'a> {
     /// Place in the list of nodes of the one that has a key.
     fn node_of(&mut self, name: &[u8]) -> usize {
         let place = self.servers.place_of(name);
-        match self.nodes.iter().position(|node| node.place == *place) {
+        let lane = match self.options.connections.get() {
+            1 => 0,
+            lanes => usize::from(slot(name)) % lanes,
+        };
+        match self.nodes.iter().position(|node| node.place == *place && node.lane == lane) {
             Some(at) => at,
             None => {
-                let node = Node { place: place.clone(), connection: None, flights: VecDeque::new(), bytes: 0 };
-                self.nodes.push(node);
+                self.nodes.push(Node {
+                    place: place.clone(),
+                    lane,
+                    connection: None,
+                    flights: VecDeque::new(),
+                    bytes: 0,
+                    window: WINDOW_LEN,
+                    gauge: None,
+                    gauged: None,
+                });
                 self.nodes.len().saturating_sub(1)
             }
         }
@@ -772,11 +845,14 @@ impl<'a> Sender<'a> {
         expire_at_ms.is_some_and(|at_ms| at_ms <= now_ms)
     }
 
-    /// Keeps the rate.
-    fn pace(&mut self) -> Result<()> {
+    /// Keeps the rates, of one more key of so many bytes.
+    fn pace(&mut self, len: u64) {
         self.sent = self.sent.saturating_add(1);
-        let Some(rate) = self.options.rate else { return Ok(()) };
-        let due = Duration::from_secs_f64(approximate(self.sent) / approximate(rate.get()));
+        self.sent_len = self.sent_len.saturating_add(len);
+        let seconds =
+            |count, rate: Option<NonZeroU64>| rate.map_or(0.0, |rate| approximate(count) / approximate(rate.get()));
+        let due = seconds(self.sent, self.options.rate).max(seconds(self.sent_len, self.options.bandwidth));
+        let due = Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX);
         let early = due.saturating_sub(self.clock.now().saturating_sub(self.began));
         if early >= PAUSE_MIN {
             for at in 0..self.nodes.len() {
@@ -787,7 +863,6 @@ impl<'a> Sender<'a> {
             }
             self.clock.sleep(early);
         }
-        Ok(())
     }
 
     fn settle_key(&mut self, key: &Key, outcome: Outcome) {
@@ -846,7 +921,7 @@ impl Consumer for Encoding<'_> {
     }
 }
 
-/// A number of keys as a number that can be divided; exact up to 2^53.
+/// A number of keys or bytes as a number that can be divided; exact up to 2^53.
 #[expect(clippy::as_conversions, reason = "only the pace depends on it")]
 fn approximate(number: u64) -> f64 {
     number as f64

@@ -3,13 +3,14 @@
 //! Source: `docs/format/redis-live.md`, sections 2 and 7.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::address::{Endpoint, ServerAddress};
 use crate::connection::{Connection, Reply};
 use crate::error::{Error, Result};
 use crate::link::Dial;
 use crate::scan::scan;
-use crate::slots::slot;
+use crate::slots::{slot, tag};
 use crate::wire::put_whole;
 
 /// The default user of servers with access lists.
@@ -54,6 +55,8 @@ pub struct Identity {
     pub databases: Vec<Keyspace>,
     /// Libraries of functions.
     pub function_libraries: u64,
+    /// Replicas that are connected to it.
+    pub replicas: u64,
 }
 
 /// A logical database that holds keys.
@@ -127,6 +130,7 @@ pub fn identify(connection: &mut Connection) -> Result<Identity> {
         time_ms: time_ms(connection)?,
         databases,
         function_libraries: number("number_of_libraries"),
+        replicas: number("connected_slaves"),
     })
 }
 
@@ -249,28 +253,52 @@ impl Servers {
         Ok(())
     }
 
-    /// How many of these keys there are.
+    /// Which of these keys there are.
     ///
     /// # Errors
     /// As [`Servers::connect`], and of the connection.
-    pub fn count_there(&mut self, keys: &[&[u8]]) -> Result<u64> {
-        let mut count = 0_u64;
+    pub fn are_there(&mut self, keys: &[&[u8]]) -> Result<Vec<bool>> {
+        let mut there = vec![false; keys.len()];
         for place in self.places() {
-            let own: Vec<&[u8]> = keys.iter().copied().filter(|key| *self.place_of(key) == place).collect();
+            let own: Vec<usize> =
+                (0..keys.len()).filter(|at| keys.get(*at).is_some_and(|key| *self.place_of(key) == place)).collect();
             if own.is_empty() {
                 continue;
             }
             let mut connection = self.connect(&place)?;
-            own.iter().for_each(|key| put_whole(connection.out(), &[b"EXISTS", key]));
+            for key in own.iter().filter_map(|at| keys.get(*at)) {
+                put_whole(connection.out(), &[b"EXISTS", key]);
+            }
             connection.flush()?;
-            for _ in own {
-                match connection.reply()? {
-                    Reply::Integer(there) => count = count.saturating_add(u64::try_from(there).unwrap_or(0)),
-                    reply => return Err(connection.unexpected("EXISTS", &reply)),
+            for at in own {
+                match (connection.reply()?, there.get_mut(at)) {
+                    (Reply::Integer(count), Some(is_there)) => *is_there = count > 0,
+                    (reply, _) => return Err(connection.unexpected("EXISTS", &reply)),
                 }
             }
         }
-        Ok(count)
+        Ok(there)
+    }
+
+    /// Waits until replicas have everything that was written; how many of the node with the fewest do.
+    ///
+    /// # Errors
+    /// As [`Servers::connect`], and of the connection.
+    pub fn wait_replicas(&mut self, run: &str, replicas: u64, time: Duration) -> Result<u64> {
+        let mut fewest = u64::MAX;
+        for (place, slot) in self.slots() {
+            let mut connection = self.connect(&place)?;
+            // It waits for what this connection wrote, and so for all that was written before.
+            let name = format!("ekv-load:{{{}}}:{run}:wait", tag(slot)).into_bytes();
+            connection.ask(&[b"SET", &name, b"", b"PX", b"60000"])?;
+            connection.ask(&[b"UNLINK", &name])?;
+            let time_ms = time.as_millis().to_string();
+            match connection.ask(&[b"WAIT", replicas.to_string().as_bytes(), time_ms.as_bytes()])? {
+                Reply::Integer(count) => fewest = fewest.min(u64::try_from(count).unwrap_or(0)),
+                reply => return Err(connection.unexpected("WAIT", &reply)),
+            }
+        }
+        Ok(fewest)
     }
 
     /// The logical database that connections are to.
@@ -425,6 +453,7 @@ mod tests {
             time_ms: 0,
             databases: Vec::new(),
             function_libraries: 0,
+            replicas: 0,
         };
         assert_eq!(identity("redis", "6.2.14").compatible(), (6, 2));
         assert_eq!(identity("valkey", "8.1.1").compatible(), (8, 1));

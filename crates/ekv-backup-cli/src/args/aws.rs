@@ -25,7 +25,7 @@ pub(crate) struct AwsArguments {
     /// Let everything go over the network in clear text, where --endpoint-url is http:// and another machine
     #[arg(long, help_heading = HEADING)]
     pub(crate) insecure: bool,
-    /// Requests that are under way at once [default: 8]
+    /// Requests that are under way at once [default: 8]; for Redis, connections to each node [default: 1]
     #[arg(long, value_name = "N", value_parser = parse_connections, help_heading = HEADING)]
     pub(crate) connections: Option<NonZeroUsize>,
 }

@@ -1,7 +1,7 @@
 //! Options of `load` and `compare`.
 
 use std::ffi::OsString;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -19,7 +19,8 @@ Examples:
   ekv-backup load dump.tar.zst unix:/run/redis.sock --prefix user: --on-exists skip
   ekv-backup load /var/lib/elastickv/n1 redis://127.0.0.1:7001     a cluster: any node
   ekv-backup load dump redis://127.0.0.1 --rename-prefix user:=restored:user:
-  ekv-backup load dump redis://127.0.0.1 --rate 5000 --on-exists replace
+  ekv-backup load dump redis://127.0.0.1 --rate 5000 --max-latency 10 --on-exists replace
+  ekv-backup load dump redis://127.0.0.1 --into-db 1 --verify full
   ekv-backup load dump dynamodb: --region eu-central-1 --profile work --dry-run
   ekv-backup load dump dynamodb: --table users --rename users=users-restored
   ekv-backup load dump dynamodb: --endpoint-url http://127.0.0.1:4566 --region us-east-1
@@ -68,6 +69,32 @@ pub(crate) struct LoadArguments {
     /// Most keys, items, objects or messages per second: 500, or 500/s
     #[arg(long, value_name = "N", value_parser = parse_rate, help_heading = "How it is written")]
     pub(crate) rate: Option<NonZeroU32>,
+    /// Most bytes per second: 10M, or 10M/s
+    #[arg(long, value_name = "BYTES", value_parser = parse_bandwidth, help_heading = "How it is written")]
+    pub(crate) max_bandwidth: Option<NonZeroU64>,
+    /// Longest time that another client of a Redis server may have to wait for an answer, in milliseconds
+    ///
+    /// It is asked every 100 ms on a connection of its own: where it takes longer, half as much is under way at once, else a tenth more.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000), help_heading = "How it is written")]
+    pub(crate) max_latency: Option<u64>,
+    /// Write into database N of a Redis server, which is empty, and let it change places with that of TARGET in one step at the end
+    ///
+    /// Clients see all of it at once, and what was there before is in database N afterwards. If anything did not arrive, they do not change places.
+    #[arg(long, value_name = "N", help_heading = "How it is written")]
+    pub(crate) into_db: Option<u32>,
+    /// Remove a large key that is there before the new one is made, and not when it is whole
+    ///
+    /// For servers with little memory: old and new are never there together. Until the new one is whole, clients see none.
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) replace_first: bool,
+    /// Wait at the end until N replicas have everything, for a minute at most; fewer are exit code 5
+    #[arg(long, value_name = "N", help_heading = "How it is written")]
+    pub(crate) wait_replicas: Option<NonZeroU64>,
+    /// What happens to sorted sets with a score that is not a number, which no server takes
+    ///
+    /// lose: such a key is lost. drop-member: it is written without those members.
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = NanRule::Lose, help_heading = "How it is written")]
+    pub(crate) nan: NanRule,
     /// Call a table, bucket or queue otherwise: --rename users=users-restored; may be given more than once
     #[arg(long, value_name = "OLD=NEW", value_parser = parse_rename, help_heading = "How it is written")]
     pub(crate) rename: Vec<(String, String)>,
@@ -110,7 +137,7 @@ pub(crate) struct LoadArguments {
     pub(crate) resume: Option<PathBuf>,
     /// What is read back and compared at the end: none, count, list, full, or sample:N chosen at random among what was written [default: sample:1000]
     ///
-    /// redis: none, sample:N. dynamodb: none, count, sample:N, full. `compare` reads back everything.
+    /// redis: none; count, list: every key that was written is there; sample:N, full: it is what it should be. Of a load that went on, what this run wrote. dynamodb: none, count, sample:N, full. `compare` reads back everything.
     #[arg(long, value_name = "HOW", value_parser = parse_verify, help_heading = "How it is written")]
     pub(crate) verify: Option<Verify>,
 
@@ -172,6 +199,13 @@ impl From<MethodRule> for Method {
     }
 }
 
+/// What happens to sorted sets with a score that is not a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NanRule {
+    Lose,
+    DropMember,
+}
+
 /// Most keys that are kept to be read back.
 const VERIFIED_MAX: u64 = 10_000;
 
@@ -185,6 +219,11 @@ fn parse_verify(text: &str) -> Result<Verify, String> {
         "full" => Ok(Verify::Full),
         text => sample(text).map(Verify::Sample).ok_or_else(expected),
     }
+}
+
+fn parse_bandwidth(text: &str) -> Result<NonZeroU64, String> {
+    let bytes = super::bytes::parse_bytes(text.strip_suffix("/s").unwrap_or(text))?;
+    NonZeroU64::new(bytes).ok_or_else(|| "nothing would ever arrive".to_owned())
 }
 
 fn parse_rate(text: &str) -> Result<NonZeroU32, String> {
@@ -203,10 +242,16 @@ impl LoadArguments {
         match &self.target {
             Destination::Redis(_) => {
                 let own = [("--rename", !self.rename.is_empty()), ("--capacity", self.capacity.is_some())];
-                self.aws.given().chain(given(&own)).collect()
+                self.aws.given().filter(|option| *option != "--connections").chain(given(&own)).collect()
             }
             Destination::Aws(service) => given(&[
                 ("--method", self.method.is_some()),
+                ("--max-bandwidth", self.max_bandwidth.is_some()),
+                ("--max-latency", self.max_latency.is_some()),
+                ("--into-db", self.into_db.is_some()),
+                ("--replace-first", self.replace_first),
+                ("--wait-replicas", self.wait_replicas.is_some()),
+                ("--nan", self.nan != NanRule::Lose),
                 ("--rename-prefix", !self.rename_prefix.is_empty()),
                 ("--shift-expiry", self.shift_expiry),
                 ("--require-empty", self.require_empty),

@@ -1,7 +1,7 @@
 //! `decode`.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ekv_backup::{
     BareKeys, Checking, Class, CommandError, DecodeOptions, DecodeReport, DynamodbLayout, Error, EventOptions, Expired,
@@ -14,7 +14,7 @@ use crate::args::{
     SnapshotArguments, ViewRule, either,
 };
 use crate::commands::text::{self, Detail};
-use crate::commands::{keys, server, target, warn_of_privacy};
+use crate::commands::{keys, now_ms, server, target, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page};
 
@@ -165,8 +165,7 @@ pub(crate) fn snapshot_options(arguments: &SnapshotArguments) -> Result<ReadOpti
 
 /// The time before which a snapshot is older than `age`, in Unix milliseconds.
 fn not_before_ms(age: Duration) -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(u64::MAX)
+    now_ms().saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn show(dump: &Path, report: &DecodeReport, is_compared: bool, with_families: bool, out: &mut Page) {

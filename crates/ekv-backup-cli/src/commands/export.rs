@@ -1,7 +1,6 @@
 //! `export`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
 
 use ekv_backup::leave::{
     ExportOptions, ExportReport, FileReport, FileTarget, ImportCompression, ImportOptions, ImportReport, KeysForm,
@@ -11,7 +10,7 @@ use ekv_backup::{Class, DumpTarget, Error, EventOptions, Expired, Protocol, Redi
 
 use crate::args::{CompressionRule, ExportArguments, ExportFormatRule};
 use crate::commands::decode::read_options;
-use crate::commands::{target, text, warn_of_privacy};
+use crate::commands::{now_ms, target, text, warn_of_privacy};
 use crate::exit::Exit;
 use crate::output::{Output, Page, first_of};
 
@@ -91,11 +90,6 @@ fn databases(given: &[(u32, u32)]) -> Result<BTreeMap<u32, u32>, Error> {
         );
     }
     Ok(databases)
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn show_keys(report: &FileReport, form: KeysForm, out: &mut Page) {

@@ -1,13 +1,14 @@
 //! `load` into a Redis server.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
 
 use ekv_backup::leave::{LoadOptions, LoadReport, Method, Reason, Renames, Verify, load};
 use ekv_backup::see::Source;
 use ekv_backup::server::{ServerAddress, ServerTarget};
 use ekv_backup::{Class, Error, EventOptions, Protocol};
 
-use crate::args::LoadArguments;
+use crate::args::{LoadArguments, NanRule};
 use crate::commands::decode::read_options;
 use crate::commands::text;
 use crate::exit::Exit;
@@ -26,16 +27,6 @@ pub(crate) fn run(arguments: &LoadArguments, address: &ServerAddress, output: &m
     let read = read_options(&arguments.read)?;
     let scope = arguments.scope.scope(&adapters, &arguments.source, read.allow_empty)?;
     let on_exists = arguments.on_exists.of_keys();
-    let verify = match arguments.verify {
-        None => VERIFIED,
-        Some(Verify::None) => 0,
-        Some(Verify::Sample(count)) => count,
-        Some(_) => {
-            return Err(usage(
-                "--verify for a Redis server: none or sample:N; compare reads back everything".to_owned(),
-            ));
-        }
-    };
     let renames = Renames::parse(arguments.rename_prefix.iter().map(|rule| rule.as_encoded_bytes()));
     let options = LoadOptions {
         events: EventOptions { scope: arguments.first.of(scope), ..EventOptions::of(adapters) },
@@ -51,7 +42,14 @@ pub(crate) fn run(arguments: &LoadArguments, address: &ServerAddress, output: &m
         has_preflight: !arguments.no_preflight,
         is_dry_run: arguments.dry_run,
         is_strict: arguments.strict,
-        verify,
+        bandwidth: arguments.max_bandwidth,
+        latency_max: arguments.max_latency.map(Duration::from_millis),
+        connections: arguments.aws.connections.unwrap_or(NonZeroUsize::MIN),
+        replaces_first: arguments.replace_first,
+        drops_nan: arguments.nan == NanRule::DropMember,
+        into_database: arguments.into_db,
+        replicas: arguments.wait_replicas,
+        verify: arguments.verify.unwrap_or(Verify::Sample(VERIFIED)),
         allow_empty: read.allow_empty,
         resources: read.resources.clone(),
         resume: arguments.resume.clone(),
@@ -97,6 +95,17 @@ fn tell(report: &LoadReport, output: &Output) {
     }
     if let Some(keys) = report.resumed_after {
         output.note(format_args!("went on behind {}", text::count(keys, "key that was done", "keys that were done")));
+    }
+    if report.dropped_members > 0 {
+        let what = text::count(report.dropped_members, "member", "members");
+        output.warning(format_args!("{what} of sorted sets were left out: their score is not a number"));
+    }
+    if report.lacks_replicas {
+        let have = text::count(report.replicas.unwrap_or(0), "replica has", "replicas have");
+        output.problem(format_args!("{have} everything after a minute, which is fewer than --wait-replicas wants"));
+    }
+    if let Some(why) = &report.not_swapped {
+        output.problem(why);
     }
     if let Some(verified) = report.verified.as_ref().filter(|verified| verified.different > 0) {
         let what = text::count(verified.different, "key", "keys");
@@ -152,6 +161,12 @@ fn show(report: &LoadReport, out: &mut Page) {
     if let Some(verified) = &report.verified {
         let same = verified.count.saturating_sub(verified.different);
         let _ = writeln!(out, "  read back {}: {same} equal, {} different", keys(verified.count), verified.different);
+    }
+    if let Some(replicas) = report.replicas {
+        let _ = writeln!(out, "  {} everything", text::count(replicas, "replica has", "replicas have"));
+    }
+    if let Some(database) = report.swapped_with {
+        let _ = writeln!(out, "  databases changed places: what was there before is in database {database}");
     }
     reasons(&counts.reasons, ("key", "keys"), out);
 }

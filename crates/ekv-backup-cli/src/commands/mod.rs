@@ -27,6 +27,7 @@ pub(crate) mod text;
 pub(crate) mod verify;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use ekv_backup::{CommandError, Error, Fsync, Privacy, Protocol, Scope};
 
@@ -41,6 +42,12 @@ pub(crate) fn some_adapters(list: Option<&AdapterList>) -> Option<Vec<Protocol>>
 /// A selection, which may not ask what a dump does not say.
 pub(crate) fn of_dump(scope: Arc<Scope>) -> Result<Arc<Scope>, Error> {
     if scope.is_about_changes() { Err(CommandError::NoCommitTimes.into()) } else { Ok(scope) }
+}
+
+/// The time by the clock of this machine, in Unix milliseconds.
+pub(crate) fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What an option says about stable storage.

@@ -115,7 +115,6 @@ fn target_that_may_not_be_written_to_is_refused_before_anything_is_sent() {
     load(&url(&server), &["--allow-eviction"]).assert_code(0);
     client.call(&[b"CONFIG", b"SET", b"maxmemory-policy", b"noeviction"]);
     load(&format!("{}/99", url(&server)), &[]).assert_code(1).assert_says("out of range");
-    load(&url(&server).replace("redis", "rediss"), &[]).assert_code(1).assert_says("TLS");
     load("redis://:secret@127.0.0.1", &[]).assert_code(1).assert_says("does not belong into the address");
     load("redis://127.0.0.1:1", &[]).assert_code(1).assert_says("cannot connect to 127.0.0.1:1");
     let Some(other) = RedisServer::start() else { return };
@@ -287,18 +286,16 @@ fn pass(mut client: TcpStream, mut server: TcpStream, left: &AtomicU64, tell: &S
     }
 }
 
-#[test]
-fn load_killed_at_any_write_goes_on_to_the_same_and_leaves_no_key_of_its_own() {
-    let Some(server) = RedisServer::start() else { return };
+/// Kills a load through the proxy when so many bytes have passed, and lets it go on, for every so many; what the servers hold is then the
+/// backup, and nothing else.
+fn kill_and_go_on(servers: &[RedisServer], proxy: &Proxy, target: &str, step: usize) {
     let room = Room::new();
     room.write("few.fsm", &few());
-    let proxy = Proxy::to(&server);
-    let target = format!("redis://127.0.0.1:{}", proxy.port);
     for method in ["auto", "commands"] {
-        for bytes in (0..).step_by(53) {
-            server.client().call(&[b"FLUSHALL"]);
+        for bytes in (0..).step_by(step) {
+            servers.iter().for_each(|server| drop(server.client().call(&[b"FLUSHALL"])));
             let _ = std::fs::remove_file(room.path("file"));
-            let load = ["load", "few.fsm", &target, "--resume", "file", "--method", method, "--verify", "none"];
+            let load = ["load", "few.fsm", target, "--resume", "file", "--method", method, "--verify", "none"];
             proxy.left.store(bytes, Ordering::SeqCst);
             let mut child = room.command(load).spawn().unwrap();
             let was_killed = loop {
@@ -312,12 +309,15 @@ fn load_killed_at_any_write_goes_on_to_the_same_and_leaves_no_key_of_its_own() {
             let _ = child.kill();
             let ended = child.wait_with_output().unwrap();
             proxy.left.store(u64::MAX, Ordering::SeqCst);
+            // Of the run that was killed further connections may have been told of.
+            while proxy.reached.try_recv().is_ok() {}
             if was_killed {
                 room.run(&load).assert_code(0);
             } else {
                 assert!(ended.status.success(), "{ended:?}");
             }
-            room.run(&["compare", "few.fsm", &url(&server)]).assert_code(0);
+            room.run(&["compare", "few.fsm", target]).assert_code(0);
+            assert_eq!(servers.iter().map(count).sum::<i64>(), 3, "no key of its own is left");
             assert!(!room.path("file").exists());
             if !was_killed {
                 assert!(bytes > 500, "{bytes}");
@@ -325,6 +325,14 @@ fn load_killed_at_any_write_goes_on_to_the_same_and_leaves_no_key_of_its_own() {
             }
         }
     }
+}
+
+#[test]
+fn load_killed_at_any_write_goes_on_to_the_same_and_leaves_no_key_of_its_own() {
+    let Some(server) = RedisServer::start() else { return };
+    let proxy = Proxy::to(&server);
+    let target = format!("redis://127.0.0.1:{}", proxy.port);
+    kill_and_go_on(&[server], &proxy, &target, 53);
 }
 
 #[test]
@@ -355,4 +363,108 @@ fn load_that_stopped_goes_on_and_never_into_a_server_that_was_emptied_or_with_an
     client.call(&[b"FLUSHALL"]);
     load("large.fsm", &[]).assert_code(1).assert_says("was emptied since");
     assert_eq!(count(&server), 0);
+}
+
+#[test]
+fn every_way_of_reading_back_finds_what_changed() {
+    let Some(server) = RedisServer::start() else { return };
+    let room = Room::new();
+    let snapshot = REDIS_1.compressed_path();
+    let source = snapshot.to_str().unwrap();
+    for verify in ["none", "count", "list", "sample:50", "full"] {
+        server.client().call(&[b"FLUSHALL"]);
+        let report = room.run(&["load", source, &url(&server), "--verify", verify, "--json"]).assert_code(0).json();
+        let read = report["verified"]["count"].as_u64();
+        match verify {
+            "none" => assert_eq!(read, None),
+            // Of those that were chosen some have expired.
+            "sample:50" => assert!((20..=50).contains(&read.unwrap()), "{read:?}"),
+            _ => assert_eq!(read, report["loaded"].as_u64(), "{verify}"),
+        }
+        assert!(verify == "none" || report["verified"]["different"] == 0);
+    }
+}
+
+#[test]
+fn load_aside_becomes_visible_in_one_step_or_not_at_all() {
+    let Some(server) = RedisServer::start() else { return };
+    let room = room();
+    let mut client = server.client();
+    client.call(&[b"SET", b"own", b"x"]);
+    let load = |rest: &[&str]| room.run(&[&["load", "three.fsm", &url(&server), "--into-db", "1"], rest].concat());
+    let run = load(&["--resume", "file", "--verify", "full"]);
+    assert!(run.assert_code(0).stdout.contains("databases changed places"), "{run:?}");
+    assert_eq!((count(&server), get(&server, "own")), (3, None));
+    client.call(&[b"SELECT", b"1"]);
+    assert_eq!(client.call(&[b"KEYS", b"*"]).array(), [Reply::Bulk(Some(b"own".to_vec()))]);
+    load(&[]).assert_code(1).assert_says("database 1 holds 1 keys");
+    client.call(&[b"FLUSHDB"]);
+    // Nothing of what cannot arrive is taken for everything.
+    let records = RedisRecords::new()
+        .put(key::string(b"kept"), value::string(b"v", None))
+        .put(Wide::ZSet.meta(b"nan"), value::meta(1, 0))
+        .put(Wide::ZSet.element(b"nan", b"m"), value::score(f64::NAN));
+    room.write("nan.fsm", &records.snapshot().build());
+    let run = room.run(&["load", "nan.fsm", &url(&server), "--into-db", "1"]);
+    run.assert_code(5).assert_says("did not change places");
+    assert_eq!(count(&server), 3);
+    client.call(&[b"FLUSHDB"]);
+    room.run(&["load", "three.fsm", &url(&server), "--into-db", "0"])
+        .assert_code(1)
+        .assert_says("of the target itself");
+}
+
+#[test]
+fn members_without_a_number_are_lost_with_their_key_or_left_out_alone_as_asked() {
+    let Some(server) = RedisServer::start() else { return };
+    let room = Room::new();
+    let records = RedisRecords::new()
+        .put(Wide::ZSet.meta(b"z"), value::meta(2, 0))
+        .put(Wide::ZSet.element(b"z", b"m"), value::score(f64::NAN))
+        .put(Wide::ZSet.element(b"z", b"n"), value::score(1.5))
+        .put(Wide::ZSet.meta(b"all"), value::meta(1, 0))
+        .put(Wide::ZSet.element(b"all", b"m"), value::score(f64::NAN));
+    room.write("nan.fsm", &records.snapshot().build());
+    room.run(&["load", "nan.fsm", &url(&server)]).assert_code(5);
+    assert_eq!(count(&server), 0);
+    let run = room.run(&["load", "nan.fsm", &url(&server), "--nan", "drop-member", "--strict", "--json"]);
+    let report = run.assert_code(0).assert_says("2 members of sorted sets were left out").json();
+    assert_eq!((&report["loaded"], &report["empty"], &report["dropped_members"]), (&1.into(), &1.into(), &2.into()));
+    let range = server.client().call(&[b"ZRANGE", b"z", b"0", b"-1", b"WITHSCORES"]).array();
+    assert_eq!(range, [Reply::Bulk(Some(b"n".to_vec())), Reply::Bulk(Some(b"1.5".to_vec()))]);
+}
+
+#[test]
+fn replicas_are_waited_for_and_too_few_are_refused_before_anything_is_written() {
+    let (Some(server), Some(replica)) = (RedisServer::start(), RedisServer::start()) else { return };
+    let room = room();
+    let load = |rest: &[&str]| room.run(&[&["load", "three.fsm", &url(&server)], rest].concat());
+    load(&["--wait-replicas", "1"]).assert_code(1).assert_says("0 replicas are connected");
+    assert_eq!(count(&server), 0);
+    let port = server.port().to_string();
+    replica.client().call(&[b"REPLICAOF", b"127.0.0.1", port.as_bytes()]);
+    let is_linked = || {
+        let role = replica.client().call(&[b"ROLE"]).array();
+        role.get(3) == Some(&Reply::Bulk(Some(b"connected".to_vec())))
+    };
+    while !is_linked() {
+        std::thread::yield_now();
+    }
+    let run = load(&["--wait-replicas", "1"]);
+    assert!(run.assert_code(0).stdout.contains("1 replica has everything"), "{run:?}");
+    assert_eq!(count(&replica), 3);
+}
+
+#[test]
+fn several_connections_a_bandwidth_and_a_gap_change_nothing_about_what_arrives() {
+    let Some(server) = RedisServer::start() else { return };
+    let room = Room::new();
+    let snapshot = REDIS_1.compressed_path();
+    let source = snapshot.to_str().unwrap();
+    let options = ["--connections", "4", "--max-bandwidth", "1G/s", "--max-latency", "1000", "--replace-first"];
+    for method in ["auto", "commands"] {
+        let load = ["load", source, &url(&server), "--on-exists", "replace", "--verify", "full", "--method", method];
+        room.run(&[&load[..], &options].concat()).assert_code(0);
+        room.run(&["compare", source, &url(&server)]).assert_code(0);
+    }
 }

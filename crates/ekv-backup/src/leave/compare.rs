@@ -14,7 +14,7 @@ use super::renames::Renames;
 use super::served::Served;
 use crate::progress::{Phase, Progress};
 use crate::see::{Change, Compared, DiffOptions, Difference, Look, Source, diff_side, diff_sides};
-use crate::server::{Names, ServerTarget, TargetReport, pour_keys};
+use crate::server::{Names, ServerTarget, TargetReport, Wanted, pour_keys};
 
 /// What came of a comparison with a server.
 pub struct ComparedServer {
@@ -77,8 +77,10 @@ pub fn compare(
         };
         let names = Names {
             database: opened.servers.database(),
-            narrowing: if renames.is_empty() { selected.narrowing() } else { Narrowing::All },
-            is_selected: &mut |name| renames.origins(name).any(|origin| selected.contains(&origin)),
+            wanted: Wanted::Found {
+                narrowing: if renames.is_empty() { selected.narrowing() } else { Narrowing::All },
+                is_selected: &mut |name| renames.origins(name).any(|origin| selected.contains(&origin)),
+            },
             version,
             field_expiry: None,
         };

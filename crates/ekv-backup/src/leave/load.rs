@@ -3,38 +3,40 @@
 //! Source: `docs/format/redis-live.md`, section 9.
 
 use std::cell::RefCell;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ekv_adapters::redis::Expired;
 use ekv_live::{
-    Account, Clock, Compare as _, DraftWriter, Fingerprint, Key, KeyReader, Method, OnExists, Outcome, SendOptions,
-    Sender, Settled, SystemClock, TEXT_LEN_MAX, Value, is_same_time,
+    Account, Clock, DraftWriter, Key, Method, OnExists, Outcome, SendOptions, Sender, Servers, Settled, SystemClock,
+    TEXT_LEN_MAX, Value,
 };
-use ekv_model::redis::{CollectionKind, Event, ScalarKind};
+use ekv_model::redis::{CollectionKind, Event, Expiry, ExpiryOrigin, ScalarKind};
 use ekv_model::{Body, Class, Consumer, Error, Event as AnyEvent, Kind, Result};
 use ekv_rdb::hll::Registers;
 use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
 use serde::Serialize;
 
+use super::aws::Verify;
 use super::checkpoint::{Checkpoint, Done, Terms, ThingOutcome};
 use super::counts::Reason;
 use super::ledger::{Ledger, LoadCounts, Verified, stopped};
 use super::marks;
 use super::one_database::OneDatabase;
-use super::preflight::{Survey, Surveyor, address, shifted};
+use super::preflight::{Survey, Surveyor, address, is_nan, shifted};
+use super::read_back::{ReadBack, Reading};
 use super::renames::Renames;
-use super::sample::Sample;
 use super::served::AsServed;
 use crate::progress::{Phase, Progress};
 use crate::see::Source;
 use crate::server::{Opened, ServerTarget, TargetReport};
 use crate::{CommandError, EventOptions, Resources};
 
-/// Longest name of a key that is verified by being read back, in bytes.
-const VERIFIED_NAME_LEN_MAX: usize = 64 << 10;
+/// How long replicas are waited for.
+const REPLICAS_TIME: Duration = Duration::from_secs(60);
 
 /// What is loaded, and how.
 #[derive(Clone, Debug)]
@@ -61,8 +63,22 @@ pub struct LoadOptions {
     pub is_dry_run: bool,
     /// Whether nothing is written if something cannot go.
     pub is_strict: bool,
-    /// How many keys are read back and compared; they are chosen at random among those that were written.
-    pub verify: u64,
+    /// Bytes per second at most.
+    pub bandwidth: Option<NonZeroU64>,
+    /// How long another client of the target may have to wait for an answer.
+    pub latency_max: Option<Duration>,
+    /// Connections to each node.
+    pub connections: NonZeroUsize,
+    /// Whether a large key that is there is removed before the new one is made.
+    pub replaces_first: bool,
+    /// Whether members are dropped whose score is not a number; else the key is lost.
+    pub drops_nan: bool,
+    /// Everything is written into this logical database, which is empty, and changes places with that of the target at the end.
+    pub into_database: Option<u32>,
+    /// How many replicas of each node must have everything in the end.
+    pub replicas: Option<NonZeroU64>,
+    /// Which keys are read back and compared.
+    pub verify: Verify,
     /// Whether nothing selected is accepted.
     pub allow_empty: bool,
     /// What reading may take.
@@ -98,6 +114,21 @@ pub struct LoadReport {
     /// Keys that were read back, of a finished load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified: Option<Verified>,
+    /// Members of sorted sets that were left out, as asked, because their score is not a number.
+    #[serde(skip_serializing_if = "crate::report::is_zero")]
+    pub dropped_members: u64,
+    /// The logical database that changed places with that of the target in the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swapped_with: Option<u32>,
+    /// Why the databases did not change places, though that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_swapped: Option<String>,
+    /// How many replicas have everything, where that was asked for: of the node with the fewest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u64>,
+    /// Whether that is fewer than were asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_replicas: bool,
     /// How `RESTORE` is done without: collections went by commands, since the target does not take it.
     pub by_commands: bool,
     /// What had been lost before in what was read, or cannot be read.
@@ -117,7 +148,13 @@ impl LoadReport {
     pub fn is_whole(&self) -> bool {
         let refused = self.survey.as_ref().filter(|_| self.dry_run).map_or(0, Survey::refused_keys);
         let differ = self.verified.as_ref().map_or(0, |verified| verified.different);
-        self.counts.failed == 0 && refused == 0 && differ == 0 && self.source_is_complete && self.source_losses == 0
+        let is_placed = !self.lacks_replicas && self.not_swapped.is_none();
+        is_placed
+            && self.counts.failed == 0
+            && refused == 0
+            && differ == 0
+            && self.source_is_complete
+            && self.source_losses == 0
     }
 }
 
@@ -140,7 +177,17 @@ pub fn load(
     let mut opened = target.open()?;
     let goes_on = options.resume.as_ref().is_some_and(|file| file.exists());
     let requires_empty = options.requires_empty && !goes_on;
-    opened.check(target.address.database.unwrap_or(0), requires_empty, options.allows_eviction)?;
+    let home = target.address.database.unwrap_or(0);
+    opened.check(home, requires_empty, options.allows_eviction)?;
+    if let Some(database) = options.into_database {
+        opened.check_aside(database, home, !goes_on)?;
+        opened.servers.select(database);
+    }
+    if let Some(wanted) = options.replicas.filter(|wanted| opened.identity.replicas < wanted.get()) {
+        let (address, has) = (&opened.report.address, opened.identity.replicas);
+        let text = format!("{address}: {has} replicas are connected to it, and --wait-replicas wants {wanted}");
+        return Err(Error::new(Class::Environment, text));
+    }
     let moment_ms = CommitTs(source.header().read_ts).unix_ms();
     if options.shifts_expiry && options.resume.is_some() {
         let text = "--shift-expiry counts from the beginning of a run: it does not go with --resume";
@@ -160,6 +207,11 @@ pub fn load(
         resumed_after: None,
         counts: LoadCounts::default(),
         verified: None,
+        dropped_members: 0,
+        swapped_with: None,
+        not_swapped: None,
+        replicas: None,
+        lacks_replicas: false,
         by_commands: options.method == Method::Commands,
         source_losses: 0,
         source_lost: Vec::new(),
@@ -167,7 +219,8 @@ pub fn load(
         unmatched: Vec::new(),
     };
     if options.has_preflight || options.is_dry_run || options.is_strict || !options.renames.is_empty() {
-        let mut surveyor = Surveyor::new(&options.renames, shift_ms, opened.identity.time_ms, &scratch);
+        let mut surveyor =
+            Surveyor::new(&options.renames, shift_ms, opened.identity.time_ms, options.drops_nan, &scratch);
         let look = match options.is_dry_run {
             true => {
                 let mut asking = Asking::new(&mut surveyor, &mut opened, &options.renames);
@@ -232,23 +285,28 @@ pub fn load(
         report.by_commands = true;
     }
     let ledger = RefCell::new(ledger);
-    let sample = RefCell::new(Sample::new(options.verify, options.seed));
+    let read_back = RefCell::new(ReadBack::new(options.verify, options.seed, &scratch));
     let Opened { servers, identity, .. } = opened;
     let version = identity.compatible();
     let send = SendOptions {
         on_exists: options.on_exists,
         method,
-        run,
+        run: run.clone(),
         rate: options.rate,
+        bandwidth: options.bandwidth,
+        latency_max: options.latency_max,
+        connections: options.connections,
+        replaces_first: options.replaces_first,
         version,
         target_ms: identity.time_ms,
     };
-    let (mut compare, mut account) = (AsServed, Books { ledger: &ledger, sample: &sample, clock: &clock });
+    let (mut compare, mut account) = (AsServed, Books { ledger: &ledger, read_back: &read_back, clock: &clock });
     let sender = Sender::new(servers, send, &mut compare, &mut account, &clock, &scratch);
     let mut loading = Loading {
         sender,
         ledger: &ledger,
-        sample: &sample,
+        read_back: &read_back,
+        dropped_members: 0,
         clock: &clock,
         options,
         shift_ms,
@@ -267,6 +325,7 @@ pub fn load(
         }
     };
     let (sent, fell_back) = (loading.number, loading.sender.fell_back());
+    report.dropped_members = loading.dropped_members;
     let mut servers = loading.sender.into_servers();
     let mut ledger = ledger.into_inner();
     let mut checkpoint = ledger.checkpoint.take();
@@ -295,16 +354,38 @@ pub fn load(
     (report.source_is_complete, report.unmatched) = (look.is_complete, look.unmatched);
     report.by_commands |= fell_back;
     report.counts = counts;
-    if options.verify > 0 {
-        progress.begin(Phase::ReadBack, None);
-        let now_ms = || identity.time_ms.saturating_add(u64::try_from(clock.now().as_millis()).unwrap_or(u64::MAX));
-        let mut verified = Verified::default();
-        for row in sample.into_inner().into_rows() {
-            row.verify(&mut servers, version, &scratch, now_ms(), &mut verified)?;
+    progress.begin(Phase::ReadBack, None);
+    let passed_ms = u64::try_from(clock.now().as_millis()).unwrap_or(u64::MAX);
+    let now_ms = identity.time_ms.saturating_add(passed_ms);
+    let mut reading = Reading { servers: &mut servers, version, now_ms, progress };
+    report.verified = read_back.into_inner().check(&mut reading)?;
+    if let Some(wanted) = options.replicas {
+        let have = servers.wait_replicas(&run, wanted.get(), REPLICAS_TIME)?;
+        (report.replicas, report.lacks_replicas) = (Some(have), have < wanted.get());
+    }
+    if let Some(database) = options.into_database {
+        match report.is_whole() {
+            true => {
+                swap(&mut servers, database, home)?;
+                report.swapped_with = Some(database);
+            }
+            false => {
+                let text = format!(
+                    "not everything arrived in database {database}, so that it did not change places with {home}"
+                );
+                report.not_swapped = Some(text);
+            }
         }
-        report.verified = Some(verified);
     }
     Ok(report)
+}
+
+/// Lets two logical databases change places.
+fn swap(servers: &mut Servers, one: u32, other: u32) -> Result<()> {
+    for place in servers.places() {
+        servers.connect(&place)?.ask(&[b"SWAPDB", one.to_string().as_bytes(), other.to_string().as_bytes()])?;
+    }
+    Ok(())
 }
 
 fn nothing(events: &EventOptions) -> Error {
@@ -322,11 +403,17 @@ fn nothing(events: &EventOptions) -> Error {
 
 /// On which terms a load goes on.
 fn terms(source: &mut Source, target: &ServerTarget, options: &LoadOptions, events: &EventOptions) -> Result<Terms> {
-    let LoadOptions { on_exists, renames, .. } = options;
+    let LoadOptions { on_exists, renames, drops_nan, into_database, .. } = options;
+    let further = [drops_nan.then(|| ", nan drop-member".to_owned()), into_database.map(|n| format!(", into-db {n}"))];
     Ok(Terms {
         source: source.identity()?,
         selection: events.scope.describe(&events.adapters),
-        policy: format!("on-exists {on_exists:?}, renames {:?}", renames.describe()).to_lowercase(),
+        policy: format!(
+            "on-exists {on_exists:?}, renames {:?}{}",
+            renames.describe(),
+            further.into_iter().flatten().collect::<String>()
+        )
+        .to_lowercase(),
         target: target.address.to_string(),
     })
 }
@@ -334,7 +421,7 @@ fn terms(source: &mut Source, target: &ServerTarget, options: &LoadOptions, even
 /// Takes what the sender tells.
 struct Books<'b> {
     ledger: &'b RefCell<Ledger>,
-    sample: &'b RefCell<Sample<Row>>,
+    read_back: &'b RefCell<ReadBack>,
     clock: &'b dyn Clock,
 }
 
@@ -353,48 +440,7 @@ impl Account for Books<'_> {
         };
         let done = Done { fate, kind: *kind, elements: *elements, bytes: *bytes };
         ledger.done(*number, done, self.clock.now());
-        if *outcome != Outcome::Loaded {
-            self.sample.borrow_mut().forget(*number);
-        }
-    }
-}
-
-/// What a key must be when it is read back.
-struct Row {
-    name: Vec<u8>,
-    fingerprint: Fingerprint,
-}
-
-impl Row {
-    fn verify(
-        self,
-        servers: &mut ekv_live::Servers,
-        version: (u64, u64),
-        scratch: &Arc<dyn Scratch>,
-        now_ms: u64,
-        verified: &mut Verified,
-    ) -> Result<()> {
-        let place = servers.place_of(&self.name).clone();
-        let (mut ahead, mut after) = (servers.connect(&place)?, servers.connect(&place)?);
-        let mut reader = KeyReader::new(&mut ahead, &mut after, scratch, 0, version);
-        let theirs = AsServed.fingerprint(&mut |consumer| {
-            reader.read(&[&self.name], consumer)?;
-            Ok(())
-        })?;
-        verified.count = verified.count.saturating_add(1);
-        let is_same = theirs.as_ref().is_some_and(|theirs| {
-            theirs.value == self.fingerprint.value
-                && is_same_time(theirs.expire_at_ms, self.fingerprint.expire_at_ms, version)
-        });
-        if is_same {
-            return Ok(());
-        }
-        if theirs.is_none() && self.fingerprint.expire_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
-            verified.expired = verified.expired.saturating_add(1);
-            return Ok(());
-        }
-        verified.differs(|| address(&self.name));
-        Ok(())
+        self.read_back.borrow_mut().settled(*number, name, *outcome == Outcome::Loaded);
     }
 }
 
@@ -402,7 +448,8 @@ impl Row {
 struct Loading<'l> {
     sender: Sender<'l>,
     ledger: &'l RefCell<Ledger>,
-    sample: &'l RefCell<Sample<Row>>,
+    read_back: &'l RefCell<ReadBack>,
+    dropped_members: u64,
     clock: &'l dyn Clock,
     options: &'l LoadOptions,
     shift_ms: u64,
@@ -437,6 +484,12 @@ impl Loading<'_> {
         let name = self.options.renames.apply(name);
         let value = match body {
             Body::Streamed(_) | Body::Inline(_) if body.len() > TEXT_LEN_MAX => {
+                let mut feed = |consumer: &mut dyn Consumer| {
+                    let expiry = expire_at_ms.map(|at_ms| Expiry { at_ms, origin: ExpiryOrigin::Inline });
+                    let event = Event::Scalar { kind: ScalarKind::String, key: &name, body, expiry, commit_ts: 0 };
+                    consumer.event(AnyEvent::Redis { database: 0, event })
+                };
+                self.read_back.borrow_mut().sending(number, &name, expire_at_ms, &mut feed)?;
                 return Ok(self.sender.push_long(number, &name, expire_at_ms, body, self.is_in_doubt)?);
             }
             Body::Inline(bytes) => bytes.to_vec(),
@@ -454,14 +507,8 @@ impl Loading<'_> {
     }
 
     fn push(&mut self, key: Key) -> Result<()> {
-        let place = self.sample.borrow_mut().choose().filter(|_| key.name.len() <= VERIFIED_NAME_LEN_MAX);
-        if let Some(place) = place {
-            let fingerprint = AsServed.fingerprint(&mut |consumer| Ok(key.feed(consumer)?))?;
-            if let Some(fingerprint) = fingerprint {
-                let row = Row { name: key.name.clone(), fingerprint };
-                self.sample.borrow_mut().put(place, key.number, row);
-            }
-        }
+        let mut feed = |consumer: &mut dyn Consumer| Ok(key.feed(consumer)?);
+        self.read_back.borrow_mut().sending(key.number, &key.name, key.expire_at_ms, &mut feed)?;
         Ok(self.sender.push(key)?)
     }
 }
@@ -493,6 +540,10 @@ impl Consumer for Loading<'_> {
             Event::Begin { kind, key, expire_at_ms, .. } => {
                 let expire_at_ms = shifted(expire_at_ms, self.shift_ms);
                 self.open = Some((key.to_vec(), expire_at_ms, DraftWriter::new(kind, self.scratch)));
+                Ok(())
+            }
+            Event::Element(element) if self.options.drops_nan && is_nan(&element) => {
+                self.dropped_members = self.dropped_members.saturating_add(1);
                 Ok(())
             }
             Event::Element(element) => match &mut self.open {
@@ -536,7 +587,8 @@ impl<'a, 'r> Asking<'a, 'r> {
     fn ask(&mut self) -> Result<()> {
         let names = std::mem::take(&mut self.names);
         let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-        self.there = self.there.saturating_add(self.opened.servers.count_there(&names)?);
+        let there = self.opened.servers.are_there(&names)?.into_iter().filter(|is_there| *is_there).count();
+        self.there = self.there.saturating_add(u64::try_from(there).unwrap_or(u64::MAX));
         Ok(())
     }
 

@@ -57,6 +57,8 @@ pub(crate) struct Surveyor<'r> {
     shift_ms: u64,
     /// Keys that expire up to this moment are not sent; Unix milliseconds.
     now_ms: u64,
+    /// Whether members are dropped whose score is not a number.
+    drops_nan: bool,
     survey: Survey,
     kinds: Kinds,
     reasons: Reasons,
@@ -75,10 +77,16 @@ struct OpenCollection {
 }
 
 impl<'r> Surveyor<'r> {
-    pub(crate) fn new(renames: &'r Renames, shift_ms: u64, now_ms: u64, scratch: &Arc<dyn Scratch>) -> Self {
+    pub(crate) fn new(
+        renames: &'r Renames,
+        shift_ms: u64,
+        now_ms: u64,
+        drops_nan: bool,
+        scratch: &Arc<dyn Scratch>,
+    ) -> Self {
         let (survey, kinds, reasons) = (Survey::default(), Kinds::default(), Reasons::default());
         let names = (!renames.is_empty()).then(|| Sorter::new(Arc::clone(scratch), SORT_BUDGET));
-        Surveyor { renames, shift_ms, now_ms, survey, kinds, reasons, open: None, names }
+        Surveyor { renames, shift_ms, now_ms, drops_nan, survey, kinds, reasons, open: None, names }
     }
 
     /// The survey.
@@ -161,11 +169,14 @@ impl Consumer for Surveyor<'_> {
             }
             Event::Element(element) => {
                 let Some(open) = &mut self.open else { return Ok(()) };
+                if self.drops_nan && is_nan(&element) {
+                    return Ok(());
+                }
                 open.elements = open.elements.saturating_add(u64::from(payload::is_element(&element)));
                 let len = payload::element_len(&element);
                 open.bytes = open.bytes.saturating_add(len);
                 let problem = match element {
-                    Element::Scored { score, .. } if score.is_nan() => {
+                    element if is_nan(&element) => {
                         Some("sorted sets with a score that is not a number, which ends some servers")
                     }
                     _ => too_long(len),
@@ -190,6 +201,11 @@ impl Consumer for Surveyor<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether it is a member whose score is not a number.
+pub(crate) fn is_nan(element: &Element<'_>) -> bool {
+    matches!(element, Element::Scored { score, .. } if score.is_nan())
 }
 
 /// Why a HyperLogLog cannot be written, if it cannot.

@@ -18,14 +18,25 @@ const BATCH: usize = 128;
 pub(crate) struct Names<'n> {
     /// The logical database, which `servers` connect to.
     pub(crate) database: u32,
-    /// What has to be looked at.
-    pub(crate) narrowing: Narrowing<'n>,
-    /// Which of that is read.
-    pub(crate) is_selected: &'n mut dyn FnMut(&[u8]) -> bool,
+    /// Which keys are read.
+    pub(crate) wanted: Wanted<'n>,
     /// Version of Redis that the server is compatible with.
     pub(crate) version: (u64, u64),
     /// What happens to hashes whose fields expire one by one, if there are any.
     pub(crate) field_expiry: Option<FieldExpiry>,
+}
+
+/// Which keys are read.
+pub(crate) enum Wanted<'n> {
+    /// Those that are found.
+    Found {
+        /// What has to be looked at.
+        narrowing: Narrowing<'n>,
+        /// Which of that is read.
+        is_selected: &'n mut dyn FnMut(&[u8]) -> bool,
+    },
+    /// These.
+    These(Sorter),
 }
 
 /// Hands keys to `consumer`, each once, in the order of their names, whatever nodes have them; `told` is what became of each. What is read is
@@ -91,7 +102,10 @@ pub(crate) fn pour_keys(
 
 /// The names of the keys that are to be read.
 fn list(servers: &mut Servers, names: Names<'_>, scratch: &Arc<dyn Scratch>) -> Result<Sorter> {
-    let Names { narrowing, is_selected, .. } = names;
+    let (narrowing, is_selected) = match names.wanted {
+        Wanted::These(names) => return Ok(names),
+        Wanted::Found { narrowing, is_selected } => (narrowing, is_selected),
+    };
     let mut listed = Sorter::new(Arc::clone(scratch), SORT_BUDGET);
     if let Narrowing::Keys(keys) = &narrowing {
         for key in keys.iter().filter(|key| is_selected(key)) {

@@ -11,7 +11,7 @@ use ekv_rdb::{FieldExpiry, findings};
 use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
 
-use super::keys::{Names, pour_keys};
+use super::keys::{Names, Wanted, pour_keys};
 use super::target::{Opened, ServerTarget};
 use crate::books::{Books, Header};
 use crate::completeness::Proof;
@@ -133,11 +133,13 @@ impl LiveServer {
         let mut left_out = 0_u64;
         let names = Names {
             database,
-            narrowing,
-            is_selected: &mut |name| {
-                let is_selected = keys.contains(name);
-                left_out = left_out.saturating_add(u64::from(!is_selected));
-                is_selected
+            wanted: Wanted::Found {
+                narrowing,
+                is_selected: &mut |name| {
+                    let is_selected = keys.contains(name);
+                    left_out = left_out.saturating_add(u64::from(!is_selected));
+                    is_selected
+                },
             },
             version: self.opened.identity.compatible(),
             field_expiry: (expiring_hashes > 0).then_some(self.field_expiry),

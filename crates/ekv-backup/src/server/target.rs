@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use ekv_live::{Access, Connection, Identity, Reply, ServerAddress, Servers, SystemDial};
+use ekv_live::{Access, Connection, Dial, Identity, Reply, ServerAddress, Servers, SystemDial, TlsOptions};
 use ekv_model::{Class, Error, Result};
 use serde::Serialize;
 
@@ -39,6 +39,8 @@ pub struct ServerAccess {
     pub user: Option<String>,
     /// The password, if one is needed.
     pub password: Option<Password>,
+    /// Whom to trust, and what to show, where an address wants TLS.
+    pub tls: TlsOptions,
 }
 
 /// A server or cluster, and how it is reached.
@@ -89,14 +91,9 @@ impl ServerTarget {
     /// # Errors
     /// Nobody answers, or refuses; TLS, which this build does not have; a server that is too old, or is no server of keys.
     pub(crate) fn open(&self) -> Result<Opened> {
-        let ServerTarget { address, access: ServerAccess { user, password } } = self;
-        if address.is_tls {
-            return Err(usage(
-                "rediss:// needs TLS, which this build does not have: use a tunnel, such as ssh -L, and redis://",
-            ));
-        }
+        let ServerTarget { address, access: ServerAccess { user, password, tls } } = self;
         let access = Access {
-            dial: Box::new(SystemDial),
+            dial: dial(address, tls)?,
             user: address.user.clone().or_else(|| user.clone()),
             password: password.clone().map(|Password(bytes)| bytes),
             database: address.database.unwrap_or(0),
@@ -141,9 +138,19 @@ impl ServerTarget {
             ekv_live::Error::Refused { text, .. } if text.starts_with("NOPERM") => {
                 "; the user needs +info, +dbsize and +time beside what it writes"
             }
+            error if error.is_of_trust() => {
+                "; rediss:// is for servers that speak TLS; --cacert names the authority that signed a server's certificate, --tls-cert and --tls-key \
+                 what a server wants to see of a client"
+            }
             _ => return error.into(),
         };
-        Error::new(error.class(), format!("{text}{what}"))
+        let mut cause = String::new();
+        let mut source = std::error::Error::source(&error);
+        while let Some(inner) = source {
+            cause = format!("{cause}: {inner}");
+            source = inner.source();
+        }
+        Error::new(error.class(), format!("{text}{cause}{what}"))
     }
 }
 
@@ -198,6 +205,26 @@ impl Opened {
         Ok(())
     }
 
+    /// Makes sure that everything can be written into another logical database first, and then change places with that at `home`.
+    ///
+    /// # Errors
+    /// A cluster, the same database, or one that holds keys where `is_new` wants none.
+    pub(crate) fn check_aside(&mut self, database: u32, home: u32, is_new: bool) -> Result<()> {
+        let address = &self.report.address;
+        let refuse = |text: String| Err(Error::new(Class::Environment, format!("{address}: {text}")));
+        if self.servers.is_cluster() {
+            return refuse("a cluster has one database, and --into-db wants another".to_owned());
+        }
+        if database == home {
+            return refuse(format!("--into-db {database} is the database of the target itself"));
+        }
+        let keys = self.identity.databases.iter().find(|one| one.database == database).map_or(0, |one| one.keys);
+        if keys > 0 && is_new {
+            return refuse(format!("database {database} holds {keys} keys, and --into-db wants an empty one"));
+        }
+        Ok(())
+    }
+
     /// Whether it takes `RESTORE`: tried with a key that is removed at once.
     ///
     /// # Errors
@@ -219,6 +246,24 @@ impl Opened {
     }
 }
 
-fn usage(text: &str) -> Error {
-    Error::new(Class::Environment, text)
+/// How connections to a server come about.
+fn dial(address: &ServerAddress, tls: &TlsOptions) -> Result<Box<dyn Dial>> {
+    let refuse = |text: &str| Err(Error::new(Class::Environment, format!("{address}: {text}")));
+    match (address.is_tls, *tls == TlsOptions::default()) {
+        (true, _) => tls_dial(tls),
+        (false, true) => Ok(Box::new(SystemDial)),
+        (false, false) => refuse("options of TLS are for addresses that begin with rediss://"),
+    }
+}
+
+#[cfg(feature = "tls")]
+fn tls_dial(tls: &TlsOptions) -> Result<Box<dyn Dial>> {
+    let dial = ekv_live::TlsDial::new(tls).map_err(|error| Error::new(Class::Environment, error))?;
+    Ok(Box::new(dial))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls_dial(_: &TlsOptions) -> Result<Box<dyn Dial>> {
+    let text = "rediss:// needs TLS, which this build does not have: use a tunnel, such as ssh -L, and redis://";
+    Err(Error::new(Class::Environment, text))
 }

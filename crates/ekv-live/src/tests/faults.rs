@@ -95,7 +95,9 @@ fn every_answer_at_every_write_ends_as_it_must() {
                 let writes = Rc::new(Cell::new(0));
                 let (seen, text) = (Rc::clone(&writes), answer.as_bytes().to_vec());
                 let dial = ScriptedDial::new(move |words| {
-                    if !WRITES.contains(&words[0].as_slice()) {
+                    // A number of keys that are there is an answer like any other.
+                    let is_asking = words[0] == b"EXISTS" && text.starts_with(b"-");
+                    if !is_asking && !WRITES.contains(&words[0].as_slice()) {
                         return Fault::None;
                     }
                     seen.set(seen.get() + 1);

@@ -6,6 +6,7 @@ mod reading;
 mod sending;
 
 use std::cell::{Cell, RefCell};
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,7 +184,18 @@ pub(super) fn address(server: &RedisServer) -> ServerAddress {
 }
 
 pub(super) fn options(on_exists: OnExists, method: Method) -> SendOptions {
-    SendOptions { on_exists, method, run: "run".to_owned(), rate: None, version: (7, 0), target_ms: 1_800_000_000_000 }
+    SendOptions {
+        on_exists,
+        method,
+        run: "run".to_owned(),
+        rate: None,
+        bandwidth: None,
+        latency_max: None,
+        connections: NonZeroUsize::MIN,
+        replaces_first: false,
+        version: (7, 0),
+        target_ms: 1_800_000_000_000,
+    }
 }
 
 /// Sends keys through `dial`; what became of them.

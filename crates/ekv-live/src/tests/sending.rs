@@ -1,5 +1,8 @@
 //! Keys that are sent without anything going wrong.
 
+use std::num::NonZeroU64;
+
+use super::links::{Fault, ScriptedDial};
 use super::*;
 use crate::Error;
 
@@ -192,9 +195,61 @@ fn rate_is_kept_by_the_clock() {
     let Some(server) = RedisServer::start() else { return };
     let clock = FakeClock::default();
     let keys = (0..1000).map(|number| text(number, format!("k{number}").as_bytes(), b"v", None)).collect();
-    let options = SendOptions { rate: std::num::NonZeroU64::new(100), ..options(OnExists::Fail, Method::Auto) };
+    let options = SendOptions { rate: NonZeroU64::new(100), ..options(OnExists::Fail, Method::Auto) };
     let (sent, outcomes) = send_through(&server, Box::new(SystemDial), options, keys, &clock);
     sent.unwrap();
     assert_eq!(outcomes.sorted().len(), 1000);
     assert!((Duration::from_secs_f64(9.5)..Duration::from_secs_f64(10.5)).contains(&clock.now()), "{:?}", clock.now());
+}
+
+#[test]
+fn bandwidth_is_kept_by_the_clock() {
+    let Some(server) = RedisServer::start() else { return };
+    let keys = (0..100).map(|number| text(number, format!("{number:04}").as_bytes(), &[b'x'; 996], None)).collect();
+    let clock = FakeClock::default();
+    let options = SendOptions { bandwidth: NonZeroU64::new(10_000), ..options(OnExists::Fail, Method::Auto) };
+    let (sent, outcomes) = send_through(&server, Box::new(SystemDial), options, keys, &clock);
+    sent.unwrap();
+    assert_eq!(outcomes.sorted(), vec![Outcome::Loaded; 100]);
+    assert!((9..=10).contains(&clock.now().as_secs()), "{:?}", clock.now());
+}
+
+#[test]
+fn less_is_under_way_to_a_server_that_lets_others_wait_and_one_that_does_not_is_not_held_up() {
+    let Some(server) = RedisServer::start() else { return };
+    for (answers_after, is_slow) in [(Duration::from_millis(50), true), (Duration::from_millis(1), false)] {
+        flush(&mut server.client());
+        let clock = FakeClock::default();
+        let (passing, slept) = (clock.clone(), Rc::new(Cell::new(Duration::ZERO)));
+        let (pings, passed) = (Rc::new(Cell::new(0)), Rc::clone(&slept));
+        let seen = Rc::clone(&pings);
+        // A command takes a millisecond, and a PING as long as it is said.
+        let dial = ScriptedDial::new(move |words| {
+            let time = if words[0] == b"PING" { answers_after } else { Duration::from_millis(1) };
+            seen.set(seen.get() + u32::from(words[0] == b"PING"));
+            passing.sleep(time);
+            passed.set(passed.get() + time);
+            Fault::None
+        });
+        let keys = (0..2000).map(|number| text(number, format!("{number}").as_bytes(), &[b'x'; 500], None)).collect();
+        let latency_max = Some(Duration::from_millis(10));
+        let options = SendOptions { latency_max, ..options(OnExists::Fail, Method::Auto) };
+        let (sent, outcomes) = send_through(&server, Box::new(dial), options, keys, &clock);
+        sent.unwrap();
+        assert_eq!(outcomes.sorted(), vec![Outcome::Loaded; 2000]);
+        assert!(pings.get() > 1, "{}", pings.get());
+        assert_eq!(clock.now() > slept.get(), is_slow, "{:?} {:?}", clock.now(), slept.get());
+    }
+}
+
+#[test]
+fn keys_on_several_connections_arrive_as_on_one() {
+    let Some(server) = RedisServer::start() else { return };
+    let keys = (0..3000).map(|number| text(number, format!("{number}").as_bytes(), b"v", None)).collect();
+    let lanes = NonZeroUsize::new(3).unwrap();
+    let options = SendOptions { connections: lanes, ..options(OnExists::Fail, Method::Auto) };
+    let (sent, outcomes) = send(&server, options, keys);
+    sent.unwrap();
+    assert_eq!(outcomes.sorted(), vec![Outcome::Loaded; 3000]);
+    assert_eq!(server.client().call(&[b"DBSIZE"]).integer(), 3000);
 }
