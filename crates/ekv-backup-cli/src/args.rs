@@ -164,7 +164,7 @@ impl Command {
             Command::Verify(verify) => Some((either(&verify.dump, &verify.input), Wanted::Dump)),
             // An archive of files is judged by whoever reads it.
             Command::Encode(encode) if encode.read.fs_from_tar.is_some() => None,
-            Command::Restore(restore) if restore.read.fs_from_tar.is_some() => None,
+            Command::Restore(restore) if restore.read.fs_from_tar.is_some() || restore.from_store.is_some() => None,
             Command::Encode(encode) => Some((either(&encode.dump, &encode.input), Wanted::Dump)),
             Command::Restore(restore) => Some((either(&restore.dump, &None), Wanted::Dump)),
             Command::Unpack(unpack) => Some((either(&unpack.archive, &unpack.input), Wanted::Dump)),
@@ -634,7 +634,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = INSPECT_AFTER_HELP, after_long_help = with_names(INSPECT_AFTER_HELP))]
 pub(crate) struct InspectArguments {
-    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, RDB file of Redis or Valkey, running server of these, or - for standard input
+    /// Snapshot file (.fsm, also compressed with zstd), data directory of a node, offload store, RDB file of Redis or Valkey, running server of these, or - for standard input
     #[arg(value_name = "SNAPSHOT")]
     pub(crate) snapshot: PathBuf,
     /// Adapters whose data is looked at: dynamodb, s3, redis, sqs, fs, or all; comma-separated
@@ -980,11 +980,11 @@ pub(crate) fn source_and_target<'a>(
     match (tar.as_deref(), first.as_deref(), second.as_deref()) {
         (Some(tar), Some(target), None) | (Some(tar), None, Some(target)) => Ok((tar, target)),
         (Some(_), Some(_), Some(_)) => {
-            let text = "--fs-from-tar FILE is what is read: no other source goes with it";
+            let text = "what is read is named by --fs-from-tar or --from-store: no other source goes with it";
             Err(Error::new(Class::Environment, text))
         }
         (Some(_), None, None) => {
-            Err(Error::new(Class::Environment, "--fs-from-tar FILE needs the name of what is to be made"))
+            Err(Error::new(Class::Environment, "--fs-from-tar and --from-store need the name of what is to be made"))
         }
         (None, first, second) => Ok((first.unwrap_or(Path::new("")), second.unwrap_or(Path::new("")))),
     }

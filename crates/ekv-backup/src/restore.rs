@@ -7,6 +7,7 @@
 //! | `timestamp.rs` | can a node go on from this timestamp? |
 //! | `prepare.rs` | the command: may it be, and what was done? |
 //! | `dump.rs` | the command `restore`, which needs no payload file |
+//! | `published.rs` | what of an offload store becomes a data directory, unchanged? |
 //! | `data_dir.rs` | which files does a data directory hold, and do they read back? |
 //! | `error.rs` | why is a restore refused? |
 //!
@@ -18,6 +19,7 @@ mod encode_info;
 mod error;
 mod payload;
 mod prepare;
+mod published;
 pub(crate) mod timestamp;
 
 pub use dump::{RestoreReport, restore};
@@ -27,3 +29,4 @@ pub use encode_info::{EncodeInfo, EncodeInfoError, SelfTest};
 pub use error::{RAFT_NUMBER_MAX, RestoreError};
 pub use payload::Payload;
 pub use prepare::{DurableFsync, MemberReport, PrepareOptions, PrepareReport, RestoreTarget, prepare, prepare_restore};
+pub use published::restore_published;

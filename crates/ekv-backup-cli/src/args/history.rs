@@ -23,7 +23,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct HistoryArguments {
-    /// Snapshot (.fsm, also compressed), data directory of a node, or - for standard input; a dump has no older versions
+    /// Snapshot (.fsm, also compressed), data directory of a node, offload store, or - for standard input; a dump has no older versions
     #[arg(value_name = "SOURCE")]
     pub(crate) source: PathBuf,
     /// What it is about: redis:0/user:1 (or user:1), dynamodb:TABLE/HASH/RANGE, s3:BUCKET/KEY, sqs:QUEUE/ID, fs:0/PATH, dynamodb:TABLE/

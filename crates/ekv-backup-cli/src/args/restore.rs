@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ekv_backup::Error;
 
+use super::offload::OffloadArguments;
 use super::{ClusterArguments, DumpReadArguments, source_and_target, with_names};
 
 const AFTER_HELP: &str = "\
@@ -13,6 +14,8 @@ Examples:
       --peers n1=10.0.0.1:50051 --fresh-cluster
   ekv-backup restore dump /var/lib/elastickv/n1 \\
       --peers n1=10.0.0.1:50051 --target-cluster-id prod
+  ekv-backup restore --from-store /backups/prod --group 1 /var/lib/elastickv/n1 \\
+      --peers n1=10.0.0.1:50051 --fresh-cluster     what the server published
 
 DATA_DIR is where the server looks: <raftDataDir>/<raftId>, or
 <raftDataDir>/<raftId>/group-<id> where it has several Raft groups. Nothing may
@@ -46,11 +49,21 @@ To prepare several members, or to keep the payload: `ekv-backup encode`, then
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct RestoreArguments {
     /// The dump: a directory, an archive, or - for an archive on standard input
-    #[arg(value_name = "DUMP", required_unless_present = "fs_from_tar")]
+    #[arg(value_name = "DUMP", required_unless_present_any = ["fs_from_tar", "from_store"])]
     pub(crate) dump: Option<PathBuf>,
     /// Directory to create; its parent must exist (or see --parents), it must not
-    #[arg(value_name = "DATA_DIR", required_unless_present = "fs_from_tar")]
+    #[arg(value_name = "DATA_DIR", required_unless_present_any = ["fs_from_tar", "from_store"])]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Make the data directory of a snapshot in an offload store instead, byte for byte as it was published
+    ///
+    /// STORE is what `elastickv-snapshot-offload publish` fills: the directory that holds its v1, a group in it, or one manifest. Every hash is compared and
+    /// every record read first. The node begins at the index and term of the manifest; what is encrypted stays so, and the server needs its keys. Nothing
+    /// can be selected of it, but the group, and which snapshot.
+    #[arg(long, value_name = "STORE", help_heading = "Offload store",
+        conflicts_with_all = ["fs_from_tar", "adapter", "last_commit_ts", "accept_losses", "reference_bytes", "fs_keep_unknown_types"])]
+    pub(crate) from_store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) offload: OffloadArguments,
     #[command(flatten)]
     pub(crate) cluster: ClusterArguments,
     #[command(flatten)]
@@ -60,7 +73,8 @@ pub(crate) struct RestoreArguments {
 impl RestoreArguments {
     /// What is read, and the data directory to be made.
     pub(crate) fn source_and_target(&self) -> Result<(&Path, &Path), Error> {
-        source_and_target(&self.read.fs_from_tar, [&self.dump, &self.data_dir])
+        let option = if self.from_store.is_some() { &self.from_store } else { &self.read.fs_from_tar };
+        source_and_target(option, [&self.dump, &self.data_dir])
     }
 
     pub(crate) fn target(&self) -> Option<&Path> {

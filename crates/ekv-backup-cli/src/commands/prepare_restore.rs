@@ -76,7 +76,7 @@ fn show_content(report: &PrepareReport, out: &mut Page) {
         report.index,
         report.term
     );
-    let _ = writeln!(out, "  payload  SHA-256 {}: as encode wrote it", report.payload_sha256);
+    let _ = writeln!(out, "  payload  SHA-256 {}: as it was written", report.payload_sha256);
     let how =
         if report.dry_run { String::new() } else { format!(" (fsync {}, {})", report.fsync, report.published_by) };
     let _ = writeln!(out, "  files    read back and compared{how}");

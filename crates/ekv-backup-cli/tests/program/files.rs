@@ -92,7 +92,7 @@ fn archive_that_no_store_can_hold_is_refused_before_anything_is_made() {
     room.run(&["encode", "dump", "out.fsm", "--fs-from-tar", "odd.tar"])
         .assert_code(1)
         .assert_says("no other source goes with it");
-    room.run(&["encode", "--fs-from-tar", "odd.tar"]).assert_code(1).assert_says("needs the name");
+    room.run(&["encode", "--fs-from-tar", "odd.tar"]).assert_code(1).assert_says("need the name");
     room.run(&["encode", "--fs-from-tar", "nothing.tar", "out.fsm"]).assert_code(1);
     room.write("text.tar", b"text");
     room.run(&["encode", "--fs-from-tar", "text.tar", "out.fsm"]).assert_code(2).assert_says("cut off");
@@ -132,4 +132,49 @@ fn holes_take_no_room_on_disk_in_either_form() {
     }
     room.run(&["encode", "tree", "again.fsm"]).assert_code(0);
     room.run(&["diff", "again.fsm", "out.fsm"]).assert_code(0);
+}
+
+#[test]
+fn store_in_an_archive_or_without_permission_to_write_is_told_or_read_and_never_written_to() {
+    use std::os::unix::fs::PermissionsExt;
+    let room = Room::new();
+    ekv_testkit::fixtures::unpack("offload-6.tar", &room.path("."));
+    room.write("store.tar", &ekv_testkit::fixtures::read("offload-6.tar"));
+    for verb in ["decode", "inspect"] {
+        let words = [verb, "store.tar", "dump"];
+        let refused = room.run(&words[..if verb == "decode" { 3 } else { 2 }]);
+        assert!(matches!(refused.code, Some(1 | 2)), "{refused:?}");
+        assert!(refused.stderr.contains("tar"), "{refused:?}");
+    }
+    let store = "store/backups/prod";
+    let mut places = vec![room.path("store")];
+    while let Some(place) = places.pop() {
+        if place.is_dir() {
+            places.extend(fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()));
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o500)).unwrap();
+        }
+    }
+    let before = room.tree("store");
+    room.run(&["decode", store, "dump", "--fsync", "none"]).assert_code(0);
+    let listed = room.run(&["inspect", store]);
+    listed.assert_code(0);
+    for row in ["474", "229", "263", "146"] {
+        assert!(listed.stdout.contains(row), "{row}: {listed:?}");
+    }
+    let peers = ["--peers", "n1=127.0.0.1:2380", "--fresh-cluster"];
+    room.run(&[&["restore", "--from-store", store, "n1", "--group", "1"][..], &peers].concat()).assert_code(0);
+    room.run(&[&["restore", "--from-store", store, "n2", "--group", "1", "--dry-run"][..], &peers].concat())
+        .assert_code(0);
+    let narrowed = [&["restore", "--from-store", store, "n2", "--prefix", "a"][..], &peers].concat();
+    room.run(&narrowed).assert_code(1).assert_says("restores a whole group, unchanged");
+    room.run(&["inspect", "n1"]).assert_code(0);
+    assert!(room.tree("store") == before);
+    assert!(!room.path("n2").exists());
+    let mut places = vec![room.path("store")];
+    while let Some(place) = places.pop() {
+        if place.is_dir() {
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
+            places.extend(fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
 }

@@ -137,3 +137,15 @@ fn short_help_and_version_are_no_errors() {
         assert_eq!(run.stderr, "");
     }
 }
+
+#[test]
+fn every_command_that_takes_a_source_says_that_it_can_be_an_offload_store_and_have_encrypted_values() {
+    let room = Room::new();
+    for verb in ["decode", "inspect", "ls", "get", "history", "diff", "report", "export", "load", "compare"] {
+        let help = room.run(&[verb, "--help"]).assert_code(0).stdout.clone();
+        for word in ["offload store", "--encryption-keys", "--kek-file", "--data-key", "--group", "--published-before"]
+        {
+            assert!(help.contains(word), "{verb}: {word}");
+        }
+    }
+}

@@ -69,6 +69,30 @@ fn key_from_a_pipe_or_standard_input_is_never_on_a_disk() {
     room.run_with_input(&from("-"), &[&KEK[..], b"\n"].concat()).assert_code(1).assert_says("has more");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_of_a_process_that_has_keys_can_get_into_a_core_file() {
+    let room = room();
+    let mut child = room
+        .command(["get", "snapshot.fsm", "k", "--encryption-keys", "keys.json", "--kek-file", "-"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let limits = format!("/proc/{}/limits", child.id());
+    // The key that it waits for comes when the limit is set.
+    let is_set = || {
+        let limits = std::fs::read_to_string(&limits).unwrap();
+        let limit = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        limit.split_whitespace().skip(4).take(2).eq(["0", "0"])
+    };
+    while !is_set() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before its limit was set");
+        std::thread::yield_now();
+    }
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &KEK).unwrap();
+    crate::support::end_of(child).assert_code(0);
+}
+
 #[test]
 fn key_files_that_cannot_be_right_are_refused_before_anything_is_read() {
     let room = room();

@@ -52,6 +52,7 @@ pub(super) struct Beginning<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Copied {
     pub(super) totals: RestorableTotals,
+    /// Without header and footer, in bytes.
     pub(super) payload_len: u64,
     pub(super) sha256: [u8; 32],
     /// Checksum of the server file, which the token states.
@@ -104,6 +105,33 @@ impl Beginning<'_> {
         Ok(copied)
     }
 
+    /// Writes the `.fsm` file of a stream that has its header already, byte by byte as it is; `crc32c` is that of all of it.
+    pub(super) fn write_stream(
+        &self,
+        stage: &mut dyn ReadableSink,
+        stream: &Input,
+        crc32c: u32,
+        monitor: &dyn Monitor,
+    ) -> Result<[u8; 32]> {
+        let [fsm, ..] = self.paths();
+        let (mut sha256, mut reader) = (Sha256::new(), stream.reader(0, stream.len));
+        let mut buffer = vec![0; ekv_model::CHUNK_LEN];
+        stage.begin(&dump_path(&fsm)?)?;
+        loop {
+            let len = reader.read(&mut buffer).map_err(|error| ekv_snapshot::Error::io("read the payload", error))?;
+            let piece = buffer.get(..len).unwrap_or_default();
+            if piece.is_empty() {
+                break;
+            }
+            sha256.update(piece);
+            stage.write(piece)?;
+            monitor.advance(u64::try_from(len).unwrap_or(u64::MAX))?;
+        }
+        stage.write(&crc32c.to_be_bytes())?;
+        stage.end()?;
+        Ok(sha256.finalize().into())
+    }
+
     /// Writes the three small files.
     pub(super) fn write_raft_files(&self, stage: &mut dyn ReadableSink, copied: &Copied) -> Result<()> {
         let [_, snap, wal, peers] = self.paths();
@@ -125,7 +153,7 @@ impl Beginning<'_> {
     pub(super) fn read_back(
         &self,
         stage: &mut dyn ReadableSink,
-        payload: &Payload,
+        expected: Header,
         copied: &Copied,
         monitor: &dyn Monitor,
     ) -> Result<()> {
@@ -147,7 +175,7 @@ impl Beginning<'_> {
 
         let input = Input { token_crc32c: Some(token.crc32c), ..open(stage, &fsm)? };
         let header = Header::read(&input).map_err(|error| unreadable(&fsm, error))?;
-        compare(&fsm, &header, &Header::V1 { ceiling_ms: ceiling_ms(CommitTs(payload.info.last_commit_ts)) })?;
+        compare(&fsm, &header, &expected)?;
         let around = header.len().saturating_add(ekv_snapshot::format::FOOTER_LEN);
         compare(&fsm, &input.len, &copied.payload_len.saturating_add(around))?;
         let footer = verify_footer(&input, monitor).map_err(|error| unreadable(&fsm, error))?;
@@ -162,6 +190,11 @@ impl Beginning<'_> {
     fn peers_file(&self) -> Peers {
         Peers { index: self.index, peers: self.peers.peers().to_vec(), bootstrap_seed_active: false }
     }
+}
+
+/// The header that a payload gets.
+pub(super) fn header_of(payload: &Payload) -> Header {
+    Header::V1 { ceiling_ms: ceiling_ms(CommitTs(payload.info.last_commit_ts)) }
 }
 
 impl Copied {

@@ -64,7 +64,7 @@ pub fn restore(
 }
 
 /// Refuses the directory of one group of a server where the dump was made from other groups, or from more than that.
-fn check_group(data_dir: &Path, groups: &[u64]) -> Result<(), RestoreError> {
+pub(super) fn check_group(data_dir: &Path, groups: &[u64]) -> Result<(), RestoreError> {
     match datadir::group_id(data_dir) {
         Some(data_dir) if !groups.is_empty() && groups != [data_dir] => {
             Err(RestoreError::OtherGroup { groups: groups.to_vec(), data_dir })

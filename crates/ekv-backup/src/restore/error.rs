@@ -65,6 +65,30 @@ pub enum RestoreError {
         /// The cluster that was asked for.
         target: String,
     },
+    /// What is to be restored unchanged lies in no offload store.
+    #[error("{path} is no offload store: name the directory that holds its v1, a group in it, or one manifest")]
+    NoStore {
+        /// What was named.
+        path: String,
+    },
+    /// Several groups, of which each has a data directory of its own.
+    #[error("the store has several groups: restore each into a directory of its own, with --group {}", .groups.iter().map(u64::to_string).collect::<Vec<_>>().join(" or --group "))]
+    SeveralGroups {
+        /// The groups.
+        groups: Vec<u64>,
+    },
+    /// The newest snapshot of the group cannot be used.
+    #[error(
+        "the newest snapshot of group {group} cannot be used: {why}; to restore that older one, say --snapshot {index}"
+    )]
+    OlderPublished {
+        /// The group.
+        group: u64,
+        /// What is wrong with the newest one.
+        why: String,
+        /// Raft index of the one that could be.
+        index: u64,
+    },
     /// The payload is of another cluster than the one that was asked for.
     #[error("the payload is of cluster {found:?}, not of {target:?}")]
     ClusterIdDiffers {
@@ -174,7 +198,10 @@ impl RestoreError {
     /// Source: `docs/format/tree.md`, section 10.2; `docs/format/restore.md`, section 7.
     pub fn class(&self) -> Class {
         match self {
-            RestoreError::InfoUnreadable { .. } | RestoreError::RaftNumber { .. } => Class::Environment,
+            RestoreError::InfoUnreadable { .. }
+            | RestoreError::RaftNumber { .. }
+            | RestoreError::NoStore { .. }
+            | RestoreError::SeveralGroups { .. } => Class::Environment,
             RestoreError::ReadBack { .. } => Class::WriteIo,
             RestoreError::Info { .. }
             | RestoreError::KeyFormat { .. }
@@ -185,7 +212,8 @@ impl RestoreError {
             | RestoreError::TimestampInFuture { .. }
             | RestoreError::Sha256 { .. }
             | RestoreError::LastCommitTs { .. }
-            | RestoreError::OtherGroup { .. } => Class::Data,
+            | RestoreError::OtherGroup { .. }
+            | RestoreError::OlderPublished { .. } => Class::Data,
         }
     }
 }

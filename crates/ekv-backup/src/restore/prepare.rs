@@ -9,7 +9,7 @@ use ekv_snapshot::CommitTs;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::data_dir::{Beginning, Copied, ReadableSink};
+use super::data_dir::{Beginning, Copied, ReadableSink, header_of};
 use super::encode_info::format_sha256;
 use super::error::RAFT_NUMBER_MAX;
 use super::timestamp::{check_last_commit_ts, timestamp_warning};
@@ -195,15 +195,16 @@ pub fn prepare(
 ) -> Result<PrepareReport> {
     check_raft_numbers(options)?;
     check_info(&payload.info, options)?;
-    let fsync = Fsync::from(options.fsync);
     let parents = check_place(data_dir, options)?;
-    let stage: Box<dyn ReadableSink> = match options.dry_run {
-        true => Box::new(DrySink::keeping(data_dir.display().to_string(), options.resources.scratch())),
-        false => Box::new(DirSink::create_private(data_dir, fsync)?),
-    };
-    let (copied, published) = prepare_in(stage, payload, options, progress)?;
+    let (copied, published) = prepare_in(begin_stage(data_dir, options)?, payload, options, progress)?;
     parents.keep();
-    Ok(report(payload, data_dir, options, copied, &published))
+    Ok(PrepareReport {
+        source_cluster_id: payload.info.manifest_cluster_id.clone(),
+        selection: payload.info.selection.clone(),
+        losses: payload.info.losses,
+        not_restorable: payload.info.not_restorable,
+        ..report(data_dir, options, copied, &published)
+    })
 }
 
 /// Checks that a data directory may be made, and creates what is missing above it if that is wanted.
@@ -252,16 +253,34 @@ pub(super) fn check_cluster(target: &RestoreTarget, found: &str) -> Result<(), R
     Ok(())
 }
 
-/// Writes, reads back and publishes; removes everything if any of it fails.
-pub(super) fn prepare_in(
-    mut stage: Box<dyn ReadableSink>,
+/// As [`prepare`], from checks of what is asked for on.
+fn prepare_in(
+    stage: Box<dyn ReadableSink>,
     payload: &Payload,
     options: &PrepareOptions,
     progress: &dyn Progress,
 ) -> Result<(Copied, Published)> {
-    let (index, term) = (options.index.get(), options.term.get());
-    let beginning = Beginning { index, term, peers: &options.peers };
-    match write_and_read_back(stage.as_mut(), &beginning, payload, options, progress) {
+    in_stage(stage, progress, |stage| {
+        let beginning = Beginning { index: options.index.get(), term: options.term.get(), peers: &options.peers };
+        write_and_read_back(stage, &beginning, payload, options, progress)
+    })
+}
+
+/// Where the files grow before the directory has its name.
+pub(super) fn begin_stage(data_dir: &Path, options: &PrepareOptions) -> Result<Box<dyn ReadableSink>> {
+    Ok(match options.dry_run {
+        true => Box::new(DrySink::keeping(data_dir.display().to_string(), options.resources.scratch())),
+        false => Box::new(DirSink::create_private(data_dir, Fsync::from(options.fsync))?),
+    })
+}
+
+/// Writes, reads back and publishes; removes everything if any of it fails.
+pub(super) fn in_stage(
+    mut stage: Box<dyn ReadableSink>,
+    progress: &dyn Progress,
+    write: impl FnOnce(&mut dyn ReadableSink) -> Result<Copied>,
+) -> Result<(Copied, Published)> {
+    match write(stage.as_mut()) {
         Ok(copied) => {
             progress.begin(Phase::Publish, None);
             let published = stage.publish()?;
@@ -286,12 +305,12 @@ fn write_and_read_back(
     let copied = beginning.write_payload(stage, payload, options.resources.entries_max, progress)?;
     beginning.write_raft_files(stage, &copied)?;
     progress.begin(Phase::ReadBack, Some(copied.payload_len));
-    beginning.read_back(stage, payload, &copied, progress)?;
+    beginning.read_back(stage, header_of(payload), &copied, progress)?;
     Ok(copied)
 }
 
-fn report(
-    payload: &Payload,
+/// What is told of a data directory, but where its data is from.
+pub(super) fn report(
     data_dir: &Path,
     options: &PrepareOptions,
     copied: Copied,
@@ -321,10 +340,10 @@ fn report(
         payload_sha256: format_sha256(&copied.sha256),
         fsm_crc32c: format!("{:08x}", copied.crc32c),
         last_commit: Moment::from(last_commit_ts),
-        source_cluster_id: payload.info.manifest_cluster_id.clone(),
-        selection: payload.info.selection.clone(),
-        losses: payload.info.losses,
-        not_restorable: payload.info.not_restorable,
+        source_cluster_id: String::new(),
+        selection: None,
+        losses: 0,
+        not_restorable: 0,
         published_by: published.method.name(),
         fsync: published.fsync.name(),
         privacy: published.privacy,
