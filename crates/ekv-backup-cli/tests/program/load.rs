@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use ekv_testkit::servers::{RedisServer, Reply};
+use ekv_testkit::servers::{RedisCluster, RedisServer, Reply};
 use ekv_testkit::{SnapshotBuilder, truth};
 
 use crate::support::{Room, Run};
@@ -333,6 +333,24 @@ fn load_killed_at_any_write_goes_on_to_the_same_and_leaves_no_key_of_its_own() {
     let proxy = Proxy::to(&server);
     let target = format!("redis://127.0.0.1:{}", proxy.port);
     kill_and_go_on(&[server], &proxy, &target, 53);
+}
+
+#[test]
+fn load_into_a_cluster_killed_at_any_write_goes_on_to_the_same_and_leaves_no_key_of_its_own() {
+    let Some(cluster) = RedisCluster::start(2) else { return };
+    // Two of the keys are on the second node, which is reached through the proxy.
+    let second = &cluster.servers()[1];
+    let proxy = Proxy::to(second);
+    let port = proxy.port.to_string();
+    second.client().call(&[&b"CONFIG"[..], b"SET", b"cluster-announce-port", port.as_bytes()]);
+    let through_proxy = |server: &RedisServer| {
+        let slots = format!("{:?}", server.client().call(&[b"CLUSTER", b"SLOTS"]));
+        slots.contains(&format!("Integer({port})"))
+    };
+    while !cluster.servers().iter().all(through_proxy) {
+        std::thread::yield_now();
+    }
+    kill_and_go_on(cluster.servers(), &proxy, &url(&cluster.servers()[0]), 89);
 }
 
 #[test]

@@ -100,6 +100,9 @@ struct Document {
     mark: String,
     /// Names what the last run leaves on the target for a while.
     run: String,
+    /// Whether everything is done, and the marks are being removed: some may be gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_done: bool,
     /// Things before this one, in the order of the source, are done.
     position: u64,
     /// What became of them.
@@ -144,6 +147,7 @@ impl Checkpoint {
                 met: BTreeMap::new(),
                 mark: run.to_owned(),
                 run: run.to_owned(),
+                is_done: false,
                 position: 0,
                 tally: Tally::default(),
                 kinds: Vec::new(),
@@ -190,6 +194,20 @@ impl Checkpoint {
     /// Things before this one are done.
     pub(crate) fn position(&self) -> u64 {
         self.document.position
+    }
+
+    /// Whether an earlier run was done but for the marks and this file.
+    pub(crate) fn is_done(&self) -> bool {
+        self.document.is_done
+    }
+
+    /// Notes that everything is done, before the first mark is removed.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::write`].
+    pub(crate) fn set_done(&mut self) -> Result<()> {
+        self.document.is_done = true;
+        self.write()
     }
 
     /// What became of those, and which were loaded.

@@ -265,6 +265,8 @@ pub fn load(
                 // Where nothing is taken for done nothing can have been lost.
                 match position {
                     0 => marks::put(&checkpoint, &mut opened.servers)?,
+                    // A run that was killed while it removed them has removed some.
+                    _ if checkpoint.is_done() => {}
                     _ => marks::check(&checkpoint, &mut opened.servers)?,
                 }
                 opened.servers.remove_matching(&format!("ekv-load:{{*}}:{before}:*"))?;
@@ -343,7 +345,8 @@ pub fn load(
         );
         return Err(stopped(Error::new(Class::WriteIo, text), "keys", &counts, false));
     }
-    if let Some(checkpoint) = checkpoint {
+    if let Some(mut checkpoint) = checkpoint {
+        checkpoint.set_done()?;
         marks::remove(&checkpoint, &mut servers)?;
         checkpoint.remove()?;
     }
