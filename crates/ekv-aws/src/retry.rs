@@ -27,7 +27,7 @@ impl RetryPolicy {
     }
 
     /// The pause after `tries` tries.
-    pub(crate) fn pause(&self, tries: u32) -> Duration {
+    pub fn pause(&self, tries: u32) -> Duration {
         // Without randomness the pause is the whole span: late, never early.
         let part = getrandom::u32().unwrap_or(u32::MAX);
         self.span(tries).mul_f64(f64::from(part) / f64::from(u32::MAX))

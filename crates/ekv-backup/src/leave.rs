@@ -7,6 +7,8 @@
 //! | `keys_file.rs`, `resp.rs` | how do an RDB file and commands for a server come about, and what can none hold? |
 //! | `destination.rs` | where to? |
 //! | `aws/`, `services.rs` | what have DynamoDB, S3 and SQS in common, and which of them is it? |
+//! | `s3/` | how do objects get to S3, and what does it not take? |
+//! | `sqs/` | how do messages get to SQS in their order, and what does it not take? |
 //! | `renames.rs`, `one_database.rs` | what are keys called there, and in which database? |
 //! | `served.rs` | how does a server show a key that came from here? |
 //! | `preflight.rs` | what is selected, and what of it cannot go? |
@@ -33,13 +35,15 @@ mod preflight;
 mod read_back;
 mod renames;
 mod resp;
+mod s3;
 mod sample;
 mod served;
 mod services;
+mod sqs;
 
 pub use aws::{
-    AwsAccess, AwsCompared, AwsLoadOptions, AwsLoadReport, AwsOnExists, AwsSurvey, AwsTarget, Capacity, LoadedScope,
-    Verify,
+    AwsAccess, AwsCompareOptions, AwsCompared, AwsLoadOptions, AwsLoadReport, AwsOnExists, AwsSurvey, AwsTarget,
+    Capacity, InDoubt, LoadedScope, Verify,
 };
 pub use compare::{ComparedServer, compare};
 pub use counts::{KindCount, Reason};

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use ekv_backup::leave::{AwsOnExists, AwsService, Capacity, Destination, Method, OnExists, Verify};
+use ekv_backup::leave::{AwsOnExists, AwsService, Capacity, Destination, InDoubt, Method, OnExists, Verify};
 
 use super::aws::parse_capacity;
 use super::export::parse_rename;
@@ -24,8 +24,11 @@ Examples:
   ekv-backup load dump dynamodb: --region eu-central-1 --profile work --dry-run
   ekv-backup load dump dynamodb: --table users --rename users=users-restored
   ekv-backup load dump dynamodb: --endpoint-url http://127.0.0.1:4566 --region us-east-1
+  ekv-backup load dump s3: --bucket photos --rename photos=photos-restored --on-exists skip
+  ekv-backup load dump sqs: --queue orders --rate 100/s --resume load.json
 
-redis://, rediss://, unix: takes Redis keys, dynamodb: items with their tables.
+redis://, rediss://, unix: takes Redis keys, dynamodb: items with their tables, s3: objects with
+their buckets, sqs: messages with their queues.
 Clients of the target see each key whole or not at all, but they see the load grow
 key by key. What cannot go is told before the first key is written (--strict: then
 nothing is). Expired keys, by the clock of the target, are not sent.
@@ -37,7 +40,7 @@ there; without it, run it again with --on-exists replace or skip.
 Credentials of AWS come from where the AWS CLI takes them. For tables of many
 gigabytes `export --format dynamodb-import` is the cheaper way.";
 
-/// Write what a backup holds into a running service: Redis, Valkey, DynamoDB.
+/// Write what a backup holds into a running service: Redis, Valkey, DynamoDB, S3, SQS.
 ///
 /// SOURCE is looked at as a whole first; then strings go by SET, small collections by RESTORE, large ones in pieces under another name that is replaced in
 /// one step at the end. A HyperLogLog becomes the registers that PFADD would have made of its members: from then on it is an estimate. Keys that
@@ -117,6 +120,20 @@ pub(crate) struct LoadArguments {
     /// Accept a target that throws away any keys when its memory is full (maxmemory-policy allkeys-*)
     #[arg(long, help_heading = "How it is written")]
     pub(crate) allow_eviction: bool,
+    /// Write into buckets and queues that are there, and create none (s3:, sqs:)
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) no_create: bool,
+    /// Let the entity tag that each object had go along as its metadata elastickv-etag (s3:)
+    ///
+    /// The service computes entity tags anew, and others for objects that are or were written in several parts.
+    #[arg(long, help_heading = "How it is written")]
+    pub(crate) etag_metadata: bool,
+    /// What becomes of messages that were sent and of which no answer came (sqs:) [default: stop]
+    ///
+    /// Nobody knows whether they are there. stop: the run ends. resend: they are sent again, and may be there twice; their number is told. drop: they are
+    /// not, and may be missing; they count as lost. FIFO queues know a message again for five minutes: until then it is sent again in any case.
+    #[arg(long, value_name = "RULE", value_enum, help_heading = "How it is written")]
+    pub(crate) in_doubt: Option<InDoubtRule>,
     /// Write nothing if anything that is selected cannot go
     #[arg(long, help_heading = "How it is written")]
     pub(crate) strict: bool,
@@ -137,7 +154,7 @@ pub(crate) struct LoadArguments {
     pub(crate) resume: Option<PathBuf>,
     /// What is read back and compared at the end: none, count, list, full, or sample:N chosen at random among what was written [default: sample:1000]
     ///
-    /// redis: none; count, list: every key that was written is there; sample:N, full: it is what it should be. Of a load that went on, what this run wrote. dynamodb: none, count, sample:N, full. `compare` reads back everything.
+    /// redis: none; count, list: every key that was written is there; sample:N, full: it is what it should be. Of a load that went on, what this run wrote. dynamodb: none, count, sample:N, full. s3: none, list (default). sqs: none (default), count. `compare` reads back everything.
     #[arg(long, value_name = "HOW", value_parser = parse_verify, help_heading = "How it is written")]
     pub(crate) verify: Option<Verify>,
 
@@ -177,6 +194,24 @@ impl From<OnExistsRule> for AwsOnExists {
             OnExistsRule::Skip => AwsOnExists::Skip,
             OnExistsRule::Replace => AwsOnExists::Replace,
             OnExistsRule::Append => AwsOnExists::Append,
+        }
+    }
+}
+
+/// See [`InDoubt`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InDoubtRule {
+    Stop,
+    Resend,
+    Drop,
+}
+
+impl From<InDoubtRule> for InDoubt {
+    fn from(rule: InDoubtRule) -> Self {
+        match rule {
+            InDoubtRule::Stop => InDoubt::Stop,
+            InDoubtRule::Resend => InDoubt::Resend,
+            InDoubtRule::Drop => InDoubt::Drop,
         }
     }
 }
@@ -231,7 +266,8 @@ fn parse_rate(text: &str) -> Result<NonZeroU32, String> {
     number.parse().map_err(|_| "expected a number per second, such as 500 or 500/s".to_owned())
 }
 
-const TARGET_HELP: &str = "redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH, of a cluster any node; or dynamodb:";
+const TARGET_HELP: &str =
+    "redis://[USER@]HOST[:PORT][/DATABASE] or unix:PATH, of a cluster any node; or dynamodb:, s3:, sqs:";
 
 impl LoadArguments {
     /// Options that were given and say nothing about the target.
@@ -241,7 +277,13 @@ impl LoadArguments {
         };
         match &self.target {
             Destination::Redis(_) => {
-                let own = [("--rename", !self.rename.is_empty()), ("--capacity", self.capacity.is_some())];
+                let own = [
+                    ("--rename", !self.rename.is_empty()),
+                    ("--capacity", self.capacity.is_some()),
+                    ("--no-create", self.no_create),
+                    ("--etag-metadata", self.etag_metadata),
+                    ("--in-doubt", self.in_doubt.is_some()),
+                ];
                 self.aws.given().filter(|option| *option != "--connections").chain(given(&own)).collect()
             }
             Destination::Aws(service) => given(&[
@@ -257,6 +299,9 @@ impl LoadArguments {
                 ("--require-empty", self.require_empty),
                 ("--allow-eviction", self.allow_eviction),
                 ("--capacity", self.capacity.is_some() && *service != AwsService::DynamoDb),
+                ("--no-create", self.no_create && *service == AwsService::DynamoDb),
+                ("--etag-metadata", self.etag_metadata && *service != AwsService::S3),
+                ("--in-doubt", self.in_doubt.is_some() && *service != AwsService::Sqs),
             ]),
         }
     }
@@ -268,11 +313,12 @@ Examples:
   ekv-backup compare snapshot.fsm redis://127.0.0.1:6379 --prefix user: --json
   ekv-backup compare dump redis://127.0.0.1 --rename-prefix user:=restored:user: -q && echo the same
   ekv-backup compare dump dynamodb: --region eu-central-1 --table users --rename users=users-restored
+  ekv-backup compare dump s3: --bucket photos --deep
 
 Marks: + only the target has it, - only the backup has it, ~ another value, E another
 expiry only, T another type, M another table. The names are those on the target.";
 
-/// Compare a backup with what a running service has: Redis, Valkey, DynamoDB.
+/// Compare a backup with what a running service has: Redis, Valkey, DynamoDB, S3, SQS.
 ///
 /// Every selected key of both is read; type, value and expiry count. No difference are: keys that have expired meanwhile, collections without elements, the
 /// sign of a zero score, and how a HyperLogLog is stored, as long as its registers are the same. What is read of a server is not one moment: keys that
@@ -289,6 +335,9 @@ pub(crate) struct CompareArguments {
     /// A table, bucket or queue is called otherwise there: --rename users=users-restored; may be given more than once
     #[arg(long, value_name = "OLD=NEW", value_parser = parse_rename, help_heading = "What is selected")]
     pub(crate) rename: Vec<(String, String)>,
+    /// Read every object back, and compare content, type and metadata (s3:)
+    #[arg(long, help_heading = "How it is told")]
+    pub(crate) deep: bool,
     /// Keys that begin with OLD are called NEW there; may be given more than once, the first that fits counts
     #[arg(long, value_name = "OLD=NEW", value_parser = non_empty_text(), help_heading = "What is selected")]
     pub(crate) rename_prefix: Vec<OsString>,
@@ -307,7 +356,7 @@ impl CompareArguments {
         match &self.target {
             Destination::Redis(_) => {
                 let rename = (!self.rename.is_empty()).then_some("--rename");
-                self.aws.given().chain(rename).collect()
+                self.aws.given().chain(rename).chain(self.deep.then_some("--deep")).collect()
             }
             Destination::Aws(_) => (!self.rename_prefix.is_empty()).then_some("--rename-prefix").into_iter().collect(),
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use ekv_backup::leave::{
-    AwsAccess, AwsLoadOptions, AwsLoadReport, AwsService, Verify, compare_with_service, load_into_service,
+    AwsAccess, AwsCompareOptions, AwsLoadOptions, AwsLoadReport, AwsService, InDoubt, Verify, compare_with_service,
+    load_into_service,
 };
 use ekv_backup::see::{DiffOptions, Difference, Source};
 use ekv_backup::{Class, Error, EventOptions};
@@ -16,8 +17,15 @@ use crate::commands::text;
 use crate::exit::Exit;
 use crate::output::{Output, Page, first_of};
 
-/// Things that are read back unless the user says otherwise.
-const VERIFIED: Verify = Verify::Sample(1000);
+/// What is read back unless the user says otherwise.
+fn usually_verified(service: AwsService) -> Verify {
+    match service {
+        AwsService::DynamoDb => Verify::Sample(1000),
+        AwsService::S3 => Verify::List,
+        // The service counts approximately, and each answer holds a checksum.
+        AwsService::Sqs => Verify::None,
+    }
+}
 
 pub(crate) fn load(arguments: &LoadArguments, service: AwsService, output: &mut Output) -> Result<Exit, Error> {
     let adapters = [service.protocol()];
@@ -30,12 +38,15 @@ pub(crate) fn load(arguments: &LoadArguments, service: AwsService, output: &mut 
         has_preflight: !arguments.no_preflight,
         is_dry_run: arguments.dry_run,
         is_strict: arguments.strict,
-        verify: arguments.verify.unwrap_or(VERIFIED),
+        verify: arguments.verify.unwrap_or_else(|| usually_verified(service)),
         allow_empty: read.allow_empty,
         resources: read.resources.clone(),
         resume: arguments.resume.clone(),
         seed: seed(),
         capacity: arguments.capacity,
+        creates: !arguments.no_create,
+        keeps_etag: arguments.etag_metadata,
+        in_doubt: arguments.in_doubt.map_or(InDoubt::Stop, InDoubt::from),
     };
     let access = AwsAccess { rate: arguments.rate, ..arguments.aws.access() };
     let mut source = Source::open(&arguments.source, &read, output.screen())?;
@@ -138,12 +149,13 @@ pub(crate) fn compare(arguments: &CompareArguments, service: AwsService, output:
     let read = read_options(&arguments.read)?;
     let scope = arguments.scope.scope(&adapters, &arguments.source, read.allow_empty)?;
     let renames = renames(&arguments.rename)?;
-    let options = DiffOptions {
+    let diff = DiffOptions {
         events: EventOptions { scope, ..EventOptions::of(adapters) },
         strict_sqs: false,
         first_only: output.is_quiet(),
         resources: read.resources.clone(),
     };
+    let options = AwsCompareOptions { diff, renames, is_deep: arguments.deep };
     let mut lines = output.lines()?;
     let mut source = Source::open(&arguments.source, &read, output.screen())?;
     if let Some(selection) = source.selection() {
@@ -157,11 +169,11 @@ pub(crate) fn compare(arguments: &CompareArguments, service: AwsService, output:
         teller.take(difference, &mut lines)
     };
     let access = arguments.aws.access();
-    let compared = compare_with_service(&mut source, service, &access, &renames, &options, &mut take, output.screen())?;
+    let compared = compare_with_service(&mut source, service, &access, &options, &mut take, output.screen())?;
     teller.finish(&all, &mut lines)?;
     lines.finish()?;
     for note in &compared.notes {
         output.note(note);
     }
-    end(&compared.compared, &options, read.allow_empty, output)
+    end(&compared.compared, &options.diff, read.allow_empty, output)
 }

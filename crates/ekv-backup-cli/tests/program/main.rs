@@ -23,6 +23,8 @@ mod kept_index;
 mod keys;
 mod load;
 mod load_dynamodb;
+mod load_s3;
+mod load_sqs;
 mod looking;
 mod nothing_lost;
 mod object_store;

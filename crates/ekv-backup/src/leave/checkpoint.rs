@@ -47,7 +47,7 @@ impl Tally {
 }
 
 /// What became of a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ThingOutcome {
     Loaded,
     Existed,
@@ -109,6 +109,15 @@ struct Document {
     tally: Tally,
     /// Those that were loaded: name of the kind, things, elements, bytes.
     kinds: Vec<(String, u64, u64, u64)>,
+    /// Uploads in parts that are under way: bucket and key by their ids.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    uploads: BTreeMap<String, (String, String)>,
+    /// Things that are on their way and cannot be told from others there, with the time of their first try in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sending: BTreeMap<u64, u64>,
+    /// Things behind the position that are done, where that must be known: what became of each, and its bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    ahead: BTreeMap<u64, (ThingOutcome, u64)>,
 }
 
 /// Knows how far a load has come, and writes it down.
@@ -151,6 +160,9 @@ impl Checkpoint {
                 position: 0,
                 tally: Tally::default(),
                 kinds: Vec::new(),
+                uploads: BTreeMap::new(),
+                sending: BTreeMap::new(),
+                ahead: BTreeMap::new(),
             };
             return Ok((Checkpoint::of(path, document), None));
         };
@@ -230,6 +242,47 @@ impl Checkpoint {
         self.document.met.insert(name, met);
     }
 
+    /// Uploads in parts that are under way: bucket and key by their ids.
+    pub(crate) fn uploads(&self) -> &BTreeMap<String, (String, String)> {
+        &self.document.uploads
+    }
+
+    /// An upload of an object begins.
+    pub(crate) fn begin_upload(&mut self, id: String, bucket: String, key: String) {
+        self.document.uploads.insert(id, (bucket, key));
+    }
+
+    /// An upload is complete, or forgotten.
+    pub(crate) fn end_upload(&mut self, id: &str) {
+        self.document.uploads.remove(id);
+    }
+
+    /// Things that are on their way, with the time of their first try in Unix milliseconds: after an early end nobody knows whether they are there.
+    pub(crate) fn sending(&self) -> &BTreeMap<u64, u64> {
+        &self.document.sending
+    }
+
+    /// Writes down that things are sent which cannot be told from others there.
+    ///
+    /// # Errors
+    /// Of the system.
+    pub(crate) fn begin_sending(&mut self, numbers: impl Iterator<Item = u64>, now_ms: u64) -> Result<()> {
+        for number in numbers {
+            self.document.sending.entry(number).or_insert(now_ms);
+        }
+        self.write()
+    }
+
+    /// A thing is not on its way any more, and not there.
+    pub(crate) fn end_sending(&mut self, number: u64) {
+        self.document.sending.remove(&number);
+    }
+
+    /// What became of a thing behind the position, and its bytes, if it is done.
+    pub(crate) fn ahead(&self, number: u64) -> Option<(ThingOutcome, u64)> {
+        self.document.ahead.get(&number).copied()
+    }
+
     /// An error about the file.
     pub(crate) fn refuse(&self, text: &str) -> Error {
         Error::new(Class::Environment, format!("{}: {text}", self.path.display()))
@@ -261,8 +314,12 @@ impl Checkpoint {
         if let Some(slot) = self.window.get_mut(at) {
             *slot = Some(done);
         }
+        if self.document.sending.remove(&number).is_some() {
+            self.document.ahead.insert(number, (done.fate, done.bytes));
+        }
         while let Some(Some(done)) = self.window.front().copied() {
             self.window.pop_front();
+            self.document.ahead.remove(&self.document.position);
             self.document.position = self.document.position.saturating_add(1);
             self.document.tally.add(done.fate);
             if done.fate == ThingOutcome::Loaded {

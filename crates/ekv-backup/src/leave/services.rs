@@ -1,14 +1,12 @@
 //! The services of AWS, each by its own code.
 
-use std::collections::BTreeMap;
-
 use ekv_model::{Class, Error, Result};
 
-use super::aws::{AwsAccess, AwsCompared, AwsLoadOptions, AwsLoadReport};
+use super::aws::{AwsAccess, AwsCompareOptions, AwsCompared, AwsLoadOptions, AwsLoadReport};
 use super::destination::AwsService;
-use super::dynamodb;
+use super::{dynamodb, s3, sqs};
 use crate::progress::Progress;
-use crate::see::{DiffOptions, Difference, Source};
+use crate::see::{Difference, Source};
 
 /// Writes what is selected of `source` into a service.
 ///
@@ -27,11 +25,12 @@ pub fn load_into_service(
 ) -> Result<AwsLoadReport> {
     match service {
         AwsService::DynamoDb => dynamodb::load(source, access, options, progress),
-        AwsService::S3 | AwsService::Sqs => Err(not_yet(service)),
+        AwsService::S3 => s3::load(source, access, options, progress),
+        AwsService::Sqs => sqs::load(source, access, options, progress),
     }
 }
 
-/// Compares what `options` select of `source` with what a service has under the same names, or under those that `renames` make of them, and calls
+/// Compares what `options` select of `source` with what a service has under the same names, or under those that its renames make of them, and calls
 /// `take` with each difference in the order of the names there.
 ///
 /// # Errors
@@ -40,25 +39,22 @@ pub fn compare_with_service(
     source: &mut Source,
     service: AwsService,
     access: &AwsAccess,
-    renames: &BTreeMap<String, String>,
-    options: &DiffOptions,
+    options: &AwsCompareOptions,
     take: &mut dyn FnMut(&Difference) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<AwsCompared> {
-    if options.events.scope.has_limits() {
+    if options.diff.events.scope.has_limits() {
         let text = "filters by size, expiry, time and number select things of a backup only: compare takes names, patterns and types";
         return Err(Error::new(Class::Environment, text));
     }
     match service {
         AwsService::DynamoDb => {
             let connection = access.connect(service)?;
-            let compared = dynamodb::compare(source, &connection, renames, options, &mut |_| true, take, progress)?;
+            let AwsCompareOptions { diff, renames, .. } = options;
+            let compared = dynamodb::compare(source, &connection, renames, diff, &mut |_| true, take, progress)?;
             Ok(AwsCompared { compared, target: connection.report, notes: Vec::new() })
         }
-        AwsService::S3 | AwsService::Sqs => Err(not_yet(service)),
+        AwsService::S3 => s3::compare(source, access, options, take, progress),
+        AwsService::Sqs => sqs::compare(source, access, options, take, progress),
     }
-}
-
-fn not_yet(service: AwsService) -> Error {
-    Error::new(Class::Environment, format!("{service} is no target of this version"))
 }

@@ -21,12 +21,13 @@ mod run;
 mod window;
 
 pub use access::AwsAccess;
-pub use options::{AwsLoadOptions, AwsOnExists, Capacity, Verify};
+pub use options::{AwsCompareOptions, AwsLoadOptions, AwsOnExists, Capacity, InDoubt, Verify};
 pub use report::{AwsCompared, AwsLoadReport, AwsSurvey, AwsTarget, LoadedScope};
 
 pub(super) use {
     connection::Connection,
     failure::{failed, stopped_by_service},
+    report::Scopes,
     run::{Run, Settling, check_renames, rename},
     window::{Window, with_window},
 };

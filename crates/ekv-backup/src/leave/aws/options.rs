@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::see::DiffOptions;
 use crate::{EventOptions, Resources};
 
 /// What is loaded, and how.
@@ -32,6 +33,34 @@ pub struct AwsLoadOptions {
     pub seed: u64,
     /// Capacity of new tables; by request if it is absent.
     pub capacity: Option<Capacity>,
+    /// Whether buckets and queues that are not there are created.
+    pub creates: bool,
+    /// Whether the entity tag that an object had goes along as metadata.
+    pub keeps_etag: bool,
+    /// What becomes of messages of which nobody knows whether they are there.
+    pub in_doubt: InDoubt,
+}
+
+/// What becomes of messages that were sent and of which no answer came, where the service would not tell them from new ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InDoubt {
+    /// The run ends there.
+    Stop,
+    /// They are sent again, and may be there twice.
+    Resend,
+    /// They are not sent again, and may not be there.
+    Drop,
+}
+
+/// How a backup is compared with a service.
+#[derive(Clone, Debug)]
+pub struct AwsCompareOptions {
+    /// What is compared, and how it is told.
+    pub diff: DiffOptions,
+    /// What tables, buckets or queues are called there, by their names here.
+    pub renames: BTreeMap<String, String>,
+    /// Whether objects are read back.
+    pub is_deep: bool,
 }
 
 /// What happens to a thing that the service has already.

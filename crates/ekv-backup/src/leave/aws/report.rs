@@ -86,6 +86,50 @@ pub struct LoadedScope {
     pub things: u64,
 }
 
+/// Tables, buckets or queues as they pass by. Memory: those that a report lists.
+#[derive(Debug, Default)]
+pub(crate) struct Scopes {
+    listed: Vec<LoadedScope>,
+    count: u64,
+    /// The one at hand.
+    open: LoadedScope,
+}
+
+/// Scopes that a report lists; of all it has the number.
+const SCOPES_LISTED_MAX: usize = 1000;
+
+impl Scopes {
+    /// One begins.
+    pub(crate) fn begin(&mut self, scope: LoadedScope) {
+        self.end();
+        self.count = self.count.saturating_add(1);
+        self.open = scope;
+    }
+
+    /// A thing of it.
+    pub(crate) fn add_thing(&mut self) {
+        self.open.things = self.open.things.saturating_add(1);
+    }
+
+    /// What the one at hand is called on the target.
+    pub(crate) fn target(&self) -> &str {
+        &self.open.target
+    }
+
+    fn end(&mut self) {
+        let scope = std::mem::take(&mut self.open);
+        if !scope.name.is_empty() && self.listed.len() < SCOPES_LISTED_MAX {
+            self.listed.push(scope);
+        }
+    }
+
+    /// The first of them, and how many there are.
+    pub(crate) fn finish(mut self) -> (Vec<LoadedScope>, u64) {
+        self.end();
+        (self.listed, self.count)
+    }
+}
+
 /// What is selected of a source, and what of that cannot be written.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct AwsSurvey {

@@ -89,12 +89,15 @@ impl<'r> Run<'r> {
     /// As [`Checkpoint::open`].
     pub(crate) fn open_checkpoint(&mut self, source: &mut Source) -> Result<Option<Checkpoint>> {
         let Some(file) = &self.options.resume else { return Ok(None) };
-        let AwsLoadOptions { on_exists, renames, events, capacity, seed, .. } = self.options;
+        let AwsLoadOptions { on_exists, renames, events, capacity, keeps_etag, seed, .. } = self.options;
         let target = &self.report.target;
         let terms = Terms {
             source: source.identity()?,
             selection: events.scope.describe(&events.adapters),
-            policy: format!("on-exists {}, renames {renames:?}, capacity {capacity:?}", on_exists.name()),
+            policy: format!(
+                "on-exists {}, renames {renames:?}, capacity {capacity:?}, etag-metadata {keeps_etag}",
+                on_exists.name()
+            ),
             target: format!("{} at {} in {}", target.service, target.endpoint, target.region),
         };
         let run = format!("{:012x}", seed & 0xffff_ffff_ffff);

@@ -75,9 +75,7 @@ impl<J, O> Window<'_, J, O> {
     /// # Errors
     /// Of `take` and of `poll`; the job is not done then.
     pub(crate) fn push(&mut self, job: J, len: u64, take: &mut dyn FnMut(O) -> Result<()>) -> Result<()> {
-        while self.in_flight >= self.connections || (self.in_flight > 0 && self.bytes.saturating_add(len) > BYTES_MAX) {
-            self.wait_for_one(take)?;
-        }
+        self.make_room(len, take)?;
         self.in_flight = self.in_flight.saturating_add(1);
         self.bytes = self.bytes.saturating_add(len);
         // The queue has room for as many as are under way.
@@ -91,6 +89,17 @@ impl<J, O> Window<'_, J, O> {
     /// Whether any job is under way.
     pub(crate) fn is_busy(&self) -> bool {
         self.in_flight > 0
+    }
+
+    /// Waits until a job of `len` bytes may go: whoever does so before the bytes are in memory never has more of them there.
+    ///
+    /// # Errors
+    /// As [`Window::push`].
+    pub(crate) fn make_room(&mut self, len: u64, take: &mut dyn FnMut(O) -> Result<()>) -> Result<()> {
+        while self.in_flight >= self.connections || (self.in_flight > 0 && self.bytes.saturating_add(len) > BYTES_MAX) {
+            self.wait_for_one(take)?;
+        }
+        Ok(())
     }
 
     /// Waits until one of the jobs that are under way is done; returns at once if there is none.
