@@ -144,6 +144,7 @@ fn published_snapshot_becomes_the_directory_of_a_node_byte_for_byte() {
         );
     }
     assert!(tree(&store) == before, "a store is never written to");
+    fs::create_dir(room.path().join("node")).unwrap();
     let names = fs::read_dir(room.path()).unwrap().count();
     let failing = |read: &ReadOptions, options: &PrepareOptions, source: &Path, name: &str| {
         let error = restore_published(source, &room.path().join(name), read, options, &NoProgress).unwrap_err();
@@ -158,7 +159,7 @@ fn published_snapshot_becomes_the_directory_of_a_node_byte_for_byte() {
             .1
             .contains("is no offload store")
     );
-    assert!(failing(&choosing(Some(1), None), &prepare_options(), &store, "n1/group-2").1.contains("group"));
+    assert!(failing(&choosing(Some(1), None), &prepare_options(), &store, "node/group-2").1.contains("group"));
     // One byte of the newest payload.
     let payload =
         store.join("v1/payloads/sha256/f7/f7572427d5a42e1be1052417744237caac004b8fb9e230adb20153b1a7917a24.fsm");
