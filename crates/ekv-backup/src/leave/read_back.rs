@@ -39,13 +39,16 @@ pub(crate) struct ReadBack {
 enum How {
     Nothing,
     Sample(Sample<(Vec<u8>, Fingerprint)>),
-    All {
-        /// What is known of keys that are under way, by their numbers.
-        pending: BTreeMap<u64, Vec<u8>>,
-        names: Sorter,
-        rows: Sorter,
-        has_values: bool,
-    },
+    All(Box<All>),
+}
+
+/// What is known of all keys.
+struct All {
+    /// Of those that are under way, by their numbers.
+    pending: BTreeMap<u64, Vec<u8>>,
+    names: Sorter,
+    rows: Sorter,
+    has_values: bool,
 }
 
 /// Where and when it is read.
@@ -61,7 +64,9 @@ pub(crate) struct Reading<'r> {
 impl ReadBack {
     pub(crate) fn new(verify: Verify, seed: u64, scratch: &Arc<dyn Scratch>) -> Self {
         let sorter = || Sorter::new(Arc::clone(scratch), SORT_BUDGET);
-        let all = |has_values| How::All { pending: BTreeMap::new(), names: sorter(), rows: sorter(), has_values };
+        let all = |has_values| {
+            How::All(Box::new(All { pending: BTreeMap::new(), names: sorter(), rows: sorter(), has_values }))
+        };
         let how = match verify {
             Verify::None => How::Nothing,
             Verify::Sample(most) => How::Sample(Sample::new(most, seed)),
@@ -92,12 +97,12 @@ impl ReadBack {
                     sample.put(place, number, (name.to_vec(), fingerprint));
                 }
             }
-            How::All { pending, has_values, .. } => {
-                let value = match has_values {
+            How::All(all) => {
+                let value = match all.has_values {
                     true => AsServed.fingerprint(feed)?.map(|fingerprint| fingerprint.value).unwrap_or_default(),
                     false => Vec::new(),
                 };
-                pending.insert(number, row(expire_at_ms, &value));
+                all.pending.insert(number, row(expire_at_ms, &value));
             }
         }
         Ok(())
@@ -109,7 +114,8 @@ impl ReadBack {
             How::Nothing => {}
             How::Sample(sample) if !is_loaded => sample.forget(number),
             How::Sample(_) => {}
-            How::All { pending, names, rows, .. } => {
+            How::All(all) => {
+                let All { pending, names, rows, .. } = all.as_mut();
                 let Some(row) = pending.remove(&number).filter(|_| is_loaded) else { return };
                 let noted = rows.push(name, &row).and_then(|()| names.push(name, b"")).map_err(scratch_error);
                 if let Err(error) = noted {
@@ -138,8 +144,10 @@ impl ReadBack {
                     reading.judge(&name, (fingerprint.expire_at_ms, &fingerprint.value), theirs, &mut verified)?;
                 }
             }
-            How::All { rows, has_values: false, .. } => reading.look_for(rows, &mut verified)?,
-            How::All { rows, names, has_values: true, .. } => reading.compare(rows, names, &scratch, &mut verified)?,
+            How::All(all) => match *all {
+                All { rows, has_values: false, .. } => reading.look_for(rows, &mut verified)?,
+                All { rows, names, has_values: true, .. } => reading.compare(rows, names, &scratch, &mut verified)?,
+            },
         }
         Ok(Some(verified))
     }

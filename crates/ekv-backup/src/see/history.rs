@@ -234,7 +234,7 @@ impl Commits {
 
     /// Whether one of its records cannot be read in a view.
     fn has_unreadable(&self, view: &View) -> Result<bool> {
-        if self.unreadable.len() == 0 {
+        if self.unreadable.is_empty() {
             return Ok(false);
         }
         let (mut at, mut lookup) = (0_u64, view.lookup());
