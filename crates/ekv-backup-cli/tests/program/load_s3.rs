@@ -31,8 +31,11 @@ fn segment(bytes: &[u8]) -> Vec<u8> {
     [&escaped[..], &[0, 1]].concat()
 }
 
-/// A snapshot of one bucket with these objects: key, content, metadata.
-fn bucket(name: &str, objects: &[(&str, &[u8], &[(&str, &str)])]) -> Vec<u8> {
+/// An object: key, content, metadata.
+type ObjectRow<'a> = (&'a str, &'a [u8], &'a [(&'a str, &'a str)]);
+
+/// A snapshot of one bucket with these objects.
+fn bucket(name: &str, objects: &[ObjectRow<'_>]) -> Vec<u8> {
     const AT: u64 = 1_000_000 << 16;
     let meta = json!({ "bucket_name": name, "generation": 1, "created_at_hlc": AT, "acl": "private" }).to_string();
     let key = |prefix: &str, parts: &[&[u8]]| [&[prefix.as_bytes()], parts].concat().concat();

@@ -192,8 +192,8 @@ fn what_no_queue_takes_is_lost_by_name_and_the_rest_arrives() {
 /// Two groups of seven messages each, one of them with a deduplication id that comes again.
 fn groups() -> Vec<(String, String, String)> {
     let row = |number: usize| {
-        let group = if number % 3 == 0 { "a" } else { "b" };
-        let id = if number % 5 == 0 { "again" } else { "" };
+        let group = if number.is_multiple_of(3) { "a" } else { "b" };
+        let id = if number.is_multiple_of(5) { "again" } else { "" };
         (group.to_owned(), id.to_owned(), format!("{number:02}"))
     };
     (0..14).map(row).collect()
@@ -239,7 +239,7 @@ fn groups_keep_their_order_through_resets_throttling_and_partial_failures_and_no
         let entries = asked.json()["Entries"].as_array().unwrap().clone();
         send_batch(asked, |place| {
             count += 1;
-            if count % 3 == 0 {
+            if count.is_multiple_of(3) {
                 return Some(("InternalError", false));
             }
             let text = |name: &str| entries[place][name].as_str().unwrap().to_owned();

@@ -1,7 +1,5 @@
 //! In how many pieces an object goes.
 
-use ekv_aws::s3::PARTS_MAX;
-
 /// Longest object that goes in one request, in bytes.
 pub(crate) const ONE_PUT_LEN_MAX: u64 = 64 << 20;
 /// Length of a part, in bytes: as short as this if that makes few enough of them.
@@ -10,8 +8,8 @@ const PART_LEN_MIN: u64 = 16 << 20;
 const PART_LEN_MAX: u64 = 64 << 20;
 /// How many parts there are to be at most, as long as they need not be longer for that.
 const PARTS_WANTED: u64 = 9_000;
-/// Longest object, in bytes.
-pub(crate) const OBJECT_LEN_MAX: u64 = PART_LEN_MAX * PARTS_MAX as u64;
+/// Longest object, in bytes: of as many parts as the service takes.
+pub(crate) const OBJECT_LEN_MAX: u64 = PART_LEN_MAX * 10_000;
 
 /// Length of the parts, but the last, of an object of `len` bytes; all of it if it goes in one piece.
 pub(crate) fn part_len(len: u64) -> u64 {
@@ -23,7 +21,7 @@ pub(crate) fn part_len(len: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use ekv_aws::s3::PART_LEN_MIN as SERVICE_PART_LEN_MIN;
+    use ekv_aws::s3::{PART_LEN_MIN as SERVICE_PART_LEN_MIN, PARTS_MAX};
 
     use super::*;
 
@@ -44,5 +42,6 @@ mod tests {
             assert!(is_fine, "{len}");
         }
         assert_eq!(OBJECT_LEN_MAX, 625 * GIB);
+        assert_eq!(OBJECT_LEN_MAX / PART_LEN_MAX, u64::from(PARTS_MAX));
     }
 }

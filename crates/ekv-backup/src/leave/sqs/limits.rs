@@ -8,8 +8,6 @@ pub(crate) const MESSAGE_LEN_MAX: u64 = 1 << 20;
 const ATTRIBUTES_MAX: usize = 10;
 /// Longest name of a queue, in characters.
 const QUEUE_NAME_LEN_MAX: usize = 80;
-/// Longest name of an attribute.
-const ATTRIBUTE_NAME_LEN_MAX: usize = 256;
 /// Longest group and deduplication id, in characters.
 pub(crate) const ID_LEN_MAX: usize = 128;
 /// What ends the names of FIFO queues.
@@ -30,7 +28,7 @@ pub(crate) enum Unfit {
     Long,
     /// More than ten attributes.
     Attributes,
-    /// An attribute that no service takes.
+    /// An attribute without a type or a value, or with a character that XML does not have.
     Attribute,
     /// No group, in a FIFO queue, or one that is none.
     Group,
@@ -50,7 +48,7 @@ impl Unfit {
             }
             Unfit::Long => "a body and attributes longer than the queue allows",
             Unfit::Attributes => "more than 10 attributes",
-            Unfit::Attribute => "an attribute with a name, a type or a value that no queue takes",
+            Unfit::Attribute => "an attribute without a type or a value, or with a character that no queue takes",
             Unfit::Group => {
                 "no group, in a FIFO queue, or one of more than 128 or other characters than letters, digits and punctuation"
             }
@@ -80,18 +78,6 @@ pub(crate) fn is_text(text: &str) -> bool {
 /// Whether there may be so many attributes.
 pub(crate) fn is_attribute_count(count: usize) -> bool {
     count <= ATTRIBUTES_MAX
-}
-
-/// Whether an attribute may have this name.
-pub(crate) fn is_attribute_name(name: &str) -> bool {
-    let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let lower = name.to_ascii_lowercase();
-    (1..=ATTRIBUTE_NAME_LEN_MAX).contains(&name.len())
-        && name.bytes().all(is_inside)
-        && !["aws.", "amazon."].iter().any(|taken| lower.starts_with(taken))
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-        && !name.contains("..")
 }
 
 /// Whether a group or deduplication id may be this.
@@ -132,19 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_attributes_and_ids_are_those_that_sqs_takes() {
-        for (name, is_one) in [
-            ("a", true),
-            ("b.x", true),
-            ("AWS.x", false),
-            ("amazon.x", false),
-            (".a", false),
-            ("a.", false),
-            ("a..b", false),
-            ("s<", false),
-        ] {
-            assert_eq!(is_attribute_name(name), is_one, "{name}");
-        }
+    fn ids_are_those_that_sqs_takes() {
         assert!(is_id("g<1>!") && is_id(&"i".repeat(128)));
         assert!(!is_id("") && !is_id("a b") && !is_id("é") && !is_id(&"i".repeat(129)));
         assert!(is_attribute_count(10) && !is_attribute_count(11));

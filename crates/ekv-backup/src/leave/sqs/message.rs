@@ -72,7 +72,7 @@ fn of_body(message: &Message<'_>, body: Vec<u8>, terms: &Terms, len_max: u64, is
     let mut attributes = BTreeMap::new();
     for attribute in message.attributes {
         let stored: Stored = serde_json::from_slice(attribute.json).map_err(|_| Unfit::Attribute)?;
-        let value = value(stored).filter(|_| limits::is_attribute_name(attribute.name)).ok_or(Unfit::Attribute)?;
+        let value = value(stored).ok_or(Unfit::Attribute)?;
         let of_value = value.string_value.as_ref().map_or(0, String::len);
         // Base64 has four characters for three bytes.
         let of_bytes = value.binary_value.as_ref().map_or(0, |text| text.trim_end_matches('=').len() * 3 / 4);
@@ -101,9 +101,11 @@ fn of_body(message: &Message<'_>, body: Vec<u8>, terms: &Terms, len_max: u64, is
 fn value(stored: Stored) -> Option<Value> {
     let Stored { data_type, string_value, binary_value } = stored;
     let kind = data_type.split('.').next().unwrap_or_default();
+    // Which names, types and texts it takes, the service says itself: some take more than others.
     let is_fit = match (kind, &string_value, &binary_value) {
-        ("String" | "Number", Some(text), None) => !text.is_empty() && limits::is_text(text),
-        ("Binary", None, Some(text)) => !text.is_empty(),
+        ("Binary", None, Some(_)) => true,
+        ("Binary", Some(_), _) => false,
+        (_, Some(text), None) => limits::is_text(text),
         _ => false,
     };
     is_fit.then_some(Value { data_type, string_value, binary_value })
@@ -201,8 +203,8 @@ mod tests {
             (b"\x01", b"", Unfit::Character),
             (&[b'x'; 1025], b"", Unfit::Long),
             (b"x", b"{}", Unfit::Attribute),
-            (b"x", br#"{"DataType":"String","StringValue":""}"#, Unfit::Attribute),
-            (b"x", br#"{"DataType":"Other","StringValue":"x"}"#, Unfit::Attribute),
+            (b"x", br#"{"DataType":"String","StringValue":"\u0001"}"#, Unfit::Attribute),
+            (b"x", br#"{"DataType":"Binary","StringValue":"x"}"#, Unfit::Attribute),
         ] {
             assert_eq!(of(body, json), Err(unfit));
         }
