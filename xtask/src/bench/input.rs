@@ -70,6 +70,13 @@ pub(super) fn write(path: &Path, mix: Mix, keys: u64) -> Result<(), Error> {
     snapshot.write_all_records(mix, keys).map_err(Error::io(path))
 }
 
+/// Writes the same keys as commands for `redis-cli --pipe`; expiries lie in the future.
+pub(super) fn write_commands(path: &Path, mix: Mix, keys: u64) -> Result<(), Error> {
+    let file = File::create(path).map_err(Error::io(path))?;
+    let mut commands = Snapshot { out: BufWriter::with_capacity(1 << 20, file), crc32c: 0, pool: pool() };
+    commands.write_all_commands(mix, keys).map_err(Error::io(path))
+}
+
 struct Snapshot {
     out: BufWriter<File>,
     crc32c: u32,
@@ -137,6 +144,39 @@ impl Snapshot {
         }
         let footer = self.crc32c.to_be_bytes();
         self.out.write_all(&footer)?;
+        self.out.flush()
+    }
+
+    fn write_all_commands(&mut self, mix: Mix, keys: u64) -> Io {
+        for kind in [Kind::Hash, Kind::List, Kind::String, Kind::Set, Kind::SortedSet] {
+            for i in mix.numbers(keys, kind) {
+                let elements = 0..ELEMENTS;
+                let value = |j: u8| self.value(i + u64::from(j), ELEMENT_LEN);
+                let member = |j: u8| format!("member{j}").into_bytes();
+                let (command, front, rest): (_, _, Vec<Vec<u8>>) = match kind {
+                    Kind::Hash => {
+                        ("HSET", "h", elements.flat_map(|j| [format!("field{j}").into_bytes(), value(j)]).collect())
+                    }
+                    Kind::List => ("RPUSH", "l", elements.map(value).collect()),
+                    Kind::Set => ("SADD", "s", elements.map(member).collect()),
+                    Kind::SortedSet => {
+                        ("ZADD", "z", elements.flat_map(|j| [j.to_string().into_bytes(), member(j)]).collect())
+                    }
+                    Kind::String => {
+                        let at_ms = (expire_at_ms(i) * 2).to_string().into_bytes();
+                        let expiry = if expires(i) { vec![b"PXAT".to_vec(), at_ms] } else { Vec::new() };
+                        ("SET", "", [vec![self.value(i, VALUE_LEN)], expiry].concat())
+                    }
+                };
+                let words = [vec![command.as_bytes().to_vec(), [front, &name(i)].concat().into_bytes()], rest].concat();
+                write!(self.out, "*{}\r\n", words.len())?;
+                for word in words {
+                    write!(self.out, "${}\r\n", word.len())?;
+                    self.out.write_all(&word)?;
+                    self.out.write_all(b"\r\n")?;
+                }
+            }
+        }
         self.out.flush()
     }
 

@@ -11,6 +11,7 @@ mod measure;
 mod memory;
 mod options;
 mod places;
+mod redis;
 mod report;
 
 use std::fs;
@@ -25,6 +26,7 @@ use input::Mix;
 use memory::{MemoryRow, Peak};
 use options::Options;
 use places::{Folder, Places, remove, text};
+use redis::Server;
 use report::Report;
 
 /// Runs the benchmark.
@@ -64,12 +66,18 @@ pub(crate) fn hidden_task(task: &str, args: &[String]) -> Option<Result<(), Erro
 fn measure_memory(program: &Path, places: &Places, options: &Options) -> Result<Vec<MemoryRow>, Error> {
     let snapshot = places.tmpfs.path("memory.fsm");
     let input = quoted(&snapshot.display().to_string()).into_owned();
-    let decode = |rest: &str| format!("{} decode {input} - --quiet {rest} > /dev/null", quoted(&text(program)));
+    let ours = quoted(&text(program)).into_owned();
+    let decode = |rest: &str| format!("{ours} decode {input} - --quiet {rest} > /dev/null");
+    let rdb = places.tmpfs.path("memory.rdb");
+    let rdb_file = quoted(&text(&rdb)).into_owned();
     let mut commands = vec![
-        ("inspect", format!("{} inspect {input} > /dev/null", quoted(&text(program)))),
+        ("inspect", format!("{ours} inspect {input} > /dev/null")),
         ("tar to a pipe", decode("--compression none")),
         ("tar.zst to a pipe", decode("--compression zstd")),
         ("tar to a pipe, one job", decode("--compression none --jobs 1")),
+        ("to an RDB file", format!("{ours} export {input} {rdb_file} --force --fsync none --quiet")),
+        // What the row before has left.
+        ("RDB to a tar", format!("{ours} decode {rdb_file} - --at {MOMENT} --compression none --quiet > /dev/null")),
     ];
     commands.retain(|(name, _)| options.wants(name));
     if commands.is_empty() || options.memory_keys.is_empty() {
@@ -84,8 +92,15 @@ fn measure_memory(program: &Path, places: &Places, options: &Options) -> Result<
         }
     }
     remove(&snapshot)?;
+    remove(&rdb)?;
     Ok(rows)
 }
+
+/// The rows that need a server.
+const REDIS_ROWS: [&str; 3] = ["load into Redis", "RDB to a tar", "RDB listed as JSON"];
+
+/// The moment of files that do not say theirs.
+const MOMENT: &str = "2026-11-22T00:00:00Z";
 
 /// All rows for one kind of input.
 struct Bench<'a> {
@@ -101,18 +116,27 @@ impl Bench<'_> {
         let (snapshot, listing) = (self.places.tmpfs.path("input.fsm"), self.places.disk.path("listing"));
         let mut cases = self.cases(&snapshot, &listing);
         cases.retain(|case| self.options.wants(case.name));
-        if cases.is_empty() {
+        let wants_server = REDIS_ROWS.iter().any(|row| self.options.wants(row));
+        if cases.is_empty() && !wants_server {
             return Ok(());
         }
         input::write(&snapshot, self.mix, self.keys)?;
         println!("\n{} keys, {}: {}", self.keys, self.mix.name(), quoted(&snapshot.display().to_string()));
-        self.prepare(&snapshot, &listing)?;
-        for case in cases {
+        if !cases.is_empty() {
+            self.prepare(&snapshot, &listing)?;
+        }
+        let mut measure = |case: Case| -> Result<(), Error> {
             let row = case.measure(self.options.runs, self.keys, self.mix)?;
             println!("  {row}");
             report.rows.push(row);
+            Ok(())
+        };
+        cases.into_iter().try_for_each(&mut measure)?;
+        if wants_server && let Some(server) = Server::start(&self.places.tmpfs)? {
+            let cases = self.redis_cases(&snapshot, &server)?.into_iter();
+            cases.filter(|case| self.options.wants(case.name)).try_for_each(&mut measure)?;
         }
-        for name in ["dump", "dump.tar", "dump.tar.zst"] {
+        for name in ["dump", "dump.tar", "dump.tar.zst", "commands", "saved.rdb"] {
             remove(&self.places.tmpfs.path(name))?;
         }
         Ok(())
@@ -127,6 +151,27 @@ impl Bench<'_> {
             measure::run(&self.ours(&["decode", &text(snapshot), &text(&target), "--fsync", "none", "--quiet"]))?;
         }
         baseline::write_listing(&dump, listing)
+    }
+
+    /// The rows that need a server, of a file that it has saved.
+    fn redis_cases(&self, snapshot: &Path, server: &Server) -> Result<Vec<Case>, Error> {
+        let [commands, rdb] = ["commands", "saved.rdb"].map(|name| self.places.tmpfs.path(name));
+        input::write_commands(&commands, self.mix, self.keys)?;
+        let pipe = server.emptied(&server.cli(&format!("--pipe < {}", quoted(&text(&commands)))));
+        let file = quoted(&text(&rdb)).into_owned();
+        measure::run(&format!("{pipe} && {}", server.cli(&format!("--rdb {file} 2> /dev/null"))))?;
+        let [load, to_a_tar, to_json] = REDIS_ROWS;
+        let ours = ["load", &text(snapshot), &server.url(), "--shift-expiry", "--verify", "none", "--quiet"];
+        let check = || format!("redis-check-rdb {file} > /dev/null");
+        let decode =
+            format!("{} > /dev/null", self.ours(&["decode", &text(&rdb), "-", "--compression", "none", "--quiet"]));
+        let list = format!("{} > /dev/null", self.ours(&["ls", &text(&rdb), "--json"]));
+        Ok(vec![
+            Case::new(load, server.emptied(&self.ours(&ours)), "redis-cli --pipe of the same", pipe)
+                .at_least_speed(0.9),
+            Case::new(to_a_tar, decode, "redis-check-rdb", check()).at_least_speed(1.0 / 3.0),
+            Case::new(to_json, list, "redis-check-rdb", check()).at_least_speed(1.0 / 3.0),
+        ])
     }
 
     fn ours(&self, args: &[&str]) -> String {

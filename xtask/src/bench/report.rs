@@ -60,7 +60,7 @@ impl fmt::Display for Row {
             None => String::new(),
             Some(Goal::TimeAtMost(most)) => format!("time at most {most}"),
             Some(Goal::CpuAtMost(most)) => format!("processor at most {most}"),
-            Some(Goal::SpeedAtLeast(least)) => format!("speed {:.2}, at least {least}", 1.0 / ratio),
+            Some(Goal::SpeedAtLeast(least)) => format!("speed {:.2}, at least {:.2}", 1.0 / ratio, least),
         };
         let verdict = match self.reaches_goal() {
             None => "",
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn table_shows_ratio_memory_and_verdict() {
         let text = Report { rows: vec![row(1.5, Goal::SpeedAtLeast(0.7))], ..Report::default() }.to_string();
-        for part in ["1 keys, strings", "1.50", "2 MiB", "speed 0.67, at least 0.7 MISSED"] {
+        for part in ["1 keys, strings", "1.50", "2 MiB", "speed 0.67, at least 0.70 MISSED"] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
