@@ -43,11 +43,12 @@ fn run_file(bytes: &[u8], field_expiry: FieldExpiry) {
     };
     let lost = findings.count_of(Severity::Loss);
     assert_eq!(u64::try_from(keys.len()).unwrap() + lost, checked.keys, "each key is handed on or lost: {findings:?}");
-    let Some((written, rows)) = rewritten(bytes, field_expiry, &scratch) else { return };
+    let Some((written, taken)) = rewritten(bytes, field_expiry, &scratch) else { return };
     let (_, mut again, findings) = keys_of(&written, FieldExpiry::Lose, &scratch).expect("what is written is sound");
     assert_eq!(findings.count_of(Severity::Loss), 0, "{findings:?}");
     // A file is written in the order of its keys.
-    let mut expected: Vec<_> = keys.into_iter().filter(|(place, _)| rows.contains(place)).collect();
+    let mut expected: Vec<_> =
+        keys.into_iter().zip(taken).filter_map(|(key, is_taken)| is_taken.then_some(key)).collect();
     expected.sort_by(|(one, _), (other, _)| one.cmp(other));
     again.sort_by(|(one, _), (other, _)| one.cmp(other));
     assert!(again == expected, "what was written comes back");
@@ -104,8 +105,8 @@ impl Taker for Collected {
     }
 }
 
-/// The file of what a file holds, and which keys are in it; `None` if one comes twice.
-fn rewritten(bytes: &[u8], field_expiry: FieldExpiry, scratch: &Arc<dyn Scratch>) -> Option<(Vec<u8>, Vec<At>)> {
+/// The file of what a file holds, and of each key of that whether it is in it; `None` if one comes twice.
+fn rewritten(bytes: &[u8], field_expiry: FieldExpiry, scratch: &Arc<dyn Scratch>) -> Option<(Vec<u8>, Vec<bool>)> {
     let mut writing = Writing {
         encoder: Encoder::new(Arc::clone(scratch)),
         file: SortedFile::new(Arc::clone(scratch), SORT_LEN),
@@ -120,11 +121,11 @@ fn rewritten(bytes: &[u8], field_expiry: FieldExpiry, scratch: &Arc<dyn Scratch>
         written.extend_from_slice(piece);
         Ok(())
     });
-    let mut sorted = rows.clone();
+    let mut sorted: Vec<&At> = rows.iter().filter(|(_, is_taken)| *is_taken).map(|(key, _)| key).collect();
     sorted.sort();
     let is_repeated = sorted.windows(2).any(|pair| pair[0] == pair[1]);
     assert_eq!(done.is_err(), is_repeated, "{:?}", done.err());
-    (!is_repeated).then_some((written, rows))
+    (!is_repeated).then(|| (written, rows.iter().map(|(_, is_taken)| *is_taken).collect()))
 }
 
 struct Writing {
@@ -132,7 +133,8 @@ struct Writing {
     file: SortedFile,
     key: Vec<u8>,
     expire_at_ms: Option<u64>,
-    rows: Vec<At>,
+    /// The keys, and whether they are in the file.
+    rows: Vec<(At, bool)>,
 }
 
 impl Taker for Writing {
@@ -148,11 +150,12 @@ impl Taker for Writing {
             Event::Begin { key, expire_at_ms, .. } => (self.key, self.expire_at_ms) = (key.to_vec(), *expire_at_ms),
             _ => {}
         }
-        if let Some(Encoded::Value(value)) = self.encoder.event(&event)?
-            && self.file.push(database, &self.key, self.expire_at_ms, &value)?.is_ok()
-        {
-            self.rows.push((database, self.key.clone()));
-        }
+        let is_taken = match self.encoder.event(&event)? {
+            None => return Ok(()),
+            Some(Encoded::Value(value)) => self.file.push(database, &self.key, self.expire_at_ms, &value)?.is_ok(),
+            Some(Encoded::Refused(_)) => false,
+        };
+        self.rows.push(((database, self.key.clone()), is_taken));
         Ok(())
     }
 
