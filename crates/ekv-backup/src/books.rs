@@ -2,13 +2,14 @@
 
 use ekv_adapters::Tally;
 use ekv_model::Findings;
+use ekv_snapshot::txn::TxnTotals;
 use serde::Serialize;
 
 use crate::completeness::Completeness;
 use crate::contents::Contents;
 use crate::losses::Losses;
 use crate::report::{
-    Accounts, FamilyReport, FindingReport, NamesReport, PrefixReport, RdbReport, ServerReport, SnapshotReport,
+    self, Accounts, FamilyReport, FindingReport, NamesReport, PrefixReport, RdbReport, ServerReport, SnapshotReport,
     TransactionsReport,
 };
 
@@ -82,4 +83,26 @@ pub struct BooksReport {
     /// File names that other systems refuse or take for each other.
     #[serde(skip_serializing_if = "NamesReport::is_empty")]
     pub names_not_portable: NamesReport,
+}
+
+impl BooksReport {
+    /// Of a source without records.
+    pub(crate) fn new(completeness: Completeness, selection: Option<String>, findings: &Findings) -> Self {
+        BooksReport {
+            source_kind: None,
+            rdb: None,
+            server: None,
+            completeness,
+            selection,
+            snapshots: Vec::new(),
+            records: Accounts::new(&[], &[]),
+            families: Vec::new(),
+            unknown_prefixes: Vec::new(),
+            transactions: TxnTotals::default().into(),
+            findings: report::findings(findings),
+            listed_losses: None,
+            listed_scopes: None,
+            names_not_portable: NamesReport::default(),
+        }
+    }
 }

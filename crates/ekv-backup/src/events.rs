@@ -16,7 +16,7 @@ use crate::loaded::{Loaded, ReadOptions};
 use crate::losses::LossFile;
 use crate::pipe::Events;
 use crate::progress::{Phase, Progress};
-use crate::report::{Accounts, NamesReport, families, findings, prefixes};
+use crate::report::{Accounts, families, prefixes};
 use crate::{Completeness, Protocol, Store};
 
 /// Data that nothing in the output represents.
@@ -39,7 +39,7 @@ pub(crate) const ADAPTER_WITHOUT_DATA: Finding = Finding::warning(
 .fatal_if_strict();
 
 /// A filter that nothing meets.
-pub(crate) const NOTHING_MATCHES: Finding = Finding::warning(
+const NOTHING_MATCHES: Finding = Finding::warning(
     "filter_matches_nothing",
     "a name, prefix or pattern that was asked for matches nothing, while others do",
 )
@@ -96,6 +96,11 @@ impl EventOptions {
     /// Whether there are filters, beyond a choice of adapters.
     pub fn is_selection(&self) -> bool {
         self.scope.is_narrowed()
+    }
+
+    /// The filters, in words, if there are some.
+    pub(crate) fn selection(&self) -> Option<String> {
+        self.scope.is_narrowed().then(|| self.scope.describe(&self.adapters))
     }
 
     /// Whether a family is asked for.
@@ -164,19 +169,13 @@ impl<'s> StoreEvents<'s> {
         } else {
             (self.run_adapters(&mut watched, losses, scratch, progress)?, 0)
         };
-        let Watched { consumer, unmatched, census, .. } = watched;
-        if unmatched.things() > 0 {
-            for filter in unmatched.filters() {
-                findings.record(NOTHING_MATCHES, || Example::new(None, None, filter.to_owned()));
-            }
-        }
         let is_chosen = Protocol::IN_DUMPS.iter().any(|adapter| !options.adapters.contains(adapter));
         for adapter in options.adapters.iter().filter(|adapter| is_chosen && !store.has_data_of(**adapter)) {
             findings.record(ADAPTER_WITHOUT_DATA, || Example::new(None, None, adapter.name().to_owned()));
         }
         findings.merge(store.findings());
-        findings.merge(consumer.findings());
-        Ok((tally, findings, census.finish(beyond_limit)))
+        let contents = watched.finish(beyond_limit, &mut findings);
+        Ok((tally, findings, contents))
     }
 
     /// Runs the adapters that were asked for and closes their books.
@@ -216,21 +215,14 @@ impl<'s> StoreEvents<'s> {
         let Store { loaded, state, read, .. } = self.store;
         let snapshots = state.reports(loaded);
         let families = families(&state.families, Some(tally));
+        let completeness = Completeness::of(loaded, state, read, found, Some((tally, &self.options.adapters)));
         BooksReport {
-            source_kind: None,
-            rdb: None,
-            server: None,
-            completeness: Completeness::of(loaded, state, read, found, Some((tally, &self.options.adapters))),
             records: Accounts::new(&snapshots, &families),
-            selection: self.options.scope.is_narrowed().then(|| self.options.scope.describe(&self.options.adapters)),
             snapshots,
             families,
             unknown_prefixes: prefixes(&loaded.unknown_prefixes),
             transactions: state.transactions.into(),
-            findings: findings(found),
-            listed_losses: None,
-            listed_scopes: None,
-            names_not_portable: NamesReport::default(),
+            ..BooksReport::new(completeness, self.options.selection(), found)
         }
     }
 
@@ -288,6 +280,18 @@ impl<'c> Watched<'c> {
     /// Watches what goes to `consumer`, for the filters of `scope`.
     pub(crate) fn new(consumer: &'c mut dyn Consumer, scope: &Scope) -> Self {
         Watched { consumer, unmatched: Unmatched::of(scope), census: Census::default(), is_watched: true }
+    }
+
+    /// How much has passed; what was found of filters, and by the consumer, goes to `findings`.
+    pub(crate) fn finish(self, beyond_limit: u64, findings: &mut Findings) -> Contents {
+        let Watched { consumer, unmatched, census, .. } = self;
+        if unmatched.things() > 0 {
+            for filter in unmatched.filters() {
+                findings.record(NOTHING_MATCHES, || Example::new(None, None, filter.to_owned()));
+            }
+        }
+        findings.merge(consumer.findings());
+        census.finish(beyond_limit)
     }
 }
 

@@ -11,16 +11,15 @@ use ekv_rdb::Taker;
 use ekv_rdb::hll::Registers;
 use ekv_snapshot::CommitTs;
 use ekv_snapshot::format::BODY_LEN_MAX;
-use ekv_snapshot::txn::TxnTotals;
 use ekv_spill::Scratch;
 
 use crate::books::{Books, BooksReport};
 use crate::completeness::{Completeness, Proof, choice};
 use crate::contents::Contents;
-use crate::events::{NOTHING_MATCHES, Watched};
+use crate::events::Watched;
 use crate::losses::{LossFile, Losses};
 use crate::progress::Progress;
-use crate::report::{Accounts, NamesReport, RdbReport, ServerReport, findings};
+use crate::report::{RdbReport, ServerReport};
 use crate::{EventOptions, Protocol};
 
 /// Most elements of a collection that a server reads at once. Source: `docs/format/redis.md`, section 1.
@@ -80,16 +79,10 @@ impl Import<'_> {
         let counts = taking.counts;
         let beyond_limit = filtered.beyond_limit();
         found.merge(limited.findings);
-        let Watched { consumer, unmatched, census, .. } = watched;
-        if unmatched.things() > 0 {
-            for filter in unmatched.filters() {
-                found.record(NOTHING_MATCHES, || Example::new(None, None, filter.to_owned()));
-            }
-        }
         found.record_many(EXPIRED_KEYS, counts.expired);
-        found.merge(consumer.findings());
+        let contents = watched.finish(beyond_limit, &mut found);
         let losses = losses.finish(&found)?;
-        Ok(Imported { found, counts, contents: census.finish(beyond_limit), losses })
+        Ok(Imported { found, counts, contents, losses })
     }
 }
 
@@ -123,21 +116,12 @@ impl Imported {
         let rows = rows.into_iter().filter(|(_, count, _)| *count > 0);
         let by_choice = rows.map(|(option, count, what)| choice(option, count, what)).collect();
         let Origin { kind, rdb, server, holds_data, proof, moment } = origin;
+        let completeness = Completeness::of_keys(&found, by_choice, holds_data, proof, moment);
         let report = BooksReport {
             source_kind: Some(kind),
             rdb,
             server,
-            completeness: Completeness::of_keys(&found, by_choice, holds_data, proof, moment),
-            selection: options.scope.is_narrowed().then(|| options.scope.describe(&options.adapters)),
-            snapshots: Vec::new(),
-            records: Accounts::new(&[], &[]),
-            families: Vec::new(),
-            unknown_prefixes: Vec::new(),
-            transactions: TxnTotals::default().into(),
-            findings: findings(&found),
-            listed_losses: None,
-            listed_scopes: None,
-            names_not_portable: NamesReport::default(),
+            ..BooksReport::new(completeness, options.selection(), &found)
         };
         let mut tally = Tally::default();
         tally.add(Family::RedisString, Outcome::Lost, losses.count());
@@ -253,6 +237,7 @@ struct Limited<'l> {
     restorable: Restorable<'l>,
     findings: Findings,
     key: Vec<u8>,
+    database: u32,
     elements: u64,
     /// Whether something was told of the key at hand.
     is_told: bool,
@@ -262,7 +247,7 @@ impl<'l> Limited<'l> {
     fn new(consumer: &'l mut dyn Consumer, nowhere: &'l mut Nowhere) -> Self {
         let restorable = Restorable::new(nowhere, None, EncodeOptions::default());
         let (findings, key) = (Findings::default(), Vec::new());
-        Limited { consumer, restorable, findings, key, elements: 0, is_told: false }
+        Limited { consumer, restorable, findings, key, database: 0, elements: 0, is_told: false }
     }
 
     fn begin(&mut self, key: &[u8]) {
@@ -273,8 +258,14 @@ impl<'l> Limited<'l> {
 
     fn tell(&mut self, why: &str) {
         if !std::mem::replace(&mut self.is_told, true) {
-            self.findings.record(BEYOND, || Example::new(Some(&self.key), None, why.to_owned()));
+            self.record(BEYOND, why.to_owned());
         }
+    }
+
+    fn record(&mut self, finding: Finding, detail: String) {
+        let Limited { findings, key, database, .. } = self;
+        findings
+            .record(finding, || Example::new(Some(key), None, detail).in_scope(Protocol::Redis, database.to_string()));
     }
 }
 
@@ -282,13 +273,14 @@ impl Consumer for Limited<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let before = self.restorable.left_out();
         self.restorable.event(event)?;
-        if let Event::Redis { event, .. } = &event {
+        if let Event::Redis { event, database } = &event {
+            self.database = *database;
             let long_value = |len: u64| (len > BODY_LEN_MAX).then_some("a value of more than 256 MiB");
             let why = match event {
                 RedisEvent::Scalar { key, body, .. } => {
                     self.begin(key);
                     if Registers::of_string(*body)?.is_some() {
-                        self.findings.record(OPAQUE_HLL, || Example::new(Some(key), None, String::new()));
+                        self.record(OPAQUE_HLL, String::new());
                     }
                     long_value(body.len())
                 }

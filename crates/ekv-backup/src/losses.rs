@@ -171,7 +171,7 @@ impl LossLog for LossFile {
                 finding: finding.name.into(),
                 adapter: state.adapter(finding, what).map(Into::into),
                 key: key.map(LossKey::from),
-                address: key.and_then(|key| culprit::address(&state.router, finding.name, key)).map(Into::into),
+                address: culprit::address(&state.router, finding.name, what).map(Into::into),
                 snapshot: match what.file {
                     Some(file) => state.snapshots.get(usize::from(file)).and_then(Option::as_deref),
                     None => self.snapshot.as_deref().filter(|_| what.byte_offset.is_some()),
@@ -340,6 +340,9 @@ fn loss_of(next: &mut dyn FnMut() -> Option<Loss<'static>>, name: &Name) -> Opti
     std::iter::from_fn(next).find_map(|loss| {
         let key = loss.key.as_ref()?.to_bytes();
         let is_stored = key.starts_with(b"!");
+        if loss.address.as_ref().is_some_and(|address| *address == name.to_string()) {
+            return Some(line(&loss));
+        }
         let found = ekv_adapters::culprit(&router, &loss.finding, &key);
         let is_own = is_stored && concerns(name, router.family_of(&key), &key) == Some(Concern::Own);
         (is_own || found.as_ref() == Some(name) || (!is_stored && found == Some(around.clone()))).then(|| line(&loss))
@@ -354,8 +357,14 @@ pub(crate) fn dump_loss_of(source: &mut dyn ScopedSource, account: &Account, nam
 
 /// A loss as a message names it, in bounded length.
 fn line(loss: &Loss<'_>) -> String {
-    let key = loss.key.as_ref().map(|key| culprit::shown(&loss.finding, &key.to_bytes()));
-    let key = key.map(|key| format!(" {key}:"));
+    let key = || loss.key.as_ref().map(|key| key.to_bytes());
+    // Dumps of older versions have no addresses.
+    let address = loss
+        .address
+        .as_deref()
+        .map(culprit::short)
+        .or_else(|| culprit::short_address(&loss.finding, &Example::new(Some(&key()?), None, String::new())));
+    let key = address.or_else(|| key().map(|key| ekv_snapshot::escape(&key))).map(|key| format!(" {key}:"));
     let at = match (loss.byte_offset, &loss.snapshot) {
         (Some(at), Some(file)) => Some(format!(" (byte offset {at} of {file})")),
         (Some(at), None) => Some(format!(" (byte offset {at})")),

@@ -517,7 +517,7 @@ pub(crate) fn findings(all: &Findings) -> Vec<FindingReport> {
         .map(|(finding, totals)| {
             let examples = totals.examples.iter().map(|example| ExampleReport {
                 key: example.key.as_deref().map(Text::from),
-                address: example.key.as_deref().and_then(|key| culprit::short_address(finding.name, key)),
+                address: culprit::short_address(finding.name, example),
                 line: culprit::line(finding.name, example),
                 byte_offset: example.byte_offset,
                 detail: example.detail.clone(),

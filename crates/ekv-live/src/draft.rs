@@ -196,21 +196,21 @@ impl<'d> DraftReader<'d> {
         }
         Ok(Some(match self.kind {
             CollectionKind::Hash => {
-                self.first = self.part(u64::MAX)?;
-                self.second = self.part(INLINE_LEN_MAX)?;
+                self.part(|reader| &mut reader.first, u64::MAX)?;
+                self.part(|reader| &mut reader.second, INLINE_LEN_MAX)?;
                 Element::Field { name: &self.first.bytes, value: self.second.body() }
             }
             CollectionKind::List => {
-                self.first = self.part(INLINE_LEN_MAX)?;
+                self.part(|reader| &mut reader.first, INLINE_LEN_MAX)?;
                 Element::Item(self.first.body())
             }
             CollectionKind::Set => {
-                self.first = self.part(u64::MAX)?;
+                self.part(|reader| &mut reader.first, u64::MAX)?;
                 Element::Member(&self.first.bytes)
             }
             CollectionKind::ZSet => {
                 let score = f64::from_bits(self.number()?);
-                self.first = self.part(u64::MAX)?;
+                self.part(|reader| &mut reader.first, u64::MAX)?;
                 Element::Scored { member: &self.first.bytes, score }
             }
             CollectionKind::Stream { .. } => {
@@ -219,8 +219,8 @@ impl<'d> DraftReader<'d> {
                 match tag {
                     [ENTRY] => Element::EntryBegin(StreamId { ms: self.number()?, seq: self.number()? }),
                     [FIELD] => {
-                        self.first = self.part(INLINE_LEN_MAX)?;
-                        self.second = self.part(INLINE_LEN_MAX)?;
+                        self.part(|reader| &mut reader.first, INLINE_LEN_MAX)?;
+                        self.part(|reader| &mut reader.second, INLINE_LEN_MAX)?;
                         Element::EntryField { name: self.first.body(), value: self.second.body() }
                     }
                     _ => Element::EntryEnd,
@@ -229,17 +229,22 @@ impl<'d> DraftReader<'d> {
         }))
     }
 
-    /// A part; a longer one than `len_max` is left where it is.
-    fn part(&mut self, len_max: u64) -> Result<Part<'d>> {
+    /// Reads the part that `place` says; a longer one than `len_max` is left where it is.
+    fn part(&mut self, place: fn(&mut Self) -> &mut Part<'d>, len_max: u64) -> Result<()> {
         let len = self.number()?;
         if len > len_max {
             let long = LongPart { content: self.content, offset: self.offset, len };
             self.offset = self.offset.saturating_add(len);
-            return Ok(Part { bytes: Vec::new(), long: Some(long) });
+            *place(self) = Part { bytes: Vec::new(), long: Some(long) };
+            return Ok(());
         }
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        // The memory of the part before it will do.
+        let mut bytes = std::mem::take(&mut place(self).bytes);
+        bytes.clear();
+        bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
         self.take(&mut bytes)?;
-        Ok(Part { bytes, long: None })
+        *place(self) = Part { bytes, long: None };
+        Ok(())
     }
 
     fn number(&mut self) -> Result<u64> {

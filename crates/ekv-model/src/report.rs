@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::{Name, Protocol};
+
 /// Examples kept per kind of finding.
 const EXAMPLES_PER_FINDING: usize = 8;
 /// Longest part of a key that an example keeps, in bytes.
@@ -102,12 +104,15 @@ pub struct Example {
     pub detail: String,
     /// The adapter whose data it is, if neither the name of the finding nor the key says so.
     pub adapter: Option<&'static str>,
+    /// The database, table, bucket or queue in which the key is a name, where whoever tells it knows; else the name of the finding says what the
+    /// key is.
+    pub scope: Option<(Protocol, Vec<u8>)>,
 }
 
 impl Example {
     /// An occurrence, with its whole key.
     pub fn new(key: Option<&[u8]>, byte_offset: Option<u64>, detail: String) -> Self {
-        Example { key: key.map(<[u8]>::to_vec), byte_offset, file: None, detail, adapter: None }
+        Example { key: key.map(<[u8]>::to_vec), byte_offset, file: None, detail, adapter: None, scope: None }
     }
 
     /// The same in one of several files.
@@ -120,6 +125,18 @@ impl Example {
     #[must_use]
     pub fn of_adapter(self, adapter: &'static str) -> Self {
         Example { adapter: Some(adapter), ..self }
+    }
+
+    /// The same of a thing in a database, table, bucket or queue, which its key names.
+    #[must_use]
+    pub fn in_scope(self, protocol: Protocol, scope: impl Into<Vec<u8>>) -> Self {
+        Example { scope: Some((protocol, scope.into())), ..self }
+    }
+
+    /// What it is about, if it says that itself.
+    pub fn name(&self) -> Option<Name> {
+        let (protocol, scope) = self.scope.clone()?;
+        Some(Name { protocol, scope, key: vec![self.key.clone()?] })
     }
 
     /// What is kept of it where many are kept.

@@ -37,7 +37,7 @@ refused with its file and line.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct EncodeArguments {
-    /// The dump: a directory, an archive, or - for an archive on standard input
+    /// The dump: a directory, an archive, or - for an archive on standard input; or an RDB file of Redis or Valkey
     #[arg(value_name = "DUMP", required_unless_present_any = ["input", "fs_from_tar"],
         conflicts_with_all = ["input", "output"])]
     pub(crate) dump: Option<PathBuf>,

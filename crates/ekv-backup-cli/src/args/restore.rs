@@ -48,7 +48,7 @@ To prepare several members, or to keep the payload: `ekv-backup encode`, then
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = with_names(AFTER_HELP))]
 pub(crate) struct RestoreArguments {
-    /// The dump: a directory, an archive, or - for an archive on standard input
+    /// The dump: a directory, an archive, or - for an archive on standard input; or an RDB file of Redis or Valkey
     #[arg(value_name = "DUMP", required_unless_present_any = ["fs_from_tar", "from_store"])]
     pub(crate) dump: Option<PathBuf>,
     /// Directory to create; its parent must exist (or see --parents), it must not

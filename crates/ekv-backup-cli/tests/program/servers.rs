@@ -136,6 +136,7 @@ fn torture_file_of_each_server_goes_through_a_dump_and_is_the_same_in_each_serve
         let findings = report["findings"].as_array().unwrap().iter();
         let names: Vec<&str> = findings.map(|finding| finding["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["redis_groups_dropped", "redis_hll_opaque", "redis_several_databases"], "{}", maker.name());
+        assert_eq!(report["findings"][2]["examples"][0]["address"], "redis:3/k");
         room.run(&["verify", &dump]).assert_code(0);
         room.run(&["diff", &saved, &dump, "-q"]).assert_code(0);
         let report = room.run(&["export", &dump, &again, "--json"]).assert_code(0).json();
@@ -151,6 +152,7 @@ fn torture_file_of_each_server_goes_through_a_dump_and_is_the_same_in_each_serve
                 room.run(&["load", &dump, &target, &selected]).assert_code(0);
             }
             room.run(&["compare", &dump, &url(&target), "redis:0/"]).assert_code(0);
+            room.run(&["compare", &dump, &format!("{}/3", url(&target)), "redis:3/"]).assert_code(0);
             assert_eq!(held(&mut target.client()), expected);
         }
     }

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::dynamodb::{ImportOptions, ImportOutput, ImportReport};
 use super::keys_file::{FileReport, FileTarget, KeysOptions, KeysOutput};
+use crate::culprit;
 use crate::loaded::ReadOptions;
 use crate::overlap::refuse_overlap;
 use crate::pipe::{self, Events, Header, Output};
@@ -145,7 +146,10 @@ fn judge(look: &Look, options: &ExportOptions) -> Result<()> {
         return Ok(());
     }
     if let Some((finding, totals)) = look.findings.first_strict_fatal() {
-        let first = totals.examples.first().and_then(|example| example.key.as_deref()).map(String::from_utf8_lossy);
+        let first = totals.examples.first().and_then(|example| {
+            let key = || example.key.as_deref().map(|key| String::from_utf8_lossy(key).into_owned());
+            culprit::short_address(finding.name, example).or_else(key)
+        });
         let first = format!("{}, {}", finding.meaning, first.unwrap_or_default());
         return Err(CommandError::StaysBehind { count: totals.count, first }.into());
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ekv_files::sink::{DirOptions, Privacy, Published, SinkError, SinkOperation, StagedFiles};
 use ekv_model::redis::{Event, ScalarKind};
-use ekv_model::{Consumer, Event as ModelEvent, Example, Finding, Findings, Result};
+use ekv_model::{Consumer, Event as ModelEvent, Example, Finding, Findings, Protocol, Result};
 use ekv_rdb::{BackLengths, Encoded, Encoder, Refusal, SortedFile, Value};
 use ekv_snapshot::CommitTs;
 use ekv_spill::Scratch;
@@ -175,6 +175,7 @@ pub(super) struct KeysOutput<'o> {
     shift_ms: u64,
     /// The collection at hand.
     key: Vec<u8>,
+    database: u32,
     expire_at_ms: Option<u64>,
 }
 
@@ -200,13 +201,14 @@ impl<'o> KeysOutput<'o> {
             findings: Findings::default(),
             shift_ms,
             key: Vec::new(),
+            database: 0,
             expire_at_ms: None,
         }
     }
 
     fn tell(&mut self, finding: Finding, detail: String) {
-        let key = &self.key;
-        self.findings.record(finding, || Example::new(Some(key), None, detail));
+        let (key, database) = (&self.key, self.database.to_string());
+        self.findings.record(finding, || Example::new(Some(key), None, detail).in_scope(Protocol::Redis, database));
     }
 
     fn put(&mut self, database: u32, encoded: Encoded) -> Result<()> {
@@ -261,6 +263,7 @@ impl Consumer for KeysOutput<'_> {
             Event::Element(_) | Event::End => None,
         };
         if let Some((key, expire_at_ms)) = begins {
+            self.database = database;
             self.key.clear();
             self.key.extend_from_slice(key);
             self.expire_at_ms = expire_at_ms;

@@ -177,7 +177,11 @@ impl Telling<'_> {
         self.keys = self.keys.saturating_add(1);
         self.keys_of_database = self.keys_of_database.saturating_add(1);
         let found = &mut self.found;
-        let mut tell = |finding, detail: String| found.record(finding, || Example::new(Some(name), None, detail));
+        let mut tell = |finding, detail: String| {
+            found.record(finding, || {
+                Example::new(Some(name), None, detail).in_scope(Protocol::Redis, database.to_string())
+            })
+        };
         match read {
             KeyRead::Whole { groups, expiring_fields } => {
                 if *groups > 0 {

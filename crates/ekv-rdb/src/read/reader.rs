@@ -111,18 +111,13 @@ fn check_all(records: &mut Records<'_>, passed: &mut dyn FnMut(u64) -> Result<()
             Item::ModuleAux(name) => found.record(findings::MODULE_AUX, example(name)),
             Item::SlotImport => found.record(findings::SLOT_IMPORT, example(String::new())),
             Item::Key => {
-                let database = records.database;
                 if let Some(key) = records.key.as_ref().filter(|key| key.has_metadata) {
-                    found
-                        .record(findings::KEY_METADATA, || Example::new(Some(&key.bytes), Some(offset), String::new()));
+                    found.record(findings::KEY_METADATA, || key.example(String::new()));
                 }
                 checked.keys = checked.keys.saturating_add(1);
-                if database != 0 {
+                if let Some(key) = records.key.as_ref().filter(|key| key.database != 0) {
                     checked.keys_elsewhere = checked.keys_elsewhere.saturating_add(1);
-                    let key = records.key.as_ref().map(|key| key.bytes.as_slice());
-                    found.record(findings::SEVERAL_DATABASES, || {
-                        Example::new(key, Some(offset), format!("database {database}"))
-                    });
+                    found.record(findings::SEVERAL_DATABASES, || key.example(String::new()));
                 }
                 let value_type = records.key.as_ref().map_or(ValueType::String, |key| key.value_type);
                 skip_value(&mut records.cursor, value_type)?;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ekv_model::{Body, KEY_LEN_MAX};
+use ekv_model::{Body, Example, KEY_LEN_MAX, Protocol};
 use ekv_spill::Scratch;
 
 use super::cursor::Cursor;
@@ -67,6 +67,8 @@ pub(super) struct Records<'s> {
 /// A key of which the value follows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Key {
+    /// Index of its database.
+    pub(super) database: u32,
     pub(super) bytes: Vec<u8>,
     pub(super) value_type: ValueType,
     pub(super) expire_at_ms: Option<i64>,
@@ -74,6 +76,14 @@ pub(super) struct Key {
     pub(super) has_metadata: bool,
     /// Where its record begins.
     pub(super) byte_offset: u64,
+}
+
+impl Key {
+    /// An occurrence of a finding about it.
+    pub(super) fn example(&self, detail: String) -> Example {
+        let example = Example::new(Some(&self.bytes), Some(self.byte_offset), detail);
+        example.in_scope(Protocol::Redis, self.database.to_string())
+    }
 }
 
 /// What follows.
@@ -173,7 +183,7 @@ impl<'s> Records<'s> {
                         let at = self.cursor.offset().saturating_sub(1);
                         return Err(Stop::Fault(Fault::Unknown { byte, magic, version }, at));
                     };
-                    key.value_type = value_type;
+                    (key.value_type, key.database) = (value_type, self.database);
                     self.text(KEY_LEN_MAX, "a key", Into::Key)?;
                     key.bytes = std::mem::take(&mut self.name);
                     self.key = Some(key);

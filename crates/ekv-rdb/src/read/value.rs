@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use ekv_model::redis::{CollectionKind, CollectionSize, Element, Event, Expiry, ExpiryOrigin, ScalarKind, StreamId};
-use ekv_model::{Body, ByteSource, Example, Finding, Findings, InMemory, payload};
+use ekv_model::{Body, ByteSource, Finding, Findings, InMemory, payload};
 use ekv_spill::Scratch;
 
 use super::cursor::Cursor;
@@ -71,7 +71,7 @@ impl<'s> Values<'s> {
     }
 
     fn tell(&mut self, finding: Finding, key: &Key, detail: String) {
-        self.findings.record(finding, || Example::new(Some(&key.bytes), Some(key.byte_offset), detail));
+        self.findings.record(finding, || key.example(detail));
     }
 
     /// Expiry in Unix milliseconds.
