@@ -214,9 +214,9 @@ fn everything_beside_keys_is_passed_and_told() {
         fd 0a000000 00 01 73 01 76 fcffffffffffffffff 00 01 6e 00"
     );
     let (checked, keys, findings) = all(&file("REDIS0013", &hex(&body))).unwrap();
-    assert_eq!(names(&checked.findings), ["redis_functions", "rdb_key_metadata", "rdb_module_aux"]);
+    assert_eq!(names(&checked.findings), ["rdb_key_metadata", "rdb_module_aux", "redis_functions"]);
     assert_eq!((checked.server.as_deref(), checked.saved_at_s), (Some("Redis 7.0.1"), Some(123_456_789)));
-    assert_eq!(names(&findings), ["redis_module_value", "rdb_negative_expiry"]);
+    assert_eq!(names(&findings), ["rdb_negative_expiry", "redis_module_value"]);
     assert_eq!(keys[&(0, b"s".to_vec())].expire_at_ms, Some(10_000));
     assert_eq!(keys[&(0, b"n".to_vec())].expire_at_ms, None);
     let slots = all(&file("VALKEY080", &hex("f3 01 61 01 05 06 00 01 6b 01 76"))).unwrap();
