@@ -165,7 +165,7 @@ impl LoadReport {
 ///
 /// # Errors
 /// Before the first write: a target that may not or cannot be written to, nothing selected, and with `is_strict` what cannot go. Later:
-/// [`LoadStopped`].
+/// [`LoadStopped`](crate::leave::LoadStopped).
 pub fn load(
     source: &mut Source,
     target: &ServerTarget,
