@@ -39,7 +39,9 @@ fn decode(run: &mut Run<'_>) -> Result<()> {
     let mut open: Option<Vec<u8>> = None;
     while let Some(found) = scan.next_visible()? {
         let Some((of, name)) = keys::parse(found.user_key) else {
-            run.record_finding(MALFORMED_KEY, found.user_key, Some(found.byte_offset), || "no box or no name".to_owned());
+            run.record_finding(MALFORMED_KEY, found.user_key, Some(found.byte_offset), || {
+                "no box or no name".to_owned()
+            });
             run.account(Family::Toy, Outcome::Lost, 1)?;
             continue;
         };
