@@ -7,7 +7,7 @@ use ekv_model::{Consumer, Event as ModelEvent, Protocol};
 use super::entry::Entry as Toy;
 use crate::entry::Entry;
 use crate::layout::inside::Inside;
-use crate::replay::Place;
+use crate::replay::ReadPosition;
 use crate::replay::reading::{DumpFile, Reading, Visit, emit};
 use crate::replay::value::ValueBuffer;
 use crate::segment::{Decoded, decode_component, decode_segment};
@@ -32,7 +32,7 @@ pub(super) fn read(reading: &mut Reading<'_>, target: &mut dyn Consumer) -> Resu
 
 /// The toys of the box at hand.
 struct Toys<'t> {
-    place: &'t Place,
+    place: &'t ReadPosition,
     target: &'t mut dyn Consumer,
     value: ValueBuffer,
 }
