@@ -566,14 +566,15 @@ impl Journey {
 
 #[test]
 fn every_finding_of_every_adapter_leaves_a_dump_that_can_be_restored() {
-    let findings = Protocol::ALL.iter().flat_map(|protocol| match protocol {
-        Protocol::Redis => redis::findings::ALL,
-        Protocol::DynamoDb => dynamodb::findings::ALL,
-        Protocol::S3 => s3::findings::ALL,
-        Protocol::Sqs => sqs::findings::ALL,
-        Protocol::Fs => ekv_adapters::fs::findings::ALL,
-    });
-    for finding in findings {
+    let findings = [
+        redis::findings::ALL,
+        dynamodb::findings::ALL,
+        s3::findings::ALL,
+        sqs::findings::ALL,
+        ekv_adapters::fs::findings::ALL,
+    ];
+    assert_eq!(findings.len(), Protocol::ALL.len(), "those of a protocol are missing");
+    for finding in findings.concat() {
         let name = finding.name;
         let damaged = if name == "fs_damaged_chunk" { vec![chunk_key(9, 9, 0)] } else { Vec::new() };
         let journey = take_with_damage(name, oddity_of(name), &damaged);
